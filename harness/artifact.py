@@ -1,0 +1,125 @@
+"""What a .tflite file really is: its inputs and outputs, ops, weights and what flows between the ops."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import BuildError
+from harness.records import Tensor
+from harness.variants import Expectation
+
+CONVERTING = {"QUANTIZE", "DEQUANTIZE"}
+LARGE_WEIGHT = 64  # values; biases and shapes are smaller or of another type by design
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """Facts read from the file, not from what the converter was asked for.
+
+    weights: dtype → how many constant values are of it. activations: dtypes between ops, conversions at the edges
+    aside.
+    """
+
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    ops: tuple[str, ...]
+    weights: dict[str, int]
+    activations: frozenset[str]
+
+
+def inspect(path: Path) -> Artifact:
+    """Reads the first subgraph of a .tflite file. Raises BuildError where it is none."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    content = path.read_bytes()
+    if content[4:8] != b"TFL3":
+        raise BuildError(f"{path} is no TFLite file", "convert the model again")
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
+    graph = model.subgraphs[0]
+    dtypes = names_of(schema.TensorType)
+    weights: Counter[str] = Counter()
+    for tensor in graph.tensors:
+        if is_constant(model, tensor):
+            weights[dtypes[tensor.type]] += values_in(tensor)
+    return Artifact(
+        tuple(as_tensor(graph.tensors[i], dtypes) for i in graph.inputs),
+        tuple(as_tensor(graph.tensors[i], dtypes) for i in graph.outputs),
+        tuple(op for op, _ in operators(schema, model)),
+        dict(weights),
+        frozenset(activation_dtypes(schema, model, dtypes)),
+    )
+
+
+def faults(artifact: Artifact, expected: Expectation, parameters: int) -> list[str]:
+    """Where the file is not what its recipe promised, in words; empty where it is."""
+    found = [
+        f"{kind} {tensor.name} is {tensor.dtype}, not {expected.io}"
+        for kind, tensors in (("input", artifact.inputs), ("output", artifact.outputs))
+        for tensor in tensors
+        if tensor.dtype != expected.io
+    ]
+    found += [
+        f"{tensor.name} is {tensor.dtype} without a scale"
+        for tensor in artifact.inputs + artifact.outputs
+        if tensor.dtype.startswith("int") and tensor.scale is None and expected.io != "float32"
+    ]
+    if expected.activations not in artifact.activations:
+        found.append(f"none of its ops computes in {expected.activations}")
+    elif expected.activations != "float32" and "float32" in artifact.activations:
+        found.append(f"some of its ops compute in float32, not in {expected.activations}")
+    kept = artifact.weights.get(expected.weights, 0)
+    if sum(artifact.weights.values()) < parameters:
+        found.append(f"it holds {sum(artifact.weights.values())} weights of the model's {parameters}")
+    elif kept < parameters / 2:
+        found.append(f"only {kept} of its {parameters} weights are {expected.weights}")
+    return found
+
+
+def names_of(enum: Any) -> dict[int, str]:
+    return {value: name.lower() for name, value in vars(enum).items() if not name.startswith("_")}
+
+
+def is_constant(model: Any, tensor: Any) -> bool:
+    data = model.buffers[tensor.buffer].data
+    return data is not None and len(data) > 0
+
+
+def values_in(tensor: Any) -> int:
+    count = 1
+    for length in tensor.shape if tensor.shape is not None else []:
+        count *= int(length)
+    return count
+
+
+def as_tensor(tensor: Any, dtypes: dict[int, str]) -> Tensor:
+    quantisation = tensor.quantization
+    scaled = quantisation is not None and quantisation.scale is not None and len(quantisation.scale) > 0
+    return Tensor(
+        tensor.name.decode(),
+        dtypes[tensor.type],
+        tuple(int(n) for n in tensor.shape),
+        float(quantisation.scale[0]) if scaled else None,
+        int(quantisation.zeroPoint[0]) if scaled else None,
+    )
+
+
+def operators(schema: Any, model: Any) -> Iterator[tuple[str, Any]]:
+    """(name, operator) in execution order."""
+    names = names_of(schema.BuiltinOperator)
+    for operator in model.subgraphs[0].operators:
+        code = model.operatorCodes[operator.opcodeIndex]
+        # A file older than schema 3a keeps the op in the deprecated field; a newer one holds the larger of the two.
+        yield names[max(code.builtinCode, code.deprecatedBuiltinCode)].upper(), operator
+
+
+def activation_dtypes(schema: Any, model: Any, dtypes: dict[int, str]) -> Iterator[str]:
+    """The dtypes of what ops that compute pass on; constants and the conversions themselves do not count."""
+    tensors = model.subgraphs[0].tensors
+    for name, operator in operators(schema, model):
+        if name not in CONVERTING:
+            touched = [tensors[i] for i in [*operator.inputs, *operator.outputs] if i >= 0]
+            yield from (dtypes[t.type] for t in touched if not is_constant(model, t))

@@ -1,0 +1,70 @@
+"""What was built before, kept by content: $XDG_CACHE_HOME/edge-harness. An entry appears whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+
+
+def cache_dir() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base).expanduser() / "edge-harness"
+
+
+def key_of(*parts: object) -> str:
+    """The hash of everything that a cached thing was made from."""
+    return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()[:20]
+
+
+def file_sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def code_sha256(*files: Path) -> str:
+    return hashlib.sha256(b"\0".join(path.read_bytes() for path in files)).hexdigest()
+
+
+def version(distribution: str) -> str:
+    """Its installed version, or "none": a thing built by another version is built again."""
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return "none"
+
+
+class Cache:
+    """Folders under a root, each made once."""
+
+    def __init__(self, root: Path, fresh: bool = False) -> None:
+        self.root = root
+        self.fresh = fresh
+        self._made: set[Path] = set()
+
+    def folder(self, kind: str, key: str) -> Path:
+        return self.root / kind / key
+
+    def has(self, kind: str, key: str) -> bool:
+        folder = self.folder(kind, key)
+        return folder.is_dir() and (not self.fresh or folder in self._made)
+
+    def obtain(self, kind: str, key: str, make: Callable[[Path], None]) -> Path:
+        """The folder of this key; where it is not there, `make` fills a new one, which is then put in place."""
+        folder = self.folder(kind, key)
+        if not self.has(kind, key):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            part = Path(tempfile.mkdtemp(prefix=f"{key}.", suffix=".part", dir=folder.parent))
+            try:
+                make(part)
+                shutil.rmtree(folder, ignore_errors=True)
+                part.rename(folder)
+            except BaseException:
+                shutil.rmtree(part, ignore_errors=True)
+                raise
+            self._made.add(folder)
+        return folder

@@ -1,0 +1,52 @@
+"""The command `harness`: the only room that prints errors or exits. Heavy rooms are imported where needed."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+import typer
+
+from harness.cli import results, run, targets
+from harness.errors import HarnessError
+
+DEBUG = "--debug"
+
+app = typer.Typer(
+    name="harness",
+    help="Builds the TFLite variants of a Keras model, measures each on its device, and says what each costs.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    epilog="Errors are one line of what happened and one of what to do; --debug adds the traceback.",
+)
+for room in (run, results, targets):
+    for command in room.COMMANDS:
+        app.command()(command)
+
+
+def main() -> None:
+    """Exit codes: 0 good, 1 measured not good, 2 your input, 3 device or link, 130 interrupted."""
+    debug = DEBUG in sys.argv
+    sys.argv = [word for word in sys.argv if word != DEBUG]
+    try:
+        app()
+    except HarnessError as error:
+        tell(error, debug)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:  # `harness list | head`
+        sys.exit(0)
+    except Exception as error:
+        message = f"unexpected {type(error).__name__}: {error}"
+        tell(HarnessError(message, "this is a fault of the harness; --debug shows where"), debug)
+        sys.exit(1)
+
+
+def tell(error: HarnessError, debug: bool) -> None:
+    if debug:
+        traceback.print_exception(error.__context__ or error)
+    print(f"harness: {error}", file=sys.stderr)
+    if error.advice:
+        print(f"         {error.advice}", file=sys.stderr)

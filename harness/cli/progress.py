@@ -1,0 +1,80 @@
+"""How a run goes, on stderr: bars with the time left on a terminal, plain lines elsewhere. Tells how to resume."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+
+from rich import progress as rich_progress
+
+from harness.cli.output import stderr
+from harness.errors import TargetError
+from harness.records import Job
+from harness.store import Record
+
+
+class Progress:
+    """The pipeline's Listener in the terminal."""
+
+    def __init__(self) -> None:
+        self.console = stderr()
+        self.record: Record | None = None
+        self.tasks: dict[str, rich_progress.TaskID] = {}
+        self.current: Job | None = None
+        self.bars = rich_progress.Progress(
+            rich_progress.TextColumn("{task.description}"),
+            rich_progress.BarColumn(bar_width=24),
+            rich_progress.MofNCompleteColumn(),
+            rich_progress.TextColumn("{task.fields[left]}"),
+            rich_progress.TimeRemainingColumn(elapsed_when_finished=True),
+            rich_progress.TextColumn("{task.fields[now]}"),
+            console=self.console,
+            disable=not sys.stderr.isatty(),
+        )
+
+    def __enter__(self) -> Progress:
+        self.bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.bars.stop()
+        if isinstance(error, KeyboardInterrupt | TargetError):
+            self.console.print(self.how_to_go_on(), soft_wrap=True)
+
+    def how_to_go_on(self) -> str:
+        if self.record is None:
+            return "Interrupted before anything was measured; what was built is kept. Run the same command again."
+        root = self.record.path.parent.parent
+        where = "" if root.name == "results" and root.parent.samefile(".") else f" --results {root}"
+        return f"What was measured is kept. Go on with: harness run --resume {self.record.header.run_id}{where}"
+
+    def say(self, text: str) -> None:
+        self.console.print(text, soft_wrap=True, markup=False)
+
+    def opened(self, record: Record) -> None:
+        self.record = record
+        self.say(f"run {record.header.run_id} in {record.path}")
+
+    def begin(self, target: str, shards: int, rounds: int) -> None:
+        self.tasks = {
+            kind: self.bars.add_task(f"{target}: {what}", total=total, left="left", now="")
+            for kind, what, total in (("outputs", "accuracy", shards), ("latency", "latency ", rounds))
+            if total
+        }
+        if not sys.stderr.isatty():
+            self.say(f"{target}: {shards} stretches of the test set, then {rounds} rounds of single cases")
+
+    def job(self, job: Job) -> None:
+        self.current = job
+        self.bars.update(self.tasks[job.kind], now=f"{job.case.variant} on {job.case.runtime}")
+
+    def samples(self, done: int, of: int) -> None:
+        if self.current:
+            case = self.current.case
+            self.bars.update(self.tasks[self.current.kind], now=f"{case.variant} on {case.runtime} {done}/{of}")
+
+    def done(self, piece: object) -> None:
+        if self.current:
+            self.bars.update(self.tasks[self.current.kind], advance=1, now="")

@@ -1,0 +1,169 @@
+"""harness run, harness build."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from harness.cli.progress import Progress
+    from harness.experiment import Experiment
+    from harness.pipeline import Request
+    from harness.records import Comparison, Plan
+
+Name = Annotated[str | None, typer.Argument(metavar="[EXPERIMENT]", help="mnist (the default) or digits")]
+Variants = Annotated[
+    list[str] | None, typer.Option("-v", "--variant", metavar="NAME|GLOB", help="default: all of them")
+]
+Data = Annotated[Path | None, typer.Option(help="where MNIST lies: an .npz, or a folder with its four IDX files")]
+Results = Annotated[Path, typer.Option(help="where runs are kept")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="ignore what was built before")]
+REPEATABLE = "; repeatable"
+
+
+def run(
+    experiment: Name = None,
+    target: Annotated[
+        list[str] | None, typer.Option("-t", "--target", metavar="NAME|GLOB", help="default: host" + REPEATABLE)
+    ] = None,
+    variant: Variants = None,
+    runtime: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="default: the target's" + REPEATABLE)
+    ] = None,
+    threads: Annotated[list[int] | None, typer.Option(min=1, help="default: the target's" + REPEATABLE)] = None,
+    plan: Annotated[str, typer.Option(help="none (accuracy alone), quick, standard or strict")] = "standard",
+    rounds: Annotated[int | None, typer.Option(min=0, help="adjusts the plan: processes a case")] = None,
+    min_runs: Annotated[
+        int | None, typer.Option(min=1, help="adjusts the plan: timed invokes a round, at least")
+    ] = None,
+    min_s: Annotated[
+        float | None, typer.Option(min=0, help="adjusts the plan: timed seconds a round, at least")
+    ] = None,
+    warmup_s: Annotated[float | None, typer.Option(min=0, help="adjusts the plan: warm-up before it")] = None,
+    data: Data = None,
+    resume: Annotated[str | None, typer.Option(metavar="RUN", help="go on with an interrupted run")] = None,
+    results: Results = Path("results"),
+    targets_dir: Annotated[Path, typer.Option(help="where devices are described")] = Path("targets"),
+    fresh: Fresh = False,
+    json: Annotated[bool, typer.Option("--json", help="print the rows of summary.csv as JSON")] = False,
+    digits_if_no_mnist: Annotated[bool, typer.Option("--digits-if-no-mnist", hidden=True)] = False,
+) -> None:
+    """Build, measure, compare and report: the main job."""
+    from harness import pipeline
+    from harness.cache import Cache, cache_dir
+    from harness.cli.progress import Progress
+    from harness.experiment import plan_of
+    from harness.store import Store
+
+    store = Store(results)
+    with Progress() as progress:
+        if resume is not None:
+            comparison = pipeline.resume(resume, store, progress)
+        else:
+            chosen = plan_of(plan, rounds=rounds, min_runs=min_runs, min_s=min_s, warmup_s=warmup_s)
+            name = experiment or default_experiment(data, digits_if_no_mnist, progress)
+            request = requested(name, data, variant, chosen, target, targets_dir, runtime, threads)
+            comparison = pipeline.run(request, store, Cache(cache_dir(), fresh), progress)
+    present(comparison, json)
+    raise typer.Exit(exit_code(comparison))
+
+
+def build(
+    experiment: Name = None,
+    variant: Variants = None,
+    data: Data = None,
+    out: Annotated[Path | None, typer.Option(help="copy the .tflite files here")] = None,
+    fresh: Fresh = False,
+    json: Annotated[bool, typer.Option("--json", help="print the variants as JSON")] = False,
+) -> None:
+    """Build the variants alone, and say what each really is."""
+    from harness.cache import Cache, cache_dir
+    from harness.cli.output import print_json, stderr, stdout
+    from harness.cli.tables import variants_table
+    from harness.experiment import plan_of
+    from harness.pipeline import build_only
+
+    chosen = experiment_of(experiment or "mnist", data, variant, plan_of("none"))
+    built = build_only(chosen, Cache(cache_dir(), fresh), stderr().print)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        for v in built.variants:
+            if v.path:
+                shutil.copyfile(v.path, out / f"{v.name}.tflite")
+    if json:
+        print_json([{"name": v.name, "status": v.status, "reason": v.reason, "path": v.path, "size_bytes": v.size_bytes,
+                     "sha256": v.sha256} for v in built.variants])  # fmt: skip
+    else:
+        stdout().print(variants_table(built.variants))
+    raise typer.Exit(any(v.status != "ok" for v in built.variants))
+
+
+COMMANDS = (run, build)
+
+
+def default_experiment(data: Path | None, digits_if_no_mnist: bool, progress: Progress) -> str:
+    """mnist; or digits, said so, where scripts/run asked for that and MNIST cannot be had."""
+    from harness.workloads import WORKLOADS, mnist
+
+    if digits_if_no_mnist:
+        try:
+            WORKLOADS["mnist"].load(data)
+        except mnist.MnistUnavailable as error:
+            progress.say(f"{error}")
+            progress.say("MNIST cannot be had on this machine, so this run is of `digits`, scikit-learn's bundled")
+            progress.say("handwritten digits: the same model and the same job, on another and smaller data set.")
+            progress.say(error.advice)
+            return "digits"
+    return "mnist"
+
+
+def experiment_of(name: str, data: Path | None, variants: list[str] | None, plan: Plan) -> Experiment:
+    from harness.experiment import experiment
+
+    return experiment(name, data, tuple(variants or ()), plan)
+
+
+def requested(
+    name: str,
+    data: Path | None,
+    variants: list[str] | None,
+    plan: Plan,
+    targets: list[str] | None,
+    targets_dir: Path,
+    runtimes: list[str] | None,
+    threads: list[int] | None,
+) -> Request:
+    from harness.pipeline import Request
+    from harness.runtimes import check_runtimes
+    from harness.targets import select_targets
+
+    chosen = select_targets(tuple(targets or ()), targets_dir)
+    return Request(
+        experiment_of(name, data, variants, plan),
+        chosen,
+        check_runtimes(runtimes or []),
+        tuple(sorted(set(threads or []))),
+    )
+
+
+def present(comparison: Comparison, as_json: bool) -> None:
+    """One table a target, or the rows as JSON, on stdout."""
+    from harness.cli.output import print_json, stdout
+    from harness.cli.tables import summary_tables
+    from harness.report.rows import SUMMARY, rows
+
+    if as_json:
+        print_json([{column: value(row) for column, value in SUMMARY.items()} for row in rows(comparison)])
+        return
+    console = stdout()
+    for table in summary_tables(comparison):
+        console.print(table)
+    console.print(f"report: {comparison.run.path / 'report.html'}", soft_wrap=True)
+
+
+def exit_code(comparison: Comparison) -> int:
+    """1 if a requested row did not end ok; a combination that does not exist does not count."""
+    return int(any(s.status not in ("ok", "unsupported") for s in comparison.standings))

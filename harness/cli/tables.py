@@ -1,0 +1,91 @@
+"""The tables of the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+
+from rich import box
+from rich.table import Table
+
+from harness.records import Comparison, Target, Variant
+from harness.report.tables import Heading, Line, tables
+from harness.store import Header
+
+LEFT_TO_THE_REPORT = {"Peak RSS"}  # so that the rest fits a terminal
+STYLES = {"suspect": "yellow", "failed": "red", "invalid": "red", "unsupported": "dim"}
+
+
+def plain_table(title: str = "") -> Table:
+    return Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, title_style="bold")
+
+
+def summary_tables(comparison: Comparison) -> Iterator[Table]:
+    """The report's summary, one table a target; the reasons of rows that are not ok stand under it."""
+    for summary in tables(comparison):
+        run = comparison.run
+        title = f"{run.experiment} on {summary.target}, {run.plan.profile} plan, {len(run.labels):,} samples"
+        table = plain_table(title + (" (emulated: no latency claim)" if summary.emulated else ""))
+        shown = [n for n, heading in enumerate(summary.headings) if heading.title not in LEFT_TO_THE_REPORT]
+        for n in shown:
+            add_column(table, summary.headings[n])
+        for line in summary.lines:
+            table.add_row(*(one_cell(line, n) for n in shown), style=STYLES.get(line.status))
+        table.caption = "\n".join(dict.fromkeys(reasons(summary.lines))) or None
+        table.caption_justify = "left"
+        yield table
+
+
+def add_column(table: Table, heading: Heading) -> None:
+    title = f"{heading.title}\n{heading.unit}" if heading.unit else heading.title
+    table.add_column(title, justify="right" if heading.number else "left", no_wrap=True)
+
+
+def one_cell(line: Line, n: int) -> str:
+    cell = line.cells[n]
+    return f"{cell.text}\n{cell.note}" if cell.note else cell.text
+
+
+def reasons(lines: Iterable[Line]) -> Iterator[str]:
+    for line in lines:
+        if line.reason:
+            yield f"{line.cells[0].text} on {line.cells[1].text} {line.status}: {line.reason}"
+
+
+def variants_table(variants: Sequence[Variant]) -> Table:
+    table = plain_table()
+    for name, justify in (("Variant", "left"), ("Status", "left"), ("Size, KB", "right"), ("Input", "left")):
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    table.add_column("Output")
+    table.add_column("Reason")
+    for v in variants:
+        size = f"{v.size_bytes / 1000:.1f}" if v.size_bytes is not None else ""
+        ends = (", ".join(t.dtype for t in tensors) for tensors in (v.inputs, v.outputs))
+        table.add_row(v.name, v.status, size, *ends, v.reason, style=STYLES.get(v.status))
+    return table
+
+
+def runs_table(headers: Sequence[Header]) -> Table:
+    table = plain_table()
+    for name in ("Run", "Experiment", "Plan", "Targets", "Created", "State"):
+        table.add_column(name, no_wrap=True)
+    for header in headers:
+        created = datetime.fromisoformat(str(header.provenance["created"])).astimezone()
+        names = ", ".join(record.target.name for record in header.targets)
+        state = "finished" if header.finished else f"unfinished: harness run --resume {header.run_id}"
+        table.add_row(
+            header.run_id, header.experiment, header.plan.profile, names, f"{created:%Y-%m-%d %H:%M}", state,
+            style=None if header.finished else "yellow",
+        )  # fmt: skip
+    return table
+
+
+def targets_table(targets: Sequence[Target]) -> Table:
+    table = plain_table()
+    for name in ("Target", "Kind", "Host", "Runtimes", "Threads", "Emulated", "Labels"):
+        table.add_column(name)
+    for t in targets:
+        emulated = "yes" if t.emulated else ""
+        threads = ", ".join(map(str, t.threads))
+        table.add_row(t.name, t.kind, t.host or "", ", ".join(t.runtimes), threads, emulated, ", ".join(t.labels))
+    return table

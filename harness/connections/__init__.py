@@ -1,0 +1,51 @@
+"""Ways to a device. Each kind has four verbs: send blobs, run a job, fetch what came of it, close."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from importlib import import_module
+from pathlib import Path
+from typing import Protocol
+
+from harness.errors import ConfigError
+from harness.records import Blob, Environment, Job, Target
+
+KINDS = {
+    "local": "harness.connections.local:Local",
+    "replay": "harness.connections.replay:Replay",
+}
+
+OnProgress = Callable[[int, int], None]  # samples done, of how many
+
+
+class Connection(Protocol):
+    """One device for the length of one run.
+
+    Every verb raises TargetUnreachable when the device or the link to it is gone.
+    """
+
+    environment: Environment
+    bytes_sent: dict[str, int]
+
+    def send(self, blobs: Iterable[Blob]) -> None:
+        """Brings the blobs to the device; what it already has is not sent again."""
+
+    def run(self, job: Job, on_progress: OnProgress) -> None:
+        """Runs the job to its end, whatever that is; a job that failed is told by its files."""
+
+    def fetch(self, job: Job, folder: Path) -> None:
+        """Writes the job's files into the folder, checked against their hashes."""
+
+    def close(self) -> None:
+        """Ends the server on the device; nothing is left running."""
+
+
+def connect(target: Target, run_id: str) -> Connection:
+    """Opens the connection of the target's kind. Raises TargetBusy, TargetUnreachable, ConfigError."""
+    if target.kind not in KINDS:
+        raise ConfigError(
+            f"target {target.name} has the unknown kind {target.kind!r}", f"known kinds: {', '.join(KINDS)}"
+        )
+    module, name = KINDS[target.kind].split(":")
+    connection: Connection = getattr(import_module(module), name)(target, run_id)
+    return connection

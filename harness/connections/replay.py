@@ -1,0 +1,52 @@
+"""Answers from a recorded run, by case, kind and round: the whole pipeline with no device."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from harness.connections import OnProgress
+from harness.errors import ConfigError, JobFailed
+from harness.records import Blob, Environment, Job, Target
+
+
+class Replay:
+    """A Connection to the recording that the target's `host` names: RUN/raw/TARGET.
+
+    A job's id holds its case, kind and round, never a model's hash, since a model that is built again differs.
+    """
+
+    def __init__(self, target: Target, run_id: str) -> None:
+        self.recording = Path(target.host or "").expanduser()
+        self.environment = recorded_environment(target.name, self.recording)
+        self.bytes_sent = {"blobs": 0, "jobs": 0}
+
+    def send(self, blobs: Iterable[Blob]) -> None:
+        """A recording needs none."""
+
+    def run(self, job: Job, on_progress: OnProgress) -> None:
+        if not (self.recording / job.id / "state.json").exists():
+            raise JobFailed(f"{self.recording} holds no job {job.id}", "ask only for the cases that were recorded")
+
+    def fetch(self, job: Job, folder: Path) -> None:
+        shutil.copytree(self.recording / job.id, folder, dirs_exist_ok=True)
+
+    def close(self) -> None:
+        """Nothing was opened."""
+
+
+def recorded_environment(name: str, recording: Path) -> Environment:
+    """What the recorded device was. Raises ConfigError where there is no recording."""
+    try:
+        run = json.loads((recording.parent.parent / "run.json").read_text())
+        record = next(t for t in run["targets"] if t["target"]["name"] == recording.name)
+        environment: Environment = TypeAdapter(Environment).validate_python(record["environment"])
+    except (OSError, ValueError, KeyError, StopIteration) as error:
+        raise ConfigError(
+            f"target {name} replays {recording}, which is no recording", "set host to a run's raw/TARGET folder"
+        ) from error
+    return environment

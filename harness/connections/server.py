@@ -1,0 +1,149 @@
+"""Talks to device/serve.py over the stdin and stdout of a process; how that process is started is the kind's."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import hashlib
+import json
+import re
+import socket
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from harness.connections import OnProgress
+from harness.errors import JobFailed, TargetBusy, TargetUnreachable
+from harness.records import Blob, Environment, Job, Target
+
+HEARTBEAT_S = 5.0
+FILE_LIMIT_BYTES = 1 << 30
+RESULT_FILE = re.compile(r"(result|state)\.json|latencies\.npy|stderr\.txt|outputs/\d{1,3}\.npy")
+END_S = 10.0
+
+
+class ServerConnection:
+    """A Connection to a server that `argv` starts."""
+
+    def __init__(self, target: Target, run_id: str, argv: Sequence[str], workdir: str) -> None:
+        self.target = target
+        self.bytes_sent = {"blobs": 0, "jobs": 0}
+        self._there: set[str] = set()  # blobs that the device is known to have
+        self._writing = threading.Lock()
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (closed in close)
+        # A session of its own: Ctrl-C is the host's to handle, and the server ends with its stdin.
+        self._process = subprocess.Popen(
+            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr, start_new_session=True
+        )
+        self._closed = threading.Event()
+        try:
+            self._say({"op": "hello", "workdir": workdir, "run_id": run_id, "who": whoami(run_id)})
+            ready = self._hear("ready")
+        except BaseException:
+            self.close()
+            raise
+        self.environment: Environment = TypeAdapter(Environment).validate_python(ready["environment"])
+        threading.Thread(target=self._beat, daemon=True).start()
+
+    def send(self, blobs: Iterable[Blob]) -> None:
+        by_hash = {blob.sha256: blob for blob in blobs if blob.sha256 not in self._there}
+        if not by_hash:
+            return
+        self._say({"op": "missing", "sha256": list(by_hash)})
+        for sha256 in self._hear("missing")["sha256"]:
+            data = by_hash[sha256].data
+            self._say({"op": "blob", "sha256": sha256, "size": len(data)}, data)
+            self.bytes_sent["blobs"] += len(data)
+        self._there |= set(by_hash)
+
+    def run(self, job: Job, on_progress: OnProgress) -> None:
+        blobs = {name: blob.sha256 for name, blob in job.blobs.items()}
+        message = {"op": "job", "job_id": job.id, "job": job.spec, "blobs": blobs, "limit_s": job.limit_s}
+        self.bytes_sent["jobs"] += self._say(message)
+        while (answer := self._hear("progress", "done"))["event"] == "progress":
+            on_progress(answer["done"], answer["of"])
+
+    def fetch(self, job: Job, folder: Path) -> None:
+        self._say({"op": "fetch", "job_id": job.id})
+        while (answer := self._hear("file", "sent"))["event"] == "file":
+            data = self._read(int(answer["size"]))
+            if not RESULT_FILE.fullmatch(answer["name"]) or hashlib.sha256(data).hexdigest() != answer["sha256"]:
+                raise TargetUnreachable(
+                    f"{self.target.name} sent a damaged file for job {job.id}", "resume the run to fetch it again"
+                )
+            path = folder / answer["name"]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+        self._say({"op": "fetched", "job_id": job.id})
+
+    def close(self) -> None:
+        self._closed.set()
+        with contextlib.suppress(OSError), self._writing:
+            if self._process.stdin:
+                self._process.stdin.close()
+        try:
+            self._process.wait(END_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if self._process.stdout:
+            self._process.stdout.close()
+        self._stderr.close()
+
+    def _beat(self) -> None:
+        while not self._closed.wait(HEARTBEAT_S):
+            with contextlib.suppress(TargetUnreachable):
+                self._say({"op": "alive"})
+
+    def _say(self, message: dict[str, Any], data: bytes = b"") -> int:
+        line = json.dumps(message).encode() + b"\n"
+        try:
+            with self._writing:
+                assert self._process.stdin
+                self._process.stdin.write(line)
+                self._process.stdin.write(data)
+                self._process.stdin.flush()
+        except (OSError, ValueError) as error:
+            raise self._lost() from error
+        return len(line)
+
+    def _hear(self, *events: str) -> dict[str, Any]:
+        """The next message, which must be one of these events."""
+        assert self._process.stdout
+        line = self._process.stdout.readline(1 << 20)
+        if not line.endswith(b"\n"):
+            raise self._lost()
+        message: dict[str, Any] = json.loads(line)
+        if message["event"] == "busy":
+            raise TargetBusy(f"{self.target.name} is held by {message['holder']}", "wait until that run is over")
+        if message["event"] == "error":
+            raise JobFailed(f"the server on {self.target.name} failed: {message['what']}", "resume when that is mended")
+        if message["event"] not in events:
+            raise TargetUnreachable(f"{self.target.name} answered {message['event']!r} out of turn", "resume the run")
+        return message
+
+    def _read(self, size: int) -> bytes:
+        if not 0 <= size <= FILE_LIMIT_BYTES:
+            raise TargetUnreachable(f"{self.target.name} announced a file of {size} bytes", "resume the run")
+        assert self._process.stdout
+        data = self._process.stdout.read(size)
+        if len(data) != size:
+            raise self._lost()
+        return data
+
+    def _lost(self) -> TargetUnreachable:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(2)
+        self._stderr.seek(0)
+        said = self._stderr.read().decode(errors="replace").strip().splitlines()
+        why = said[-1] if said else f"its server ended with exit code {self._process.returncode}"
+        return TargetUnreachable(f"lost {self.target.name}: {why}", "what was measured is kept; resume the run")
+
+
+def whoami(run_id: str) -> str:
+    return f"{getpass.getuser()}@{socket.gethostname()}, run {run_id},"

@@ -1,0 +1,133 @@
+"""What a model is tested on: inputs as they are stored, labels, and the affine that turns the one into model input."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from harness.device.tensors import to_model_input
+from harness.errors import DataError
+from harness.records import Affine
+
+
+@dataclass(frozen=True, eq=False)  # arrays do not compare to one bool; the hashes below do
+class Dataset:
+    """Training and test samples, one array an input of the model, first axis the sample, dtype as stored.
+
+    train_labels is None where the training samples serve calibration alone. class_names is empty where the labels are
+    no classes. affines: one an input. source: where the samples came from, in words for the report.
+    """
+
+    name: str
+    train_inputs: tuple[np.ndarray, ...]
+    train_labels: np.ndarray | None
+    test_inputs: tuple[np.ndarray, ...]
+    test_labels: np.ndarray
+    affines: tuple[Affine, ...]
+    class_names: tuple[str, ...]
+    source: str
+
+    @cached_property
+    def train_sha256(self) -> str:
+        """Hash of the training samples and labels: dtypes, shapes and bytes."""
+        return _sha256(*self.train_inputs, self.train_labels)
+
+    @cached_property
+    def test_sha256(self) -> str:
+        """Hash of the test samples and labels: dtypes, shapes and bytes."""
+        return _sha256(*self.test_inputs, self.test_labels)
+
+    def calibration(self, count: int = 500, seed: int = 0) -> tuple[np.ndarray, ...]:
+        """At most `count` training samples as stored, one array an input; where they are classes, balanced to within
+        one sample as long as every class has enough. The test set is never touched. Raises DataError if none is there.
+        """
+        if not self.train_inputs or len(self.train_inputs[0]) == 0:
+            raise DataError(f"{self.name}: no samples to calibrate with", "Give training or calibration samples.")
+        order = np.random.default_rng(seed).permutation(len(self.train_inputs[0]))
+        if self.class_names and self.train_labels is not None:
+            order = _classes_in_turn(order, self.train_labels)
+        return tuple(array[order[:count]] for array in self.train_inputs)
+
+    def model_inputs(self, stored: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+        """Stored samples as float32 model input, one array an input, by the function that the device uses too."""
+        return tuple(to_model_input(array, a.scale, a.offset) for array, a in zip(stored, self.affines, strict=True))
+
+
+def _sha256(*arrays: np.ndarray | None) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        if array is not None:
+            digest.update(f"{array.dtype.str}{array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def _classes_in_turn(order: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The same samples, reordered: the first of every class, the second of every class, and so on."""
+    turn = np.empty(len(order), dtype=np.int64)
+    for label in np.unique(labels):
+        members = labels[order] == label
+        turn[members] = np.arange(members.sum())
+    return order[np.argsort(turn, kind="stable")]
+
+
+def validate(dataset: Dataset) -> None:
+    """Raise DataError where shapes, dtypes, counts or labels cannot be right. What is merely odd passes."""
+    if not dataset.test_inputs or len(dataset.test_labels) == 0:
+        raise DataError(f"{dataset.name}: the test set is empty", "Give a test set with at least one sample.")
+    if len(dataset.affines) != len(dataset.test_inputs):
+        raise DataError(
+            f"{dataset.name}: {len(dataset.test_inputs)} inputs, but {len(dataset.affines)} affines",
+            "Declare one scale and offset an input.",
+        )
+    _check_split(dataset, "test", dataset.test_inputs, dataset.test_labels)
+    _check_split(dataset, "training", dataset.train_inputs, dataset.train_labels)
+    _check_same_form(dataset)
+
+
+def _check_split(dataset: Dataset, split: str, inputs: tuple[np.ndarray, ...], labels: np.ndarray | None) -> None:
+    arrays = inputs if labels is None else (*inputs, labels)
+    counts = sorted({len(array) for array in arrays})
+    if len(counts) > 1:
+        raise DataError(
+            f"{dataset.name}: the {split} arrays hold different numbers of samples: {counts}",
+            "Every input and the labels need one entry a sample.",
+        )
+    for array in arrays:
+        _check_numbers(f"{dataset.name}: a {split} array", array)
+    if labels is not None and dataset.class_names:
+        _check_classes(dataset, split, labels)
+
+
+def _check_numbers(what: str, array: np.ndarray) -> None:
+    if array.dtype.kind not in "uif":
+        raise DataError(f"{what} has dtype {array.dtype}", "Store integers or floating-point numbers.")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise DataError(f"{what} holds NaN or infinite values", "Remove those samples or mend them.")
+
+
+def _check_classes(dataset: Dataset, split: str, labels: np.ndarray) -> None:
+    classes = len(dataset.class_names)
+    if labels.ndim != 1 or labels.dtype.kind not in "ui":
+        raise DataError(
+            f"{dataset.name}: the {split} labels are {labels.dtype} of shape {labels.shape}",
+            "Class labels are one integer a sample.",
+        )
+    if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
+        raise DataError(
+            f"{dataset.name}: the {split} labels run from {labels.min()} to {labels.max()}",
+            f"With {classes} classes they must lie in 0..{classes - 1}.",
+        )
+
+
+def _check_same_form(dataset: Dataset) -> None:
+    train = [(array.dtype.name, array.shape[1:]) for array in dataset.train_inputs]
+    test = [(array.dtype.name, array.shape[1:]) for array in dataset.test_inputs]
+    if train and train != test:
+        raise DataError(
+            f"{dataset.name}: training samples are {train}, test samples {test}",
+            "Store both in the same dtype and shape.",
+        )

@@ -1,0 +1,44 @@
+"""The TFLite runtimes, by name: one entry each. One engine a process, always: two in one break each other."""
+
+import importlib
+import importlib.util
+from importlib import metadata
+
+ENGINES = {
+    # distribution name: (module that holds Interpreter)
+    "tflite-runtime": "tflite_runtime.interpreter",
+    "ai-edge-litert": "ai_edge_litert.interpreter",
+}
+
+
+def installed():
+    """Engine name → version, or None where this Python has none. Imports no engine."""
+    return {name: version(name) for name in ENGINES}
+
+
+def version(name):
+    package = ENGINES[name].split(".")[0]
+    if importlib.util.find_spec(package) is None:
+        return None
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def interpreter_class(name):
+    return importlib.import_module(ENGINES[name]).Interpreter
+
+
+def describe(details):
+    """A tensor's details as the interpreter tells them → what travels: name, index, dtype, shape, scale, zero_point."""
+    scales = details["quantization_parameters"]["scales"]
+    zero_points = details["quantization_parameters"]["zero_points"]
+    return {
+        "name": details["name"],
+        "index": int(details["index"]),
+        "dtype": details["dtype"].__name__,
+        "shape": [int(n) for n in details["shape"]],
+        "scale": float(scales[0]) if len(scales) else None,
+        "zero_point": int(zero_points[0]) if len(scales) else None,
+    }

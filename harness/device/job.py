@@ -1,0 +1,236 @@
+"""One job in one process: job.json, model.tflite and inputs/ go in; result.json, latencies.npy and outputs/ come out.
+
+job.json  kind ("latency" or "outputs"), runtime, threads, affines [{scale, offset}], inputs [file a model input],
+          and for latency: warmup_s, warmup_runs, min_s, min_runs, max_runs; for outputs: nothing more
+latencies.npy  one TIMING a timing, in order: phase (index in PHASES), count (invokes in it), ns (for all of them)
+outputs/<n>.npy  what output n held for each sample, as the runtime gave it
+"""
+
+import ctypes
+import gc
+import json
+import os
+import platform
+import signal
+import sys
+import time
+import traceback
+
+import numpy as np
+
+from . import engines, sensors
+from .tensors import to_tensor
+
+PHASES = ("import", "load", "create", "allocate", "first", "warmup", "timed", "set_input", "get_output")
+TIMING = np.dtype([("phase", "u1"), ("count", "<u2"), ("ns", "<i8")])  # packed: a run keeps millions of them
+FEED_RUNS = 200  # timings of set_input and of get_output
+PROGRESS_S = 0.5
+
+
+class Log:
+    """The timings, in order, and the memory at each point."""
+
+    def __init__(self):
+        self.rows = []
+        self.memory = {"start": sensors.memory()}
+
+    def add(self, phase, ns, count=1):
+        self.rows.append((PHASES.index(phase), count, ns))
+
+    def timed(self, phase, action):
+        begin = time.perf_counter_ns()
+        value = action()
+        self.add(phase, time.perf_counter_ns() - begin)
+        return value
+
+    def point(self, name):
+        self.memory[name] = sensors.memory()
+
+
+class Model:
+    """A model in an interpreter, and the samples it is fed with."""
+
+    def __init__(self, job, log):
+        interpreter_class = log.timed("import", lambda: engines.interpreter_class(job["runtime"]))
+        log.point("runtime")
+        content = log.timed("load", lambda: read_bytes("model.tflite"))
+        log.point("model")
+        self.interpreter = log.timed(
+            "create", lambda: interpreter_class(model_content=content, num_threads=job["threads"])
+        )
+        log.timed("allocate", self.interpreter.allocate_tensors)
+        log.point("allocated")
+        self.inputs = [engines.describe(d) for d in self.interpreter.get_input_details()]
+        self.outputs = [engines.describe(d) for d in self.interpreter.get_output_details()]
+        # Mapped, not read: the samples are not the model's memory, and a shard may be large.
+        self.stored = [np.load(path, mmap_mode="r", allow_pickle=False) for path in job["inputs"]]
+        self.affines = job["affines"]
+
+    def samples(self):
+        return len(self.stored[0])
+
+    def tensors(self, sample):
+        """What each input tensor is given for one sample, at batch 1."""
+        return [
+            to_tensor(stored[sample : sample + 1], affine, tensor).reshape(tensor["shape"])
+            for stored, affine, tensor in zip(self.stored, self.affines, self.inputs)
+        ]
+
+    def set(self, tensors):
+        for tensor, values in zip(self.inputs, tensors):
+            self.interpreter.set_tensor(tensor["index"], values)
+
+    def get(self):
+        return [self.interpreter.get_tensor(tensor["index"])[0] for tensor in self.outputs]
+
+
+def read_bytes(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def clock_costs():
+    """(ns an empty timing pair costs on average, smallest step above 0 that the clock shows)."""
+    clock = time.perf_counter_ns
+    readings = np.array([clock() for _ in range(2000)])
+    steps = np.diff(readings)
+    return float(steps.mean()), int(steps[steps > 0].min())
+
+
+def warm_up(model, job, fed, log):
+    """At least warmup_runs invokes and warmup_s, fixed beforehand. Timed in blocks of up to 64, so it stays small."""
+    invoke, clock = model.interpreter.invoke, time.perf_counter_ns
+    end = clock() + int(job["warmup_s"] * 1e9)
+    runs, count = 0, 1
+    while runs < job["warmup_runs"] or clock() < end:
+        model.set(fed[runs % len(fed)])
+        begin = clock()
+        for _ in range(count):
+            invoke()
+        ns = clock() - begin
+        log.add("warmup", ns, count)
+        runs += count
+        count = min(64, count * 2) if ns < 1_000_000 else count
+    return ns / count
+
+
+def time_invokes(model, job, fed, count, log):
+    """Only invoke() stands between the two clock readings; inputs are real test samples, cycled."""
+    invoke, clock, fill = model.interpreter.invoke, time.perf_counter_ns, model.set
+    end = clock() + int(job["min_s"] * 1e9)
+    for index in range(job["max_runs"]):
+        fill(fed[index % len(fed)])
+        begin = clock()
+        for _ in range(count):
+            invoke()
+        after = clock()
+        log.add("timed", after - begin, count)
+        if after >= end and index + 1 >= job["min_runs"]:
+            break
+
+
+def time_feeding(model, fed, log):
+    """What writing the inputs and reading the outputs cost, as series of their own."""
+    clock = time.perf_counter_ns
+    for index in range(FEED_RUNS):
+        begin = clock()
+        model.set(fed[index % len(fed)])
+        log.add("set_input", clock() - begin)
+        model.interpreter.invoke()
+        begin = clock()
+        model.get()
+        log.add("get_output", clock() - begin)
+
+
+def measure_latency(model, job, log, say):
+    pair_ns, step_ns = clock_costs()
+    model.set(model.tensors(0))
+    log.timed("first", model.interpreter.invoke)
+    log.point("first")  # what comes later in memory is the harness's own: prepared samples and timings
+    fed = [model.tensors(sample) for sample in range(model.samples())]
+    gc.collect()
+    gc.disable()
+    invoke_ns = warm_up(model, job, fed, log)
+    # Under 20 clock steps a single invoke cannot be read off this clock: several share one timing.
+    count = 1 if invoke_ns >= 20 * step_ns else int(20 * step_ns / max(invoke_ns, 1)) + 1
+    time_invokes(model, job, fed, count, log)
+    time_feeding(model, fed, log)
+    gc.enable()
+    return {"timing_pair_ns": pair_ns, "clock_step_ns": step_ns}
+
+
+def measure_outputs(model, job, log, say):
+    """Every sample at batch 1, the deployed path; outputs/<n>.npy holds them in order."""
+    total, said = model.samples(), time.monotonic()
+    kept = None
+    for sample in range(total):
+        model.set(model.tensors(sample))
+        model.interpreter.invoke()
+        outputs = model.get()
+        if kept is None:
+            kept = [np.empty((total,) + np.shape(output), np.asarray(output).dtype) for output in outputs]
+        for array, output in zip(kept, outputs):
+            array[sample] = output
+        if time.monotonic() - said > PROGRESS_S:
+            said = time.monotonic()
+            say({"event": "progress", "done": sample + 1, "of": total})
+    os.makedirs("outputs", exist_ok=True)
+    for n, array in enumerate(kept or []):
+        np.save(os.path.join("outputs", "%d.npy" % n), array, allow_pickle=False)
+    return {"samples": total}
+
+
+MEASURE = {"latency": measure_latency, "outputs": measure_outputs}
+
+
+def run(job, say):
+    """One job in the current directory → what result.json holds."""
+    begin, log = time.monotonic_ns(), Log()
+    try:
+        model = Model(job, log)
+        facts = MEASURE[job["kind"]](model, job, log, say)
+        log.point("end")
+        facts.update(status="ok", inputs=model.inputs, outputs=model.outputs)
+    except Exception as error:
+        facts = {
+            "status": "failed",
+            "error": "%s: %s" % (type(error).__name__, error),
+            "traceback": traceback.format_exc(),
+        }
+    np.save("latencies.npy", np.array(log.rows, TIMING), allow_pickle=False)
+    facts.update(
+        runtime=job["runtime"],
+        runtime_version=engines.version(job["runtime"]),
+        python=platform.python_version(),
+        numpy=np.__version__,
+        memory_bytes=log.memory,
+        wall_ns=time.monotonic_ns() - begin,
+    )
+    return facts
+
+
+def end_with_parent():
+    """Linux kills this process when the server dies, however it dies."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # 1 is PR_SET_PDEATHSIG
+
+
+def main(folder):
+    """Progress goes as JSON lines to a private duplicate of fd 1; fd 1 becomes stderr: native code prints there."""
+    end_with_parent()
+    os.chdir(folder)
+    private = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+
+    def say(message):
+        private.write(json.dumps(message) + "\n")
+        private.flush()
+
+    with open("job.json") as file:
+        job = json.load(file)
+    result = run(job, say)
+    with open("result.json.part", "w") as file:
+        json.dump(result, file)
+    os.replace("result.json.part", "result.json")
+    sys.stderr.flush()
+    return 0

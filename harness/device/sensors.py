@@ -1,0 +1,122 @@
+"""What the device is and what it looks like now. Whatever cannot be read is None: unknown, never fine."""
+
+import glob
+import hashlib
+import os
+import platform
+import re
+import struct
+import subprocess
+from importlib import metadata
+
+
+def read(path):
+    """The text of a small file without trailing NULs and blanks, or None."""
+    try:
+        with open(path, errors="replace") as file:
+            return file.read(65536).strip("\0 \n") or None
+    except OSError:
+        return None
+
+
+def read_int(path, scale=1):
+    text = read(path)
+    return int(text) * scale if text and re.fullmatch(r"-?\d+", text) else None
+
+
+def first(values):
+    return next((value for value in values if value is not None), None)
+
+
+def cpuinfo(key):
+    """The last value of a key of /proc/cpuinfo: the board's lines (Model, Revision, Serial) stand at its end."""
+    found = re.findall(rf"^{key}\s*:\s*(.+)$", read("/proc/cpuinfo") or "", re.MULTILINE)
+    return found[-1].strip() if found else None
+
+
+def hashed(text):
+    return hashlib.sha256(text.encode()).hexdigest() if text else None
+
+
+def vcgencmd(*args):
+    """What the Raspberry Pi firmware answers after the "=", or None where there is no vcgencmd or no right to it."""
+    try:
+        done = subprocess.run(["vcgencmd", *args], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=5)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    answer = done.stdout.decode(errors="replace").strip()
+    return answer.split("=", 1)[1] if done.returncode == 0 and "=" in answer else None
+
+
+def board():
+    device_tree = ["/proc/device-tree/model", "/sys/firmware/devicetree/base/model"]
+    dmi = "/sys/devices/virtual/dmi/id/"
+    vendor, product = read(dmi + "sys_vendor"), read(dmi + "product_name")
+    return first([*map(read, device_tree), cpuinfo("Model"), " ".join(filter(None, [vendor, product])) or None])
+
+
+def serial():
+    return first([read("/sys/firmware/devicetree/base/serial-number"), cpuinfo("Serial"), read("/etc/machine-id")])
+
+
+def os_name():
+    found = re.search(r'^PRETTY_NAME="?([^"\n]+)', read("/etc/os-release") or "", re.MULTILINE)
+    return found.group(1) if found else platform.platform()
+
+
+def memory_bytes():
+    found = re.search(r"^MemTotal:\s+(\d+) kB", read("/proc/meminfo") or "", re.MULTILINE)
+    return int(found.group(1)) * 1024 if found else None
+
+
+def environment():
+    """What the device is: read once a run."""
+    return {
+        "board": board(),
+        "revision": cpuinfo("Revision"),
+        "serial_sha256": hashed(serial()),
+        "cpu": first([cpuinfo("model name"), cpuinfo("CPU part")]),
+        "machine": platform.machine(),
+        "userland_bits": struct.calcsize("P") * 8,  # of this Python: a 64-bit kernel may carry a 32-bit userland
+        "page_bytes": os.sysconf("SC_PAGE_SIZE"),
+        "cores": os.cpu_count(),
+        "memory_bytes": memory_bytes(),
+        "os": os_name(),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "numpy": metadata.version("numpy"),
+        "boot_id": read("/proc/sys/kernel/random/boot_id"),
+    }
+
+
+def temperature_c():
+    zones = sorted(glob.glob("/sys/class/thermal/thermal_zone*"))
+    cpu_zones = [zone for zone in zones if re.search("cpu|x86_pkg|soc", read(zone + "/type") or "")]
+    millidegrees = first(read_int(zone + "/temp") for zone in cpu_zones)
+    return millidegrees / 1000 if millidegrees is not None else None
+
+
+def frequency_hz():
+    """The firmware's measured ARM clock where there is one; cpufreq tells only what was asked for."""
+    measured = vcgencmd("measure_clock", "arm")
+    asked_hz = read_int("/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq", 1000)
+    return int(measured) if measured and measured.isdigit() else asked_hz
+
+
+def state():
+    """What the device looks like now: read before and after a round, never during one."""
+    return {
+        "temperature_c": temperature_c(),
+        "frequency_hz": frequency_hz(),
+        "governor": read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        "throttled": vcgencmd("get_throttled"),
+        "load_1m": float((read("/proc/loadavg") or "nan").split()[0]) if read("/proc/loadavg") else None,
+        "boot_id": read("/proc/sys/kernel/random/boot_id"),
+    }
+
+
+def memory():
+    """This process: VmHWM, VmRSS, RssAnon, RssFile in bytes, from /proc/self/status; empty where there is none."""
+    status = read("/proc/self/status") or ""
+    rows = re.findall(r"^(VmHWM|VmRSS|RssAnon|RssFile):\s+(\d+) kB", status, re.MULTILINE)
+    return {name: int(kilobytes) * 1024 for name, kilobytes in rows}

@@ -1,0 +1,263 @@
+"""One server a device and run: holds the device's lock, takes blobs and jobs, starts a fresh process for each job.
+
+Messages are JSON lines, from the host on stdin and to it on a private duplicate of fd 1 (native code prints to fd 1).
+A message may carry bytes: it then holds "size" and "sha256", and so many bytes follow its line.
+
+host   → hello {workdir, run_id, who} · missing {sha256: […]} · blob {sha256, size}+bytes
+         job {job_id, job, blobs, limit_s} · fetch {job_id} · fetched {job_id} · alive
+device → ready {environment} · busy {holder} · missing {sha256: […]} · progress {job_id, done, of}
+         done {job_id} · file {job_id, name, size, sha256}+bytes · sent {job_id} · error {what}
+
+The server ends with its stdin, or when nothing was heard for 30 s: a broken link leaves nothing running.
+Finished jobs stay spooled in workdir/spool/<run>/<job> until the host has them, so that a resumed run finds them.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import queue
+import re
+import selectors
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+from . import engines, sensors
+
+LOCK = "/tmp/edge-harness.lock"  # one fixed path a device: whoever measures here must hold it
+SILENCE_S = 30
+CHUNK = 1 << 20
+NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+RESULT_FILE = re.compile(r"(result|state)\.json|latencies\.npy|stderr\.txt|outputs/\d+\.npy")
+
+
+class Channel:
+    """Messages to the host, whole lines and bytes at a time, from any thread."""
+
+    def __init__(self):
+        self.input = sys.stdin.buffer
+        self.output = os.fdopen(os.dup(1), "wb")
+        self.lock = threading.Lock()
+        os.dup2(2, 1)
+
+    def say(self, event, data=None, **fields):
+        with self.lock:
+            self.output.write(json.dumps(dict(fields, event=event)).encode() + b"\n")
+            if data is not None:
+                shutil.copyfileobj(data, self.output, CHUNK)
+            self.output.flush()
+
+    def messages(self):
+        for line in self.input:
+            yield json.loads(line.decode())
+
+
+def take_lock(who):
+    """The open lock file, or the text of whoever holds the device. The kernel frees it when this process dies."""
+    try:
+        file = os.fdopen(os.open(LOCK, os.O_RDWR | os.O_CREAT, 0o666), "r+")
+    except PermissionError:  # another user's file: still good to lock
+        file = open(LOCK)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return None, file.read(400)
+    if file.writable():
+        file.truncate(0)
+        file.write(who + time.strftime(" since %Y-%m-%d %H:%M:%S %Z"))
+        file.flush()
+    return file, None
+
+
+def checked(name):
+    if not isinstance(name, str) or not NAME.fullmatch(name) or name.startswith("."):
+        raise ValueError("not a name: %r" % (name,))
+    return name
+
+
+def sha256(path):
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        for chunk in iter(lambda: file.read(CHUNK), b""):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+class Server:
+    def __init__(self, channel, hello):
+        self.channel = channel
+        workdir = os.path.expanduser(hello["workdir"])
+        self.blobs = os.path.join(workdir, "blobs")
+        self.spool = os.path.join(workdir, "spool", checked(hello["run_id"]))
+        os.makedirs(self.blobs, exist_ok=True)
+        os.makedirs(self.spool, exist_ok=True)
+        self.jobs = queue.Queue()
+        self.heard = time.monotonic()
+        self.ended = threading.Event()
+
+    # The listening thread: takes blobs at once, hands jobs on, notices when the host is gone.
+
+    def listen(self):
+        try:
+            for message in self.channel.messages():
+                self.heard = time.monotonic()
+                self.take(message)
+        except Exception as error:
+            self.channel.say("error", what="%s: %s" % (type(error).__name__, error))
+        finally:
+            self.ended.set()
+            self.jobs.put(None)
+
+    def take(self, message):
+        op = message["op"]
+        if op == "missing":
+            have = set(os.listdir(self.blobs))
+            self.channel.say("missing", sha256=[name for name in message["sha256"] if name not in have])
+        elif op == "blob":
+            self.receive(checked(message["sha256"]), message["size"])
+        elif op in ("job", "fetch", "fetched"):
+            checked(message["job_id"])
+            self.jobs.put(message)
+
+    def receive(self, name, size):
+        path = os.path.join(self.blobs, name)
+        digest, left = hashlib.sha256(), size
+        with open(path + ".part", "wb") as file:
+            while left:
+                chunk = self.channel.input.read(min(left, CHUNK))
+                if not chunk:
+                    raise EOFError("the link broke inside a transfer")
+                self.heard = time.monotonic()
+                left -= len(chunk)
+                digest.update(chunk)
+                file.write(chunk)
+        if digest.hexdigest() != name:
+            raise ValueError("blob %s arrived damaged" % name)
+        os.replace(path + ".part", path)
+
+    # The working thread: one message after the other.
+
+    def work(self):
+        for message in iter(self.jobs.get, None):
+            handle = {"job": self.job, "fetch": self.fetch, "fetched": self.forget}[message["op"]]
+            handle(message)
+
+    def job(self, message):
+        folder = os.path.join(self.spool, message["job_id"])
+        spec = json.dumps({"job": message["job"], "blobs": message["blobs"]}, sort_keys=True)
+        if not (os.path.exists(os.path.join(folder, "state.json")) and sensors.read(folder + "/spec.json") == spec):
+            self.lay(folder, message, spec)
+            self.measure(folder, message)
+        self.channel.say("done", job_id=message["job_id"])
+
+    def lay(self, folder, message, spec):
+        """The job's directory; blobs are linked, so that `job DIR` can be repeated by hand."""
+        shutil.rmtree(folder, ignore_errors=True)
+        os.makedirs(os.path.join(folder, "inputs"))
+        for name, blob in message["blobs"].items():
+            if os.path.isabs(name) or ".." in name.split("/"):
+                raise ValueError("not a job file: %r" % name)
+            os.symlink(os.path.join(self.blobs, checked(blob)), os.path.join(folder, name))
+        for name, text in (("job.json", json.dumps(message["job"])), ("spec.json", spec)):
+            with open(os.path.join(folder, name), "w") as file:
+                file.write(text)
+
+    def measure(self, folder, message):
+        before, begin = sensors.state(), time.monotonic_ns()
+        code = self.child(folder, message)
+        state = {"before": before, "exit": code, "device_ns": time.monotonic_ns() - begin, "after": sensors.state()}
+        if not self.ended.is_set():
+            with open(os.path.join(folder, "state.json.part"), "w") as file:
+                json.dump(state, file)
+            os.replace(os.path.join(folder, "state.json.part"), os.path.join(folder, "state.json"))
+
+    def child(self, folder, message):
+        """The exit code of `job DIR`, in a process group of its own, ended with the host or at its time limit."""
+        argv = [sys.executable, *sys.argv[:1], "job", folder]
+        deadline = time.monotonic() + message["limit_s"]
+        with open(os.path.join(folder, "stderr.txt"), "wb") as stderr:
+            child = subprocess.Popen(
+                argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, start_new_session=True
+            )
+        try:
+            while not self.relay(child, message["job_id"]):
+                if self.ended.is_set() or self.silent() or time.monotonic() > deadline:
+                    break
+            else:
+                return child.wait()
+        finally:
+            if child.poll() is None:
+                os.killpg(child.pid, signal.SIGKILL)
+            child.stdout.close()
+            child.wait()
+        return child.returncode
+
+    def relay(self, child, job_id):
+        """Hands on a line of progress, if one comes soon; true when the child has closed its end."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(child.stdout, selectors.EVENT_READ)
+            if not selector.select(timeout=0.2):
+                return False
+        line = child.stdout.readline()
+        if line:
+            progress = json.loads(line.decode())
+            self.channel.say("progress", job_id=job_id, done=progress["done"], of=progress["of"])
+        return not line
+
+    def silent(self):
+        """True, for good, when the host was not heard for too long: it hangs or the link is dead."""
+        if time.monotonic() - self.heard > SILENCE_S:
+            self.ended.set()
+        return self.ended.is_set()
+
+    def fetch(self, message):
+        folder = os.path.join(self.spool, message["job_id"])
+        names = [os.path.relpath(os.path.join(at, n), folder) for at, _, files in os.walk(folder) for n in files]
+        for name in sorted(filter(RESULT_FILE.fullmatch, names)):
+            path = os.path.join(folder, name)
+            with open(path, "rb") as data:
+                size = os.path.getsize(path)
+                self.channel.say("file", data, job_id=message["job_id"], name=name, size=size, sha256=sha256(path))
+        self.channel.say("sent", job_id=message["job_id"])
+
+    def forget(self, message):
+        shutil.rmtree(os.path.join(self.spool, message["job_id"]), ignore_errors=True)
+
+    def close(self):
+        if os.path.isdir(self.spool) and not os.listdir(self.spool):
+            os.rmdir(self.spool)
+
+
+def watch(server):
+    """Ends a server whose host fell silent while no job runs: its main thread is waiting for the next message."""
+    while not server.ended.wait(1):
+        if server.silent():
+            server.jobs.put(None)
+
+
+def main():
+    channel = Channel()
+    hello = next(channel.messages(), None)
+    if hello is None:
+        return 0
+    lock, holder = take_lock(hello["who"])
+    if lock is None:
+        channel.say("busy", holder=holder)
+        return 1
+    server = Server(channel, hello)
+    environment = dict(sensors.environment(), runtimes=engines.installed())
+    channel.say("ready", environment=environment)
+    threading.Thread(target=server.listen, daemon=True).start()
+    threading.Thread(target=watch, args=(server,), daemon=True).start()
+    try:
+        server.work()
+    except Exception as error:
+        channel.say("error", what="%s: %s" % (type(error).__name__, error))
+        return 1
+    server.close()
+    # The listener may be blocked in a read of stdin that never ends; it must not hold up the exit.
+    os._exit(0)

@@ -1,0 +1,41 @@
+"""From stored bytes to model input, and from output to numbers: one definition for Keras and the device."""
+
+import numpy as np
+
+
+def to_model_input(stored, scale, offset):
+    """stored × scale + offset in float64, cast to float32 once. The identity leaves floats as they are."""
+    if scale == 1.0 and offset == 0.0 and stored.dtype == np.float32:
+        return stored
+    return (stored.astype(np.float64) * scale + offset).astype(np.float32)
+
+
+def quantise(values, scale, zero_point, dtype):
+    """Real numbers → integers of dtype: round half to even, then clip."""
+    limits = np.iinfo(dtype)
+    steps = np.rint(values.astype(np.float64) / scale) + zero_point
+    return np.clip(steps, limits.min, limits.max).astype(dtype)
+
+
+def dequantise(steps, scale, zero_point):
+    """Integers → float32: (step − zero point) × scale, in float64, cast once."""
+    return ((steps.astype(np.float64) - zero_point) * scale).astype(np.float32)
+
+
+def to_tensor(stored, affine, tensor):
+    """What the interpreter's input tensor is given for stored values.
+
+    affine: {"scale", "offset"}; tensor: {"dtype", "scale", "zero_point"}, scale None where it is not quantised.
+    """
+    dtype = np.dtype(tensor["dtype"])
+    if tensor["scale"] is not None:
+        values = to_model_input(stored, affine["scale"], affine["offset"])
+        return quantise(values, tensor["scale"], tensor["zero_point"], dtype)
+    if np.issubdtype(dtype, np.floating):
+        return to_model_input(stored, affine["scale"], affine["offset"]).astype(dtype)
+    return stored.astype(dtype)
+
+
+def from_tensor(output, scale, zero_point):
+    """A runtime's output as float32 numbers; scale is None where it is not quantised."""
+    return output.astype(np.float32) if scale is None else dequantise(output, scale, zero_point)

@@ -1,0 +1,60 @@
+"""The exceptions of the harness. Only cli/ catches them; each message says what happened, each advice what to do next.
+
+HarnessError              exit 2 unless noted
+├── ConfigError           the user's words: names, options, files they wrote
+├── DataError             a data set that is absent, truncated or not what it claims
+├── BuildError            the Keras model could not be trained, loaded or converted
+├── StoreError            a stored run that is absent, unreadable or from the future
+└── TargetError           exit 3: the device or the link to it
+    ├── TargetUnreachable     try again
+    ├── TargetBusy            another run holds the device
+    └── JobFailed             the device's own code failed; carries its traceback
+"""
+
+
+class HarnessError(Exception):
+    """What happened (`str(error)`) and what to do next (`advice`)."""
+
+    exit_code = 2
+
+    def __init__(self, message: str, advice: str = "") -> None:
+        super().__init__(message)
+        self.advice = advice
+
+
+class ConfigError(HarnessError):
+    """A name, option or file of the user's that cannot be used."""
+
+
+class DataError(HarnessError):
+    """A data set that is absent, truncated or not what it claims to be."""
+
+
+class BuildError(HarnessError):
+    """The Keras model could not be trained, loaded or run."""
+
+
+class StoreError(HarnessError):
+    """A stored run that is absent, unreadable or written by a newer harness."""
+
+
+class TargetError(HarnessError):
+    """The device or the link to it."""
+
+    exit_code = 3
+
+
+class TargetUnreachable(TargetError):
+    """The link is down or broke; trying again may help."""
+
+
+class TargetBusy(TargetError):
+    """Another run holds the device."""
+
+
+class JobFailed(TargetError):
+    """The device's code failed; `device_traceback` is what it printed."""
+
+    def __init__(self, message: str, advice: str = "", device_traceback: str = "") -> None:
+        super().__init__(message, advice)
+        self.device_traceback = device_traceback

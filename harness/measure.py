@@ -1,0 +1,163 @@
+"""Cases × plan × connection → Shards and Rounds, each saved as it arrives. No statistics here."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import random
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import product
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from harness.connections import Connection
+from harness.dataset import Dataset
+from harness.raw import label_piece, read_piece
+from harness.records import Blob, Case, Environment, Job, Plan, Round, Shard, Target, Variant
+
+SHARD_SAMPLES = 5_000  # at most; what a broken link can cost
+SHARD_BYTES = 32 << 20
+LATENCY_SAMPLES = 64  # real test samples that a latency round cycles through
+
+
+class Watcher(Protocol):
+    """Is told what is going on."""
+
+    def begin(self, target: str, shards: int, rounds: int) -> None: ...
+    def job(self, job: Job) -> None: ...
+    def samples(self, done: int, of: int) -> None: ...
+    def done(self, piece: Round | Shard) -> None: ...
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is to be measured on one target."""
+
+    cases: tuple[Case, ...]
+    variants: tuple[Variant, ...]
+    dataset: Dataset
+    plan: Plan
+
+
+def cases_of(
+    variants: Sequence[Variant], target: Target, runtimes: Sequence[str], threads: Sequence[int]
+) -> tuple[Case, ...]:
+    """Every combination, in a stable order."""
+    return tuple(Case(v.name, target.name, r, t) for v, r, t in product(variants, runtimes, threads))
+
+
+def measurable(work: Work, environment: Environment) -> tuple[Case, ...]:
+    """The cases whose model exists and whose runtime this device has."""
+    built = {v.name for v in work.variants if v.path is not None}
+    return tuple(c for c in work.cases if c.variant in built and environment.runtimes.get(c.runtime))
+
+
+def measure(work: Work, connection: Connection, folder: Path, watcher: Watcher) -> Iterator[Round | Shard]:
+    """Yields every piece of the work: from `folder` where it is already, else from the device into it.
+
+    Accuracy comes first; a case whose outputs could not be had is not timed.
+    """
+    cases = measurable(work, connection.environment)
+    shards = shard_jobs(work, cases)
+    rounds = round_jobs(work, cases)
+    watcher.begin(cases[0].target if cases else "", len(shards), len(rounds))
+    broken: set[tuple[str, str]] = set()
+    for job in [*shards, *rounds]:
+        key = (job.case.variant, job.case.runtime)
+        if key in broken:
+            continue
+        watcher.job(job)
+        piece = obtain(job, connection, folder, watcher)
+        if piece.status == "failed":
+            broken.add(key)
+        yield piece
+
+
+def obtain(job: Job, connection: Connection, folder: Path, watcher: Watcher) -> Round | Shard:
+    """One piece. Its folder appears whole or not at all, so what is there need not be measured again."""
+    kept = folder / job.id
+    if not kept.exists():
+        part = folder / f"{job.id}.part"
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        connection.send(job.blobs.values())
+        connection.run(job, watcher.samples)
+        connection.fetch(job, part)
+        label_piece(part, job)
+        part.rename(kept)
+    return read_piece(kept)
+
+
+def shard_jobs(work: Work, cases: Sequence[Case]) -> list[Job]:
+    """The test set in stretches, for each variant × runtime at its lowest thread count."""
+    size = shard_samples(work.dataset)
+    total = len(work.dataset.test_labels)
+    lowest = min((case.threads for case in cases), default=1)
+    stretches = [(first, min(first + size, total)) for first in range(0, total, size)]
+    inputs = {stretch: input_files(work.dataset, *stretch) for stretch in stretches}
+    return [
+        job(work, case, "outputs", stretch, inputs[stretch])
+        for case in cases
+        if case.threads == lowest
+        for stretch in stretches
+    ]
+
+
+def shard_samples(dataset: Dataset) -> int:
+    sample_bytes = sum(array[:1].nbytes for array in dataset.test_inputs)
+    return max(1, min(SHARD_SAMPLES, SHARD_BYTES // sample_bytes))
+
+
+def round_jobs(work: Work, cases: Sequence[Case]) -> list[Job]:
+    """Every round holds every case once, in an order shuffled by the plan's seed: drift hits all alike."""
+    samples = min(LATENCY_SAMPLES, len(work.dataset.test_labels))
+    inputs = input_files(work.dataset, 0, samples)
+    jobs = []
+    for index in range(work.plan.rounds):
+        order = list(cases)
+        random.Random(f"{work.plan.seed}/{index}").shuffle(order)
+        jobs += [job(work, case, "latency", (index, samples), inputs) for case in order]
+    return jobs
+
+
+def job(work: Work, case: Case, kind: str, place: tuple[int, int], inputs: dict[str, Blob]) -> Job:
+    """place: first and last of the stretch of samples; for a latency job, the round and how many samples it cycles."""
+    variant = next(v for v in work.variants if v.name == case.variant)
+    assert variant.path is not None
+    spec: dict[str, object] = {
+        "kind": kind,
+        "runtime": case.runtime,
+        "threads": case.threads,
+        "inputs": list(inputs),
+        "affines": [asdict(affine) for affine in work.dataset.affines],
+    }
+    if kind == "latency":
+        spec |= {
+            name: getattr(work.plan, name) for name in ("warmup_s", "warmup_runs", "min_s", "min_runs", "max_runs")
+        }
+    model = Blob(variant.sha256, variant.path.read_bytes())
+    return Job(job_id(case, kind, place[0]), case, kind, *place, spec, {"model.tflite": model, **inputs})
+
+
+def input_files(dataset: Dataset, first: int, last: int) -> dict[str, Blob]:
+    """One .npy an input of the model, holding the stored values of these test samples."""
+    return {f"inputs/{n}-{first}.npy": npy(array[first:last]) for n, array in enumerate(dataset.test_inputs)}
+
+
+def npy(array: np.ndarray) -> Blob:
+    file = io.BytesIO()
+    np.save(file, np.ascontiguousarray(array), allow_pickle=False)
+    return Blob(hashlib.sha256(file.getvalue()).hexdigest(), file.getvalue())
+
+
+def job_id(case: Case, kind: str, first: int) -> str:
+    """Says case, kind and place; 64 characters at most, so a long name is cut and told apart by its hash."""
+    name = f"{case.variant}.{case.runtime}.t{case.threads}"
+    prefix = f"shard-{first:06d}" if kind == "outputs" else f"round-{first:03d}"
+    if len(prefix) + len(name) + 1 > 64:
+        name = f"{name[:30]}.{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+    return f"{prefix}.{name}"

@@ -1,0 +1,121 @@
+"""The story: experiment → variants → run → comparison → report. The device measures, the host judges."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from harness import __version__
+from harness.build import Built, build
+from harness.cache import Cache, version
+from harness.compare import compare
+from harness.connections import connect
+from harness.dataset import Dataset
+from harness.experiment import Experiment
+from harness.measure import Watcher, Work, cases_of, measure
+from harness.records import Comparison, Target, TargetRecord
+from harness.report import write_report
+from harness.store import Header, Record, Store, absolute_variants, load, new_run_id, read_dataset
+from harness.tables import write_tables
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for. runtimes, threads: () means each target's own."""
+
+    experiment: Experiment
+    targets: tuple[Target, ...]
+    runtimes: tuple[str, ...] = ()
+    threads: tuple[int, ...] = ()
+
+
+class Listener(Watcher, Protocol):
+    """Is told how the whole run goes: what is built, which run was opened, and all that a Watcher is told."""
+
+    def say(self, text: str) -> None: ...
+    def opened(self, record: Record) -> None: ...
+
+
+def run(request: Request, store: Store, cache: Cache, listener: Listener) -> Comparison:
+    """Builds what is not built, opens a run, measures and concludes."""
+    dataset = request.experiment.workload.load(request.experiment.data_path)
+    built = build(request.experiment, dataset, cache, listener.say)
+    record = store.open(header_of(request, dataset, built), dataset, built.baseline)
+    return go_on(record, listener)
+
+
+def resume(reference: str, store: Store, listener: Listener) -> Comparison:
+    """Goes on where an interrupted run stopped; what it has measured is not measured again."""
+    return go_on(store.reopen(reference), listener)
+
+
+def go_on(record: Record, listener: Listener) -> Comparison:
+    listener.opened(record)
+    dataset = read_dataset(record.path, record.header)
+    for target in record.header.targets:
+        measure_target(record, target, dataset, listener)
+    record.finish()
+    return conclude(record.path)
+
+
+def measure_target(record: Record, known: TargetRecord, dataset: Dataset, watcher: Watcher) -> None:
+    header, target = record.header, known.target
+    cases = tuple(case for case in header.cases if case.target == target.name)
+    work = Work(cases, absolute_variants(record.path, header), dataset, header.plan)
+    with closing(connect(target, header.run_id)) as connection:
+        try:
+            for piece in measure(work, connection, record.raw(target.name), watcher):
+                watcher.done(piece)
+        finally:
+            sent = {what: known.bytes_sent.get(what, 0) + n for what, n in connection.bytes_sent.items()}
+            record.note(TargetRecord(target, connection.environment, sent))
+
+
+def conclude(path: Path) -> Comparison:
+    """Everything that is derived from a run, as far as it came: tables, report. Can be done again at any time."""
+    comparison = compare(load(path))
+    write_tables(comparison, path)
+    write_report(comparison, comparison.run.inputs[0], path)
+    return comparison
+
+
+def build_only(experiment: Experiment, cache: Cache, say: Callable[[str], None]) -> Built:
+    return build(experiment, experiment.workload.load(experiment.data_path), cache, say)
+
+
+def header_of(request: Request, dataset: Dataset, built: Built) -> Header:
+    """run.json as it stands before anything is measured."""
+    experiment = request.experiment
+    cases = [
+        case
+        for target in request.targets
+        for case in cases_of(
+            built.variants, target, request.runtimes or target.runtimes, request.threads or target.threads
+        )
+    ]
+    return Header(
+        run_id=new_run_id(),
+        experiment=experiment.name,
+        task="classification",
+        class_names=dataset.class_names,
+        affines=dataset.affines,
+        plan=experiment.plan,
+        variants=built.variants,
+        targets=tuple(TargetRecord(target) for target in request.targets),
+        cases=tuple(cases),
+        hashes={"model": built.model_sha256, "train": dataset.train_sha256, "test": dataset.test_sha256},
+        provenance={
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "harness": __version__,
+            "python": platform.python_version(),
+            "tensorflow": version("tensorflow"),
+            "keras": version("keras"),
+            "data": dataset.source,
+            "seed": experiment.seed,
+        },
+    )

@@ -1,0 +1,100 @@
+"""What came back from a device, read and checked: raw/<target>/<job-id>/ → Round or Shard. Nothing in it is trusted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from harness.device.job import PHASES, TIMING
+from harness.errors import StoreError
+from harness.records import Case, DeviceState, Job, Round, Shard, Tensor
+
+
+@dataclass(frozen=True)
+class Label:
+    """What a folder holds: written by the host, so that it can be read without the job that asked for it."""
+
+    case: Case
+    kind: str
+    first: int
+    last: int
+
+
+_LABEL = TypeAdapter(Label)
+_TENSORS = TypeAdapter(tuple[Tensor, ...])
+_STATE = TypeAdapter(DeviceState)
+_MEMORY = TypeAdapter(dict[str, dict[str, int]])
+
+
+def label_piece(folder: Path, job: Job) -> None:
+    label = Label(job.case, job.kind, job.first, job.last)
+    (folder / "piece.json").write_text(json.dumps(asdict(label)))
+
+
+def read_piece(folder: Path) -> Round | Shard:
+    """The Round or Shard that the folder holds. Raises StoreError where a file is not what it must be."""
+    try:
+        label = _LABEL.validate_json((folder / "piece.json").read_bytes())
+        state = json.loads((folder / "state.json").read_text())
+        result = _result(folder, state["exit"])
+        if label.kind == "latency":
+            return _round(folder, label.case, label.first, result, state)
+        return _shard(folder, label, result)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"{folder} cannot be read: {error}", "remove that folder and resume the run") from error
+
+
+def _result(folder: Path, exit_code: int) -> Mapping[str, Any]:
+    """result.json, or a failed result in its words where the process died before it could write one."""
+    path = folder / "result.json"
+    if exit_code == 0 and path.exists():
+        result: dict[str, Any] = json.loads(path.read_text())
+        return result
+    said = (folder / "stderr.txt").read_text(errors="replace").strip().splitlines()
+    how = f"signal {-exit_code}" if exit_code < 0 else f"exit code {exit_code}"
+    return {"status": "failed", "error": f"the process died with {how}" + (f": {said[-1]}" if said else "")}
+
+
+def _round(folder: Path, case: Case, index: int, result: Mapping[str, Any], state: Mapping[str, Any]) -> Round:
+    if result["status"] != "ok":
+        return Round(case, index, "failed", (one_line(result["error"]),))
+    return Round(
+        case,
+        index,
+        timings=_timings(folder / "latencies.npy"),
+        memory_bytes=_MEMORY.validate_python(result["memory_bytes"]),
+        clock_step_ns=result["clock_step_ns"],
+        timing_pair_ns=result["timing_pair_ns"],
+        before=_STATE.validate_python(state["before"]),
+        after=_STATE.validate_python(state["after"]),
+    )
+
+
+def _timings(path: Path) -> dict[str, np.ndarray]:
+    rows = np.load(path, allow_pickle=False)
+    if rows.dtype != TIMING or rows.ndim != 1 or (rows["ns"] < 0).any() or (rows["count"] < 1).any():
+        raise ValueError(f"{path.name} is no table of timings")
+    columns = np.column_stack([rows["count"], rows["ns"]]).astype(np.int64)
+    return {name: columns[rows["phase"] == n] for n, name in enumerate(PHASES) if (rows["phase"] == n).any()}
+
+
+def _shard(folder: Path, label: Label, result: Mapping[str, Any]) -> Shard:
+    if result["status"] != "ok":
+        return Shard(label.case, label.first, label.last, "failed", one_line(result["error"]))
+    tensors = _TENSORS.validate_python([{k: v for k, v in t.items() if k != "index"} for t in result["outputs"]])
+    outputs = tuple(np.load(folder / "outputs" / f"{n}.npy", allow_pickle=False) for n in range(len(tensors)))
+    for output, tensor in zip(outputs, tensors, strict=True):
+        wanted = (label.last - label.first, *tensor.shape[1:])
+        if output.shape != wanted or output.dtype != np.dtype(tensor.dtype):
+            raise ValueError(f"output {tensor.name} has shape {output.shape} of {output.dtype}, not {wanted}")
+    return Shard(label.case, label.first, label.last, outputs=outputs, tensors=tensors)
+
+
+def one_line(error: str) -> str:
+    return " ".join(error.split())[:300]

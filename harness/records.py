@@ -1,0 +1,265 @@
+"""The frozen dataclasses that flow from room to room. Units stand in the names; None means unknown, never fine.
+
+Experiment ─build─▶ Variant… ─measure─▶ Round, Shard ─▶ Run ─compare─▶ Comparison ─▶ report
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # imported by everything, so it loads nothing heavy itself
+    import numpy as np
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An input or output of a model. scale and zero_point are None where it is not quantised."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    scale: float | None = None
+    zero_point: int | None = None
+
+
+@dataclass(frozen=True)
+class Affine:
+    """Stored value × scale + offset = model input."""
+
+    scale: float = 1.0
+    offset: float = 0.0
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One .tflite form of the model. A variant that could not be built has status "failed", a reason and no path."""
+
+    name: str
+    recipe: str
+    path: Path | None = None
+    sha256: str = ""
+    size_bytes: int | None = None
+    inputs: tuple[Tensor, ...] = ()
+    outputs: tuple[Tensor, ...] = ()
+    status: str = "ok"  # ok, suspect, failed
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A device as its TOML file describes it."""
+
+    name: str
+    kind: str = "local"
+    host: str | None = None
+    workdir: str = "~/.cache/edge-harness"
+    runtimes: tuple[str, ...] = ("ai-edge-litert", "tflite-runtime")
+    threads: tuple[int, ...] = (1,)
+    start_temperature_c: float = 60.0
+    cooldown_timeout_s: float = 120.0
+    emulated: bool = False
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, order=True)
+class Case:
+    """The key of everything measured, in every record and table."""
+
+    variant: str
+    target: str
+    runtime: str
+    threads: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How often and how long a latency is timed. rounds = 0 measures accuracy alone."""
+
+    profile: str
+    rounds: int
+    min_runs: int
+    min_s: float
+    warmup_s: float = 0.2
+    warmup_runs: int = 10
+    max_runs: int = 20_000  # timings a round: what a run keeps stays small
+    seed: int = 20_231
+
+
+@dataclass(frozen=True)
+class Blob:
+    """Bytes that a device keeps under their hash: a model or a stretch of inputs."""
+
+    sha256: str
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one process on the device is to measure. spec becomes job.json; blobs: name in its directory → bytes."""
+
+    id: str
+    case: Case
+    kind: str  # "outputs" for a stretch of the test set, "latency" for a round
+    first: int  # outputs: first ≤ sample < last; latency: the round is `first`
+    last: int
+    spec: dict[str, object]
+    blobs: dict[str, Blob]
+    limit_s: float = 1800.0
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What a device is, read once a run."""
+
+    board: str | None = None
+    revision: str | None = None
+    serial_sha256: str | None = None
+    cpu: str | None = None
+    machine: str | None = None
+    userland_bits: int | None = None
+    page_bytes: int | None = None
+    cores: int | None = None
+    memory_bytes: int | None = None
+    os: str | None = None
+    kernel: str | None = None
+    python: str | None = None
+    numpy: str | None = None
+    boot_id: str | None = None
+    emulated: bool = False
+    runtimes: dict[str, str | None] = field(default_factory=dict)  # name → version, None where it cannot be imported
+
+
+@dataclass(frozen=True)
+class DeviceState:
+    """What a device looks like at one moment, before or after a round."""
+
+    temperature_c: float | None = None
+    frequency_hz: int | None = None
+    governor: str | None = None
+    throttled: str | None = None
+    load_1m: float | None = None
+    boot_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Round:
+    """One process that timed one case: raw, no statistics.
+
+    timings: phase → int64 array of shape (n, 2), columns count (invokes in this timing) and ns (for all of them).
+    memory_bytes: point ("start", "runtime", "model", "allocated", "first", "end") → VmHWM, VmRSS, RssAnon, RssFile
+        → bytes.
+    """
+
+    case: Case
+    index: int
+    status: str = "valid"  # valid, flagged, invalid, failed
+    reasons: tuple[str, ...] = ()
+    timings: dict[str, np.ndarray] = field(default_factory=dict)
+    memory_bytes: dict[str, dict[str, int]] = field(default_factory=dict)
+    clock_step_ns: int | None = None
+    timing_pair_ns: float | None = None
+    before: DeviceState = DeviceState()
+    after: DeviceState = DeviceState()
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A stretch of the test set, first ≤ sample < last: one array an output, as the runtime gave it."""
+
+    case: Case
+    first: int
+    last: int
+    status: str = "ok"  # ok, failed
+    reason: str = ""
+    outputs: tuple[np.ndarray, ...] = ()
+    tensors: tuple[Tensor, ...] = ()
+
+
+@dataclass(frozen=True)
+class TargetRecord:
+    """What a run knows of one of its targets."""
+
+    target: Target
+    environment: Environment | None = None
+    bytes_sent: dict[str, int] = field(default_factory=dict)  # "blobs", "jobs"
+
+
+@dataclass(frozen=True)
+class Run:
+    """All that one run left behind. Arrays are in the order of the test set."""
+
+    run_id: str
+    experiment: str
+    task: str
+    class_names: tuple[str, ...]
+    plan: Plan
+    variants: tuple[Variant, ...]
+    targets: tuple[TargetRecord, ...]
+    cases: tuple[Case, ...]
+    labels: np.ndarray
+    inputs: tuple[np.ndarray, ...]  # as stored, one array an input of the model
+    baseline: tuple[np.ndarray, ...]
+    rounds: tuple[Round, ...]
+    shards: tuple[Shard, ...]
+    path: Path
+    finished: bool
+    provenance: dict[str, object] = field(default_factory=dict)
+
+    def variant(self, name: str) -> Variant:
+        return next(v for v in self.variants if v.name == name)
+
+    def target(self, name: str) -> TargetRecord:
+        return next(t for t in self.targets if t.target.name == name)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One metric of one case. low and high bound `value`; `method` says how, or why they (or the value) are missing."""
+
+    case: Case
+    metric: str
+    unit: str
+    better: str  # lower, higher, "" where neither
+    against: str  # keras, float32, "" where the metric stands alone
+    baseline: float | None
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    method: str = ""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a case ended: ok, suspect, failed, unsupported or invalid, and why."""
+
+    case: Case
+    status: str
+    reason: str = ""
+    runtime_version: str | None = None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What the raw records of a run say, derived and derivable again.
+
+    samples: one row a sample × variant × target × runtime; columns variant, target, runtime, sample, label,
+        baseline_prediction, prediction, baseline_correct, correct, flip (bool), flip_kind ("", "right_to_wrong",
+        "wrong_to_right", "wrong_to_wrong"), max_abs_diff, l2, cosine, js_divergence (bits), baseline_margin, margin,
+        tie.
+    class_drops: one row a class × variant × target × runtime; columns variant, target, runtime, label, n, drop_pp,
+        low_pp, high_pp (two-sided 90 % Tango limits).
+    outputs: case at its lowest thread count → one float32 array an output, dequantised, shape (samples, …).
+    """
+
+    run: Run
+    standings: tuple[Standing, ...]
+    changes: tuple[Change, ...]
+    samples: pd.DataFrame
+    class_drops: pd.DataFrame
+    outputs: dict[Case, tuple[np.ndarray, ...]]
+
+    def change(self, case: Case, metric: str) -> Change | None:
+        return next((c for c in self.changes if c.case == case and c.metric == metric), None)

@@ -1,0 +1,74 @@
+"""A comparison as something to read: HTML, Markdown, CSV and plots. Judges nothing, measures nothing."""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.errors import ConfigError
+from harness.records import Comparison
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from harness.report.material import Material
+
+FORMATS = {
+    "html": "html",
+    "markdown": "markdown",
+    "csv": "rows",
+}  # format → the module here whose render(material) makes it
+
+
+def render(comparison: Comparison, pictures: np.ndarray | None, format: str) -> str:
+    """The whole report in one of FORMATS. pictures: uint8, (samples, h, w) or (samples, h, w, 3), or None."""
+    from harness.report.material import Material
+
+    return _rendered(Material(comparison, pictures), format)
+
+
+def write_report(comparison: Comparison, pictures: np.ndarray | None, folder: Path) -> Path:
+    """Write report.html, report.md, summary.csv, metrics.csv and plots/*.png into folder; returns report.html's path.
+
+    pictures: the stored test inputs, uint8, (samples, h, w) or (samples, h, w, 3); None where inputs are no pictures.
+    """
+    from harness.report.material import Material
+    from harness.report.rows import metrics_csv
+
+    material = Material(comparison, pictures)
+    _write(folder / "summary.csv", _rendered(material, "csv"))
+    _write(folder / "metrics.csv", metrics_csv(comparison))
+    for drawing in material.drawings:
+        if drawing.wide:
+            _write(folder / "plots" / drawing.file_name, drawing.wide)
+    _write_sample(material, folder / "plots" / "sample-0.png")
+    _write(folder / "report.md", _rendered(material, "markdown"))
+    return _write(folder / "report.html", _rendered(material, "html"))
+
+
+def _rendered(material: Material, format: str) -> str:
+    if format not in FORMATS:
+        raise ConfigError(f'there is no report format "{format}"', f"choose one of {', '.join(FORMATS)}")
+    return str(import_module(f"harness.report.{FORMATS[format]}").render(material))
+
+
+def _write_sample(material: Material, path: Path) -> None:
+    from harness.report.material import classifies
+    from harness.report.sample import sample_figure
+
+    if classifies(material.comparison.run) and len(material.comparison.run.labels):
+        _write(path, sample_figure(material.comparison, material.pictures, 0))
+
+
+def _write(path: Path, content: str | bytes) -> Path:
+    """Whole or not at all: a reader never meets half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path

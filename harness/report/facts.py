@@ -1,0 +1,68 @@
+"""What was run on what: pairs of a name and a text, "unknown" where a device did not say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.records import Comparison, Environment, TargetRecord
+from harness.report.units import GIGABYTES, MEGABYTES, significant, whole
+
+UNKNOWN = "unknown"
+TOOLS = ("harness", "tensorflow", "keras", "python")  # whose versions made the variants and the baseline
+
+
+@dataclass(frozen=True)
+class Fact:
+    name: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Device:
+    """A target and what it is."""
+
+    name: str
+    facts: tuple[Fact, ...]
+
+
+def run_facts(comparison: Comparison) -> tuple[Fact, ...]:
+    run, plan = comparison.run, comparison.run.plan
+    labels = len(set(run.labels.tolist())) if run.task == "classification" else 0
+    samples = f"{whole(len(run.labels))} test samples" + (f", {labels} classes" if labels else "")
+    timing = (
+        f"{plan.profile}: {plan.rounds} rounds of at least {plan.min_runs} invokes and {significant(plan.min_s, 2)} s"
+    )
+    return (
+        Fact("Experiment", run.experiment),
+        Fact("Run", run.run_id),
+        Fact("Date", str(run.provenance.get("created") or UNKNOWN)),
+        Fact("Data", samples),
+        Fact("Plan", timing if plan.rounds else f"{plan.profile}: accuracy alone, no latency"),
+        Fact("Built with", _joined(*(f"{t} {run.provenance[t]}" for t in TOOLS if run.provenance.get(t)))),
+        Fact("Variants", ", ".join(v.name for v in run.variants)),
+    )
+
+
+def devices(comparison: Comparison) -> tuple[Device, ...]:
+    return tuple(Device(t.target.name, _facts(t)) for t in comparison.run.targets)
+
+
+def _facts(record: TargetRecord) -> tuple[Fact, ...]:
+    env = record.environment or Environment()
+    runtimes = ", ".join(f"{name} {version or '(not importable)'}" for name, version in env.runtimes.items())
+    emulated = record.target.emulated or env.emulated
+    sent = sum(record.bytes_sent.values())
+    facts = (
+        Fact("Board", env.board or UNKNOWN),
+        Fact("CPU", _joined(env.cpu, f"{env.cores} cores" if env.cores else None, env.machine)),
+        Fact("Memory", GIGABYTES.with_unit(env.memory_bytes) if env.memory_bytes else UNKNOWN),
+        Fact("System", _joined(env.os, env.kernel)),
+        Fact("Python", _joined(env.python, f"numpy {env.numpy}" if env.numpy else None)),
+        Fact("Runtimes", runtimes or UNKNOWN),
+        Fact("Link", f"{record.target.kind}, {MEGABYTES.with_unit(sent)} sent" if sent else record.target.kind),
+    )
+    return (*facts, Fact("Emulated", "yes: its latency and memory support no claim")) if emulated else facts
+
+
+def _joined(*parts: str | None) -> str:
+    return ", ".join(p for p in parts if p) or UNKNOWN

@@ -1,0 +1,61 @@
+"""report.html: one file that opens offline, at a desk and on a phone."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from harness.report.answers import agreement, grouped, sample_answers
+from harness.report.facts import devices, run_facts
+from harness.report.gallery import absent, exhibits
+from harness.report.material import Material, classifies
+from harness.report.picture import picture_of, picture_png
+from harness.report.tables import tables
+from harness.report.units import decimals, significant
+from harness.report.words import findings, headline
+
+
+def render(material: Material) -> str:
+    """The whole page; everything in it is escaped, every image is embedded."""
+    templates = Environment(
+        loader=PackageLoader("harness.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters.update(png=_png, kept=_kept, decimals=decimals, significant=significant)
+    comparison = material.comparison
+    has_sample = classifies(comparison.run) and len(comparison.run.labels) > 0
+    return templates.get_template("report.html.j2").render(
+        run=comparison.run,
+        headline=headline(comparison),
+        findings=findings(comparison),
+        facts=run_facts(comparison),
+        devices=devices(comparison),
+        tables=tables(comparison),
+        drawings={d.name: d for d in material.drawings},
+        exhibits=exhibits(comparison),
+        no_pictures=absent(material),
+        picture=lambda index: _picture(material, index),
+        sample=sample_answers(comparison, 0) if has_sample else None,
+        agreement=agreement,
+        grouped=grouped,
+    )
+
+
+def _picture(material: Material, index: int) -> str:
+    """The sample as the address of an embedded image, or nothing."""
+    picture = picture_of(material.pictures, index)
+    return _png(picture_png(picture)) if picture is not None else ""
+
+
+def _kept(text: str) -> str:
+    """A number and its unit stay on one line."""
+    return re.sub(r"\d (%|(pp|kB|MB|µs|ms)\b)", lambda m: m[0].replace(" ", "\u00a0"), text)
+
+
+def _png(image: bytes) -> str:
+    return f"data:image/png;base64,{b64encode(image).decode()}"

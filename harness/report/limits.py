@@ -1,0 +1,70 @@
+"""What in a run supports no claim, and why: too few rounds, emulated targets, rows that did not end well."""
+
+from __future__ import annotations
+
+from harness.records import Comparison
+from harness.report.rows import CLAIM_ROUNDS, Row
+from harness.report.units import listed, plural
+
+
+def limits(comparison: Comparison, shown: tuple[Row, ...]) -> list[str]:
+    """One sentence a reason; empty where everything measured carries its claim."""
+    return [*_unfinished(comparison), *_rounds(comparison, shown), *_emulated(comparison, shown), *_statuses(shown)]
+
+
+def _unfinished(comparison: Comparison) -> list[str]:
+    return [] if comparison.run.finished else ["The run is not finished: rows and rounds are missing."]
+
+
+def _rounds(comparison: Comparison, shown: tuple[Row, ...]) -> list[str]:
+    plan = comparison.run.plan
+    if plan.rounds == 0:
+        return ["No latency was measured (plan none)."]
+    if plan.rounds < CLAIM_ROUNDS:
+        text = (
+            f"The {plan.profile} plan took {plural(plan.rounds, 'round')}: its latencies are a first look and support "
+            f"no claim; {CLAIM_ROUNDS} rounds are the least that can."
+        )
+        return [text]
+    short = [r for r in shown if 0 < r.rounds < CLAIM_ROUNDS]
+    if not short:
+        return []
+    names = listed([f"{_name(r)} ({r.rounds})" for r in short])
+    return [f"Fewer than {CLAIM_ROUNDS} usable rounds, so no latency claim: {names}."]
+
+
+def _emulated(comparison: Comparison, shown: tuple[Row, ...]) -> list[str]:
+    names = list(dict.fromkeys(r.case.target for r in shown if r.emulated))
+    verb = "is" if len(names) == 1 else "are"
+    return (
+        [f"{listed(names)} {verb} emulated: accuracy counts there, latency and memory support no claim."]
+        if names
+        else []
+    )
+
+
+def _statuses(shown: tuple[Row, ...]) -> list[str]:
+    """One sentence a variant × status × reason, however many rows share it."""
+    groups: dict[tuple[str, str, str], list[Row]] = {}
+    for row in shown:
+        if row.standing.status != "ok":
+            groups.setdefault((row.case.variant, row.standing.status, row.standing.reason), []).append(row)
+    return [_status(group) for group in groups.values()]
+
+
+def _status(group: list[Row]) -> str:
+    row, status = group[0], group[0].standing.status
+    told = {
+        "failed": "failed",
+        "suspect": "is suspect (measured, but something is probably wrong)",
+        "invalid": "is invalid (its latency does not count)",
+        "unsupported": "is not supported",
+    }
+    runtimes = listed(list(dict.fromkeys(r.case.runtime for r in group)))
+    targets = listed(list(dict.fromkeys(r.case.target for r in group)))
+    reason = f": {row.standing.reason.rstrip('.')}" if row.standing.reason else ""
+    return f"{row.case.variant} {told.get(status, status)} with {runtimes} on {targets}{reason}."
+
+
+def _name(row: Row) -> str:
+    return f"{row.case.variant} with {row.case.runtime} on {row.case.target}"

@@ -1,0 +1,107 @@
+"""The figures: each a function of a comparison and a width. To add one, add its line to FIGURES."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from harness.records import Comparison
+from harness.report.plots.discrepancy import class_drops, distances, margins
+from harness.report.plots.latency import cold_start, latencies
+from harness.report.plots.style import NARROW_IN, RC, WIDE_IN, NothingToDrawError, first_cases, png
+from harness.report.plots.tradeoff import left_out, pareto
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One figure: PNG bytes for a page and for a phone, or why there is none. method says how it is made."""
+
+    name: str
+    title: str
+    method: str
+    wide: bytes = b""
+    narrow: bytes = b""
+    absent: str = ""
+
+    @property
+    def file_name(self) -> str:
+        return f"{self.name}.png"
+
+
+@dataclass(frozen=True)
+class Kind:
+    title: str
+    method: str
+    draw: Callable[[Comparison, float], Figure]
+    note: Callable[[Comparison], str] = lambda comparison: ""
+
+
+def _shown_once(comparison: Comparison) -> str:
+    """Which rows stand for their variant in figures of single samples."""
+    where: dict[str, list[str]] = {}
+    for case in first_cases(comparison):
+        where.setdefault(f"{case.runtime} on {case.target}", []).append(case.variant)
+    if len(where) == 1:
+        return f" Drawn from {next(iter(where))}."
+    return " Drawn from " + "; ".join(f"{place} for {', '.join(names)}" for place, names in where.items()) + "."
+
+
+FIGURES = {
+    "pareto": Kind(
+        "Accuracy, latency and size",
+        "Accuracy with the drop's 90 % Tango limits against the p50 over all timed invokes, lowest thread count; marker "
+        "area is proportional to the file's size, its shape tells the runtime; the line joins the rows that none beats "
+        "in both.",
+        pareto,
+        left_out,
+    ),
+    "latency": Kind(
+        "Latency of one invoke",
+        "Every timed invoke after warm-up: box p25 to p75 with the median, line p1 to p99; the ticks under a box are "
+        "the medians of the rounds, each a process of its own, and their spread is what an interval is made of.",
+        latencies,
+    ),
+    "cold-start": Kind(
+        "Cold start",
+        "Loading the model and the first invoke, each timed once a process; a marker per row, its line the limits where "
+        "they exist.",
+        cold_start,
+    ),
+    "margin": Kind(
+        "Which answers could flip, and which did",
+        "One point a test sample. Above the line (margin < 2·max |Δ|) the scores moved far enough for a flip to be "
+        "possible; values of exactly 0 stand at the lower edge.",
+        margins,
+        _shown_once,
+    ),
+    "ecdf": Kind(
+        "How far the scores moved",
+        "Share of test samples whose distance from Keras is at most x; the further left, the closer.",
+        distances,
+        _shown_once,
+    ),
+    "classes": Kind(
+        "Drop per class",
+        "Accuracy of Keras less the variant's within each class; the line is the two-sided 90 % Tango interval, "
+        "not corrected for looking at several classes.",
+        class_drops,
+        _shown_once,
+    ),
+}
+
+
+def draw_all(comparison: Comparison) -> tuple[Drawing, ...]:
+    """Every figure, for a page and for a phone; those a run has no data for say so."""
+    return tuple(_drawn(name, kind, comparison) for name, kind in FIGURES.items())
+
+
+def _drawn(name: str, kind: Kind, comparison: Comparison) -> Drawing:
+    try:
+        with mpl.rc_context(RC):
+            wide, narrow = (png(kind.draw(comparison, width)) for width in (WIDE_IN, NARROW_IN))
+    except NothingToDrawError as nothing:
+        return Drawing(name, kind.title, kind.method, absent=str(nothing))
+    return Drawing(name, kind.title, kind.method + kind.note(comparison), wide, narrow)

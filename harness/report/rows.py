@@ -1,0 +1,210 @@
+"""What every format shows: one row a case, the columns of summary.csv and metrics.csv. What is missing stays empty."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from harness.records import Case, Change, Comparison, Run, Standing, TargetRecord
+from harness.report.material import Material
+from harness.report.units import known
+
+CLAIM_ROUNDS = 6  # with fewer, a two-sided sign-flip test over rounds cannot reach p < .05
+MEASURED = ("ok", "suspect", "invalid")
+SHARED = (  # outputs exist once a variant × target × runtime; rows with more threads show the same figures
+    *("accuracy", "accuracy_drop", "flips", "flip_rate", "max_abs_diff", "js_p99", "sqnr", "ece", "mcnemar_p"),
+    "size_bytes",
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One case: how it ended, where it ran, its metrics by name. samples and rounds are what was really measured."""
+
+    case: Case
+    standing: Standing
+    run: Run
+    changes: dict[str, Change]
+    samples: int | None
+    rounds: int
+    baseline_accuracy: float | None
+
+    @property
+    def record(self) -> TargetRecord:
+        return self.run.target(self.case.target)
+
+    @property
+    def emulated(self) -> bool:
+        environment = self.record.environment
+        return self.record.target.emulated or bool(environment and environment.emulated)
+
+    @property
+    def claims_latency(self) -> bool:
+        """Whether its latency may be called faster or slower than another."""
+        return self.rounds >= CLAIM_ROUNDS and not self.emulated and self.standing.status in ("ok", "suspect")
+
+    def value(self, metric: str) -> float | None:
+        change = self.changes.get(metric)
+        return change.value if change and known(change.value) else None
+
+    def interval(self, metric: str) -> tuple[float, float] | None:
+        """Both limits of the metric's interval, or None where it has none."""
+        change = self.changes.get(metric)
+        if change is None or change.low is None or change.high is None or not known(change.low + change.high):
+            return None
+        return change.low, change.high
+
+
+def rows(comparison: Comparison) -> tuple[Row, ...]:
+    """One row a case, in the order of the comparison."""
+    table: dict[Case, dict[str, Change]] = {}
+    for change in comparison.changes:
+        table.setdefault(change.case, {})[change.metric] = change
+    rounds: dict[Case, int] = {}
+    for one in comparison.run.rounds:
+        rounds[one.case] = rounds.get(one.case, 0) + (one.status in ("valid", "flagged") and "timed" in one.timings)
+    kept = [c.baseline for c in comparison.changes if c.metric == "accuracy" and known(c.baseline)]
+    return tuple(_row(comparison, s, table, rounds, kept[0] if kept else None) for s in comparison.standings)
+
+
+def _row(
+    comparison: Comparison,
+    standing: Standing,
+    table: dict[Case, dict[str, Change]],
+    rounds: dict[Case, int],
+    baseline_accuracy: float | None,
+) -> Row:
+    case, changes, samples = standing.case, dict(table.get(standing.case, {})), None
+    source = outputs_case(comparison, case)
+    if source is not None and standing.status in MEASURED:
+        changes = {m: c for m, c in table.get(source, {}).items() if m in SHARED} | changes
+        samples = len(comparison.outputs[source][0])
+    return Row(case, standing, comparison.run, changes, samples, rounds.get(case, 0), baseline_accuracy)
+
+
+def outputs_case(comparison: Comparison, case: Case) -> Case | None:
+    """The case whose outputs this one shares: itself, or the same at the lowest thread count."""
+    same = [
+        c for c in comparison.outputs if (c.variant, c.target, c.runtime) == (case.variant, case.target, case.runtime)
+    ]
+    return case if case in same else min(same, key=lambda c: c.threads, default=None)
+
+
+def _size(row: Row) -> float | None:
+    return row.value("size_bytes") or row.run.variant(row.case.variant).size_bytes
+
+
+def _version(row: Row) -> str | None:
+    environment = row.record.environment
+    return row.standing.runtime_version or (environment.runtimes.get(row.case.runtime) if environment else None)
+
+
+def _metric(name: str) -> Callable[[Row], object]:
+    return lambda row: row.value(name)
+
+
+def _limit(name: str, end: int) -> Callable[[Row], object]:
+    return lambda row: (row.interval(name) or (None, None))[end]
+
+
+SUMMARY: dict[str, Callable[[Row], object]] = {  # column → its value, in the order of summary.csv
+    "experiment": lambda row: row.run.experiment,
+    "run_id": lambda row: row.run.run_id,
+    "target": lambda row: row.case.target,
+    "board": lambda row: row.record.environment.board if row.record.environment else None,
+    "emulated": lambda row: row.emulated,
+    "runtime": lambda row: row.case.runtime,
+    "runtime_version": _version,
+    "threads": lambda row: row.case.threads,
+    "variant": lambda row: row.case.variant,
+    "status": lambda row: row.standing.status,
+    "reason": lambda row: row.standing.reason,
+    "size_bytes": _size,
+    "samples": lambda row: row.samples,
+    "baseline_accuracy": lambda row: row.baseline_accuracy,
+    "accuracy": _metric("accuracy"),
+    "accuracy_drop_pp": _metric("accuracy_drop"),
+    "drop_low_pp": _limit("accuracy_drop", 0),
+    "drop_high_pp": _limit("accuracy_drop", 1),
+    "flips": _metric("flips"),
+    "flip_rate": _metric("flip_rate"),
+    "max_abs_diff": _metric("max_abs_diff"),
+    "latency_p50_us": _metric("latency_p50"),
+    "latency_p90_us": _metric("latency_p90"),
+    "latency_p99_us": _metric("latency_p99"),
+    "latency_mean_us": _metric("latency_mean"),
+    "speedup_vs_float32": _metric("speedup_vs_float32"),
+    "speedup_low": _limit("speedup_vs_float32", 0),
+    "speedup_high": _limit("speedup_vs_float32", 1),
+    "load_ms": _metric("load"),
+    "first_invoke_ms": _metric("first_invoke"),
+    "peak_rss_bytes": _metric("peak_rss"),
+    "model_rss_bytes": _metric("model_rss"),
+}
+WHOLE = ("size_bytes", "samples", "flips", "peak_rss_bytes", "model_rss_bytes", "threads")
+METRICS = (
+    *("variant", "target", "runtime", "threads", "metric", "unit", "better", "against"),
+    *("baseline", "value", "change", "low", "high", "method"),
+)
+
+
+def summary_csv(comparison: Comparison) -> str:
+    """Wide: one row a variant × target × runtime × threads."""
+    lines = ([_field(column, of(row)) for column, of in SUMMARY.items()] for row in rows(comparison))
+    return _csv(SUMMARY, lines)
+
+
+def metrics_csv(comparison: Comparison) -> str:
+    """Long: one row a case × metric; change = value − baseline where both exist."""
+    lines = (
+        [_field(column, value) for column, value in zip(METRICS, _metric_values(c), strict=True)]
+        for c in comparison.changes
+    )
+    return _csv(METRICS, lines)
+
+
+def _metric_values(change: Change) -> tuple[object, ...]:
+    value, baseline = change.value, change.baseline
+    difference = value - baseline if value is not None and baseline is not None else None
+    case = change.case
+    key = (
+        case.variant,
+        case.target,
+        case.runtime,
+        case.threads,
+        change.metric,
+        change.unit,
+        change.better,
+        change.against,
+    )
+    return (*key, baseline, value, difference, change.low, change.high, change.method)
+
+
+def _csv(columns: Iterable[str], lines: Iterable[list[str]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(lines)
+    return text.getvalue()
+
+
+def _field(column: str, value: object) -> str:
+    """Unrounded; drops carry at least four decimals, counts none."""
+    import numpy as np
+
+    if value is None or (isinstance(value, float | np.floating) and not known(float(value))):
+        return ""
+    if isinstance(value, bool | np.bool_):
+        return "true" if value else "false"
+    if isinstance(value, int | np.integer) or (column in WHOLE and float(str(value)).is_integer()):
+        return str(int(float(str(value))))
+    if isinstance(value, float | np.floating):
+        return np.format_float_positional(float(value), min_digits=4) if column.endswith("_pp") else repr(float(value))
+    return str(value)
+
+
+def render(material: Material) -> str:
+    """summary.csv as text."""
+    return summary_csv(material.comparison)

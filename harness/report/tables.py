@@ -1,0 +1,113 @@
+"""The summary as a table to read: a unit a column, an interval under its value, one table a target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from harness.records import Comparison
+from harness.report.rows import Row, rows
+from harness.report.units import (
+    KILOBYTES,
+    MEGABYTES,
+    MISSING,
+    Scale,
+    decimals,
+    percent,
+    points,
+    size_scale,
+    time_scale,
+    whole,
+)
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A column's name and unit; note says what stands under the value; number columns are aligned right."""
+
+    title: str
+    unit: str = ""
+    note: str = ""
+    number: bool = True
+
+
+@dataclass(frozen=True)
+class Cell:
+    text: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row. status is ok, suspect, failed, unsupported or invalid; reason where it is not ok."""
+
+    cells: tuple[Cell, ...]
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """All rows of one target."""
+
+    target: str
+    emulated: bool
+    headings: tuple[Heading, ...]
+    lines: tuple[Line, ...]
+
+
+Column = tuple[Heading, Callable[[Row], Cell]]
+
+
+def tables(comparison: Comparison) -> tuple[Table, ...]:
+    """The summary, target by target, each in units that fit its values."""
+    shown = rows(comparison)
+    return tuple(
+        _table([r for r in shown if r.case.target == t.target.name], t.target.name) for t in comparison.run.targets
+    )
+
+
+def _table(group: list[Row], target: str) -> Table:
+    columns = _columns(group)
+    lines = tuple(Line(tuple(cell(r) for _, cell in columns), r.standing.status, r.standing.reason) for r in group)
+    return Table(target, any(r.emulated for r in group), tuple(heading for heading, _ in columns), lines)
+
+
+def _columns(group: list[Row]) -> list[Column]:
+    times = time_scale([v for r in group if (v := r.value("latency_p50")) is not None])
+    sizes = size_scale([v for r in group if (v := r.value("size_bytes")) is not None])
+    columns = [
+        (Heading("Variant", number=False), lambda r: Cell(r.case.variant)),
+        (Heading("Runtime", number=False), lambda r: Cell(r.case.runtime)),
+        (Heading("Threads"), lambda r: Cell(str(r.case.threads))),
+        (Heading("Status", number=False), lambda r: Cell(r.standing.status)),
+        (Heading("Accuracy", "%"), lambda r: Cell(percent(r.value("accuracy")))),
+        (Heading("Drop", "pp", "90 %"), _metric("accuracy_drop", points)),
+        (Heading("Flips", "samples"), lambda r: Cell(whole(r.value("flips")))),
+        (Heading("Size", sizes.name), lambda r: Cell(sizes.text(r.value("size_bytes")))),
+        (Heading("p50", times.name, "95 %"), _metric("latency_p50", times.text)),
+        (Heading("p90", times.name, "95 %"), _metric("latency_p90", times.text)),
+        (Heading("Speed-up", "×", "95 %"), _metric("speedup_vs_float32", lambda v: decimals(v, 2))),
+        (Heading("Model RSS", _memory(group, "model_rss").name), _scaled("model_rss", _memory(group, "model_rss"))),
+        (Heading("Peak RSS", _memory(group, "peak_rss").name), _scaled("peak_rss", _memory(group, "peak_rss"))),
+    ]
+    return [c for c in columns if c[0].title != "Threads" or len({r.case.threads for r in group}) > 1]
+
+
+def _memory(group: list[Row], metric: str) -> Scale:
+    values = [v for r in group if (v := r.value(metric)) is not None]
+    return MEGABYTES if values and max(values) >= 1e6 else KILOBYTES
+
+
+def _metric(name: str, text: Callable[[float | None], str]) -> Callable[[Row], Cell]:
+    """The value with its interval under it."""
+
+    def cell(row: Row) -> Cell:
+        limits = row.interval(name)
+        return Cell(text(row.value(name)), f"{text(limits[0])} – {text(limits[1])}" if limits else "")
+
+    return cell
+
+
+def _scaled(name: str, scale: Scale) -> Callable[[Row], Cell]:
+    return lambda row: Cell(decimals(v / scale.base, 1) if (v := row.value(name)) is not None else MISSING)

@@ -1,0 +1,92 @@
+"""How numbers are written: one rule a unit, the same in every format. A value that is not there is written as "–"."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeGuard
+
+MISSING = "–"
+SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def decimals(value: float | None, digits: int) -> str:
+    """A number with a fixed count of decimals, grouped thousands and a true minus sign."""
+    if not known(value):
+        return MISSING
+    text = f"{value:,.{digits}f}"
+    return text.replace("-", "−") if float(text.replace(",", "")) else text.replace("-", "")
+
+
+def significant(value: float | None, digits: int = 3) -> str:
+    """A number with that many significant digits; powers of ten only where it would be unreadably small or large."""
+    if not known(value):
+        return MISSING
+    if value == 0:
+        return "0"
+    exponent = math.floor(math.log10(abs(value)))
+    if -4 <= exponent < 7:
+        return decimals(value, max(0, digits - 1 - exponent))
+    mantissa, power = f"{value:.{digits - 1}e}".split("e")
+    return f"{mantissa} × 10{str(int(power)).translate(SUPERSCRIPT)}".replace("-", "−")
+
+
+def known(value: float | None) -> TypeGuard[float]:
+    """NaN and infinity are as unknown as None."""
+    return value is not None and math.isfinite(value)
+
+
+def percent(fraction: float | None) -> str:
+    """A fraction as a percentage with two decimals, without the sign %."""
+    return MISSING if fraction is None else decimals(fraction * 100, 2)
+
+
+def points(value: float | None) -> str:
+    """Percentage points, two decimals."""
+    return decimals(value, 2)
+
+
+def whole(value: float | None) -> str:
+    return decimals(value, 0)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A unit and how many base units go into one of it."""
+
+    name: str
+    base: float
+
+    def text(self, value: float | None) -> str:
+        return MISSING if value is None else significant(value / self.base)
+
+    def with_unit(self, value: float | None) -> str:
+        return f"{self.text(value)} {self.name}"
+
+
+MICROSECONDS = Scale("µs", 1)
+MILLISECONDS = Scale("ms", 1e3)
+KILOBYTES = Scale("kB", 1e3)
+MEGABYTES = Scale("MB", 1e6)
+GIGABYTES = Scale("GB", 1e9)
+
+
+def time_scale(values_us: Sequence[float]) -> Scale:
+    """µs, or ms where everything takes longer than one."""
+    return MILLISECONDS if values_us and min(values_us) >= 1e3 else MICROSECONDS
+
+
+def size_scale(values_bytes: Sequence[float]) -> Scale:
+    """kB, or MB where everything is larger than one; both decimal, as in a policy."""
+    return MEGABYTES if values_bytes and min(values_bytes) >= 1e6 else KILOBYTES
+
+
+def listed(parts: Iterable[str]) -> str:
+    """a, b and c."""
+    names = list(parts)
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""
+
+
+def plural(count: float, noun: str) -> str:
+    return f"{whole(count)} {noun}{'' if count == 1 else 's'}"

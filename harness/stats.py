@@ -1,0 +1,230 @@
+"""The statistics of the harness: pure functions of numbers, each formula with its source. Nothing here reads or prints.
+
+Three designs, and the functions that serve them:
+
+    paired proportions    one test set, two models       tango, mcnemar_exact, mcnemar_midp, smallest_n_to_pass
+    paired rounds         one process a round and case   ratio_interval, rounds_interval, smallest_detectable_effect
+    one process           invokes in order               order_statistic_ranks, estimable, effective_sample_size
+
+and the distances between two sets of outputs: js_divergence, expected_calibration_error, sqnr_db.
+Only scipy.special is used: importing scipy.stats costs half a second.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import bdtr, nctdtrinc, ndtri, rel_entr, stdtrit
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A two-sided confidence interval, low ≤ high, in the unit of what it bounds."""
+
+    low: float
+    high: float
+
+
+# --- paired proportions: b samples right on the baseline and wrong on the variant, c the reverse, n in all ---------
+
+
+def tango(b: int, c: int, n: int, confidence: float = 0.90) -> Interval:
+    """Limits of the drop (b − c)/n, as a fraction, by Tango's score test (Statistics in Medicine 17, 1998, 891–908).
+
+    Raises ValueError where the counts are impossible or the confidence is not in (0, 1).
+    """
+    if n < 1 or min(b, c) < 0 or b + c > n:
+        raise ValueError(f"impossible counts: b={b}, c={c}, n={n}")
+    z = _two_sided_z(confidence)
+    if b == c == 0:
+        return Interval(-z * z / (n + z * z), z * z / (n + z * z))
+    return Interval(_tango_low(b, c, n, z), -_tango_low(c, b, n, z))
+
+
+def _tango_low(b: int, c: int, n: int, z: float) -> float:
+    """The δ under (b − c)/n where the score is z, by bisection: the score falls from ∞ to 0 on the way."""
+    low, high = -1.0, (b - c) / n
+    while low < (middle := (low + high) / 2) < high:
+        if _tango_score(b, c, n, middle) > z:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def _tango_score(b: int, c: int, n: int, delta: float) -> float:
+    """Tango's z(δ), where q is the maximum-likelihood estimate of c's proportion when the true drop is δ."""
+    linear = -b - c + (2 * n - b + c) * delta
+    constant = -c * delta * (1 - delta)
+    q = (math.sqrt(max(0.0, linear**2 - 8 * n * constant)) - linear) / (4 * n)
+    variance = n * (2 * q + delta * (1 - delta))
+    return (b - c - n * delta) / math.sqrt(variance) if variance > 0 else math.inf
+
+
+def mcnemar_exact(b: int, c: int) -> float:
+    """Two-sided exact p-value of McNemar's test: min(1, 2·P(X ≤ min(b, c))), X ~ Binomial(b + c, ½)."""
+    return min(1.0, 2 * float(bdtr(min(b, c), b + c, 0.5)))
+
+
+def mcnemar_midp(b: int, c: int) -> float:
+    """Mid-p value of McNemar's test: half the observed point's probability (Fagerland et al., BMC MRM 13, 2013, 91)."""
+    return 2 * float(bdtr(min(b, c), b + c, 0.5)) - math.comb(b + c, b) / 2 ** (b + c)
+
+
+def smallest_n_to_pass(margin: float, confidence: float = 0.90) -> int:
+    """Fewest samples that can pass a `margin` (a fraction) at all: without a discordant pair, z²/(n + z²) < margin."""
+    z = _two_sided_z(confidence)
+    return math.floor(z * z * (1 - margin) / margin) + 1
+
+
+# --- paired rounds -------------------------------------------------------------------------------------------------
+
+
+def ratio_interval(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) -> tuple[float, Interval]:
+    """The ratio b/a and its limits from paired per-round values (> 0): t on ln(b/a), exponentiated.
+
+    Rounds are the replicates (Kalibera & Jones, ISMM 2013). Raises ValueError for unpaired values or under two rounds.
+    """
+    first, second = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    if first.shape != second.shape:
+        raise ValueError(f"rounds are not paired: {first.shape} and {second.shape}")
+    logs = _logs(second) - _logs(first)
+    return math.exp(logs.mean()), _t_interval(logs, confidence)
+
+
+def rounds_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
+    """Limits of a quantile from its per-round values (> 0), in their unit: t on the logarithm, exponentiated.
+
+    Raises ValueError under two rounds.
+    """
+    return _t_interval(_logs(values), confidence)
+
+
+def _logs(values: ArrayLike) -> np.ndarray:
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim != 1 or array.size < 2 or not np.all((array > 0) & np.isfinite(array)):
+        raise ValueError("needs at least two rounds, every value finite and over zero")
+    return np.log(array)
+
+
+def _t_interval(logs: np.ndarray, confidence: float) -> Interval:
+    """exp(mean ± t_{R−1}·s/√R)."""
+    rounds = len(logs)
+    half = stdtrit(rounds - 1, _upper_tail(confidence)) * logs.std(ddof=1) / math.sqrt(rounds)
+    return Interval(math.exp(logs.mean() - half), math.exp(logs.mean() + half))
+
+
+def smallest_detectable_effect(rounds: int, sd: float = 1.0) -> float:
+    """The mean difference, in the unit of `sd`, that a two-sided 5 % paired t-test finds with 80 % power.
+
+    The non-centrality whose t exceeds the critical value with that power, times sd/√R; the far tail adds under 1e-5.
+    """
+    if rounds < 2:
+        raise ValueError("needs at least two rounds")
+    critical = stdtrit(rounds - 1, 0.975)
+    return float(nctdtrinc(rounds - 1, 0.20, critical)) * sd / math.sqrt(rounds)
+
+
+# --- one process ---------------------------------------------------------------------------------------------------
+
+
+def order_statistic_ranks(n: int, q: float, confidence: float = 0.95) -> tuple[int, int]:
+    """1-based ranks (l, u) of the order statistics that bound the q-quantile of n independent samples.
+
+    l = ppf(α/2) and u = ppf(1 − α/2) + 1 of Binomial(n, q); l = 0 or u = n + 1 means that the sample has no such limit.
+    Hahn & Meeker, Statistical Intervals, 2nd ed., section 5.2.
+    """
+    if n < 1 or not 0 < q < 1:
+        raise ValueError(f"no order statistics of the {q}-quantile of {n} samples")
+    upper = _upper_tail(confidence)
+    return _binomial_ppf(1 - upper, n, q), _binomial_ppf(upper, n, q) + 1
+
+
+def _binomial_ppf(probability: float, n: int, q: float) -> int:
+    """The smallest k with P(X ≤ k) ≥ probability, X ~ Binomial(n, q)."""
+    return bisect_left(range(n), probability, key=lambda k: bdtr(k, n, q))
+
+
+def estimable(n: int, q: float) -> bool:
+    """Whether n samples bound the q-quantile from both sides with 95 % confidence."""
+    if n < 1:
+        return False
+    low, high = order_statistic_ranks(n, q)
+    return low >= 1 and high <= n
+
+
+def effective_sample_size(series: ArrayLike) -> float:
+    """n / (1 + 2·Σρ_k), summed over Geyer's initial positive sequence (Statistical Science 7, 1992, 473–483).
+
+    At most n, which is also the answer for a constant series.
+    """
+    values = np.asarray(series, dtype=np.float64)
+    n = len(values)
+    if n < 2 or np.ptp(values) == 0:
+        return float(n)
+    spectrum = np.fft.rfft(values - values.mean(), 2 * n)  # padded, so that the ends do not meet
+    autocovariance = np.fft.irfft(np.abs(spectrum) ** 2)[: n - n % 2]
+    pairs = autocovariance.reshape(-1, 2).sum(axis=1) / autocovariance[0]
+    positive = np.logical_and.accumulate(pairs > 0)
+    return n / max(1.0, 2 * float(pairs[positive].sum()) - 1)
+
+
+# --- distances between outputs -------------------------------------------------------------------------------------
+
+
+def js_divergence(p: ArrayLike, q: ArrayLike) -> np.ndarray:
+    """Jensen–Shannon divergence of each row, in bits, 0 to 1 (Lin, IEEE Trans. Inf. Theory 37, 1991, 145–151).
+
+    p, q: shape (samples, classes). Rows are clipped at 0 and normalised, since dequantised scores hold exact zeros and
+    do not sum to 1. A row without a positive value gives NaN.
+    """
+    first, second = _distributions(p), _distributions(q)
+    middle = (first + second) / 2
+    nats = (rel_entr(first, middle) + rel_entr(second, middle)).sum(axis=-1) / 2
+    return np.clip(nats / math.log(2), 0.0, 1.0)
+
+
+def _distributions(scores: ArrayLike) -> np.ndarray:
+    clipped = np.clip(np.asarray(scores, dtype=np.float64), 0.0, None)
+    total = clipped.sum(axis=-1, keepdims=True)
+    return np.divide(clipped, total, out=np.full_like(clipped, np.nan), where=total > 0)
+
+
+def expected_calibration_error(scores: ArrayLike, labels: ArrayLike, bins: int = 15) -> float:
+    """Σ |bin|/n · |accuracy − confidence| over equal bins of the top score (Guo et al., ICML 2017), 0 to 1.
+
+    scores: shape (samples, classes), 0 to 1. labels: shape (samples,).
+    """
+    scores = np.asarray(scores, dtype=np.float64)
+    confidence = scores.max(axis=1)
+    gap = (scores.argmax(axis=1) == np.asarray(labels)) - confidence
+    which = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    return float(np.abs(np.bincount(which, weights=gap)).sum() / len(scores))
+
+
+def sqnr_db(x: ArrayLike, y: ArrayLike) -> float:
+    """Signal-to-quantisation-noise ratio of y against the signal x, 10·log10(Σx² / Σ(x − y)²) dB; ∞ where y is x."""
+    signal = np.asarray(x, dtype=np.float64)
+    noise = float(np.square(signal - np.asarray(y, dtype=np.float64)).sum())
+    if noise == 0:
+        return math.inf
+    with np.errstate(divide="ignore"):
+        return float(10 * np.log10(np.square(signal).sum() / noise))
+
+
+# --- quantiles of the normal ---------------------------------------------------------------------------------------
+
+
+def _upper_tail(confidence: float) -> float:
+    """The probability under a two-sided interval's upper limit."""
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must lie between 0 and 1: {confidence}")
+    return (1 + confidence) / 2
+
+
+def _two_sided_z(confidence: float) -> float:
+    return float(ndtri(_upper_tail(confidence)))

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from harness.dataset import Dataset, validate
+from harness.errors import DataError
+from harness.records import Affine
+
+IMAGES = np.arange(60 * 4, dtype=np.uint8).reshape(60, 2, 2)
+LABELS = (np.arange(60) % 3).astype(np.uint8)
+
+
+@pytest.fixture
+def dataset() -> Dataset:
+    return Dataset(
+        name="toy",
+        train_inputs=(IMAGES[:45],),
+        train_labels=LABELS[:45],
+        test_inputs=(IMAGES[45:],),
+        test_labels=LABELS[45:],
+        affines=(Affine(scale=1 / 255),),
+        class_names=("a", "b", "c"),
+        source="test",
+    )
+
+
+def test_hashes_follow_content(dataset):
+    assert dataset.test_sha256 == replace(dataset, name="other", test_labels=LABELS[45:].copy()).test_sha256
+    assert dataset.test_sha256 != dataset.train_sha256
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"test_labels": LABELS[44:59]},
+        {"test_labels": LABELS[45:].astype(np.int64)},
+        {"test_inputs": (IMAGES[45:].reshape(15, 4),)},
+        {"test_inputs": (IMAGES[45:], IMAGES[45:])},
+    ],
+)
+def test_hashes_see_values_dtypes_shapes_and_counts(dataset, change):
+    changed = replace(dataset, **change)
+    assert changed.test_sha256 != dataset.test_sha256
+    assert changed.train_sha256 == dataset.train_sha256
+
+
+def test_hashes_do_not_depend_on_memory_layout(dataset):
+    turned = replace(dataset, test_inputs=(np.asfortranarray(IMAGES[45:]),))
+    assert turned.test_sha256 == dataset.test_sha256
+
+
+def labels_of(samples: np.ndarray, dataset: Dataset) -> np.ndarray:
+    """Every training image is unique, so a sample tells its label."""
+    (images,) = dataset.train_inputs
+    assert dataset.train_labels is not None
+    return np.array([dataset.train_labels[np.flatnonzero((images == s).all(axis=(1, 2))).item()] for s in samples])
+
+
+def test_calibration_is_drawn_from_training_in_balance(dataset):
+    (samples,) = dataset.calibration(count=10, seed=1)
+    assert samples.dtype == np.uint8
+    assert sorted(np.bincount(labels_of(samples, dataset))) == [3, 3, 4]
+    assert len(np.unique(samples, axis=0)) == 10
+
+
+def test_calibration_fills_up_where_a_class_is_short(dataset):
+    rare = replace(dataset, train_labels=np.array([2] + [0] * 22 + [1] * 22, dtype=np.uint8))
+    (samples,) = rare.calibration(count=11, seed=1)
+    assert np.bincount(labels_of(samples, rare)).tolist() == [5, 5, 1]
+
+
+def test_calibration_is_seeded(dataset):
+    first, again, other = (dataset.calibration(count=10, seed=seed)[0] for seed in (1, 1, 2))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_calibration_keeps_several_inputs_together(dataset):
+    pair = replace(dataset, train_inputs=(IMAGES[:45], IMAGES[:45] + 1), train_labels=None)
+    images, others = pair.calibration(count=500)
+    assert len(images) == 45
+    assert np.array_equal(images + 1, others)
+
+
+@pytest.mark.parametrize("inputs", [(), (IMAGES[:0],)])
+def test_calibration_needs_samples(dataset, inputs):
+    empty = replace(dataset, train_inputs=inputs, train_labels=None)
+    assert empty.train_sha256
+    with pytest.raises(DataError, match="no samples to calibrate with"):
+        empty.calibration()
+
+
+def test_model_inputs_apply_the_affine(dataset):
+    (images,) = dataset.model_inputs(dataset.test_inputs)
+    assert images.dtype == np.float32
+    assert np.array_equal(images, (IMAGES[45:].astype(np.float64) * (1 / 255)).astype(np.float32))
+
+
+def test_valid_data_pass(dataset):
+    validate(dataset)
+    validate(replace(dataset, train_labels=None))
+    validate(replace(dataset, train_inputs=(), train_labels=None))
+    validate(replace(dataset, class_names=(), test_labels=np.linspace(-1, 1, 15), train_labels=None))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"test_inputs": ()}, "test set is empty"),
+        ({"test_inputs": (IMAGES[:0],), "test_labels": LABELS[:0]}, "test set is empty"),
+        ({"affines": ()}, "1 inputs, but 0 affines"),
+        ({"test_labels": LABELS[:14]}, r"test arrays hold different numbers of samples: \[14, 15\]"),
+        ({"train_labels": LABELS}, r"training arrays hold different numbers of samples: \[45, 60\]"),
+        ({"test_inputs": (IMAGES[45:].astype(object),)}, "dtype object"),
+        ({"test_inputs": (np.full((15, 2, 2), np.nan),)}, "NaN"),
+        ({"test_labels": LABELS[45:].astype(np.float32)}, "test labels are float32"),
+        ({"test_labels": np.eye(3, dtype=np.uint8)[LABELS[45:]]}, r"of shape \(15, 3\)"),
+        ({"test_labels": LABELS[45:] + 1}, "from 1 to 3"),
+        ({"train_labels": LABELS[:45].astype(np.int8) - 1}, "from -1 to 1"),
+        ({"test_inputs": (IMAGES[45:].reshape(15, 4),)}, "training samples are"),
+        ({"test_inputs": (IMAGES[45:].astype(np.float32),)}, "training samples are"),
+    ],
+)
+def test_impossible_data_are_refused(dataset, change, message):
+    with pytest.raises(DataError, match=message) as caught:
+        validate(replace(dataset, **change))
+    assert caught.value.advice

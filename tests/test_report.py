@@ -1,0 +1,402 @@
+"""The report says what the figures say: nothing rounded away, nothing invented, nothing that needs a network."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from harness.errors import ConfigError
+from harness.records import Case, Change, Comparison, Standing
+from harness.report import FORMATS, render, write_report
+from harness.report.answers import agreement, sample_answers
+from harness.report.gallery import exhibits
+from harness.report.picture import picture_png
+from harness.report.plots.tradeoff import front
+from harness.report.rows import METRICS, SUMMARY, metrics_csv, rows, summary_csv
+from harness.report.sample import sample_figure, sample_text
+from harness.report.units import decimals, percent, significant
+from harness.report.words import findings, headline
+from tests.synthetic import FAILED, SUSPECT, UNSUPPORTED, VARIANTS, pictures, synthetic
+
+COLUMNS = """experiment, run_id, target, board, emulated, runtime, runtime_version, threads, variant, status, reason,
+size_bytes, samples, baseline_accuracy, accuracy, accuracy_drop_pp, drop_low_pp, drop_high_pp, flips, flip_rate,
+max_abs_diff, latency_p50_us, latency_p90_us, latency_p99_us, latency_mean_us, speedup_vs_float32, speedup_low, speedup_high, load_ms,
+first_invoke_ms, peak_rss_bytes, model_rss_bytes"""
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+QUIET = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync", "--hide-scrollbars"),
+)
+
+
+@pytest.fixture(scope="module")
+def comparison() -> Comparison:
+    return synthetic()
+
+
+@pytest.fixture(scope="module")
+def folder(comparison: Comparison, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_report(comparison, pictures(), tmp_path_factory.mktemp("report")).parent
+
+
+def read(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def words(comparison: Comparison) -> dict[str, str]:
+    return {f.topic: f.text for f in findings(comparison)}
+
+
+def changed(comparison: Comparison, case: Case, metric: str, **values: object) -> Comparison:
+    changes = [
+        dataclasses.replace(c, **values) if (c.case, c.metric) == (case, metric) else c for c in comparison.changes
+    ]
+    return dataclasses.replace(comparison, changes=tuple(changes))
+
+
+# the tables
+
+
+def test_summary_has_the_columns_of_the_contract_in_their_order(comparison: Comparison) -> None:
+    assert summary_csv(comparison).splitlines()[0] == ",".join(COLUMNS.replace("\n", " ").replace(" ", "").split(","))
+    assert len(read(summary_csv(comparison))) == len(comparison.standings)
+
+
+def test_what_could_not_be_had_is_empty(comparison: Comparison) -> None:
+    for line in read(summary_csv(comparison)):
+        if (line["variant"], line["runtime"]) in (FAILED, UNSUPPORTED):
+            assert line["reason"]
+            assert (
+                line["accuracy"]
+                == line["flips"]
+                == line["latency_p50_us"]
+                == line["samples"]
+                == line["model_rss_bytes"]
+                == ""
+            )
+        assert line["board"] == ""
+        assert "nan" not in ",".join(line.values()).lower().split(",")
+
+
+def test_summary_is_unrounded(comparison: Comparison) -> None:
+    case = Case("int8", "host", "ai-edge-litert", 1)
+    line = next(x for x in read(summary_csv(comparison)) if (x["variant"], x["runtime"]) == ("int8", "ai-edge-litert"))
+    drop = comparison.change(case, "accuracy_drop")
+    accuracy = comparison.change(case, "accuracy")
+    assert drop and accuracy
+    assert float(line["accuracy"]) == accuracy.value
+    assert float(line["drop_low_pp"]) == drop.low
+    assert float(line["drop_high_pp"]) == drop.high
+    assert len(line["accuracy_drop_pp"].split(".")[1]) >= 4
+    assert line["flips"].isdigit() and line["peak_rss_bytes"].isdigit() and line["size_bytes"] == "104888"
+
+
+def test_nan_is_empty(comparison: Comparison) -> None:
+    case = Case("int8", "host", "ai-edge-litert", 1)
+    line = read(summary_csv(changed(comparison, case, "latency_p99", value=float("nan"))))[3]
+    assert line["variant"] == "int8"
+    assert line["latency_p99_us"] == ""
+
+
+def test_rows_with_more_threads_share_accuracy_but_not_latency() -> None:
+    lines = read(summary_csv(synthetic(threads=(1, 4), rounds=6)))
+    one, four = (next(x for x in lines if x["variant"] == "int8" and x["threads"] == t) for t in ("1", "4"))
+    assert one["accuracy"] == four["accuracy"] != ""
+    assert one["samples"] == four["samples"] == "500"
+    assert one["latency_p50_us"] != four["latency_p50_us"]
+
+
+def test_metrics_are_long_and_change_is_value_less_baseline(comparison: Comparison) -> None:
+    lines = read(metrics_csv(comparison))
+    assert tuple(lines[0]) == METRICS
+    assert len(lines) == len(comparison.changes)
+    for line in lines:
+        if line["baseline"] and line["value"]:
+            assert float(line["change"]) == pytest.approx(float(line["value"]) - float(line["baseline"]))
+        else:
+            assert line["change"] == ""
+
+
+def test_summary_reads_as_a_frame(folder: Path) -> None:
+    frame = pd.read_csv(folder / "summary.csv")
+    assert frame.emulated.dtype == bool
+    assert frame.accuracy.isna().sum() == 2
+
+
+# the words
+
+
+def test_an_interval_above_zero_is_a_cost_and_one_around_it_is_not(comparison: Comparison) -> None:
+    text = words(comparison)["Accuracy"]
+    for row in rows(comparison):
+        limits = row.interval("accuracy_drop")
+        if row.standing.status == "ok" and limits:
+            undecided = text.split("For ")[1]
+            assert (row.case.variant in undecided.split(" no change")[0]) == (limits[0] <= 0)
+    assert "int8 costs 4.40 pp (90 % interval 3.12 to 6.17) with tflite-runtime" in text
+
+
+def test_a_gain_is_said_with_turned_limits(comparison: Comparison) -> None:
+    case = Case("float16", "host", "ai-edge-litert", 1)
+    better = changed(comparison, case, "accuracy_drop", value=-0.4, low=-0.7, high=-0.1)
+    assert "float16 (ai-edge-litert) gains 0.40 pp (90 % interval 0.10 to 0.70)" in words(better)["Accuracy"]
+
+
+def test_flips_of_the_control_point_at_the_conversion(comparison: Comparison) -> None:
+    assert "answers every sample as Keras does" in words(comparison)["Conversion"]
+    case = Case("float32", "host", "tflite-runtime", 1)
+    text = words(changed(comparison, case, "flips", value=3.0))["Conversion"]
+    assert "3 of 500 samples differently" in text and "tflite-runtime" in text
+
+
+def test_speed_is_claimed_only_where_the_interval_leaves_one_out(comparison: Comparison) -> None:
+    first = words(comparison)["Speed"].split(" With ")[0]
+    assert "int8 is 2.82× as fast (95 % 2.78 to 2.85)" in first
+    assert "int16x8 takes 2.20× the time" in first
+    assert first.endswith("no difference is shown for float16.")
+    assert "ai-edge-litert is faster than tflite-runtime for 4 of 4 rows" in words(comparison)["Runtimes"]
+
+
+def test_a_quick_plan_supports_no_claim() -> None:
+    said = words(synthetic(rounds=3, profile="quick"))
+    assert "Speed" not in said
+    assert "faster" not in said["Runtimes"]
+    assert "3 rounds" in said["Limits"] and "no claim" in said["Limits"]
+
+
+def test_without_latency_nothing_is_said_of_it() -> None:
+    none = synthetic(rounds=0, profile="none")
+    said = words(none)
+    assert "Speed" not in said and "No latency was measured" in said["Limits"]
+    assert "µs" not in headline(none)
+    assert "No latency was measured in this run." in render(none, None, "html")
+
+
+def test_emulated_targets_support_no_latency_claim() -> None:
+    both = synthetic(targets=("host", "raspberry-pi-4"), emulated=("raspberry-pi-4",))
+    said = words(both)
+    assert "raspberry-pi-4" not in said["Speed"]
+    assert "On raspberry-pi-4" not in said["Runtimes"]
+    assert "raspberry-pi-4 is emulated" in said["Limits"]
+
+
+def test_rows_that_did_not_end_well_are_named_with_their_reason(comparison: Comparison) -> None:
+    text = words(comparison)["Limits"]
+    for standing in comparison.standings:
+        assert (standing.reason in text) if standing.status != "ok" else True
+    assert "suspect" in text and SUSPECT[0] in text
+
+
+def test_a_run_with_nothing_measured_still_reports(comparison: Comparison, tmp_path: Path) -> None:
+    failed = tuple(Standing(s.case, "failed", "no device") for s in comparison.standings)
+    empty = dataclasses.replace(
+        comparison,
+        run=dataclasses.replace(comparison.run, rounds=(), finished=False),
+        standings=failed,
+        changes=(),
+        samples=comparison.samples.iloc[:0],
+        class_drops=comparison.class_drops.iloc[:0],
+        outputs={},
+    )
+    page = write_report(empty, pictures(), tmp_path).read_text()
+    assert f"harness run --resume {empty.run.run_id}" in page
+    assert "no device" in page and "nothing was measured" in page
+
+
+def test_a_regression_has_no_labels_to_show(comparison: Comparison) -> None:
+    run = dataclasses.replace(comparison.run, task="regression", labels=np.zeros(500), class_names=())
+    changes = tuple(c for c in comparison.changes if c.unit in ("us", "ms", "bytes"))
+    case = comparison.standings[0].case
+    changes += (Change(case, "mae", "", "lower", "keras", 0.5, 0.6),)
+    frame = comparison.samples[["variant", "target", "runtime", "sample", "max_abs_diff"]]
+    other = dataclasses.replace(
+        comparison, run=run, changes=changes, samples=frame, class_drops=comparison.class_drops.iloc[:0]
+    )
+    page = render(other, None, "html")
+    assert "no classification" in page and "Test sample 0" not in page
+    assert read(summary_csv(other))[0]["accuracy"] == ""
+
+
+# the page
+
+
+class Addresses(HTMLParser):
+    """Every src, srcset and href, and whether each tag is closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found += [value or "" for name, value in attrs if name in ("src", "srcset", "href")]
+        if tag not in ("img", "meta", "br", "source", "link"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_html_is_self_contained_and_well_formed(folder: Path) -> None:
+    page = (folder / "report.html").read_text()
+    parser = Addresses()
+    parser.feed(page)
+    assert not parser.open
+    assert len(parser.found) > 12
+    assert all(a.startswith("data:image/png;base64,") for a in parser.found)
+    assert not re.search(r"url\(|@import|<script|<link|https?://", page)
+
+
+def test_names_are_escaped() -> None:
+    odd = synthetic(samples=120, rounds=6, class_names=("<b>zero</b>", *"12345678", "$9$"))
+    page, text = render(odd, pictures(120), "html"), render(odd, None, "markdown")
+    assert "<b>" not in page and "&lt;b&gt;zero&lt;/b&gt;" in page
+    assert "<b>" not in text.replace("\\<b\\>", "")
+    assert sample_figure(odd, pictures(120), 0).startswith(b"\x89PNG")
+
+
+def test_report_writes_every_file_and_no_other(folder: Path) -> None:
+    names = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+    plots = {f"plots/{n}.png" for n in ("pareto", "latency", "cold-start", "margin", "ecdf", "classes", "sample-0")}
+    assert names == {"report.html", "report.md", "summary.csv", "metrics.csv", *plots}
+    links = re.findall(r"\]\((plots/[^)]+)\)", (folder / "report.md").read_text())
+    assert set(links) == plots
+
+
+def test_render_offers_its_formats(comparison: Comparison, folder: Path) -> None:
+    assert render(comparison, None, "csv") == (folder / "summary.csv").read_text()
+    with pytest.raises(ConfigError, match="pdf"):
+        render(comparison, None, "pdf")
+    assert set(FORMATS) >= {"html", "markdown", "csv"}
+
+
+def test_importing_the_report_loads_nothing_heavy() -> None:
+    code = "import sys, harness.report; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"matplotlib", "jinja2", "numpy", "pandas", "tensorflow", "scipy"} & set(loaded)
+
+
+# one sample
+
+
+def test_sample_says_who_agrees(comparison: Comparison) -> None:
+    sample = sample_answers(comparison, 0)
+    assert len(sample.answers) == 1 + len(comparison.outputs)
+    assert sample.label == comparison.run.labels[0]
+    flips = [a for a in sample.answers if a.flip]
+    assert all(a.variant in agreement(sample) for a in flips)
+    with pytest.raises(ConfigError, match="no sample 500"):
+        sample_answers(comparison, 500)
+
+
+def test_sample_text_in_colour_and_without(comparison: Comparison) -> None:
+    drawn = {}
+    for colour in (None, "truecolor"):
+        console = Console(file=io.StringIO(), color_system=colour, force_terminal=bool(colour), width=100)
+        console.print(sample_text(comparison, pictures(), 0))
+        drawn[colour] = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "▀" in drawn["truecolor"] and "48;2;" in drawn["truecolor"]
+    assert "\x1b" not in drawn[None] and drawn[None].isprintable() is False and "@@" in drawn[None]
+    assert all(f"label {comparison.run.labels[0]}" in text and "dynamic_range" in text for text in drawn.values())
+    assert max(len(line) for line in drawn[None].splitlines()) <= 100
+
+
+def test_sample_text_without_pictures(comparison: Comparison) -> None:
+    console = Console(file=io.StringIO(), width=100)
+    console.print(sample_text(comparison, None, 3))
+    assert "no picture" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("shape", [(4, 5), (4, 5, 3)])
+def test_pictures_survive_as_png(shape: tuple[int, ...]) -> None:
+    from matplotlib.image import imread
+
+    picture = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    again = imread(io.BytesIO(picture_png(picture)))
+    assert np.array_equal(np.round(again * 255).astype(np.uint8), picture)
+
+
+def test_gallery_shows_flips_first(comparison: Comparison) -> None:
+    shown = exhibits(comparison)
+    keys = [(e.flips > 0, e.max_abs_diff) for e in shown]
+    assert keys == sorted(keys, reverse=True)
+    assert shown[0].flips
+
+
+# small things
+
+
+def test_numbers_are_written_once_and_well() -> None:
+    assert decimals(-0.001, 2) == "0.00" and decimals(-1.5, 1) == "−1.5" and decimals(None, 2) == "–"
+    assert (
+        significant(123456.0) == "123,456"
+        and significant(0.0123) == "0.0123"
+        and significant(1.07e-6, 2) == "1.1 × 10⁻⁶"
+    )
+    assert percent(0.98765) == "98.77" and significant(float("nan")) == "–"
+
+
+def test_front_keeps_what_none_beats() -> None:
+    assert front([(1, 90), (2, 95), (3, 94), (2, 93), (4, 96)]) == [(1, 90), (2, 95), (4, 96)]
+
+
+def test_every_variant_and_column_is_on_the_page(folder: Path) -> None:
+    page = (folder / "report.html").read_text()
+    assert all(name in page for name in VARIANTS)
+    assert len(SUMMARY) == len(COLUMNS.split(","))
+
+
+# in a real browser
+
+
+@pytest.fixture(scope="module")
+def chromium() -> str:
+    if CHROMIUM is None:
+        if os.environ.get("CI"):
+            pytest.fail("chromium is needed in CI")
+        pytest.skip("no chromium on this machine")
+    return CHROMIUM
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_page_does_not_scroll_sideways(chromium: str, folder: Path, tmp_path: Path, width: int) -> None:
+    """In a frame of that width, for a headless window has a minimum of its own; the page posts what it measures."""
+    measure = (
+        "parent.postMessage([document.documentElement.scrollWidth, innerWidth, document.images.length].join(' '), '*')"
+    )
+    page = (folder / "report.html").read_text().replace("</body>", f"<script>onload = () => {measure}</script></body>")
+    (tmp_path / "page.html").write_text(page)
+    (tmp_path / "frame.html").write_text(
+        "<!doctype html><title>silent</title><script>onmessage = e => document.title = e.data</script>"
+        f'<iframe src="page.html" style="width:{width}px;height:3000px;border:0"></iframe>'
+    )
+    profile = f"--user-data-dir={tmp_path / 'profile'}"
+    address = (tmp_path / "frame.html").as_uri()
+    command = [
+        chromium,
+        *QUIET,
+        profile,
+        "--window-size=1400,3000",
+        "--virtual-time-budget=20000",
+        "--dump-dom",
+        address,
+    ]
+    dom = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    title = re.search(r"<title>(\d+) (\d+) (\d+)</title>", dom)
+    assert title, dom[:300]
+    assert int(title[2]) == width
+    assert int(title[1]) <= width
+    assert int(title[3]) > 6

@@ -1,0 +1,284 @@
+"""Every printed reference value, the Tango limits computed in a second way, and the properties of each function."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from scipy.optimize import brentq, minimize_scalar
+from scipy.stats import binom, norm, ttest_1samp
+
+from harness import stats
+from harness.stats import Interval
+
+
+def assert_limits(interval: Interval, low: float, high: float, digits: int) -> None:
+    assert (round(interval.low, digits), round(interval.high, digits)) == (low, high)
+
+
+# --- tango ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("table", "low", "high", "digits"),
+    [
+        ((59, 6, 16, 80), -0.1240, -0.0054, 4),
+        ((1, 1, 7, 12), -0.517, -0.026, 3),
+        ((4, 9, 3, 16), -0.027, 0.390, 3),
+        ((53, 16, 8, 9), -0.020, 0.207, 3),
+        ((14, 5, 0, 22), 0.0258, 0.2554, 4),
+        ((50, 0, 0, 0), -0.0713, 0.0713, 4),
+    ],
+)
+def test_tango_published_95_percent_limits(table, low, high, digits):
+    _, b, c, _ = table
+    assert_limits(stats.tango(b, c, sum(table), confidence=0.95), low, high, digits)
+
+
+@pytest.mark.parametrize(
+    ("b", "c", "n", "low", "high", "digits"),
+    [
+        (0, 0, 1_000, -0.002698, 0.002698, 6),
+        (5, 3, 1_000, -0.003102, 0.007595, 6),
+        (30, 20, 5_000, -0.000335, 0.004435, 6),
+        (60, 40, 10_000, 0.000360, 0.003691, 6),
+        (60, 20, 10_000, 0.002575, 0.005554, 6),
+        (0, 1, 44, -0.096, 0.037, 3),  # Tango 1998
+    ],
+)
+def test_tango_gate_fixtures_at_90_percent(b, c, n, low, high, digits):
+    assert_limits(stats.tango(b, c, n), low, high, digits)
+
+
+def independent_tango(b: int, c: int, n: int, confidence: float) -> tuple[float, float]:
+    """The score test from its definition: the likelihood is maximised numerically, without the formula for q."""
+
+    def score(delta: float) -> float:
+        def minus_log_likelihood(p21: float) -> float:
+            p12, same = p21 + delta, 1 - 2 * p21 - delta
+            cells = ((b, p12), (c, p21), (n - b - c, same))
+            return -sum(count * math.log(p) if p > 0 else -1e300 for count, p in cells if count)
+
+        bounds = (max(0.0, -delta), (1 - delta) / 2)
+        p21 = minimize_scalar(minus_log_likelihood, bounds=bounds, method="bounded", options={"xatol": 1e-13}).x
+        return (b - c - n * delta) / math.sqrt(n * (2 * p21 + delta - delta**2))
+
+    z, drop, edge = norm.ppf((1 + confidence) / 2), (b - c) / n, 1 - 1e-9
+    low = brentq(lambda d: score(d) - z, -edge, min(drop, edge), xtol=1e-12) if drop > -edge else -1.0
+    high = brentq(lambda d: score(d) + z, max(drop, -edge), edge, xtol=1e-12) if drop < edge else 1.0
+    return low, high
+
+
+@pytest.mark.parametrize("confidence", [0.80, 0.90, 0.99])
+@pytest.mark.parametrize("n", [7, 40, 500])
+@pytest.mark.parametrize(("b_share", "c_share"), [(0.1, 0.3), (0.45, 0.5), (0.9, 0.05), (0.15, 0), (0.02, 0.02)])
+def test_tango_agrees_with_a_numerically_maximised_likelihood(n, b_share, c_share, confidence):
+    b, c = math.ceil(b_share * n), math.floor(c_share * n)
+    limits = stats.tango(b, c, n, confidence)
+    assert (limits.low, limits.high) == pytest.approx(independent_tango(b, c, n, confidence), abs=2e-6)
+
+
+def test_tango_holds_every_table_of_small_n():
+    """Limits stand in order, inside [−1, 1], around the drop; exchanging the models turns them round."""
+    for n in range(1, 13):
+        for b in range(n + 1):
+            for c in range(n + 1 - b):
+                limits, reverse = stats.tango(b, c, n), stats.tango(c, b, n)
+                assert -1 <= limits.low <= (b - c) / n <= limits.high <= 1
+                assert (limits.low, limits.high) == (-reverse.high, -reverse.low)
+
+
+def test_tango_widens_with_confidence_and_narrows_with_n():
+    by_confidence = [stats.tango(12, 7, 400, confidence) for confidence in (0.5, 0.8, 0.9, 0.95, 0.99)]
+    for narrow, wide in pairwise(by_confidence):
+        assert wide.low < narrow.low < narrow.high < wide.high
+    widths = [limits.high - limits.low for k in (1, 2, 5, 10) if (limits := stats.tango(12 * k, 7 * k, 400 * k))]
+    assert widths == sorted(widths, reverse=True)
+
+
+@pytest.mark.parametrize("counts", [(0, 0, 0), (-1, 0, 10), (0, -1, 10), (6, 5, 10)])
+def test_tango_refuses_impossible_counts(counts):
+    with pytest.raises(ValueError, match="impossible counts"):
+        stats.tango(*counts)
+
+
+@pytest.mark.parametrize("confidence", [0.0, 1.0, 95, math.nan])
+def test_tango_refuses_impossible_confidence(confidence):
+    with pytest.raises(ValueError, match="confidence"):
+        stats.tango(1, 2, 10, confidence)
+
+
+@pytest.mark.parametrize(("margin", "n"), [(0.001, 2703), (0.002, 1351), (0.005, 539), (0.01, 268), (0.02, 133)])
+def test_smallest_n_to_pass(margin, n):
+    assert stats.smallest_n_to_pass(margin) == n
+    assert stats.tango(0, 0, n).high < margin <= stats.tango(0, 0, n - 1).high
+
+
+# --- McNemar -------------------------------------------------------------------------------------------------------
+
+
+def test_mcnemar_reference_values():
+    assert round(stats.mcnemar_exact(6, 16), 6) == 0.052479
+    assert round(stats.mcnemar_midp(6, 16), 6) == 0.034690
+    assert round(stats.mcnemar_exact(12, 2), 4) == 0.0129
+
+
+@pytest.mark.parametrize("pairs", [0, 1, 7, 4_000])
+def test_mcnemar_without_a_difference_is_one(pairs):
+    assert stats.mcnemar_exact(pairs, pairs) == 1
+    assert stats.mcnemar_midp(pairs, pairs) == pytest.approx(1)
+
+
+# --- rounds --------------------------------------------------------------------------------------------------------
+
+A = [10.1, 10.3, 9.9, 10.0, 10.2, 10.4]
+B = [10.6, 10.9, 10.5, 10.8, 11.2, 10.7]
+
+
+def test_ratio_interval_fixture():
+    ratio, limits = stats.ratio_interval(A, B)
+    assert round(ratio, 6) == 1.062315
+    assert_limits(limits, 1.037406, 1.087822, 6)
+
+
+def test_ratio_interval_the_other_way_round_is_the_inverse():
+    ratio, limits = stats.ratio_interval(A, B)
+    inverse, reverse = stats.ratio_interval(B, A)
+    assert (1 / inverse, 1 / reverse.high, 1 / reverse.low) == pytest.approx((ratio, limits.low, limits.high))
+
+
+def test_rounds_interval_is_scipys_t_interval_of_the_logarithm():
+    expected = ttest_1samp(np.log(A), 0).confidence_interval(0.90)
+    limits = stats.rounds_interval(A, 0.90)
+    assert (limits.low, limits.high) == pytest.approx((math.exp(expected.low), math.exp(expected.high)))
+
+
+def test_rounds_interval_of_equal_rounds_is_a_point():
+    assert stats.rounds_interval([4.0, 4.0, 4.0]) == Interval(pytest.approx(4), pytest.approx(4))
+
+
+@pytest.mark.parametrize("values", [[], [1.0], [1.0, 0.0], [1.0, math.nan], [1.0, math.inf], [[1.0, 2.0]]])
+def test_rounds_that_support_no_interval_are_refused(values):
+    with pytest.raises(ValueError, match="at least two rounds"):
+        stats.rounds_interval(values)
+    with pytest.raises(ValueError, match="at least two rounds"):
+        stats.ratio_interval(values, values)
+
+
+def test_unpaired_rounds_are_refused():
+    with pytest.raises(ValueError, match="not paired"):
+        stats.ratio_interval([1.0, 2.0], [1.0, 2.0, 3.0])
+
+
+@pytest.mark.parametrize(
+    ("rounds", "effect"), [(6, 1.435), (8, 1.156), (10, 0.996), (15, 0.778), (20, 0.660), (30, 0.529)]
+)
+def test_smallest_detectable_effect(rounds, effect):
+    assert round(stats.smallest_detectable_effect(rounds), 3) == effect
+    assert stats.smallest_detectable_effect(rounds, sd=0.02) == pytest.approx(0.02 * effect, abs=1e-5)
+
+
+def test_smallest_detectable_effect_is_found_four_times_in_five():
+    rng = np.random.default_rng(3)
+    samples = rng.normal(stats.smallest_detectable_effect(10), 1, size=(20_000, 10))
+    assert np.mean(ttest_1samp(samples, 0, axis=1).pvalue < 0.05) == pytest.approx(0.80, abs=0.01)
+
+
+# --- one process ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("n", "q", "ranks"),
+    [
+        (10, 0.5, (2, 9)),
+        (20, 0.5, (6, 15)),
+        (100, 0.5, (40, 61)),
+        (100, 0.9, (84, 96)),
+        (1_000, 0.99, (983, 997)),
+        (368, 0.99, (360, 368)),
+    ],
+)
+def test_order_statistic_ranks(n, q, ranks):
+    assert stats.order_statistic_ranks(n, q) == ranks
+
+
+def test_order_statistic_ranks_are_binomial_quantiles():
+    for n in (1, 3, 17, 250):
+        for q in (0.01, 0.3, 0.5, 0.999):
+            expected = int(binom.ppf(0.05, n, q)), int(binom.ppf(0.95, n, q)) + 1
+            assert stats.order_statistic_ranks(n, q, 0.90) == expected
+
+
+@pytest.mark.parametrize(
+    ("q", "one_sided", "two_sided"), [(0.90, 29, 36), (0.95, 59, 72), (0.99, 299, 368), (0.999, 2995, 3688)]
+)
+def test_samples_a_quantile_needs(q, one_sided, two_sided):
+    assert stats.estimable(two_sided, q)
+    assert not stats.estimable(two_sided - 1, q)
+    assert stats.order_statistic_ranks(one_sided, q, 0.90)[1] == one_sided
+    assert stats.order_statistic_ranks(one_sided - 1, q, 0.90)[1] == one_sided  # one past the last sample
+
+
+def test_nothing_is_estimable_from_nothing():
+    assert not stats.estimable(0, 0.5)
+    with pytest.raises(ValueError, match="0 samples"):
+        stats.order_statistic_ranks(0, 0.5)
+
+
+@pytest.mark.parametrize(("rho", "expected"), [(0.0, 5_000), (0.3, 2_692), (0.5, 1_667), (0.9, 263)])
+def test_effective_sample_size_of_autoregressive_series(rho, expected):
+    rng = np.random.default_rng(11)
+    sizes = [stats.effective_sample_size(autoregressive(rho, 5_000, rng)) for _ in range(40)]
+    assert np.mean(sizes) == pytest.approx(expected, rel=0.05)
+
+
+def autoregressive(rho: float, n: int, rng: np.random.Generator) -> np.ndarray:
+    series = rng.normal(size=n)
+    series[0] /= math.sqrt(1 - rho**2)
+    for i in range(1, n):
+        series[i] += rho * series[i - 1]
+    return series
+
+
+def test_effective_sample_size_is_at_most_n():
+    assert stats.effective_sample_size([1.0, -1.0] * 50) == 100
+    assert stats.effective_sample_size([5, 5, 5]) == 3
+    assert stats.effective_sample_size([5]) == 1
+    assert stats.effective_sample_size([]) == 0
+
+
+# --- distances -----------------------------------------------------------------------------------------------------
+
+
+def test_js_divergence_from_equal_to_disjoint():
+    p = [[0.5, 0.5, 0.0], [1.0, 0.0, 0.0], [1.0, 0.0, 0.0]]
+    q = [[0.5, 0.5, 0.0], [0.0, 1.0, 0.0], [0.5, 0.5, 0.0]]
+    by_hand = (math.log2(4 / 3) + math.log2(2 / 3) / 2 + math.log2(2) / 2) / 2
+    assert stats.js_divergence(p, q) == pytest.approx([0, 1, by_hand])
+    assert np.array_equal(stats.js_divergence(p, q), stats.js_divergence(q, p))
+
+
+def test_js_divergence_normalises_and_clips_rows():
+    scaled = stats.js_divergence([[2.0, 6.0, -1.0]], [[0.7, 0.2, 0.1]])
+    assert scaled == pytest.approx(stats.js_divergence([[0.25, 0.75, 0.0]], [[0.7, 0.2, 0.1]]))
+
+
+def test_js_divergence_of_no_distribution_is_nan():
+    assert np.isnan(stats.js_divergence([[0.0, 0.0], [math.nan, 1.0]], [[0.5, 0.5], [0.5, 0.5]])).all()
+
+
+def test_expected_calibration_error_by_hand():
+    scores = [[0.9, 0.1], [0.9, 0.1], [0.4, 0.6], [0.0, 1.0]]
+    labels = [0, 1, 1, 1]
+    by_hand = (2 * abs(0.5 - 0.9) + abs(1 - 0.6) + abs(1 - 1.0)) / 4
+    assert stats.expected_calibration_error(scores, labels) == pytest.approx(by_hand)
+    assert stats.expected_calibration_error(scores, labels, bins=1) == pytest.approx(abs(3 / 4 - 3.4 / 4))
+
+
+def test_sqnr():
+    assert stats.sqnr_db([1.0, 2.0], [1.0, 1.5]) == pytest.approx(10 * math.log10(5 / 0.25))
+    assert stats.sqnr_db([1.0, 2.0], [1.0, 2.0]) == math.inf
+    assert stats.sqnr_db([0.0, 0.0], [1.0, 0.0]) == -math.inf
+    assert math.isnan(stats.sqnr_db([1.0, math.nan], [1.0, 1.0]))
