@@ -33,8 +33,8 @@ from tests.synthetic import FAILED, SUSPECT, UNSUPPORTED, VARIANTS, pictures, sy
 
 COLUMNS = """experiment, run_id, target, board, emulated, runtime, runtime_version, threads, variant, status, reason,
 size_bytes, samples, baseline_accuracy, accuracy, accuracy_drop_pp, drop_low_pp, drop_high_pp, flips, flip_rate,
-max_abs_diff, latency_p50_us, latency_p90_us, latency_p99_us, latency_mean_us, speedup_vs_float32, speedup_low, speedup_high, load_ms,
-first_invoke_ms, peak_rss_bytes, model_rss_bytes"""
+max_abs_diff, latency_p50_us, latency_p90_us, latency_p99_us, latency_mean_us, speedup_vs_float32, speedup_low,
+speedup_high, load_ms, first_invoke_ms, peak_rss_bytes, model_rss_bytes"""
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 QUIET = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),

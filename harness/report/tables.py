@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from harness.records import Comparison
-from harness.report.rows import Row, rows
+from harness.report.rows import CLAIM_ROUNDS, Row, rows
 from harness.report.units import (
     KILOBYTES,
     MEGABYTES,
@@ -14,6 +14,7 @@ from harness.report.units import (
     Scale,
     decimals,
     percent,
+    plural,
     points,
     size_scale,
     time_scale,
@@ -48,10 +49,11 @@ class Line:
 
 @dataclass(frozen=True)
 class Table:
-    """All rows of one target."""
+    """All rows of one target. caution says what of it supports no claim, or nothing."""
 
     target: str
     emulated: bool
+    caution: str
     headings: tuple[Heading, ...]
     lines: tuple[Line, ...]
 
@@ -70,7 +72,16 @@ def tables(comparison: Comparison) -> tuple[Table, ...]:
 def _table(group: list[Row], target: str) -> Table:
     columns = _columns(group)
     lines = tuple(Line(tuple(cell(r) for _, cell in columns), r.standing.status, r.standing.reason) for r in group)
-    return Table(target, any(r.emulated for r in group), tuple(heading for heading, _ in columns), lines)
+    return Table(
+        target, any(r.emulated for r in group), _caution(group), tuple(heading for heading, _ in columns), lines
+    )
+
+
+def _caution(group: list[Row]) -> str:
+    if any(r.emulated for r in group):
+        return "emulated: no latency claim"
+    rounds = group[0].run.plan.rounds if group else 0
+    return f"{plural(rounds, 'round')}: no latency claim" if 0 < rounds < CLAIM_ROUNDS else ""
 
 
 def _columns(group: list[Row]) -> list[Column]:

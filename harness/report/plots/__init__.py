@@ -52,9 +52,8 @@ def _shown_once(comparison: Comparison) -> str:
 FIGURES = {
     "pareto": Kind(
         "Accuracy, latency and size",
-        "Accuracy with the drop's 90 % Tango limits against the p50 over all timed invokes, lowest thread count; marker "
-        "area is proportional to the file's size, its shape tells the runtime; the line joins the rows that none beats "
-        "in both.",
+        "Accuracy with the drop's 90 % Tango limits against the p50 over all timed invokes, lowest thread count; area "
+        "is proportional to the file's size, shape tells the runtime; the line joins the rows that none beats in both.",
         pareto,
         left_out,
     ),
@@ -66,8 +65,8 @@ FIGURES = {
     ),
     "cold-start": Kind(
         "Cold start",
-        "Loading the model and the first invoke, each timed once a process; a marker per row, its line the limits where "
-        "they exist.",
+        "Loading the model and the first invoke, each timed once a process; a marker per row, its line the limits "
+        "where they exist.",
         cold_start,
     ),
     "margin": Kind(

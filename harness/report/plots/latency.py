@@ -41,7 +41,7 @@ def latencies(comparison: Comparison, width: float) -> Figure:
             {c.variant: s for c, s in series.items() if (c.target, c.runtime, c.threads) == spot},
         )
         axis.set_title(place_name(comparison, spot))
-    log_ticks(axes[0].xaxis, axes[0].get_xlim())
+    log_ticks(axes[0].xaxis, axes[0].get_xlim(), most=7 if width > 5 else 5)
     for axis in axes:
         axis.set_xlabel("latency per invoke, µs (log)" if axis.xaxis.get_tick_params().get("labelbottom", True) else "")
     return figure
@@ -90,6 +90,7 @@ def cold_start(comparison: Comparison, width: float) -> Figure:
     for axis, (metric, label) in zip(axes, panels.items(), strict=True):
         _dots(axis, shown, metric, names, spots)
         axis.set_xlabel(label)
+        log_ticks(axis.xaxis, axis.get_xlim(), most=7 if width > 5 else 5)
     legend(figure, [_handle(comparison, spot, i) for i, spot in enumerate(spots)], width)
     return figure
 
@@ -108,7 +109,6 @@ def _dots(axis: Axes, shown: list[Row], metric: str, names: list[str], spots: li
     axis.set_yticks(range(len(names)), names)
     axis.set_ylim(len(names) - 0.4, -0.6)
     axis.grid(visible=False, axis="y")
-    log_ticks(axis.xaxis, axis.get_xlim())
 
 
 def _place_colour(place: int) -> str:

@@ -108,7 +108,9 @@ def log_ticks(axis: Axis, limits: Sequence[float] | np.ndarray, most: int = 7) -
     choices = [[s * 10.0**d for d in decades for s in subs] for subs in ((1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,))]
     choices += [[10.0**d for d in decades if d % step == 0] for step in (2, 3, 4)]
     within = [[t for t in ticks if low * 0.999 <= t <= high * 1.001] for ticks in choices]
-    axis.set_major_locator(FixedLocator(next((t for t in within if len(t) <= most), within[-1])))
+    room = np.log10(high / low) * 0.55 / most  # between two labels, so that none touches the next
+    fits = [t for t in within if len(t) <= most and np.diff(np.log10(t)).min(initial=np.inf) >= room]
+    axis.set_major_locator(FixedLocator(fits[0] if fits else within[-1]))
     text = _power if low < 1e-3 else _plain
     axis.set_major_formatter(FuncFormatter(lambda value, _: text(value)))
     axis.set_minor_locator(NullLocator())
