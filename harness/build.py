@@ -57,6 +57,8 @@ class Builder:
             built = tuple(
                 self.variant(keras, n, model_path, sha256, calibration_outputs) for n in self.experiment.variants
             )
+        if not self.made:
+            self.say("nothing to build: the model, its baseline and its variants are as they were built before")
         return Built(model_path, sha256, outputs, built, tuple(self.made))
 
     def make(self, what: str, kind: str, key: str, build: Callable[[Path], None]) -> Path:
@@ -77,9 +79,8 @@ class Builder:
     ) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
         """The Keras model's outputs over the test set and over the calibration samples."""
         code = code_of(baseline, tensors)
-        key = key_of(
-            code, sha256, self.dataset.test_sha256, self.dataset.train_sha256, self.dataset.affines, self.versions
-        )
+        data = (self.dataset.test_sha256, self.dataset.train_sha256, self.dataset.affines)
+        key = key_of(code, sha256, *data, self.experiment.seed, CALIBRATION_SAMPLES, self.versions)
         inputs = (self.dataset.model_inputs(self.dataset.test_inputs), self.calibration_inputs())
         make = lambda folder: keras.call(predict_to, model_path, inputs, folder)  # noqa: E731
         folder = self.make("running the Keras model over the test set", "baselines", key, make)

@@ -18,20 +18,22 @@ CONTROL = "float32"
 
 def compare(run: Run) -> Comparison:
     """Everything that can be said of the run's cases against the Keras baseline and the float32 control."""
-    outputs = {case: found for case in run.cases if (found := outputs_of(run, case)) is not None}
+    firsts = [case for case in run.cases if case == accuracy_case(run, case)]
+    outputs = {case: found for case in firsts if (found := outputs_of(run, case)) is not None}
     tables = {case: sample_table(case, run.labels, run.baseline[0], scores[0]) for case, scores in outputs.items()}
     observations = observe(run, outputs, tables)
-    firsts = [case for case in tables if case == accuracy_case(run, case)]
     return Comparison(
         run=run,
         standings=tuple(standing(run, case, tables.get(accuracy_case(run, case))) for case in run.cases),
         changes=tuple(change for o in observations for change in changes_of(o)),
-        samples=pd.concat([tables[case] for case in firsts], ignore_index=True) if firsts else pd.DataFrame(),
-        class_drops=pd.concat([class_table(c, tables[c]) for c in firsts], ignore_index=True)
-        if firsts
-        else pd.DataFrame(),
+        samples=joined(list(tables.values())),
+        class_drops=joined([class_table(case, table) for case, table in tables.items()]),
         outputs=outputs,
     )
+
+
+def joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
 def accuracy_case(run: Run, case: Case) -> Case:
@@ -63,10 +65,11 @@ def observe(
     made: dict[Case, Observation] = {}
     for case in sorted(run.cases, key=lambda c: c.variant != CONTROL):
         control = made.get(replace(case, variant=CONTROL))
-        scores = outputs[case][0] if case in outputs else None
+        first = accuracy_case(run, case)
+        scores = outputs[first][0] if first in outputs else None
         rounds = tuple(r for r in run.rounds if r.case == case and r.status in ("valid", "flagged"))
         variant = run.variant(case.variant)
-        made[case] = Observation(case, variant, run.labels, run.baseline[0], scores, tables.get(case), rounds, control)
+        made[case] = Observation(case, variant, run.labels, run.baseline[0], scores, tables.get(first), rounds, control)
     return [made[case] for case in run.cases]
 
 
@@ -102,7 +105,7 @@ def unmeasurable(run: Run, case: Case) -> Ended:
         return "invalid", f"{case.target} was not reached"
     if environment.runtimes.get(case.runtime):
         return None
-    if not exists_for(case.runtime, environment.python):
+    if not exists_for(case.runtime, environment.python, environment.machine):
         return "unsupported", f"there is no {case.runtime} for Python {environment.python}"
     return "failed", f"{case.runtime} is not installed on {case.target}"
 

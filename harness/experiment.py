@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -52,7 +53,7 @@ def plan_of(profile: str, **adjusted: float | int | None) -> Plan:
     if profile not in PLANS:
         raise ConfigError(f"there is no plan {profile!r}", f"the plans are {', '.join(PLANS)}")
     changes = {name: value for name, value in adjusted.items() if value is not None}
-    if any(value < 0 for value in changes.values()):
-        raise ConfigError("a plan's rounds, runs and seconds cannot be negative", "give 0 or more")
+    if not all(0 <= value < math.inf for value in changes.values()):
+        raise ConfigError("a plan's rounds, runs and seconds must be finite and not negative", "give 0 or more")
     plan = PLANS[profile]
     return replace(plan, **changes)  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ import random
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from itertools import product
 from pathlib import Path
 from typing import Protocol
@@ -41,6 +42,11 @@ class Work:
     variants: tuple[Variant, ...]
     dataset: Dataset
     plan: Plan
+
+    @cached_property
+    def models(self) -> dict[str, Blob]:
+        """The .tflite files by variant: each is read once, however many jobs carry it."""
+        return {v.name: Blob(v.sha256, v.path.read_bytes()) for v in self.variants if v.path is not None}
 
 
 def cases_of(
@@ -126,8 +132,6 @@ def round_jobs(work: Work, cases: Sequence[Case]) -> list[Job]:
 
 def job(work: Work, case: Case, kind: str, place: tuple[int, int], inputs: dict[str, Blob]) -> Job:
     """place: first and last of the stretch of samples; for a latency job, the round and how many samples it cycles."""
-    variant = next(v for v in work.variants if v.name == case.variant)
-    assert variant.path is not None
     spec: dict[str, object] = {
         "kind": kind,
         "runtime": case.runtime,
@@ -139,8 +143,8 @@ def job(work: Work, case: Case, kind: str, place: tuple[int, int], inputs: dict[
         spec |= {
             name: getattr(work.plan, name) for name in ("warmup_s", "warmup_runs", "min_s", "min_runs", "max_runs")
         }
-    model = Blob(variant.sha256, variant.path.read_bytes())
-    return Job(job_id(case, kind, place[0]), case, kind, *place, spec, {"model.tflite": model, **inputs})
+    blobs = {"model.tflite": work.models[case.variant], **inputs}
+    return Job(job_id(case, kind, place[0]), case, kind, *place, spec, blobs)
 
 
 def input_files(dataset: Dataset, first: int, last: int) -> dict[str, Blob]:

@@ -67,6 +67,7 @@ METRICS: dict[str, Metric] = {}
 Function = Callable[[Observation], Estimate]
 
 NO_OUTPUTS = Estimate(method="no outputs")
+NOT_FINITE = Estimate(method="some scores are not finite")
 NO_ROUNDS = Estimate(method="no rounds were timed")
 
 
@@ -83,6 +84,11 @@ def metric(name: str, *, unit: str, better: str = "", against: str = "") -> Call
 def per_sample(function: Callable[[Observation, pd.DataFrame], Estimate]) -> Function:
     """A metric of the outputs: empty, with the reason, where there are none."""
     return lambda o: NO_OUTPUTS if o.samples is None else function(o, o.samples)
+
+
+def of_scores(function: Callable[[Observation, pd.DataFrame], Estimate]) -> Function:
+    """A metric of the scores themselves: empty, with the reason, where one is NaN or infinite."""
+    return per_sample(lambda o, samples: NOT_FINITE if (samples.prediction < 0).any() else function(o, samples))
 
 
 def per_round(function: Function) -> Function:
@@ -134,13 +140,13 @@ def flip_rate(o: Observation, samples: pd.DataFrame) -> Estimate:
 
 
 @metric("max_abs_diff", unit="score", better="lower", against="keras")
-@per_sample
+@of_scores
 def max_abs_diff(o: Observation, samples: pd.DataFrame) -> Estimate:
     return Estimate(float(samples.max_abs_diff.max()), 0.0, method="largest |Δ| of any score of any sample")
 
 
 @metric("js_p99", unit="bits", better="lower", against="keras")
-@per_sample
+@of_scores
 def js_p99(o: Observation, samples: pd.DataFrame) -> Estimate:
     return Estimate(float(samples.js_divergence.quantile(0.99)), 0.0, method="Jensen–Shannon, p99 over samples")
 
@@ -152,7 +158,7 @@ def ties(o: Observation, samples: pd.DataFrame) -> Estimate:
 
 
 @metric("sqnr", unit="dB", better="higher", against="keras")
-@per_sample
+@of_scores
 def sqnr(o: Observation, samples: pd.DataFrame) -> Estimate:
     assert o.scores is not None
     if np.array_equal(o.baseline, o.scores):
@@ -161,7 +167,7 @@ def sqnr(o: Observation, samples: pd.DataFrame) -> Estimate:
 
 
 @metric("ece", unit="fraction", better="lower", against="keras")
-@per_sample
+@of_scores
 def ece(o: Observation, samples: pd.DataFrame) -> Estimate:
     assert o.scores is not None
     calibration = [stats.expected_calibration_error(scores, o.labels) for scores in (o.scores, o.baseline)]
@@ -211,10 +217,10 @@ def latency_mean(o: Observation) -> Estimate:
 @per_round
 def speedup_vs_float32(o: Observation) -> Estimate:
     """Median of float32 over median of the variant, paired by round."""
+    if o.variant.name == "float32":
+        return Estimate(1.0, 1.0, method="is the control")
     if o.control is None or not o.control.rounds:
         return Estimate(method="float32 was not timed beside it")
-    if o.control is o or o.variant.name == "float32":
-        return Estimate(1.0, 1.0, method="is the control")
     shared = sorted(o.medians_ns.keys() & o.control.medians_ns.keys())
     if len(shared) < 2:
         return Estimate(method=f"not estimable: {len(shared)} paired rounds")

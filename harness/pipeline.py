@@ -16,8 +16,10 @@ from harness.cache import Cache, version
 from harness.compare import compare
 from harness.connections import connect
 from harness.dataset import Dataset
+from harness.errors import TargetError
 from harness.experiment import Experiment
 from harness.measure import Watcher, Work, cases_of, measure
+from harness.provision.setup import setup as provide
 from harness.records import Comparison, Target, TargetRecord
 from harness.report import write_report
 from harness.store import Header, Record, Store, absolute_variants, load, new_run_id, read_dataset
@@ -32,6 +34,7 @@ class Request:
     targets: tuple[Target, ...]
     runtimes: tuple[str, ...] = ()
     threads: tuple[int, ...] = ()
+    setup: bool = False  # set up a device that is not
 
 
 class Listener(Watcher, Protocol):
@@ -44,6 +47,9 @@ class Listener(Watcher, Protocol):
 def run(request: Request, store: Store, cache: Cache, listener: Listener) -> Comparison:
     """Builds what is not built, opens a run, measures and concludes."""
     dataset = request.experiment.workload.load(request.experiment.data_path)
+    for target in request.targets:
+        if request.setup and target.kind == "ssh":
+            provide(target, listener.say)
     built = build(request.experiment, dataset, cache, listener.say)
     record = store.open(header_of(request, dataset, built), dataset, built.baseline)
     return go_on(record, listener)
@@ -57,10 +63,19 @@ def resume(reference: str, store: Store, listener: Listener) -> Comparison:
 def go_on(record: Record, listener: Listener) -> Comparison:
     listener.opened(record)
     dataset = read_dataset(record.path, record.header)
+    lost = []
     for target in record.header.targets:
-        measure_target(record, target, dataset, listener)
-    record.finish()
-    return conclude(record.path)
+        try:
+            measure_target(record, target, dataset, listener)
+        except TargetError as error:  # the other devices go on
+            listener.say(f"{target.target.name}: {error}")
+            lost.append(error)
+    if not lost:
+        record.finish()
+    comparison = conclude(record.path)
+    if lost:
+        raise lost[0]
+    return comparison
 
 
 def measure_target(record: Record, known: TargetRecord, dataset: Dataset, watcher: Watcher) -> None:

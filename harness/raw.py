@@ -30,6 +30,8 @@ _LABEL = TypeAdapter(Label)
 _TENSORS = TypeAdapter(tuple[Tensor, ...])
 _STATE = TypeAdapter(DeviceState)
 _MEMORY = TypeAdapter(dict[str, dict[str, int]])
+_STEP = TypeAdapter(int)
+_PAIR = TypeAdapter(float)
 
 
 def label_piece(folder: Path, job: Job) -> None:
@@ -46,7 +48,7 @@ def read_piece(folder: Path) -> Round | Shard:
         if label.kind == "latency":
             return _round(folder, label.case, label.first, result, state)
         return _shard(folder, label, result)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(f"{folder} cannot be read: {error}", "remove that folder and resume the run") from error
 
 
@@ -69,26 +71,38 @@ def _round(folder: Path, case: Case, index: int, result: Mapping[str, Any], stat
         index,
         timings=_timings(folder / "latencies.npy"),
         memory_bytes=_MEMORY.validate_python(result["memory_bytes"]),
-        clock_step_ns=result["clock_step_ns"],
-        timing_pair_ns=result["timing_pair_ns"],
+        clock_step_ns=_STEP.validate_python(result["clock_step_ns"]),
+        timing_pair_ns=_PAIR.validate_python(result["timing_pair_ns"]),
         before=_STATE.validate_python(state["before"]),
         after=_STATE.validate_python(state["after"]),
     )
 
 
 def _timings(path: Path) -> dict[str, np.ndarray]:
-    rows = np.load(path, allow_pickle=False)
+    rows = _array(path)
     if rows.dtype != TIMING or rows.ndim != 1 or (rows["ns"] < 0).any() or (rows["count"] < 1).any():
         raise ValueError(f"{path.name} is no table of timings")
+    if PHASES.index("timed") not in rows["phase"] or rows["phase"].max() >= len(PHASES):
+        raise ValueError(f"{path.name} has no timed invokes, or a phase that nobody knows")
     columns = np.column_stack([rows["count"], rows["ns"]]).astype(np.int64)
     return {name: columns[rows["phase"] == n] for n, name in enumerate(PHASES) if (rows["phase"] == n).any()}
+
+
+def _array(path: Path) -> np.ndarray:
+    """An .npy file as it is; ValueError for anything else (np.load would also open archives)."""
+    try:
+        with path.open("rb") as file:
+            array: np.ndarray = np.lib.format.read_array(file, allow_pickle=False)
+    except Exception as error:  # a broken header alone can end in any of four
+        raise ValueError(f"{path.name} is no array: {error}") from error
+    return array
 
 
 def _shard(folder: Path, label: Label, result: Mapping[str, Any]) -> Shard:
     if result["status"] != "ok":
         return Shard(label.case, label.first, label.last, "failed", one_line(result["error"]))
     tensors = _TENSORS.validate_python([{k: v for k, v in t.items() if k != "index"} for t in result["outputs"]])
-    outputs = tuple(np.load(folder / "outputs" / f"{n}.npy", allow_pickle=False) for n in range(len(tensors)))
+    outputs = tuple(_array(folder / "outputs" / f"{n}.npy") for n in range(len(tensors)))
     for output, tensor in zip(outputs, tensors, strict=True):
         wanted = (label.last - label.first, *tensor.shape[1:])
         if output.shape != wanted or output.dtype != np.dtype(tensor.dtype):

@@ -54,7 +54,11 @@ class Target:
 
     name: str
     kind: str = "local"
-    host: str | None = None
+    host: str | None = None  # any name that the user's ssh_config knows
+    ssh_config: str | None = None
+    user: str | None = None
+    port: int | None = None
+    identity_file: str | None = None
     workdir: str = "~/.cache/edge-harness"
     runtimes: tuple[str, ...] = ("ai-edge-litert", "tflite-runtime")
     threads: tuple[int, ...] = (1,)
@@ -128,8 +132,12 @@ class Environment:
     python: str | None = None
     numpy: str | None = None
     boot_id: str | None = None
-    emulated: bool = False
+    emulation: str | None = None  # what betrays an emulated device; None where nothing does
     runtimes: dict[str, str | None] = field(default_factory=dict)  # name → version, None where it cannot be imported
+
+    @property
+    def emulated(self) -> bool:
+        return self.emulation is not None
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,9 @@ def top1(scores: np.ndarray) -> np.ndarray:
 
 
 def agreement(expected: np.ndarray, given: np.ndarray) -> float:
-    """Share of samples with the same top-1 answer; scores of shape (samples, classes)."""
-    return float(np.mean(top1(expected) == top1(given)))
+    """Share of samples with the same top-1 answer, where there is one; scores of shape (samples, classes)."""
+    answers = top1(given)
+    return float(np.mean((top1(expected) == answers) & (answers >= 0)))
 
 
 def margins(scores: np.ndarray) -> np.ndarray:
@@ -34,6 +35,7 @@ def cosine(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.divide((x * y).sum(axis=1), norms, out=np.full(len(x), np.nan), where=norms > 0)
 
 
+@np.errstate(invalid="ignore")  # scores that are not finite give NaN, which the metrics tell
 def sample_table(case: Case, labels: np.ndarray, baseline: np.ndarray, scores: np.ndarray) -> pd.DataFrame:
     """One row a sample: answers of both, what flipped, and how far the scores lie apart. Scores: (samples, classes)."""
     expected, given = top1(baseline), top1(scores)

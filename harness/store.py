@@ -10,6 +10,8 @@ import json
 import os
 import secrets
 import shutil
+import zipfile
+import zlib
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -27,6 +29,7 @@ from harness.records import Affine, Case, Plan, Round, Run, Shard, TargetRecord,
 
 SCHEMA_VERSION = 1
 _Piece = TypeVar("_Piece", Round, Shard)
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,7 @@ class Store:
 
     def paths(self) -> list[Path]:
         """The folders of all runs, newest first."""
-        found = [p.parent for p in self.root.glob("*/*/run.json") if p.parent.name != "latest"]
+        found = [p.parent for p in self.root.glob("*/*/run.json") if not p.parent.is_symlink()]
         return sorted(found, key=lambda path: path.name, reverse=True)
 
     def find(self, reference: str) -> Path:
@@ -173,7 +176,7 @@ def read_dataset(path: Path, header: Header) -> Dataset:
         with np.load(path / "test.npz", allow_pickle=False) as file:
             inputs = tuple(file[f"input{n}"] for n in range(len(header.affines)))
             labels = file["labels"]
-    except (OSError, ValueError, KeyError) as error:
+    except _UNREADABLE as error:
         raise StoreError(f"{path}/test.npz cannot be read: {error}", "the run cannot be used without it") from error
     return Dataset(header.experiment, (), None, inputs, labels, header.affines, header.class_names, str(path))
 
@@ -186,7 +189,12 @@ def read_baseline(path: Path) -> tuple[np.ndarray, ...]:
     names = sorted(path.glob("baseline*.npy"), key=lambda file: (len(file.name), file.name))
     if not names:
         raise StoreError(f"{path} has no baseline.npy", "the run cannot be used without it")
-    return tuple(np.load(name, allow_pickle=False) for name in names)
+    try:
+        return tuple(np.load(name, allow_pickle=False) for name in names)
+    except _UNREADABLE as error:
+        raise StoreError(
+            f"{path}: baseline.npy cannot be read: {error}", "the run cannot be used without it"
+        ) from error
 
 
 def absolute_variants(path: Path, header: Header) -> tuple[Variant, ...]:

@@ -1,17 +1,20 @@
-"""targets/<name>.toml → Target. `host` exists without a file."""
+"""targets/<name>.toml, or any ssh destination → Target. `host` exists without a file."""
 
 from __future__ import annotations
 
+import re
+import subprocess
 import tomllib
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from harness.cache import cache_dir
 from harness.errors import ConfigError
 from harness.records import Target
+from harness.runtimes import check_runtimes
 
 
 class TargetFile(BaseModel):
@@ -21,9 +24,13 @@ class TargetFile(BaseModel):
 
     kind: Literal["local", "ssh", "replay"]
     host: str | None = None
-    workdir: str = "~/.cache/edge-harness"
-    runtimes: tuple[str, ...] = ("ai-edge-litert", "tflite-runtime")
-    threads: tuple[int, ...] = (1,)
+    ssh_config: str | None = None
+    user: str | None = None
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    identity_file: str | None = None
+    workdir: str | None = None
+    runtimes: Annotated[tuple[str, ...], Field(min_length=1)] = ("ai-edge-litert", "tflite-runtime")
+    threads: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (1,)
     start_temperature_c: float = 60.0
     cooldown_timeout_s: float = 120.0
     emulated: bool = False
@@ -31,7 +38,11 @@ class TargetFile(BaseModel):
 
 
 def host() -> Target:
-    return Target("host", workdir=str(cache_dir() / "device"))
+    return Target("host", workdir=local_workdir())
+
+
+def local_workdir() -> str:
+    return str(cache_dir() / "device")
 
 
 def known_targets(folder: Path) -> dict[str, Target]:
@@ -43,15 +54,21 @@ def known_targets(folder: Path) -> dict[str, Target]:
 def read_target(path: Path) -> Target:
     """Raises ConfigError with the file, the key and what is wrong with it."""
     try:
-        file = TargetFile.model_validate(tomllib.loads(path.read_text()))
+        file = TargetFile.model_validate(tomllib.loads(path.read_text("utf-8")))
+        check_runtimes(file.runtimes)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}", "mend or remove that file") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path} is no TOML: {error}", "mend that line") from error
+    except ConfigError as error:
+        raise ConfigError(f"{path}: runtimes: {error}", error.advice) from error
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
         known = ", ".join(TargetFile.model_fields)
         raise ConfigError(f"{path}: {key}: {first['msg']}", f"the keys are {known}") from error
-    return Target(path.stem, **file.model_dump())
+    given = file.model_dump(exclude_unset=True, exclude_none=True)
+    return Target(path.stem, **({"workdir": local_workdir()} if file.kind == "local" else {}) | given)
 
 
 def select_targets(patterns: tuple[str, ...], folder: Path) -> tuple[Target, ...]:
@@ -60,7 +77,25 @@ def select_targets(patterns: tuple[str, ...], folder: Path) -> tuple[Target, ...
     chosen: dict[str, Target] = {}
     for pattern in patterns or ("host",):
         found = {name: target for name, target in known.items() if fnmatchcase(name, pattern)}
+        if not found and is_destination(pattern):
+            found = {pattern: Target(safe_name(pattern), kind="ssh", host=pattern)}
         if not found:
-            raise ConfigError(f"there is no target {pattern!r}", f"known targets: {', '.join(known)}")
+            known_ones = f"known targets: {', '.join(known)}; an ssh destination needs a user@, or a Host in ssh_config"
+            raise ConfigError(f"there is no target {pattern!r}", known_ones)
         chosen |= found
     return tuple(chosen.values())
+
+
+def is_destination(text: str) -> bool:
+    """Whether ssh is meant: user@host, ssh://…, a dotted name, or a Host of the user's ssh_config."""
+    if text.startswith("-") or re.search(r"[\s*?\[\]]", text):
+        return False
+    if re.search(r"[@.:]", text):
+        return True
+    done = subprocess.run(["ssh", "-G", "--", text], capture_output=True, text=True, check=False)
+    return f"\nhostname {text}\n".lower() not in f"\n{done.stdout}".lower() and done.returncode == 0
+
+
+def safe_name(destination: str) -> str:
+    """pi@raspberrypi.local → pi-raspberrypi.local: what may name a folder."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", destination.removeprefix("ssh://")).strip("-.")[:64]

@@ -7,7 +7,7 @@ import traceback
 
 import typer
 
-from harness.cli import results, run, targets
+from harness.cli import devices, results, run
 from harness.errors import HarnessError
 
 DEBUG = "--debug"
@@ -20,7 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     epilog="Errors are one line of what happened and one of what to do; --debug adds the traceback.",
 )
-for room in (run, results, targets):
+for room in (run, results, devices):
     for command in room.COMMANDS:
         app.command()(command)
 
@@ -45,8 +45,9 @@ def main() -> None:
 
 
 def tell(error: HarnessError, debug: bool) -> None:
+    """One line of what and one of what to do; with debug, the exception that is being handled before them."""
     if debug:
-        traceback.print_exception(error.__context__ or error)
-    print(f"harness: {error}", file=sys.stderr)
+        traceback.print_exc()
+    print(f"harness: {' '.join(str(error).split())}", file=sys.stderr)
     if error.advice:
         print(f"         {error.advice}", file=sys.stderr)

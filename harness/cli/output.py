@@ -19,5 +19,10 @@ def stderr() -> Console:
     return Console(stderr=True, highlight=False)
 
 
+def say(text: str) -> None:
+    """One line on stderr, as it is."""
+    stderr().print(text, soft_wrap=True, markup=False)
+
+
 def print_json(content: Any) -> None:
     print(json.dumps(content, indent=1, default=str))

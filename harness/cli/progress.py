@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from types import TracebackType
 
@@ -47,7 +48,7 @@ class Progress:
         if self.record is None:
             return "Interrupted before anything was measured; what was built is kept. Run the same command again."
         root = self.record.path.parent.parent
-        where = "" if root.name == "results" and root.parent.samefile(".") else f" --results {root}"
+        where = "" if root.name == "results" and root.parent.samefile(".") else f" --results {shlex.quote(str(root))}"
         return f"What was measured is kept. Go on with: harness run --resume {self.record.header.run_id}{where}"
 
     def say(self, text: str) -> None:

@@ -13,7 +13,7 @@ Results = Annotated[Path, typer.Option(help="where runs are kept")]
 
 def list_(results: Results = Path("results"), json: Annotated[bool, typer.Option("--json")] = False) -> None:
     """The stored runs, newest first."""
-    from harness.cli.output import print_json, stderr, stdout
+    from harness.cli.output import print_json, say, stdout
     from harness.cli.tables import runs_table
     from harness.store import Store, read_header
 
@@ -24,7 +24,7 @@ def list_(results: Results = Path("results"), json: Annotated[bool, typer.Option
     elif headers:
         stdout().print(runs_table(headers))
     else:
-        stderr().print(f"no runs in {results} yet; `harness run` makes one")
+        say(f"no runs in {results} yet; `harness run` makes one")
 
 
 def report(

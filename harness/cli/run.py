@@ -27,7 +27,7 @@ REPEATABLE = "; repeatable"
 def run(
     experiment: Name = None,
     target: Annotated[
-        list[str] | None, typer.Option("-t", "--target", metavar="NAME|GLOB", help="default: host" + REPEATABLE)
+        list[str] | None, typer.Option("-t", "--target", metavar="NAME|GLOB|DEST", help="default: host" + REPEATABLE)
     ] = None,
     variant: Variants = None,
     runtime: Annotated[
@@ -48,10 +48,13 @@ def run(
     results: Results = Path("results"),
     targets_dir: Annotated[Path, typer.Option(help="where devices are described")] = Path("targets"),
     fresh: Fresh = False,
+    setup: Annotated[bool, typer.Option("--setup", help="set up a device that is not")] = False,
     json: Annotated[bool, typer.Option("--json", help="print the rows of summary.csv as JSON")] = False,
     digits_if_no_mnist: Annotated[bool, typer.Option("--digits-if-no-mnist", hidden=True)] = False,
 ) -> None:
     """Build, measure, compare and report: the main job."""
+    from dataclasses import replace
+
     from harness import pipeline
     from harness.cache import Cache, cache_dir
     from harness.cli.progress import Progress
@@ -66,7 +69,7 @@ def run(
             chosen = plan_of(plan, rounds=rounds, min_runs=min_runs, min_s=min_s, warmup_s=warmup_s)
             name = experiment or default_experiment(data, digits_if_no_mnist, progress)
             request = requested(name, data, variant, chosen, target, targets_dir, runtime, threads)
-            comparison = pipeline.run(request, store, Cache(cache_dir(), fresh), progress)
+            comparison = pipeline.run(replace(request, setup=setup), store, Cache(cache_dir(), fresh), progress)
     present(comparison, json)
     raise typer.Exit(exit_code(comparison))
 
@@ -81,13 +84,13 @@ def build(
 ) -> None:
     """Build the variants alone, and say what each really is."""
     from harness.cache import Cache, cache_dir
-    from harness.cli.output import print_json, stderr, stdout
+    from harness.cli.output import print_json, say, stdout
     from harness.cli.tables import variants_table
     from harness.experiment import plan_of
     from harness.pipeline import build_only
 
     chosen = experiment_of(experiment or "mnist", data, variant, plan_of("none"))
-    built = build_only(chosen, Cache(cache_dir(), fresh), stderr().print)
+    built = build_only(chosen, Cache(cache_dir(), fresh), say)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         for v in built.variants:
@@ -159,7 +162,7 @@ def present(comparison: Comparison, as_json: bool) -> None:
         print_json([{column: value(row) for column, value in SUMMARY.items()} for row in rows(comparison)])
         return
     console = stdout()
-    for table in summary_tables(comparison):
+    for table in summary_tables(comparison, console):
         console.print(table)
     console.print(f"report: {comparison.run.path / 'report.html'}", soft_wrap=True)
 

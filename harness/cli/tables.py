@@ -6,34 +6,59 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from rich import box
+from rich.console import Console
 from rich.table import Table
 
+from harness.provision.doctor import Finding
 from harness.records import Comparison, Target, Variant
 from harness.report.tables import Heading, Line, tables
+from harness.report.tables import Table as Summary
 from harness.store import Header
 
-LEFT_TO_THE_REPORT = {"Peak RSS"}  # so that the rest fits a terminal
+# Left to the report, in this order, until the rest fits the terminal. Status goes early where every row is ok.
+DISPENSABLE = ("Peak RSS", "Model RSS", "p90", "Flips", "Status", "Size", "Speed-up", "p50", "Accuracy")
+LEVEL_STYLES = {"ok": "green", "note": "yellow", "problem": "red"}
 STYLES = {"suspect": "yellow", "failed": "red", "invalid": "red", "unsupported": "dim"}
 
 
 def plain_table(title: str = "") -> Table:
-    return Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, title_style="bold")
+    return Table(
+        title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False,
+        collapse_padding=True, show_edge=False,
+    )  # fmt: skip
 
 
-def summary_tables(comparison: Comparison) -> Iterator[Table]:
-    """The report's summary, one table a target; the reasons of rows that are not ok stand under it."""
+def summary_tables(comparison: Comparison, console: Console) -> Iterator[Table]:
+    """The report's summary, one table a target, as wide as the console allows: no number is ever cut."""
     for summary in tables(comparison):
         run = comparison.run
         title = f"{run.experiment} on {summary.target}, {run.plan.profile} plan, {len(run.labels):,} samples"
-        table = plain_table(title + (" (emulated: no latency claim)" if summary.emulated else ""))
-        shown = [n for n, heading in enumerate(summary.headings) if heading.title not in LEFT_TO_THE_REPORT]
-        for n in shown:
-            add_column(table, summary.headings[n])
-        for line in summary.lines:
-            table.add_row(*(one_cell(line, n) for n in shown), style=STYLES.get(line.status))
-        table.caption = "\n".join(dict.fromkeys(reasons(summary.lines))) or None
-        table.caption_justify = "left"
-        yield table
+        if summary.emulated:
+            title += " (emulated: no latency claim)"
+        left_out = [heading for heading in DISPENSABLE if heading != "Status" or all_ok(summary)]
+        made = [summary_table(summary, title, left_out[:count]) for count in range(len(left_out) + 1)]
+        yield next((table for table in made if natural_width(table, console) <= console.width), made[-1])
+
+
+def summary_table(summary: Summary, title: str, left_out: Sequence[str]) -> Table:
+    """Without the columns left out; the reasons of rows that are not ok stand under it."""
+    table = plain_table(title)
+    shown = [n for n, heading in enumerate(summary.headings) if heading.title not in left_out]
+    for n in shown:
+        add_column(table, summary.headings[n])
+    for line in summary.lines:
+        table.add_row(*(one_cell(line, n) for n in shown), style=STYLES.get(line.status))
+    table.caption = "\n".join(dict.fromkeys(reasons(summary.lines))) or None
+    table.caption_justify = "left"
+    return table
+
+
+def all_ok(summary: Summary) -> bool:
+    return all(line.status == "ok" for line in summary.lines)
+
+
+def natural_width(table: Table, console: Console) -> int:
+    return console.measure(table, options=console.options.update(width=1000)).maximum
 
 
 def add_column(table: Table, heading: Heading) -> None:
@@ -67,16 +92,19 @@ def variants_table(variants: Sequence[Variant]) -> Table:
 
 def runs_table(headers: Sequence[Header]) -> Table:
     table = plain_table()
-    for name in ("Run", "Experiment", "Plan", "Targets", "Created", "State"):
-        table.add_column(name, no_wrap=True)
+    for name in ("Run", "Experiment", "Plan", "Target", "Created", "State"):
+        table.add_column(name, no_wrap=name != "Target")
     for header in headers:
         created = datetime.fromisoformat(str(header.provenance["created"])).astimezone()
         names = ", ".join(record.target.name for record in header.targets)
-        state = "finished" if header.finished else f"unfinished: harness run --resume {header.run_id}"
+        state = "finished" if header.finished else "unfinished"
         table.add_row(
             header.run_id, header.experiment, header.plan.profile, names, f"{created:%Y-%m-%d %H:%M}", state,
             style=None if header.finished else "yellow",
         )  # fmt: skip
+    if not all(header.finished for header in headers):
+        table.caption = "harness run --resume RUN goes on with an unfinished one"
+        table.caption_justify = "left"
     return table
 
 
@@ -88,4 +116,13 @@ def targets_table(targets: Sequence[Target]) -> Table:
         emulated = "yes" if t.emulated else ""
         threads = ", ".join(map(str, t.threads))
         table.add_row(t.name, t.kind, t.host or "", ", ".join(t.runtimes), threads, emulated, ", ".join(t.labels))
+    return table
+
+
+def findings_table(findings: Sequence[Finding]) -> Table:
+    table = plain_table()
+    for name in ("", "Topic", "Finding", "What to do"):
+        table.add_column(name)
+    for f in findings:
+        table.add_row(f.level, f.topic, f.text, f.advice, style=LEVEL_STYLES[f.level])
     return table

@@ -12,6 +12,7 @@ from harness.records import Blob, Environment, Job, Target
 
 KINDS = {
     "local": "harness.connections.local:Local",
+    "ssh": "harness.connections.ssh:Ssh",
     "replay": "harness.connections.replay:Replay",
 }
 

@@ -6,6 +6,7 @@ import contextlib
 import getpass
 import hashlib
 import json
+import os
 import re
 import socket
 import subprocess
@@ -44,10 +45,10 @@ class ServerConnection:
         try:
             self._say({"op": "hello", "workdir": workdir, "run_id": run_id, "who": whoami(run_id)})
             ready = self._hear("ready")
+            self.environment: Environment = TypeAdapter(Environment).validate_python(ready["environment"])
         except BaseException:
             self.close()
             raise
-        self.environment: Environment = TypeAdapter(Environment).validate_python(ready["environment"])
         threading.Thread(target=self._beat, daemon=True).start()
 
     def send(self, blobs: Iterable[Blob]) -> None:
@@ -109,7 +110,7 @@ class ServerConnection:
                 self._process.stdin.write(data)
                 self._process.stdin.flush()
         except (OSError, ValueError) as error:
-            raise self._lost() from error
+            raise self.lost() from error
         return len(line)
 
     def _hear(self, *events: str) -> dict[str, Any]:
@@ -117,14 +118,21 @@ class ServerConnection:
         assert self._process.stdout
         line = self._process.stdout.readline(1 << 20)
         if not line.endswith(b"\n"):
-            raise self._lost()
-        message: dict[str, Any] = json.loads(line)
-        if message["event"] == "busy":
+            raise self.lost()
+        try:
+            message: dict[str, Any] = json.loads(line)
+            event = message["event"]
+        except (ValueError, KeyError, TypeError) as error:
+            said = line[:200].decode(errors="replace").strip()
+            raise TargetUnreachable(
+                f"{self.target.name} answered {said!r}", "what was measured is kept; resume"
+            ) from error
+        if event == "busy":
             raise TargetBusy(f"{self.target.name} is held by {message['holder']}", "wait until that run is over")
-        if message["event"] == "error":
+        if event == "error":
             raise JobFailed(f"the server on {self.target.name} failed: {message['what']}", "resume when that is mended")
-        if message["event"] not in events:
-            raise TargetUnreachable(f"{self.target.name} answered {message['event']!r} out of turn", "resume the run")
+        if event not in events:
+            raise TargetUnreachable(f"{self.target.name} answered {event!r} out of turn", "resume the run")
         return message
 
     def _read(self, size: int) -> bytes:
@@ -133,17 +141,26 @@ class ServerConnection:
         assert self._process.stdout
         data = self._process.stdout.read(size)
         if len(data) != size:
-            raise self._lost()
+            raise self.lost()
         return data
 
-    def _lost(self) -> TargetUnreachable:
+    def lost(self) -> TargetUnreachable:
+        """The error to raise when the server is gone before its time."""
+        code, said = self.ended()
+        why = said.strip().splitlines()[-1] if said.strip() else f"its server ended with exit code {code}"
+        return TargetUnreachable(f"lost {self.target.name}: {why}", "what was measured is kept; resume the run")
+
+    def ended(self) -> tuple[int | None, str]:
+        """The exit code of the process that went away, None where it has not, and what it said on stderr."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(2)
         self._stderr.seek(0)
-        said = self._stderr.read().decode(errors="replace").strip().splitlines()
-        why = said[-1] if said else f"its server ended with exit code {self._process.returncode}"
-        return TargetUnreachable(f"lost {self.target.name}: {why}", "what was measured is kept; resume the run")
+        return self._process.returncode, self._stderr.read().decode(errors="replace")
 
 
 def whoami(run_id: str) -> str:
-    return f"{getpass.getuser()}@{socket.gethostname()}, run {run_id},"
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}, run {run_id},"

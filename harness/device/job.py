@@ -11,6 +11,7 @@ import gc
 import json
 import os
 import platform
+import select
 import signal
 import sys
 import time
@@ -110,8 +111,9 @@ def warm_up(model, job, fed, log):
         ns = clock() - begin
         log.add("warmup", ns, count)
         runs += count
+        invoke_ns = ns / count
         count = min(64, count * 2) if ns < 1_000_000 else count
-    return ns / count
+    return invoke_ns
 
 
 def time_invokes(model, job, fed, count, log):
@@ -215,9 +217,18 @@ def end_with_parent():
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # 1 is PR_SET_PDEATHSIG
 
 
+def orphaned():
+    """Whether the server died before end_with_parent took hold: then nobody reads the pipe that is fd 1."""
+    pipe = select.poll()
+    pipe.register(1, 0)
+    return any(event & select.POLLERR for _, event in pipe.poll(0))
+
+
 def main(folder):
     """Progress goes as JSON lines to a private duplicate of fd 1; fd 1 becomes stderr: native code prints there."""
     end_with_parent()
+    if orphaned():
+        return 1
     os.chdir(folder)
     private = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)

@@ -38,14 +38,19 @@ def hashed(text):
     return hashlib.sha256(text.encode()).hexdigest() if text else None
 
 
-def vcgencmd(*args):
-    """What the Raspberry Pi firmware answers after the "=", or None where there is no vcgencmd or no right to it."""
+def vcgencmd_text(*args):
+    """What the Raspberry Pi firmware answers, or None where there is no vcgencmd or no right to it."""
     try:
         done = subprocess.run(["vcgencmd", *args], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=5)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    answer = done.stdout.decode(errors="replace").strip()
-    return answer.split("=", 1)[1] if done.returncode == 0 and "=" in answer else None
+    return done.stdout.decode(errors="replace").strip() if done.returncode == 0 else None
+
+
+def vcgencmd(*args):
+    """The value behind the "=" of such an answer, or None."""
+    answer = vcgencmd_text(*args) or ""
+    return answer.split("=", 1)[1] if "=" in answer else None
 
 
 def board():
@@ -59,6 +64,13 @@ def serial():
     return first([read("/sys/firmware/devicetree/base/serial-number"), cpuinfo("Serial"), read("/etc/machine-id")])
 
 
+def package_version(name):
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
 def os_name():
     found = re.search(r'^PRETTY_NAME="?([^"\n]+)', read("/etc/os-release") or "", re.MULTILINE)
     return found.group(1) if found else platform.platform()
@@ -69,9 +81,27 @@ def memory_bytes():
     return int(found.group(1)) * 1024 if found else None
 
 
+ARM_CORES = {"0xb76", "0xc07", "0xd03", "0xd08", "0xd0b"}  # of every Raspberry Pi so far: ARM1176, A7, A53, A72, A76
+
+
+def emulation():
+    """What betrays an emulated device, in words, or None: no latency claim is made for one."""
+    if os.environ.get("QEMU_CPU"):
+        return "QEMU_CPU is set to " + os.environ["QEMU_CPU"]
+    if "SIMULATED" in (vcgencmd_text("version") or ""):
+        return "its vcgencmd is a simulation"
+    if platform.machine().startswith(("aarch64", "arm")):
+        if cpuinfo("CPU implementer") is None:
+            return "its CPU does not name its maker: %s" % first([cpuinfo("model name"), "no name at all"])
+        if "Raspberry Pi" in (board() or "") and cpuinfo("CPU part") not in ARM_CORES:
+            return "no Raspberry Pi has CPU part %s" % cpuinfo("CPU part")
+    return None
+
+
 def environment():
     """What the device is: read once a run."""
     return {
+        "emulation": emulation(),
         "board": board(),
         "revision": cpuinfo("Revision"),
         "serial_sha256": hashed(serial()),
@@ -84,7 +114,7 @@ def environment():
         "os": os_name(),
         "kernel": platform.release(),
         "python": platform.python_version(),
-        "numpy": metadata.version("numpy"),
+        "numpy": package_version("numpy"),
         "boot_id": read("/proc/sys/kernel/random/boot_id"),
     }
 

@@ -12,7 +12,7 @@ The server ends with its stdin, or when nothing was heard for 30 s: a broken lin
 Finished jobs stay spooled in workdir/spool/<run>/<job> until the host has them, so that a resumed run finds them.
 """
 
-import fcntl
+import contextlib
 import hashlib
 import json
 import os
@@ -26,10 +26,10 @@ import sys
 import threading
 import time
 
-from . import engines, sensors
+from . import engines, lock, sensors
 
-LOCK = "/tmp/edge-harness.lock"  # one fixed path a device: whoever measures here must hold it
 SILENCE_S = 30
+END_S = 5  # for what is under way when the host is gone
 CHUNK = 1 << 20
 NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 RESULT_FILE = re.compile(r"(result|state)\.json|latencies\.npy|stderr\.txt|outputs/\d+\.npy")
@@ -54,23 +54,6 @@ class Channel:
     def messages(self):
         for line in self.input:
             yield json.loads(line.decode())
-
-
-def take_lock(who):
-    """The open lock file, or the text of whoever holds the device. The kernel frees it when this process dies."""
-    try:
-        file = os.fdopen(os.open(LOCK, os.O_RDWR | os.O_CREAT, 0o666), "r+")
-    except PermissionError:  # another user's file: still good to lock
-        file = open(LOCK)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return None, file.read(400)
-    if file.writable():
-        file.truncate(0)
-        file.write(who + time.strftime(" since %Y-%m-%d %H:%M:%S %Z"))
-        file.flush()
-    return file, None
 
 
 def checked(name):
@@ -177,7 +160,8 @@ class Server:
 
     def child(self, folder, message):
         """The exit code of `job DIR`, in a process group of its own, ended with the host or at its time limit."""
-        argv = [sys.executable, *sys.argv[:1], "job", folder]
+        isolated = ["-I"] if sys.flags.isolated else []  # as this process is, so that both find the same packages
+        argv = [sys.executable, *isolated, sys.argv[0], "job", folder]
         deadline = time.monotonic() + message["limit_s"]
         with open(os.path.join(folder, "stderr.txt"), "wb") as stderr:
             child = subprocess.Popen(
@@ -185,15 +169,19 @@ class Server:
             )
         try:
             while not self.relay(child, message["job_id"]):
-                if self.ended.is_set() or self.silent() or time.monotonic() > deadline:
+                if self.silent() or time.monotonic() > deadline:
                     break
             else:
-                return child.wait()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    return child.wait(max(0, deadline - time.monotonic()))
         finally:
             if child.poll() is None:
                 os.killpg(child.pid, signal.SIGKILL)
             child.stdout.close()
             child.wait()
+        if time.monotonic() > deadline:
+            with open(os.path.join(folder, "stderr.txt"), "a") as stderr:
+                stderr.write("\nended at its time limit of %g s\n" % message["limit_s"])
         return child.returncode
 
     def relay(self, child, job_id):
@@ -209,7 +197,7 @@ class Server:
         return not line
 
     def silent(self):
-        """True, for good, when the host was not heard for too long: it hangs or the link is dead."""
+        """True, for good, when the host is gone or was not heard for too long: it hangs or the link is dead."""
         if time.monotonic() - self.heard > SILENCE_S:
             self.ended.set()
         return self.ended.is_set()
@@ -233,10 +221,12 @@ class Server:
 
 
 def watch(server):
-    """Ends a server whose host fell silent while no job runs: its main thread is waiting for the next message."""
+    """Ends a server whose host is gone or silent, also one that waits for a message or is stuck in a write to it."""
     while not server.ended.wait(1):
-        if server.silent():
-            server.jobs.put(None)
+        server.silent()
+    server.jobs.put(None)
+    time.sleep(END_S)
+    os._exit(1)
 
 
 def main():
@@ -244,8 +234,8 @@ def main():
     hello = next(channel.messages(), None)
     if hello is None:
         return 0
-    lock, holder = take_lock(hello["who"])
-    if lock is None:
+    held, holder = lock.take(hello["who"])
+    if held is None:
         channel.say("busy", holder=holder)
         return 1
     server = Server(channel, hello)
@@ -253,11 +243,13 @@ def main():
     channel.say("ready", environment=environment)
     threading.Thread(target=server.listen, daemon=True).start()
     threading.Thread(target=watch, args=(server,), daemon=True).start()
+    code = 0
     try:
         server.work()
+        server.close()
     except Exception as error:
-        channel.say("error", what="%s: %s" % (type(error).__name__, error))
-        return 1
-    server.close()
-    # The listener may be blocked in a read of stdin that never ends; it must not hold up the exit.
-    os._exit(0)
+        code = 1
+        with contextlib.suppress(OSError):  # the host may be what failed
+            channel.say("error", what="%s: %s" % (type(error).__name__, error))
+    # The listener may be blocked in a read of stdin that never ends; it must not hold up the exit, or abort it.
+    os._exit(code)

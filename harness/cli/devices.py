@@ -1,0 +1,96 @@
+"""harness targets, doctor, enroll, setup: the devices themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from harness.records import Target
+
+Name = Annotated[str, typer.Argument(metavar="TARGET", help="a name of `harness targets`, or any ssh destination")]
+Folder = Annotated[Path, typer.Option(help="where devices are described")]
+Json = Annotated[bool, typer.Option("--json")]
+FOLDER = Path("targets")
+
+
+def targets(targets_dir: Folder = FOLDER, json: Json = False) -> None:
+    """The devices known here: host, and every targets/*.toml."""
+    from dataclasses import asdict
+
+    from harness.cli.output import print_json, stdout
+    from harness.cli.tables import targets_table
+    from harness.targets import known_targets
+
+    known = list(known_targets(targets_dir).values())
+    if json:
+        print_json([asdict(target) for target in known])
+    else:
+        stdout().print(targets_table(known))
+
+
+def doctor(target: Name, targets_dir: Folder = FOLDER, json: Json = False) -> None:
+    """What stands in the way of a good measurement, changing nothing."""
+    from contextlib import closing, nullcontext
+    from dataclasses import asdict
+
+    from harness.cli.output import print_json, stdout
+    from harness.cli.tables import findings_table
+    from harness.connections.link import Link
+    from harness.provision.doctor import doctor as examine
+    from harness.provision.look import Here, look_at
+
+    chosen = one(target, targets_dir)
+    with closing(Link(chosen)) if chosen.kind == "ssh" else nullcontext(Here(chosen)) as caller:
+        findings = list(examine(chosen, look_at(caller)))
+    if json:
+        print_json([asdict(finding) for finding in findings])
+    else:
+        stdout().print(findings_table(findings))
+    raise typer.Exit(any(finding.level == "problem" for finding in findings))
+
+
+def enroll(
+    target: Name,
+    yes: Annotated[bool, typer.Option("--yes", help="record the key without asking")] = False,
+    targets_dir: Folder = FOLDER,
+) -> None:
+    """Show the host key's fingerprint, ask, record it."""
+    from harness.cli.output import stderr
+    from harness.provision import enroll as enrolling
+
+    chosen, console = one(target, targets_dir), stderr()
+    if enrolling.already_trusted(chosen):
+        console.print(f"{chosen.name} is enrolled: ssh knows its host key")
+        return
+    key = enrolling.offered_key(chosen)
+    console.print(f"{chosen.name} shows this host key:\n  {key.fingerprint}", soft_wrap=True, markup=False)
+    console.print("Compare it with the one that the device itself prints: ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub")
+    if not yes and not typer.confirm(f"Record it in {key.known_hosts}?", err=True):
+        raise typer.Exit(1)
+    enrolling.record(key)
+    console.print(f"recorded in {key.known_hosts}", soft_wrap=True)
+
+
+def setup(target: Name, targets_dir: Folder = FOLDER) -> None:
+    """A venv and the TFLite runtimes that fit, on the device."""
+    from harness.cli.output import stderr
+    from harness.provision.setup import setup as provide
+
+    provide(one(target, targets_dir), lambda text: stderr().print(text, soft_wrap=True, markup=False))
+
+
+COMMANDS = (targets, doctor, enroll, setup)
+
+
+def one(name: str, folder: Path) -> Target:
+    """The target of that name. Raises ConfigError where the name is a glob for several."""
+    from harness.errors import ConfigError
+    from harness.targets import select_targets
+
+    chosen = select_targets((name,), folder)
+    if len(chosen) != 1:
+        raise ConfigError(f"{name!r} names {len(chosen)} targets", "name one of them")
+    return chosen[0]

@@ -1,0 +1,116 @@
+"""The system's own OpenSSH client: the user's ssh_config, ProxyJump, agent and keys just work. Every remote command of
+the harness is made here, by shlex.join; unknown and changed host keys are refused."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from harness.errors import ConfigError, TargetUnreachable
+from harness.records import Target
+
+OPTIONS = (
+    "BatchMode=yes",  # a password is never asked for
+    "StrictHostKeyChecking=yes",
+    "ConnectTimeout=10",
+    "ServerAliveInterval=5",  # without it a dead link hangs for ever
+    "ServerAliveCountMax=3",
+    "ControlMaster=auto",  # one connection a device and run
+    "ControlPersist=15",
+    "ForwardAgent=no",
+    "ForwardX11=no",
+    "ClearAllForwardings=yes",
+    "PermitLocalCommand=no",
+    "RemoteCommand=none",
+    "RequestTTY=no",
+    "LogLevel=ERROR",
+)
+LINK_BROKE = 255  # ssh's own exit code
+
+
+class Link:
+    """Commands on one device over one connection, until it is closed."""
+
+    def __init__(self, target: Target) -> None:
+        if shutil.which("ssh") is None:
+            raise ConfigError(
+                "there is no ssh on this machine", "install OpenSSH's client (Debian: apt install openssh-client)"
+            )
+        self.target = target
+        self._sockets = Path(tempfile.mkdtemp(prefix="edge-harness-"))
+
+    def argv(self, remote: Sequence[str]) -> list[str]:
+        """The local argv that runs `remote` there. ssh joins its arguments and a remote shell parses them again."""
+        return [*self.ssh(), shlex.join(remote)]
+
+    def ssh(self) -> list[str]:
+        control = f"ControlPath={self._sockets}/%C"
+        options = [word for option in (*OPTIONS, control) for word in ("-o", option)]
+        return ["ssh", *options, *destination(self.target)]
+
+    def call(
+        self, remote: Sequence[str], data: bytes = b"", timeout_s: float = 60.0
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Runs `remote` to its end, whatever its exit code. Raises TargetUnreachable where the link fails."""
+        try:
+            done = subprocess.run(self.argv(remote), input=data, capture_output=True, timeout=timeout_s, check=False)
+        except subprocess.TimeoutExpired as error:
+            raise TargetUnreachable(
+                f"{self.target.name} did not answer within {timeout_s:.0f} s", "look whether the device hangs"
+            ) from error
+        if done.returncode == LINK_BROKE:
+            raise unreachable(self.target, done.stderr.decode(errors="replace"))
+        return done
+
+    def close(self) -> None:
+        """Ends the connection. What still runs over it ends with its stdin."""
+        if any(self._sockets.iterdir()):
+            argv = [*self.ssh()[:-2], "-O", "exit", *self.ssh()[-2:]]
+            with suppress(subprocess.TimeoutExpired):
+                subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=10, check=False)
+        shutil.rmtree(self._sockets, ignore_errors=True)
+
+
+def destination(target: Target) -> list[str]:
+    """What ssh is told about the target beside the options; "--" keeps a name from being taken for one."""
+    given = {"-F": target.ssh_config, "-l": target.user, "-p": target.port, "-i": target.identity_file}
+    words = [word for flag, value in given.items() if value is not None for word in (flag, expanded(flag, value))]
+    return [*words, "--", target.host or target.name]
+
+
+def expanded(flag: str, value: str | int) -> str:
+    return str(Path(str(value)).expanduser()) if flag in ("-F", "-i") else str(value)
+
+
+# What ssh prints → what it means and what to do. Its messages are not translated.
+_CHANGED = (
+    "remove the old key with `ssh-keygen -R` if the device was set up anew, then `harness enroll {name}`;"
+    " if it was not, someone may stand in between"
+)
+_MEANINGS = (
+    ("IDENTIFICATION HAS CHANGED|key for .* has changed", "has another host key than the recorded one", _CHANGED),
+    ("Host key verification failed|No .* host key is known", "has a host key that is not known here",
+     "compare its fingerprint and record it: harness enroll {name}"),
+    ("Permission denied", "refused every key that ssh offered",
+     "put your public key on it with ssh-copy-id, or name one as identity_file"),
+    ("Could not resolve", "has no address", "look at `host` in its TOML file, or at your ssh_config"),
+    ("Connection refused", "has nothing listening for ssh", "is it switched on, and does sshd run?"),
+    ("timed out|No route|unreachable", "does not answer", "is it switched on and on the network?"),
+)  # fmt: skip
+
+
+def unreachable(target: Target, stderr: str) -> TargetUnreachable:
+    """ssh's own words, with what they mean and what to do."""
+    said = [line for line in stderr.strip().splitlines() if line.strip()]
+    for pattern, meaning, advice in _MEANINGS:
+        if re.search(pattern, stderr, re.IGNORECASE):
+            name = shlex.quote(target.name)
+            return TargetUnreachable(f"{target.name} {meaning} (ssh: {said[-1]})", advice.format(name=name))
+    why = said[-1] if said else "ssh ended without a word"
+    return TargetUnreachable(f"lost {target.name}: {why}", "what was measured is kept; try again, or resume the run")

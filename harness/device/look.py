@@ -1,0 +1,83 @@
+"""What stands in the way of a good measurement, looked at without changing anything: only stdlib, run from stdin."""
+
+import glob
+import os
+import platform
+import shutil
+import sys
+import time
+
+from . import lock, sensors
+
+
+def existing(path):
+    """The path, or the nearest folder above it that is there."""
+    while not os.path.exists(path):
+        path = os.path.dirname(path)
+    return path
+
+
+def ticks(pid):
+    """CPU time of a process so far, in clock ticks, and its name."""
+    text = sensors.read("/proc/%s/stat" % pid)
+    if text is None:
+        return None
+    name, rest = text[text.index("(") + 1 :].rsplit(")", 1)
+    fields = rest.split()
+    return int(fields[11]) + int(fields[12]), name
+
+
+def neighbours(seconds=0.5):
+    """[(name, share of one core)] of the processes that were busy during a short look, busiest first."""
+    pids = [p for p in (os.listdir("/proc") if os.path.isdir("/proc") else []) if p.isdigit() and int(p) != os.getpid()]
+    before = {pid: ticks(pid) for pid in pids}
+    time.sleep(seconds)
+    shares = []
+    for pid, was in before.items():
+        now = ticks(pid)
+        if was and now and now[0] > was[0]:
+            shares.append((now[1], (now[0] - was[0]) / os.sysconf("SC_CLK_TCK") / seconds))
+    return sorted(shares, key=lambda pair: -pair[1])[:5]
+
+
+def venv_facts(workdir):
+    """What stands in our venv: its Python, and distribution → version read off the folder names."""
+    python = os.path.join(workdir, "venv", "bin", "python")
+    folders = glob.glob(os.path.join(workdir, "venv", "lib*", "python*", "site-packages", "*.dist-info"))
+    names = [os.path.basename(folder)[: -len(".dist-info")].rsplit("-", 1) for folder in folders]
+    return {"exists": os.access(python, os.X_OK), "packages": {n.replace("_", "-").lower(): v for n, v in names}}
+
+
+def has(module):
+    import importlib.util
+
+    return importlib.util.find_spec(module) is not None
+
+
+def undervoltage():
+    """The second source of it: the rpi_volt hwmon alarm, 1, 0 or None for unknown."""
+    for folder in glob.glob("/sys/class/hwmon/hwmon*"):
+        if sensors.read(folder + "/name") == "rpi_volt":
+            return sensors.read_int(folder + "/in0_lcrit_alarm")
+    return None
+
+
+def look(workdir):
+    workdir = os.path.expanduser(workdir)
+    disk = existing(workdir)
+    return {
+        "environment": sensors.environment(),
+        "state": sensors.state(),
+        "glibc": platform.libc_ver()[1] or None,
+        "executable": sys.executable,
+        "has_venv": has("venv") and has("ensurepip"),
+        "system_numpy": has("numpy"),
+        "venv": venv_facts(workdir),
+        "disk_free_bytes": shutil.disk_usage(disk).free,
+        "disk_writable": os.access(disk, os.W_OK),
+        "time_s": time.time(),
+        "holder": lock.holder(),
+        "neighbours": neighbours(),
+        "undervoltage_alarm": undervoltage(),
+        "can_vcgencmd": shutil.which("vcgencmd") is not None,
+    }

@@ -1,0 +1,107 @@
+"""harness setup: a venv on the device, with the TFLite runtimes that fit it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from harness.connections.link import Link
+from harness.connections.ssh import put, venv_python, workdir
+from harness.device.engines import ENGINES
+from harness.errors import ConfigError, TargetError
+from harness.provision.look import Look, look_at, wanted_releases
+from harness.records import Target
+from harness.runtimes import Release
+
+
+def setup(target: Target, say: Callable[[str], None]) -> None:
+    """A venv under the target's workdir with the runtimes that fit it. Does nothing where that is so already."""
+    if target.kind != "ssh":
+        raise ConfigError(f"{target.name} is no device behind ssh", "only such a device can be set up")
+    link = Link(target)
+    try:
+        look = look_at(link)
+        releases = [r for r in wanted_releases(target, look).values() if r is not None]
+        missing = [r for r in releases if look.venv.packages.get(r.runtime) != r.version]
+        if not releases:
+            raise TargetError(f"no TFLite runtime fits {target.name}", f"harness doctor {target.name} shows why")
+        if look.venv.exists and not missing:
+            say(f"{target.name} is set up: {', '.join(f'{r.runtime} {r.version}' for r in releases)}")
+            return
+        make_venv(link, look, releases, say)
+        install(link, look, releases, say)
+        for release in releases:
+            prove(link, release)
+            say(f"{target.name}: {release.runtime} {release.version} works")
+    finally:
+        link.close()
+
+
+def make_venv(link: Link, look: Look, releases: list[Release], say: Callable[[str], None]) -> None:
+    if look.venv.exists:
+        return
+    name = link.target.name
+    if not look.has_venv:
+        raise TargetError(f"{name} cannot make a venv", "on the device: sudo apt install python3-venv")
+    from_system = any(not r.numpy for r in releases)
+    if from_system and not look.system_numpy:
+        raise TargetError(
+            f"{name} has no numpy, and there is no wheel for it", "on the device: sudo apt install python3-numpy"
+        )
+    say(f"{name}: making a venv in {link.target.workdir}")
+    folder = str(workdir(link.target) / "venv")
+    argv = ["python3", "-m", "venv", *(["--system-site-packages"] if from_system else []), folder]
+    must(link, argv, f"{name} could not make a venv")
+
+
+def install(link: Link, look: Look, releases: list[Release], say: Callable[[str], None]) -> None:
+    """From the device's own index where it reaches one; else from wheels that this machine downloads and sends."""
+    needed = sorted({word for r in releases for word in (f"{r.runtime}=={r.version}", r.numpy) if word})
+    name = link.target.name
+    say(f"{name}: installing {', '.join(needed)}")
+    pip = [str(venv_python(link.target)), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    own = link.call([*pip, "--timeout", "10", "--retries", "1", "--only-binary=:all:", *needed], timeout_s=900)
+    if own.returncode == 0:
+        return
+    say(f"{name} reaches no package index; downloading its wheels here and sending them")
+    folder = workdir(link.target) / "wheels"
+    with tempfile.TemporaryDirectory() as local:
+        for wheel in download(look, needed, Path(local)):
+            put(link, wheel.read_bytes(), folder / wheel.name)
+    must(link, [*pip, "--no-index", "--find-links", str(folder), *needed], f"{name} could not install the wheels")
+
+
+def download(look: Look, needed: list[str], folder: Path) -> list[Path]:
+    """The wheels that fit the device, from this machine's own package index."""
+    e = look.environment
+    machine = "armv7l" if e.userland_bits == 32 else e.machine
+    minor = int((look.glibc or "2.17").split(".")[1])
+    platforms = [f"manylinux_2_{n}_{machine}" for n in range(minor, 16, -1)] + [f"manylinux2014_{machine}"]
+    version = ".".join((e.python or "").split(".")[:2])
+    argv = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--only-binary=:all:",
+            "--dest", str(folder), "--implementation", "cp", "--python-version", version,
+            *(word for platform in platforms for word in ("--platform", platform)), *needed]  # fmt: skip
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        said = done.stderr.strip().splitlines()
+        raise TargetError(
+            f"the wheels cannot be had: {said[-1] if said else done.returncode}", "is this machine online?"
+        )
+    return sorted(folder.glob("*.whl"))
+
+
+def prove(link: Link, release: Release) -> None:
+    """Imports the runtime there: a wheel's tag can promise what its library does not keep."""
+    code = "import sys; from importlib import import_module; import_module(sys.argv[1]).Interpreter"
+    argv = [str(venv_python(link.target)), "-I", "-c", code, ENGINES[release.runtime]]
+    must(link, argv, f"{release.runtime} {release.version} does not work on {link.target.name}")
+
+
+def must(link: Link, argv: list[str], failure: str) -> None:
+    done = link.call(argv, timeout_s=900)
+    if done.returncode != 0:
+        said = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()
+        raise TargetError(f"{failure}: {said[-1] if said else done.returncode}", f"harness doctor {link.target.name}")
