@@ -17,6 +17,7 @@ import numpy as np
 
 from harness.connections import Connection
 from harness.dataset import Dataset
+from harness.errors import StoreError
 from harness.raw import label_piece, read_piece
 from harness.records import Blob, Case, Environment, Job, Plan, Round, Shard, Target, Variant
 
@@ -46,7 +47,10 @@ class Work:
     @cached_property
     def models(self) -> dict[str, Blob]:
         """The .tflite files by variant: each is read once, however many jobs carry it."""
-        return {v.name: Blob(v.sha256, v.path.read_bytes()) for v in self.variants if v.path is not None}
+        try:
+            return {v.name: Blob(v.sha256, v.path.read_bytes()) for v in self.variants if v.path is not None}
+        except OSError as error:
+            raise StoreError(f"a variant of this run cannot be read: {error}", "start a new run") from error
 
 
 def cases_of(

@@ -68,11 +68,12 @@ def go_on(record: Record, listener: Listener) -> Comparison:
         try:
             measure_target(record, target, dataset, listener)
         except TargetError as error:  # the other devices go on
-            listener.say(f"{target.target.name}: {error}")
             lost.append(error)
     if not lost:
         record.finish()
     comparison = conclude(record.path)
+    for further in lost[1:]:
+        listener.say(str(further))
     if lost:
         raise lost[0]
     return comparison

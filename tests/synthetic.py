@@ -147,7 +147,7 @@ def _record(name: str, emulated: bool) -> TargetRecord:
         kernel="6.1.0",
         python="3.11.9",
         numpy="1.26.4",
-        emulated=emulated,
+        emulation="QEMU_CPU is set" if emulated else None,
         runtimes=dict(RUNTIMES),
     )
     return TargetRecord(Target(name, emulated=emulated), environment, {"blobs": 1_234_567, "jobs": 9_876})

@@ -65,7 +65,7 @@ class Progress:
             if total
         }
         if not sys.stderr.isatty():
-            self.say(f"{target}: {shards} stretches of the test set, then {rounds} rounds of single cases")
+            self.say(f"{target}: accuracy in {shards} jobs, then latency in {rounds}")
 
     def job(self, job: Job) -> None:
         self.current = job
@@ -78,4 +78,7 @@ class Progress:
 
     def done(self, piece: object) -> None:
         if self.current:
-            self.bars.update(self.tasks[self.current.kind], advance=1, now="")
+            task = self.tasks[self.current.kind]
+            self.bars.update(task, advance=1, now="")
+            if self.bars.tasks[task].finished:
+                self.bars.update(task, left="took")

@@ -15,16 +15,24 @@ def list_(results: Results = Path("results"), json: Annotated[bool, typer.Option
     """The stored runs, newest first."""
     from harness.cli.output import print_json, say, stdout
     from harness.cli.tables import runs_table
+    from harness.errors import StoreError
     from harness.store import Store, read_header
 
-    headers = [read_header(path) for path in Store(results).paths()]
+    headers, unreadable = [], []
+    for path in Store(results).paths():
+        try:
+            headers.append(read_header(path))
+        except StoreError as error:  # one broken run does not hide the others
+            unreadable.append(error)
     if json:
         print_json([{"run_id": h.run_id, "experiment": h.experiment, "plan": h.plan.profile, "finished": h.finished,
                      "targets": [t.target.name for t in h.targets], **h.provenance} for h in headers])  # fmt: skip
     elif headers:
         stdout().print(runs_table(headers))
-    else:
+    elif not unreadable:
         say(f"no runs in {results} yet; `harness run` makes one")
+    for problem in unreadable:
+        say(str(problem))
 
 
 def report(

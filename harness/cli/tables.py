@@ -111,11 +111,11 @@ def runs_table(headers: Sequence[Header]) -> Table:
 def targets_table(targets: Sequence[Target]) -> Table:
     table = plain_table()
     for name in ("Target", "Kind", "Host", "Runtimes", "Threads", "Emulated", "Labels"):
-        table.add_column(name)
+        table.add_column(name, overflow="fold", no_wrap=name == "Runtimes")
     for t in targets:
         emulated = "yes" if t.emulated else ""
         threads = ", ".join(map(str, t.threads))
-        table.add_row(t.name, t.kind, t.host or "", ", ".join(t.runtimes), threads, emulated, ", ".join(t.labels))
+        table.add_row(t.name, t.kind, t.host or "", "\n".join(t.runtimes), threads, emulated, ", ".join(t.labels))
     return table
 
 

@@ -69,8 +69,8 @@ class Link:
         return done
 
     def close(self) -> None:
-        """Ends the connection. What still runs over it ends with its stdin."""
-        if any(self._sockets.iterdir()):
+        """Ends the connection, once or again. What still runs over it ends with its stdin."""
+        if any(self._sockets.glob("*")):
             argv = [*self.ssh()[:-2], "-O", "exit", *self.ssh()[-2:]]
             with suppress(subprocess.TimeoutExpired):
                 subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=10, check=False)
@@ -112,5 +112,5 @@ def unreachable(target: Target, stderr: str) -> TargetUnreachable:
         if re.search(pattern, stderr, re.IGNORECASE):
             name = shlex.quote(target.name)
             return TargetUnreachable(f"{target.name} {meaning} (ssh: {said[-1]})", advice.format(name=name))
-    why = said[-1] if said else "ssh ended without a word"
+    why = said[-1] if said else "the connection broke"
     return TargetUnreachable(f"lost {target.name}: {why}", "what was measured is kept; try again, or resume the run")

@@ -1,0 +1,86 @@
+"""Makes the small .tflite files beside this script, with TensorFlow: python tests/models/make.py
+
+One dense model of 28×28 digits (8 hidden units, 6,370 weights) in every recipe of harness/variants.py, and three files
+to be caught:
+
+    weightless      Keras 3 through from_concrete_functions: the converter drops the weights and says nothing
+    float_fallback  int8 with float ops allowed, and a layer that has no int8 kernel: some ops silently stay float
+    untrained       a faithful float32 conversion of other weights: nothing is wrong with it but its answers
+
+weights.npz holds the weights, for an independent forward pass with numpy.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from harness.variants import RECIPES, at_batch_1, convert, samples
+from harness.workloads import digits
+
+HERE = Path(__file__).parent
+
+
+def dense_8() -> keras.Model:
+    return keras.Sequential(
+        [
+            keras.Input((28, 28)),
+            keras.layers.Flatten(),
+            keras.layers.Dense(8, activation="relu"),
+            keras.layers.Dense(10, activation="softmax"),
+        ]
+    )
+
+
+def trained(images: np.ndarray, labels: np.ndarray) -> keras.Model:
+    keras.utils.set_random_seed(1)
+    tf.config.experimental.enable_op_determinism()
+    model = dense_8()
+    model.compile(optimizer=keras.optimizers.Adam(0.01), loss="sparse_categorical_crossentropy")
+    model.fit(images, labels, epochs=30, verbose=0)
+    return model
+
+
+def weightless(model: keras.Model) -> bytes:
+    function = tf.function(lambda x: model(x), input_signature=[tf.TensorSpec((1, 28, 28), tf.float32)])
+    return tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()], model).convert()
+
+
+def float_fallback(model: keras.Model, calibration: np.ndarray) -> bytes:
+    with_sine = keras.Sequential([keras.Input((28, 28)), keras.layers.Lambda(tf.math.sin), *model.layers])
+    converter = tf.lite.TFLiteConverter.from_keras_model(at_batch_1(with_sine))
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: samples((calibration,))
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8, tf.lite.OpsSet.TFLITE_BUILTINS]
+    converter.inference_input_type = converter.inference_output_type = tf.int8
+    return converter.convert()
+
+
+def main() -> None:
+    dataset = digits.load()
+    (images,) = dataset.model_inputs(dataset.train_inputs)
+    calibration = dataset.model_inputs(dataset.calibration())
+    model = trained(images, dataset.train_labels)
+    names = ("hidden_weights", "hidden_bias", "output_weights", "output_bias")
+    np.savez_compressed(HERE / "weights.npz", **dict(zip(names, model.get_weights(), strict=True)))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        model.save(path)
+        for name in RECIPES:
+            convert(path, name, calibration, HERE / f"{name}.tflite")
+        keras.utils.set_random_seed(2)
+        dense_8().save(path)
+        convert(path, "float32", calibration, HERE / "untrained.tflite")
+    (HERE / "weightless.tflite").write_bytes(weightless(model))
+    (HERE / "float_fallback.tflite").write_bytes(float_fallback(model, calibration[0]))
+
+
+if __name__ == "__main__":
+    main()

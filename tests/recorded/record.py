@@ -1,0 +1,59 @@
+"""Records tests/recorded/digits-schema-<n>: a real run of digits on this machine, kept small. Needs TensorFlow.
+
+    python tests/recorded/record.py
+
+The tests read it, replay it and take its .tflite files as their models. A recording of an older schema is never made
+again: it proves that old runs stay readable.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from harness.cache import Cache, cache_dir
+from harness.experiment import experiment, plan_of
+from harness.measure import Watcher
+from harness.pipeline import Request, run
+from harness.records import Job, Round, Shard, TargetRecord
+from harness.store import SCHEMA_VERSION, Record, Store
+from harness.targets import host
+
+KEPT = ("raw", "run.json", "test.npz", "baseline.npy", "variants")
+PORTABLE_WORKDIR = "~/.cache/edge-harness/device"
+
+
+class Silent(Watcher):
+    """A Listener that only remembers which run was opened."""
+
+    record: Record
+
+    def say(self, text: str) -> None: ...
+    def begin(self, target: str, shards: int, rounds: int) -> None: ...
+    def job(self, job: Job) -> None: ...
+    def samples(self, done: int, of: int) -> None: ...
+    def done(self, piece: Round | Shard) -> None: ...
+    def opened(self, record: Record) -> None:
+        self.record = record
+
+
+def main() -> None:
+    plan = replace(plan_of("quick", rounds=2, min_runs=50, min_s=0.01, warmup_s=0.01), max_runs=50)
+    request = Request(experiment("digits", None, ("float32", "int8"), plan), (host(),))
+    target = Path(__file__).parent / f"digits-schema-{SCHEMA_VERSION}"
+    shutil.rmtree(target, ignore_errors=True)
+    with tempfile.TemporaryDirectory() as folder:
+        listener = Silent()
+        run(request, Store(Path(folder)), Cache(cache_dir(), False), listener)
+        record = listener.record
+        (known,) = record.header.targets
+        record.note(TargetRecord(replace(known.target, workdir=PORTABLE_WORKDIR), known.environment, known.bytes_sent))
+        target.mkdir()
+        for name in KEPT:
+            shutil.move(record.path / name, target / name)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""What the small .tflite files really are, and every way in which one is not what it was asked to be."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from harness import artifact
+from harness.errors import BuildError
+from harness.variants import RECIPES
+from tests.models import FOLDER, PARAMETERS, tflite
+
+MADE = ("float32", "float16", "dynamic_range", "int8", "int8_float_io", "int16x8")
+
+
+def faults(file: str, recipe: str) -> list[str]:
+    return artifact.faults(artifact.inspect(tflite(file)), RECIPES[recipe].expectation, PARAMETERS)
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_a_faithful_file_has_no_faults(name):
+    assert faults(name, name) == []
+
+
+@pytest.mark.parametrize("file", MADE)
+@pytest.mark.parametrize("recipe", MADE)
+def test_a_file_passes_for_no_other_recipe(file, recipe):
+    assert bool(faults(file, recipe)) == (file != recipe)
+
+
+@pytest.mark.parametrize(
+    ("name", "io", "weights", "activations"),
+    [
+        ("float32", "float32", "float32", {"float32"}),
+        ("float16", "float32", "float16", {"float32"}),
+        ("dynamic_range", "float32", "int8", {"float32"}),
+        ("int8", "int8", "int8", {"int8"}),
+        ("int8_float_io", "float32", "int8", {"int8"}),
+        ("int16x8", "float32", "int8", {"int16"}),
+    ],
+)
+def test_facts(name, io, weights, activations):
+    facts = artifact.inspect(tflite(name))
+    ((given,), (answered,)) = facts.inputs, facts.outputs
+    assert (given.dtype, given.shape) == (io, (1, 28, 28))
+    assert (answered.dtype, answered.shape) == (io, (1, 10))
+    assert facts.weights[weights] >= 28 * 28 * 8
+    assert facts.activations == activations
+    assert [op for op in facts.ops if op not in artifact.CONVERTING] == [
+        *("RESHAPE", "FULLY_CONNECTED", "FULLY_CONNECTED", "SOFTMAX")
+    ]
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_tensors_are_as_the_interpreter_sees_them(name):
+    """The same facts, by the runtime's own reading of the file."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=str(tflite(name)))
+    facts = artifact.inspect(tflite(name))
+    seen = interpreter.get_input_details() + interpreter.get_output_details()
+    for tensor, details in zip(facts.inputs + facts.outputs, seen, strict=True):
+        scale, zero_point = details["quantization"]  # (0.0, 0) where it is not quantised
+        assert (tensor.name, np.dtype(tensor.dtype)) == (details["name"], details["dtype"])
+        assert tensor.shape == tuple(details["shape"])
+        assert (tensor.scale or 0.0, tensor.zero_point or 0) == (pytest.approx(scale), zero_point)
+
+
+def test_lost_weights_are_told_by_their_number():
+    (fault,) = faults("weightless", "float32")
+    assert fault == f"it holds 2 weights of the model's {PARAMETERS}"
+
+
+def test_dropped_zero_biases_are_not_lost_weights():
+    """The converter leaves out biases of zero: 18 of this model's parameters."""
+    held = sum(artifact.inspect(tflite("untrained")).weights.values())
+    assert held < PARAMETERS
+    assert faults("untrained", "float32") == []
+
+
+def test_a_file_without_calibration_is_called_silently_float():
+    """What int8 without a representative dataset becomes: int8 weights, float ops."""
+    assert faults("dynamic_range", "int8_float_io") == ["none of its ops computes in int8"]
+
+
+def test_a_single_float_op_among_integer_ops_is_found():
+    assert "SIN" in artifact.inspect(tflite("float_fallback")).ops
+    assert faults("float_fallback", "int8") == ["some of its ops compute in float32, not in int8"]
+
+
+def test_wrong_input_and_output_are_named_with_both_dtypes():
+    found = faults("int8_float_io", "int8")
+    assert [fault.split()[0] for fault in found] == ["input", "output"]
+    assert all(fault.endswith("is float32, not int8") for fault in found)
+
+
+def test_weights_of_another_type_are_counted():
+    assert faults("float32", "float16") == [f"only 0 of its {PARAMETERS} weights are float16"]
+
+
+def test_an_integer_output_without_a_scale_is_a_fault():
+    facts = artifact.inspect(tflite("int8"))
+    bare = artifact.Tensor("scores", "int8", (1, 10))
+    stripped = artifact.Artifact(facts.inputs, (bare,), facts.ops, facts.weights, facts.activations)
+    assert artifact.faults(stripped, RECIPES["int8"].expectation, PARAMETERS) == ["scores is int8 without a scale"]
+
+
+@pytest.mark.parametrize("content", [b"", b"no model at all", (FOLDER / "weights.npz").read_bytes()])
+def test_another_file_is_no_tflite_file(tmp_path, content):
+    (tmp_path / "model.tflite").write_bytes(content)
+    with pytest.raises(BuildError, match=r"model\.tflite is no TFLite file"):
+        artifact.inspect(tmp_path / "model.tflite")
+
+
+@pytest.mark.parametrize("size", [8, 100, 15_000])
+def test_a_truncated_file_is_no_whole_tflite_file(tmp_path, size):
+    (tmp_path / "model.tflite").write_bytes(tflite("float32").read_bytes()[:size])
+    with pytest.raises(BuildError, match="is no whole TFLite file"):
+        artifact.inspect(tmp_path / "model.tflite")

@@ -1,0 +1,328 @@
+"""Building through the cache, with stand-ins for TensorFlow: small models that were converted before (tests/models)."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness import artifact, baseline, dataset, keras_process, variants
+from harness import build as building
+from harness.build import Built, build, run_once
+from harness.cache import Cache, file_sha256
+from harness.errors import BuildError
+from harness.experiment import Experiment, experiment, plan_of
+from harness.workloads import digits
+from tests import models
+
+NAMES = ("float32", "float16", "dynamic_range", "int8", "int8_float_io", "int16x8")
+MODEL, BASELINE = "training the Keras model of digits", "running the Keras model over the test set"
+
+
+class Calls:
+    """Takes the place of KerasProcess: calls here, and remembers what was called with what."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, tuple[Any, ...]]] = []
+
+    def __call__(self, log: Path) -> Calls:
+        return self
+
+    def __enter__(self) -> Calls:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing was started."""
+
+    def call(self, function: Callable[..., Any], *args: Any) -> Any:
+        self.seen.append((function.__name__, args))
+        return function(*args)
+
+
+@pytest.fixture
+def stand_ins(monkeypatch):
+    """TensorFlow's work is done by tests/models.py, and every file that is checked answers as the model does."""
+    monkeypatch.setattr(building, "train_to", models.train_to)
+    monkeypatch.setattr(building, "predict_to", models.predict_to)
+    monkeypatch.setattr(variants, "convert", models.convert)
+    monkeypatch.setattr(baseline, "parameter_count", models.parameter_count)
+    monkeypatch.setattr(building, "run_once", lambda path, stored, affines: (models.dense_8(stored[0] / 255),))
+
+
+@pytest.fixture
+def running(stand_ins, monkeypatch):
+    """Every file that is checked runs for real."""
+    monkeypatch.setattr(building, "run_once", run_once)
+
+
+@pytest.fixture
+def calls(stand_ins, monkeypatch) -> Calls:
+    made = Calls()
+    monkeypatch.setattr(building, "KerasProcess", made)
+    return made
+
+
+@pytest.fixture(scope="module")
+def data() -> dataset.Dataset:
+    return digits.load()
+
+
+@pytest.fixture
+def once(tmp_path, data):
+    """Builds, as one start of the harness does: with a new Cache over the same folder."""
+
+    def built(*names: str, data: dataset.Dataset = data, fresh: bool = False, **changes: Any) -> Built:
+        asked: Experiment = dataclasses.replace(experiment("digits", None, names, plan_of("none")), **changes)
+        return build(asked, data, Cache(tmp_path / "cache", fresh), lambda text: None)
+
+    return built
+
+
+def converting(monkeypatch, **files: str) -> None:
+    """From here on, a variant named here is converted to that file of tests/models."""
+
+    def convert(model_path: Path, name: str, calibration: Any, target: Path) -> None:
+        models.convert(model_path, files.get(name, name), calibration, target)
+
+    monkeypatch.setattr(variants, "convert", convert)
+
+
+# --- what is built -------------------------------------------------------------------------------------------------
+
+
+def test_every_variant_is_built_checked_and_described(calls, running, once):
+    built = once()
+    assert [(v.name, v.status, v.reason) for v in built.variants] == [(name, "ok", "") for name in NAMES]
+    for variant in built.variants:
+        source = models.tflite(variant.name)
+        assert variant.path.read_bytes() == source.read_bytes()
+        assert (variant.sha256, variant.size_bytes) == (file_sha256(source), source.stat().st_size)
+        facts = artifact.inspect(source)
+        assert (variant.inputs, variant.outputs) == (facts.inputs, facts.outputs)
+    assert built.made == (MODEL, BASELINE, *(f"building {name}" for name in NAMES))
+
+
+def test_the_baseline_is_the_models_answers_over_the_test_set(calls, once, data):
+    (scores,) = once("float32").baseline
+    wanted = models.dense_8(data.test_inputs[0].astype(np.float64) / 255)
+    np.testing.assert_allclose(scores, wanted, atol=1e-5)
+    assert scores.shape == (500, 10)
+
+
+def test_calibration_takes_training_images_only_as_the_model_takes_them(calls, once, data):
+    once("int8")
+    ((_, _, (calibration,), _),) = [args for name, args in calls.seen if name == "convert"]
+    known = {image.tobytes() for image in data.train_inputs[0]}
+    stored = np.rint(calibration * 255).astype(np.uint8)
+    assert len(stored) == 500
+    assert {image.tobytes() for image in stored} <= known
+    assert (calibration.dtype, calibration.min(), calibration.max()) == (np.float32, 0, 1)
+
+
+def test_it_is_said_what_takes_long(calls, data, tmp_path):
+    said: list[str] = []
+    asked = experiment("digits", None, ("float32",), plan_of("none"))
+    built = build(asked, data, Cache(tmp_path), said.append)
+    assert said == [MODEL, BASELINE, "building float32"]
+    assert built.made == tuple(said)
+    said.clear()
+    build(asked, data, Cache(tmp_path), said.append)
+    assert len(said) == 1
+    assert said[0].startswith("nothing to build")
+
+
+# --- what is not built again ---------------------------------------------------------------------------------------
+
+
+def test_a_second_build_calls_nothing_and_gives_the_same(calls, once):
+    first = once()
+    calls.seen.clear()
+    second = once()
+    assert calls.seen == []
+    assert second.made == ()
+    assert second.variants == first.variants
+    assert np.array_equal(second.baseline[0], first.baseline[0])
+
+
+def test_a_new_variant_is_built_alone(calls, once):
+    once("float32")
+    assert once("float32", "int8").made == ("building int8",)
+
+
+def test_fresh_builds_everything_again(calls, once):
+    once("int8")
+    assert once("int8", fresh=True).made == (MODEL, BASELINE, "building int8")
+
+
+def test_another_seed_builds_everything_again(calls, once):
+    once("int8")
+    assert once("int8", seed=1).made == (MODEL, BASELINE, "building int8")
+
+
+def test_another_seed_takes_other_calibration_samples_though_the_model_is_the_same(calls, once, monkeypatch):
+    def the_same(workload_name: str, data: dataset.Dataset, seed: int, path: Path) -> None:
+        path.write_text("trained elsewhere")
+
+    monkeypatch.setattr(building, "train_to", the_same)
+    once("int8")
+    again = once("int8", seed=1)
+    assert again.made == (MODEL, BASELINE, "building int8")
+    assert again.variants[0].status == "ok"  # compared with Keras' answers to the same samples
+
+
+def test_other_training_data_build_everything_again(calls, once, data):
+    once("int8")
+    (images,) = data.train_inputs
+    other = dataclasses.replace(data, train_inputs=(images[::-1].copy(),), train_labels=data.train_labels[::-1].copy())
+    assert once("int8", data=other).made == (MODEL, BASELINE, "building int8")
+
+
+def test_another_test_set_needs_another_baseline_alone(calls, once, data):
+    once("int8")
+    other = dataclasses.replace(data, test_inputs=(data.test_inputs[0][:100],), test_labels=data.test_labels[:100])
+    built = once("int8", data=other)
+    assert built.made == (BASELINE,)
+    assert built.baseline[0].shape == (100, 10)
+
+
+@pytest.mark.parametrize(
+    ("module", "rebuilt"),
+    [
+        (variants, ("building float32", "building int8")),
+        (artifact, ("building float32", "building int8")),
+        (baseline, (BASELINE,)),
+    ],
+)
+def test_changed_code_rebuilds_what_it_makes(calls, once, monkeypatch, module, rebuilt):
+    once("float32", "int8")
+    real = building.code_of
+    monkeypatch.setattr(building, "code_of", lambda *m: real(*m) + ("changed" if module in m else ""))
+    assert once("float32", "int8").made == rebuilt
+
+
+def test_another_tensorflow_builds_everything_again(calls, once, monkeypatch):
+    once("int8")
+    monkeypatch.setattr(building, "version", lambda distribution: "99.0")
+    assert once("int8").made == (MODEL, BASELINE, "building int8")
+
+
+# --- what goes wrong -----------------------------------------------------------------------------------------------
+
+
+def test_a_conversion_that_raises_is_a_row_and_the_others_go_on(calls, once, monkeypatch):
+    monkeypatch.setattr(variants, "convert", models.convert_in_trouble)
+    rows = once("float32", "float16", "dynamic_range").variants
+    assert [v.status for v in rows] == ["ok", "failed", "ok"]
+    assert rows[1].reason == "conversion failed: no kernel for float16"  # the first line of it
+    assert (rows[1].path, rows[1].size_bytes) == (None, None)
+
+
+def test_a_failed_conversion_is_tried_again_the_next_time(calls, once, monkeypatch):
+    monkeypatch.setattr(variants, "convert", models.convert_in_trouble)
+    once("float16")
+    monkeypatch.setattr(variants, "convert", models.convert)
+    assert once("float16").variants[0].status == "ok"
+
+
+def test_a_conversion_that_aborts_its_process_is_a_row_and_the_others_go_on(stand_ins, once, monkeypatch):
+    """With a real process: the converter takes it down, and the next variant gets a new one."""
+    monkeypatch.setattr(keras_process, "find_spec", lambda name: "TensorFlow is there")
+    monkeypatch.setattr(variants, "convert", models.convert_in_trouble)
+    rows = once("dynamic_range", "int8", "int8_float_io").variants
+    assert [(v.name, v.status) for v in rows] == [("dynamic_range", "ok"), ("int8", "failed"), ("int8_float_io", "ok")]
+    assert rows[1].reason.startswith("conversion failed: TensorFlow's process died")
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "fault"),
+    [
+        ("float32", "weightless", "it holds 2 weights"),
+        ("int8_float_io", "dynamic_range", "none of its ops computes in int8"),
+        ("int8", "float_fallback", "some of its ops compute in float32"),
+        ("int8", "int8_float_io", "is float32, not int8"),
+    ],
+)
+def test_a_file_that_is_not_what_it_claims_is_refused_by_name_of_the_fault(calls, once, monkeypatch, name, file, fault):
+    converting(monkeypatch, **{name: file})
+    refused, sound = once(name, "float16").variants[:: 1 if name == "float32" else -1]
+    assert (refused.name, refused.status, refused.path) == (name, "failed", None)
+    assert refused.reason.startswith("refused: ")
+    assert fault in refused.reason
+    assert sound.status == "ok"
+
+
+def test_a_refused_file_is_not_converted_again(calls, once, monkeypatch):
+    converting(monkeypatch, float32="weightless")
+    first = once("float32").variants
+    calls.seen.clear()
+    assert once("float32").variants == first
+    assert calls.seen == []
+
+
+def test_low_agreement_is_suspect_told_by_its_share_and_kept(calls, running, once, data, monkeypatch):
+    converting(monkeypatch, float32="untrained")
+    (variant,) = once("float32").variants
+    assert variant.status == "suspect"
+    assert variant.path.read_bytes() == models.tflite("untrained").read_bytes()
+    stored = data.calibration(500, experiment("digits", None, (), plan_of("none")).seed)
+    (images,) = data.model_inputs(stored)
+    (answers,) = run_once(variant.path, stored, [dataclasses.asdict(a) for a in data.affines])
+    share = sum(a.argmax() == b.argmax() for a, b in zip(answers, models.dense_8(images), strict=True)) / 500
+    assert variant.reason == f"agrees with Keras on {100 * share:.1f}% of 500 calibration samples"
+
+
+def test_a_file_that_no_runtime_can_run_is_failed(calls, once, monkeypatch):
+    def cannot(*_: object) -> None:
+        raise BuildError("ai-edge-litert cannot run it: no kernel", "try another recipe")
+
+    monkeypatch.setattr(building, "run_once", cannot)
+    (variant,) = once("float32").variants
+    assert (variant.status, variant.reason) == ("failed", "ai-edge-litert cannot run it: no kernel")
+
+
+def test_what_the_runtime_refuses_is_told_in_its_words():
+    wrong = (np.zeros((1, 27, 27), np.uint8),)
+    with pytest.raises(BuildError, match="ai-edge-litert cannot run it: ValueError: cannot reshape"):
+        run_once(models.tflite("float32"), wrong, [{"scale": 1.0, "offset": 0.0}])
+
+
+def test_a_crash_of_the_runtime_is_told_with_its_exit_code(tmp_path, monkeypatch):
+    code = tmp_path / "crash.py"
+    code.write_text("import os; os.abort()")
+    monkeypatch.setattr(building, "install", lambda folder: code)
+    with pytest.raises(BuildError, match="crashes ai-edge-litert with exit code -6"):
+        run_once(models.tflite("float32"), (np.zeros((1, 28, 28), np.uint8),), [{"scale": 1.0, "offset": 0.0}])
+
+
+def test_without_a_baseline_nothing_can_be_compared(calls, once, monkeypatch):
+    def fail(*_: object) -> None:
+        raise BuildError("the training diverged", "lower the rate")
+
+    monkeypatch.setattr(building, "train_to", fail)
+    with pytest.raises(BuildError, match="the training diverged"):
+        once("float32")
+
+
+# --- the check by running ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_that_runs_once_answers_nearly_as_numpy_does(name, data):
+    stored = (data.test_inputs[0][:50],)
+    (answers,) = run_once(models.tflite(name), stored, [{"scale": 1 / 255, "offset": 0.0}])
+    wanted = models.dense_8(stored[0].astype(np.float64) / 255)
+    tolerance = 1e-5 if name == "float32" else 0.1
+    assert answers.dtype == np.float32
+    assert np.abs(answers - wanted).max() < tolerance
+
+
+def test_what_the_cache_holds_of_a_variant_is_plain(calls, once, tmp_path):
+    once("int8")
+    (folder,) = (tmp_path / "cache" / "variants").iterdir()
+    assert sorted(path.name for path in folder.iterdir()) == ["check.json", "model.tflite"]
+    assert json.loads((folder / "check.json").read_text()) == {"status": "ok", "reason": ""}

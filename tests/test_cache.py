@@ -1,0 +1,97 @@
+"""The cache: everything once, whole or not at all, by content."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from harness.cache import Cache, cache_dir, code_sha256, file_sha256, key_of, version
+
+
+class Maker:
+    """Counts how often it is asked."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self, folder: Path) -> None:
+        self.calls += 1
+        (folder / "made").write_text(str(self.calls))
+
+
+def test_a_thing_is_made_once(tmp_path):
+    make = Maker()
+    folders = {Cache(tmp_path).obtain("models", "k", make) for _ in range(3)}
+    assert folders == {tmp_path / "models" / "k"}
+    assert make.calls == 1
+
+
+@pytest.mark.parametrize(("kind", "key"), [("models", "other"), ("variants", "k")])
+def test_another_kind_or_key_is_another_thing(tmp_path, kind, key):
+    make = Maker()
+    Cache(tmp_path).obtain("models", "k", make)
+    Cache(tmp_path).obtain(kind, key, make)
+    assert make.calls == 2
+
+
+def test_fresh_makes_again_but_once(tmp_path):
+    make, fresh = Maker(), Cache(tmp_path, fresh=True)
+    Cache(tmp_path).obtain("models", "k", make)
+    assert not fresh.has("models", "k")
+    for _ in range(2):
+        folder = fresh.obtain("models", "k", make)
+    assert fresh.has("models", "k")
+    assert (make.calls, (folder / "made").read_text()) == (2, "2")
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_what_fails_half_way_leaves_nothing(tmp_path, error):
+    def fail(folder: Path) -> None:
+        (folder / "half").touch()
+        raise error
+
+    with pytest.raises(error):
+        Cache(tmp_path).obtain("models", "k", fail)
+    assert not Cache(tmp_path).has("models", "k")
+    assert list((tmp_path / "models").iterdir()) == []
+
+
+def test_a_failed_fresh_attempt_keeps_what_was_there(tmp_path):
+    def fail(folder: Path) -> None:
+        raise ValueError
+
+    Cache(tmp_path).obtain("models", "k", Maker())
+    with pytest.raises(ValueError):
+        Cache(tmp_path, fresh=True).obtain("models", "k", fail)
+    assert (tmp_path / "models" / "k" / "made").read_text() == "1"
+
+
+def test_a_key_tells_its_parts_apart():
+    keys = {key_of("ab", "c"), key_of("a", "bc"), key_of("abc"), key_of("a", "b", "c"), key_of("c", "ab")}
+    assert len(keys) == 5
+    assert key_of("a", 1, None) == key_of("a", 1, None)
+
+
+def test_hashes_of_files(tmp_path):
+    one, two = tmp_path / "one.py", tmp_path / "two.py"
+    one.write_bytes(b"print(1)")
+    two.write_bytes(b"print(2)")
+    assert file_sha256(one) == hashlib.sha256(b"print(1)").hexdigest()
+    before = code_sha256(one, two)
+    two.write_bytes(b"print(3)")
+    assert code_sha256(one, two) != before
+
+
+def test_the_place_is_the_users(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    assert cache_dir() == tmp_path / ".cache" / "edge-harness"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "elsewhere"))
+    assert cache_dir() == tmp_path / "elsewhere" / "edge-harness"
+
+
+def test_a_distribution_that_is_not_there_has_the_version_none():
+    assert version("a-distribution-nobody-has-made") == "none"
+    assert version("numpy").split(".")[0].isdigit()

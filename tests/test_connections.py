@@ -1,0 +1,284 @@
+"""The contract of a connection, one suite for every kind; then what only a real server can do wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.connections import Connection, code, connect
+from harness.connections.server import ServerConnection
+from harness.errors import ConfigError, HarnessError, JobFailed, TargetBusy, TargetUnreachable
+from harness.measure import npy, round_jobs, shard_jobs
+from harness.raw import label_piece, read_piece
+from harness.records import Blob, Job, Round, Shard, Target
+from tests.devices import (
+    RECORDED,
+    RUNTIMES,
+    append,
+    children,
+    device_source,
+    endless,
+    processes_with,
+    recorded_work,
+    wait_for,
+)
+
+
+def local(folder: Path) -> Target:
+    return Target("host", "local", workdir=str(folder / "device"))
+
+
+def replay(folder: Path) -> Target:
+    return Target("host", "replay", host=str(RECORDED / "raw" / "host"))
+
+
+KINDS: dict[str, Callable[[Path], Target]] = {"local": local, "replay": replay}  # kind → a Target of it
+
+
+@pytest.fixture(params=KINDS)
+def target(request: pytest.FixtureRequest, tmp_path: Path, own_lock: Path) -> Target:
+    return KINDS[request.param](tmp_path)
+
+
+@pytest.fixture
+def connection(target: Target) -> Iterator[Connection]:
+    with closing(connect(target, "a-run")) as found:
+        yield found
+
+
+def jobs_of(variant: str) -> dict[str, Job]:
+    """The accuracy job and the first latency job of the recorded run, by kind."""
+    work = recorded_work()
+    cases = [case for case in work.cases if case.variant == variant and case.runtime == RUNTIMES[0]]
+    return {"outputs": shard_jobs(work, cases)[0], "latency": round_jobs(work, cases)[0]}
+
+
+def ignore(done: int, of: int) -> None: ...
+
+
+def piece_of(connection: Connection, job: Job, folder: Path) -> Round | Shard:
+    folder.mkdir()
+    connection.send(job.blobs.values())
+    connection.run(job, ignore)
+    connection.fetch(job, folder)
+    label_piece(folder, job)
+    return read_piece(folder)
+
+
+# The contract.
+
+
+def test_the_device_is_known_as_soon_as_it_is_connected(connection: Connection) -> None:
+    assert connection.environment.python
+    assert connection.environment.runtimes[RUNTIMES[0]]
+    assert set(connection.bytes_sent) == {"blobs", "jobs"}
+
+
+def test_an_accuracy_job_comes_back_as_a_shard(connection: Connection, tmp_path: Path) -> None:
+    job = jobs_of("int8")["outputs"]
+    piece = piece_of(connection, job, tmp_path / "piece")
+    assert isinstance(piece, Shard) and piece.status == "ok"
+    assert (piece.case, piece.first, piece.last) == (job.case, 0, 500)
+    recorded = np.load(RECORDED / "raw" / "host" / job.id / "outputs" / "0.npy")
+    np.testing.assert_array_equal(piece.outputs[0], recorded)
+
+
+def test_a_latency_job_comes_back_as_a_round(connection: Connection, tmp_path: Path) -> None:
+    job = jobs_of("int8")["latency"]
+    piece = piece_of(connection, job, tmp_path / "piece")
+    assert isinstance(piece, Round) and piece.status == "valid"
+    assert (piece.case, piece.index) == (job.case, 0)
+    assert len(piece.timings["timed"]) == 50
+    assert piece.memory_bytes["first"]["VmRSS"] > 0
+
+
+def test_what_was_sent_is_not_sent_again(connection: Connection) -> None:
+    blobs = jobs_of("int8")["outputs"].blobs.values()
+    connection.send(blobs)
+    sent = dict(connection.bytes_sent)
+    connection.send(blobs)
+    assert connection.bytes_sent == sent
+
+
+def test_what_the_device_has_from_an_earlier_run_is_not_sent_again(target: Target) -> None:
+    blobs = jobs_of("int8")["outputs"].blobs.values()
+    with closing(connect(target, "one-run")) as first:
+        first.send(blobs)
+    with closing(connect(target, "another-run")) as second:
+        second.send(blobs)
+        assert second.bytes_sent["blobs"] == 0
+
+
+def test_closing_leaves_nothing_running(target: Target, tmp_path: Path) -> None:
+    connect(target, "a-run").close()
+    assert processes_with(str(tmp_path)) == []
+
+
+def test_one_run_after_the_other_gets_the_device(target: Target) -> None:
+    for run_id in ("one-run", "another-run"):
+        connect(target, run_id).close()
+
+
+# Replay.
+
+
+def test_a_replay_answers_by_case_kind_and_round_whatever_the_models_hash(tmp_path: Path) -> None:
+    job = jobs_of("int8")["latency"]
+    rebuilt = replace(job, blobs={**job.blobs, "model.tflite": Blob("0" * 64, b"another build")})
+    with closing(connect(replay(tmp_path), "a-run")) as connection:
+        pieces = [
+            piece_of(connection, replace(rebuilt, id=job.id.replace("round-000", f"round-00{n}")), tmp_path / str(n))
+            for n in (0, 1)
+        ]
+    first, second = (piece.timings["timed"].tolist() for piece in pieces if isinstance(piece, Round))
+    assert first != second
+
+
+def test_a_replay_under_another_name_tells_of_the_asked_for_case(tmp_path: Path) -> None:
+    job = jobs_of("int8")["latency"]
+    renamed = replace(job, case=replace(job.case, target="pi"))
+    with closing(connect(replace(replay(tmp_path), name="pi"), "a-run")) as connection:
+        assert piece_of(connection, renamed, tmp_path / "piece").case.target == "pi"
+
+
+def test_a_replay_refuses_a_job_that_was_not_recorded(tmp_path: Path) -> None:
+    with closing(connect(replay(tmp_path), "a-run")) as connection, pytest.raises(JobFailed, match="holds no job"):
+        connection.run(replace(jobs_of("int8")["latency"], id="round-099.int8.x.t1"), ignore)
+
+
+@pytest.mark.parametrize("host", [None, "", "/nonexistent/raw/host", str(RECORDED / "raw" / "nobody")])
+def test_a_replay_of_nothing_is_the_users_mistake(host: str | None) -> None:
+    with pytest.raises(ConfigError, match="no recording"):
+        connect(Target("host", "replay", host=host), "a-run")
+
+
+def test_an_unknown_kind_is_told_with_the_known_ones() -> None:
+    with pytest.raises(ConfigError, match="'pigeon'") as caught:
+        connect(Target("host", "pigeon"), "a-run")
+    assert "local" in caught.value.advice
+
+
+# A real server.
+
+
+def test_bytes_are_counted_as_they_are_sent(tmp_path: Path, own_lock: Path) -> None:
+    blobs = jobs_of("int8")["outputs"].blobs
+    with closing(connect(local(tmp_path), "a-run")) as connection:
+        connection.send(blobs.values())
+        assert connection.bytes_sent == {"blobs": sum(len(blob.data) for blob in blobs.values()), "jobs": 0}
+
+
+def test_a_broken_model_is_a_failed_piece_with_the_devices_words(tmp_path: Path, own_lock: Path) -> None:
+    job = jobs_of("int8")["outputs"]
+    broken = replace(job, blobs={**job.blobs, "model.tflite": replace(npy(np.zeros(3)))})
+    with closing(connect(local(tmp_path), "a-run")) as connection:
+        piece = piece_of(connection, broken, tmp_path / "piece")
+    assert isinstance(piece, Shard) and piece.status == "failed"
+    assert piece.reason.startswith("ValueError: ")
+
+
+def test_a_job_over_its_time_limit_is_a_failed_piece_that_says_so(tmp_path: Path, own_lock: Path) -> None:
+    job = replace(jobs_of("int8")["latency"], spec=endless(RUNTIMES[0]), limit_s=0.5)
+    job = replace(job, blobs={**job.blobs, "inputs/0.npy": job.blobs["inputs/0-0.npy"]})
+    with closing(connect(local(tmp_path), "a-run")) as connection:
+        piece = piece_of(connection, job, tmp_path / "piece")
+    assert isinstance(piece, Round) and piece.status == "failed"
+    assert "time limit of 0.5 s" in piece.reasons[0]
+
+
+def test_a_device_that_is_in_use_names_its_holder(tmp_path: Path, own_lock: Path) -> None:
+    with (
+        closing(connect(local(tmp_path), "the-first-run")),
+        pytest.raises(TargetBusy, match="run the-first-run, since"),
+    ):
+        connect(local(tmp_path), "a-run")
+    connect(local(tmp_path), "a-run").close()
+
+
+def test_a_file_whose_hash_is_wrong_is_an_error_and_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = device_source(tmp_path, ("sha256=sha256(path))", 'sha256="0" * 64)'))
+    monkeypatch.setattr(code, "SOURCE", source)
+    with closing(connect(local(tmp_path), "a-run")) as connection:
+        with pytest.raises(TargetUnreachable, match="damaged"):
+            piece_of(connection, jobs_of("int8")["outputs"], tmp_path / "piece")
+        assert list((tmp_path / "piece").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["../evil", "evil.pyc", "outputs/../../evil", "/evil"])
+def test_a_file_that_was_not_asked_for_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    source = device_source(tmp_path, ("name=name, size=size", f"name={name!r}, size=size"))
+    monkeypatch.setattr(code, "SOURCE", source)
+    with closing(connect(local(tmp_path), "a-run")) as connection, pytest.raises(TargetUnreachable, match="damaged"):
+        piece_of(connection, jobs_of("int8")["outputs"], tmp_path / "piece")
+    assert not (tmp_path / "evil").exists()
+
+
+def test_a_file_too_large_to_be_true_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(code, "SOURCE", device_source(tmp_path, ("size=size", "size=1 << 50")))
+    with closing(connect(local(tmp_path), "a-run")) as connection, pytest.raises(TargetUnreachable, match="bytes"):
+        piece_of(connection, jobs_of("int8")["outputs"], tmp_path / "piece")
+
+
+def test_noise_where_a_message_should_be_is_a_broken_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = device_source(tmp_path)
+    append(source, "__init__.py", "import os\nos.write(1, b'Welcome to raspberrypi\\n')\n")
+    monkeypatch.setattr(code, "SOURCE", source)
+    with pytest.raises(TargetUnreachable, match="Welcome to raspberrypi"):
+        connect(local(tmp_path), "a-run")
+    assert processes_with(str(tmp_path)) == []
+
+
+def test_a_server_that_dies_is_a_broken_link_and_its_job_dies_too(tmp_path: Path, own_lock: Path) -> None:
+    job = replace(jobs_of("int8")["latency"], spec=endless(RUNTIMES[0]))
+    job = replace(job, blobs={**job.blobs, "inputs/0.npy": job.blobs["inputs/0-0.npy"]})
+    connection = connect(local(tmp_path), "a-run")
+    assert isinstance(connection, ServerConnection)
+    connection.send(job.blobs.values())
+    process = connection._process
+    hear = connection._hear
+
+    def kill_then_hear(*events: str) -> dict[str, object]:
+        wait_for(lambda: children(process.pid))
+        process.kill()
+        return hear(*events)
+
+    connection._hear = kill_then_hear  # type: ignore[method-assign]
+    with closing(connection), pytest.raises(TargetUnreachable, match="lost host") as caught:
+        connection.run(job, ignore)
+    assert "resume" in caught.value.advice
+    wait_for(lambda: not processes_with(str(tmp_path)), 5)
+
+
+def test_a_workdir_that_cannot_be_written_is_told(tmp_path: Path, own_lock: Path) -> None:
+    (tmp_path / "device").mkdir()
+    (tmp_path / "device" / "blobs").write_text("a file where a folder should be")
+    with pytest.raises(HarnessError, match="blobs"):
+        connect(local(tmp_path), "a-run")
+
+
+def test_the_code_is_installed_once_and_named_by_its_hash(tmp_path: Path, own_lock: Path) -> None:
+    from harness.connections.local import install
+
+    first = install(tmp_path / "device")
+    assert install(tmp_path / "device") == first
+    append(own_lock, "job.py", "# changed\n")
+    assert install(tmp_path / "device") != first
+    assert len(list(first.parent.iterdir())) == 2
+
+
+def test_a_spooled_job_survives_the_connection_that_asked_for_it(tmp_path: Path, own_lock: Path) -> None:
+    job = jobs_of("int8")["latency"]
+    with closing(connect(local(tmp_path), "a-run")) as first:
+        first.send(job.blobs.values())
+        first.run(job, ignore)  # and the link breaks before it is fetched
+    (state,) = (tmp_path / "device").glob("spool/a-run/*/state.json")
+    measured = state.read_bytes()
+    with closing(connect(local(tmp_path), "a-run")) as second:
+        piece_of(second, job, tmp_path / "piece")
+    assert (tmp_path / "piece" / "state.json").read_bytes() == measured
+    assert not state.exists()

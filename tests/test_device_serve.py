@@ -1,0 +1,374 @@
+"""device/serve.py, run for real: the protocol, the lock, and that nothing is left running whatever ends first."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.measure import npy
+from tests.devices import (
+    PATIENCE_S,
+    RECORDED,
+    RUNTIMES,
+    alive,
+    append,
+    children,
+    device_source,
+    endless,
+    job_spec,
+    stored_inputs,
+    wait_for,
+    zipapp,
+)
+
+MODEL = (RECORDED / "variants" / "int8.tflite").read_bytes()
+INPUTS = npy(stored_inputs(20)).data
+
+
+class Host:
+    """The host's end of the protocol, by hand."""
+
+    def __init__(self, pyz: Path, workdir: Path) -> None:
+        self.workdir = workdir
+        argv = [sys.executable, "-I", str(pyz), "serve"]
+        self.server = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.watchdog = threading.Timer(2 * PATIENCE_S, self.server.kill)  # no test hangs in a read
+        self.watchdog.start()
+
+    def say(self, op: str, data: bytes = b"", **fields: Any) -> None:
+        assert self.server.stdin
+        self.server.stdin.write(json.dumps(fields | {"op": op}).encode() + b"\n" + data)
+        self.server.stdin.flush()
+
+    def hear(self) -> dict[str, Any]:
+        assert self.server.stdout
+        message: dict[str, Any] = json.loads(self.server.stdout.readline())
+        message["data"] = self.server.stdout.read(message["size"]) if message["event"] == "file" else b""
+        return message
+
+    def hello(self, run_id: str = "a-run", who: str = "me@here") -> dict[str, Any]:
+        self.say("hello", workdir=str(self.workdir), run_id=run_id, who=who)
+        return self.hear()
+
+    def blob(self, data: bytes) -> str:
+        name = hashlib.sha256(data).hexdigest()
+        self.say("blob", data, sha256=name, size=len(data))
+        return name
+
+    def job(self, spec: dict[str, Any], job_id: str = "a-job", limit_s: float = 60) -> None:
+        blobs = {"model.tflite": self.blob(MODEL), "inputs/0.npy": self.blob(INPUTS)}
+        self.say("job", job_id=job_id, job=spec, blobs=blobs, limit_s=limit_s)
+
+    def fetch(self, job_id: str = "a-job") -> dict[str, bytes]:
+        self.say("fetch", job_id=job_id)
+        files = {}
+        while (message := self.hear())["event"] == "file":
+            assert hashlib.sha256(message["data"]).hexdigest() == message["sha256"]
+            files[message["name"]] = message["data"]
+        assert message["event"] == "sent"
+        return files
+
+    def running_job(self) -> int:
+        """The pid of the job's process, once it is past its start and has its runtime."""
+
+        def with_runtime() -> int:
+            return next((pid for pid in children(self.server.pid) if "tflite" in maps(pid)), 0)
+
+        found: int = wait_for(with_runtime)
+        return found
+
+    def end(self) -> int:
+        assert self.server.stdin
+        self.server.stdin.close()
+        return self.server.wait(PATIENCE_S)
+
+    def close(self) -> None:
+        self.watchdog.cancel()
+        self.server.kill()
+        self.server.wait()
+        for stream in (self.server.stdin, self.server.stdout, self.server.stderr):
+            assert stream
+            try:
+                stream.close()
+            except BrokenPipeError:
+                continue
+
+
+def maps(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/maps").read_text().replace("ai_edge_litert", "tflite")
+    except OSError:
+        return ""
+
+
+@pytest.fixture
+def pyz(tmp_path: Path) -> Path:
+    return zipapp(device_source(tmp_path))
+
+
+@contextmanager
+def serving(pyz: Path, workdir: Path) -> Iterator[Host]:
+    host = Host(pyz, workdir)
+    try:
+        yield host
+    finally:
+        host.close()
+
+
+@pytest.fixture
+def host(pyz: Path, tmp_path: Path) -> Iterator[Host]:
+    with serving(pyz, tmp_path / "device") as found:
+        yield found
+
+
+# The protocol.
+
+
+def test_hello_is_answered_with_what_the_device_is(host: Host) -> None:
+    ready = host.hello()
+    assert ready["event"] == "ready"
+    assert ready["environment"]["cores"] == os.cpu_count()
+    assert RUNTIMES[0] in ready["environment"]["runtimes"]
+
+
+def test_only_blobs_that_are_not_there_are_missing(host: Host) -> None:
+    host.hello()
+    there, absent = host.blob(MODEL), "0" * 64
+    host.say("missing", sha256=[there, absent])
+    assert host.hear()["sha256"] == [absent]
+
+
+def test_a_job_runs_and_its_files_can_be_fetched_until_they_have_arrived(host: Host) -> None:
+    host.hello()
+    host.job(job_spec("outputs", RUNTIMES[0]))
+    assert host.hear() == {"event": "done", "job_id": "a-job", "data": b""}
+    files = host.fetch()
+    assert set(files) == {"result.json", "state.json", "latencies.npy", "outputs/0.npy", "stderr.txt"}
+    assert json.loads(files["result.json"])["status"] == "ok"
+    state = json.loads(files["state.json"])
+    assert state["exit"] == 0 and state["device_ns"] > 0 and set(state["before"]) == set(state["after"])
+    host.say("fetched", job_id="a-job")
+    assert host.fetch() == {}
+    assert host.end() == 0
+    assert list((host.workdir / "spool").iterdir()) == []
+
+
+def test_what_native_code_prints_in_the_server_is_no_message(tmp_path: Path) -> None:
+    source = device_source(tmp_path)
+    append(source, "sensors.py", 'quiet = state\ndef state():\n    os.write(1, b"noise\\n")\n    return quiet()\n')
+    with serving(zipapp(source), tmp_path / "device") as host:
+        host.hello()
+        host.job(job_spec("outputs", RUNTIMES[0]))
+        assert host.hear()["event"] == "done"
+
+
+def test_progress_is_told_while_a_job_runs(tmp_path: Path) -> None:
+    source = device_source(tmp_path)
+    append(source, "job.py", "PROGRESS_S = 0\n")
+    with serving(zipapp(source), tmp_path / "device") as host:
+        host.hello()
+        host.job(job_spec("outputs", RUNTIMES[0]))
+        told = [host.hear() for _ in range(21)]
+    assert [message.get("done") for message in told] == [*range(1, 21), None]
+    assert {message["of"] for message in told[:-1]} == {20}
+
+
+# What it refuses.
+
+
+def refusal(host: Host) -> str:
+    """What the server said before it ended, by itself and without an abort."""
+    message = host.hear()
+    assert message["event"] == "error"
+    assert host.server.wait(PATIENCE_S) in (0, 1)
+    what: str = message["what"]
+    return what
+
+
+def test_a_blob_that_is_not_what_its_name_says_is_refused(host: Host) -> None:
+    host.hello()
+    name = hashlib.sha256(MODEL).hexdigest()
+    host.say("blob", MODEL[:-1] + b"?", sha256=name, size=len(MODEL))
+    assert "damaged" in refusal(host)
+    assert not (host.workdir / "blobs" / name).exists()
+
+
+@pytest.mark.parametrize("name", ["../../evil", "a/b", "..", ".hidden", "", "x" * 65, "a b", 7])
+def test_a_job_id_that_is_no_plain_name_is_refused(host: Host, name: object) -> None:
+    host.hello()
+    host.say("job", job_id=name, job={}, blobs={}, limit_s=1)
+    assert "not a name" in refusal(host)
+
+
+@pytest.mark.parametrize("op", ["fetch", "fetched"])
+def test_a_job_id_cannot_reach_out_of_the_spool_to_read_or_remove(host: Host, op: str) -> None:
+    host.hello()
+    host.say(op, job_id="../../blobs")
+    assert "not a name" in refusal(host)
+    assert (host.workdir / "blobs").is_dir()
+
+
+def test_a_blobs_name_cannot_reach_out_of_the_blobs(host: Host) -> None:
+    host.hello()
+    host.say("blob", b"x", sha256="../evil", size=1)
+    assert "not a name" in refusal(host)
+
+
+@pytest.mark.parametrize("name", ["/evil", "../evil", "inputs/../../evil"])
+def test_a_jobs_files_stay_in_its_directory(host: Host, name: str) -> None:
+    host.hello()
+    host.say("job", job_id="a-job", job={}, blobs={name: "0" * 64}, limit_s=1)
+    assert "not a job file" in refusal(host)
+
+
+def test_a_run_id_that_is_no_plain_name_ends_the_server(host: Host) -> None:
+    host.say("hello", workdir=str(host.workdir), run_id="../evil", who="me")
+    assert host.server.wait(PATIENCE_S) != 0
+    assert not (host.workdir / "evil").exists()
+
+
+# The lock.
+
+
+def test_a_second_server_is_told_who_holds_the_device(pyz: Path, tmp_path: Path) -> None:
+    with serving(pyz, tmp_path / "one") as first, serving(pyz, tmp_path / "two") as second:
+        first.hello(who="ann@laptop, run 17,")
+        answer = second.hello()
+        assert answer["event"] == "busy"
+        assert answer["holder"].startswith("ann@laptop, run 17, since 20")
+        assert second.server.wait(PATIENCE_S) == 1
+
+
+def test_a_server_that_is_killed_frees_the_device(pyz: Path, tmp_path: Path) -> None:
+    with serving(pyz, tmp_path / "one") as first:
+        first.hello(who="someone with a longer name than the next")
+        first.server.kill()
+        first.server.wait()
+    with serving(pyz, tmp_path / "two") as second, serving(pyz, tmp_path / "three") as third:
+        assert second.hello(who="bob")["event"] == "ready"
+        assert third.hello()["holder"].startswith("bob since")
+
+
+# How it ends.
+
+
+def test_the_end_of_stdin_ends_the_server_and_its_job(host: Host) -> None:
+    host.hello()
+    host.job(endless(RUNTIMES[0]))
+    job = host.running_job()
+    begin = time.monotonic()
+    assert host.end() == 0
+    assert time.monotonic() - begin < 5
+    assert not alive(job)
+    assert not list(host.workdir.glob("spool/*/*/state.json"))  # what was cut short was not measured
+
+
+def test_a_killed_server_takes_its_job_with_it(host: Host) -> None:
+    host.hello()
+    host.job(endless(RUNTIMES[0]))
+    job = host.running_job()
+    host.server.kill()
+    wait_for(lambda: not alive(job), 5)
+
+
+def test_a_job_that_has_hardly_begun_does_not_outlive_a_killed_server_either(host: Host) -> None:
+    host.hello()
+    host.job(endless(RUNTIMES[0]))
+    (job,) = wait_for(lambda: children(host.server.pid))
+    host.server.kill()
+    wait_for(lambda: not alive(job), 5)
+
+
+@pytest.mark.parametrize("busy", [False, True], ids=["idle", "with a job"])
+def test_a_server_that_hears_nothing_ends_and_so_does_its_job(tmp_path: Path, busy: bool) -> None:
+    pyz = zipapp(device_source(tmp_path, ("SILENCE_S = 30", "SILENCE_S = 1")))
+    with serving(pyz, tmp_path / "device") as host:
+        host.hello()
+        jobs = []
+        if busy:
+            host.job(endless(RUNTIMES[0]))
+            jobs = wait_for(lambda: children(host.server.pid))
+        assert host.server.wait(8) == 0
+        assert not any(alive(job) for job in jobs)
+
+
+def test_a_heartbeat_keeps_a_server_alive(tmp_path: Path) -> None:
+    pyz = zipapp(device_source(tmp_path, ("SILENCE_S = 30", "SILENCE_S = 2")))
+    with serving(pyz, tmp_path / "device") as host:
+        host.hello()
+        for _ in range(8):
+            time.sleep(0.4)
+            host.say("alive")
+        assert host.server.poll() is None
+
+
+def test_a_server_that_is_stuck_in_a_write_to_nobody_ends_with_its_stdin(tmp_path: Path) -> None:
+    source = device_source(tmp_path, ("END_S = 5", "END_S = 0.2"))
+    talkative = (
+        'quiet = read_bytes\ndef read_bytes(path):\n    sys.stderr.write("x" * (4 << 20))\n    return quiet(path)\n'
+    )
+    append(source, "job.py", talkative)
+    with serving(zipapp(source), tmp_path / "device") as host:
+        host.hello()
+        host.job(job_spec("outputs", RUNTIMES[0]))
+        assert host.hear()["event"] == "done"
+        host.say("fetch", job_id="a-job")  # more than a pipe holds, and nobody reads
+        time.sleep(0.3)
+        assert host.server.poll() is None
+        host.end()
+
+
+def test_a_job_is_ended_at_its_time_limit_and_says_so(host: Host) -> None:
+    host.hello()
+    host.job(endless(RUNTIMES[0]), limit_s=0.5)
+    wait_for(lambda: children(host.server.pid))
+    assert host.hear()["event"] == "done"
+    assert children(host.server.pid) == []
+    files = host.fetch()
+    assert json.loads(files["state.json"])["exit"] == -signal.SIGKILL
+    assert b"time limit of 0.5 s" in files["stderr.txt"]
+
+
+# The spool.
+
+
+def test_a_job_that_was_spooled_is_not_run_again(pyz: Path, tmp_path: Path) -> None:
+    spec = job_spec("latency", RUNTIMES[0])
+    with serving(pyz, tmp_path / "device") as host:
+        host.hello()
+        host.job(spec)
+        host.hear()
+        before = host.fetch()
+        host.end()  # before "fetched": the link broke, for all the device knows
+    with serving(pyz, tmp_path / "device") as host:
+        host.hello()
+        host.job(spec)
+        assert host.hear()["event"] == "done"
+        assert host.fetch() == before
+        host.job(job_spec("latency", RUNTIMES[0], min_runs=31), "a-job")
+        host.hear()
+        assert host.fetch()["state.json"] != before["state.json"]  # another job of that name is another job
+
+
+def test_a_spooled_job_of_another_run_does_not_count(pyz: Path, tmp_path: Path) -> None:
+    found = []
+    for run_id in ("one", "two"):
+        with serving(pyz, tmp_path / "device") as host:
+            host.hello(run_id)
+            host.job(job_spec("outputs", RUNTIMES[0]))
+            host.hear()
+            found.append(host.fetch()["state.json"])
+            host.end()
+    assert found[0] != found[1]

@@ -1,0 +1,56 @@
+"""device/tensors.py: the one definition of what a model is fed and what it answered."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from harness.device.tensors import dequantise, from_tensor, quantise, to_model_input, to_tensor
+
+PIXELS = {"scale": 1 / 255, "offset": 0.0}
+
+
+def test_the_affine_is_computed_in_float64_and_cast_once() -> None:
+    stored = np.arange(256, dtype=np.uint8)
+    expected = np.array([np.float32(float(n) * (1 / 255) - 0.1) for n in range(256)])
+    np.testing.assert_array_equal(to_model_input(stored, 1 / 255, -0.1), expected)
+    in_float32 = stored.astype(np.float32) * np.float32(1 / 255) - np.float32(0.1)
+    assert (expected != in_float32).any()  # the shorter way would have told otherwise
+
+
+def test_floats_under_the_identity_are_left_as_they_are() -> None:
+    stored = np.array([0.1, np.pi, 1e-30], np.float32)
+    assert to_model_input(stored, 1.0, 0.0) is stored
+
+
+def test_quantising_rounds_half_to_even_and_then_clips() -> None:
+    values = np.array([0.5, 1.5, 2.5, -0.5, -1.5, 1e9, -1e9])
+    assert quantise(values, 1.0, 0, np.dtype(np.int8)).tolist() == [0, 2, 2, 0, -2, 127, -128]
+    assert quantise(values, 1.0, 10, np.dtype(np.uint8)).tolist() == [10, 12, 12, 10, 8, 255, 0]
+
+
+def test_dequantising_takes_the_zero_point_away_before_it_scales() -> None:
+    steps = np.array([-128, -127, 127], np.int8)
+    assert dequantise(steps, 1 / 256, -128).tolist() == [0.0, 1 / 256, 255 / 256]
+
+
+def test_pixels_go_through_an_int8_input_and_back_within_half_a_step() -> None:
+    tensor = {"dtype": "int8", "scale": 0.0039215689, "zero_point": -128}
+    stored = np.arange(256, dtype=np.uint8)
+    steps = to_tensor(stored, PIXELS, tensor)
+    assert steps.dtype == np.int8
+    back = from_tensor(steps, tensor["scale"], tensor["zero_point"])
+    assert np.abs(back - stored / 255).max() <= 0.0039215689 / 2
+
+
+@pytest.mark.parametrize(("dtype", "expected"), [("float32", [0.0, 1.0]), ("int32", [0, 255])])
+def test_an_input_without_a_scale_gets_floats_scaled_and_integers_as_stored(dtype: str, expected: list[float]) -> None:
+    tensor = {"dtype": dtype, "scale": None, "zero_point": None}
+    given = to_tensor(np.array([0, 255], np.uint8), PIXELS, tensor)
+    assert given.dtype == np.dtype(dtype)
+    assert given.tolist() == expected
+
+
+def test_an_output_without_a_scale_is_merely_float32() -> None:
+    given = from_tensor(np.array([1, 2], np.int64), None, None)
+    assert (given.dtype, given.tolist()) == (np.float32, [1.0, 2.0])

@@ -1,0 +1,77 @@
+"""The built-in experiments, and what a user may change of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.errors import ConfigError
+from harness.experiment import PLANS, experiment, plan_of, select
+
+ALL = ("float32", "float16", "dynamic_range", "int8", "int8_float_io", "int16x8")
+
+
+@pytest.mark.parametrize("name", ["mnist", "digits"])
+def test_a_built_in_experiment_builds_every_variant(name):
+    made = experiment(name, None, (), plan_of("quick"))
+    assert (made.name, made.workload.name, made.variants) == (name, name, ALL)
+
+
+def test_an_experiment_keeps_what_the_user_chose():
+    made = experiment("mnist", Path("mnist.npz"), ("int8",), plan_of("strict"))
+    assert (made.data_path, made.variants, made.plan.profile) == (Path("mnist.npz"), ("int8",), "strict")
+
+
+def test_an_unknown_experiment_is_refused_with_the_known_ones():
+    with pytest.raises(ConfigError, match="no experiment 'cifar'") as caught:
+        experiment("cifar", None, (), plan_of("none"))
+    assert "mnist, digits" in caught.value.advice
+
+
+@pytest.mark.parametrize(
+    ("patterns", "names"),
+    [
+        ((), ALL),
+        (("int8",), ("int8",)),
+        (("int8*",), ("int8", "int8_float_io")),
+        (("float*", "int16x8"), ("float32", "float16", "int16x8")),
+        (("int8", "float32", "int8"), ("float32", "int8")),  # in the recipes' order, the control first
+    ],
+)
+def test_variants_by_name_or_glob(patterns, names):
+    assert select(patterns) == names
+
+
+@pytest.mark.parametrize("patterns", [("int4",), ("float32", "uint*"), ("INT8",)])
+def test_a_pattern_that_names_no_variant_is_refused(patterns):
+    with pytest.raises(ConfigError, match=f"no variant matches '{patterns[-1]}'".replace("*", r"\*")) as caught:
+        select(patterns)
+    assert "dynamic_range" in caught.value.advice
+
+
+def test_plans_as_measurement_md_has_them():
+    rounds = {name: plan.rounds for name, plan in PLANS.items()}
+    assert rounds == {"none": 0, "quick": 3, "standard": 10, "strict": 10}
+    assert (PLANS["quick"].min_s, PLANS["standard"].min_s, PLANS["standard"].min_runs) == (0.2, 0.5, 50)
+    assert PLANS["strict"].min_runs == 1024
+    assert PLANS["strict"].min_s * PLANS["strict"].rounds == 60
+    assert all(plan.warmup_runs >= 10 and plan.warmup_s >= 0.2 for plan in PLANS.values())
+
+
+def test_a_plan_is_adjusted_only_where_the_user_says_so():
+    plan = plan_of("standard", rounds=2, min_s=0.0, min_runs=None)
+    assert (plan.rounds, plan.min_s, plan.min_runs, plan.profile) == (2, 0.0, 50, "standard")
+    assert PLANS["standard"].rounds == 10
+
+
+def test_an_unknown_plan_is_refused_with_the_known_ones():
+    with pytest.raises(ConfigError, match="no plan 'fast'") as caught:
+        plan_of("fast")
+    assert "none, quick, standard, strict" in caught.value.advice
+
+
+@pytest.mark.parametrize("value", [-1, -0.5, float("nan"), float("inf")])
+def test_impossible_numbers_are_refused(value):
+    with pytest.raises(ConfigError, match="finite and not negative"):
+        plan_of("quick", min_s=value)

@@ -1,0 +1,196 @@
+"""raw.py: what came back is read as it is, or refused; nothing in it is trusted."""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+import shutil
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.device.job import PHASES, TIMING
+from harness.errors import StoreError
+from harness.raw import read_piece
+from harness.records import Case, Round, Shard
+from tests.devices import RECORDED
+
+ROUND = "round-001.int8.ai-edge-litert.t1"
+SHARD = "shard-000000.int8.ai-edge-litert.t1"
+CASE = Case("int8", "host", "ai-edge-litert", 1)
+Damage = Callable[[Path], object]
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Callable[[str], Path]:
+    return lambda name: Path(shutil.copytree(RECORDED / "raw" / "host" / name, tmp_path / name))
+
+
+def edit(file: str, **changes: Any) -> Damage:
+    """Damage: these keys of a JSON file hold something else; ... removes one."""
+
+    def damage(folder: Path) -> None:
+        content = json.loads((folder / file).read_text()) | changes
+        (folder / file).write_text(json.dumps({key: value for key, value in content.items() if value is not ...}))
+
+    return damage
+
+
+def write(file: str, content: bytes) -> Damage:
+    return lambda folder: (folder / file).write_bytes(content)
+
+
+def remove(file: str) -> Damage:
+    return lambda folder: (folder / file).unlink()
+
+
+def npy(array: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+def archive(array: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.savez(file, array)
+    return file.getvalue()
+
+
+def timings(*rows: tuple[int, int, int]) -> bytes:
+    return npy(np.array(list(rows), TIMING))
+
+
+TIMED = PHASES.index("timed")
+HUGE = npy(np.zeros((7, 10), np.int8)).replace(b"(7, 10), }             ", b"(7, 9999999999999), }  ")
+
+
+def test_a_round_is_read_as_it_was_measured() -> None:
+    piece = read_piece(RECORDED / "raw" / "host" / ROUND)
+    assert isinstance(piece, Round)
+    assert (piece.case, piece.index, piece.status, piece.reasons) == (CASE, 1, "valid", ())
+    assert set(piece.timings) == set(PHASES)
+    raw = np.load(RECORDED / "raw" / "host" / ROUND / "latencies.npy")
+    np.testing.assert_array_equal(piece.timings["timed"][:, 1], raw["ns"][raw["phase"] == TIMED])
+    assert all(series.dtype == np.int64 and series.shape[1] == 2 for series in piece.timings.values())
+    assert sum(len(series) for series in piece.timings.values()) == len(raw)  # nothing is discarded
+    assert piece.before.boot_id == piece.after.boot_id != None  # noqa: E711
+    assert piece.clock_step_ns and piece.timing_pair_ns
+
+
+def test_a_shard_is_read_as_the_runtime_gave_it() -> None:
+    piece = read_piece(RECORDED / "raw" / "host" / SHARD)
+    assert isinstance(piece, Shard)
+    assert (piece.case, piece.first, piece.last, piece.status) == (CASE, 0, 500, "ok")
+    assert (piece.outputs[0].shape, piece.outputs[0].dtype) == ((500, 10), np.int8)
+    (tensor,) = piece.tensors
+    assert (tensor.dtype, tensor.shape, tensor.scale, tensor.zero_point) == ("int8", (1, 10), 1 / 256, -128)
+
+
+MALFORMED_ROUNDS: dict[str, Damage] = {
+    "no timings": remove("latencies.npy"),
+    "empty timings": write("latencies.npy", b""),
+    "half a file of timings": lambda folder: (folder / "latencies.npy").write_bytes(
+        (folder / "latencies.npy").read_bytes()[:-5]
+    ),
+    "timings of another dtype": write("latencies.npy", npy(np.zeros((9, 3), np.int64))),
+    "timings of another shape": write("latencies.npy", npy(np.zeros((2, 2), TIMING))),
+    "a pickle": write("latencies.npy", pickle.dumps([1, 2])),
+    "a pickled array": write("latencies.npy", npy(np.array([{"evil": 1}], dtype=object))),
+    "an archive": write("latencies.npy", archive(np.zeros(3, TIMING))),
+    "negative nanoseconds": write("latencies.npy", timings((TIMED, 1, 100), (TIMED, 1, -1))),
+    "a timing of no invoke": write("latencies.npy", timings((TIMED, 0, 100))),
+    "a phase that nobody knows": write("latencies.npy", timings((TIMED, 1, 100), (len(PHASES), 1, 100))),
+    "no timed invokes": write("latencies.npy", timings((0, 1, 100))),
+    "no rows": write("latencies.npy", npy(np.zeros(0, TIMING))),
+    "no memory": edit("result.json", memory_bytes=...),
+    "memory in words": edit("result.json", memory_bytes={"start": {"VmRSS": "much"}}),
+    "no clock step": edit("result.json", clock_step_ns=...),
+    "a clock step in words": edit("result.json", clock_step_ns="small"),
+    "a cost that is a list": edit("result.json", timing_pair_ns=[1]),
+    "no state": remove("state.json"),
+    "no state before": edit("state.json", before=...),
+    "a state of another form": edit("state.json", after={"temperature_c": "hot"}),
+    "no exit code": edit("state.json", exit=...),
+    "an exit code in words": edit("state.json", exit="killed"),
+    "state that is no JSON": write("state.json", b"{"),
+    "no status": edit("result.json", status=...),
+    "failed without a word": edit("result.json", status="failed"),
+    "failed with a list": edit("result.json", status="failed", error=["x"]),
+    "a result that is a list": write("result.json", b"[1]"),
+    "a result that is not text": write("result.json", b"\xff\xfe"),
+    "no label": remove("piece.json"),
+    "a label of another form": edit("piece.json", case="int8"),
+}
+
+MALFORMED_SHARDS: dict[str, Damage] = {
+    "no outputs": remove("outputs/0.npy"),
+    "empty outputs": write("outputs/0.npy", b""),
+    "too few samples": write("outputs/0.npy", npy(np.zeros((499, 10), np.int8))),
+    "another shape": write("outputs/0.npy", npy(np.zeros((500, 9), np.int8))),
+    "another dtype": write("outputs/0.npy", npy(np.zeros((500, 10), np.float32))),
+    "a pickled array": write("outputs/0.npy", npy(np.full((500, 10), None, dtype=object))),
+    "an archive": write("outputs/0.npy", archive(np.zeros((500, 10), np.int8))),
+    "more than fits any memory": write("outputs/0.npy", HUGE),
+    "a broken header": write("outputs/0.npy", HUGE.replace(b"}", b" ")),
+    "tensors without a name": edit("result.json", outputs=[{"dtype": "int8", "shape": [1, 10]}]),
+    "tensors that are words": edit("result.json", outputs=["int8"]),
+    "a dtype that numpy does not know": edit(
+        "result.json", outputs=[{"name": "x", "dtype": "int7", "shape": [1, 10], "scale": None, "zero_point": None}]
+    ),
+}
+
+
+def test_the_damaged_files_of_these_tests_are_what_their_names_say() -> None:
+    assert b"9999999999999" in HUGE
+    assert zipfile.is_zipfile(io.BytesIO(archive(np.zeros(1))))
+
+
+@pytest.mark.parametrize("name", MALFORMED_ROUNDS)
+def test_a_malformed_round_is_refused_with_its_folder(copy: Callable[[str], Path], name: str) -> None:
+    folder = copy(ROUND)
+    MALFORMED_ROUNDS[name](folder)
+    with pytest.raises(StoreError, match=ROUND) as caught:
+        read_piece(folder)
+    assert "resume" in caught.value.advice
+
+
+@pytest.mark.parametrize("name", MALFORMED_SHARDS)
+def test_a_malformed_shard_is_refused_with_its_folder(copy: Callable[[str], Path], name: str) -> None:
+    folder = copy(SHARD)
+    MALFORMED_SHARDS[name](folder)
+    with pytest.raises(StoreError, match=SHARD):
+        read_piece(folder)
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "stderr", "reason"),
+    [
+        (-9, "", "the process died with signal 9"),
+        (-11, "INFO: delegate\nfatal: bad node\n\n", "the process died with signal 11: fatal: bad node"),
+        (1, "KeyError: 'runtime'\n", "the process died with exit code 1: KeyError: 'runtime'"),
+    ],
+)
+@pytest.mark.parametrize("name", [ROUND, SHARD])
+def test_a_process_that_died_is_a_failed_piece_with_the_reason(
+    copy: Callable[[str], Path], name: str, exit_code: int, stderr: str, reason: str
+) -> None:
+    folder = copy(name)
+    edit("state.json", exit=exit_code)(folder)  # even where it had written its result before
+    (folder / "stderr.txt").write_text(stderr)
+    piece = read_piece(folder)
+    assert piece.status == "failed"
+    assert (piece.reason if isinstance(piece, Shard) else piece.reasons[0]) == reason
+
+
+def test_a_job_that_failed_is_a_failed_piece_with_its_error_in_one_short_line(copy: Callable[[str], Path]) -> None:
+    folder = copy(SHARD)
+    edit("result.json", status="failed", error="ValueError: op\n  is unknown " + "x" * 999)(folder)
+    piece = read_piece(folder)
+    assert isinstance(piece, Shard) and piece.status == "failed"
+    assert piece.reason.startswith("ValueError: op is unknown xxx")
+    assert len(piece.reason) == 300

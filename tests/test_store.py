@@ -1,0 +1,238 @@
+"""store.py: runs on disk, whole or not at all, old ones readable, new ones found."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.dataset import Dataset
+from harness.errors import StoreError
+from harness.records import Environment, Round, Shard, TargetRecord
+from harness.store import (
+    SCHEMA_VERSION,
+    Header,
+    Record,
+    Store,
+    absolute_variants,
+    load,
+    new_run_id,
+    read_dataset,
+    read_header,
+    write_atomically,
+)
+from tests.devices import RECORDED, copy_of_recording, header
+
+
+def opened(root: Path, run_id: str, experiment: str = "digits") -> Record:
+    known = replace(header(), run_id=run_id, experiment=experiment, finished=False)
+    known = replace(known, variants=absolute_variants(RECORDED, known))
+    return Store(root).open(known, read_dataset(RECORDED, known), [np.load(RECORDED / "baseline.npy")])
+
+
+# Old runs.
+
+
+@pytest.mark.parametrize("path", sorted(RECORDED.parent.glob("*-schema-*")), ids=lambda path: path.name)
+def test_a_run_of_every_schema_so_far_can_be_read(path: Path) -> None:
+    run = load(path)
+    assert run.experiment == "digits" and run.finished
+    assert len(run.rounds) == 8 and len(run.shards) == 4
+    assert all(isinstance(piece, Round) for piece in run.rounds)
+    assert all(isinstance(piece, Shard) for piece in run.shards)
+    assert run.labels.shape == (500,) and run.inputs[0].shape == (500, 28, 28)
+    assert run.baseline[0].shape == (500, 10) and run.baseline[0].dtype == np.float32
+    assert all(v.path and v.path.stat().st_size == v.size_bytes for v in run.variants)
+    assert run.target("host").environment and run.variant("int8").inputs[0].dtype == "int8"
+    assert (run.baseline[0].argmax(1) == run.labels).mean() > 0.9
+
+
+def test_there_is_a_recorded_run_of_every_schema_version() -> None:
+    versions = {read_header(path).schema_version for path in RECORDED.parent.glob("*-schema-*")}
+    assert versions == set(range(1, SCHEMA_VERSION + 1))
+
+
+def test_a_run_from_the_future_is_refused_with_advice(tmp_path: Path) -> None:
+    path = copy_of_recording(tmp_path)
+    content = json.loads((path / "run.json").read_text())
+    (path / "run.json").write_text(json.dumps(content | {"schema_version": SCHEMA_VERSION + 1, "plan": "unheard of"}))
+    with pytest.raises(StoreError, match="newer harness") as caught:
+        load(path)
+    assert "upgrade" in caught.value.advice
+
+
+# Damage.
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b"{}", b"\xff\xfe", b'{"schema_version": "x"}', b'{"schema_version": 1}']
+)
+def test_a_run_json_that_cannot_be_read_is_named(tmp_path: Path, content: bytes) -> None:
+    path = copy_of_recording(tmp_path)
+    (path / "run.json").write_bytes(content)
+    with pytest.raises(StoreError, match=r"run\.json cannot be read"):
+        load(path)
+
+
+def flipped(whole: bytes) -> bytes:
+    """The same length, but some bytes in the middle are others."""
+    middle = len(whole) // 2
+    return whole[:middle] + bytes(255 - byte for byte in whole[middle : middle + 50]) + whole[middle + 50 :]
+
+
+@pytest.mark.parametrize("file", ["test.npz", "baseline.npy"])
+@pytest.mark.parametrize(
+    "damage", [lambda whole: b"", lambda whole: whole[: len(whole) // 2], lambda whole: b"hello", None],
+    ids=["empty", "half", "text", "gone"],
+)  # fmt: skip
+def test_a_damaged_array_is_named(tmp_path: Path, file: str, damage: Callable[[bytes], bytes] | None) -> None:
+    path = copy_of_recording(tmp_path)
+    if damage is None:
+        (path / file).unlink()
+    else:
+        (path / file).write_bytes(damage((path / file).read_bytes()))
+    with pytest.raises(StoreError, match=file.replace(".", r"\.")):
+        load(path)
+
+
+def test_flipped_bits_in_the_test_set_are_noticed(tmp_path: Path) -> None:
+    path = copy_of_recording(tmp_path)
+    (path / "test.npz").write_bytes(flipped((path / "test.npz").read_bytes()))
+    with pytest.raises(StoreError, match=r"test\.npz"):
+        load(path)
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StoreError):
+        read_header(tmp_path)
+
+
+# Whole or not at all.
+
+
+def test_a_piece_that_was_still_arriving_is_not_part_of_the_run(tmp_path: Path) -> None:
+    path = copy_of_recording(tmp_path)
+    whole = sorted((path / "raw" / "host").iterdir())
+    whole[0].rename(whole[0].with_name(whole[0].name + ".part"))
+    run = load(path)
+    assert len(run.rounds) + len(run.shards) == len(whole) - 1
+
+
+def test_a_reader_never_meets_half_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = write_atomically(tmp_path / "deep" / "run.json", b"old")
+
+    def full_disk(self: Path, content: bytes) -> int:
+        os.close(os.open(self, os.O_CREAT | os.O_WRONLY))
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        write_atomically(target, b"new")
+    assert target.read_text() == "old"
+    assert [path.name for path in target.parent.iterdir()] == ["run.json"]
+
+
+def test_a_new_run_can_be_read_before_anything_is_measured(tmp_path: Path) -> None:
+    record = opened(tmp_path, "20250101-000000-0000")
+    run = load(record.path)
+    assert (run.rounds, run.shards, run.finished) == ((), (), False)
+
+
+# A run while it is measured.
+
+
+def test_a_run_keeps_what_it_was_opened_with(tmp_path: Path) -> None:
+    record = opened(tmp_path, "20250101-000000-0000")
+    before, after = load(RECORDED), load(record.path)
+    np.testing.assert_array_equal(after.labels, before.labels)
+    np.testing.assert_array_equal(after.inputs[0], before.inputs[0])
+    np.testing.assert_array_equal(after.baseline[0], before.baseline[0])
+    assert (after.plan, after.cases) == (before.plan, before.cases)
+    variants = json.loads((record.path / "run.json").read_text())["variants"]
+    assert [v["path"] for v in variants] == ["variants/float32.tflite", "variants/int8.tflite"]
+
+
+def test_a_run_may_be_moved(tmp_path: Path) -> None:
+    record = opened(tmp_path / "here", "20250101-000000-0000")
+    (tmp_path / "here").rename(tmp_path / "there")
+    run = Store(tmp_path / "there").load(record.header.run_id)
+    assert all(v.path and v.path.exists() for v in run.variants)
+
+
+def test_several_inputs_and_outputs_keep_their_order(tmp_path: Path) -> None:
+    arrays = tuple(np.full((4, 2), n, np.float32) for n in range(12))
+    known = replace(header(), run_id="20250101-000000-0000", affines=header().affines * 12, variants=())
+    dataset = Dataset("digits", (), None, arrays, np.arange(4), known.affines, (), "a test")
+    run = load(Store(tmp_path).open(known, dataset, arrays).path)
+    assert [int(array[0, 0]) for array in run.inputs] == list(range(12))
+    assert [int(array[0, 0]) for array in run.baseline] == list(range(12))
+
+
+def test_what_is_noted_and_finished_is_on_disk_at_once(tmp_path: Path) -> None:
+    record = opened(tmp_path, "20250101-000000-0000")
+    target = record.header.targets[0].target
+    record.note(TargetRecord(target, Environment(board="a board"), {"blobs": 7}))
+    known = read_header(record.path)
+    assert known.targets[0].environment == Environment(board="a board")
+    assert known.targets[0].bytes_sent == {"blobs": 7} and not known.finished
+    record.finish()
+    assert read_header(record.path) == replace(known, finished=True) == record.header
+
+
+def test_a_header_survives_its_trip_to_disk(tmp_path: Path) -> None:
+    record = opened(tmp_path, "20250101-000000-0000")
+    again: Header = Store(tmp_path).reopen("20250101-000000-0000").header
+    assert again == record.header
+
+
+# Finding.
+
+
+def test_a_run_is_found_by_its_id_its_path_and_as_the_newest_of_all(tmp_path: Path) -> None:
+    opened(tmp_path, "20250101-000000-0000", "mnist")
+    newest = opened(tmp_path, "20250301-000000-0000", "digits").path
+    opened(tmp_path, "20250201-000000-0000", "mnist")
+    store = Store(tmp_path)
+    assert store.find("latest") == newest
+    assert store.find("20250301-000000-0000") == newest
+    assert store.find(str(newest)) == newest.resolve()
+    assert store.find(str(tmp_path / "digits" / "latest")) == newest.resolve()
+    assert [path.name[:8] for path in store.paths()] == ["20250301", "20250201", "20250101"]
+
+
+@pytest.mark.parametrize("reference", ["latest", "20990101-000000-0000", "no/such/path"])
+def test_a_run_that_is_not_there_is_told_with_how_to_find_one(tmp_path: Path, reference: str) -> None:
+    with pytest.raises(StoreError, match=reference) as caught:
+        Store(tmp_path).find(reference)
+    assert "harness list" in caught.value.advice
+
+
+def test_latest_is_a_relative_link_to_the_newest_run_of_the_experiment(tmp_path: Path) -> None:
+    opened(tmp_path, "20250101-000000-0000")
+    opened(tmp_path, "20250102-000000-0000")
+    link = tmp_path / "digits" / "latest"
+    assert os.readlink(link) == "20250102-000000-0000"  # noqa: PTH115
+    assert sorted(path.name for path in link.parent.iterdir())[2:] == ["latest"]
+
+
+def test_a_link_to_a_run_is_not_another_run(tmp_path: Path) -> None:
+    record = opened(tmp_path, "20250101-000000-0000")
+    (tmp_path / "digits" / ".latest.123").symlink_to(record.path.name)  # killed between link and rename
+    assert Store(tmp_path).paths() == [record.path]
+
+
+def test_run_ids_sort_by_time_and_fit_a_devices_names() -> None:
+    ids = {new_run_id() for _ in range(50)}
+    assert len(ids) > 45
+    assert all(len(run_id) == 20 and run_id.replace("-", "").isalnum() for run_id in ids)
+
+
+def test_the_same_run_cannot_be_opened_twice(tmp_path: Path) -> None:
+    opened(tmp_path, "20250101-000000-0000")
+    with pytest.raises(FileExistsError):
+        opened(tmp_path, "20250101-000000-0000")
