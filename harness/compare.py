@@ -119,9 +119,13 @@ def broken(run: Run, case: Case) -> Ended:
 def incomplete(run: Run, case: Case, samples: pd.DataFrame | None) -> Ended:
     if samples is None:
         return "invalid", "not every sample was measured; resume the run"
-    timed = sum(r.case == case and r.status in ("valid", "flagged") for r in run.rounds)
-    if timed < run.plan.rounds:
-        return "invalid", f"{timed} of {run.plan.rounds} rounds were measured; resume the run"
+    attempted = [r for r in run.rounds if r.case == case]
+    good = {r.index for r in attempted if r.status in ("valid", "flagged")}
+    if len({r.index for r in attempted}) < run.plan.rounds:
+        return "invalid", f"{len(good)} of {run.plan.rounds} rounds were measured; resume the run"
+    if len(good) < run.plan.rounds:
+        reasons = dict.fromkeys(reason for r in attempted if r.index not in good for reason in r.reasons)
+        return "invalid", f"{run.plan.rounds - len(good)} of {run.plan.rounds} rounds are invalid: {'; '.join(reasons)}"
     return None
 
 

@@ -7,7 +7,7 @@ import io
 import random
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from itertools import product
 from pathlib import Path
@@ -23,6 +23,7 @@ from harness.records import Blob, Case, Environment, Job, Plan, Round, Shard, Ta
 
 SHARD_SAMPLES = 5_000  # at most; what a broken link can cost
 SHARD_BYTES = 32 << 20
+REPEATS = 2  # of an invalid round
 LATENCY_SAMPLES = 64  # real test samples that a latency round cycles through
 
 
@@ -39,6 +40,7 @@ class Watcher(Protocol):
 class Work:
     """What is to be measured on one target."""
 
+    target: Target
     cases: tuple[Case, ...]
     variants: tuple[Variant, ...]
     dataset: Dataset
@@ -69,22 +71,25 @@ def measurable(work: Work, environment: Environment) -> tuple[Case, ...]:
 def measure(work: Work, connection: Connection, folder: Path, watcher: Watcher) -> Iterator[Round | Shard]:
     """Yields every piece of the work: from `folder` where it is already, else from the device into it.
 
-    Accuracy comes first; a case whose outputs could not be had is not timed.
+    Accuracy comes first; a case whose outputs could not be had is not timed. An invalid round is measured again, at
+    most REPEATS times, and every attempt is kept.
     """
     cases = measurable(work, connection.environment)
     shards = shard_jobs(work, cases)
     rounds = round_jobs(work, cases)
-    watcher.begin(cases[0].target if cases else "", len(shards), len(rounds))
-    broken: set[tuple[str, str]] = set()
+    watcher.begin(work.target.name, len(shards), len(rounds))
+    broken: set[Case] = set()
     for job in [*shards, *rounds]:
-        key = (job.case.variant, job.case.runtime)
-        if key in broken:
+        if job.case in broken:
             continue
-        watcher.job(job)
-        piece = obtain(job, connection, folder, watcher)
+        for again in attempts(job):
+            watcher.job(again)
+            piece = obtain(again, connection, folder, watcher)
+            yield piece
+            if piece.status != "invalid":
+                break
         if piece.status == "failed":
-            broken.add(key)
-        yield piece
+            broken |= {c for c in cases if c == job.case or (job.kind == "outputs" and same_but_threads(c, job.case))}
 
 
 def obtain(job: Job, connection: Connection, folder: Path, watcher: Watcher) -> Round | Shard:
@@ -95,11 +100,22 @@ def obtain(job: Job, connection: Connection, folder: Path, watcher: Watcher) -> 
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
         connection.send(job.blobs.values())
-        connection.run(job, watcher.samples)
+        host_ns = connection.run(job, watcher.samples)
         connection.fetch(job, part)
-        label_piece(part, job)
+        label_piece(part, job, host_ns)
         part.rename(kept)
     return read_piece(kept)
+
+
+def attempts(job: Job) -> Iterator[Job]:
+    """The job and its repetitions, each with an id of its own."""
+    yield job
+    for attempt in range(1, REPEATS + 1):
+        yield replace(job, attempt=attempt, id=job_id(job.case, job.kind, job.first, attempt))
+
+
+def same_but_threads(one: Case, other: Case) -> bool:
+    return replace(one, threads=other.threads) == other
 
 
 def shard_jobs(work: Work, cases: Sequence[Case]) -> list[Job]:
@@ -136,6 +152,7 @@ def round_jobs(work: Work, cases: Sequence[Case]) -> list[Job]:
 
 def job(work: Work, case: Case, kind: str, place: tuple[int, int], inputs: dict[str, Blob]) -> Job:
     """place: first and last of the stretch of samples; for a latency job, the round and how many samples it cycles."""
+    start_temperature_c: float | None = None
     spec: dict[str, object] = {
         "kind": kind,
         "runtime": case.runtime,
@@ -147,8 +164,18 @@ def job(work: Work, case: Case, kind: str, place: tuple[int, int], inputs: dict[
         spec |= {
             name: getattr(work.plan, name) for name in ("warmup_s", "warmup_runs", "min_s", "min_runs", "max_runs")
         }
+        start_temperature_c = work.target.start_temperature_c
     blobs = {"model.tflite": work.models[case.variant], **inputs}
-    return Job(job_id(case, kind, place[0]), case, kind, *place, spec, blobs)
+    return Job(
+        job_id(case, kind, place[0]),
+        case,
+        kind,
+        *place,
+        spec,
+        blobs,
+        start_temperature_c=start_temperature_c,
+        cooldown_timeout_s=work.target.cooldown_timeout_s,
+    )
 
 
 def input_files(dataset: Dataset, first: int, last: int) -> dict[str, Blob]:
@@ -162,10 +189,12 @@ def npy(array: np.ndarray) -> Blob:
     return Blob(hashlib.sha256(file.getvalue()).hexdigest(), file.getvalue())
 
 
-def job_id(case: Case, kind: str, first: int) -> str:
+def job_id(case: Case, kind: str, first: int, attempt: int = 0) -> str:
     """Says case, kind and place; 64 characters at most, so a long name is cut and told apart by its hash."""
     name = f"{case.variant}.{case.runtime}.t{case.threads}"
     prefix = f"shard-{first:06d}" if kind == "outputs" else f"round-{first:03d}"
+    if attempt:
+        prefix += f"-again{attempt}"
     if len(prefix) + len(name) + 1 > 64:
         name = f"{name[:30]}.{hashlib.sha256(name.encode()).hexdigest()[:12]}"
     return f"{prefix}.{name}"

@@ -35,6 +35,7 @@ class Request:
     runtimes: tuple[str, ...] = ()
     threads: tuple[int, ...] = ()
     setup: bool = False  # set up a device that is not
+    tune: bool = False  # set the devices' governors, put them back
 
 
 class Listener(Watcher, Protocol):
@@ -82,8 +83,8 @@ def go_on(record: Record, listener: Listener) -> Comparison:
 def measure_target(record: Record, known: TargetRecord, dataset: Dataset, watcher: Watcher) -> None:
     header, target = record.header, known.target
     cases = tuple(case for case in header.cases if case.target == target.name)
-    work = Work(cases, absolute_variants(record.path, header), dataset, header.plan)
-    with closing(connect(target, header.run_id)) as connection:
+    work = Work(target, cases, absolute_variants(record.path, header), dataset, header.plan)
+    with closing(connect(target, header.run_id, header.tune)) as connection:
         try:
             for piece in measure(work, connection, record.raw(target.name), watcher):
                 watcher.done(piece)
@@ -124,6 +125,7 @@ def header_of(request: Request, dataset: Dataset, built: Built) -> Header:
         variants=built.variants,
         targets=tuple(TargetRecord(target) for target in request.targets),
         cases=tuple(cases),
+        tune=request.tune,
         hashes={"model": built.model_sha256, "train": dataset.train_sha256, "test": dataset.test_sha256},
         provenance={
             "created": datetime.now(UTC).isoformat(timespec="seconds"),

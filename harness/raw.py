@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 from harness.device.job import PHASES, TIMING
 from harness.errors import StoreError
 from harness.records import Case, DeviceState, Job, Round, Shard, Tensor
+from harness.validity import judged
 
 
 @dataclass(frozen=True)
@@ -24,18 +25,22 @@ class Label:
     kind: str
     first: int
     last: int
+    attempt: int = 0
+    host_ns: int | None = None
 
 
 _LABEL = TypeAdapter(Label)
 _TENSORS = TypeAdapter(tuple[Tensor, ...])
 _STATE = TypeAdapter(DeviceState)
 _MEMORY = TypeAdapter(dict[str, dict[str, int]])
-_STEP = TypeAdapter(int)
+_COUNT = TypeAdapter(int)
+_CANARY = TypeAdapter(tuple[int, ...])
+_SECONDS = TypeAdapter(float | None)
 _PAIR = TypeAdapter(float)
 
 
-def label_piece(folder: Path, job: Job) -> None:
-    label = Label(job.case, job.kind, job.first, job.last)
+def label_piece(folder: Path, job: Job, host_ns: int | None) -> None:
+    label = Label(job.case, job.kind, job.first, job.last, job.attempt, host_ns)
     (folder / "piece.json").write_text(json.dumps(asdict(label)))
 
 
@@ -46,7 +51,7 @@ def read_piece(folder: Path) -> Round | Shard:
         state = json.loads((folder / "state.json").read_text())
         result = _result(folder, state["exit"])
         if label.kind == "latency":
-            return _round(folder, label.case, label.first, result, state)
+            return judged(_round(folder, label, result, state))
         return _shard(folder, label, result)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(f"{folder} cannot be read: {error}", "remove that folder and resume the run") from error
@@ -63,18 +68,24 @@ def _result(folder: Path, exit_code: int) -> Mapping[str, Any]:
     return {"status": "failed", "error": f"the process died with {how}" + (f": {said[-1]}" if said else "")}
 
 
-def _round(folder: Path, case: Case, index: int, result: Mapping[str, Any], state: Mapping[str, Any]) -> Round:
+def _round(folder: Path, label: Label, result: Mapping[str, Any], state: Mapping[str, Any]) -> Round:
     if result["status"] != "ok":
-        return Round(case, index, "failed", (one_line(result["error"]),))
+        return Round(label.case, label.first, "failed", (one_line(result["error"]),), label.attempt)
     return Round(
-        case,
-        index,
+        label.case,
+        label.first,
+        attempt=label.attempt,
         timings=_timings(folder / "latencies.npy"),
         memory_bytes=_MEMORY.validate_python(result["memory_bytes"]),
-        clock_step_ns=_STEP.validate_python(result["clock_step_ns"]),
+        clock_step_ns=_COUNT.validate_python(result["clock_step_ns"]),
         timing_pair_ns=_PAIR.validate_python(result["timing_pair_ns"]),
         before=_STATE.validate_python(state["before"]),
         after=_STATE.validate_python(state["after"]),
+        device_ns=_COUNT.validate_python(state["device_ns"]),
+        host_ns=label.host_ns,
+        canary_ns=_CANARY.validate_python(state.get("canary_ns", ())),
+        waited_s=_SECONDS.validate_python(state.get("waited_s")),
+        start_temperature_c=_SECONDS.validate_python(state.get("start_temperature_c")),
     )
 
 

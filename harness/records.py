@@ -112,6 +112,9 @@ class Job:
     spec: dict[str, object]
     blobs: dict[str, Blob]
     limit_s: float = 1800.0
+    start_temperature_c: float | None = None  # wait until the chip is as cool as this, None not at all
+    cooldown_timeout_s: float = 0.0
+    attempt: int = 0  # an invalid round is measured again
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,11 @@ class Environment:
     memory_bytes: int | None = None
     os: str | None = None
     kernel: str | None = None
+    firmware: str | None = None
+    glibc: str | None = None
+    frequency_min_hz: int | None = None
+    frequency_max_hz: int | None = None
+    affinity: tuple[int, ...] | None = None
     python: str | None = None
     numpy: str | None = None
     boot_id: str | None = None
@@ -147,7 +155,8 @@ class DeviceState:
     temperature_c: float | None = None
     frequency_hz: int | None = None
     governor: str | None = None
-    throttled: str | None = None
+    throttled: str | None = None  # the firmware's flags, hexadecimal
+    undervoltage_alarm: int | None = None
     load_1m: float | None = None
     boot_id: str | None = None
 
@@ -165,12 +174,18 @@ class Round:
     index: int
     status: str = "valid"  # valid, flagged, invalid, failed
     reasons: tuple[str, ...] = ()
+    attempt: int = 0
     timings: dict[str, np.ndarray] = field(default_factory=dict)
     memory_bytes: dict[str, dict[str, int]] = field(default_factory=dict)
     clock_step_ns: int | None = None
     timing_pair_ns: float | None = None
     before: DeviceState = DeviceState()
     after: DeviceState = DeviceState()
+    device_ns: int | None = None  # how long the process ran by the device's clock, and by the host's
+    host_ns: int | None = None
+    canary_ns: tuple[int, ...] = ()  # a fixed loop before and after
+    waited_s: float | None = None  # for the chip to cool to start_temperature_c
+    start_temperature_c: float | None = None
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,7 @@ class Header:
     cases: tuple[Case, ...]
     hashes: dict[str, str]
     provenance: dict[str, object] = field(default_factory=dict)
+    tune: bool = False  # the devices' governors were set for the run
     finished: bool = False
     schema_version: int = SCHEMA_VERSION
 

@@ -54,7 +54,13 @@ def header() -> Header:
 def recorded_work() -> Work:
     """All that the recorded run was to measure."""
     known = header()
-    return Work(known.cases, absolute_variants(RECORDED, known), read_dataset(RECORDED, known), known.plan)
+    return Work(
+        known.targets[0].target,
+        known.cases,
+        absolute_variants(RECORDED, known),
+        read_dataset(RECORDED, known),
+        known.plan,
+    )
 
 
 def copy_of_recording(results: Path) -> Path:

@@ -20,7 +20,7 @@ LAYERS = (
     {"errors", "records", "__version__"},
     {"device"},
     {"cache", "runtimes", "stats", "dataset", "raw", "keras_process", "baseline", "variants", "connections",
-     "artifact", "targets", "workloads", "experiment", "metrics", "samples"},
+     "artifact", "targets", "workloads", "experiment", "metrics", "samples", "validity"},
     {"measure", "store", "compare", "build", "provision"},
     {"gate", "report", "tables"},
     {"pipeline"},

@@ -64,9 +64,9 @@ def ignore(done: int, of: int) -> None: ...
 def piece_of(connection: Connection, job: Job, folder: Path) -> Round | Shard:
     folder.mkdir()
     connection.send(job.blobs.values())
-    connection.run(job, ignore)
+    host_ns = connection.run(job, ignore)
     connection.fetch(job, folder)
-    label_piece(folder, job)
+    label_piece(folder, job, host_ns)
     return read_piece(folder)
 
 
@@ -91,7 +91,7 @@ def test_an_accuracy_job_comes_back_as_a_shard(connection: Connection, tmp_path:
 def test_a_latency_job_comes_back_as_a_round(connection: Connection, tmp_path: Path) -> None:
     job = jobs_of("int8")["latency"]
     piece = piece_of(connection, job, tmp_path / "piece")
-    assert isinstance(piece, Round) and piece.status == "valid"
+    assert isinstance(piece, Round) and piece.status in ("valid", "flagged")
     assert (piece.case, piece.index) == (job.case, 0)
     assert len(piece.timings["timed"]) == 50
     assert piece.memory_bytes["first"]["VmRSS"] > 0

@@ -58,6 +58,12 @@ class Host:
         message["data"] = self.server.stdout.read(message["size"]) if message["event"] == "file" else b""
         return message
 
+    def outcome(self) -> dict[str, Any]:
+        """What comes of a job: the first message that does not merely tell how it goes."""
+        while (message := self.hear())["event"] in ("cooling", "begin", "progress", "end"):
+            pass
+        return message
+
     def hello(self, run_id: str = "a-run", who: str = "me@here") -> dict[str, Any]:
         self.say("hello", workdir=str(self.workdir), run_id=run_id, who=who)
         return self.hear()
@@ -153,7 +159,7 @@ def test_only_blobs_that_are_not_there_are_missing(host: Host) -> None:
 def test_a_job_runs_and_its_files_can_be_fetched_until_they_have_arrived(host: Host) -> None:
     host.hello()
     host.job(job_spec("outputs", RUNTIMES[0]))
-    assert host.hear() == {"event": "done", "job_id": "a-job", "data": b""}
+    assert host.outcome() == {"event": "done", "job_id": "a-job", "data": b""}
     files = host.fetch()
     assert set(files) == {"result.json", "state.json", "latencies.npy", "outputs/0.npy", "stderr.txt"}
     assert json.loads(files["result.json"])["status"] == "ok"
@@ -171,7 +177,7 @@ def test_what_native_code_prints_in_the_server_is_no_message(tmp_path: Path) -> 
     with serving(zipapp(source), tmp_path / "device") as host:
         host.hello()
         host.job(job_spec("outputs", RUNTIMES[0]))
-        assert host.hear()["event"] == "done"
+        assert host.outcome()["event"] == "done"
 
 
 def test_progress_is_told_while_a_job_runs(tmp_path: Path) -> None:
@@ -180,9 +186,9 @@ def test_progress_is_told_while_a_job_runs(tmp_path: Path) -> None:
     with serving(zipapp(source), tmp_path / "device") as host:
         host.hello()
         host.job(job_spec("outputs", RUNTIMES[0]))
-        told = [host.hear() for _ in range(21)]
-    assert [message.get("done") for message in told] == [*range(1, 21), None]
-    assert {message["of"] for message in told[:-1]} == {20}
+        told = [host.hear() for _ in range(23)]
+    assert [message["event"] for message in told] == ["begin", *["progress"] * 20, "end", "done"]
+    assert [(message["done"], message["of"]) for message in told[1:21]] == [(n, 20) for n in range(1, 21)]
 
 
 # What it refuses.
@@ -323,7 +329,7 @@ def test_a_server_that_is_stuck_in_a_write_to_nobody_ends_with_its_stdin(tmp_pat
     with serving(zipapp(source), tmp_path / "device") as host:
         host.hello()
         host.job(job_spec("outputs", RUNTIMES[0]))
-        assert host.hear()["event"] == "done"
+        assert host.outcome()["event"] == "done"
         host.say("fetch", job_id="a-job")  # more than a pipe holds, and nobody reads
         time.sleep(0.3)
         assert host.server.poll() is None
@@ -334,7 +340,7 @@ def test_a_job_is_ended_at_its_time_limit_and_says_so(host: Host) -> None:
     host.hello()
     host.job(endless(RUNTIMES[0]), limit_s=0.5)
     wait_for(lambda: children(host.server.pid))
-    assert host.hear()["event"] == "done"
+    assert host.outcome()["event"] == "done"
     assert children(host.server.pid) == []
     files = host.fetch()
     assert json.loads(files["state.json"])["exit"] == -signal.SIGKILL
@@ -349,16 +355,16 @@ def test_a_job_that_was_spooled_is_not_run_again(pyz: Path, tmp_path: Path) -> N
     with serving(pyz, tmp_path / "device") as host:
         host.hello()
         host.job(spec)
-        host.hear()
+        host.outcome()
         before = host.fetch()
         host.end()  # before "fetched": the link broke, for all the device knows
     with serving(pyz, tmp_path / "device") as host:
         host.hello()
         host.job(spec)
-        assert host.hear()["event"] == "done"
+        assert host.outcome()["event"] == "done"
         assert host.fetch() == before
         host.job(job_spec("latency", RUNTIMES[0], min_runs=31), "a-job")
-        host.hear()
+        host.outcome()
         assert host.fetch()["state.json"] != before["state.json"]  # another job of that name is another job
 
 
@@ -368,7 +374,7 @@ def test_a_spooled_job_of_another_run_does_not_count(pyz: Path, tmp_path: Path) 
         with serving(pyz, tmp_path / "device") as host:
             host.hello(run_id)
             host.job(job_spec("outputs", RUNTIMES[0]))
-            host.hear()
+            host.outcome()
             found.append(host.fetch()["state.json"])
             host.end()
     assert found[0] != found[1]

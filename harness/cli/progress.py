@@ -10,7 +10,8 @@ from rich import progress as rich_progress
 
 from harness.cli.output import stderr
 from harness.errors import TargetError
-from harness.records import Job
+from harness.measure import REPEATS
+from harness.records import Job, Round, Shard
 from harness.store import Record
 
 
@@ -76,8 +77,8 @@ class Progress:
             case = self.current.case
             self.bars.update(self.tasks[self.current.kind], now=f"{case.variant} on {case.runtime} {done}/{of}")
 
-    def done(self, piece: object) -> None:
-        if self.current:
+    def done(self, piece: Round | Shard) -> None:
+        if self.current and (piece.status != "invalid" or self.current.attempt == REPEATS):
             task = self.tasks[self.current.kind]
             self.bars.update(task, advance=1, now="")
             if self.bars.tasks[task].finished:

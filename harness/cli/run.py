@@ -49,6 +49,7 @@ def run(
     targets_dir: Annotated[Path, typer.Option(help="where devices are described")] = Path("targets"),
     fresh: Fresh = False,
     setup: Annotated[bool, typer.Option("--setup", help="set up a device that is not")] = False,
+    tune: Annotated[bool, typer.Option("--tune", help="set the devices' governor, put it back")] = False,
     json: Annotated[bool, typer.Option("--json", help="print the rows of summary.csv as JSON")] = False,
     digits_if_no_mnist: Annotated[bool, typer.Option("--digits-if-no-mnist", hidden=True)] = False,
 ) -> None:
@@ -69,7 +70,9 @@ def run(
             chosen = plan_of(plan, rounds=rounds, min_runs=min_runs, min_s=min_s, warmup_s=warmup_s)
             name = experiment or default_experiment(data, digits_if_no_mnist, progress)
             request = requested(name, data, variant, chosen, target, targets_dir, runtime, threads)
-            comparison = pipeline.run(replace(request, setup=setup), store, Cache(cache_dir(), fresh), progress)
+            comparison = pipeline.run(
+                replace(request, setup=setup, tune=tune), store, Cache(cache_dir(), fresh), progress
+            )
     present(comparison, json)
     raise typer.Exit(exit_code(comparison))
 

@@ -31,8 +31,11 @@ class Connection(Protocol):
     def send(self, blobs: Iterable[Blob]) -> None:
         """Brings the blobs to the device; what it already has is not sent again."""
 
-    def run(self, job: Job, on_progress: OnProgress) -> None:
-        """Runs the job to its end, whatever that is; a job that failed is told by its files."""
+    def run(self, job: Job, on_progress: OnProgress) -> int | None:
+        """Runs the job to its end, whatever that is; a job that failed is told by its files.
+
+        Returns how many ns its process ran by the host's clock, None where that was not seen (it ran earlier).
+        """
 
     def fetch(self, job: Job, folder: Path) -> None:
         """Writes the job's files into the folder, checked against their hashes."""
@@ -41,12 +44,15 @@ class Connection(Protocol):
         """Ends the server on the device; nothing is left running."""
 
 
-def connect(target: Target, run_id: str) -> Connection:
-    """Opens the connection of the target's kind. Raises TargetBusy, TargetUnreachable, ConfigError."""
+def connect(target: Target, run_id: str, tune: bool = False) -> Connection:
+    """Opens the connection of the target's kind. tune: set the device's governor, and put it back at the end.
+
+    Raises TargetBusy, TargetUnreachable, ConfigError, JobFailed where the governor cannot be set.
+    """
     if target.kind not in KINDS:
         raise ConfigError(
             f"target {target.name} has the unknown kind {target.kind!r}", f"known kinds: {', '.join(KINDS)}"
         )
     module, name = KINDS[target.kind].split(":")
-    connection: Connection = getattr(import_module(module), name)(target, run_id)
+    connection: Connection = getattr(import_module(module), name)(target, run_id, tune)
     return connection

@@ -3,7 +3,9 @@ the harness is made here, by shlex.join; unknown and changed host keys are refus
 
 from __future__ import annotations
 
+import os
 import re
+import resource
 import shlex
 import shutil
 import subprocess
@@ -21,8 +23,6 @@ OPTIONS = (
     "ConnectTimeout=10",
     "ServerAliveInterval=5",  # without it a dead link hangs for ever
     "ServerAliveCountMax=3",
-    "ControlMaster=auto",  # one connection a device and run
-    "ControlPersist=15",
     "ForwardAgent=no",
     "ForwardX11=no",
     "ClearAllForwardings=yes",
@@ -31,7 +31,12 @@ OPTIONS = (
     "RequestTTY=no",
     "LogLevel=ERROR",
 )
+SHARED = ("ControlMaster=auto", "ControlPersist=15")  # one connection a device and run
+# ssh starts another ssh for a jump host, without our options: whatever that would ask is answered with no.
+ASK_NOTHING = {"SSH_ASKPASS": "/bin/false", "SSH_ASKPASS_REQUIRE": "force"}
+OUTPUT_LIMIT_BYTES = 1 << 20  # of one command; a device that says more is cut off
 LINK_BROKE = 255  # ssh's own exit code
+TMP = "/tmp"  # noqa: S108 (not $TMPDIR: a socket's path has 104 bytes, and ssh's options split at spaces)
 
 
 class Link:
@@ -43,7 +48,7 @@ class Link:
                 "there is no ssh on this machine", "install OpenSSH's client (Debian: apt install openssh-client)"
             )
         self.target = target
-        self._sockets = Path(tempfile.mkdtemp(prefix="edge-harness-"))
+        self._sockets = Path(tempfile.mkdtemp(prefix="edge-harness-", dir=TMP))
 
     def argv(self, remote: Sequence[str]) -> list[str]:
         """The local argv that runs `remote` there. ssh joins its arguments and a remote shell parses them again."""
@@ -51,15 +56,14 @@ class Link:
 
     def ssh(self) -> list[str]:
         control = f"ControlPath={self._sockets}/%C"
-        options = [word for option in (*OPTIONS, control) for word in ("-o", option)]
-        return ["ssh", *options, *destination(self.target)]
+        return ["ssh", *as_options(*OPTIONS, *SHARED, control), *destination(self.target)]
 
     def call(
         self, remote: Sequence[str], data: bytes = b"", timeout_s: float = 60.0
     ) -> subprocess.CompletedProcess[bytes]:
         """Runs `remote` to its end, whatever its exit code. Raises TargetUnreachable where the link fails."""
         try:
-            done = subprocess.run(self.argv(remote), input=data, capture_output=True, timeout=timeout_s, check=False)
+            done = run_bounded(self.argv(remote), data, timeout_s)
         except subprocess.TimeoutExpired as error:
             raise TargetUnreachable(
                 f"{self.target.name} did not answer within {timeout_s:.0f} s", "look whether the device hangs"
@@ -75,6 +79,26 @@ class Link:
             with suppress(subprocess.TimeoutExpired):
                 subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=10, check=False)
         shutil.rmtree(self._sockets, ignore_errors=True)
+
+
+def run_bounded(argv: Sequence[str], data: bytes, timeout_s: float) -> subprocess.CompletedProcess[bytes]:
+    """Runs ssh. What it prints goes to files that the kernel keeps small: nobody knows what a device will say."""
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        done = subprocess.run(
+            argv, input=data, stdout=out, stderr=err, timeout=timeout_s, check=False,
+            env=os.environ | ASK_NOTHING, preexec_fn=limit_output,
+        )  # fmt: skip
+        for file in (out, err):
+            file.seek(0)
+        return subprocess.CompletedProcess(argv, done.returncode, out.read(), err.read())
+
+
+def limit_output() -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (OUTPUT_LIMIT_BYTES, OUTPUT_LIMIT_BYTES))
+
+
+def as_options(*options: str) -> list[str]:
+    return [word for option in options for word in ("-o", option)]
 
 
 def destination(target: Target) -> list[str]:

@@ -15,9 +15,10 @@ from harness.records import Target
 class Local(ServerConnection):
     """Runs the device code with this very Python."""
 
-    def __init__(self, target: Target, run_id: str) -> None:
+    def __init__(self, target: Target, run_id: str, tune: bool = False) -> None:
         workdir = Path(target.workdir).expanduser()
-        super().__init__(target, run_id, [sys.executable, "-I", str(install(workdir)), "serve"], str(workdir))
+        argv = [sys.executable, "-I", str(install(workdir)), "serve"]
+        super().__init__(target, run_id, argv, str(workdir), tune)
 
 
 def install(workdir: Path) -> Path:

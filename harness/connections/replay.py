@@ -20,7 +20,7 @@ class Replay:
     A job's id holds its case, kind and round, never a model's hash, since a model that is built again differs.
     """
 
-    def __init__(self, target: Target, run_id: str) -> None:
+    def __init__(self, target: Target, run_id: str, tune: bool = False) -> None:
         self.recording = Path(target.host or "").expanduser()
         self.environment = recorded_environment(target.name, self.recording)
         self.bytes_sent = {"blobs": 0, "jobs": 0}
@@ -28,9 +28,11 @@ class Replay:
     def send(self, blobs: Iterable[Blob]) -> None:
         """A recording needs none."""
 
-    def run(self, job: Job, on_progress: OnProgress) -> None:
+    def run(self, job: Job, on_progress: OnProgress) -> int | None:
         if not (self.recording / job.id / "state.json").exists():
             raise JobFailed(f"{self.recording} holds no job {job.id}", "ask only for the cases that were recorded")
+        host_ns: int | None = json.loads((self.recording / job.id / "piece.json").read_text()).get("host_ns")
+        return host_ns
 
     def fetch(self, job: Job, folder: Path) -> None:
         shutil.copytree(self.recording / job.id, folder, dirs_exist_ok=True)

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ END_S = 10.0
 class ServerConnection:
     """A Connection to a server that `argv` starts."""
 
-    def __init__(self, target: Target, run_id: str, argv: Sequence[str], workdir: str) -> None:
+    def __init__(self, target: Target, run_id: str, argv: Sequence[str], workdir: str, tune: bool = False) -> None:
         self.target = target
         self.bytes_sent = {"blobs": 0, "jobs": 0}
         self._there: set[str] = set()  # blobs that the device is known to have
@@ -43,7 +44,7 @@ class ServerConnection:
         )
         self._closed = threading.Event()
         try:
-            self._say({"op": "hello", "workdir": workdir, "run_id": run_id, "who": whoami(run_id)})
+            self._say({"op": "hello", "workdir": workdir, "run_id": run_id, "who": whoami(run_id), "tune": tune})
             ready = self._hear("ready")
             self.environment: Environment = TypeAdapter(Environment).validate_python(ready["environment"])
         except BaseException:
@@ -62,12 +63,18 @@ class ServerConnection:
             self.bytes_sent["blobs"] += len(data)
         self._there |= set(by_hash)
 
-    def run(self, job: Job, on_progress: OnProgress) -> None:
+    def run(self, job: Job, on_progress: OnProgress) -> int | None:
         blobs = {name: blob.sha256 for name, blob in job.blobs.items()}
         message = {"op": "job", "job_id": job.id, "job": job.spec, "blobs": blobs, "limit_s": job.limit_s}
+        if job.start_temperature_c is not None:
+            message |= {"start_temperature_c": job.start_temperature_c, "cooldown_timeout_s": job.cooldown_timeout_s}
         self.bytes_sent["jobs"] += self._say(message)
-        while (answer := self._hear("progress", "done"))["event"] == "progress":
-            on_progress(answer["done"], answer["of"])
+        seen_ns: dict[str, int] = {}
+        while (answer := self._hear("cooling", "begin", "progress", "end", "done"))["event"] != "done":
+            seen_ns[answer["event"]] = time.monotonic_ns()
+            if answer["event"] == "progress":
+                on_progress(answer["done"], answer["of"])
+        return seen_ns["end"] - seen_ns["begin"] if "begin" in seen_ns and "end" in seen_ns else None
 
     def fetch(self, job: Job, folder: Path) -> None:
         self._say({"op": "fetch", "job_id": job.id})

@@ -15,12 +15,12 @@ from harness.records import Target
 class Ssh(ServerConnection):
     """Runs the device code with the Python of the target's venv, which `harness setup` made."""
 
-    def __init__(self, target: Target, run_id: str) -> None:
+    def __init__(self, target: Target, run_id: str, tune: bool = False) -> None:
         self.link = Link(target)
         try:
             code = install_code(self.link)
             argv = [str(venv_python(target)), "-I", str(code), "serve"]
-            super().__init__(target, run_id, self.link.argv(argv), target.workdir)
+            super().__init__(target, run_id, self.link.argv(argv), target.workdir, tune)
         except BaseException:
             self.link.close()
             raise

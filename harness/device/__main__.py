@@ -1,8 +1,9 @@
-"""`serve` answers the host for one run; `job DIR` measures what DIR/job.json says, once, in this process."""
+"""`serve` answers the host for one run; `job DIR` measures what DIR/job.json says, once, in this process;
+`restore SETTINGS` puts back what tuning changed, when its stdin ends."""
 
 import sys
 
-from device import job, serve  # type: ignore[import-not-found] # the package of the zipapp
+from device import job, serve, tune  # type: ignore[import-not-found] # the package of the zipapp
 
 
 def main(argv):
@@ -10,7 +11,9 @@ def main(argv):
         return serve.main()
     if argv[:1] == ["job"] and len(argv) == 2:
         return job.main(argv[1])
-    sys.stderr.write("usage: serve | job DIR\n")
+    if argv[:1] == ["restore"] and len(argv) == 2:
+        return tune.main(argv[1])
+    sys.stderr.write("usage: serve | job DIR | restore SETTINGS\n")
     return 2
 
 

@@ -2,7 +2,6 @@
 
 import glob
 import os
-import platform
 import shutil
 import sys
 import time
@@ -54,21 +53,12 @@ def has(module):
     return importlib.util.find_spec(module) is not None
 
 
-def undervoltage():
-    """The second source of it: the rpi_volt hwmon alarm, 1, 0 or None for unknown."""
-    for folder in glob.glob("/sys/class/hwmon/hwmon*"):
-        if sensors.read(folder + "/name") == "rpi_volt":
-            return sensors.read_int(folder + "/in0_lcrit_alarm")
-    return None
-
-
 def look(workdir):
     workdir = os.path.expanduser(workdir)
     disk = existing(workdir)
     return {
         "environment": sensors.environment(),
         "state": sensors.state(),
-        "glibc": platform.libc_ver()[1] or None,
         "executable": sys.executable,
         "has_venv": has("venv") and has("ensurepip"),
         "system_numpy": has("numpy"),
@@ -78,6 +68,5 @@ def look(workdir):
         "time_s": time.time(),
         "holder": lock.holder(),
         "neighbours": neighbours(),
-        "undervoltage_alarm": undervoltage(),
         "can_vcgencmd": shutil.which("vcgencmd") is not None,
     }

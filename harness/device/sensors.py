@@ -7,6 +7,7 @@ import platform
 import re
 import struct
 import subprocess
+import time
 from importlib import metadata
 
 
@@ -113,6 +114,11 @@ def environment():
         "memory_bytes": memory_bytes(),
         "os": os_name(),
         "kernel": platform.release(),
+        "firmware": vcgencmd_text("version"),
+        "glibc": platform.libc_ver()[1] or None,
+        "frequency_min_hz": cpufreq_hz("scaling_min_freq"),
+        "frequency_max_hz": cpufreq_hz("scaling_max_freq"),
+        "affinity": sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
         "python": platform.python_version(),
         "numpy": package_version("numpy"),
         "boot_id": read("/proc/sys/kernel/random/boot_id"),
@@ -133,9 +139,34 @@ def frequency_hz():
     return int(measured) if measured and measured.isdigit() else asked_hz
 
 
+def undervoltage_alarm():
+    """The second source of under-voltage: 1 while it lasts, 0, or None for unknown."""
+    for folder in glob.glob("/sys/class/hwmon/hwmon*"):
+        if read(folder + "/name") == "rpi_volt":
+            return read_int(folder + "/in0_lcrit_alarm")
+    return None
+
+
+def canary_ns():
+    """How long a fixed loop takes: the best of twenty, so that a slow clock counts and a passing neighbour does not."""
+    best = None
+    for _ in range(20):
+        begin, total = time.perf_counter_ns(), 0
+        for n in range(20000):
+            total += n
+        taken = time.perf_counter_ns() - begin
+        best = taken if best is None else min(best, taken)
+    return best
+
+
+def cpufreq_hz(name):
+    return read_int("/sys/devices/system/cpu/cpu0/cpufreq/" + name, 1000)
+
+
 def state():
     """What the device looks like now: read before and after a round, never during one."""
     return {
+        "undervoltage_alarm": undervoltage_alarm(),
         "temperature_c": temperature_c(),
         "frequency_hz": frequency_hz(),
         "governor": read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),

@@ -3,10 +3,11 @@
 Messages are JSON lines, from the host on stdin and to it on a private duplicate of fd 1 (native code prints to fd 1).
 A message may carry bytes: it then holds "size" and "sha256", and so many bytes follow its line.
 
-host   → hello {workdir, run_id, who} · missing {sha256: […]} · blob {sha256, size}+bytes
+host   → hello {workdir, run_id, who, tune} · missing {sha256: […]} · blob {sha256, size}+bytes
          job {job_id, job, blobs, limit_s} · fetch {job_id} · fetched {job_id} · alive
-device → ready {environment} · busy {holder} · missing {sha256: […]} · progress {job_id, done, of}
-         done {job_id} · file {job_id, name, size, sha256}+bytes · sent {job_id} · error {what}
+device → ready {environment} · busy {holder} · missing {sha256: […]} · cooling {job_id, temperature_c}
+         begin {job_id} · progress {job_id, done, of} · end {job_id} · done {job_id}
+         file {job_id, name, size, sha256}+bytes · sent {job_id} · error {what}
 
 The server ends with its stdin, or when nothing was heard for 30 s: a broken link leaves nothing running.
 Finished jobs stay spooled in workdir/spool/<run>/<job> until the host has them, so that a resumed run finds them.
@@ -26,7 +27,7 @@ import sys
 import threading
 import time
 
-from . import engines, lock, sensors
+from . import engines, lock, sensors, tune
 
 SILENCE_S = 30
 END_S = 5  # for what is under way when the host is gone
@@ -150,13 +151,38 @@ class Server:
                 file.write(text)
 
     def measure(self, folder, message):
-        before, begin = sensors.state(), time.monotonic_ns()
+        """The job between two looks at the device. The host times it too, to check this clock."""
+        waited_s = self.cool(message)
+        before, canary = sensors.state(), sensors.canary_ns()
+        self.channel.say("begin", job_id=message["job_id"])
+        begin = time.monotonic_ns()
         code = self.child(folder, message)
-        state = {"before": before, "exit": code, "device_ns": time.monotonic_ns() - begin, "after": sensors.state()}
+        device_ns = time.monotonic_ns() - begin
+        self.channel.say("end", job_id=message["job_id"])
+        state = {
+            "exit": code,
+            "device_ns": device_ns,
+            "canary_ns": [canary, sensors.canary_ns()],
+            "waited_s": waited_s,
+            "start_temperature_c": message.get("start_temperature_c"),
+            "before": before,
+            "after": sensors.state(),
+        }
         if not self.ended.is_set():
             with open(os.path.join(folder, "state.json.part"), "w") as file:
                 json.dump(state, file)
             os.replace(os.path.join(folder, "state.json.part"), os.path.join(folder, "state.json"))
+
+    def cool(self, message):
+        """Waits until the chip is at or under the temperature to start at, or as long as that may take → seconds."""
+        limit_c, begin = message.get("start_temperature_c"), time.monotonic()
+        while limit_c is not None and not self.silent():
+            celsius, waited = sensors.temperature_c(), time.monotonic() - begin
+            if celsius is None or celsius <= limit_c or waited >= message["cooldown_timeout_s"]:
+                break
+            self.channel.say("cooling", job_id=message["job_id"], temperature_c=celsius)
+            time.sleep(1)
+        return time.monotonic() - begin
 
     def child(self, folder, message):
         """The exit code of `job DIR`, in a process group of its own, ended with the host or at its time limit."""
@@ -238,6 +264,11 @@ def main():
     if held is None:
         channel.say("busy", holder=holder)
         return 1
+    try:
+        guard = tune.start() if hello.get("tune") else None
+    except OSError as error:
+        channel.say("error", what="tuning: %s" % error)
+        return 1
     server = Server(channel, hello)
     environment = dict(sensors.environment(), runtimes=engines.installed())
     channel.say("ready", environment=environment)
@@ -251,5 +282,7 @@ def main():
         code = 1
         with contextlib.suppress(OSError):  # the host may be what failed
             channel.say("error", what="%s: %s" % (type(error).__name__, error))
+    if guard:
+        tune.stop(guard)
     # The listener may be blocked in a read of stdin that never ends; it must not hold up the exit, or abort it.
     os._exit(code)

@@ -34,7 +34,7 @@ def doctor(target: Target, look: Look) -> Iterator[Finding]:
 
 def python_finding(target: Target, look: Look) -> Finding:
     e = look.environment
-    text = f"Python {e.python}, {e.machine}, {e.userland_bits}-bit userland, glibc {look.glibc or 'unknown'}"
+    text = f"Python {e.python}, {e.machine}, {e.userland_bits}-bit userland, glibc {e.glibc or 'unknown'}"
     if target.kind == "ssh" and not look.has_venv:
         return Finding("problem", "python", f"{text}; it cannot make a venv", "apt install python3-venv on the device")
     return Finding("ok", "python", text)
@@ -88,7 +88,7 @@ def throttle_finding(target: Target, look: Look) -> Finding:
         return Finding("note", "throttling", f"unknown: {why}", "a throttled round cannot be told from a slow one")
     bits = int(flags, 16)
     live = [name for bit, name in THROTTLE_BITS.items() if bits & bit]
-    if live or look.undervoltage_alarm:
+    if live or look.state.undervoltage_alarm:
         words = ", ".join(live or ["under-voltage"])
         return Finding("problem", "throttling", f"{words} now ({flags})", "a better power supply, or cooling")
     if bits:

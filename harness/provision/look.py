@@ -31,7 +31,6 @@ class Look:
 
     environment: Environment
     state: DeviceState
-    glibc: str | None
     executable: str
     has_venv: bool
     system_numpy: bool
@@ -41,7 +40,6 @@ class Look:
     time_s: float
     holder: str | None
     neighbours: tuple[tuple[str, float], ...]
-    undervoltage_alarm: int | None
     can_vcgencmd: bool
 
 
@@ -88,4 +86,4 @@ def wanted_releases(target: Target, look: Look) -> dict[str, Release | None]:
     machine = e.machine or ""
     if machine == "aarch64" and e.userland_bits == 32:
         machine = "armv7l"  # a 64-bit kernel under a 32-bit userland
-    return {name: release_for(name, machine, e.python or "", look.glibc or "") for name in target.runtimes}
+    return {name: release_for(name, machine, e.python or "", e.glibc or "") for name in target.runtimes}

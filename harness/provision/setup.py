@@ -78,7 +78,7 @@ def download(look: Look, needed: list[str], folder: Path) -> list[Path]:
     """The wheels that fit the device, from this machine's own package index."""
     e = look.environment
     machine = "armv7l" if e.userland_bits == 32 else e.machine
-    minor = int((look.glibc or "2.17").split(".")[1])
+    minor = int((look.environment.glibc or "2.17").split(".")[1])
     platforms = [f"manylinux_2_{n}_{machine}" for n in range(minor, 16, -1)] + [f"manylinux2014_{machine}"]
     version = ".".join((e.python or "").split(".")[:2])
     argv = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--only-binary=:all:",

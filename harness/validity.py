@@ -1,0 +1,83 @@
+"""Whether a round may be believed: valid, flagged (believed, and said so) or invalid (measured again), with reasons.
+
+What is unknown gives no reason: a device without sensors is told by its unknown state, not by a flag on every round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from harness.records import Round
+
+THROTTLE_FLAGS = ("under-voltage", "frequency capped", "throttled", "soft temperature limit")
+STICKY_SHIFT = 16  # bits 16–19: the same has happened since the board was switched on
+CLOCK_TOLERANCE = 0.01
+CLOCK_SLACK_NS = 20_000_000  # what the two messages around a round may take on their way
+CANARY_TOLERANCE = 1.10
+
+
+def judged(piece: Round) -> Round:
+    """The round with its status and reasons. A failed one stays as it is."""
+    if piece.status == "failed":
+        return piece
+    invalid = (*throttled(piece), *rebooted(piece), *wrong_clock(piece))
+    flagged = (*throttled_before(piece), *warm(piece), *disturbed(piece))
+    status = "invalid" if invalid else "flagged" if flagged else "valid"
+    return replace(piece, status=status, reasons=(*invalid, *flagged))
+
+
+def bits(flags: str | None) -> int | None:
+    """ "0x50005" → its number; None where it is unknown or no number."""
+    try:
+        return int(flags, 16) if flags is not None else None
+    except ValueError:
+        return None
+
+
+def names(mask: int) -> str:
+    return ", ".join(name for n, name in enumerate(THROTTLE_FLAGS) if mask >> n & 1)
+
+
+def throttled(piece: Round) -> Iterator[str]:
+    """A live flag at either end, one that came up in between, or the power supply's own alarm."""
+    before, after = bits(piece.before.throttled), bits(piece.after.throttled)
+    live = ((before or 0) | (after or 0)) & 0xF
+    if live:
+        yield f"{names(live)} during the round"
+    elif before is not None and after is not None and (appeared := (after & ~before) >> STICKY_SHIFT & 0xF):
+        yield f"{names(appeared)} happened during the round"
+    if piece.before.undervoltage_alarm or piece.after.undervoltage_alarm:
+        yield "under-voltage alarm of the power supply"
+
+
+def throttled_before(piece: Round) -> Iterator[str]:
+    if sticky := (bits(piece.before.throttled) or 0) >> STICKY_SHIFT & 0xF:
+        yield f"{names(sticky)} happened some time before the round"
+
+
+def rebooted(piece: Round) -> Iterator[str]:
+    before, after = piece.before.boot_id, piece.after.boot_id
+    if before and after and before != after:
+        yield "the device was switched off and on"
+
+
+def wrong_clock(piece: Round) -> Iterator[str]:
+    """A Pi 4's counter runs slow under about 300 MHz: the host's clock tells."""
+    if piece.device_ns is None or piece.host_ns is None:
+        return
+    apart_ns = abs(piece.device_ns - piece.host_ns)
+    if apart_ns > CLOCK_TOLERANCE * piece.host_ns + CLOCK_SLACK_NS:
+        yield f"its clock and the host's are {100 * apart_ns / piece.host_ns:.1f} % apart over the round"
+
+
+def warm(piece: Round) -> Iterator[str]:
+    celsius, limit = piece.before.temperature_c, piece.start_temperature_c
+    if celsius is not None and limit is not None and celsius > limit:
+        yield f"started at {celsius:.0f} °C, over {limit:.0f} °C, after {piece.waited_s or 0:.0f} s of cooling"
+
+
+def disturbed(piece: Round) -> Iterator[str]:
+    if piece.canary_ns and max(piece.canary_ns) > CANARY_TOLERANCE * min(piece.canary_ns):
+        ratio = max(piece.canary_ns) / min(piece.canary_ns)
+        yield f"a fixed loop took {ratio:.2f}× as long at one end of the round as at the other: throttled or disturbed"
