@@ -20,7 +20,7 @@ from harness.dataset import Dataset
 from harness.device import tensors
 from harness.errors import BuildError
 from harness.experiment import Experiment
-from harness.keras_process import KerasProcess
+from harness.keras_process import KerasProcess, TensorFlowMissing
 from harness.records import Variant
 from harness.samples import SUSPECT_AGREEMENT, agreement
 
@@ -104,6 +104,8 @@ class Builder:
         make = lambda folder: self.convert(keras, name, model_path, wanted, folder)  # noqa: E731
         try:
             folder = self.make(f"building {name}", "variants", key, make)
+        except TensorFlowMissing:
+            raise
         except Exception as error:  # whatever a converter throws is that variant's row, and the others go on
             return Variant(name, name, status="failed", reason=f"conversion failed: {first_line(error)}")
         return read_variant(name, folder)

@@ -20,6 +20,10 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+class TensorFlowMissing(BuildError):
+    """The extra `build` is not installed: nothing can be built, which is no variant's fault."""
+
+
 class KerasProcess:
     """Calls functions where TensorFlow may be imported. What they print goes to a log file."""
 
@@ -39,7 +43,7 @@ class KerasProcess:
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """function(*args) over there. Raises what it raised, or BuildError where the process died of it."""
         if find_spec("tensorflow") is None:
-            raise BuildError(
+            raise TensorFlowMissing(
                 "TensorFlow is not installed, and there is something to build", "pip install edge-harness[build]"
             )
         if self._pool is None:

@@ -58,8 +58,8 @@ class Work:
 def cases_of(
     variants: Sequence[Variant], target: Target, runtimes: Sequence[str], threads: Sequence[int]
 ) -> tuple[Case, ...]:
-    """Every combination, in a stable order."""
-    return tuple(Case(v.name, target.name, r, t) for v, r, t in product(variants, runtimes, threads))
+    """Every combination, each once, in a stable order."""
+    return tuple(dict.fromkeys(Case(v.name, target.name, r, t) for v, r, t in product(variants, runtimes, threads)))
 
 
 def measurable(work: Work, environment: Environment) -> tuple[Case, ...]:
