@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 import struct
 from collections import Counter
 from collections.abc import Iterator
@@ -21,7 +23,8 @@ class Artifact:
     """Facts read from the file, not from what the converter was asked for.
 
     weights: dtype → how many constant values are of it. activations: dtypes between ops, conversions at the edges
-    aside.
+    aside. activation_bytes: of all tensors that are no constants, an upper bound of what a runtime lets them share;
+    None where one has no fixed size.
     """
 
     inputs: tuple[Tensor, ...]
@@ -29,6 +32,7 @@ class Artifact:
     ops: tuple[str, ...]
     weights: dict[str, int]
     activations: frozenset[str]
+    activation_bytes: int | None = None
 
 
 def inspect(path: Path) -> Artifact:
@@ -54,6 +58,7 @@ def inspect(path: Path) -> Artifact:
         tuple(op for op, _ in operators(schema, model)),
         dict(weights),
         frozenset(activation_dtypes(schema, model, dtypes)),
+        activation_bytes(model, dtypes),
     )
 
 
@@ -99,6 +104,19 @@ def values_in(tensor: Any) -> int:
     for length in tensor.shape if tensor.shape is not None else []:
         count *= int(length)
     return count
+
+
+def activation_bytes(model: Any, dtypes: dict[int, str]) -> int | None:
+    """Bytes of every tensor that is no constant, as if each had memory of its own. A batch that is open counts as 1."""
+    sizes = [tensor_bytes(t, dtypes[t.type]) for t in model.subgraphs[0].tensors if not is_constant(model, t)]
+    known = [size for size in sizes if size is not None]
+    return sum(known) if len(known) == len(sizes) else None
+
+
+def tensor_bytes(tensor: Any, dtype: str) -> int | None:
+    """None for strings, resources and variants, which have no fixed size."""
+    bits = re.match(r"[a-z]+(\d+)", dtype.replace("bool", "bool8"))  # the schema's names say it: bfloat16, int4
+    return math.ceil(values_in(tensor) * int(bits[1]) / 8) if bits else None
 
 
 def as_tensor(tensor: Any, dtypes: dict[int, str]) -> Tensor:

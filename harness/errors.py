@@ -8,6 +8,7 @@ HarnessError              exit 2 unless noted
 └── TargetError           exit 3: the device or the link to it
     ├── TargetUnreachable     try again
     ├── TargetBusy            another run holds the device
+    ├── NoPython              the device has none that runs our code
     └── JobFailed             the device's own code failed; carries its traceback
 """
 
@@ -50,6 +51,10 @@ class TargetUnreachable(TargetError):
 
 class TargetBusy(TargetError):
     """Another run holds the device."""
+
+
+class NoPython(TargetError):
+    """The device has no Python, or one too old for our code."""
 
 
 class JobFailed(TargetError):

@@ -82,14 +82,20 @@ def measure(work: Work, connection: Connection, folder: Path, watcher: Watcher) 
     for job in [*shards, *rounds]:
         if job.case in broken:
             continue
-        for again in attempts(job):
-            watcher.job(again)
-            piece = obtain(again, connection, folder, watcher)
+        for piece in tried(job, connection, folder, watcher):
             yield piece
-            if piece.status != "invalid":
-                break
         if piece.status == "failed":
             broken |= {c for c in cases if c == job.case or (job.kind == "outputs" and same_but_threads(c, job.case))}
+
+
+def tried(job: Job, connection: Connection, folder: Path, watcher: Watcher) -> Iterator[Round | Shard]:
+    """The job's piece, or where that is invalid every attempt at it: the last one counts."""
+    for again in attempts(job):
+        watcher.job(again)
+        piece = obtain(again, connection, folder, watcher)
+        yield piece
+        if piece.status != "invalid":
+            return
 
 
 def obtain(job: Job, connection: Connection, folder: Path, watcher: Watcher) -> Round | Shard:

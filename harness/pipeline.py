@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from harness import __version__
+from harness.aa.result import of_run
 from harness.build import Built, build
 from harness.cache import Cache, version
 from harness.compare import compare
@@ -97,7 +98,7 @@ def conclude(path: Path) -> Comparison:
     """Everything that is derived from a run, as far as it came: tables, report. Can be done again at any time."""
     comparison = compare(load(path))
     write_tables(comparison, path)
-    write_report(comparison, comparison.run.inputs[0], path)
+    write_report(comparison, comparison.run.inputs[0], path, of_run(path.parent.parent, comparison.run))
     return comparison
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter
 
+from harness.connections.said import harmless
 from harness.device.job import PHASES, TIMING
 from harness.errors import StoreError
 from harness.records import Case, DeviceState, Job, Round, Shard, Tensor
@@ -83,9 +84,10 @@ def _round(folder: Path, label: Label, result: Mapping[str, Any], state: Mapping
         after=_STATE.validate_python(state["after"]),
         device_ns=_COUNT.validate_python(state["device_ns"]),
         host_ns=label.host_ns,
-        canary_ns=_CANARY.validate_python(state.get("canary_ns", ())),
+        canary_ns=_CANARY.validate_python(result.get("canary_ns", ())),
         waited_s=_SECONDS.validate_python(state.get("waited_s")),
         start_temperature_c=_SECONDS.validate_python(state.get("start_temperature_c")),
+        started_s=_SECONDS.validate_python(state.get("started_s")),
     )
 
 
@@ -122,4 +124,5 @@ def _shard(folder: Path, label: Label, result: Mapping[str, Any]) -> Shard:
 
 
 def one_line(error: str) -> str:
-    return " ".join(error.split())[:300]
+    text: str = harmless(" ".join(error.split())[:300])
+    return text

@@ -186,6 +186,7 @@ class Round:
     canary_ns: tuple[int, ...] = ()  # a fixed loop before and after
     waited_s: float | None = None  # for the chip to cool to start_temperature_c
     start_temperature_c: float | None = None
+    started_s: float | None = None  # Unix time by the device's clock, which may jump: only the order is read off it
 
 
 @dataclass(frozen=True)
@@ -230,6 +231,7 @@ class Run:
     path: Path
     finished: bool
     provenance: dict[str, object] = field(default_factory=dict)
+    hashes: dict[str, str] = field(default_factory=dict)  # sha256 of "model", "train", "test" (inputs and labels)
 
     def variant(self, name: str) -> Variant:
         return next(v for v in self.variants if v.name == name)
@@ -246,12 +248,13 @@ class Change:
     metric: str
     unit: str
     better: str  # lower, higher, "" where neither
-    against: str  # keras, float32, "" where the metric stands alone
+    against: str  # keras, float32, reference (a stored run), "" where the metric stands alone
     baseline: float | None
     value: float | None
     low: float | None = None
     high: float | None = None
     method: str = ""
+    kind: str = ""  # against a reference: improved, similar, regressed, not_comparable, missing; "" is not judged
 
 
 @dataclass(frozen=True)
@@ -286,3 +289,44 @@ class Comparison:
 
     def change(self, case: Case, metric: str) -> Change | None:
         return next((c for c in self.changes if c.case == case and c.metric == metric), None)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one rule of a policy says of one row, with every number in `unit`.
+
+    case: None where the rule matched no row. outcome: pass, fail, inconclusive, invalid, not_comparable, missing.
+    holds: it passed, or it is inconclusive and the rule only warns then. low, high: the interval whose ends are the
+    one-sided limits at the rule's confidence. p: one-sided, of a row as good if the truth were at the limit; answers
+    alone have one.
+    """
+
+    rule: int  # from 1
+    words: str
+    case: Case | None
+    metric: str
+    outcome: str
+    holds: bool
+    unit: str = ""
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    limit: float | None = None
+    p: float | None = None
+    method: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a run may ship. outcome: pass, or the worst that keeps it from shipping. ships: the variants for which
+    every rule that names them holds. policy: where it was read. reference: the id of the stored run it stands against.
+    """
+
+    run_id: str
+    policy: str
+    mode: str  # all, any
+    outcome: str
+    findings: tuple[Finding, ...]
+    ships: tuple[str, ...] = ()
+    reference: str = ""

@@ -1,10 +1,12 @@
 """The statistics of the harness: pure functions of numbers, each formula with its source. Nothing here reads or prints.
 
-Three designs, and the functions that serve them:
+Five designs, and the functions that serve them:
 
     paired proportions    one test set, two models       tango, mcnemar_exact, mcnemar_midp, smallest_n_to_pass
     paired rounds         one process a round and case   ratio_interval, rounds_interval, smallest_detectable_effect
+    unpaired rounds       two sessions                   welch_ratio_interval
     one process           invokes in order               order_statistic_ranks, estimable, effective_sample_size
+    one proportion        k of n                         clopper_pearson
 
 and the distances between two sets of outputs: js_divergence, expected_calibration_error, sqnr_db.
 Only scipy.special is used: importing scipy.stats costs half a second.
@@ -18,7 +20,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import bdtr, nctdtrinc, ndtri, rel_entr, stdtrit
+from scipy.special import bdtr, betaincinv, nctdtrinc, ndtri, rel_entr, stdtrit
+
+CLAIM_ROUNDS = 6  # with fewer, a two-sided sign-flip test over rounds cannot reach p < .05
 
 
 @dataclass(frozen=True)
@@ -49,14 +53,14 @@ def _tango_low(b: int, c: int, n: int, z: float) -> float:
     """The δ under (b − c)/n where the score is z, by bisection: the score falls from ∞ to 0 on the way."""
     low, high = -1.0, (b - c) / n
     while low < (middle := (low + high) / 2) < high:
-        if _tango_score(b, c, n, middle) > z:
+        if tango_score(b, c, n, middle) > z:
             low = middle
         else:
             high = middle
     return high
 
 
-def _tango_score(b: int, c: int, n: int, delta: float) -> float:
+def tango_score(b: int, c: int, n: int, delta: float) -> float:
     """Tango's z(δ), where q is the maximum-likelihood estimate of c's proportion when the true drop is δ."""
     linear = -b - c + (2 * n - b + c) * delta
     constant = -c * delta * (1 - delta)
@@ -129,6 +133,27 @@ def smallest_detectable_effect(rounds: int, sd: float = 1.0) -> float:
     return float(nctdtrinc(rounds - 1, 0.20, critical)) * sd / math.sqrt(rounds)
 
 
+# --- unpaired rounds -----------------------------------------------------------------------------------------------
+
+
+def welch_ratio_interval(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) -> tuple[float, Interval]:
+    """The ratio b/a of geometric means and its limits, from per-round values (> 0) that share no round.
+
+    d ± t_ν·√(v_a + v_b), exponentiated: d = mean(ln b) − mean(ln a), v = s²/R of each side's logarithms, and
+    ν = (v_a + v_b)² / (v_a²/(R_a − 1) + v_b²/(R_b − 1)) (Welch, Biometrika 34, 1947, 28–35). It holds the variance
+    between rounds; what varies between the sessions that a and b come from is not in it. Raises ValueError under two
+    rounds on either side.
+    """
+    first, second = _logs(a), _logs(b)
+    ratio = math.exp(second.mean() - first.mean())
+    va, vb = (float(logs.var(ddof=1)) / len(logs) for logs in (first, second))
+    if va + vb == 0:
+        return ratio, Interval(ratio, ratio)
+    freedom = (va + vb) ** 2 / (va**2 / (len(first) - 1) + vb**2 / (len(second) - 1))
+    half = float(stdtrit(freedom, _upper_tail(confidence))) * math.sqrt(va + vb)
+    return ratio, Interval(ratio * math.exp(-half), ratio * math.exp(half))
+
+
 # --- one process ---------------------------------------------------------------------------------------------------
 
 
@@ -171,6 +196,22 @@ def effective_sample_size(series: ArrayLike) -> float:
     pairs = autocovariance.reshape(-1, 2).sum(axis=1) / autocovariance[0]
     positive = np.logical_and.accumulate(pairs > 0)
     return n / max(1.0, 2 * float(pairs[positive].sum()) - 1)
+
+
+# --- one proportion ------------------------------------------------------------------------------------------------
+
+
+def clopper_pearson(k: int, n: int, confidence: float = 0.95) -> Interval:
+    """Exact limits of a proportion that was seen k times in n (Clopper & Pearson, Biometrika 26, 1934, 404–413).
+
+    Quantiles of beta distributions: α/2 of Beta(k, n − k + 1) and 1 − α/2 of Beta(k + 1, n − k). Raises ValueError.
+    """
+    if not 0 <= k <= n or n < 1:
+        raise ValueError(f"impossible counts: {k} of {n}")
+    upper = _upper_tail(confidence)
+    low = float(betaincinv(k, n - k + 1, 1 - upper)) if k else 0.0
+    high = float(betaincinv(k + 1, n - k, upper)) if k < n else 1.0
+    return Interval(low, high)
 
 
 # --- distances between outputs -------------------------------------------------------------------------------------

@@ -151,6 +151,7 @@ def load(path: Path) -> Run:
         path=path,
         finished=header.finished,
         provenance=header.provenance,
+        hashes=header.hashes,
     )
 
 

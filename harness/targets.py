@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shlex
+import shutil
 import subprocess
 import tomllib
 from fnmatch import fnmatchcase
@@ -67,6 +69,8 @@ def read_target(path: Path) -> Target:
         key = ".".join(map(str, first["loc"]))
         known = ", ".join(TargetFile.model_fields)
         raise ConfigError(f"{path}: {key}: {first['msg']}", f"the keys are {known}") from error
+    if re.match(r"~[^/]", file.workdir or ""):
+        raise ConfigError(f"{path}: workdir: {file.workdir} is nobody's home here", "write ~/… or a path from /")
     given = file.model_dump(exclude_unset=True, exclude_none=True)
     return Target(path.stem, **({"workdir": local_workdir()} if file.kind == "local" else {}) | given)
 
@@ -82,18 +86,28 @@ def select_targets(patterns: tuple[str, ...], folder: Path) -> tuple[Target, ...
         if not found:
             known_ones = f"known targets: {', '.join(known)}; an ssh destination needs a user@, or a Host in ssh_config"
             raise ConfigError(f"there is no target {pattern!r}", known_ones)
-        chosen |= found
+        for key, target in found.items():
+            if chosen.setdefault(key, target).name in {t.name for k, t in chosen.items() if k != key}:
+                raise ConfigError(f"two of the targets would be called {target.name}", "describe one in targets/")
     return tuple(chosen.values())
 
 
 def is_destination(text: str) -> bool:
     """Whether ssh is meant: user@host, ssh://…, a dotted name, or a Host of the user's ssh_config."""
-    if text.startswith("-") or re.search(r"[\s*?\[\]]", text):
+    if text.startswith("-") or re.search(r"[\s*?\[\]]", text) or "/" in text.removeprefix("ssh://"):
         return False
     if re.search(r"[@.:]", text):
-        return True
+        return bool(safe_name(text))
+    if shutil.which("ssh") is None:
+        return False
     done = subprocess.run(["ssh", "-G", "--", text], capture_output=True, text=True, check=False)
     return f"\nhostname {text}\n".lower() not in f"\n{done.stdout}".lower() and done.returncode == 0
+
+
+def typed(target: Target) -> str:
+    """What a user types for the target: its name, or the destination that it was asked for by. Quoted for a shell."""
+    by_destination = target.host is not None and safe_name(target.host) == target.name
+    return shlex.quote(target.host if by_destination and target.host else target.name)
 
 
 def safe_name(destination: str) -> str:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from harness.connections import code
+from harness.provision.setup import setup
+from harness.records import Target
 from tests.devices import device_source
+from tests.virtual_pi import Board, SetUp, skip, why_not
 
 
 @pytest.fixture
@@ -16,3 +22,60 @@ def own_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     source = device_source(tmp_path)
     monkeypatch.setattr(code, "SOURCE", source)
     return source
+
+
+@pytest.fixture(scope="session")
+def board(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Board]:
+    """An emulated Pi, built, at the end of its cable. A machine that can have none skips; CI may not."""
+    reason = why_not()
+    if reason:
+        skip(reason)
+    board = Board(tmp_path_factory.mktemp("a board") / "virtual pi's")
+    try:
+        board.build()
+        board.lay_cable()
+        yield board
+    finally:
+        board.remove()
+
+
+@pytest.fixture
+def fresh_board(board: Board) -> Board:
+    """Running, as it was built, and known to nobody."""
+    board.do("reset")
+    (board.home / "known_hosts").unlink(missing_ok=True)
+    board.heal()
+    return board
+
+
+@pytest.fixture(scope="session")
+def setting_up(board: Board, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SetUp]:
+    """The board is set up once; every test that wants it so starts from this."""
+    folder = tmp_path_factory.mktemp("set up")
+    said: list[str] = []
+    board.do("reset")
+    board.heal()
+    board.do("trust")
+    begin = time.monotonic()
+    setup(board.write_target(folder), said.append)
+    seconds = time.monotonic() - begin
+    board.save(folder / "overlay")
+    yield SetUp(folder / "overlay", tuple(said), seconds)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def set_up_board(board: Board, setting_up: SetUp) -> Board:
+    board.restore(setting_up.overlay)
+    board.heal()
+    board.do("trust")
+    return board
+
+
+@pytest.fixture
+def pi(set_up_board: Board, tmp_path: Path) -> Iterator[Target]:
+    """The set-up board as a target, described in tmp_path/targets. It is mended after the test."""
+    set_up_board.heal()
+    yield set_up_board.write_target(tmp_path)
+    set_up_board.heal()
+    set_up_board.wait_until_idle(40)

@@ -24,6 +24,7 @@ from harness.records import (
     TargetRecord,
     Variant,
 )
+from tests.synthetic_device import lived
 
 RUNTIMES = {"ai-edge-litert": "2.3.0", "tflite-runtime": "2.14.0"}
 VARIANTS = {  # name → (size in bytes, noise on the logits, output steps, p50 in µs)
@@ -37,6 +38,7 @@ VARIANTS = {  # name → (size in bytes, noise on the logits, output steps, p50 
 FAILED = ("int16x8", "tflite-runtime")
 UNSUPPORTED = ("dynamic_range", "tflite-runtime")
 SUSPECT = ("int8_float_io", "tflite-runtime")
+SMALLEST = {6: 1.435, 8: 1.156, 10: 0.996}  # rounds → smallest detectable effect in standard deviations
 
 
 @cache
@@ -57,8 +59,12 @@ def synthetic(
     threads: tuple[int, ...] = (1,),
     class_names: tuple[str, ...] = tuple("0123456789"),
     finished: bool = True,
+    hot: tuple[str, ...] = (),
 ) -> Comparison:
-    """A comparison as compare makes it, with one failed, one unsupported and one suspect row a target."""
+    """A comparison as compare makes it, with one failed, one unsupported and one suspect row a target.
+
+    hot: targets with sensors that get too warm on the way: some of their rounds are flagged, invalid and repeated.
+    """
     rng = np.random.default_rng(7)
     labels = load_digits().target[:samples].astype(np.int64)
     logits = rng.normal(0, 1.0, (samples, 10))
@@ -68,7 +74,8 @@ def synthetic(
     standings = tuple(_standing(c) for c in cases)
     measured = [s.case for s in standings if s.status in ("ok", "suspect")]
     outputs = {c: (_scores(rng, logits, c, labels),) for c in measured if c.threads == threads[0]}
-    measured_rounds = tuple(_round(rng, c, i, targets.index(c.target)) for i in range(rounds) for c in measured)
+    plain = tuple(_round(rng, c, i, targets.index(c.target)) for i in range(rounds) for c in measured)
+    measured_rounds = lived(plain, hot)
     run = Run(
         run_id="20260101-120000-5f3a",
         experiment="synthetic",
@@ -247,7 +254,8 @@ def _accuracy_changes(case: Case, group: pd.DataFrame) -> list[Change]:
     ]
 
 
-def _latency_changes(rng: np.random.Generator, case: Case, rounds: tuple[Round, ...]) -> list[Change]:
+def _latency_changes(rng: np.random.Generator, case: Case, attempts: tuple[Round, ...]) -> list[Change]:
+    rounds = tuple(r for r in attempts if r.status in ("valid", "flagged"))
     series = [r.timings["timed"][:, 1] / r.timings["timed"][:, 0] / 1e3 for r in rounds if r.case == case]
     changes = [
         Change(case, "size_bytes", "bytes", "lower", "float32", VARIANTS["float32"][0], VARIANTS[case.variant][0]),
@@ -273,6 +281,22 @@ def _latency_changes(rng: np.random.Generator, case: Case, rounds: tuple[Round, 
         ratios = np.log(medians / [np.median(s) for s in series])
         ratio = float(np.exp(ratios.mean()))
         changes.append(Change(case, "speedup_vs_float32", "ratio", "higher", "float32", 1.0, ratio, *_t(ratios)))
+        smallest = 100 * math.expm1(SMALLEST.get(len(ratios), 2.0) * ratios.std(ddof=1))
+        changes.append(Change(case, "smallest_detectable_effect", "%", "", "float32", None, smallest))
+    return [*changes, *_further_changes(case)]
+
+
+def _further_changes(case: Case) -> list[Change]:
+    """What the harness says of the timing itself, and of the file."""
+    alone = [
+        ("set_input", "us", 0.69),
+        ("get_output", "us", 0.79),
+        ("timing_pair", "ns", 55.0),
+        ("ess_share", "fraction", 0.9),
+    ]
+    changes = [Change(case, name, unit, "", "", None, value) for name, unit, value in alone]
+    changes.append(Change(case, "warmup_drift", "%", "", "", None, 0.1, -0.4, 0.6))
+    changes.append(Change(case, "activation_bytes_upper_bound", "bytes", "lower", "float32", 6864.0, 6864.0))
     return changes
 
 

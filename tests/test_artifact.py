@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -49,6 +51,47 @@ def test_facts(name, io, weights, activations):
     assert [op for op in facts.ops if op not in artifact.CONVERTING] == [
         *("RESHAPE", "FULLY_CONNECTED", "FULLY_CONNECTED", "SOFTMAX")
     ]
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_activation_bytes_are_what_the_runtime_sees_between_the_ops(name):
+    """Every tensor that the interpreter keeps, less the constants, which can be read before anything ran."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=str(tflite(name)))
+    held = {t["index"]: t for t in interpreter.get_tensor_details() if t["index"] < tensors_of(name)}
+    sizes = [
+        int(np.prod(t["shape"])) * np.dtype(t["dtype"]).itemsize for n, t in held.items() if n not in constants(name)
+    ]
+    assert artifact.inspect(tflite(name)).activation_bytes == sum(sizes)
+
+
+def graph(name: str) -> tuple:
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(tflite(name).read_bytes(), 0))
+    return model, model.subgraphs[0].tensors
+
+
+def tensors_of(name: str) -> int:
+    return len(graph(name)[1])
+
+
+def constants(name: str) -> set[int]:
+    model, tensors = graph(name)
+    return {n for n, t in enumerate(tensors) if artifact.is_constant(model, t)}
+
+
+@pytest.mark.parametrize(
+    ("dtype", "size"), [("int4", 5), ("bool", 9), ("int8", 9), ("bfloat16", 18), ("float32", 36), ("complex64", 72)]
+)
+def test_a_tensors_bytes_by_its_dtype(dtype, size):
+    assert artifact.tensor_bytes(SimpleNamespace(shape=[3, 3]), dtype) == size
+
+
+@pytest.mark.parametrize("dtype", ["string", "resource", "variant"])
+def test_what_has_no_fixed_size_has_no_bytes(dtype):
+    assert artifact.tensor_bytes(SimpleNamespace(shape=[3, 3]), dtype) is None
 
 
 @pytest.mark.parametrize("name", MADE)

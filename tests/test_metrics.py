@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import statistics
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import binomtest, t
 
+from harness.artifact import inspect
 from harness.metrics import METRICS, Estimate, Observation
 from harness.records import Round, Variant
 from harness.samples import sample_table
 from tests.made_runs import case, scores, timed
+from tests.models import tflite
 
 LABELS = np.random.default_rng(5).integers(0, 3, 40)
 OF_OUTPUTS = ("accuracy", "accuracy_drop", "mcnemar_p", "flips", "flip_rate", "max_abs_diff", "js_p99", "ties")
 OF_SCORES = ("max_abs_diff", "js_p99", "sqnr", "ece")
 OF_ROUNDS = (
     *("latency_p50", "latency_p90", "latency_p99", "latency_mean", "speedup_vs_float32"),
-    *("load", "first_invoke", "peak_rss", "model_rss"),
+    *("smallest_detectable_effect", "ess_share", "warmup_drift"),
+    *("load", "first_invoke", "set_input", "get_output", "timing_pair", "peak_rss", "model_rss"),
 )
 
 
@@ -221,6 +226,100 @@ def test_a_speed_up_needs_two_pairs(shared):
     assert (found.value, found.method) == (None, f"not estimable: {shared} paired rounds")
 
 
+def with_medians(logs: list[float]) -> tuple[Round, ...]:
+    """Rounds whose medians are 1 ms times e to the power of these."""
+    return tuple(timed(case(), n, [round(1e6 * math.exp(log))] * 3) for n, log in enumerate(logs))
+
+
+@pytest.mark.parametrize(("rounds", "factor"), [(6, 1.435), (8, 1.156), (10, 0.996), (15, 0.778), (20, 0.660)])
+def test_the_smallest_difference_that_would_be_found(rounds, factor):
+    """measurement.md: the two-sided effect at 80 % power, in standard deviations of the log ratios."""
+    noise = [0.01 * (-1) ** n for n in range(rounds)]
+    own, control = observation(rounds=with_medians(noise)), observation(rounds=with_medians([0.3] * rounds))
+    found = estimate("smallest_detectable_effect", observation(rounds=own.rounds, control=control))
+    sd = statistics.stdev(noise)
+    assert found.value == pytest.approx(100 * math.expm1(factor * sd), rel=1e-3)
+    assert METRICS["smallest_detectable_effect"].unit == "%"
+
+
+def test_what_the_smallest_difference_says_is_so():
+    """4 in 5 comparisons find a difference of that size, with the interval that the speed-up has."""
+    rng, found = np.random.default_rng(11), 0
+    from harness.metrics.latency import paired
+    from harness.stats import smallest_detectable_effect
+
+    effect = smallest_detectable_effect(10, 0.012)
+    for _ in range(2000):
+        logs = rng.normal(effect, 0.012, 10)
+        result = paired(dict.fromkeys(range(10), 1.0), dict(enumerate(np.exp(logs))))
+        found += not result.limits.low <= 1 <= result.limits.high
+    assert 0.77 < found / 2000 < 0.83
+
+
+@pytest.mark.parametrize("control", [None, observation(name="float32")])
+def test_without_a_control_there_is_no_smallest_difference(control):
+    own = tuple(timed(case(), n, [1000] * 3) for n in range(6))
+    found = estimate("smallest_detectable_effect", observation(rounds=own, control=control))
+    assert (found.value, found.method) == (None, "float32 was not timed beside it")
+
+
+# --- what the series allow to be said -------------------------------------------------------------------------------
+
+
+def autocorrelated(rho: float, seed: int, count: int = 5000) -> list[int]:
+    rng, value, series = np.random.default_rng(seed), 0.0, []
+    for noise in rng.normal(0, 1, count):
+        value = rho * value + noise
+        series.append(int(100_000 + 1000 * value))
+    return series
+
+
+@pytest.mark.parametrize(("rho", "size"), [(0.0, 5000), (0.3, 2692), (0.5, 1667), (0.9, 263)])
+def test_correlated_invokes_are_worth_fewer(rho, size):
+    """measurement.md's check: an AR(1) of 5,000, n·(1 − ρ)/(1 + ρ) effective samples."""
+    rounds = tuple(timed(case(), n, autocorrelated(rho, n)) for n in range(15))
+    assert estimate("ess_share", observation(rounds=rounds)).value == pytest.approx(size / 5000, rel=0.2)
+
+
+def test_the_effective_size_is_the_median_rounds():
+    rounds = (timed(case(), 0, autocorrelated(0.9, 0)), *(timed(case(), n, timings(n, 5000)) for n in (1, 2)))
+    assert estimate("ess_share", observation(rounds=rounds)).value > 0.8
+
+
+def warming(seed: int, percent: float, count: int = 1000) -> list[int]:
+    series = np.array(timings(seed, count), dtype=float)
+    series[: count // 10] *= 1 + percent / 100
+    return [int(ns) for ns in series]
+
+
+@pytest.mark.parametrize("percent", [-8, 0, 5, 40])
+def test_warm_up_drift_is_the_first_tenth_against_the_rest(percent):
+    rounds = tuple(timed(case(), n, warming(n, percent)) for n in range(10))
+    found = estimate("warmup_drift", observation(rounds=rounds))
+    assert found.value == pytest.approx(percent, abs=0.5)
+    assert found.low < found.value < found.high
+    ratios = [math.log(np.median(r.timings["timed"][:100, 1]) / np.median(r.timings["timed"][100:, 1])) for r in rounds]
+    low, high = t.interval(0.95, 9, statistics.mean(ratios), statistics.stdev(ratios) / math.sqrt(10))
+    assert (found.low, found.high) == pytest.approx((100 * math.expm1(low), 100 * math.expm1(high)))
+
+
+def test_warm_up_is_looked_at_and_nothing_is_trimmed():
+    plain, slow = (tuple(timed(case(), n, warming(n, p)) for n in range(6)) for p in (0, 900))
+    assert estimate("warmup_drift", observation(rounds=slow)).value > 800
+    means = [estimate("latency_mean", observation(rounds=rounds)).value for rounds in (plain, slow)]
+    assert means[1] == pytest.approx(1.9 * means[0], rel=0.01)
+
+
+def test_a_round_with_few_timings_has_no_first_tenth():
+    found = estimate("warmup_drift", observation(rounds=(timed(case(), 0, timings(0, 19)),)))
+    assert (found.value, found.method) == (None, "not estimable: a round has under 20 timings")
+
+
+def test_one_round_of_warm_up_has_no_interval():
+    found = estimate("warmup_drift", observation(rounds=(timed(case(), 0, timings(0)),)))
+    assert found.value is not None and found.low is None
+
+
 def test_the_control_is_as_fast_as_itself():
     found = estimate("speedup_vs_float32", observation(rounds=(timed(case(), 0, [1000]),), name="float32"))
     assert (found.value, found.method) == (1.0, "is the control")
@@ -249,5 +348,52 @@ def test_memory_is_the_median_of_the_processes():
 def test_memory_that_no_device_told_is_unknown_not_zero(metric):
     silent = Round(case(), 0, timings=timed(case(), 0, [1000]).timings)
     found = estimate(metric, observation(rounds=(silent,)))
+    assert found.value is None
+    assert found.method.startswith("unknown")
+
+
+# --- what Python's own calls cost, and what flows between the ops -----------------------------------------------------
+
+
+def fed(index: int, set_ns: list[int], get_ns: list[int], pair_ns: float) -> Round:
+    one = timed(case(), index, [1000])
+    series = {"set_input": np.array([[1, ns] for ns in set_ns]), "get_output": np.array([[1, ns] for ns in get_ns])}
+    return dataclasses.replace(one, timings=one.timings | series, timing_pair_ns=pair_ns)
+
+
+def test_feeding_is_the_median_of_the_rounds_medians():
+    rounds = (
+        fed(0, [400, 500, 9000], [700] * 3, 50.0),
+        fed(1, [600] * 3, [900] * 3, 60.0),
+        fed(2, [400] * 3, [800], 90.0),
+    )
+    o = observation(rounds=rounds)
+    assert estimate("set_input", o).value == 0.5
+    assert estimate("get_output", o).value == 0.8
+    assert estimate("timing_pair", o).value == 60.0
+    assert [METRICS[name].unit for name in ("set_input", "get_output", "timing_pair")] == ["us", "us", "ns"]
+
+
+@pytest.mark.parametrize("metric", ["set_input", "get_output", "timing_pair"])
+def test_what_an_old_recording_does_not_hold_is_not_recorded(metric):
+    found = estimate(metric, observation(rounds=(timed(case(), 0, [1000]),)))
+    assert (found.value, found.method) == (None, "not recorded")
+
+
+def of_file(name: str, path: Path | None, control: Observation | None = None) -> Observation:
+    return dataclasses.replace(observation(control=control), variant=Variant(name, name, path))
+
+
+def test_activation_bytes_are_those_of_the_file():
+    control = of_file("float32", tflite("float32"))
+    found = estimate("activation_bytes_upper_bound", of_file("int8", tflite("int8"), control))
+    assert found.value == inspect(tflite("int8")).activation_bytes
+    assert found.baseline == 4 * found.value
+    assert estimate("activation_bytes_upper_bound", control).baseline is None
+
+
+@pytest.mark.parametrize("path", [None, Path("/nonexistent/model.tflite"), Path(__file__)])
+def test_activation_bytes_of_no_file_are_unknown(path):
+    found = estimate("activation_bytes_upper_bound", of_file("int8", path))
     assert found.value is None
     assert found.method.startswith("unknown")

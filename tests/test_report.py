@@ -23,6 +23,7 @@ from harness.records import Case, Change, Comparison, Standing
 from harness.report import FORMATS, render, write_report
 from harness.report.answers import agreement, sample_answers
 from harness.report.gallery import exhibits
+from harness.report.material import Material
 from harness.report.picture import picture_png
 from harness.report.plots.tradeoff import front
 from harness.report.rows import METRICS, SUMMARY, metrics_csv, rows, summary_csv
@@ -57,7 +58,7 @@ def read(text: str) -> list[dict[str, str]]:
 
 
 def words(comparison: Comparison) -> dict[str, str]:
-    return {f.topic: f.text for f in findings(comparison)}
+    return {f.topic: f.text for f in findings(Material(comparison))}
 
 
 def changed(comparison: Comparison, case: Case, metric: str, **values: object) -> Comparison:
@@ -166,7 +167,7 @@ def test_speed_is_claimed_only_where_the_interval_leaves_one_out(comparison: Com
     first = words(comparison)["Speed"].split(" With ")[0]
     assert "int8 is 2.82× as fast (95 % 2.78 to 2.85)" in first
     assert "int16x8 takes 2.20× the time" in first
-    assert first.endswith("no difference is shown for float16.")
+    assert first.endswith("no difference is shown for float16 (a difference under 2.3 % would not be seen).")
     assert "ai-edge-litert is faster than tflite-runtime for 4 of 4 rows" in words(comparison)["Runtimes"]
 
 
@@ -270,7 +271,10 @@ def test_names_are_escaped() -> None:
 
 def test_report_writes_every_file_and_no_other(folder: Path) -> None:
     names = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
-    plots = {f"plots/{n}.png" for n in ("pareto", "latency", "cold-start", "margin", "ecdf", "classes", "sample-0")}
+    plots = {
+        f"plots/{n}.png"
+        for n in ("pareto", "latency", "over-time", "cold-start", "margin", "ecdf", "classes", "sample-0")
+    }
     assert names == {"report.html", "report.md", "summary.csv", "metrics.csv", *plots}
     links = re.findall(r"\]\((plots/[^)]+)\)", (folder / "report.md").read_text())
     assert set(links) == plots

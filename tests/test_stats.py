@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from scipy.optimize import brentq, minimize_scalar
-from scipy.stats import binom, norm, ttest_1samp
+from scipy.stats import binom, norm, ttest_1samp, ttest_ind
 
 from harness import stats
 from harness.stats import Interval
@@ -184,6 +184,56 @@ def test_smallest_detectable_effect_is_found_four_times_in_five():
     rng = np.random.default_rng(3)
     samples = rng.normal(stats.smallest_detectable_effect(10), 1, size=(20_000, 10))
     assert np.mean(ttest_1samp(samples, 0, axis=1).pvalue < 0.05) == pytest.approx(0.80, abs=0.01)
+
+
+# --- two sessions --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("confidence", [0.80, 0.95, 0.99])
+@pytest.mark.parametrize(
+    ("a", "b"), [(A, B), (A, [9.1, 12.9, 10.4]), ([5.0, 5.01, 5.0, 4.99], [5.1, 5.9]), ([3e-9, 4e-9], [2e9, 3e9, 9e9])]
+)
+def test_welch_ratio_interval_is_scipys_welch_test_of_the_logarithm(a, b, confidence):
+    ratio, limits = stats.welch_ratio_interval(a, b, confidence)
+    logs = ttest_ind(np.log(b), np.log(a), equal_var=False).confidence_interval(confidence)
+    assert ratio == pytest.approx(geometric_mean(b) / geometric_mean(a))
+    assert (limits.low, limits.high) == pytest.approx((math.exp(logs.low), math.exp(logs.high)))
+
+
+def geometric_mean(values: list[float]) -> float:
+    """The geometric mean from its definition."""
+    return math.prod(value ** (1 / len(values)) for value in values)
+
+
+def test_welch_ratio_interval_the_other_way_round_is_the_inverse():
+    ratio, limits = stats.welch_ratio_interval(A, B[:4])
+    inverse, reverse = stats.welch_ratio_interval(B[:4], A)
+    assert (1 / inverse, 1 / reverse.high, 1 / reverse.low) == pytest.approx((ratio, limits.low, limits.high))
+
+
+def test_welch_ratio_interval_covers_where_rounds_vary_unequally():
+    """6 quiet rounds against 10 that vary four times as much, true ratio 1.05; pooled variances would cover 99 %."""
+    rng = np.random.default_rng(4)
+    quiet, loud = np.exp(rng.normal(0, 0.01, (4_000, 6))), 1.05 * np.exp(rng.normal(0, 0.04, (4_000, 10)))
+    limits = [stats.welch_ratio_interval(a, b)[1] for a, b in zip(quiet, loud, strict=True)]
+    assert np.mean([one.low <= 1.05 <= one.high for one in limits]) == pytest.approx(0.95, abs=0.012)
+
+
+def test_welch_ratio_interval_of_rounds_that_never_vary_is_a_point():
+    ratio, limits = stats.welch_ratio_interval([2.0, 2.0], [3.0, 3.0, 3.0])
+    assert (ratio, limits.low, limits.high) == pytest.approx((1.5, 1.5, 1.5))
+
+
+@pytest.mark.parametrize("values", [[], [1.0], [1.0, 0.0], [1.0, math.nan], [1.0, -1.0]])
+def test_sessions_that_support_no_interval_are_refused(values):
+    for a, b in ((values, A), (A, values)):
+        with pytest.raises(ValueError, match="at least two rounds"):
+            stats.welch_ratio_interval(a, b)
+
+
+def test_a_claim_needs_as_many_rounds_as_a_sign_flip_test_needs_for_5_percent():
+    smallest_p = [2 / 2**rounds for rounds in (stats.CLAIM_ROUNDS - 1, stats.CLAIM_ROUNDS)]
+    assert smallest_p[1] < 0.05 < smallest_p[0]
 
 
 # --- one process ---------------------------------------------------------------------------------------------------

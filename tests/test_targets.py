@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import ConfigError
-from harness.targets import known_targets, read_target, select_targets
+from harness.targets import known_targets, read_target, select_targets, typed
 
 PI = """
 kind = "ssh"
@@ -118,3 +118,59 @@ def test_a_name_that_matches_nothing_is_refused_with_the_known_ones(folder):
 def test_the_targets_of_this_project_can_be_read():
     known = known_targets(Path(__file__).parent.parent / "targets")
     assert known["host"].kind == "local"
+
+
+# Destinations of ssh, without a file.
+
+
+@pytest.mark.parametrize(
+    ("destination", "name"),
+    [
+        ("pi@raspberrypi.local", "pi-raspberrypi.local"),
+        ("raspberrypi.local", "raspberrypi.local"),
+        ("ssh://pi@10.0.0.7:2222", "pi-10.0.0.7-2222"),
+        ("pi@fe80::1%eth0", "pi-fe80-1-eth0"),
+    ],
+)
+def test_an_ssh_destination_is_a_target_whose_name_may_name_a_folder(folder, destination, name):
+    (target,) = select_targets((destination,), folder)
+    assert (target.kind, target.host, target.name) == ("ssh", destination, name)
+    assert target.workdir == "~/.cache/edge-harness"
+
+
+@pytest.mark.parametrize(
+    "text", ["-oProxyCommand=x@y", "a b@c", "targets/pi.toml", "../pi@x", "@", "...", "pi@*", "nowhere-at-all"]
+)
+def test_what_is_no_destination_is_no_target(folder, text):
+    with pytest.raises(ConfigError, match="there is no target"):
+        select_targets((text,), folder)
+
+
+def test_a_destination_needs_no_ssh_to_be_told_from_a_typing_error(folder, monkeypatch):
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(ConfigError, match="there is no target 'hots'"):
+        select_targets(("hots",), folder)
+
+
+def test_two_destinations_do_not_share_a_name(folder):
+    with pytest.raises(ConfigError, match="two of the targets would be called"):
+        select_targets(("pi@x.local", "pi:x.local"), folder)
+
+
+def test_the_same_target_asked_for_twice_is_one(folder):
+    assert len(select_targets(("pi@x.local", "host", "pi@x.local", "h*"), folder)) == 2
+
+
+def test_somebody_elses_home_is_no_workdir(folder):
+    with pytest.raises(ConfigError, match="nobody's home"):
+        read_target(write(folder, "pi", 'kind = "ssh"\nworkdir = "~ann/x"'))
+
+
+@pytest.mark.parametrize("destination", ["pi@x.local", "ssh://pi@x.local:22", "x.local"])
+def test_advice_names_a_destination_as_the_user_did(folder, destination):
+    (target,) = select_targets((destination,), folder)
+    assert typed(target) == destination
+
+
+def test_advice_names_a_described_target_by_its_name(folder):
+    assert typed(read_target(write(folder, "my pi", PI))) == "'my pi'"

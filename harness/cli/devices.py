@@ -39,12 +39,15 @@ def doctor(target: Name, targets_dir: Folder = FOLDER, json: Json = False) -> No
     from harness.cli.output import print_json, stdout
     from harness.cli.tables import findings_table
     from harness.connections.link import Link
-    from harness.provision.doctor import doctor as examine
-    from harness.provision.look import Here, look_at
+    from harness.errors import ConfigError
+    from harness.provision.doctor import examine
+    from harness.provision.look import Here
 
     chosen = one(target, targets_dir)
-    with closing(Link(chosen)) if chosen.kind == "ssh" else nullcontext(Here(chosen)) as caller:
-        findings = list(examine(chosen, look_at(caller)))
+    if chosen.kind == "replay":
+        raise ConfigError(f"{chosen.name} is a recording, no device", "look at a device of kind ssh or local")
+    with closing(Link(chosen)) if chosen.kind == "ssh" else nullcontext(Here(chosen)) as device:
+        findings = list(examine(device))
     if json:
         print_json([asdict(finding) for finding in findings])
     else:
@@ -59,9 +62,12 @@ def enroll(
 ) -> None:
     """Show the host key's fingerprint, ask, record it."""
     from harness.cli.output import stderr
+    from harness.errors import ConfigError
     from harness.provision import enroll as enrolling
 
     chosen, console = one(target, targets_dir), stderr()
+    if chosen.kind != "ssh":
+        raise ConfigError(f"{chosen.name} is no device behind ssh", "only such a device has a host key")
     if enrolling.already_trusted(chosen):
         console.print(f"{chosen.name} is enrolled: ssh knows its host key")
         return
@@ -71,6 +77,7 @@ def enroll(
     if not yes and not typer.confirm(f"Record it in {key.known_hosts}?", err=True):
         raise typer.Exit(1)
     enrolling.record(key)
+    enrolling.verify(chosen, key)
     console.print(f"recorded in {key.known_hosts}", soft_wrap=True)
 
 

@@ -10,15 +10,18 @@ from rich import progress as rich_progress
 
 from harness.cli.output import stderr
 from harness.errors import TargetError
+from harness.gate import too_few
 from harness.measure import REPEATS
+from harness.policy import Policy
 from harness.records import Job, Round, Shard
-from harness.store import Record
+from harness.store import Record, read_dataset
 
 
 class Progress:
     """The pipeline's Listener in the terminal."""
 
-    def __init__(self) -> None:
+    def __init__(self, policy: Policy | None = None) -> None:
+        self.policy = policy
         self.console = stderr()
         self.record: Record | None = None
         self.tasks: dict[str, rich_progress.TaskID] = {}
@@ -58,6 +61,10 @@ class Progress:
     def opened(self, record: Record) -> None:
         self.record = record
         self.say(f"run {record.header.run_id} in {record.path}")
+        if self.policy:
+            samples = len(read_dataset(record.path, record.header).test_labels)
+            for hopeless in too_few(self.policy, samples):
+                self.say(f"can never pass: {hopeless}")
 
     def begin(self, target: str, shards: int, rounds: int) -> None:
         self.tasks = {

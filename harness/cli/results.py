@@ -45,19 +45,20 @@ def report(
 ) -> None:
     """Derive the tables and the report of a run again."""
     from harness import report as reporting
+    from harness.aa.result import of_run
     from harness.compare import compare
     from harness.store import Store, write_atomically
     from harness.tables import write_tables
 
     comparison = compare(Store(results).load(run))
-    pictures = comparison.run.inputs[0]
+    pictures, aa = comparison.run.inputs[0], of_run(results, comparison.run)
     if format is None:
         folder = out or comparison.run.path
         folder.mkdir(parents=True, exist_ok=True)
         write_tables(comparison, folder)
-        print(reporting.write_report(comparison, pictures, folder))
+        print(reporting.write_report(comparison, pictures, folder, aa))
         return
-    text = reporting.render(comparison, pictures, format)
+    text = reporting.render(comparison, pictures, format, aa)
     if out is None:
         print(text, end="")
     else:

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from harness.cli.progress import Progress
     from harness.experiment import Experiment
     from harness.pipeline import Request
+    from harness.policy import Policy
     from harness.records import Comparison, Plan
+    from harness.store import Store
 
 Name = Annotated[str | None, typer.Argument(metavar="[EXPERIMENT]", help="mnist (the default) or digits")]
 Variants = Annotated[
@@ -50,6 +52,10 @@ def run(
     fresh: Fresh = False,
     setup: Annotated[bool, typer.Option("--setup", help="set up a device that is not")] = False,
     tune: Annotated[bool, typer.Option("--tune", help="set the devices' governor, put it back")] = False,
+    policy: Annotated[Path | None, typer.Option(help="judge the run by this policy.toml at the end")] = None,
+    reference: Annotated[
+        str | None, typer.Option(metavar="RUN", help="what the policy's rules against a reference stand against")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="print the rows of summary.csv as JSON")] = False,
     digits_if_no_mnist: Annotated[bool, typer.Option("--digits-if-no-mnist", hidden=True)] = False,
 ) -> None:
@@ -58,12 +64,14 @@ def run(
 
     from harness import pipeline
     from harness.cache import Cache, cache_dir
+    from harness.cli.gate import policy_of
     from harness.cli.progress import Progress
     from harness.experiment import plan_of
     from harness.store import Store
 
     store = Store(results)
-    with Progress() as progress:
+    rules = policy_of(policy) if policy else None
+    with Progress(rules) as progress:
         if resume is not None:
             comparison = pipeline.resume(resume, store, progress)
         else:
@@ -74,7 +82,8 @@ def run(
                 replace(request, setup=setup, tune=tune), store, Cache(cache_dir(), fresh), progress
             )
     present(comparison, json)
-    raise typer.Exit(exit_code(comparison))
+    passed = judged(comparison, rules, reference, store, quiet=json) if rules else True
+    raise typer.Exit(exit_code(comparison) or int(not passed))
 
 
 def build(
@@ -168,6 +177,17 @@ def present(comparison: Comparison, as_json: bool) -> None:
     for table in summary_tables(comparison, console):
         console.print(table)
     console.print(f"report: {comparison.run.path / 'report.html'}", soft_wrap=True)
+
+
+def judged(comparison: Comparison, rules: Policy, reference: str | None, store: Store, quiet: bool) -> bool:
+    """Whether the run passes the policy; the verdict is shown, unless quiet, and kept with the run as verdict.json."""
+    from harness.cli import gate
+
+    verdict = gate.decide(comparison, rules, reference, store)
+    if not quiet:
+        gate.present(verdict)
+    gate.write(verdict, comparison)
+    return verdict.outcome == "pass"
 
 
 def exit_code(comparison: Comparison) -> int:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from harness.provision.doctor import Finding
@@ -124,5 +125,5 @@ def findings_table(findings: Sequence[Finding]) -> Table:
     for name in ("", "Topic", "Finding", "What to do"):
         table.add_column(name)
     for f in findings:
-        table.add_row(f.level, f.topic, f.text, f.advice, style=LEVEL_STYLES[f.level])
+        table.add_row(f.level, f.topic, escape(f.text), escape(f.advice), style=LEVEL_STYLES[f.level])
     return table

@@ -3,7 +3,6 @@ the harness is made here, by shlex.join; unknown and changed host keys are refus
 
 from __future__ import annotations
 
-import os
 import re
 import resource
 import shlex
@@ -14,8 +13,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from harness.connections.said import harmless
 from harness.errors import ConfigError, TargetUnreachable
 from harness.records import Target
+from harness.targets import typed
 
 OPTIONS = (
     "BatchMode=yes",  # a password is never asked for
@@ -33,7 +34,7 @@ OPTIONS = (
 )
 SHARED = ("ControlMaster=auto", "ControlPersist=15")  # one connection a device and run
 # ssh starts another ssh for a jump host, without our options: whatever that would ask is answered with no.
-ASK_NOTHING = {"SSH_ASKPASS": "/bin/false", "SSH_ASKPASS_REQUIRE": "force"}
+SSH = ("env", "SSH_ASKPASS=/bin/false", "SSH_ASKPASS_REQUIRE=force", "ssh")
 OUTPUT_LIMIT_BYTES = 1 << 20  # of one command; a device that says more is cut off
 LINK_BROKE = 255  # ssh's own exit code
 TMP = "/tmp"  # noqa: S108 (not $TMPDIR: a socket's path has 104 bytes, and ssh's options split at spaces)
@@ -48,6 +49,8 @@ class Link:
                 "there is no ssh on this machine", "install OpenSSH's client (Debian: apt install openssh-client)"
             )
         self.target = target
+        self.workdir = workdir(target)
+        self.venv_python = f"{self.workdir}/venv/bin/python"
         self._sockets = Path(tempfile.mkdtemp(prefix="edge-harness-", dir=TMP))
 
     def argv(self, remote: Sequence[str]) -> list[str]:
@@ -56,7 +59,7 @@ class Link:
 
     def ssh(self) -> list[str]:
         control = f"ControlPath={self._sockets}/%C"
-        return ["ssh", *as_options(*OPTIONS, *SHARED, control), *destination(self.target)]
+        return [*SSH, *as_options(*OPTIONS, *SHARED, control), *destination(self.target)]
 
     def call(
         self, remote: Sequence[str], data: bytes = b"", timeout_s: float = 60.0
@@ -81,13 +84,21 @@ class Link:
         shutil.rmtree(self._sockets, ignore_errors=True)
 
 
+def workdir(target: Target) -> str:
+    """As a remote command takes it: one starts in the home folder, so "~/x" is "./x", which no shell has to expand
+    and nobody takes for an option."""
+    text = target.workdir
+    if text == "~" or text.startswith("~/"):
+        text = text[2:]
+    return text if text.startswith("/") else f"./{text}"
+
+
 def run_bounded(argv: Sequence[str], data: bytes, timeout_s: float) -> subprocess.CompletedProcess[bytes]:
     """Runs ssh. What it prints goes to files that the kernel keeps small: nobody knows what a device will say."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         done = subprocess.run(
-            argv, input=data, stdout=out, stderr=err, timeout=timeout_s, check=False,
-            env=os.environ | ASK_NOTHING, preexec_fn=limit_output,
-        )  # fmt: skip
+            argv, input=data, stdout=out, stderr=err, timeout=timeout_s, check=False, preexec_fn=limit_output
+        )
         for file in (out, err):
             file.seek(0)
         return subprocess.CompletedProcess(argv, done.returncode, out.read(), err.read())
@@ -131,10 +142,9 @@ _MEANINGS = (
 
 def unreachable(target: Target, stderr: str) -> TargetUnreachable:
     """ssh's own words, with what they mean and what to do."""
-    said = [line for line in stderr.strip().splitlines() if line.strip()]
+    said = [harmless(line) for line in stderr.strip().splitlines() if line.strip()]
     for pattern, meaning, advice in _MEANINGS:
         if re.search(pattern, stderr, re.IGNORECASE):
-            name = shlex.quote(target.name)
-            return TargetUnreachable(f"{target.name} {meaning} (ssh: {said[-1]})", advice.format(name=name))
+            return TargetUnreachable(f"{target.name} {meaning} (ssh: {said[-1]})", advice.format(name=typed(target)))
     why = said[-1] if said else "the connection broke"
     return TargetUnreachable(f"lost {target.name}: {why}", "what was measured is kept; try again, or resume the run")

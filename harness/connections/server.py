@@ -20,13 +20,23 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from harness.connections import OnProgress
+from harness.connections.said import harmless
 from harness.errors import JobFailed, TargetBusy, TargetUnreachable
 from harness.records import Blob, Environment, Job, Target
 
 HEARTBEAT_S = 5.0
-FILE_LIMIT_BYTES = 1 << 30
+FILES_LIMIT_BYTES = 1 << 30  # of one job
+MESSAGE_LIMIT_BYTES = 1 << 20
 RESULT_FILE = re.compile(r"(result|state)\.json|latencies\.npy|stderr\.txt|outputs/\d{1,3}\.npy")
 END_S = 10.0
+FIELDS: dict[str, dict[str, Any]] = {  # of what a device says, by event; others carry none that we read
+    "ready": {"environment": Environment},
+    "busy": {"holder": str},
+    "missing": {"sha256": list[str]},
+    "progress": {"done": int, "of": int},
+    "file": {"name": str, "size": int, "sha256": str},
+    "error": {"what": str},
+}
 
 
 class ServerConnection:
@@ -45,8 +55,7 @@ class ServerConnection:
         self._closed = threading.Event()
         try:
             self._say({"op": "hello", "workdir": workdir, "run_id": run_id, "who": whoami(run_id), "tune": tune})
-            ready = self._hear("ready")
-            self.environment: Environment = TypeAdapter(Environment).validate_python(ready["environment"])
+            self.environment: Environment = self._hear("ready")["environment"]
         except BaseException:
             self.close()
             raise
@@ -57,11 +66,18 @@ class ServerConnection:
         if not by_hash:
             return
         self._say({"op": "missing", "sha256": list(by_hash)})
-        for sha256 in self._hear("missing")["sha256"]:
-            data = by_hash[sha256].data
-            self._say({"op": "blob", "sha256": sha256, "size": len(data)}, data)
-            self.bytes_sent["blobs"] += len(data)
+        missing = set(self._hear("missing")["sha256"])
+        for sha256, blob in by_hash.items():
+            if sha256 in missing:
+                self._give(blob)
         self._there |= set(by_hash)
+
+    def _give(self, blob: Blob) -> None:
+        try:
+            self._say({"op": "blob", "sha256": blob.sha256, "size": len(blob.data)}, blob.data)
+        except TargetUnreachable:
+            self._hear()  # raises what the server said before it went, such as that its disk is full
+        self.bytes_sent["blobs"] += len(blob.data)
 
     def run(self, job: Job, on_progress: OnProgress) -> int | None:
         blobs = {name: blob.sha256 for name, blob in job.blobs.items()}
@@ -78,8 +94,10 @@ class ServerConnection:
 
     def fetch(self, job: Job, folder: Path) -> None:
         self._say({"op": "fetch", "job_id": job.id})
+        left = FILES_LIMIT_BYTES
         while (answer := self._hear("file", "sent"))["event"] == "file":
-            data = self._read(int(answer["size"]))
+            data = self._read(answer["size"], left)
+            left -= max(1, len(data))
             if not RESULT_FILE.fullmatch(answer["name"]) or hashlib.sha256(data).hexdigest() != answer["sha256"]:
                 raise TargetUnreachable(
                     f"{self.target.name} sent a damaged file for job {job.id}", "resume the run to fetch it again"
@@ -123,17 +141,17 @@ class ServerConnection:
     def _hear(self, *events: str) -> dict[str, Any]:
         """The next message, which must be one of these events."""
         assert self._process.stdout
-        line = self._process.stdout.readline(1 << 20)
+        line = self._process.stdout.readline(MESSAGE_LIMIT_BYTES)
         if not line.endswith(b"\n"):
             raise self.lost()
         try:
-            message: dict[str, Any] = json.loads(line)
-            event = message["event"]
+            message = checked(harmless(json.loads(line)))
         except (ValueError, KeyError, TypeError) as error:
             said = line[:200].decode(errors="replace").strip()
             raise TargetUnreachable(
                 f"{self.target.name} answered {said!r}", "what was measured is kept; resume"
             ) from error
+        event = message["event"]
         if event == "busy":
             raise TargetBusy(f"{self.target.name} is held by {message['holder']}", "wait until that run is over")
         if event == "error":
@@ -142,8 +160,8 @@ class ServerConnection:
             raise TargetUnreachable(f"{self.target.name} answered {event!r} out of turn", "resume the run")
         return message
 
-    def _read(self, size: int) -> bytes:
-        if not 0 <= size <= FILE_LIMIT_BYTES:
+    def _read(self, size: int, limit: int) -> bytes:
+        if not 0 <= size <= limit:
             raise TargetUnreachable(f"{self.target.name} announced a file of {size} bytes", "resume the run")
         assert self._process.stdout
         data = self._process.stdout.read(size)
@@ -161,8 +179,15 @@ class ServerConnection:
         """The exit code of the process that went away, None where it has not, and what it said on stderr."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(2)
-        self._stderr.seek(0)
+        self._stderr.seek(max(0, self._stderr.seek(0, os.SEEK_END) - MESSAGE_LIMIT_BYTES))
         return self._process.returncode, self._stderr.read().decode(errors="replace")
+
+
+def checked(message: dict[str, Any]) -> dict[str, Any]:
+    """What we read of a device's message, each field of its type. Raises ValueError, KeyError, TypeError."""
+    event = message["event"]
+    fields = {name: TypeAdapter(kind).validate_python(message[name]) for name, kind in FIELDS.get(event, {}).items()}
+    return {"event": event, **fields}
 
 
 def whoami(run_id: str) -> str:

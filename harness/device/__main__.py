@@ -3,15 +3,21 @@
 
 import sys
 
-from device import job, serve, tune  # type: ignore[import-not-found] # the package of the zipapp
+# Each command imports its own module alone: a job is started thousands of times, and a zipapp is compiled each time.
 
 
 def main(argv):
     if argv[:1] == ["serve"] and len(argv) == 1:
+        from device import serve  # type: ignore[import-not-found] # the package of the zipapp
+
         return serve.main()
     if argv[:1] == ["job"] and len(argv) == 2:
+        from device import job
+
         return job.main(argv[1])
     if argv[:1] == ["restore"] and len(argv) == 2:
+        from device import tune
+
         return tune.main(argv[1])
     sys.stderr.write("usage: serve | job DIR | restore SETTINGS\n")
     return 2

@@ -1,7 +1,8 @@
 """One job in one process: job.json, model.tflite and inputs/ go in; result.json, latencies.npy and outputs/ come out.
 
 job.json  kind ("latency" or "outputs"), runtime, threads, affines [{scale, offset}], inputs [file a model input],
-          and for latency: warmup_s, warmup_runs, min_s, min_runs, max_runs; for outputs: nothing more
+          and for latency: warmup_s, warmup_runs, min_s, min_runs, max_runs, and where the harness tests itself
+          slowdown: the share of its own time that is added to every timing; for outputs: nothing more
 latencies.npy  one TIMING a timing, in order: phase (index in PHASES), count (invokes in it), ns (for all of them)
 outputs/<n>.npy  what output n held for each sample, as the runtime gave it
 """
@@ -15,7 +16,8 @@ import select
 import signal
 import sys
 import time
-import traceback
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # nothing here needs it, and its threads spin where we measure
 
 import numpy as np
 
@@ -98,6 +100,22 @@ def clock_costs():
     return float(steps.mean()), int(steps[steps > 0].min())
 
 
+def canary():
+    """ns that a fixed loop takes: the best of twenty, so that a slow clock counts and a passing neighbour does not.
+
+    It stands in this process, right before the warm-up and right after the timed invokes, for there the core is awake:
+    looked at from a process that waited, it comes out a fifth slower before a round than after it.
+    """
+    return min(fixed_loop_ns() for _ in range(20))
+
+
+def fixed_loop_ns():
+    begin, total = time.perf_counter_ns(), 0
+    for n in range(20000):
+        total += n
+    return time.perf_counter_ns() - begin
+
+
 def warm_up(model, job, fed, log):
     """At least warmup_runs invokes and warmup_s, fixed beforehand. Timed in blocks of up to 64, so it stays small."""
     invoke, clock = model.interpreter.invoke, time.perf_counter_ns
@@ -116,16 +134,35 @@ def warm_up(model, job, fed, log):
     return invoke_ns
 
 
-def time_invokes(model, job, fed, count, log):
-    """Only invoke() stands between the two clock readings; inputs are real test samples, cycled."""
-    invoke, clock, fill = model.interpreter.invoke, time.perf_counter_ns, model.set
-    end = clock() + int(job["min_s"] * 1e9)
-    for index in range(job["max_runs"]):
-        fill(fed[index % len(fed)])
+def stopwatch(invoke, clock, count):
+    """What takes `count` invokes → (begin, end). One alone goes without a loop: that would cost .1 µs of its time."""
+
+    def one():
+        begin = clock()
+        invoke()
+        return begin, clock()
+
+    def several():
         begin = clock()
         for _ in range(count):
             invoke()
-        after = clock()
+        return begin, clock()
+
+    return one if count == 1 else several
+
+
+def time_invokes(model, job, fed, count, log):
+    """Only invoke() stands between the two clock readings; inputs are real test samples, cycled."""
+    clock, fill, slowdown = time.perf_counter_ns, model.set, job.get("slowdown", 0.0)
+    take = stopwatch(model.interpreter.invoke, clock, count)
+    end = clock() + int(job["min_s"] * 1e9)
+    for index in range(job["max_runs"]):
+        fill(fed[index % len(fed)])
+        begin, after = take()
+        if slowdown:  # real time, spent on this clock
+            slow_end = after + int((after - begin) * slowdown)
+            while after < slow_end:
+                after = clock()
         log.add("timed", after - begin, count)
         if after >= end and index + 1 >= job["min_runs"]:
             break
@@ -150,15 +187,16 @@ def measure_latency(model, job, log, say):
     log.timed("first", model.interpreter.invoke)
     log.point("first")  # what comes later in memory is the harness's own: prepared samples and timings
     fed = [model.tensors(sample) for sample in range(model.samples())]
-    gc.collect()
     gc.disable()
+    canary_ns = [canary()]
     invoke_ns = warm_up(model, job, fed, log)
     # Under 20 clock steps a single invoke cannot be read off this clock: several share one timing.
     count = 1 if invoke_ns >= 20 * step_ns else int(20 * step_ns / max(invoke_ns, 1)) + 1
     time_invokes(model, job, fed, count, log)
     time_feeding(model, fed, log)
+    canary_ns.append(canary())
     gc.enable()
-    return {"timing_pair_ns": pair_ns, "clock_step_ns": step_ns}
+    return {"timing_pair_ns": pair_ns, "clock_step_ns": step_ns, "canary_ns": canary_ns}
 
 
 def measure_outputs(model, job, log, say):
@@ -194,6 +232,8 @@ def run(job, say):
         log.point("end")
         facts.update(status="ok", inputs=model.inputs, outputs=model.outputs)
     except Exception as error:
+        import traceback  # only here: every job would pay 2 ms
+
         facts = {
             "status": "failed",
             "error": "%s: %s" % (type(error).__name__, error),
@@ -228,7 +268,7 @@ def main(folder):
     """Progress goes as JSON lines to a private duplicate of fd 1; fd 1 becomes stderr: native code prints there."""
     end_with_parent()
     if orphaned():
-        return 1
+        sys.exit(1)
     os.chdir(folder)
     private = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
@@ -243,5 +283,12 @@ def main(folder):
     with open("result.json.part", "w") as file:
         json.dump(result, file)
     os.replace("result.json.part", "result.json")
+    leave()
+
+
+def leave():
+    """Ends this process. All is written; taking numpy and the runtime down would cost 20 ms more, and may crash."""
+    sys.stdout.flush()
     sys.stderr.flush()
-    return 0
+    ctypes.CDLL(None).fflush(None)  # what native code printed
+    os._exit(0)

@@ -10,7 +10,8 @@ LOCK = "/tmp/edge-harness.lock"
 def take(who):
     """(the open lock file, None), or (None, who holds it). The kernel frees it when this process dies."""
     try:
-        file = os.fdopen(os.open(LOCK, os.O_RDWR | os.O_CREAT, 0o666), "r+")
+        # O_NOFOLLOW: in /tmp anybody can lay a link, and what it points at would be emptied.
+        file = os.fdopen(os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666), "r+")
     except PermissionError:  # another user's file: still good to lock
         file = open(LOCK)
     try:

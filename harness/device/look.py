@@ -42,7 +42,9 @@ def neighbours(seconds=0.5):
 def venv_facts(workdir):
     """What stands in our venv: its Python, and distribution → version read off the folder names."""
     python = os.path.join(workdir, "venv", "bin", "python")
-    folders = glob.glob(os.path.join(workdir, "venv", "lib*", "python*", "site-packages", "*.dist-info"))
+    lib = "python%d.%d" % sys.version_info[:2]  # a venv of the Python before an upgrade of the system is of no use
+    site = os.path.join(glob.escape(workdir), "venv", "lib", lib, "site-packages")
+    folders = glob.glob(os.path.join(site, "*.dist-info"))
     names = [os.path.basename(folder)[: -len(".dist-info")].rsplit("-", 1) for folder in folders]
     return {"exists": os.access(python, os.X_OK), "packages": {n.replace("_", "-").lower(): v for n, v in names}}
 
@@ -54,7 +56,7 @@ def has(module):
 
 
 def look(workdir):
-    workdir = os.path.expanduser(workdir)
+    workdir = os.path.abspath(workdir)
     disk = existing(workdir)
     return {
         "environment": sensors.environment(),

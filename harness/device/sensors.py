@@ -6,9 +6,6 @@ import os
 import platform
 import re
 import struct
-import subprocess
-import time
-from importlib import metadata
 
 
 def read(path):
@@ -41,6 +38,8 @@ def hashed(text):
 
 def vcgencmd_text(*args):
     """What the Raspberry Pi firmware answers, or None where there is no vcgencmd or no right to it."""
+    import subprocess  # a job, which imports this module too, never asks
+
     try:
         done = subprocess.run(["vcgencmd", *args], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=5)
     except (OSError, subprocess.TimeoutExpired):
@@ -66,6 +65,8 @@ def serial():
 
 
 def package_version(name):
+    from importlib import metadata  # costs 15 ms, which every job would pay
+
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
@@ -145,18 +146,6 @@ def undervoltage_alarm():
         if read(folder + "/name") == "rpi_volt":
             return read_int(folder + "/in0_lcrit_alarm")
     return None
-
-
-def canary_ns():
-    """How long a fixed loop takes: the best of twenty, so that a slow clock counts and a passing neighbour does not."""
-    best = None
-    for _ in range(20):
-        begin, total = time.perf_counter_ns(), 0
-        for n in range(20000):
-            total += n
-        taken = time.perf_counter_ns() - begin
-        best = taken if best is None else min(best, taken)
-    return best
 
 
 def cpufreq_hz(name):

@@ -74,7 +74,7 @@ def sha256(path):
 class Server:
     def __init__(self, channel, hello):
         self.channel = channel
-        workdir = os.path.expanduser(hello["workdir"])
+        workdir = os.path.abspath(hello["workdir"])
         self.blobs = os.path.join(workdir, "blobs")
         self.spool = os.path.join(workdir, "spool", checked(hello["run_id"]))
         os.makedirs(self.blobs, exist_ok=True)
@@ -109,8 +109,16 @@ class Server:
 
     def receive(self, name, size):
         path = os.path.join(self.blobs, name)
+        try:
+            self.write(path + ".part", name, size)
+            os.replace(path + ".part", path)
+        finally:
+            with contextlib.suppress(OSError):  # a disk that is full of it gets its room back
+                os.remove(path + ".part")
+
+    def write(self, path, name, size):
         digest, left = hashlib.sha256(), size
-        with open(path + ".part", "wb") as file:
+        with open(path, "wb") as file:
             while left:
                 chunk = self.channel.input.read(min(left, CHUNK))
                 if not chunk:
@@ -121,7 +129,6 @@ class Server:
                 file.write(chunk)
         if digest.hexdigest() != name:
             raise ValueError("blob %s arrived damaged" % name)
-        os.replace(path + ".part", path)
 
     # The working thread: one message after the other.
 
@@ -153,16 +160,16 @@ class Server:
     def measure(self, folder, message):
         """The job between two looks at the device. The host times it too, to check this clock."""
         waited_s = self.cool(message)
-        before, canary = sensors.state(), sensors.canary_ns()
+        before = sensors.state()
         self.channel.say("begin", job_id=message["job_id"])
-        begin = time.monotonic_ns()
+        begin, started_s = time.monotonic_ns(), time.time()
         code = self.child(folder, message)
         device_ns = time.monotonic_ns() - begin
         self.channel.say("end", job_id=message["job_id"])
         state = {
             "exit": code,
             "device_ns": device_ns,
-            "canary_ns": [canary, sensors.canary_ns()],
+            "started_s": started_s,
             "waited_s": waited_s,
             "start_temperature_c": message.get("start_temperature_c"),
             "before": before,

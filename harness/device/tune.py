@@ -29,6 +29,9 @@ def start(governor="performance"):
     before = {path: sensors.read(path) for path in sorted(glob.glob(FILES))}
     if not before:
         raise FileNotFoundError("this device has no cpufreq: there is no governor to set")
+    unreadable = [path for path, value in before.items() if value is None]
+    if unreadable:
+        raise PermissionError("cannot read %s: what is not known cannot be put back" % unreadable[0])
     isolated = ["-I"] if sys.flags.isolated else []
     argv = [sys.executable, *isolated, sys.argv[0], "restore", json.dumps(before)]
     guard = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=sys.stderr, start_new_session=True)
@@ -47,8 +50,13 @@ def stop(guard):
 
 
 def main(settings):
-    """The guard: waits until its stdin ends, then writes back what was there before."""
+    """The guard: waits until its stdin ends, then writes back what was there before, each core for itself."""
     sys.stdin.buffer.read()
+    failed = 0
     for path, value in json.loads(settings).items():
-        write(path, value)
-    return 0
+        try:
+            write(path, value)
+        except OSError as error:
+            failed = 1
+            print("cannot put back %s in %s: %s" % (value, path, error), file=sys.stderr)
+    return failed

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.device import engines
-from harness.provision.look import Look, wanted_releases
+from harness.errors import NoPython
+from harness.provision.look import Caller, Look, look_at, wanted_releases
 from harness.records import Target
+from harness.targets import typed
 
 ENOUGH_DISK_BYTES = 300 << 20  # a venv with both runtimes and numpy takes about 200 MB
 CLOCK_S = 5.0
@@ -26,8 +29,23 @@ class Finding:
     advice: str = ""
 
 
+def examine(device: Caller) -> Iterator[Finding]:
+    """Looks at the device; a device without Python can only tell that. Raises TargetUnreachable."""
+    try:
+        yield from doctor(device.target, look_at(device))
+    except NoPython as error:
+        yield reached(device.target)
+        yield Finding("problem", "python", str(error), error.advice)
+
+
+def reached(target: Target) -> Finding:
+    text = "reached over ssh, its host key is known" if target.kind == "ssh" else "this machine"
+    return Finding("ok", "link", text)
+
+
 def doctor(target: Target, look: Look) -> Iterator[Finding]:
     """One finding a topic, in the order in which they would stop a run."""
+    yield reached(target)
     yield from (check(target, look) for check in CHECKS)
     yield from runtime_findings(target, look)
 
@@ -35,7 +53,7 @@ def doctor(target: Target, look: Look) -> Iterator[Finding]:
 def python_finding(target: Target, look: Look) -> Finding:
     e = look.environment
     text = f"Python {e.python}, {e.machine}, {e.userland_bits}-bit userland, glibc {e.glibc or 'unknown'}"
-    if target.kind == "ssh" and not look.has_venv:
+    if target.kind == "ssh" and not look.has_venv and not look.venv.whole:
         return Finding("problem", "python", f"{text}; it cannot make a venv", "apt install python3-venv on the device")
     return Finding("ok", "python", text)
 
@@ -86,6 +104,8 @@ def throttle_finding(target: Target, look: Look) -> Finding:
     if flags is None:
         why = "vcgencmd gave no answer (group video?)" if look.can_vcgencmd else "no vcgencmd"
         return Finding("note", "throttling", f"unknown: {why}", "a throttled round cannot be told from a slow one")
+    if not re.fullmatch(r"0x[0-9a-fA-F]{1,8}", flags):
+        return Finding("note", "throttling", f"unknown: vcgencmd says {flags!r}", "is its firmware up to date?")
     bits = int(flags, 16)
     live = [name for bit, name in THROTTLE_BITS.items() if bits & bit]
     if live or look.state.undervoltage_alarm:
@@ -126,6 +146,6 @@ def runtime_findings(target: Target, look: Look) -> Iterator[Finding]:
             yield Finding("note", name, "nobody publishes it for this device", "its rows will be unsupported")
         elif target.kind == "ssh" and there != release.version:
             state = f"{there} is there" if there else "not there"
-            yield Finding("problem", name, f"{state}; {release.version} fits", f"harness setup {target.name}")
+            yield Finding("problem", name, f"{state}; {release.version} fits", f"harness setup {typed(target)}")
         else:
             yield Finding("ok", name, there) if there else Finding("problem", name, "not installed", "pip install it")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.connections.link import LINK_BROKE, destination, unreachable
+from harness.connections.link import LINK_BROKE, OPTIONS, SSH, TMP, as_options, destination, run_bounded, unreachable
 from harness.errors import TargetError
 from harness.records import Target
 
@@ -27,12 +28,13 @@ def already_trusted(target: Target) -> bool:
     code, said = knock(target, ["StrictHostKeyChecking=yes"])
     if code == LINK_BROKE and re.search("IDENTIFICATION HAS CHANGED|host key for .* has changed", said, re.IGNORECASE):
         raise unreachable(target, said)
-    return code != LINK_BROKE or "Permission denied" in said
+    last = said.strip().rpartition("\n")[2]  # a jump host's denial is not the last word
+    return code != LINK_BROKE or "Permission denied" in last
 
 
 def offered_key(target: Target) -> HostKey:
     """The key that the device offers, asked for by ssh itself: its HostName, Port, ProxyJump and HostKeyAlias hold."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=TMP) as folder:
         scratch = Path(folder) / "known_hosts"
         options = [f"UserKnownHostsFile={scratch}", "GlobalKnownHostsFile=/dev/null", "HashKnownHosts=no",
                    "StrictHostKeyChecking=accept-new", "UpdateHostKeys=no"]  # fmt: skip
@@ -46,23 +48,40 @@ def offered_key(target: Target) -> HostKey:
 def record(key: HostKey) -> None:
     """Adds the key's lines to the user's known_hosts."""
     key.known_hosts.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with key.known_hosts.open("a") as file:
-        file.write("".join(f"{line}\n" for line in key.lines))
+    with key.known_hosts.open("a+b") as file:
+        if file.tell() > 0:
+            file.seek(-1, os.SEEK_END)
+            file.write(b"" if file.read() == b"\n" else b"\n")
+        file.write("".join(f"{line}\n" for line in key.lines).encode())
+
+
+def verify(target: Target, key: HostKey) -> None:
+    """Raises TargetError where ssh does not find the key that was recorded, or the device shows another by now."""
+    if not already_trusted(target):
+        raise TargetError(
+            f"the key is in {key.known_hosts}, but ssh does not accept {target.name} by it",
+            "look at UserKnownHostsFile and HostKeyAlgorithms in your ssh_config",
+        )
 
 
 def knock(target: Target, options: list[str]) -> tuple[int, str]:
-    """Exit code and stderr of a connection that runs nothing."""
-    words = [w for option in ("BatchMode=yes", "ConnectTimeout=10", "ControlPath=none", "LogLevel=ERROR", *options)
-             for w in ("-o", option)]  # fmt: skip
-    argv = ["ssh", *words, *destination(target), "true"]
-    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
-    return done.returncode, done.stderr
+    """Exit code and stderr of a connection that shows the host's key and no key of ours: nobody knows yet who it is."""
+    stranger = ("PreferredAuthentications=none", "ControlPath=none")
+    argv = [*SSH, *as_options(*options, *stranger, *OPTIONS), *destination(target), "true"]
+    try:
+        done = run_bounded(argv, b"", timeout_s=60)
+    except subprocess.TimeoutExpired as error:
+        raise unreachable(target, "timed out") from error
+    return done.returncode, done.stderr.decode(errors="replace")
 
 
 def known_hosts_file(target: Target) -> Path:
-    """The first UserKnownHostsFile that ssh's own configuration names for the device."""
+    """The first UserKnownHostsFile that ssh's own configuration names for the device.
+
+    ssh -G separates the files by spaces and does not quote: where a word starts no path, the file's name goes on.
+    """
     done = subprocess.run(["ssh", "-G", *destination(target)], capture_output=True, text=True, check=False)
-    found = re.search(r"^userknownhostsfile (\S+)", done.stdout, re.MULTILINE)
+    found = re.search(r"^userknownhostsfile (.+?)(?= [/~]|$)", done.stdout, re.MULTILINE)
     if done.returncode != 0 or not found or found.group(1) in ("none", "/dev/null"):
         raise TargetError(f"ssh keeps no known hosts for {target.name}", "set UserKnownHostsFile in your ssh_config")
     return Path(found.group(1)).expanduser()

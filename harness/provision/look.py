@@ -7,12 +7,14 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from pydantic import TypeAdapter
 
 from harness.connections.code import look_script
-from harness.errors import TargetError
+from harness.connections.said import harmless
+from harness.errors import NoPython, TargetError
 from harness.records import DeviceState, Environment, Target
 from harness.runtimes import Release, release_for
 
@@ -23,6 +25,11 @@ class Venv:
 
     exists: bool
     packages: dict[str, str]
+
+    @property
+    def whole(self) -> bool:
+        """pip comes last: without it, making the venv was interrupted, or it belongs to a Python that is gone."""
+        return self.exists and "pip" in self.packages
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,7 @@ class Caller(Protocol):
     """Runs commands on a device: a Link, or Here."""
 
     target: Target
+    workdir: str  # as its commands take it
 
     def call(
         self, remote: Sequence[str], data: bytes = b"", timeout_s: float = 60.0
@@ -58,6 +66,7 @@ class Here:
 
     def __init__(self, target: Target) -> None:
         self.target = target
+        self.workdir = str(Path(target.workdir).expanduser())
 
     def call(
         self, remote: Sequence[str], data: bytes = b"", timeout_s: float = 60.0
@@ -67,16 +76,23 @@ class Here:
 
 
 def look_at(link: Caller) -> Look:
-    """Raises TargetError where the device has no Python 3, TargetUnreachable where the link fails."""
+    """Raises NoPython where the device has no Python 3, TargetUnreachable where the link fails."""
     target = link.target
-    done = link.call(["python3", "-", target.workdir], look_script())
+    # -I: a json.py in the home folder is not ours. -B: nothing is written, no __pycache__ either.
+    done = link.call(["python3", "-I", "-B", "-", link.workdir], look_script())
     if done.returncode != 0:
         said = done.stderr.decode(errors="replace").strip().splitlines()
-        raise TargetError(
-            f"{target.name} cannot run python3: {said[-1] if said else done.returncode}",
+        raise NoPython(
+            f"{target.name} cannot run python3: {harmless(said[-1]) if said else done.returncode}",
             "install Python 3.9 or newer on it (Debian: apt install python3 python3-venv)",
         )
-    seen: Look = TypeAdapter(Look).validate_python(json.loads(done.stdout))
+    try:
+        seen: Look = TypeAdapter(Look).validate_python(harmless(json.loads(done.stdout)))
+    except ValueError as error:
+        start = done.stdout[:100].decode(errors="replace")
+        raise TargetError(
+            f"{target.name} answered {start!r} where its facts should be", "does a start-up file there print something?"
+        ) from error
     return seen
 
 

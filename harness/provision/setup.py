@@ -9,12 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from harness.connections.link import Link
-from harness.connections.ssh import put, venv_python, workdir
+from harness.connections.said import harmless
+from harness.connections.ssh import put
 from harness.device.engines import ENGINES
 from harness.errors import ConfigError, TargetError
 from harness.provision.look import Look, look_at, wanted_releases
 from harness.records import Target
-from harness.runtimes import Release
+from harness.runtimes import Release, parse
+from harness.targets import typed
 
 
 def setup(target: Target, say: Callable[[str], None]) -> None:
@@ -27,8 +29,8 @@ def setup(target: Target, say: Callable[[str], None]) -> None:
         releases = [r for r in wanted_releases(target, look).values() if r is not None]
         missing = [r for r in releases if look.venv.packages.get(r.runtime) != r.version]
         if not releases:
-            raise TargetError(f"no TFLite runtime fits {target.name}", f"harness doctor {target.name} shows why")
-        if look.venv.exists and not missing:
+            raise TargetError(f"no TFLite runtime fits {target.name}", f"harness doctor {typed(target)} shows why")
+        if look.venv.whole and not missing:
             say(f"{target.name} is set up: {', '.join(f'{r.runtime} {r.version}' for r in releases)}")
             return
         make_venv(link, look, releases, say)
@@ -41,7 +43,7 @@ def setup(target: Target, say: Callable[[str], None]) -> None:
 
 
 def make_venv(link: Link, look: Look, releases: list[Release], say: Callable[[str], None]) -> None:
-    if look.venv.exists:
+    if look.venv.whole:
         return
     name = link.target.name
     if not look.has_venv:
@@ -52,8 +54,8 @@ def make_venv(link: Link, look: Look, releases: list[Release], say: Callable[[st
             f"{name} has no numpy, and there is no wheel for it", "on the device: sudo apt install python3-numpy"
         )
     say(f"{name}: making a venv in {link.target.workdir}")
-    folder = str(workdir(link.target) / "venv")
-    argv = ["python3", "-m", "venv", *(["--system-site-packages"] if from_system else []), folder]
+    system = ["--system-site-packages"] if from_system else []
+    argv = ["python3", "-m", "venv", "--clear", *system, f"{link.workdir}/venv"]
     must(link, argv, f"{name} could not make a venv")
 
 
@@ -62,24 +64,25 @@ def install(link: Link, look: Look, releases: list[Release], say: Callable[[str]
     needed = sorted({word for r in releases for word in (f"{r.runtime}=={r.version}", r.numpy) if word})
     name = link.target.name
     say(f"{name}: installing {', '.join(needed)}")
-    pip = [str(venv_python(link.target)), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip = [link.venv_python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     own = link.call([*pip, "--timeout", "10", "--retries", "1", "--only-binary=:all:", *needed], timeout_s=900)
     if own.returncode == 0:
         return
-    say(f"{name} reaches no package index; downloading its wheels here and sending them")
-    folder = workdir(link.target) / "wheels"
+    say(f"{name} cannot get them itself ({last_line(own)}); downloading its wheels here and sending them")
+    folder = f"{link.workdir}/wheels"
     with tempfile.TemporaryDirectory() as local:
         for wheel in download(look, needed, Path(local)):
-            put(link, wheel.read_bytes(), folder / wheel.name)
-    must(link, [*pip, "--no-index", "--find-links", str(folder), *needed], f"{name} could not install the wheels")
+            put(link, wheel.read_bytes(), f"{folder}/{wheel.name}")
+    must(link, [*pip, "--no-index", "--find-links", folder, *needed], f"{name} could not install the wheels")
+    must(link, ["rm", "-r", folder], f"{name} could not remove the wheels")
 
 
 def download(look: Look, needed: list[str], folder: Path) -> list[Path]:
     """The wheels that fit the device, from this machine's own package index."""
     e = look.environment
     machine = "armv7l" if e.userland_bits == 32 else e.machine
-    minor = int((look.environment.glibc or "2.17").split(".")[1])
-    platforms = [f"manylinux_2_{n}_{machine}" for n in range(minor, 16, -1)] + [f"manylinux2014_{machine}"]
+    minor = (*parse(e.glibc or ""), 17, 17)[1]
+    platforms = [f"manylinux_2_{n}_{machine}" for n in range(min(minor, 99), 16, -1)] + [f"manylinux2014_{machine}"]
     version = ".".join((e.python or "").split(".")[:2])
     argv = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--only-binary=:all:",
             "--dest", str(folder), "--implementation", "cp", "--python-version", version,
@@ -96,12 +99,18 @@ def download(look: Look, needed: list[str], folder: Path) -> list[Path]:
 def prove(link: Link, release: Release) -> None:
     """Imports the runtime there: a wheel's tag can promise what its library does not keep."""
     code = "import sys; from importlib import import_module; import_module(sys.argv[1]).Interpreter"
-    argv = [str(venv_python(link.target)), "-I", "-c", code, ENGINES[release.runtime]]
+    argv = [link.venv_python, "-I", "-c", code, ENGINES[release.runtime]]
     must(link, argv, f"{release.runtime} {release.version} does not work on {link.target.name}")
 
 
 def must(link: Link, argv: list[str], failure: str) -> None:
     done = link.call(argv, timeout_s=900)
     if done.returncode != 0:
-        said = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()
-        raise TargetError(f"{failure}: {said[-1] if said else done.returncode}", f"harness doctor {link.target.name}")
+        raise TargetError(f"{failure}: {last_line(done)}", f"harness doctor {typed(link.target)}")
+
+
+def last_line(done: subprocess.CompletedProcess[bytes]) -> str:
+    """The last thing that a remote command said."""
+    said = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()
+    line: str = harmless(said[-1]) if said else f"exit code {done.returncode}"
+    return line

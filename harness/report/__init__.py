@@ -13,7 +13,7 @@ from harness.records import Comparison
 if TYPE_CHECKING:
     import numpy as np
 
-    from harness.report.material import Material
+    from harness.report.material import Material, SelfTest
 
 FORMATS = {
     "html": "html",
@@ -22,22 +22,25 @@ FORMATS = {
 }  # format → the module here whose render(material) makes it
 
 
-def render(comparison: Comparison, pictures: np.ndarray | None, format: str) -> str:
+def render(comparison: Comparison, pictures: np.ndarray | None, format: str, aa: tuple[SelfTest, ...] = ()) -> str:
     """The whole report in one of FORMATS. pictures: uint8, (samples, h, w) or (samples, h, w, 3), or None."""
     from harness.report.material import Material
 
-    return _rendered(Material(comparison, pictures), format)
+    return _rendered(Material(comparison, pictures, aa), format)
 
 
-def write_report(comparison: Comparison, pictures: np.ndarray | None, folder: Path) -> Path:
+def write_report(
+    comparison: Comparison, pictures: np.ndarray | None, folder: Path, aa: tuple[SelfTest, ...] = ()
+) -> Path:
     """Write report.html, report.md, summary.csv, metrics.csv and plots/*.png into folder; returns report.html's path.
 
     pictures: the stored test inputs, uint8, (samples, h, w) or (samples, h, w, 3); None where inputs are no pictures.
+    aa: what `harness aa` found on each of the run's machines, where it was run.
     """
     from harness.report.material import Material
     from harness.report.rows import metrics_csv
 
-    material = Material(comparison, pictures)
+    material = Material(comparison, pictures, aa)
     _write(folder / "summary.csv", _rendered(material, "csv"))
     _write(folder / "metrics.csv", metrics_csv(comparison))
     for drawing in material.drawings:

@@ -8,10 +8,12 @@ from base64 import b64encode
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from harness.report.answers import agreement, grouped, sample_answers
+from harness.report.costs import calls, memory
 from harness.report.facts import devices, run_facts
 from harness.report.gallery import absent, exhibits
 from harness.report.material import Material, classifies
 from harness.report.picture import picture_of, picture_png
+from harness.report.rounds import reasons, where
 from harness.report.tables import tables
 from harness.report.units import decimals, significant
 from harness.report.words import findings, headline
@@ -32,11 +34,15 @@ def render(material: Material) -> str:
     return templates.get_template("report.html.j2").render(
         run=comparison.run,
         headline=headline(comparison),
-        findings=findings(comparison),
+        findings=findings(material),
         facts=run_facts(comparison),
         devices=devices(comparison),
         tables=tables(comparison),
         drawings={d.name: d for d in material.drawings},
+        reasons=reasons(comparison),
+        where=lambda why: where(comparison, why),
+        calls=calls(comparison),
+        memory=memory(comparison),
         exhibits=exhibits(comparison),
         no_pictures=absent(material),
         picture=lambda index: _picture(material, index),
@@ -54,7 +60,7 @@ def _picture(material: Material, index: int) -> str:
 
 def _kept(text: str) -> str:
     """A number and its unit stay on one line."""
-    return re.sub(r"\d (%|(pp|kB|MB|µs|ms)\b)", lambda m: m[0].replace(" ", "\u00a0"), text)
+    return re.sub(r"\d (%|°C|(pp|kB|MB|µs|ms|s)\b)", lambda m: m[0].replace(" ", "\u00a0"), text)
 
 
 def _png(image: bytes) -> str:

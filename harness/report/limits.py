@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from harness.records import Comparison
-from harness.report.rows import CLAIM_ROUNDS, Row
+from harness.report.rows import Row
 from harness.report.units import listed, plural
+from harness.stats import CLAIM_ROUNDS
 
 
 def limits(comparison: Comparison, shown: tuple[Row, ...]) -> list[str]:

@@ -7,8 +7,10 @@ import re
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from harness.report.answers import agreement, sample_answers
+from harness.report.costs import calls, memory
 from harness.report.facts import devices, run_facts
 from harness.report.material import Material, classifies
+from harness.report.rounds import reasons, where
 from harness.report.tables import Cell, Heading, tables
 from harness.report.words import findings, headline
 
@@ -28,10 +30,14 @@ def render(material: Material) -> str:
     return templates.get_template("report.md.j2").render(
         run=comparison.run,
         headline=headline(comparison),
-        findings=findings(comparison),
+        findings=findings(material),
         facts=run_facts(comparison),
         devices=devices(comparison),
         tables=tables(comparison),
+        reasons=reasons(comparison),
+        where=lambda why: where(comparison, why),
+        calls=calls(comparison),
+        memory=memory(comparison),
         drawings=material.drawings,
         sample=agreement(sample_answers(comparison, 0)) if has_sample else "",
     )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from harness.records import Comparison, Run
 
@@ -14,12 +15,35 @@ if TYPE_CHECKING:
     from harness.report.plots import Drawing
 
 
+class SelfTest(Protocol):
+    """What `harness aa` found on one machine (harness.aa.AaResult). Shares are fractions."""
+
+    @property
+    def comparisons(self) -> int: ...
+    @property
+    def false_alarms(self) -> int: ...
+    @property
+    def low(self) -> float: ...
+    @property
+    def high(self) -> float: ...
+    @property
+    def half_width(self) -> float: ...
+    @property
+    def detection(self) -> Mapping[str, float]: ...  # slow-down in % → share of the comparisons that find it
+    @property
+    def serial_sha256(self) -> str | None: ...
+
+
 @dataclass(frozen=True)
 class Material:
-    """pictures: the stored test inputs, uint8, (samples, h, w) or (samples, h, w, 3); None where there are none."""
+    """pictures: the stored test inputs, uint8, (samples, h, w) or (samples, h, w, 3); None where there are none.
+
+    aa: what the harness' own test said, of each of the run's machines where it was made.
+    """
 
     comparison: Comparison
     pictures: np.ndarray | None = None
+    aa: tuple[SelfTest, ...] = ()
 
     @cached_property
     def drawings(self) -> tuple[Drawing, ...]:

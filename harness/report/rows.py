@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from harness.records import Case, Change, Comparison, Run, Standing, TargetRecord
 from harness.report.material import Material
 from harness.report.units import known
+from harness.stats import CLAIM_ROUNDS
 
-CLAIM_ROUNDS = 6  # with fewer, a two-sided sign-flip test over rounds cannot reach p < .05
 MEASURED = ("ok", "suspect", "invalid")
 SHARED = (  # outputs exist once a variant × target × runtime; rows with more threads show the same figures
     *("accuracy", "accuracy_drop", "flips", "flip_rate", "max_abs_diff", "js_p99", "sqnr", "ece", "mcnemar_p"),

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 
+from harness.metrics.latency import Paired, paired
+from harness.metrics.registry import medians_ns
 from harness.records import Case, Comparison
 from harness.report.material import classifies
 from harness.report.phrases import place, span
 from harness.report.rows import Row
-from harness.report.units import decimals, listed, plural
+from harness.report.units import decimals, listed, plural, significant
+from harness.stats import CLAIM_ROUNDS
 
 
 def speeds(shown: tuple[Row, ...]) -> list[str]:
@@ -23,7 +27,7 @@ def speeds(shown: tuple[Row, ...]) -> list[str]:
 def _speed_at(where: str, group: list[Row]) -> str:
     faster = [r for r in group if (r.interval("speedup_vs_float32") or (0, 0))[0] > 1]
     slower = [r for r in group if (r.interval("speedup_vs_float32") or (2, 2))[1] < 1]
-    same = [r.case.variant for r in group if r not in faster and r not in slower]
+    same = [_unseen(r) for r in group if r not in faster and r not in slower]
     parts = []
     if faster:
         parts.append(listed([_ratio(r, inverse=False) for r in faster]))
@@ -34,6 +38,16 @@ def _speed_at(where: str, group: list[Row]) -> str:
     return f"With {where}, against float32: {'; '.join(parts)}."
 
 
+def _unseen(row: Row) -> str:
+    """The variant, and how large a difference would have to be for so many rounds to find it."""
+    smallest = row.value("smallest_detectable_effect")
+    return row.case.variant + (f" ({missed(smallest)})" if smallest is not None else "")
+
+
+def missed(percent: float) -> str:
+    return f"a difference under {significant(percent, 2)} % would not be seen"
+
+
 def _ratio(row: Row, inverse: bool) -> str:
     value, (low, high) = row.value("speedup_vs_float32") or 1.0, row.interval("speedup_vs_float32") or (1.0, 1.0)
     if inverse:
@@ -42,38 +56,37 @@ def _ratio(row: Row, inverse: bool) -> str:
     return f"{row.case.variant} {said} (95 % {decimals(low, 2)} to {decimals(high, 2)})"
 
 
-def engines(shown: tuple[Row, ...]) -> list[str]:
-    """Which runtime is faster on a target: for variants whose p50 intervals do not touch."""
-    pairs: dict[tuple[str, str, str], list[tuple[Row, Row]]] = {}
-    usable = [r for r in shown if r.claims_latency and r.interval("latency_p50")]
-    for one, two in combinations(usable, 2):
-        same = (one.case.variant, one.case.target, one.case.threads) == (
-            two.case.variant,
-            two.case.target,
-            two.case.threads,
-        )
-        if same and one.case.runtime != two.case.runtime:
-            pairs.setdefault((one.case.target, one.case.runtime, two.case.runtime), []).append((one, two))
+def engines(comparison: Comparison, shown: tuple[Row, ...]) -> list[str]:
+    """Which runtime is faster on a target: the same file with both, paired by round as against float32."""
+    pairs: dict[tuple[str, str, str], list[tuple[Row, Paired]]] = {}
+    medians = {r.case: _medians_ns(comparison, r.case) for r in shown if r.claims_latency}
+    for one, two in combinations([r for r in shown if r.case in medians], 2):
+        if replace(two.case, runtime=one.case.runtime) == one.case:
+            found = paired(medians[one.case], medians[two.case])
+            if found and found.rounds >= CLAIM_ROUNDS:
+                pairs.setdefault((one.case.target, one.case.runtime, two.case.runtime), []).append((one, found))
     return [_faster(key, found) for key, found in pairs.items()]
 
 
-def _faster(key: tuple[str, str, str], found: list[tuple[Row, Row]]) -> str:
+def _medians_ns(comparison: Comparison, case: Case) -> dict[int, float]:
+    return medians_ns(r for r in comparison.run.rounds if r.case == case)
+
+
+def _faster(key: tuple[str, str, str], found: list[tuple[Row, Paired]]) -> str:
+    """found: a row with the first runtime, and the second's time over the first's."""
     target, first, second = key
-    wins: dict[str, list[float]] = {first: [], second: []}
-    for one, two in found:
-        (low, high), (low2, high2) = one.interval("latency_p50") or (0, 0), two.interval("latency_p50") or (0, 0)
-        if high < low2 or high2 < low:
-            fast, slow = (one, two) if high < low2 else (two, one)
-            wins[fast.case.runtime].append((slow.value("latency_p50") or 0) / (fast.value("latency_p50") or 1))
+    wins = {first: [p.ratio for _, p in found if p.limits.low > 1]}
+    wins[second] = [1 / p.ratio for _, p in found if p.limits.high < 1]
     told = [
         f"{name} is faster than {first if name == second else second} for {len(ratios)} of {plural(len(found), 'row')} "
-        f"that both ran (p50 {span('{}', ratios, _two)}× apart, 95 % intervals that do not touch)"
+        f"that both ran ({span('{}', ratios, _two)}× as fast, each 95 % interval over 1)"
         for name, ratios in wins.items()
         if ratios
     ]
-    return (
-        f"On {target} {'; '.join(told) if told else f'no difference in speed is shown between {first} and {second}'}."
-    )
+    same = [f"{r.case.variant} ({missed(p.smallest_percent)})" for r, p in found if p.limits.low <= 1 <= p.limits.high]
+    if same:
+        told.append(f"no difference between {first} and {second} is shown for {listed(same)}")
+    return f"On {target} {'; '.join(told)}."
 
 
 def _two(ratio: float) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from harness.records import Comparison
-from harness.report.rows import CLAIM_ROUNDS, Row, rows
+from harness.report.rows import Row, rows
 from harness.report.units import (
     KILOBYTES,
     MEGABYTES,
@@ -20,6 +20,7 @@ from harness.report.units import (
     time_scale,
     whole,
 )
+from harness.stats import CLAIM_ROUNDS
 
 
 @dataclass(frozen=True)
@@ -70,14 +71,18 @@ def tables(comparison: Comparison) -> tuple[Table, ...]:
 
 
 def _table(group: list[Row], target: str) -> Table:
-    columns = _columns(group)
+    return table_of(group, target, _columns(group))
+
+
+def table_of(group: Sequence[Row], target: str, columns: Sequence[Column]) -> Table:
+    """These rows of one target in these columns."""
     lines = tuple(Line(tuple(cell(r) for _, cell in columns), r.standing.status, r.standing.reason) for r in group)
     return Table(
         target, any(r.emulated for r in group), _caution(group), tuple(heading for heading, _ in columns), lines
     )
 
 
-def _caution(group: list[Row]) -> str:
+def _caution(group: Sequence[Row]) -> str:
     if any(r.emulated for r in group):
         return "emulated: no latency claim"
     rounds = group[0].run.plan.rounds if group else 0
@@ -87,10 +92,8 @@ def _caution(group: list[Row]) -> str:
 def _columns(group: list[Row]) -> list[Column]:
     times = time_scale([v for r in group if (v := r.value("latency_p50")) is not None])
     sizes = size_scale([v for r in group if (v := r.value("size_bytes")) is not None])
-    columns = [
-        (Heading("Variant", number=False), lambda r: Cell(r.case.variant)),
-        (Heading("Runtime", number=False), lambda r: Cell(r.case.runtime)),
-        (Heading("Threads"), lambda r: Cell(str(r.case.threads))),
+    return [
+        *identity(group),
         (Heading("Status", number=False), lambda r: Cell(r.standing.status)),
         (Heading("Accuracy", "%"), lambda r: Cell(percent(r.value("accuracy")))),
         (Heading("Drop", "pp", "90 %"), _metric("accuracy_drop", points)),
@@ -102,7 +105,16 @@ def _columns(group: list[Row]) -> list[Column]:
         (Heading("Model RSS", _memory(group, "model_rss").name), _scaled("model_rss", _memory(group, "model_rss"))),
         (Heading("Peak RSS", _memory(group, "peak_rss").name), _scaled("peak_rss", _memory(group, "peak_rss"))),
     ]
-    return [c for c in columns if c[0].title != "Threads" or len({r.case.threads for r in group}) > 1]
+
+
+def identity(group: Sequence[Row]) -> list[Column]:
+    """The columns that say which row it is; the threads only where they differ."""
+    columns: list[Column] = [
+        (Heading("Variant", number=False), lambda r: Cell(r.case.variant)),
+        (Heading("Runtime", number=False), lambda r: Cell(r.case.runtime)),
+    ]
+    threads: Column = (Heading("Threads"), lambda r: Cell(str(r.case.threads)))
+    return [*columns, threads] if len({r.case.threads for r in group}) > 1 else columns
 
 
 def _memory(group: list[Row], metric: str) -> Scale:

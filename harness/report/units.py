@@ -88,5 +88,6 @@ def listed(parts: Iterable[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""
 
 
-def plural(count: float, noun: str) -> str:
-    return f"{whole(count)} {noun}{'' if count == 1 else 's'}"
+def plural(count: float, noun: str, nouns: str = "") -> str:
+    """1 round, 2 rounds; nouns where an s does not do it."""
+    return f"{whole(count)} {noun if count == 1 else nouns or noun + 's'}"

@@ -6,9 +6,13 @@ from dataclasses import dataclass
 
 from harness.records import Comparison
 from harness.report.limits import limits
+from harness.report.material import Material
 from harness.report.phrases import by_variant, names, place, span, trusted
+from harness.report.rounds import sentences
 from harness.report.rows import Row, rows
+from harness.report.selftest import self_tests
 from harness.report.speed import disagreements, engines, speeds
+from harness.report.timing import cautions
 from harness.report.units import (
     decimals,
     listed,
@@ -46,16 +50,20 @@ def headline(comparison: Comparison) -> str:
     return f"{where}: {'; '.join(said)}." if said else f"{where}: nothing was measured."
 
 
-def findings(comparison: Comparison) -> tuple[Finding, ...]:
+def findings(material: Material) -> tuple[Finding, ...]:
     """What a reader should take away, most important first."""
+    comparison = material.comparison
     shown = rows(comparison)
     texts = {
         "Accuracy": _accuracy(shown),
         "Conversion": _conversion(shown),
         "Flips": _flips(comparison, shown),
         "Speed": speeds(shown),
-        "Runtimes": [*engines(shown), *disagreements(comparison)],
+        "Runtimes": [*engines(comparison, shown), *disagreements(comparison)],
         "Size": _sizes(shown),
+        "Rounds": sentences(comparison),
+        "Timing": cautions(comparison, shown),
+        "Self-test": self_tests(material),
         "Limits": limits(comparison, shown),
     }
     return tuple(Finding(topic, " ".join(sentences)) for topic, sentences in texts.items() if sentences)

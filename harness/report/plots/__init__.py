@@ -11,7 +11,9 @@ from matplotlib.figure import Figure
 from harness.records import Comparison
 from harness.report.plots.discrepancy import class_drops, distances, margins
 from harness.report.plots.latency import cold_start, latencies
+from harness.report.plots.overtime import over_time
 from harness.report.plots.style import NARROW_IN, RC, WIDE_IN, NothingToDrawError, first_cases, png
+from harness.report.plots.timeline import note
 from harness.report.plots.tradeoff import left_out, pareto
 
 
@@ -62,6 +64,15 @@ FIGURES = {
         "Every timed invoke after warm-up: box p25 to p75 with the median, line p1 to p99; the ticks under a box are "
         "the medians of the rounds, each a process of its own, and their spread is what an interval is made of.",
         latencies,
+    ),
+    "over-time": Kind(
+        "Latency over time",
+        "A point is one process, its median in % from the median of its own row's rounds, with a line from its p10 to "
+        "its p90; points beyond the axis stand at its edge. Temperature and clock are read before and after a process, "
+        "never during it; the broken line is the temperature to start at. Shaded: the device throttled or had too "
+        "little power. Under it each reason why a round is flagged or invalid, with a mark where it holds.",
+        over_time,
+        note,
     ),
     "cold-start": Kind(
         "Cold start",

@@ -1,0 +1,84 @@
+"""Comparison + Policy (+ reference) → Verdict. A failed gate is a verdict, never an exception.
+
+    evidence.py   what a run, and its reference, say of a row; Answer, what a judge makes of it
+    drops.py      what is lost from sample to sample, by Tango
+    rates.py      how often something happens over the test set, by Clopper–Pearson
+    rounds.py     the processes: latency, cold start, memory
+    plain.py      everything else, by its value
+    ship.py       mode any: which variants ship, after Holm
+
+To gate a metric in a way of its own, add a line to JUDGES.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from harness.gate import drops, plain, rates, rounds
+from harness.gate.evidence import Answer, Evidence
+from harness.gate.ship import any_may_ship, shipping, worst
+from harness.policy import Policy, Rule
+from harness.records import Case, Comparison, Finding, Standing, Verdict
+from harness.stats import smallest_n_to_pass
+
+__all__ = ["judge", "too_few"]
+
+Judge = Callable[[Rule, Case, Evidence], Answer]
+JUDGES: dict[str, Judge] = {
+    "accuracy": rates.accuracy,
+    "accuracy_drop": drops.drop,
+    "error_rate_growth": drops.drop,
+    "class_accuracy_drop": drops.class_drop,
+    "flip_rate": rates.flip_rate,
+    "speedup_vs_float32": rounds.speedup,
+    **dict.fromkeys(rounds.SERIES, rounds.by_rounds),
+}
+
+
+def judge(comparison: Comparison, policy: Policy, reference: Comparison | None = None) -> Verdict:
+    """Every rule over every row that it names. reference: the stored run that `against = "reference"` means."""
+    evidence = Evidence(comparison, reference)
+    findings = tuple(finding for rule in policy.rules for finding in findings_of(rule, evidence))
+    if policy.mode == "any":
+        findings = any_may_ship(findings, policy)
+    ships = shipping(findings)
+    lost = [f for f in findings if not f.holds and (f.case is None or policy.mode == "all" or not ships)]
+    outcome = worst(lost) if lost else "pass"
+    against = reference.run.run_id if reference else ""
+    return Verdict(comparison.run.run_id, policy.source, policy.mode, outcome, findings, ships, against)
+
+
+def findings_of(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
+    """One a row; one for all where the rule names none, which must never let anything pass."""
+    rows = evidence.rows(rule)
+    if not rows:
+        yield finding(rule, None, Answer("missing", reason=evidence.why_no_row(rule)))
+    for standing in rows:
+        yield finding(rule, standing, answer(rule, standing, evidence))
+
+
+def answer(rule: Rule, standing: Standing, evidence: Evidence) -> Answer:
+    if standing.status in ("failed", "invalid"):
+        return Answer("invalid", reason=f"the row is {standing.status}: {standing.reason}")
+    return JUDGES.get(rule.metric, plain.by_value)(rule, standing.case, evidence)
+
+
+def finding(rule: Rule, standing: Standing | None, said: Answer) -> Finding:
+    holds = said.outcome == "pass" or (said.outcome == "inconclusive" and rule.on_inconclusive == "warn")
+    suspect = f"suspect: {standing.reason}" if standing and standing.status == "suspect" else ""
+    reason = "; ".join(filter(None, (said.reason, suspect)))
+    numbers = (said.unit, said.value, said.low, said.high, said.limit, said.p)
+    case = standing.case if standing else None
+    return Finding(rule.number, rule.words, case, rule.metric, said.outcome, holds, *numbers, said.method, reason)
+
+
+def too_few(policy: Policy, samples: int) -> tuple[str, ...]:
+    """The rules that a test set of this size can never pass, one sentence each; known before anything is measured."""
+    told = []
+    for rule in policy.rules:
+        if rule.metric != "accuracy_drop" or rule.limit.relative:
+            continue
+        fewest = smallest_n_to_pass(rule.limit.value / 100, rule.two_sided)
+        if samples < fewest:
+            told.append(f"rule {rule.number}, {rule.words}, needs {fewest:,} test samples; there are {samples:,}")
+    return tuple(told)

@@ -1,0 +1,57 @@
+"""From findings to what ships."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from harness.gate.drops import step_down
+from harness.policy import Policy
+from harness.records import Finding
+
+WORST_FIRST = ("fail", "invalid", "missing", "not_comparable", "inconclusive")
+ALONE = "it passes alone, but not among {} candidates of which any may ship (Holm)"
+
+
+def worst(findings: Iterable[Finding]) -> str:
+    return min((f.outcome for f in findings), key=WORST_FIRST.index)
+
+
+def by_variant(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
+    groups: dict[str, list[Finding]] = {}
+    for finding in findings:
+        if finding.case is not None:
+            groups.setdefault(finding.case.variant, []).append(finding)
+    return groups
+
+
+def shipping(findings: tuple[Finding, ...]) -> tuple[str, ...]:
+    """The variants for which every rule that names them holds in every row."""
+    return tuple(name for name, own in by_variant(findings).items() if all(f.holds for f in own))
+
+
+def any_may_ship(findings: tuple[Finding, ...], policy: Policy) -> tuple[Finding, ...]:
+    """Who ships whichever passes looks at the luckiest of many: the answers' p-values are judged together, by Holm.
+
+    A variant passes only if all its own do, so the largest p/α stands for it (intersection–union).
+    """
+    alpha = {rule.number: 1 - rule.confidence for rule in policy.rules}
+    shares = {
+        name: max(ratios)
+        for name, own in by_variant(findings).items()
+        if (ratios := [f.p / alpha[f.rule] for f in own if f.p is not None])
+    }
+    kept = dict(zip(shares, step_down(list(shares.values())), strict=True))
+    warns = {rule.number for rule in policy.rules if rule.on_inconclusive == "warn"}
+    return tuple(
+        withdrawn(f, len(shares), f.rule in warns) if f.case and not kept.get(f.case.variant, True) else f
+        for f in findings
+    )
+
+
+def withdrawn(finding: Finding, candidates: int, warns: bool) -> Finding:
+    """A pass that does not stand among so many candidates; anything else stays."""
+    if finding.outcome != "pass" or finding.p is None:
+        return finding
+    reason = "; ".join(filter(None, (finding.reason, ALONE.format(candidates))))
+    return replace(finding, outcome="inconclusive", holds=warns, reason=reason)

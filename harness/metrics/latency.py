@@ -1,0 +1,149 @@
+"""How long an invoke takes: quantiles, the ratio to float32, and what the series themselves allow to be said."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness import stats
+from harness.metrics.registry import Estimate, Observation, metric, per_round
+
+WARMUP_SHARE = 10  # the first tenth of a round's timings against the rest
+FEWEST_TIMINGS = 20  # of a round, so that its first tenth has a median
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Two cases over the rounds that both have: the ratio of their medians, its 95 % limits, and what would be missed.
+
+    smallest_percent: the smallest difference that so many rounds of this spread find with 80 % power.
+    """
+
+    ratio: float
+    limits: stats.Interval
+    smallest_percent: float
+    rounds: int
+
+
+def paired(own_ns: dict[int, float], other_ns: dict[int, float]) -> Paired | None:
+    """other / own by round, t on the logarithms of the ratios; None under two shared rounds."""
+    shared = sorted(own_ns.keys() & other_ns.keys())
+    if len(shared) < 2:
+        return None
+    own, other = ([medians[index] for index in shared] for medians in (own_ns, other_ns))
+    ratio, limits = stats.ratio_interval(own, other)
+    sd = float((np.log(other) - np.log(own)).std(ddof=1))
+    return Paired(ratio, limits, percent(stats.smallest_detectable_effect(len(shared), sd)), len(shared))
+
+
+def percent(logarithm: float) -> float:
+    """A difference of logarithms as a percentage."""
+    return 100 * math.expm1(logarithm)
+
+
+def latency_quantile(name: str, q: float) -> None:
+    @metric(name, unit="us", better="lower")
+    @per_round
+    def latency(o: Observation) -> Estimate:
+        return quantile_over_rounds(o, q)
+
+
+def quantile_over_rounds(o: Observation, q: float) -> Estimate:
+    """The quantile over all timed invokes; its interval from each round's own quantile, t on the logarithm."""
+    series = list(o.invokes_ns.values())
+    fewest = min(map(len, series))
+    if not stats.estimable(fewest, q):
+        return Estimate(method=f"not estimable: a round has {fewest} timings")
+    value = float(np.quantile(np.concatenate(series), q)) / 1000
+    if len(series) < 2:
+        return Estimate(value, method="one round: no interval")
+    limits = stats.rounds_interval([np.quantile(ns, q) / 1000 for ns in series])
+    return Estimate(value, None, limits.low, limits.high, f"95 %, t on log of {len(series)} rounds")
+
+
+latency_quantile("latency_p50", 0.5)
+latency_quantile("latency_p90", 0.9)
+latency_quantile("latency_p99", 0.99)
+
+
+@metric("latency_mean", unit="us", better="lower")
+@per_round
+def latency_mean(o: Observation) -> Estimate:
+    return Estimate(
+        float(np.concatenate(list(o.invokes_ns.values())).mean()) / 1000, method="mean of all timed invokes"
+    )
+
+
+@metric("speedup_vs_float32", unit="ratio", better="higher", against="float32")
+@per_round
+def speedup_vs_float32(o: Observation) -> Estimate:
+    """Median of float32 over median of the variant, paired by round."""
+    if o.variant.name == "float32":
+        return Estimate(1.0, 1.0, method="is the control")
+    found = against_control(o)
+    if not isinstance(found, Paired):
+        return found
+    method = f"95 %, t on log ratios of {found.rounds} paired rounds"
+    return Estimate(found.ratio, 1.0, found.limits.low, found.limits.high, method)
+
+
+@metric("smallest_detectable_effect", unit="%", against="float32")
+@per_round
+def smallest_detectable_effect(o: Observation) -> Estimate:
+    """The difference from float32 that these rounds find four times in five; a smaller one is likely to be missed."""
+    if o.variant.name == "float32":
+        return Estimate(method="is the control")
+    found = against_control(o)
+    if not isinstance(found, Paired):
+        return found
+    method = f"two-sided 5 %, 80 % power, from the sd of the log ratios of {found.rounds} paired rounds"
+    return Estimate(found.smallest_percent, method=method)
+
+
+def against_control(o: Observation) -> Paired | Estimate:
+    """The case beside its control, or an Estimate that says why it cannot be."""
+    if o.control is None or not o.control.rounds:
+        return Estimate(method="float32 was not timed beside it")
+    shared = len(o.medians_ns.keys() & o.control.medians_ns.keys())
+    return paired(o.medians_ns, o.control.medians_ns) or Estimate(method=f"not estimable: {shared} paired rounds")
+
+
+@metric("ess_share", unit="fraction")
+@per_round
+def ess_share(o: Observation) -> Estimate:
+    """How many of a round's timings are worth an independent one: effective sample size / n, median over rounds.
+
+    Under 1/2 the invokes of a process are so correlated that statistics inside it mean little (Geyer 1992); what is
+    claimed rests on rounds alone, always.
+    """
+    shares = [stats.effective_sample_size(ns) / len(ns) for ns in o.invokes_ns.values()]
+    return Estimate(
+        float(np.median(shares)), method=f"Geyer's initial positive sequence, median of {len(shares)} rounds"
+    )
+
+
+@metric("warmup_drift", unit="%")
+@per_round
+def warmup_drift(o: Observation) -> Estimate:
+    """How much slower the first tenth of a round's timed invokes is than the rest: a check that never trims.
+
+    Warm-up is fixed beforehand; whether it sufficed is told afterwards, since many processes never reach a steady state
+    and cutting until they seem to biases the rest (Barrett et al., OOPSLA 2017). Per round the ratio of the two
+    medians; over rounds their geometric mean, with t on the logarithms.
+    """
+    ratios = [early_over_late(ns) for ns in o.invokes_ns.values() if len(ns) >= FEWEST_TIMINGS]
+    if not ratios:
+        return Estimate(method=f"not estimable: a round has under {FEWEST_TIMINGS} timings")
+    value = percent(float(np.log(ratios).mean()))
+    if len(ratios) < 2:
+        return Estimate(value, method="one round: no interval")
+    limits = stats.rounds_interval(ratios)
+    method = f"first tenth against the rest, 95 %, t on log of {len(ratios)} rounds"
+    return Estimate(value, None, 100 * (limits.low - 1), 100 * (limits.high - 1), method)
+
+
+def early_over_late(ns: np.ndarray) -> float:
+    cut = len(ns) // WARMUP_SHARE
+    return float(np.median(ns[:cut]) / np.median(ns[cut:]))

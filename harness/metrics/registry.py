@@ -1,0 +1,106 @@
+"""What a metric is given, what it answers, and where it is registered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from harness.records import Case, Round, Variant
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """low and high bound `value`; baseline is the same metric of what the case stands against.
+
+    An Estimate without a value says in `method` why.
+    """
+
+    value: float | None = None
+    baseline: float | None = None
+    low: float | None = None
+    high: float | None = None
+    method: str = ""
+
+
+@dataclass(frozen=True)
+class Observation:
+    """All that is known of one case. scores, baseline: (samples, classes); samples: the case's rows of samples.parquet.
+
+    scores and samples are None where no outputs could be had. control: the same case with the variant float32, or None.
+    """
+
+    case: Case
+    variant: Variant
+    labels: np.ndarray
+    baseline: np.ndarray
+    scores: np.ndarray | None
+    samples: pd.DataFrame | None
+    rounds: tuple[Round, ...]
+    control: Observation | None
+
+    @cached_property
+    def invokes_ns(self) -> dict[int, np.ndarray]:
+        """Round → ns an invoke, one entry a timing."""
+        return {r.index: invokes_ns(r) for r in self.rounds}
+
+    @cached_property
+    def medians_ns(self) -> dict[int, float]:
+        return {index: float(np.median(ns)) for index, ns in self.invokes_ns.items()}
+
+
+def invokes_ns(piece: Round) -> np.ndarray:
+    """ns an invoke, one entry a timing of the round: several invokes may share one."""
+    timed = piece.timings["timed"]
+    return np.asarray(timed[:, 1] / timed[:, 0])
+
+
+def medians_ns(rounds: Iterable[Round]) -> dict[int, float]:
+    """Round → its median ns an invoke, of the rounds that count."""
+    good = (r for r in rounds if r.status in ("valid", "flagged") and len(r.timings.get("timed", ())))
+    return {r.index: float(np.median(invokes_ns(r))) for r in good}
+
+
+@dataclass(frozen=True)
+class Metric:
+    name: str
+    unit: str
+    better: str
+    against: str
+    estimate: Callable[[Observation], Estimate]
+
+
+METRICS: dict[str, Metric] = {}
+Function = Callable[[Observation], Estimate]
+
+NO_OUTPUTS = Estimate(method="no outputs")
+NOT_FINITE = Estimate(method="some scores are not finite")
+NO_ROUNDS = Estimate(method="no rounds were timed")
+
+
+def metric(name: str, *, unit: str, better: str = "", against: str = "") -> Callable[[Function], Function]:
+    """Registers a metric. better: lower, higher or "" for neither. against: keras, float32 or "" for nothing."""
+
+    def register(function: Function) -> Function:
+        METRICS[name] = Metric(name, unit, better, against, function)
+        return function
+
+    return register
+
+
+def per_sample(function: Callable[[Observation, pd.DataFrame], Estimate]) -> Function:
+    """A metric of the outputs: empty, with the reason, where there are none."""
+    return lambda o: NO_OUTPUTS if o.samples is None else function(o, o.samples)
+
+
+def of_scores(function: Callable[[Observation, pd.DataFrame], Estimate]) -> Function:
+    """A metric of the scores themselves: empty, with the reason, where one is NaN or infinite."""
+    return per_sample(lambda o, samples: NOT_FINITE if (samples.prediction < 0).any() else function(o, samples))
+
+
+def per_round(function: Function) -> Function:
+    """A metric of the rounds: empty, with the reason, where there are none."""
+    return lambda o: function(o) if o.rounds else NO_ROUNDS

@@ -1,0 +1,100 @@
+"""Rounds laid out in the order of time, and what the device said before and after each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+
+from harness.metrics.registry import invokes_ns
+from harness.records import Case, Comparison, DeviceState, Round
+from harness.report.units import decimals, listed
+from harness.validity import throttled
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A round on the axis of time: it begins at x, in rounds, and lasts `width` of one."""
+
+    piece: Round
+    x: float
+    width: float
+
+
+def spots_of(rounds: Sequence[Round]) -> Iterator[Spot]:
+    """Every process of a round has an equal share of it, whatever it took: pauses between rounds are not drawn."""
+    for index, group in groupby(rounds, key=lambda r: r.index):
+        pieces = list(group)
+        yield from (Spot(piece, index + n / len(pieces), 1 / len(pieces)) for n, piece in enumerate(pieces))
+
+
+def median_us(piece: Round) -> float | None:
+    return float(np.median(invokes_ns(piece))) / 1000 if len(piece.timings.get("timed", ())) else None
+
+
+def middles(spots: Sequence[Spot]) -> dict[Case, float]:
+    """Row → the median of its rounds' medians, in µs; rounds that do not count only where there are no others."""
+    good: dict[Case, list[float]] = {}
+    rest: dict[Case, list[float]] = {}
+    for spot in spots:
+        if (middle := median_us(spot.piece)) is not None:
+            (good if spot.piece.status in ("valid", "flagged") else rest).setdefault(spot.piece.case, []).append(middle)
+    return {case: float(np.median(values)) for case, values in (rest | good).items()}
+
+
+def relative(piece: Round, middle_us: float) -> tuple[float, float, float]:
+    """p10, p50 and p90 of the round in % from the row's own median."""
+    p10, p50, p90 = np.quantile(invokes_ns(piece) / 1000, [0.1, 0.5, 0.9])
+    return tuple(100 * (float(us) / middle_us - 1) for us in (p10, p50, p90))  # type: ignore[return-value] # three
+
+
+Reading = Callable[[DeviceState], float | None]
+
+
+def celsius(state: DeviceState) -> float | None:
+    return state.temperature_c
+
+
+def gigahertz(state: DeviceState) -> float | None:
+    return state.frequency_hz / 1e9 if state.frequency_hz is not None else None
+
+
+def known_by(spots: Sequence[Spot], reading: Reading) -> list[tuple[float, float]]:
+    """(x, value) of every look at the device that gave one: before a round at its beginning, after it at its end."""
+    values = [(x, reading(state)) for s in spots for x, state in looks(s)]
+    return [(x, value) for x, value in values if value is not None]
+
+
+def looks(spot: Spot) -> tuple[tuple[float, DeviceState], tuple[float, DeviceState]]:
+    return (spot.x, spot.piece.before), (spot.x + 0.92 * spot.width, spot.piece.after)
+
+
+def conditions(spots: Sequence[Spot]) -> str:
+    """What is known of the device while it was measured: ranges, whether it throttled, and what it does not tell."""
+    said: list[str] = []
+    unknown: list[str] = []
+    for name, reading, unit in (("temperature", celsius, "°C"), ("clock", gigahertz, "GHz")):
+        values = [value for _, value in known_by(spots, reading)]
+        (said if values else unknown).append(f"{name} {_span(values, unit)}" if values else name)
+    shaded = sum(any(throttled(s.piece)) for s in spots)
+    flags = any(state.throttled is not None for s in spots for _, state in looks(s))
+    if shaded:
+        said.append(f"throttled or under-powered in {shaded} of {len(spots)} processes (shaded)")
+    else:
+        (said if flags else unknown).append("no throttling" if flags else "throttling")
+    return "; ".join([", ".join(said)] * bool(said) + [f"{listed(unknown)} unknown on this device"] * bool(unknown))
+
+
+def _span(values: Sequence[float], unit: str) -> str:
+    digits = 0 if unit == "°C" else 2
+    low, high = decimals(min(values), digits), decimals(max(values), digits)
+    return f"{low} {unit}" if low == high else f"{low} to {high} {unit}"
+
+
+def note(comparison: Comparison) -> str:
+    """Whether the order inside a round is known."""
+    if all(r.started_s is not None for r in comparison.run.rounds):
+        return ""
+    return " This recording does not say when inside a round a row had its turn: rows stand in their own order there."

@@ -1,0 +1,127 @@
+"""A verdict as something to read: the words of its rows, a document for programs, Markdown for CI and pull requests."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+from harness import __version__
+from harness.records import Case, Finding, Verdict
+from harness.report.units import MISSING, decimals, known, listed, plural, significant, whole
+
+SCHEMA_VERSION = 1
+MARKDOWN_BYTES = 60_000  # a comment on GitHub takes 65,536 characters, a job's summary 1 MiB
+REASON_CHARACTERS = 400
+HEADER = "| Rule | Row | Value | Interval | Limit | Outcome | Reason |\n|---|---|--:|--:|--:|---|---|\n"
+MARKS = {"pass": "✅", "inconclusive": "❔"}
+SHARES = {"fraction": 100.0, "pp": 1.0, "%": 1.0}  # unit → how many of the unit it is shown in
+SHOWN_IN = {"fraction": "%", "us": "µs", "bytes": "B", "ratio": "×"}
+
+
+# --- words ---------------------------------------------------------------------------------------------------------
+
+
+def row_name(case: Case | None) -> str:
+    if case is None:
+        return "no row"
+    threads = "" if case.threads == 1 else f", {case.threads} threads"
+    return f"{case.variant} on {case.target} with {case.runtime}{threads}"
+
+
+def quantity(value: float | None, unit: str) -> str:
+    """A number with its unit; bytes to the last one, shares to three decimals."""
+    return f"{number(value, unit)} {SHOWN_IN.get(unit, unit)}".strip() if known(value) else MISSING
+
+
+def number(value: float | None, unit: str) -> str:
+    if unit in SHARES and known(value):
+        return decimals(SHARES[unit] * value, 3)
+    return whole(value) if unit in ("bytes", "count") else significant(value, 4)
+
+
+def interval(finding: Finding) -> str:
+    if not (known(finding.low) and known(finding.high)):
+        return ""
+    return f"{number(finding.low, finding.unit)} to {number(finding.high, finding.unit)}"
+
+
+def outcome(finding: Finding) -> str:
+    """As the verdict counts it: what only warns says so."""
+    held = " (warns)" if finding.holds and finding.outcome != "pass" else ""
+    return f"{finding.outcome.replace('_', ' ')}{held}"
+
+
+def headline(verdict: Verdict) -> str:
+    counts = Counter(f.outcome.replace("_", " ") for f in verdict.findings)
+    told = listed([f"{count} {name}" for name, count in counts.most_common()])
+    said = "passes" if verdict.outcome == "pass" else f"does not pass: {verdict.outcome.replace('_', ' ')}"
+    return f"{verdict.run_id} {said} ({plural(len(verdict.findings), 'finding')}: {told}; by {verdict.policy})"
+
+
+def ships(verdict: Verdict) -> str:
+    names = ", ".join(verdict.ships) or "none"
+    return f"{'May ship' if verdict.mode == 'any' else 'Keep every rule that names them'}: {names}."
+
+
+# --- for programs --------------------------------------------------------------------------------------------------
+
+
+def document(verdict: Verdict) -> dict[str, Any]:
+    """verdict.json; a number that is not finite is null."""
+    return {"schema_version": SCHEMA_VERSION, "harness": __version__, **finite(asdict(verdict))}
+
+
+def finite(content: Any) -> Any:
+    if isinstance(content, dict):
+        return {key: finite(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [finite(value) for value in content]
+    return None if isinstance(content, float) and not known(content) else content
+
+
+# --- Markdown ------------------------------------------------------------------------------------------------------
+
+
+def markdown(verdict: Verdict, most_bytes: int = MARKDOWN_BYTES) -> str:
+    """Headline and one table, what does not hold first; rows that would make it too long are counted instead."""
+    mark = "✅" if verdict.outcome == "pass" else "❌"
+    head = f"### {mark} {plain(headline(verdict))}\n\n{plain(ships(verdict))}\n\n{HEADER}"
+    ordered = sorted(verdict.findings, key=lambda f: (f.holds, f.outcome == "pass", f.rule))
+    room = most_bytes - len(head.encode()) - 100  # what says how many were left out
+    shown = fitting(map(line, ordered), room)
+    left = len(ordered) - len(shown)
+    more = f"\n{plural(left, 'further row')} left out for length; verdict.json has all.\n" if left else ""
+    text = head + "".join(shown) + more
+    return text if len(text.encode()) <= most_bytes else ""
+
+
+def fitting(lines: Iterable[str], room: int) -> list[str]:
+    """As many from the start as so many bytes hold."""
+    shown = []
+    for text in lines:
+        room -= len(text.encode())
+        if room < 0:
+            break
+        shown.append(text)
+    return shown
+
+
+def line(finding: Finding) -> str:
+    mark = MARKS.get(finding.outcome, "❌")
+    cells = (
+        f"{finding.rule}: {finding.words}",
+        row_name(finding.case),
+        quantity(finding.value, finding.unit),
+        interval(finding),
+        quantity(finding.limit, finding.unit),
+    )
+    reason = finding.reason if len(finding.reason) <= REASON_CHARACTERS else finding.reason[:REASON_CHARACTERS] + " …"
+    return f"| {' | '.join(map(plain, cells))} | {mark} {outcome(finding)} | {plain(reason)} |\n"
+
+
+def plain(text: str) -> str:
+    """What Markdown or the HTML in it would take for markup stays text, on one line."""
+    return re.sub(r"([\\`*_\[\]<>|#@])", r"\\\1", " ".join(text.split()))

@@ -1,0 +1,246 @@
+"""Two stored runs → what improved, regressed or stayed similar, case by case, and what cannot be compared, and why.
+
+Each run is one session. Accuracy is paired by sample, size is exact; latency and memory are compared by the rounds of
+both, where the fingerprint (comparability.py) allows it. Sessions differ among themselves by more than their rounds
+show, and two cannot tell by how much: each such Change says so, and a gate wants five (measurement.md, section 1).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from harness import stats
+from harness.comparability import REFUSE, USABLE, Difference, differences, refusal, sample_difference
+from harness.compare import compare
+from harness.metrics import METRICS
+from harness.metrics.process import anonymous_growth
+from harness.records import Case, Change, Comparison, Round, Run, Standing
+
+LARGE_ENOUGH = 1.03  # a real ratio counts beyond it; "real and large enough" is asv's rule (its compare.py, --factor)
+CAVEAT = "2 sessions: session-to-session variance is not in this interval"
+ENDED_WELL = ("ok", "suspect")
+
+
+@dataclass(frozen=True)
+class Both:
+    """One case in the reference and in the candidate."""
+
+    reference: Comparison
+    candidate: Comparison
+    case: Case
+
+    @property
+    def sides(self) -> tuple[tuple[str, Comparison], ...]:
+        return ("reference", self.reference), ("candidate", self.candidate)
+
+    @cached_property
+    def rounds(self) -> tuple[list[Round], list[Round]]:
+        """The usable rounds of each."""
+        return usable(self.reference.run, self.case), usable(self.candidate.run, self.case)
+
+    @cached_property
+    def answers(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """The rows of samples.parquet of each, in the order of the test set."""
+        return answers(self.reference.samples, self.case), answers(self.candidate.samples, self.case)
+
+    @cached_property
+    def rounds_apart(self) -> tuple[Difference, ...]:
+        """What stands between the two sessions' rounds: the fingerprint, too few of them, a case that ended badly."""
+        fingerprint = differences(self.reference.run, self.candidate.run, self.case)
+        return (*fingerprint, *too_few(self), *ended_badly(self))
+
+    @cached_property
+    def samples_apart(self) -> tuple[Difference, ...]:
+        found = sample_difference(self.reference.run, self.candidate.run, self.case)
+        return (found,) if found else ()
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What changed in one case, and where the two runs are not known to be alike in what that rests on."""
+
+    case: Case
+    changes: tuple[Change, ...]
+    differences: tuple[Difference, ...]
+
+
+@dataclass(frozen=True)
+class Sessions:
+    """Two runs side by side: the cases of the reference, then those that only the candidate has."""
+
+    reference: Comparison
+    candidate: Comparison
+    pairs: tuple[Pair, ...]
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        return tuple(change for pair in self.pairs for change in pair.changes)
+
+    def values(self, change: Change) -> tuple[float | None, float | None]:
+        """What each run itself says, in the unit that METRICS names: of an accuracy drop, the two accuracies."""
+        own = (side.change(change.case, own_metric(change)) for side in (self.reference, self.candidate))
+        first, second = (found.value if found else None for found in own)
+        return first, second
+
+    def own_unit(self, change: Change) -> str:
+        name = own_metric(change)
+        return METRICS[name].unit if name else ""
+
+
+def own_metric(change: Change) -> str:
+    """The metric of each run that stands beside a change of this one; "" for none."""
+    return next(m.own for m in MEASURES if m.metric == change.metric)
+
+
+def compare_sessions(reference: Run, candidate: Run) -> Sessions:
+    """Every case of either run: the same variant, target, runtime and thread count make a pair."""
+    one, other = compare(reference), compare(candidate)
+    cases = dict.fromkeys((*reference.cases, *candidate.cases))
+    return Sessions(one, other, tuple(pair(Both(one, other, case)) for case in cases))
+
+
+def pair(both: Both) -> Pair:
+    changes: list[Change] = []
+    found: list[Difference] = []
+    for measure in MEASURES:
+        change, apart = change_of(measure, both)
+        changes.append(change)
+        found += apart
+    return Pair(both.case, tuple(changes), tuple(dict.fromkeys(found)))
+
+
+def change_of(measure: Measure, both: Both) -> tuple[Change, tuple[Difference, ...]]:
+    """missing where a side has no value, not_comparable where the two rest on different things, else what it is."""
+    blank = Change(both.case, measure.metric, measure.unit, METRICS[measure.metric].better, "reference", None, None)
+    if reason := missing(both, measure.rests_on):
+        return replace(blank, kind="missing", method=reason), ()
+    apart = measure.apart(both)
+    if reason := refusal(apart):
+        return replace(blank, kind="not_comparable", method=reason), apart
+    return measure.change(both, blank), apart
+
+
+def missing(both: Both, metric: str) -> str:
+    """Which side has no value and why, or ""."""
+    for name, side in both.sides:
+        if (own := side.change(both.case, metric)) is None:
+            return f"the {name} has no such case"
+        if own.value is None or not math.isfinite(own.value):
+            standing = standing_of(side, both.case)
+            return f"the {name} has none: {own.method if standing.status in ENDED_WELL else standing.reason}"
+    return ""
+
+
+def standing_of(comparison: Comparison, case: Case) -> Standing:
+    return next(s for s in comparison.standings if s.case == case)
+
+
+def usable(run: Run, case: Case) -> list[Round]:
+    return [r for r in run.rounds if r.case == case and r.status in USABLE]
+
+
+def answers(samples: pd.DataFrame, case: Case) -> pd.DataFrame:
+    """All thread counts share them."""
+    own = (samples.variant == case.variant) & (samples.target == case.target) & (samples.runtime == case.runtime)
+    return samples[own].sort_values("sample", ignore_index=True)
+
+
+def too_few(both: Both) -> Iterator[Difference]:
+    counts = [len(rounds) for rounds in both.rounds]
+    if min(counts) < stats.CLAIM_ROUNDS:
+        yield Difference(f"under {stats.CLAIM_ROUNDS} rounds", REFUSE, str(counts[0]), str(counts[1]))
+
+
+def ended_badly(both: Both) -> Iterator[Difference]:
+    ends = [standing_of(side, both.case) for _, side in both.sides]
+    if any(end.status not in ENDED_WELL for end in ends):
+        told = [f"{end.status} ({end.reason})" if end.reason else end.status for end in ends]
+        yield Difference("status", REFUSE, told[0], told[1])
+
+
+# --- how each metric is compared -----------------------------------------------------------------------------------
+
+
+def accuracy_drop(both: Both, blank: Change) -> Change:
+    """(b − c)/n in percentage points: b samples that the reference has right and the candidate wrong, c the reverse."""
+    right = [rows.correct.to_numpy() for rows in both.answers]
+    lost, won, n = int((right[0] & ~right[1]).sum()), int((~right[0] & right[1]).sum()), len(right[0])
+    limits = stats.tango(lost, won, n)
+    kind = "regressed" if limits.low > 0 else "improved" if limits.high < 0 else "similar"
+    value, low, high = (100 * share for share in ((lost - won) / n, limits.low, limits.high))
+    method = f"Tango 90 %, b={lost} c={won} n={n}"
+    return replace(blank, baseline=0.0, value=value, low=low, high=high, method=method, kind=kind)
+
+
+def flip_rate(both: Both, blank: Change) -> Change:
+    """Shown, not judged: a flip may be for the better."""
+    given = [rows.prediction.to_numpy() for rows in both.answers]
+    flips, n = int((given[0] != given[1]).sum()), len(given[0])
+    return replace(blank, baseline=0.0, value=flips / n, method=f"top-1 differs from the reference's, {flips} of {n}")
+
+
+def size(both: Both, blank: Change) -> Change:
+    one, other = (side.run.variant(both.case.variant).size_bytes for _, side in both.sides)
+    assert one is not None and other is not None
+    kind = "regressed" if other > one else "improved" if other < one else "similar"
+    return replace(blank, baseline=float(one), value=float(other), method=".tflite file, exact", kind=kind)
+
+
+def by_rounds(of_round: Callable[[Round], float | None]) -> Callable[[Both, Change], Change]:
+    """The ratio candidate / reference of what each round says, by Welch's t on the logarithm; less is better."""
+
+    def change(both: Both, blank: Change) -> Change:
+        one, other = ([v for r in rounds if (v := of_round(r)) is not None] for rounds in both.rounds)
+        if min(len(one), len(other)) < 2 or min(*one, *other) <= 0:
+            return replace(blank, kind="missing", method="some rounds are at or under zero: there is no ratio")
+        ratio, limits = stats.welch_ratio_interval(one, other)
+        method = f"95 %, Welch t on log of {len(one)} and {len(other)} rounds; {CAVEAT}"
+        kind = kind_of_ratio(ratio, limits)
+        return replace(blank, baseline=1.0, value=ratio, low=limits.low, high=limits.high, method=method, kind=kind)
+
+    return change
+
+
+def kind_of_ratio(ratio: float, limits: stats.Interval) -> str:
+    """A change counts when it is both real (1 is outside) and large enough; less is better."""
+    if limits.low > 1 and ratio > LARGE_ENOUGH:
+        return "regressed"
+    return "improved" if limits.high < 1 and ratio < 1 / LARGE_ENOUGH else "similar"
+
+
+def invoke_quantile_ns(q: float) -> Callable[[Round], float]:
+    """The quantile of one round's timed invokes."""
+    return lambda piece: float(np.quantile(piece.timings["timed"][:, 1] / piece.timings["timed"][:, 0], q))
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One metric between two runs. unit: of the change. rests_on: what both runs must know of it. own: what each run
+    shows beside it. apart: what the comparison rests on and where the two differ in it."""
+
+    metric: str
+    unit: str
+    rests_on: str
+    own: str
+    apart: Callable[[Both], tuple[Difference, ...]]
+    change: Callable[[Both, Change], Change]
+
+
+def timed(metric: str, of_round: Callable[[Round], float | None]) -> Measure:
+    return Measure(metric, "ratio", metric, metric, lambda both: both.rounds_apart, by_rounds(of_round))
+
+
+MEASURES = (
+    Measure("accuracy_drop", "pp", "accuracy", "accuracy", lambda both: both.samples_apart, accuracy_drop),
+    Measure("flip_rate", "fraction", "accuracy", "", lambda both: both.samples_apart, flip_rate),
+    Measure("size_bytes", "bytes", "size_bytes", "size_bytes", lambda both: (), size),
+    timed("latency_p50", invoke_quantile_ns(0.5)),
+    timed("latency_p90", invoke_quantile_ns(0.9)),
+    timed("model_rss", anonymous_growth),
+)

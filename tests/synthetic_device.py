@@ -1,0 +1,80 @@
+"""What a made-up device does to made-up rounds: memory, feeding, the order of time; and, if wanted, heat."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby
+
+import numpy as np
+
+from harness.records import DeviceState, Round
+from harness.validity import judged
+
+POINTS = {"start": 0, "runtime": 600, "model": 700, "allocated": 1500, "first": 1600, "end": 4000}  # kB over the start
+HOT_ROUND = 4  # from here on the chip stays over the start temperature
+THROTTLED = {(5, "int8"), (5, "float32"), (6, "int8")}  # round and variant: its first attempt ran into the limit
+
+
+def lived(rounds: Sequence[Round], hot: tuple[str, ...], seed: int = 3) -> tuple[Round, ...]:
+    """The rounds with all that a device adds to them; on the `hot` targets some are flagged, invalid and repeated."""
+    rng = np.random.default_rng(seed)
+    clock_s, done = 1_767_268_800.0, []
+    for _, group in groupby(rounds, key=lambda r: r.index):
+        pieces = list(group)
+        for n in rng.permutation(len(pieces)):
+            for piece in _attempts(_measured(pieces[n], rng), hot):
+                done.append(replace(piece, started_s=clock_s))
+                clock_s += 0.9
+    return tuple(done)
+
+
+def _measured(piece: Round, rng: np.random.Generator) -> Round:
+    feeding = {p: _series(rng, ns) for p, ns in (("set_input", 690), ("get_output", 790))}
+    memory = {
+        point: {"RssAnon": 21_000_000 + kb * 1000, "VmHWM": 42_000_000 + 2 * kb * 1000} for point, kb in POINTS.items()
+    }
+    return replace(
+        piece,
+        timings=piece.timings | feeding,
+        memory_bytes=memory,
+        clock_step_ns=10,
+        timing_pair_ns=float(rng.normal(55, 2)),
+        canary_ns=(1_000_000, 1_010_000),
+        waited_s=0.0,
+    )
+
+
+def _series(rng: np.random.Generator, ns: float) -> np.ndarray:
+    return np.stack([np.ones(200), rng.normal(ns, 20, 200)], axis=1).astype(np.int64)
+
+
+def _attempts(piece: Round, hot: tuple[str, ...]) -> Iterator[Round]:
+    """The round as it ended; before it the attempt that did not count."""
+    if piece.case.target not in hot:
+        yield judged(piece)
+        return
+    sticky = (piece.index, piece.case.variant) > min(THROTTLED)
+    if (piece.index, piece.case.variant) in THROTTLED:
+        slow = piece.timings | {"timed": piece.timings["timed"] * np.array([1, 1.35])}
+        slow["timed"] = slow["timed"].astype(np.int64)
+        yield judged(replace(piece, timings=slow, **_states(piece, "0x0", "0x40004", 1.0e9)))
+        piece, sticky = replace(piece, attempt=1), True
+    flags = "0x40000" if sticky else "0x0"
+    yield judged(replace(piece, **_states(piece, flags, flags, 1.8e9)))
+
+
+def _states(piece: Round, before: str, after: str, clock_hz: float) -> dict[str, object]:
+    celsius = 50.0 + 3 * min(piece.index, HOT_ROUND) + hash_of(piece)
+    common = {"governor": "ondemand", "undervoltage_alarm": 0, "load_1m": 0.4, "boot_id": "a"}
+    return {
+        "before": DeviceState(celsius, 1_800_000_000, throttled=before, **common),
+        "after": DeviceState(celsius + 4, int(clock_hz), throttled=after, **common),
+        "start_temperature_c": 60.0,
+        "waited_s": 120.0 if celsius > 60 else 0.0,
+    }
+
+
+def hash_of(piece: Round) -> float:
+    """0 to 1 °C, the same for the same row."""
+    return (sum(map(ord, piece.case.variant + piece.case.runtime)) % 10) / 10

@@ -1,0 +1,394 @@
+"""What the report says of the rounds, of the timing itself and of the device, and that it hides none of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.image import imread
+
+from harness.aa import AaResult
+from harness.records import Case, Comparison, DeviceState, Environment, Round, TargetRecord
+from harness.report import render, write_report
+from harness.report.costs import call_tables, memory_tables
+from harness.report.material import Material, SelfTest
+from harness.report.plots import draw_all
+from harness.report.plots.overtime import over_time
+from harness.report.plots.style import NothingToDrawError
+from harness.report.plots.timeline import conditions, middles, relative, spots_of
+from harness.report.rounds import merged, of_target, reasons, sentences, stretches, where
+from harness.report.rows import rows
+from harness.report.selftest import self_tests
+from harness.report.timing import cautions
+from harness.report.words import findings
+from harness.validity import judged
+from tests.made_runs import case, timed
+from tests.synthetic import synthetic
+
+PI = "raspberry-pi-4"
+INT8 = Case("int8", "host", "ai-edge-litert", 1)
+
+
+@pytest.fixture(scope="module")
+def cool() -> Comparison:
+    return synthetic()
+
+
+@pytest.fixture(scope="module")
+def hot() -> Comparison:
+    return synthetic(targets=("host", PI), hot=(PI,))
+
+
+def words(comparison: Comparison, aa: tuple[SelfTest, ...] = ()) -> dict[str, str]:
+    return {f.topic: f.text for f in findings(Material(comparison, aa=aa))}
+
+
+def changed(comparison: Comparison, case: Case, metric: str, **values: object) -> Comparison:
+    changes = [
+        dataclasses.replace(c, **values) if (c.case, c.metric) == (case, metric) else c for c in comparison.changes
+    ]
+    return dataclasses.replace(comparison, changes=tuple(changes))
+
+
+def with_rounds(comparison: Comparison, rounds: tuple[Round, ...]) -> Comparison:
+    return dataclasses.replace(comparison, run=dataclasses.replace(comparison.run, rounds=rounds))
+
+
+# the rounds, in words
+
+
+def test_where_every_round_is_valid_one_sentence_says_so(cool: Comparison) -> None:
+    assert words(cool)["Rounds"] == "On host 100 processes were timed for 10 rows: every round is valid."
+
+
+def test_every_round_that_is_not_valid_is_counted_with_its_reasons(hot: Comparison) -> None:
+    text = words(hot)["Rounds"].split(". On ")[1]
+    assert text.startswith(f"{PI} 106 processes were timed for 10 rows, 6 repeats among them: 40 valid; ")
+    assert "60 flagged, and counted (started at 62 to 63 °C, over 60 °C, after 120 s of cooling: 60; " in text
+    assert "6 invalid, and not counted (throttled during the round: 6; " in text
+
+
+def test_the_counts_are_those_of_the_run(hot: Comparison) -> None:
+    pieces = of_target(hot, PI)
+    for status in ("flagged", "invalid"):
+        found = {id(r) for why in reasons(hot) if why.status == status for r in why.rounds}
+        assert found == {id(r) for r in pieces if r.status == status}
+
+
+def test_a_round_without_a_valid_attempt_is_missed_in_words(hot: Comparison) -> None:
+    kept = tuple(r for r in hot.run.rounds if not (r.attempt and r.case.variant == "int8" and r.index == 5))
+    text = sentences(with_rounds(hot, kept))[1]
+    assert text.endswith(" For 2 rounds no attempt was valid.")
+
+
+def test_a_failed_round_is_no_reason_to_be_silent(cool: Comparison) -> None:
+    first, *others = cool.run.rounds
+    failed = Round(first.case, first.index, "failed", ("the process died with signal 11",))
+    text = sentences(with_rounds(cool, (failed, *others)))[0]
+    assert "1 failed (the process died with signal 11: 1)" in text
+
+
+def test_reasons_that_differ_in_numbers_alone_are_one() -> None:
+    assert merged(["at 61 °C, over 60 °C", "at 64.5 °C, over 60 °C"]) == "at 61 to 64.5 °C, over 60 °C"
+    assert merged(["throttled"]) == "throttled"
+    assert stretches([0, 1, 2, 5, 7, 8]) == "0–2, 5, 7–8"
+
+
+def test_where_a_reason_holds_is_told_row_by_row(hot: Comparison) -> None:
+    told = {(why.status, why.text.split(" ")[0]): where(hot, why) for why in reasons(hot)}
+    assert told["flagged", "started"] == "rounds 4–9 of every row"
+    assert told["invalid", "throttled"] == (
+        "round 5 of float32 · ai-edge-litert and float32 · tflite-runtime; "
+        "rounds 5–6 of int8 · ai-edge-litert and int8 · tflite-runtime"
+    )
+
+
+@pytest.mark.parametrize("format", ["html", "markdown"])
+def test_both_formats_list_them(hot: Comparison, format: str) -> None:
+    text = render(hot, None, format)
+    assert "Rounds that are not valid" in text
+    assert "throttled during the round" in text and "rounds 4–9 of every row" in text
+
+
+@pytest.mark.parametrize("format", ["html", "markdown"])
+def test_no_list_where_there_is_nothing_to_list(cool: Comparison, format: str) -> None:
+    assert "Rounds that are not valid" not in render(cool, None, format)
+
+
+# no difference, and how small one would have to be
+
+
+def test_no_difference_never_stands_alone(cool: Comparison) -> None:
+    text = words(cool)["Speed"]
+    smallest = cool.change(Case("float16", "host", "ai-edge-litert", 1), "smallest_detectable_effect")
+    assert smallest and smallest.value
+    assert f"no difference is shown for float16 (a difference under {smallest.value:.1f} % would not be seen)" in text
+
+
+def equal_runtimes(comparison: Comparison, spread: float) -> Comparison:
+    """Both runtimes time the same, up to noise from round to round."""
+    rng = np.random.default_rng(4)
+    again = [
+        dataclasses.replace(r, timings=r.timings | {"timed": _scaled(20_000 * np.exp(rng.normal(0, spread)))})
+        for r in comparison.run.rounds
+    ]
+    return with_rounds(comparison, tuple(again))
+
+
+def _scaled(ns: float) -> np.ndarray:
+    return np.array([[1, round(ns)]] * 50, dtype=np.int64)
+
+
+def test_runtimes_without_a_difference_say_what_would_be_missed(cool: Comparison) -> None:
+    text = words(equal_runtimes(cool, 0.01))["Runtimes"]
+    assert "is faster" not in text
+    assert "no difference between ai-edge-litert and tflite-runtime is shown for float32 (a difference under 1." in text
+
+
+def test_runtimes_are_paired_by_round(cool: Comparison) -> None:
+    """What slows both down in the same round cancels: .5 % apart is seen in rounds that are 20 % apart."""
+    slower = {"ai-edge-litert": 1.0, "tflite-runtime": 1.005}
+    again = [
+        dataclasses.replace(
+            r,
+            timings={
+                "timed": _scaled(20_000 * (1 + 0.02 * r.index) * slower[r.case.runtime] * (1 + 0.0001 * (r.index % 3)))
+            },
+        )
+        for r in cool.run.rounds
+    ]
+    text = words(with_rounds(cool, tuple(again)))["Runtimes"]
+    assert "ai-edge-litert is faster than tflite-runtime for 4 of 4 rows that both ran (1.00× as fast" in text.replace(
+        "1.01", "1.00"
+    )
+
+
+# the timing itself
+
+
+def test_a_quiet_run_has_nothing_to_say_of_its_timing(cool: Comparison) -> None:
+    assert "Timing" not in words(cool)
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "told"),
+    [
+        (
+            4.1,
+            2.2,
+            6.0,
+            "Still warming up: the first tenth of the timed invokes is 4.1 % slower than the rest with int8",
+        ),
+        (
+            -5.0,
+            -7.5,
+            -2.5,
+            "Slowing down: the first tenth of the timed invokes is 5.0 % faster than the rest with int8",
+        ),
+        (4.1, -0.2, 8.4, ""),
+        (1.9, 1.5, 2.3, ""),
+        (2.1, None, None, ""),
+    ],
+)
+def test_warm_up_is_told_where_it_is_real_and_over_two_percent(
+    cool: Comparison, value: float, low: float | None, high: float | None, told: str
+) -> None:
+    drifting = changed(cool, INT8, "warmup_drift", value=value, low=low, high=high)
+    text = words(drifting).get("Timing", "")
+    assert text.startswith(told) if told else not text
+    assert not told or f"95 % interval {min(abs(low or 0), abs(high or 0)):.1f} to" in text
+
+
+def test_correlated_invokes_leave_the_rounds_alone_to_speak(cool: Comparison) -> None:
+    text = words(changed(cool, INT8, "ess_share", value=0.222))["Timing"]
+    assert "correlated with int8 (ai-edge-litert): 100 of them are worth 22 independent ones" in text
+    assert "rounds alone" in text
+    assert "Timing" not in words(changed(cool, INT8, "ess_share", value=0.5))
+
+
+def test_invokes_that_share_a_timing_are_told(cool: Comparison) -> None:
+    shared = [
+        dataclasses.replace(r, timings=r.timings | {"timed": r.timings["timed"] * 8}) if r.case == INT8 else r
+        for r in cool.run.rounds
+    ]
+    comparison = with_rounds(cool, tuple(shared))
+    assert cautions(comparison, rows(comparison)) == [
+        "The clock is too coarse for one invoke of int8 (8): so many share one timing."
+    ]
+    (table,) = call_tables(comparison)
+    line = next(x for x in table.lines if (x.cells[0].text, x.cells[1].text) == ("int8", "ai-edge-litert"))
+    assert line.cells[-1].text == "8"
+
+
+# what the Python call costs, and memory
+
+
+def test_the_call_costs_add_up(hot: Comparison) -> None:
+    first, second = call_tables(hot)
+    assert (first.target, second.target) == ("host", PI)
+    assert [h.title for h in first.headings] == [
+        *("Variant", "Runtime", "invoke()", "set_tensor", "get_tensor", "All three", "Empty timing"),
+        "Invokes per timing",
+    ]
+    for line in (*first.lines, *second.lines):
+        invoke, given, read, all_three = (float(cell.text) for cell in line.cells[2:6])
+        assert all_three == pytest.approx(invoke + given + read, rel=0.01)
+    assert len(first.lines) == 10  # rows that were not timed have nothing to add up
+
+
+def test_memory_stands_at_every_point_with_its_peak(cool: Comparison) -> None:
+    (table,) = memory_tables(cool)
+    assert [h.title for h in table.headings[2:]] == [
+        *("Start", "Runtime imported", "Model read", "Allocated", "First invoke", "End", "Activations")
+    ]
+    cells = table.lines[0].cells[2:]
+    assert [(c.text, c.note) for c in cells[:2]] == [("21.0", "42.0"), ("21.6", "43.2")]
+    assert cells[-1].text == "6.9"
+
+
+def test_memory_that_is_unknown_has_no_table(cool: Comparison) -> None:
+    silent = tuple(dataclasses.replace(r, memory_bytes={}) for r in cool.run.rounds)
+    changes = tuple(c for c in cool.changes if c.metric != "peak_rss")
+    assert memory_tables(dataclasses.replace(with_rounds(cool, silent), changes=changes)) == ()
+
+
+@pytest.mark.parametrize("format", ["html", "markdown"])
+def test_both_formats_tell_how_to_reconcile_the_numbers(cool: Comparison, format: str) -> None:
+    text = render(cool, None, format)
+    assert "What the Python call costs" in text and "Memory of one process" in text
+    assert "invoke() alone" in text
+
+
+# the harness' own test
+
+
+@dataclass(frozen=True)
+class Found:
+    comparisons: int = 200
+    false_alarms: int = 9
+    low: float = 0.0208
+    high: float = 0.0837
+    half_width: float = 0.0071
+    detection: dict[str, float] = field(default_factory=lambda: {"2": 0.86, "5": 0.995})
+    serial_sha256: str | None = None
+
+
+def test_what_aa_found_stands_in_the_report(cool: Comparison, tmp_path: Path) -> None:
+    text = words(cool, (Found(),))["Self-test"]
+    assert text == (
+        "On this machine this harness cries wolf in 9 of 200 comparisons of the same model with itself (95 % interval "
+        "2.1 to 8.4 %); the median half-width of a ratio's interval is 0.71 %. It finds slow-downs of 2 % in 86.0 % "
+        "and 5 % in 99.5 % of the comparisons."
+    )
+    page = write_report(cool, None, tmp_path, (Found(),)).read_text()
+    assert "cries wolf in 9 of 200" in page
+    assert "cries wolf in 9 of 200" in (tmp_path / "report.md").read_text()
+
+
+def test_a_machine_of_several_is_named_by_its_serial(hot: Comparison) -> None:
+    targets = tuple(
+        TargetRecord(t.target, Environment(serial_sha256=f"serial of {t.target.name}")) for t in hot.run.targets
+    )
+    comparison = dataclasses.replace(hot, run=dataclasses.replace(hot.run, targets=targets))
+    told = self_tests(Material(comparison, aa=(Found(serial_sha256=f"serial of {PI}"),)))
+    assert told[0].startswith(f"On {PI} this harness")
+
+
+def test_without_aa_the_report_says_that_nobody_knows(cool: Comparison) -> None:
+    assert "is unknown; harness aa measures it" in words(cool)["Self-test"]
+    assert "Self-test" not in words(synthetic(rounds=0, profile="none"))
+
+
+def test_the_rooms_of_aa_and_report_agree_on_its_result() -> None:
+    assert set(Found.__dataclass_fields__) <= set(AaResult.__dataclass_fields__)
+
+
+# latency over time
+
+
+def test_the_figure_is_drawn_with_and_without_sensors(cool: Comparison, hot: Comparison) -> None:
+    for comparison in (cool, hot):
+        drawing = next(d for d in draw_all(comparison) if d.name == "over-time")
+        assert not drawing.absent
+        assert imread(io.BytesIO(drawing.wide)).shape[1] > imread(io.BytesIO(drawing.narrow)).shape[1]
+
+
+def titles(figure: Figure) -> list[str]:
+    return [text for axis in figure.axes if (text := axis.get_title(loc="left") or axis.get_title())]
+
+
+def test_a_device_without_sensors_is_said_to_be_unknown_in_the_figure(cool: Comparison) -> None:
+    assert titles(over_time(cool, 9.6)) == ["host\ntemperature, clock and throttling unknown on this device"]
+
+
+def test_panels_are_those_of_what_is_known(hot: Comparison) -> None:
+    labels = [axis.get_ylabel() for axis in over_time(hot, 9.6).axes]
+    assert labels == ["p50, % from row's own"] * 2 + ["°C", "GHz", ""]
+
+
+def test_the_reasons_are_written_in_the_figure_with_a_mark_a_round(hot: Comparison) -> None:
+    axis = over_time(hot, 9.6).axes[-1]
+    texts = [text.get_text() for text in axis.texts]
+    whys = reasons(hot)
+    assert texts == [f"{why.status}: {why.text}" for why in whys]
+    marks = [len(line.get_xdata()) for line in axis.lines if line.get_linestyle() == "None"]
+    assert marks == [len(why.rounds) for why in whys]
+
+
+def test_conditions_are_told_with_their_range(hot: Comparison) -> None:
+    assert conditions(list(spots_of(of_target(hot, PI)))) == (
+        "temperature 50 to 67 °C, clock 1.00 to 1.80 GHz, throttled or under-powered in 6 of 106 processes (shaded)"
+    )
+
+
+def test_flags_that_were_read_and_are_clear_are_not_unknown() -> None:
+    quiet = DeviceState(temperature_c=50.0, throttled="0x0")
+    spots = list(spots_of([Round(case(), 0, before=quiet, after=quiet)]))
+    assert conditions(spots) == "temperature 50 °C, no throttling; clock unknown on this device"
+
+
+def test_rounds_stand_in_the_order_of_time(hot: Comparison) -> None:
+    found = of_target(hot, PI)
+    assert [r.started_s for r in found] == sorted(r.started_s or 0 for r in found)
+    spots = list(spots_of(found))
+    ends = [spot.x + spot.width for spot in spots]
+    assert [spot.x for spot in spots][1:] == pytest.approx(ends[:-1])
+    assert all(spot.piece.index <= spot.x < spot.piece.index + 1 for spot in spots)
+
+
+def test_a_clock_of_the_device_that_jumped_moves_no_round_into_another() -> None:
+    jumped = [dataclasses.replace(timed(case(), n, [1000]), started_s=10.0 - n) for n in range(3)]
+    comparison = with_rounds(synthetic(rounds=0, profile="none"), tuple(jumped))
+    assert [r.index for r in of_target(comparison, "host")] == [0, 1, 2]
+
+
+def test_a_recording_that_does_not_know_the_order_inside_a_round_says_so(cool: Comparison) -> None:
+    old = with_rounds(cool, tuple(dataclasses.replace(r, started_s=None) for r in cool.run.rounds))
+    drawings = {name: {d.name: d.method for d in draw_all(c)} for name, c in (("old", old), ("new", cool))}
+    assert "does not say when inside a round" in drawings["old"]["over-time"]
+    assert "does not say" not in drawings["new"]["over-time"]
+
+
+def test_a_rows_middle_is_that_of_the_rounds_that_count() -> None:
+    good = [timed(case(), n, [1000] * 9) for n in range(3)]
+    bad = judged(dataclasses.replace(timed(case(), 3, [4000] * 9), after=DeviceState(throttled="0x4")))
+    spots = list(spots_of([*good, bad]))
+    assert middles(spots) == {case(): 1.0}
+    assert relative(bad, 1.0) == (300.0, 300.0, 300.0)
+
+
+def test_without_latency_there_is_nothing_over_time() -> None:
+    with pytest.raises(NothingToDrawError):
+        over_time(synthetic(rounds=0, profile="none"), 9.6)
+
+
+def test_a_failed_round_without_timings_is_marked_and_not_drawn(cool: Comparison) -> None:
+    first, *others = cool.run.rounds
+    failed = Round(first.case, first.index, "failed", ("out of memory",))
+    figure = over_time(with_rounds(cool, (failed, *others)), 4.0)
+    assert [t.get_text() for t in figure.axes[-1].texts] == ["failed: out of memory"]
