@@ -6,11 +6,14 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -56,6 +59,16 @@ def call(*argv: str | Path, timeout: float = 60) -> str:
     return done.stdout
 
 
+def sweep() -> None:
+    """Removes the boards of test runs that were killed and could not do it themselves."""
+    for namespace in re.findall(r"^vpi(\d+)\b", call("ip", "netns", "list"), re.MULTILINE):
+        if not Path(f"/proc/{namespace}").exists():
+            for pid in call("ip", "netns", "pids", f"vpi{namespace}").split():
+                with suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
+            call("ip", "netns", "del", f"vpi{namespace}")
+
+
 class Board:
     """One emulated Pi in a folder of its own, in a network of its own."""
 
@@ -94,6 +107,7 @@ class Board:
                 (shared / f"{archive.name}.{os.getpid()}").rename(shared / archive.name)
 
     def lay_cable(self) -> None:
+        sweep()
         call("ip", "netns", "add", self.namespace)
         call("ip", "link", "add", self.plug, "type", "veth", "peer", "name", self.socket, "netns", self.namespace)
         call("ip", "addr", "add", f"{self.host_address}/30", "dev", self.plug)
