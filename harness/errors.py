@@ -9,7 +9,7 @@ HarnessError              exit 2 unless noted
     ├── TargetUnreachable     try again
     ├── TargetBusy            another run holds the device
     ├── NoPython              the device has none that runs our code
-    └── JobFailed             the device's own code failed; carries its traceback
+    └── JobFailed             the device's own code failed, in its words
 """
 
 
@@ -58,8 +58,4 @@ class NoPython(TargetError):
 
 
 class JobFailed(TargetError):
-    """The device's code failed; `device_traceback` is what it printed."""
-
-    def __init__(self, message: str, advice: str = "", device_traceback: str = "") -> None:
-        super().__init__(message, advice)
-        self.device_traceback = device_traceback
+    """The device's own code failed, in its words."""

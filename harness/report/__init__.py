@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,12 +65,6 @@ def _write_sample(material: Material, path: Path) -> None:
 
 
 def _write(path: Path, content: str | bytes) -> Path:
-    """Whole or not at all: a reader never meets half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
+    from harness.store import write_atomically
+
+    return write_atomically(path, content.encode() if isinstance(content, str) else content)
