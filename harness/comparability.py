@@ -16,8 +16,8 @@ from harness.records import Case, DeviceState, Environment, Run
 REFUSE, WARN = "refuse", "warn"
 TEMPERATURE_APART_C = 10.0
 LOAD_APART = 1.0  # one more process that ran all the while
+SETTLED_S = 600  # of uptime
 HASH_DIGITS = 12  # of 64: enough to tell apart, few enough to read
-USABLE = ("valid", "flagged")
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Side:
     @property
     def before(self) -> list[DeviceState]:
         """The device before every usable round: the target's, since the rounds of all cases are shuffled."""
-        return [r.before for r in self.run.rounds if r.case.target == self.case.target and r.status in USABLE]
+        return [r.before for r in self.run.rounds if r.case.target == self.case.target and r.counts]
 
     @property
     def emulated(self) -> str:
@@ -151,6 +151,12 @@ def load(side: Side) -> float | None:
     return median(known) if known else None
 
 
+def uptime(side: Side) -> str | None:
+    """Services are still starting in the first minutes; later ones are all alike."""
+    known = [state.uptime_s for state in side.before if state.uptime_s is not None]
+    return None if not known else f"{'under' if min(known) < SETTLED_S else 'over'} {SETTLED_S // 60} minutes"
+
+
 def model(side: Side) -> str | None:
     return short(side.run.variant(side.case.variant).sha256)
 
@@ -177,6 +183,7 @@ FIELDS = (  # measurement.md, section 2, in its order
     Field("Python", WARN, of_environment("python")),
     Field("numpy", WARN, of_environment("numpy")),
     Field("start temperature, °C", WARN, start_temperature, TEMPERATURE_APART_C),
+    Field("uptime", WARN, uptime),
     Field("load", WARN, load, LOAD_APART),
 )
 MODEL = Field("model", REFUSE, model)
@@ -186,12 +193,15 @@ TEST_SET = Field("test inputs and labels", REFUSE, lambda side: short(side.run.h
 # --- the questions -------------------------------------------------------------------------------------------------
 
 
-def differences(reference: Run, candidate: Run, case: Case, same_model: bool = False) -> tuple[Difference, ...]:
+def differences(
+    reference: Run, candidate: Run, case: Case, same_model: bool = False, there: Case | None = None
+) -> tuple[Difference, ...]:
     """Where the two are not known to be equal for latency and memory, in the order of FIELDS.
 
     same_model: the same .tflite is claimed in both (A/A, a remeasured reference), so its hash counts too.
+    there: the case as the candidate names it, where it has another name.
     """
-    one, other = Side(reference, case), Side(candidate, case)
+    one, other = Side(reference, case), Side(candidate, there or case)
     fields = (*FIELDS, MODEL) if same_model else FIELDS
     found = (field.difference(one, other) for field in fields)
     return (*emulation(one, other), *filter(None, found))

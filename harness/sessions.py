@@ -16,13 +16,18 @@ import numpy as np
 import pandas as pd
 
 from harness import stats
-from harness.comparability import REFUSE, USABLE, Difference, differences, refusal, sample_difference
+from harness.comparability import REFUSE, Difference, differences, refusal, sample_difference
 from harness.compare import compare
 from harness.metrics import METRICS
+from harness.metrics.fitting import primary_of, score_named
+from harness.metrics.latency import percent
 from harness.metrics.process import anonymous_growth
+from harness.metrics.scores import Score
+from harness.metrics.scoring import CONFIDENCE, difference_of, limits_of, resampled, statistic_of
 from harness.records import Case, Change, Comparison, Round, Run, Standing
 
 LARGE_ENOUGH = 1.03  # a real ratio counts beyond it; "real and large enough" is asv's rule (its compare.py, --factor)
+MOVED = "_change"
 CAVEAT = "2 sessions: session-to-session variance is not in this interval"
 ENDED_WELL = ("ok", "suspect")
 
@@ -90,12 +95,12 @@ class Sessions:
 
     def own_unit(self, change: Change) -> str:
         name = own_metric(change)
-        return METRICS[name].unit if name else ""
+        return METRICS[name].unit if name in METRICS else change.unit if name else ""
 
 
 def own_metric(change: Change) -> str:
     """The metric of each run that stands beside a change of this one; "" for none."""
-    return next(m.own for m in MEASURES if m.metric == change.metric)
+    return next((m.own for m in MEASURES if m.metric == change.metric), change.metric.removesuffix(MOVED))
 
 
 def compare_sessions(reference: Run, candidate: Run) -> Sessions:
@@ -108,7 +113,7 @@ def compare_sessions(reference: Run, candidate: Run) -> Sessions:
 def pair(both: Both) -> Pair:
     changes: list[Change] = []
     found: list[Difference] = []
-    for measure in MEASURES:
+    for measure in measures_of(both.candidate.run):
         change, apart = change_of(measure, both)
         changes.append(change)
         found += apart
@@ -117,7 +122,7 @@ def pair(both: Both) -> Pair:
 
 def change_of(measure: Measure, both: Both) -> tuple[Change, tuple[Difference, ...]]:
     """missing where a side has no value, not_comparable where the two rest on different things, else what it is."""
-    blank = Change(both.case, measure.metric, measure.unit, METRICS[measure.metric].better, "reference", None, None)
+    blank = Change(both.case, measure.metric, measure.unit, measure.better, "reference", None, None)
     if reason := missing(both, measure.rests_on):
         return replace(blank, kind="missing", method=reason), ()
     apart = measure.apart(both)
@@ -142,7 +147,7 @@ def standing_of(comparison: Comparison, case: Case) -> Standing:
 
 
 def usable(run: Run, case: Case) -> list[Round]:
-    return [r for r in run.rounds if r.case == case and r.status in USABLE]
+    return [r for r in run.rounds if r.case == case and r.counts]
 
 
 def answers(samples: pd.DataFrame, case: Case) -> pd.DataFrame:
@@ -202,7 +207,9 @@ def by_rounds(of_round: Callable[[Round], float | None]) -> Callable[[Both, Chan
         ratio, limits = stats.welch_ratio_interval(one, other)
         method = f"95 %, Welch t on log of {len(one)} and {len(other)} rounds; {CAVEAT}"
         kind = kind_of_ratio(ratio, limits)
-        return replace(blank, baseline=1.0, value=ratio, low=limits.low, high=limits.high, method=method, kind=kind)
+        unseen = percent(stats.smallest_welch_effect(one, other)) if kind == "similar" else None
+        found = replace(blank, baseline=1.0, value=ratio, low=limits.low, high=limits.high, method=method)
+        return replace(found, kind=kind, smallest_percent=unseen)
 
     return change
 
@@ -231,6 +238,42 @@ class Measure:
     apart: Callable[[Both], tuple[Difference, ...]]
     change: Callable[[Both, Change], Change]
 
+    @property
+    def better(self) -> str:
+        return METRICS[self.metric].better
+
+
+@dataclass(frozen=True)
+class Scored(Measure):
+    """By what a run of another task is judged first: a metric of labels and outputs."""
+
+    direction: str = "higher"
+
+    @property
+    def better(self) -> str:
+        return self.direction
+
+
+def scored(score: Score) -> Scored:
+    def change(both: Both, blank: Change) -> Change:
+        """The candidate's less the reference's, over the same samples: paired bootstrap, BCa."""
+        found = [statistic_of(score, side, both.case) for _, side in both.sides]
+        moved = next((s for s in found if isinstance(s, str)), None) or difference_of(found[1], found[0])  # type: ignore[arg-type]
+        if isinstance(moved, str):
+            return replace(blank, kind="missing", method=moved)
+        limits = limits_of(moved, CONFIDENCE)
+        known = replace(blank, baseline=0.0, value=moved.value)
+        if isinstance(limits, str):
+            return replace(known, kind="similar" if moved.value == 0 else "", method=limits)
+        sign = 1 if score.better == "lower" else -1
+        low, high = sorted((sign * limits.low, sign * limits.high))
+        kind = "regressed" if low > 0 else "improved" if high < 0 else "similar"
+        method = f"paired by sample; {resampled(moved, CONFIDENCE)}"
+        return replace(known, low=limits.low, high=limits.high, method=method, kind=kind)
+
+    name = score.name
+    return Scored(name + MOVED, score.unit, name, name, lambda both: both.samples_apart, change, score.better)
+
 
 def timed(metric: str, of_round: Callable[[Round], float | None]) -> Measure:
     return Measure(metric, "ratio", metric, metric, lambda both: both.rounds_apart, by_rounds(of_round))
@@ -238,9 +281,16 @@ def timed(metric: str, of_round: Callable[[Round], float | None]) -> Measure:
 
 MEASURES = (
     Measure("accuracy_drop", "pp", "accuracy", "accuracy", lambda both: both.samples_apart, accuracy_drop),
-    Measure("flip_rate", "fraction", "accuracy", "", lambda both: both.samples_apart, flip_rate),
+    Measure("flip_rate", "fraction", "flip_rate", "", lambda both: both.samples_apart, flip_rate),
     Measure("size_bytes", "bytes", "size_bytes", "size_bytes", lambda both: (), size),
     timed("latency_p50", invoke_quantile_ns(0.5)),
     timed("latency_p90", invoke_quantile_ns(0.9)),
     timed("model_rss", anonymous_growth),
 )
+
+
+def measures_of(run: Run) -> tuple[Measure, ...]:
+    """Those that mean something for the run's task, its first metric before them."""
+    first = score_named(primary_of(run.scoring, run.task), run.scoring, run.task)
+    own = (scored(first),) if first else ()
+    return (*own, *(m for m in MEASURES if run.task in METRICS[m.metric].tasks))

@@ -129,8 +129,12 @@ def smallest_detectable_effect(rounds: int, sd: float = 1.0) -> float:
     """
     if rounds < 2:
         raise ValueError("needs at least two rounds")
-    critical = stdtrit(rounds - 1, 0.975)
-    return float(nctdtrinc(rounds - 1, 0.20, critical)) * sd / math.sqrt(rounds)
+    return _detectable(rounds - 1) * sd / math.sqrt(rounds)
+
+
+def _detectable(freedom: float) -> float:
+    """In standard errors."""
+    return float(nctdtrinc(freedom, 0.20, stdtrit(freedom, 0.975)))
 
 
 # --- unpaired rounds -----------------------------------------------------------------------------------------------
@@ -146,12 +150,25 @@ def welch_ratio_interval(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) -
     """
     first, second = _logs(a), _logs(b)
     ratio = math.exp(second.mean() - first.mean())
-    va, vb = (float(logs.var(ddof=1)) / len(logs) for logs in (first, second))
-    if va + vb == 0:
+    error, freedom = _welch(first, second)
+    if error == 0:
         return ratio, Interval(ratio, ratio)
-    freedom = (va + vb) ** 2 / (va**2 / (len(first) - 1) + vb**2 / (len(second) - 1))
-    half = float(stdtrit(freedom, _upper_tail(confidence))) * math.sqrt(va + vb)
+    half = float(stdtrit(freedom, _upper_tail(confidence))) * error
     return ratio, Interval(ratio * math.exp(-half), ratio * math.exp(half))
+
+
+def _welch(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
+    """Standard error of the difference of the means, and its degrees of freedom."""
+    va, vb = (float(values.var(ddof=1)) / len(values) for values in (first, second))
+    if va + vb == 0:
+        return 0.0, math.inf
+    return math.sqrt(va + vb), (va + vb) ** 2 / (va**2 / (len(first) - 1) + vb**2 / (len(second) - 1))
+
+
+def smallest_welch_effect(a: ArrayLike, b: ArrayLike) -> float:
+    """The difference of logarithms that welch_ratio_interval's two-sided 5 % test finds with 80 % power."""
+    error, freedom = _welch(_logs(a), _logs(b))
+    return _detectable(freedom) * error if error else 0.0
 
 
 # --- one process ---------------------------------------------------------------------------------------------------
@@ -241,20 +258,27 @@ def expected_calibration_error(scores: ArrayLike, labels: ArrayLike, bins: int =
     scores: shape (samples, classes), 0 to 1. labels: shape (samples,).
     """
     scores = np.asarray(scores, dtype=np.float64)
-    confidence = scores.max(axis=1)
-    gap = (scores.argmax(axis=1) == np.asarray(labels)) - confidence
+    return calibration_error(scores.max(axis=1), scores.argmax(axis=1) == np.asarray(labels), bins)
+
+
+def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> float:
+    """The same of each sample's top score, and whether it was right."""
     which = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
-    return float(np.abs(np.bincount(which, weights=gap)).sum() / len(scores))
+    return float(np.abs(np.bincount(which, weights=right - confidence)).sum() / len(confidence))
 
 
 def sqnr_db(x: ArrayLike, y: ArrayLike) -> float:
     """Signal-to-quantisation-noise ratio of y against the signal x, 10·log10(Σx² / Σ(x − y)²) dB; ∞ where y is x."""
     signal = np.asarray(x, dtype=np.float64)
-    noise = float(np.square(signal - np.asarray(y, dtype=np.float64)).sum())
+    return ratio_db(np.square(signal).sum(), np.square(signal - np.asarray(y, dtype=np.float64)).sum())
+
+
+def ratio_db(signal: float, noise: float) -> float:
+    """10·log10 of two energies' ratio; ∞ where there is no noise."""
     if noise == 0:
         return math.inf
     with np.errstate(divide="ignore"):
-        return float(10 * np.log10(np.square(signal).sum() / noise))
+        return float(10 * np.log10(signal / noise))
 
 
 # --- quantiles of the normal ---------------------------------------------------------------------------------------

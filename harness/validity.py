@@ -1,5 +1,7 @@
 """Whether a round may be believed: valid, flagged (believed, and said so) or invalid (measured again), with reasons.
 
+A restless round, in whose middle something else ran, is `repeated`: measured once more, and the later one stands.
+
 What is unknown gives no reason: a device without sensors is told by its unknown state, not by a flag on every round.
 """
 
@@ -8,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+import numpy as np
+
 from harness.records import Round
 
 THROTTLE_FLAGS = ("under-voltage", "frequency capped", "throttled", "soft temperature limit")
@@ -15,6 +19,7 @@ STICKY_SHIFT = 16  # bits 16–19: the same has happened since the board was swi
 CLOCK_TOLERANCE = 0.01
 CLOCK_SLACK_NS = 20_000_000  # what the two messages around a round may take on their way
 CANARY_TOLERANCE = 1.10
+AGAIN = ("invalid", "repeated")  # what a further attempt follows
 
 
 def judged(piece: Round) -> Round:
@@ -22,9 +27,13 @@ def judged(piece: Round) -> Round:
     if piece.status == "failed":
         return piece
     invalid = (*throttled(piece), *rebooted(piece), *wrong_clock(piece))
-    flagged = (*throttled_before(piece), *warm(piece), *disturbed(piece))
-    status = "invalid" if invalid else "flagged" if flagged else "valid"
-    return replace(piece, status=status, reasons=(*invalid, *flagged))
+    if invalid:
+        return replace(piece, status="invalid", reasons=invalid)
+    upset = tuple(restless(piece))
+    if upset and piece.attempt == 0:
+        return replace(piece, status="repeated", reasons=upset)
+    flagged = (*throttled_before(piece), *warm(piece), *disturbed(piece), *upset)
+    return replace(piece, status="flagged" if flagged else "valid", reasons=flagged)
 
 
 def bits(flags: str | None) -> int | None:
@@ -81,3 +90,13 @@ def disturbed(piece: Round) -> Iterator[str]:
     if piece.canary_ns and max(piece.canary_ns) > CANARY_TOLERANCE * min(piece.canary_ns):
         ratio = max(piece.canary_ns) / min(piece.canary_ns)
         yield f"a fixed loop took {ratio:.2f}× as long at one end of the round as at the other: throttled or disturbed"
+
+
+def restless(piece: Round) -> Iterator[str]:
+    """Bursts of tens of milliseconds turn the median of a short round; its lowest tenth they leave alone."""
+    if piece.restless_ratio is None:
+        return
+    timed = piece.timings["timed"]
+    low_ns, median_ns = np.quantile(timed[:, 1] / timed[:, 0], (0.1, 0.5))
+    if median_ns > piece.restless_ratio * low_ns:
+        yield f"restless: its median is {median_ns / low_ns:.2f}× its lowest tenth"

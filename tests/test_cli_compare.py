@@ -110,7 +110,7 @@ def test_what_is_unknown_on_both_sides_is_named_once(compared):
     words, rows = compared()
     (line,) = re.findall(r"warning: not known in either run: (.*?) latency and memory", words)
     fields = ["board", "revision", "affinity", "governor", "minimum frequency, Hz", "maximum frequency, Hz"]
-    assert line.split("; ") == [*fields, "firmware", "start temperature, °C"]
+    assert line.split("; ") == [*fields, "firmware", "start temperature, °C", "uptime"]
     assert words.count("board") == 1
     assert rows[3]["warnings"][0] == "board: unknown in both"
     assert rows[0]["warnings"] == []  # accuracy rests on none of that

@@ -35,7 +35,7 @@ KNOWN = Environment(
     numpy="1.26.4",
     runtimes={LITERT: "2.3.0", "tflite-runtime": "2.14.0"},
 )
-STATE = DeviceState(temperature_c=45.0, governor="ondemand", load_1m=0.5)
+STATE = DeviceState(temperature_c=45.0, governor="ondemand", load_1m=0.5, uptime_s=86_400.0)
 INPUT = Tensor("x", "float32", (1, 28, 28))
 CASE = case()
 
@@ -94,6 +94,7 @@ WARNED = [
     ("numpy", changed(numpy="2.0.0"), "1.26.4", "2.0.0"),
     ("start temperature, °C", states(temperature_c=55.5), "45", "55.5"),
     ("load", states(load_1m=1.75), "0.5", "1.75"),
+    ("uptime", states(uptime_s=90.0), "over 10 minutes", "under 10 minutes"),
 ]
 EVERY = [(WARN, *row) for row in WARNED] + [(REFUSE, *row) for row in REFUSED]
 
@@ -118,6 +119,7 @@ UNKNOWN = [
     ("governor", run(states=(STATE, replace(STATE, governor=None), STATE))),
     ("start temperature, °C", states(temperature_c=None)),
     ("load", states(load_1m=None)),
+    ("uptime", states(uptime_s=None)),
 ]  # fmt: skip
 
 

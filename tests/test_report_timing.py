@@ -70,7 +70,7 @@ def test_every_round_that_is_not_valid_is_counted_with_its_reasons(hot: Comparis
     text = words(hot)["Rounds"].split(". On ")[1]
     assert text.startswith(f"{PI} 106 processes were timed for 10 rows, 6 repeats among them: 40 valid; ")
     assert "60 flagged, and counted (started at 62 to 63 °C, over 60 °C, after 120 s of cooling: 60; " in text
-    assert "6 invalid, and not counted (throttled during the round: 6; " in text
+    assert "6 invalid, and not counted (throttled during the round: 6)" in text
 
 
 def test_the_counts_are_those_of_the_run(hot: Comparison) -> None:

@@ -10,11 +10,12 @@ import pytest
 from scipy.stats import ttest_ind
 
 from harness.comparability import REFUSE, WARN, Difference
-from harness.records import Change, Environment, Round, Run, Tensor, Variant
+from harness.records import Change, Environment, Round, Run, Scoring, Tensor, Variant
 from harness.sessions import CAVEAT, compare_sessions, kind_of_ratio
 from harness.stats import Interval
 from tests import made_runs
 from tests.made_runs import LITERT, case, scores, shard, timed
+from tests.made_tasks import numbers, run_of
 
 N = 1_000
 BASELINE = scores(N)
@@ -177,6 +178,15 @@ def test_the_interval_is_welchs_over_the_quantiles_of_the_rounds_and_says_what_i
     assert found.method == f"95 %, Welch t on log of 6 and 8 rounds; {CAVEAT}"
 
 
+def test_beside_similar_stands_what_would_have_gone_unseen_and_beside_a_change_nothing():
+    one, other = session(), session([ns * 1.001 for ns in NS])
+    spread = np.std(np.log(NS), ddof=1) * math.sqrt(2 / len(NS))  # the standard error of the difference of two means
+    similar = change(one, other, "latency_p50")
+    assert similar.smallest_percent == pytest.approx(100 * spread * 2.98, rel=0.05)  # (t.975 + t.80) with 14 freedom
+    assert change(one, slower(2), "latency_p50").smallest_percent is None
+    assert change(one, other, "size_bytes").smallest_percent is None
+
+
 def test_invalid_rounds_are_not_used():
     rounds = list(session().rounds)
     rounds += [replace(timed(CASE, n, [9_000_000] * 50), status="invalid") for n in range(8, 20)]
@@ -282,3 +292,28 @@ def test_a_variant_that_was_not_built_has_no_size():
     broken = Variant("int8", "int8", status="failed", reason="no kernel")
     found = change(session(variants=[broken], shards=(), rounds=()), session(), "size_bytes")
     assert (found.kind, found.method) == ("missing", "the reference has none: no kernel")
+
+
+# --- tasks that are no classification -----------------------------------------------------------------------------
+
+
+def test_a_regression_is_compared_by_its_own_metric_over_the_same_samples():
+    labels, keras, given = numbers(samples=1000)
+    worse = given | {"int8": given["int8"] + np.float32(0.2)}
+    one, other = (run_of("regression", labels, keras, g, Scoring("mae")) for g in (given, worse))
+    sessions = compare_sessions(one, other)
+    change = next(c for c in sessions.changes if c.case.variant == "int8" and c.metric == "mae_change")
+    errors = [np.abs(g["int8"][:, 0].astype(float) - labels).mean() for g in (given, worse)]
+    assert sessions.values(change) == (pytest.approx(errors[0]), pytest.approx(errors[1]))
+    assert change.value == pytest.approx(errors[1] - errors[0]) and change.low < change.value < change.high
+    assert (change.kind, change.better) == ("regressed", "lower")
+    back = next(c for c in compare_sessions(other, one).changes if c.metric == "mae_change" and c.case == change.case)
+    assert back.kind == "improved" and back.value == pytest.approx(-change.value)
+    assert {c.metric for c in sessions.changes}.isdisjoint({"accuracy_drop", "flip_rate"})
+
+
+def test_the_same_outputs_are_similar():
+    labels, keras, given = numbers()
+    run = run_of("regression", labels, keras, given)
+    change = next(c for c in compare_sessions(run, run).changes if c.metric == "rmse_change")
+    assert (change.kind, change.value) == ("similar", 0)

@@ -219,6 +219,16 @@ def test_welch_ratio_interval_covers_where_rounds_vary_unequally():
     assert np.mean([one.low <= 1.05 <= one.high for one in limits]) == pytest.approx(0.95, abs=0.012)
 
 
+def test_smallest_welch_effect_is_found_four_times_in_five():
+    """Six quiet rounds against ten loud ones, slower by the effect that their own spread names, by scipy's test."""
+    rng = np.random.default_rng(5)
+    a, b = rng.normal(0, 0.01, 6), rng.normal(0, 0.04, 10)
+    a, b = ((side - side.mean()) / side.std(ddof=1) * sd for side, sd in ((a, 0.01), (b, 0.04)))
+    effect = stats.smallest_welch_effect(np.exp(a), np.exp(b))
+    quiet, loud = rng.normal(0, 0.01, (20_000, 6)), rng.normal(effect, 0.04, (20_000, 10))
+    assert np.mean(ttest_ind(quiet, loud, axis=1, equal_var=False).pvalue < 0.05) == pytest.approx(0.80, abs=0.01)
+
+
 def test_welch_ratio_interval_of_rounds_that_never_vary_is_a_point():
     ratio, limits = stats.welch_ratio_interval([2.0, 2.0], [3.0, 3.0, 3.0])
     assert (ratio, limits.low, limits.high) == pytest.approx((1.5, 1.5, 1.5))

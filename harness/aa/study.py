@@ -14,9 +14,11 @@ from harness.aa.result import REAL_SLOWDOWN, RESULT, STUDY, AaResult, Asked, Pai
 from harness.connections import Connection
 from harness.dataset import Dataset
 from harness.errors import ConfigError, JobFailed, StoreError
+from harness.experiment import RESTLESS_RATIO
 from harness.measure import Watcher, Work, cases_of, round_jobs, tried
 from harness.metrics.registry import medians_ns
 from harness.records import Environment, Job, Plan, Round, Target, Variant
+from harness.validity import AGAIN
 
 
 class Record:
@@ -106,7 +108,7 @@ def comparisons(record: Record, target: Target, dataset: Dataset) -> list[list[J
     twins = tuple(Variant(name, study.variant, path, study.model_sha256) for name in ("A", "B"))
     cases = cases_of(twins, target, (study.runtime,), (study.threads,))
     total = (asked.comparisons + 1) * asked.rounds
-    plan = Plan("aa", total, min_runs=50, min_s=asked.min_s, warmup_s=asked.warmup_s, seed=asked.seed)
+    plan = Plan("aa", total, 50, asked.min_s, warmup_s=asked.warmup_s, seed=asked.seed, restless_ratio=RESTLESS_RATIO)
     jobs = round_jobs(Work(target, cases, twins, dataset, plan), cases)
     size = len(twins) * asked.rounds
     groups = [jobs[n : n + size] for n in range(0, len(jobs), size)]
@@ -134,10 +136,8 @@ def paired(rounds: Sequence[Round]) -> Pairs:
     """What counts of a comparison: the rounds in which neither stayed invalid."""
     a, b = (medians_ns(r for r in rounds if r.case.variant == name) for name in ("A", "B"))
     shared = sorted(a.keys() & b.keys())
-    statuses = [r.status for r in rounds]
-    return Pairs(
-        tuple(a[n] for n in shared), tuple(b[n] for n in shared), statuses.count("invalid"), statuses.count("flagged")
-    )
+    again, flagged = (sum(r.status in kind for r in rounds) for kind in (AGAIN, ("flagged",)))
+    return Pairs(tuple(a[n] for n in shared), tuple(b[n] for n in shared), again, flagged)
 
 
 def pack(folder: Path) -> None:

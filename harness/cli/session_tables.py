@@ -12,8 +12,9 @@ from rich.text import Text
 from harness.cli.tables import natural_width, plain_table
 from harness.comparability import REFUSE, WARN
 from harness.records import Case, Change
-from harness.report.units import MISSING, decimals, percent, plural, points, size_scale, time_scale
-from harness.sessions import CAVEAT, Pair, Sessions
+from harness.report.primary import Primary
+from harness.report.units import MISSING, decimals, percent, plural, points, significant, size_scale, time_scale
+from harness.sessions import CAVEAT, MOVED, Pair, Sessions
 
 TITLES = {
     "accuracy_drop": "Accuracy",
@@ -31,6 +32,7 @@ KINDS = {
     "missing": Text("missing", "yellow"),
     "": Text("not judged", "dim"),
 }
+UNSEEN = "a smaller change is missed more often than once in five"
 OF_ROUNDS = "the values are over all invokes, their change is the mean over the rounds with its 95 % interval"
 
 
@@ -56,9 +58,16 @@ def session_table(sessions: Sessions, pairs: Sequence[Pair], stacked: bool) -> T
     for pair in pairs:
         for line, change in enumerate(pair.changes):
             first = stacked_key(pair.case, swept, line) if stacked else key(pair.case, swept)
-            table.add_row(*map(escape, first), *cells(sessions, change, stacked), KINDS[change.kind])
+            table.add_row(*map(escape, first), *cells(sessions, change, stacked), verdict(change))
         table.add_section()
     return table
+
+
+def verdict(change: Change) -> Text:
+    """And beside "similar" how small a change would be missed."""
+    if change.smallest_percent is None:
+        return KINDS[change.kind]
+    return KINDS[change.kind] + Text(f" ±{decimals(change.smallest_percent, 1)} %", "dim")
 
 
 def key(case: Case, swept: bool) -> list[str]:
@@ -76,13 +85,20 @@ def cells(sessions: Sessions, change: Change, stacked: bool) -> list[str]:
     value, limits = change_texts(change)
     separator = "\n" if stacked else " "
     shown = f"{value}{separator}({limits})" if limits else value
-    return [TITLES[change.metric], *own_texts(sessions, change), shown]
+    return [title(change), *own_texts(sessions, change), shown]
+
+
+def title(change: Change) -> str:
+    return TITLES.get(change.metric) or Primary(change.metric.removesuffix(MOVED), "", "").title
 
 
 def own_texts(sessions: Sessions, change: Change) -> tuple[str, str]:
     values = sessions.values(change)
     known = [value for value in values if value is not None]
     unit = sessions.own_unit(change)
+    if change.metric.endswith(MOVED):
+        one, other = (significant(value, 4) for value in values)
+        return one, other
     if unit == "fraction":
         one, other = (f"{percent(value)} %" if value is not None else MISSING for value in values)
         return one, other
@@ -96,6 +112,9 @@ def change_texts(change: Change) -> tuple[str, str]:
     value, low, high = change.value, change.low, change.high
     if value is None:
         return MISSING, ""
+    if change.metric.endswith(MOVED):
+        text = f"{'+' if value > 0 else ''}{significant(value)}"
+        return text, f"{significant(low)} – {significant(high)}" if low is not None and high is not None else ""
     if change.unit == "fraction":
         return f"{percent(value)} %", ""
     if change.unit == "bytes":
@@ -127,7 +146,7 @@ def notes(sessions: Sessions, pairs: Sequence[Pair]) -> list[str]:
     if sessions.reference.run.run_id == sessions.candidate.run.run_id:
         lines.append("warning: both are the same run")
     if any(c.unit == "ratio" and c.value is not None for c in changes):
-        lines.append(f"latency and memory: {OF_ROUNDS}; {CAVEAT}")
+        lines.append(f"latency and memory: {OF_ROUNDS}; {CAVEAT}; ±x % beside similar: {UNSEEN}")
     return lines
 
 

@@ -29,13 +29,18 @@ class Replay:
         """A recording needs none."""
 
     def run(self, job: Job, on_progress: OnProgress) -> int | None:
-        if not (self.recording / job.id / "state.json").exists():
+        if not (self.folder_of(job) / "state.json").exists():
             raise JobFailed(f"{self.recording} holds no job {job.id}", "ask only for the cases that were recorded")
-        host_ns: int | None = json.loads((self.recording / job.id / "piece.json").read_text()).get("host_ns")
+        host_ns: int | None = json.loads((self.folder_of(job) / "piece.json").read_text()).get("host_ns")
         return host_ns
 
     def fetch(self, job: Job, folder: Path) -> None:
-        shutil.copytree(self.recording / job.id, folder, dirs_exist_ok=True)
+        shutil.copytree(self.folder_of(job), folder, dirs_exist_ok=True)
+
+    def folder_of(self, job: Job) -> Path:
+        """The job's folder; of an attempt that was never made, the attempt that was."""
+        own = self.recording / job.id
+        return own if own.exists() else self.recording / job.id.replace(f"-again{job.attempt}.", ".")
 
     def close(self) -> None:
         """Nothing was opened."""

@@ -26,7 +26,8 @@ from .tensors import to_tensor
 
 PHASES = ("import", "load", "create", "allocate", "first", "warmup", "timed", "set_input", "get_output")
 TIMING = np.dtype([("phase", "u1"), ("count", "<u2"), ("ns", "<i8")])  # packed: a run keeps millions of them
-FEED_RUNS = 200  # timings of set_input and of get_output
+FEED_RUNS = 200  # timings of set_input and of get_output, at most
+FEED_S = 1.0  # each of them costs an invoke, too
 PROGRESS_S = 0.5
 
 
@@ -171,8 +172,11 @@ def time_invokes(model, job, fed, count, log):
 def time_feeding(model, fed, log):
     """What writing the inputs and reading the outputs cost, as series of their own."""
     clock = time.perf_counter_ns
+    end = clock() + FEED_S * 1e9
     for index in range(FEED_RUNS):
         begin = clock()
+        if begin > end:
+            return
         model.set(fed[index % len(fed)])
         log.add("set_input", clock() - begin)
         model.interpreter.invoke()

@@ -152,6 +152,11 @@ def cpufreq_hz(name):
     return read_int("/sys/devices/system/cpu/cpu0/cpufreq/" + name, 1000)
 
 
+def first_number(path):
+    text = read(path)
+    return float(text.split()[0]) if text else None
+
+
 def state():
     """What the device looks like now: read before and after a round, never during one."""
     return {
@@ -160,7 +165,8 @@ def state():
         "frequency_hz": frequency_hz(),
         "governor": read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         "throttled": vcgencmd("get_throttled"),
-        "load_1m": float((read("/proc/loadavg") or "nan").split()[0]) if read("/proc/loadavg") else None,
+        "load_1m": first_number("/proc/loadavg"),
+        "uptime_s": first_number("/proc/uptime"),
         "boot_id": read("/proc/sys/kernel/random/boot_id"),
     }
 

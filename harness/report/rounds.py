@@ -14,6 +14,7 @@ from harness.report.units import listed, plural
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
 TOLD = {
     "flagged": "flagged, and counted",
+    "repeated": "measured again",
     "invalid": "invalid, and not counted",
     "failed": "failed",
 }
@@ -97,7 +98,7 @@ def _told(whys: Sequence[Why], status: str) -> str:
 def unmeasured(rounds: Iterable[Round]) -> int:
     """How many rounds of a row were attempted and have nothing that counts."""
     attempted = {(r.case, r.index) for r in rounds}
-    return len(attempted - {(r.case, r.index) for r in rounds if r.status in ("valid", "flagged")})
+    return len(attempted - {(r.case, r.index) for r in rounds if r.counts})
 
 
 def where(comparison: Comparison, why: Why) -> str:

@@ -42,8 +42,9 @@ from harness.validity import throttled
 MOST_REASONS = 6  # lines of the lowest panel; the table on the page has all
 HEIGHTS = {"latency": 2.4, "temperature": 0.85, "clock": 0.85}  # inches; of reasons: REASON_IN a line
 REASON_IN, CHARACTERS_IN = 0.36, 15  # a line of the lowest panel is so high; so many characters fit an inch
-SHADE = {"flagged": OKABE_ITO[2], "invalid": FLIP, "failed": OKABE_ITO[0]}
-SHAPE = {"flagged": "s", "invalid": "X", "failed": "v"}
+SHADE = {"flagged": OKABE_ITO[2], "repeated": OKABE_ITO[1], "invalid": FLIP, "failed": OKABE_ITO[0]}
+NOT_COUNTED = ("repeated", "invalid", "failed")
+SHAPE = {"flagged": "s", "repeated": "D", "invalid": "X", "failed": "v"}
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ def _latency(axis: Axes, comparison: Comparison, strip: Strip) -> None:
         colour, x = shade[spot.piece.case.variant], spot.x + spot.width / 2
         axis.plot([x, x], np.clip([p10, p90], -reach, reach), color=colour, linewidth=0.9, alpha=0.3)
         _mark(axis, spot, x, float(np.clip(p50, -reach, reach)), colour, shapes[spot.piece.case.runtime])
-    counted = [d for d in drawn if d[0].piece.status in ("valid", "flagged")]
+    counted = [d for d in drawn if d[0].piece.counts]
     for index, group in groupby(counted, key=lambda d: d[0].piece.index):
         middle = float(np.clip(np.median([p50 for _, (_, p50, _) in group]), -reach, reach))
         axis.plot([index, index + 1], [middle, middle], color=GREY, linewidth=1.6, alpha=0.8, zorder=1.5)
@@ -132,7 +133,7 @@ def _latency(axis: Axes, comparison: Comparison, strip: Strip) -> None:
 
 def _mark(axis: Axes, spot: Spot, x: float, y: float, colour: str, shape: str) -> None:
     """Full where the round is valid, hollow where it is flagged, crossed out where it does not count."""
-    valid, crossed = spot.piece.status == "valid", spot.piece.status in ("invalid", "failed")
+    valid, crossed = spot.piece.status == "valid", spot.piece.status in NOT_COUNTED
     face = colour if valid else "white"
     axis.plot(x, y, shape, color=colour, markerfacecolor=face, markersize=4.2, markeredgewidth=0.9)
     if crossed:
@@ -198,6 +199,6 @@ def _handles(comparison: Comparison, strips: Sequence[Strip]) -> list[Line2D]:
     if "flagged" in statuses:
         label = "hollow: flagged"
         handles.append(Line2D([], [], color=GREY, marker="o", markerfacecolor="white", linestyle="", label=label))
-    if "invalid" in statuses:
-        handles.append(Line2D([], [], color=FLIP, marker="x", linestyle="", label="crossed: invalid"))
+    if statuses & set(NOT_COUNTED):
+        handles.append(Line2D([], [], color=FLIP, marker="x", linestyle="", label="crossed: not counted"))
     return handles
