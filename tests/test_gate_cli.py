@@ -6,6 +6,7 @@ import json
 import math
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,7 +18,6 @@ import numpy as np
 import pytest
 
 from harness import store
-from harness.cli import main
 from harness.cli.gate import SUMMARY_BYTES
 from harness.compare import compare
 from harness.gate import judge
@@ -37,30 +37,16 @@ Call = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def harness(monkeypatch, capsys) -> Call:
-    """harness(*words) → exit code, stdout, stderr."""
-
-    def call(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["harness", *words])
-        try:
-            main()
-            code = 0
-        except SystemExit as end:
-            code = int(end.code or 0)
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return call
-
-
-@pytest.fixture
 def gate(harness, monkeypatch, tmp_path) -> Call:
-    """gate(run, policy, *words, reference=run) → exit code, stdout, stderr, in an empty working directory."""
+    """gate(run, policy, *words, reference=run, sessions=runs) → exit code, stdout, stderr, in an empty folder."""
     monkeypatch.chdir(tmp_path)
 
-    def call(run: Run, policy: str | None, *words: str, reference: Run | None = None) -> tuple[int, str, str]:
+    def call(
+        run: Run, policy: str | None, *words: str, reference: Run | None = None, sessions: tuple[Run, ...] = ()
+    ) -> tuple[int, str, str]:
         runs = {}
-        for name, each in (("candidate", run), ("reference", reference)):
+        further = {f"session-{n}": session for n, session in enumerate(sessions)}
+        for name, each in {"candidate": run, "reference": reference, **further}.items():
             path = tmp_path / "results" / "made" / name
             if each is not None:
                 path.mkdir(parents=True, exist_ok=True)
@@ -70,8 +56,8 @@ def gate(harness, monkeypatch, tmp_path) -> Call:
         if policy is not None:
             (tmp_path / "policy.toml").write_text(policy)
             words = ("--policy", "policy.toml", *words)
-        if reference is not None:
-            words = ("--reference", "reference", *words)
+        for name in list(runs)[1:]:
+            words = (*words, "--reference", name)
         return harness("gate", "candidate", *words)
 
     return call
@@ -372,6 +358,14 @@ def test_a_number_that_is_not_finite_is_null():
     json.dumps(content, allow_nan=False)
 
 
+def test_five_sessions_decide_a_latency(gate):
+    old = [timed_run(STEADY, STEADY, run_id=f"2025010{n}-000000-0000") for n in range(5)]
+    code, out, _ = gate(timed_run(STEADY, STEADY), NOT_SLOWER + REFERENCE, reference=old[0], sessions=tuple(old[1:]))
+    assert (code, "Against 20250100-000000-0000 and 4 further sessions of it." in out) == (0, True)
+    code, out, _ = gate(timed_run(STEADY, STEADY), NOT_SLOWER + REFERENCE, reference=old[0], sessions=tuple(old[1:3]))
+    assert (code, "3 stored sessions" in " ".join(out.split())) == (1, True)
+
+
 # --- accept --------------------------------------------------------------------------------------------------------
 
 
@@ -389,6 +383,23 @@ def test_accept_makes_a_run_the_reference_of_its_experiment(harness, tmp_path, m
     assert (tmp_path / "results/digits/reference.json").stat().st_size < 2000
     code, out, _ = harness(*words)
     assert (code, json.loads(out)["reference"]) == (0, path.name)
+
+
+def test_accept_takes_further_sessions_at_once_or_later(harness, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = copy_of_recording(tmp_path / "results")
+    for n in range(2):
+        other = path.with_name(f"2026010{n}-000000-0000")
+        shutil.copytree(path, other)
+        text = (other / "run.json").read_text().replace(f'"run_id": "{path.name}"', f'"run_id": "{other.name}"')
+        (other / "run.json").write_text(text)
+    said = (0, "results/digits/reference.json\n")
+    assert harness("accept", path.name, "20260100-000000-0000")[:2] == said
+    assert harness("accept", "--add", "20260101-000000-0000")[:2] == said
+    (tmp_path / "policy.toml").write_text(DROP.replace("0.5pp", "2pp") + REFERENCE)
+    code, out, _ = harness("gate", path.name, "--policy", "policy.toml", "--json")
+    assert (code, json.loads(out)["reference"]) == (0, path.name)
+    assert json.loads(out)["sessions"] == ["20260100-000000-0000", "20260101-000000-0000"]
 
 
 def test_an_accepted_run_that_is_not_here_is_two_lines(harness, tmp_path, monkeypatch):

@@ -3,7 +3,11 @@
     evidence.py   what a run, and its reference, say of a row; Answer, what a judge makes of it
     drops.py      what is lost from sample to sample, by Tango
     rates.py      how often something happens over the test set, by Clopper–Pearson
-    rounds.py     the processes: latency, cold start, memory
+    rounds.py     the processes: latency, cold start, memory; series.py says what each round says of them
+    stored.py     the same against stored sessions of a reference
+    remeasured.py the same against a reference that was timed again beside the candidate
+    spread.py     a value and its interval, under a limit
+    resampled.py  metrics of labels and outputs, a user's own among them: by BCa, or as shares of samples
     plain.py      everything else, by its value
     ship.py       mode any: which variants ship, after Holm
 
@@ -12,17 +16,22 @@ To gate a metric in a way of its own, add a line to JUDGES.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
-from harness.gate import drops, plain, rates, rounds
+from harness.gate import drops, plain, rates, resampled, rounds
 from harness.gate.evidence import Answer, Evidence
+from harness.gate.remeasured import to_remeasure
+from harness.gate.series import TIMED
 from harness.gate.ship import any_may_ship, shipping, worst
+from harness.metrics import METRICS
 from harness.policy import Policy, Rule
 from harness.records import Case, Comparison, Finding, Standing, Verdict
+from harness.scored import TASKS
 from harness.stats import smallest_n_to_pass
 
-__all__ = ["judge", "too_few"]
+__all__ = ["judge", "to_remeasure", "too_few"]
 
+OF_LABELS = ("error_rate_growth", "class_accuracy_drop")  # gated alone; METRICS says it of the others
 Judge = Callable[[Rule, Case, Evidence], Answer]
 JUDGES: dict[str, Judge] = {
     "accuracy": rates.accuracy,
@@ -30,22 +39,34 @@ JUDGES: dict[str, Judge] = {
     "error_rate_growth": drops.drop,
     "class_accuracy_drop": drops.class_drop,
     "flip_rate": rates.flip_rate,
-    "speedup_vs_float32": rounds.speedup,
-    **dict.fromkeys(rounds.SERIES, rounds.by_rounds),
+    "agreement": resampled.agreement,
+    **dict.fromkeys(TIMED, rounds.by_rounds),
 }
 
 
-def judge(comparison: Comparison, policy: Policy, reference: Comparison | None = None) -> Verdict:
-    """Every rule over every row that it names. reference: the stored run that `against = "reference"` means."""
-    evidence = Evidence(comparison, reference)
+def judge(
+    comparison: Comparison,
+    policy: Policy,
+    reference: Comparison | None = None,
+    sessions: Sequence[Comparison] = (),
+    again: Comparison | None = None,
+) -> Verdict:
+    """Every rule over every row that it names.
+
+    reference: the stored run that `against = "reference"` means. sessions: further runs of the same models. again: the
+    run in which they were timed again, beside the candidate's: rules on what processes cost then stand against it.
+    """
+    evidence = Evidence(comparison, reference, tuple(sessions), again)
     findings = tuple(finding for rule in policy.rules for finding in findings_of(rule, evidence))
     if policy.mode == "any":
         findings = any_may_ship(findings, policy)
     ships = shipping(findings)
     lost = [f for f in findings if not f.holds and (f.case is None or policy.mode == "all" or not ships)]
     outcome = worst(lost) if lost else "pass"
-    against = reference.run.run_id if reference else ""
-    return Verdict(comparison.run.run_id, policy.source, policy.mode, outcome, findings, ships, against)
+    against = tuple(e.comparison.run.run_id for e in evidence.stored)
+    beside = again.run.run_id if again else ""
+    about = (comparison.run.run_id, policy.source, policy.mode, outcome)
+    return Verdict(*about, findings, ships, next(iter(against), ""), against[1:], beside)
 
 
 def findings_of(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
@@ -60,7 +81,23 @@ def findings_of(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
 def answer(rule: Rule, standing: Standing, evidence: Evidence) -> Answer:
     if standing.status in ("failed", "invalid"):
         return Answer("invalid", reason=f"the row is {standing.status}: {standing.reason}")
-    return JUDGES.get(rule.metric, plain.by_value)(rule, standing.case, evidence)
+    if reason := misfit(rule, evidence):
+        return Answer("missing", reason=reason)
+    return judge_of(rule.metric)(rule, standing.case, evidence)
+
+
+def judge_of(metric: str) -> Judge:
+    return JUDGES.get(metric) or (plain.by_value if metric in METRICS else resampled.by_samples)
+
+
+def misfit(rule: Rule, evidence: Evidence) -> str:
+    """Why the run can have no such metric: its data have no such thing. "" where they do."""
+    task = evidence.comparison.run.task
+    tasks = METRICS[rule.metric].tasks if rule.metric in METRICS else TASKS
+    if rule.metric in OF_LABELS and task != "classification":
+        tasks = ("classification",)
+    told = f"{rule.metric} is of {' and '.join(tasks)}, and this run's task is {task}: give the policy other rules"
+    return "" if task in tasks else told
 
 
 def finding(rule: Rule, standing: Standing | None, said: Answer) -> Finding:

@@ -26,8 +26,10 @@ NAMED = 10  # classes in one reason
 def drop(rule: Rule, case: Case, evidence: Evidence) -> Answer:
     """accuracy_drop in pp; error_rate_growth in % of the errors made before, which are held fixed."""
     pair = evidence.pair(rule, case)
-    if isinstance(pair, Answer):
-        return pair
+    return pair if isinstance(pair, Answer) else dropped(rule, pair)
+
+
+def dropped(rule: Rule, pair: Pair) -> Answer:
     loss = Loss.of(pair, rule)
     if loss.margin <= 0:
         return Answer("not_comparable", reason=without_base(rule))
@@ -148,7 +150,7 @@ def margin_of(rule: Rule, accuracy: float) -> float:
         return limit.value / 100 * (1 - accuracy)
     if limit.relative:
         return limit.value * accuracy
-    return limit.value if rule.metric == "accuracy" else limit.value / 100
+    return limit.value / 100 if rule.metric.endswith("_drop") else limit.value
 
 
 def decided(limits: Interval, limit: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -13,12 +13,15 @@ from harness.comparability import WARN, differences, refusal, sample_difference
 from harness.compare import CONTROL
 from harness.policy import Rule
 from harness.records import Case, Change, Comparison, Round, Standing
+from harness.remeasure import beside
 
 if TYPE_CHECKING:
     import pandas as pd
 
 NO_REFERENCE = "there is no reference: give --reference RUN, or make one with `harness accept RUN`"
 NOT_FINITE = "{} samples have scores that are not finite"
+EMULATED = "{} is emulated: neither latency nor memory can be claimed for it"
+ENDED_WELL = ("ok", "suspect")
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,12 @@ def key(case: Case) -> Key:
 
 
 def control(case: Case) -> Case:
-    return replace(case, variant=CONTROL)
+    return beside(case, CONTROL)
+
+
+def same(one: np.ndarray | None, other: np.ndarray | None) -> bool:
+    """Labels, or none in both."""
+    return one is other or (one is not None and other is not None and np.array_equal(one, other))
 
 
 def missing(reason: str) -> Answer:
@@ -85,8 +93,13 @@ def missing(reason: str) -> Answer:
 
 @dataclass(frozen=True)
 class Evidence:
+    """reference: the stored run that rules stand against; sessions: further ones of its models; again: the run in which
+    they were timed again, beside the comparison's."""
+
     comparison: Comparison
     reference: Comparison | None = None
+    sessions: tuple[Comparison, ...] = ()
+    again: Comparison | None = None
 
     def rows(self, rule: Rule) -> list[Standing]:
         """The rows that the rule names, but those that cannot exist. The control does not stand against itself."""
@@ -123,8 +136,11 @@ class Evidence:
 
     def rounds(self, case: Case) -> list[Round]:
         """Those that count, in order."""
-        own = (r for r in self.comparison.run.rounds if r.case == case and r.status in ("valid", "flagged"))
+        own = (r for r in self.comparison.run.rounds if r.case == case and r.counts)
         return sorted((r for r in own if len(r.timings.get("timed", ()))), key=lambda r: r.index)
+
+    def standing(self, case: Case) -> Standing | None:
+        return next((s for s in self.comparison.standings if s.case == case), None)
 
     def emulated(self, case: Case) -> bool:
         record = self.comparison.run.target(case.target)
@@ -145,12 +161,24 @@ class Evidence:
     def past(self) -> Evidence | None:
         return Evidence(self.reference) if self.reference else None
 
+    @cached_property
+    def session(self) -> Evidence | None:
+        return Evidence(self.again) if self.again else None
+
+    @cached_property
+    def stored(self) -> tuple[Evidence, ...]:
+        """The reference and its further sessions, each once."""
+        known = {e.comparison.run.run_id: e for e in (self.past, *map(Evidence, self.sessions)) if e}
+        return tuple(known.values())
+
     def pair(self, rule: Rule, case: Case) -> Pair | Answer:
         """The row's answers beside those that the rule stands against, or why there is no such pair."""
         own = self.answers(case)
         if isinstance(own, Answer):
             return own
-        labels = self.samples[key(case)].label.to_numpy()
+        labels = self.comparison.run.labels
+        if labels is None:  # flips alone are told of them
+            labels = np.full(len(own), -1)
         if rule.against == "float32":
             before = self.answers(control(case))
         elif rule.against == "reference":
@@ -176,7 +204,7 @@ class Evidence:
         apart = sample_difference(self.reference.run, self.comparison.run, case)
         if apart:
             return Answer("not_comparable", reason=str(apart))
-        if not np.array_equal(self.reference.run.labels, self.comparison.run.labels):
+        if not same(self.reference.run.labels, self.comparison.run.labels):
             return Answer("not_comparable", reason="the labels of the test set are others than the reference's")
         found = self.past.answers(case)
         return (
@@ -189,10 +217,10 @@ class Evidence:
         """Why the reference says nothing of this row; None where it does."""
         if self.reference is None:
             return missing(NO_REFERENCE)
-        standing = next((s for s in self.reference.standings if s.case == case), None)
+        standing = Evidence(self.reference).standing(case)
         if standing is None:
             return Answer("not_comparable", reason=f"the reference {self.reference.run.run_id} has no such row")
-        if standing.status not in ("ok", "suspect"):
+        if standing.status not in ENDED_WELL:
             return Answer("not_comparable", reason=f"in the reference the row is {standing.status}: {standing.reason}")
         return None
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 
 from harness.comparability import sample_difference
-from harness.gate.evidence import Answer, Evidence, control
-from harness.gate.rounds import EMULATED
+from harness.gate.evidence import EMULATED, Answer, Evidence, control
 from harness.metrics import METRICS
 from harness.policy import Rule
 from harness.records import Case, Change

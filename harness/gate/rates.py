@@ -7,7 +7,7 @@ from collections.abc import Callable
 from scipy.special import bdtr
 
 from harness.gate.drops import MOST_SAMPLES, decided, drop, unsettled
-from harness.gate.evidence import Answer, Evidence
+from harness.gate.evidence import Answer, Evidence, Pair
 from harness.policy import Rule
 from harness.records import Case
 from harness.stats import clopper_pearson
@@ -18,8 +18,11 @@ def accuracy(rule: Rule, case: Case, evidence: Evidence) -> Answer:
     if not rule.limit.absolute:
         return drop(rule, case, evidence)
     pair = evidence.pair(rule, case)
-    if isinstance(pair, Answer):
-        return pair
+    return pair if isinstance(pair, Answer) else at_least(rule, pair)
+
+
+def at_least(rule: Rule, pair: Pair) -> Answer:
+    """So large a share of the samples right."""
     wrong = int((~pair.right_after).sum())
     said = rate(wrong, pair.samples, 1 - rule.limit.value, rule)
     assert said.value is not None and said.low is not None and said.high is not None

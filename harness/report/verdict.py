@@ -66,6 +66,16 @@ def ships(verdict: Verdict) -> str:
     return f"{'May ship' if verdict.mode == 'any' else 'Keep every rule that names them'}: {names}."
 
 
+def stands_against(verdict: Verdict) -> str:
+    """What its rules against a reference stood against; "" where none did."""
+    if not verdict.reference:
+        return ""
+    if verdict.again:
+        return f"Against {verdict.reference}, its time and memory measured again beside it in run {verdict.again}."
+    more = f" and {plural(len(verdict.sessions), 'further session')} of it" if verdict.sessions else ""
+    return f"Against {verdict.reference}{more}."
+
+
 # --- for programs --------------------------------------------------------------------------------------------------
 
 
@@ -88,7 +98,8 @@ def finite(content: Any) -> Any:
 def markdown(verdict: Verdict, most_bytes: int = MARKDOWN_BYTES) -> str:
     """Headline and one table, what does not hold first; rows that would make it too long are counted instead."""
     mark = "✅" if verdict.outcome == "pass" else "❌"
-    head = f"### {mark} {plain(headline(verdict))}\n\n{plain(ships(verdict))}\n\n{HEADER}"
+    told = " ".join(filter(None, (ships(verdict), stands_against(verdict))))
+    head = f"### {mark} {plain(headline(verdict))}\n\n{plain(told)}\n\n{HEADER}"
     ordered = sorted(verdict.findings, key=lambda f: (f.holds, f.outcome == "pass", f.rule))
     room = most_bytes - len(head.encode()) - 100  # what says how many were left out
     shown = fitting(map(line, ordered), room)

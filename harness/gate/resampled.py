@@ -1,0 +1,154 @@
+"""Rules on metrics of labels and outputs: MAE, RMSE, F1, AUC, a user's own by BCa; shares of samples as accuracy is.
+
+The limits are made again at the rule's confidence. What moved is paired: the same samples, answered twice. What differs
+from the baseline by the same for every sample has no limits and is inconclusive, unless that is exactly nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from harness.bootstrap import Statistic, bca_p, growth
+from harness.comparability import sample_difference
+from harness.gate.drops import decided, dropped
+from harness.gate.evidence import NOT_FINITE, Answer, Evidence, Pair, control, key, missing
+from harness.gate.rates import at_least
+from harness.metrics.fitting import score_named
+from harness.metrics.scores import TOP_K, Score, hits
+from harness.metrics.scoring import Scorer, difference_of, limits_of, resampled, statistic_of
+from harness.policy import Rule
+from harness.records import Case, Comparison
+from harness.samples import top1
+from harness.scored import finite, row_by_row
+from harness.stats import Interval
+
+CONSTANT = "it is the same in every resample, so it has no limits to hold against this one"
+
+
+def by_samples(rule: Rule, case: Case, evidence: Evidence) -> Answer:
+    """max, min on the value; max_increase, max_decrease on how far it moved."""
+    run = evidence.comparison.run
+    score = score_named(rule.metric, run.scoring, run.task)
+    if score is None:
+        return missing(f"{rule.metric} says nothing of a run whose task is {run.task}")
+    if found := TOP_K.fullmatch(rule.metric):
+        return top_k(rule, case, evidence, int(found[1]))
+    own = statistic_of(score, evidence.comparison, case)
+    if isinstance(own, str):
+        return missing(own)
+    if rule.limit.absolute:
+        return judged(rule, own, rule.limit.value, score.unit, 1 if rule.limit.kind == "max" else -1)
+    before = statistic_before(rule, score, case, evidence)
+    return before if isinstance(before, Answer) else moved(rule, score, own, before)
+
+
+def moved(rule: Rule, score: Score, own: Statistic, before: Statistic) -> Answer:
+    """How far it moved the wrong way; the other way is under zero, and never fails."""
+    sign = 1 if rule.limit.kind == "max_increase" else -1
+    apart = difference_of(own, before)
+    if isinstance(apart, str):
+        return missing(apart)
+    if not rule.limit.relative:
+        return judged(rule, apart, sign * rule.limit.value, score.unit, sign, sign)
+    if before.value <= 0 or (before.replicates <= 0).any():
+        told = f"{rule.against} has {before.value:g}, or may have 0 or less, of which there are no percents"
+        return Answer("not_comparable", reason=told)
+    return judged(rule, growth(own, before), sign * rule.limit.value, "%", sign, 100 * sign)
+
+
+def judged(rule: Rule, statistic: Statistic, limit: float, unit: str, sign: int, shown: float = 1.0) -> Answer:
+    """sign: 1 where less is better, −1 where more is. limit: on the statistic. shown: what numbers are told times."""
+    limits = limits_of(statistic, rule.two_sided)
+    value, at = shown * statistic.value, shown * limit
+    if isinstance(limits, str):
+        return Answer("inconclusive", unit, value, limit=at, method="BCa", reason=f"{CONSTANT}; {limits}")
+    ends = Interval(*sorted((sign * limits.low, sign * limits.high)))
+    outcome = "pass" if ends == Interval(0.0, 0.0) and sign * limit == 0 else decided(ends, sign * limit)
+    reason = "the limit is inside the interval; more samples narrow it" if outcome == "inconclusive" else ""
+    p = bca_p(statistic, limit)
+    p = None if p is None else p if sign == 1 else 1 - p
+    low, high = sorted((shown * limits.low, shown * limits.high))
+    return Answer(outcome, unit, value, low, high, at, p, resampled(statistic, rule.two_sided), reason)
+
+
+def statistic_before(rule: Rule, score: Score, case: Case, evidence: Evidence) -> Statistic | Answer:
+    """Of what the rule stands against."""
+    if rule.against == "reference":
+        if reason := no_past(case, evidence):
+            return reason
+        assert evidence.reference
+        found = statistic_of(score, evidence.reference, case)
+        return Answer("not_comparable", reason=f"in the reference: {found}") if isinstance(found, str) else found
+    if rule.against == "float32":
+        found = statistic_of(score, evidence.comparison, control(case))
+    else:
+        scorer = Scorer(evidence.comparison.run)
+        found = scorer.statistic(score, scorer.raw)
+    return missing(f"{rule.against}: {found}") if isinstance(found, str) else found
+
+
+def no_past(case: Case, evidence: Evidence) -> Answer | None:
+    """Why the samples cannot be paired with the reference's; None where they can."""
+    if reason := evidence.no_past(case):
+        return reason
+    assert evidence.reference
+    apart = sample_difference(evidence.reference.run, evidence.comparison.run, case)
+    return Answer("not_comparable", reason=str(apart)) if apart else None
+
+
+# --- shares of samples ---------------------------------------------------------------------------------------------
+
+Share = Callable[[Comparison, np.ndarray], np.ndarray]  # whether each sample counts, by the row's scores of classes
+
+
+def agreement(rule: Rule, case: Case, evidence: Evidence) -> Answer:
+    """Answers that are the baseline's: min by Clopper–Pearson; how far their share moved by Tango."""
+
+    def same(comparison: Comparison, scores: np.ndarray) -> np.ndarray:
+        return np.asarray(row_by_row(top1, scores) == row_by_row(top1, comparison.baseline))
+
+    return by_share(rule, case, evidence, same)
+
+
+def top_k(rule: Rule, case: Case, evidence: Evidence, k: int) -> Answer:
+    """Labels among the k highest scores, judged as accuracy is."""
+
+    def hit(comparison: Comparison, scores: np.ndarray) -> np.ndarray:
+        assert comparison.run.labels is not None
+        return hits(comparison.run.labels, scores, k)
+
+    return by_share(rule, case, evidence, hit)
+
+
+def by_share(rule: Rule, case: Case, evidence: Evidence, share: Share) -> Answer:
+    own = counted(evidence.comparison, case, share)
+    if isinstance(own, Answer):
+        return own
+    if rule.limit.absolute:
+        return at_least(rule, Pair(np.ones(len(own), bool), own, own))
+    before = counted_before(rule, case, evidence, share)
+    return before if isinstance(before, Answer) else dropped(rule, Pair(np.ones(len(own), bool), before, own))
+
+
+def counted_before(rule: Rule, case: Case, evidence: Evidence, share: Share) -> np.ndarray | Answer:
+    if rule.against == "keras":
+        return share(evidence.comparison, evidence.comparison.baseline)
+    if rule.against == "float32":
+        return counted(evidence.comparison, control(case), share)
+    if reason := no_past(case, evidence):
+        return reason
+    assert evidence.reference
+    found = counted(evidence.reference, case, share)
+    return Answer("not_comparable", reason=f"in the reference, {found.reason}") if isinstance(found, Answer) else found
+
+
+def counted(comparison: Comparison, case: Case, share: Share) -> np.ndarray | Answer:
+    """Whether each sample counts, of a row whose scores are all finite: NaN never passes."""
+    own = next((c for c in comparison.scores if key(c) == key(case)), None)
+    if own is None:
+        return missing(f"{case.variant} has no answers there")
+    scores = comparison.scores[own]
+    bad = int((~row_by_row(finite, scores)).sum())
+    return missing(f"{case.variant}: {NOT_FINITE.format(bad)}") if bad else share(comparison, scores)

@@ -1,0 +1,136 @@
+"""results/<experiment>/reference.json: the accepted run and its further sessions. No TensorFlow, no device."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from harness import references
+from harness.errors import ConfigError, StoreError
+from harness.store import Store
+from tests.devices import copy_of_recording
+
+FIRST = "20260101-000000-0000"
+
+
+def stored(results: Path, run_id: str, **changes: object) -> Path:
+    """The recorded run under another id, with changes to its run.json."""
+    recording = copy_of_recording(results)
+    path = recording.with_name(run_id)
+    recording.rename(path)
+    content = json.loads((path / "run.json").read_text()) | {"run_id": run_id} | changes
+    (path / "run.json").write_text(json.dumps(content))
+    return path
+
+
+def runs(results: Path, count: int) -> list[str]:
+    return [stored(results, f"2026010{n + 1}-000000-0000").name for n in range(count)]
+
+
+def content_of(results: Path) -> dict[str, object]:
+    found: dict[str, object] = json.loads((results / "digits" / "reference.json").read_text())
+    return found
+
+
+def test_the_first_run_is_the_reference_and_the_others_its_sessions(tmp_path: Path) -> None:
+    first, *others = runs(tmp_path, 3)
+    file = references.accept(Store(tmp_path), [first, *others])
+    assert file == tmp_path / "digits" / "reference.json"
+    content = content_of(tmp_path)
+    assert (content["schema_version"], content["run_id"], content["path"]) == (2, first, first)
+    assert content["sessions"] == [{"run_id": run, "path": run} for run in others]
+    assert references.accepted(Store(tmp_path), "digits") == tuple(
+        tmp_path / "digits" / run for run in (first, *others)
+    )
+    assert references.accepted(Store(tmp_path), "mnist") == ()
+
+
+def test_sessions_are_added_each_once(tmp_path: Path) -> None:
+    first, *others = runs(tmp_path, 4)
+    references.accept(Store(tmp_path), [first])
+    references.add(Store(tmp_path), others[:1])
+    references.add(Store(tmp_path), [*others, first])
+    assert [s["run_id"] for s in content_of(tmp_path)["sessions"]] == others  # type: ignore[attr-defined]
+    references.accept(Store(tmp_path), others[:1])  # another reference begins anew
+    assert content_of(tmp_path)["sessions"] == []
+
+
+def test_a_file_of_schema_1_is_read_and_added_to(tmp_path: Path) -> None:
+    first, second = runs(tmp_path, 2)
+    references.accept(Store(tmp_path), [first])
+    old = {k: v for k, v in content_of(tmp_path).items() if k != "sessions"} | {"schema_version": 1}
+    (tmp_path / "digits" / "reference.json").write_text(json.dumps(old))
+    assert references.accepted(Store(tmp_path), "digits") == (tmp_path / "digits" / first,)
+    references.add(Store(tmp_path), [second])
+    content = content_of(tmp_path)
+    assert (content["schema_version"], content["run_id"], content["accepted"]) == (2, first, old["accepted"])
+    assert len(content["sessions"]) == 1  # type: ignore[arg-type]
+
+
+def test_a_file_from_the_future_is_refused(tmp_path: Path) -> None:
+    references.accept(Store(tmp_path), runs(tmp_path, 1))
+    (tmp_path / "digits" / "reference.json").write_text(json.dumps(content_of(tmp_path) | {"schema_version": 3}))
+    with pytest.raises(StoreError, match="newer harness"):
+        references.accepted(Store(tmp_path), "digits")
+
+
+def test_a_session_that_is_not_here_is_named(tmp_path: Path) -> None:
+    first, second = runs(tmp_path, 2)
+    references.accept(Store(tmp_path), [first, second])
+    shutil.rmtree(tmp_path / "digits" / second)
+    with pytest.raises(StoreError, match=f"run {second}, is not here"):
+        references.accepted(Store(tmp_path), "digits")
+
+
+def test_runs_elsewhere_are_found_from_the_file(tmp_path: Path) -> None:
+    first = stored(tmp_path / "results", FIRST)
+    away = stored(tmp_path / "elsewhere", "20260102-000000-0000")
+    references.accept(Store(tmp_path / "results"), [str(first), str(away)])
+    assert references.accepted(Store(tmp_path / "results"), "digits") == (first, away)
+    assert str(tmp_path) not in json.dumps(content_of(tmp_path / "results"))
+
+
+def variants(path: Path, sha256: str) -> list[dict[str, object]]:
+    content = json.loads((path / "run.json").read_text())
+    return [v | {"sha256": sha256} for v in content["variants"]]
+
+
+def timed_alone(path: Path) -> dict[str, object]:
+    plan: dict[str, object] = json.loads((path / "run.json").read_text())["plan"]
+    return plan | {"accuracy": False}
+
+
+@pytest.mark.parametrize(
+    ("changes", "told", "advice"),
+    [
+        (lambda _: {"finished": False}, "is not finished", "--resume"),
+        (lambda path: {"plan": timed_alone(path)}, "timed a reference again beside a candidate", "run of its own"),
+    ],
+)
+def test_a_run_that_nothing_can_stand_against_is_refused(tmp_path: Path, changes, told: str, advice: str) -> None:
+    good = stored(tmp_path, FIRST)
+    bad = stored(tmp_path, "20260102-000000-0000", **changes(good))
+    for accept in (lambda: references.accept(Store(tmp_path), [bad.name]),
+                   lambda: references.accept(Store(tmp_path), [good.name, bad.name])):  # fmt: skip
+        with pytest.raises(ConfigError, match=told) as caught:
+            accept()
+        assert advice in caught.value.advice
+    assert not (tmp_path / "digits" / "reference.json").exists()
+
+
+def test_a_session_of_other_models_or_another_experiment_is_refused(tmp_path: Path) -> None:
+    good = stored(tmp_path, FIRST)
+    other = stored(tmp_path, "20260102-000000-0000", variants=variants(good, "1" * 64))
+    with pytest.raises(ConfigError, match="measured none of the models"):
+        references.accept(Store(tmp_path), [good.name, other.name])
+    mnist = stored(tmp_path, "20260103-000000-0000", experiment="mnist")
+    with pytest.raises(ConfigError, match="is of mnist, and the reference of digits"):
+        references.accept(Store(tmp_path), [good.name, mnist.name])
+
+
+def test_there_must_be_a_reference_to_add_to(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="digits has no reference to add to"):
+        references.add(Store(tmp_path), [stored(tmp_path, FIRST).name])

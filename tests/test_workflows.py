@@ -1,0 +1,301 @@
+"""The workflows of docs/workflows: what they declare, and all their commands run in order in a fresh folder.
+
+Not run: `uses:` (another repository's code; of an upload it is checked that all it names is there) and the step
+Install, which needs a network: the harness of this checkout stands on PATH in its place. The Pi's place is taken by
+this machine, or by what it said before, under the Pi's name.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+import yaml
+
+FOLDER = Path(__file__).parent.parent / "docs" / "workflows"
+WORKFLOWS = sorted(FOLDER.glob("*.yml"))
+BUSY_S = 120  # others may measure on this machine
+BOARD = "raspberry-pi-4"
+HERE = 'kind = "local"\nruntimes = ["ai-edge-litert"]\n'
+PASSES = {  # digits has 500 samples, where nothing under .54 pp can be told; and other work may go on here
+    'max = "0.5pp"': 'max = "5pp"',
+    'max_increase = "0%"': 'max_increase = "1000%"',
+}
+FAILS = PASSES | {'max = "120KB"': 'max = "1KB"'}
+
+
+# --- a runner ------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Step:
+    """One step as it ended: success, failure, skipped, or action where it is another repository's."""
+
+    name: str
+    outcome: str
+    said: str = ""
+
+
+@dataclass
+class Runner:
+    """Does what GitHub's runner does of a job's `run:` steps, with files for what they write to GITHUB_…."""
+
+    workflow: dict[str, Any]
+    folder: Path
+    environment: dict[str, str]
+    steps: list[Step] = field(default_factory=list)
+
+    @property
+    def failed(self) -> bool:
+        return any(step.outcome == "failure" for step in self.steps)
+
+    def run(self) -> Runner:
+        (job,) = self.workflow["jobs"].values()
+        for step in job["steps"]:
+            self.steps.append(self.ended(step))
+            if self.steps[-1].outcome == "failure" and step.get("continue-on-error"):
+                self.steps[-1].outcome = "failure, which is allowed"
+        return self
+
+    def ended(self, step: dict[str, Any]) -> Step:
+        name = step.get("name") or step["uses"]
+        if not self.wanted(step.get("if", "success()")):
+            return Step(name, "skipped")
+        if "uses" in step or name == "Install":
+            return Step(name, "action")
+        done = self.bash(step["run"])
+        return Step(name, "failure" if done.returncode else "success", done.stdout + done.stderr)
+
+    def wanted(self, condition: str) -> bool:
+        refused = any(step.name == "Gate" and step.outcome == "failure" for step in self.steps)
+        known = {
+            "success()": not self.failed,
+            "always()": True,
+            "success() || steps.gate.conclusion == 'failure'": not self.failed or refused,
+        }
+        return known[condition.removeprefix("${{").removesuffix("}}").strip()]
+
+    def bash(self, script: str) -> subprocess.CompletedProcess[str]:
+        """As `shell: bash`; waits its turn where another run holds this machine."""
+        deadline = time.monotonic() + BUSY_S
+        while True:
+            done = subprocess.run(
+                ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script],
+                cwd=self.folder, env=self.surroundings(), capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            if done.returncode != 3 or "is held by" not in done.stderr or time.monotonic() > deadline:
+                return done
+            time.sleep(1)
+
+    def surroundings(self) -> dict[str, str]:
+        files = {f"GITHUB_{name}": self.folder.parent / name for name in ("ENV", "PATH", "OUTPUT", "STEP_SUMMARY")}
+        for path in files.values():
+            path.touch()
+        added = files["GITHUB_PATH"].read_text().splitlines()
+        path = os.pathsep.join([*reversed(added), str(Path(sys.executable).parent), "/usr/bin", "/bin"])
+        home = {"HOME": str(self.folder.parent), "PATH": path, "CI": "true", "GITHUB_ACTIONS": "true"}
+        return home | {k: str(v) for k, v in files.items()} | self.workflow["env"] | self.environment
+
+    @property
+    def summary(self) -> str:
+        return (self.folder.parent / "STEP_SUMMARY").read_text()
+
+    @property
+    def verdict(self) -> dict[str, Any]:
+        (path,) = self.folder.glob("results/*/*[0-9a-f]/verdict.json")
+        content: dict[str, Any] = json.loads(path.read_text())
+        return content
+
+    @property
+    def junit(self) -> ElementTree.Element:
+        return ElementTree.parse(self.folder / "gate.xml").getroot()  # noqa: S314  our own
+
+    def outcome(self, name: str) -> str:
+        return next(step.outcome for step in self.steps if step.name == name)
+
+    def told(self) -> str:
+        return "\n".join(f"{step.name}: {step.outcome}\n{step.said}" for step in self.steps)
+
+
+def parsed(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load(path.read_text())
+    return content
+
+
+def runner(
+    name: str, folder: Path, cache: Path, changes: dict[str, str], board: str = "", plan: str = "quick"
+) -> Runner:
+    """A checkout with the workflow's policy in it, changed, and the board's place taken by the target file given."""
+    checkout = folder / "checkout"
+    (checkout / "targets").mkdir(parents=True)
+    workflow = parsed(FOLDER / f"{name}.yml")
+    policy = (FOLDER / workflow["env"]["POLICY"]).read_text()
+    for old, new in changes.items():
+        policy = policy.replace(old, new)
+    (checkout / workflow["env"]["POLICY"]).write_text(policy)
+    if board:
+        (checkout / "targets" / f"{workflow['env']['TARGET']}.toml").write_text(board)
+    environment = {"EXPERIMENT": "digits", "PLAN": plan, "XDG_CACHE_HOME": str(cache)}
+    return Runner(workflow, checkout, environment)
+
+
+# --- what they declare ---------------------------------------------------------------------------------------------
+
+
+def steps_of(path: Path) -> list[dict[str, Any]]:
+    (job,) = parsed(path)["jobs"].values()
+    steps: list[dict[str, Any]] = job["steps"]
+    return steps
+
+
+def test_both_are_there() -> None:
+    assert [path.name for path in WORKFLOWS] == ["gate-no-device.yml", "gate-self-hosted.yml"]
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_a_workflow_takes_no_more_than_it_needs(path: Path) -> None:
+    workflow = parsed(path)
+    (job,) = workflow["jobs"].values()
+    assert workflow["permissions"] == {"contents": "read"}
+    assert "permissions" not in job
+    assert 0 < job["timeout-minutes"] <= 60
+    for step in job["steps"]:
+        if "uses" in step:
+            assert re.fullmatch(r"[\w.-]+/[\w.-]+@[0-9a-f]{40}", step["uses"]), "an action is pinned by its commit"
+        if "upload-artifact" in step.get("uses", ""):
+            assert step["if"] == "always()"
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_no_expression_is_pasted_into_a_shell(path: Path) -> None:
+    assert not [step for step in steps_of(path) if "${{" in step.get("run", "")]
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_only_the_step_install_needs_a_network(path: Path) -> None:
+    """It is the one that the tests below leave out."""
+    fetching = [
+        s["name"] for s in steps_of(path) if re.search(r"\b(pip|curl|wget|git|apt|apt-get)\b", s.get("run", ""))
+    ]
+    assert fetching == ["Install"]
+
+
+def test_two_jobs_never_measure_on_the_board_at_once() -> None:
+    workflow = parsed(FOLDER / "gate-self-hosted.yml")
+    assert workflow["concurrency"] == {"group": workflow["env"]["TARGET"], "cancel-in-progress": False}
+
+
+def test_a_stranger_cannot_start_the_self_hosted_runner() -> None:
+    workflow = parsed(FOLDER / "gate-self-hosted.yml")
+    assert set(workflow[True]) == {"push", "workflow_dispatch"}  # YAML 1.1 reads `on` as true
+
+
+def test_every_policy_is_one_of_a_workflow() -> None:
+    assert {parsed(path)["env"]["POLICY"] for path in WORKFLOWS} == {path.name for path in FOLDER.glob("*.toml")}
+
+
+# --- what they do --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def no_device(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Runner:
+    return runner("gate-no-device", tmp_path_factory.mktemp("no-device"), cache, PASSES).run()
+
+
+@pytest.fixture(scope="module")
+def self_hosted(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Runner:
+    return runner("gate-self-hosted", tmp_path_factory.mktemp("self-hosted"), cache, PASSES, HERE).run()
+
+
+def assert_uploads_are_there(done: Runner, *but: str) -> None:
+    (job,) = done.workflow["jobs"].values()
+    (upload,) = (step for step in job["steps"] if "upload-artifact" in step.get("uses", ""))
+    wanted = upload["with"]["path"].split()
+    assert [pattern for pattern in wanted if pattern not in but and not list(done.folder.glob(pattern))] == []
+
+
+def assert_let_through(done: Runner) -> None:
+    assert not done.failed, done.told()
+    assert done.verdict["outcome"] == "pass"
+    assert done.summary.startswith("### ✅ ")
+    assert int(done.junit.get("tests", "")) == len(done.verdict["findings"]) > 2
+    assert (done.junit.get("failures"), done.junit.get("errors")) == ("0", "0")
+    assert_uploads_are_there(done)
+
+
+def assert_stopped(done: Runner) -> None:
+    """The gate failed the job, the steps before it did not, and what there is to see was uploaded all the same."""
+    assert done.outcome("Gate") == "failure", done.told()
+    assert [step.name for step in done.steps if step.outcome == "failure"] == ["Gate"], done.told()
+    assert done.outcome("Keep the run") == "action"
+    assert done.verdict["outcome"] == "fail"
+    assert {f["metric"] for f in done.verdict["findings"] if not f["holds"]} == {"size_bytes"}
+    assert done.summary.startswith("### ❌ ")
+    assert int(done.junit.get("failures", "")) > 0
+    assert_uploads_are_there(done)
+
+
+@pytest.mark.slow
+def test_without_a_device_a_good_model_is_let_through(no_device: Runner) -> None:
+    assert_let_through(no_device)
+    assert [s.name for s in no_device.steps if s.outcome == "success"] == ["Build", "Measure", "Gate"]
+    assert {f["metric"] for f in no_device.verdict["findings"]} == {"accuracy_drop", "flip_rate", "size_bytes"}
+    assert "int8.tflite" in {path.name for path in no_device.folder.glob("variants/*")}
+
+
+@pytest.mark.slow
+def test_without_a_device_a_large_model_is_stopped(tmp_path: Path, cache: Path, no_device: Runner) -> None:
+    assert_stopped(runner("gate-no-device", tmp_path, cache, FAILS).run())
+
+
+@pytest.mark.slow
+def test_beside_the_board_a_good_model_is_let_through(self_hosted: Runner) -> None:
+    assert_let_through(self_hosted)
+    metrics = {f["metric"] for f in self_hosted.verdict["findings"]}
+    assert metrics == {"accuracy_drop", "size_bytes", "latency_p90", "latency_p50"}
+    assert {f["case"]["target"] for f in self_hosted.verdict["findings"]} == {BOARD}
+
+
+@pytest.mark.slow
+def test_beside_the_board_the_latencies_are_exported(self_hosted: Runner) -> None:
+    trend = next(step for step in steps_of(FOLDER / "gate-self-hosted.yml") if step.get("name") == "Draw the trend")
+    assert trend["with"]["tool"] == "pytest"
+    content = json.loads((self_hosted.folder / trend["with"]["output-file-path"]).read_text())
+    assert content["machine_info"]["node"] == BOARD
+    assert len(content["benchmarks"]) == 6
+    assert all(b["stats"]["ops"] > 0 and b["stats"]["rounds"] == 3 for b in content["benchmarks"])
+
+
+@pytest.mark.slow
+def test_beside_the_board_a_large_model_is_stopped_and_still_exported(
+    tmp_path: Path, cache: Path, self_hosted: Runner
+) -> None:
+    """The board's place is taken by what it said before."""
+    (recording,) = self_hosted.folder.glob(f"results/digits/*[0-9a-f]/raw/{BOARD}")
+    replay = f'kind = "replay"\nhost = "{recording}"\nruntimes = ["ai-edge-litert"]\n'
+    done = runner("gate-self-hosted", tmp_path, cache, FAILS, replay).run()
+    assert_stopped(done)
+    assert done.outcome("Export the latencies") == "success"
+    assert done.outcome("Draw the trend") == "skipped"
+
+
+@pytest.mark.slow
+def test_a_board_that_is_not_there_fails_before_the_gate(tmp_path: Path, cache: Path, no_device: Runner) -> None:
+    lost = f'kind = "replay"\nhost = "{tmp_path}/nowhere"\n'
+    done = runner("gate-self-hosted", tmp_path, cache, PASSES, lost).run()
+    assert (done.outcome("Measure"), done.outcome("Gate")) == ("failure", "skipped")
+    assert done.outcome("Keep the run") == "action"
