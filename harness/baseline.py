@@ -1,25 +1,55 @@
-"""The Keras model's own outputs: what every variant is compared with."""
+"""The model's own outputs: what every variant is compared with."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from harness.errors import BuildError
+from harness.models import Model, load
+from harness.models.feed import Feed
 
-def keras_outputs(model_path: Path, inputs: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
-    """One float32 array an output, shape (samples, …), for float32 inputs as the model takes them."""
-    import keras
+BATCH = 256
+BATCH_BYTES = 4 << 20  # of float32 input: what stands between the layers is often many times as much
+
+
+def outputs(model_path: Path, feeds: Sequence[Feed], stored: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+    """One float32 array an output, shape (samples, …), for samples as they are stored, one array an input of the data.
+
+    In batches of one size, the last filled up and cut: a model may take no other.
+    """
     import tensorflow as tf
 
     tf.config.experimental.enable_op_determinism()
-    model = keras.saving.load_model(model_path)
-    outputs = model.predict(inputs if len(inputs) > 1 else inputs[0], batch_size=256, verbose=0)
-    return tuple(np.asarray(o, np.float32) for o in (outputs if isinstance(outputs, list | tuple) else [outputs]))
+    model = load(model_path)
+    size = batch_of(model.facts.inputs[0].shape[0], feeds)
+    made = []
+    for first in range(0, len(stored[0]), size):
+        batch = [feed.values([array[first : first + size] for array in stored]) for feed in feeds]
+        count = len(batch[0])
+        outputs = predicted(model, [filled(values, size) for values in batch])
+        made.append([np.asarray(y[:count], np.float32) for y in outputs])
+    return tuple(np.concatenate(parts) for parts in zip(*made, strict=True))
 
 
-def parameter_count(model_path: Path) -> int:
-    """How many numbers the model has learnt: a file that is smaller has lost its weights."""
-    import keras
+def predicted(model: Model, batch: Sequence[np.ndarray]) -> list[np.ndarray]:
+    try:
+        return model.predict(batch)
+    except Exception as error:  # TensorFlow raises a class for each of its codes
+        told = f"the model fails over samples of the test set: {' '.join(str(error).split())[:300]}"
+        advice = "try model.predict on such samples; its first axis must be the batch, of the length that it says"
+        raise BuildError(told, advice) from error
 
-    return int(keras.saving.load_model(model_path).count_params())
+
+def batch_of(fixed: int, feeds: Sequence[Feed]) -> int:
+    """The model's own batch where it has a fixed one, else one of bounded memory."""
+    if fixed > 0:
+        return fixed
+    sample_bytes = 4 * sum(int(np.prod(feed.tensor.shape)) for feed in feeds)
+    return max(1, min(BATCH, BATCH_BYTES // max(sample_bytes, 1)))
+
+
+def filled(values: np.ndarray, size: int) -> np.ndarray:
+    return np.concatenate([values, values[-1:].repeat(size - len(values), axis=0)]) if len(values) < size else values

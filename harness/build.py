@@ -3,193 +3,216 @@
 from __future__ import annotations
 
 import json
-import subprocess
+import shutil
 import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 
-from harness import artifact, baseline, variants
-from harness.cache import Cache, code_sha256, file_sha256, key_of, version
-from harness.connections.local import install
+from harness import artifact, binding, cache, check, original, runner, samples, variants
+from harness.cache import Cache, Shelf, file_sha256, key_of, version
+from harness.check import Finding, Samples
 from harness.dataset import Dataset
 from harness.device import tensors
-from harness.errors import BuildError
+from harness.errors import ConfigError, HarnessError
 from harness.experiment import Experiment
+from harness.functions import source_sha256
 from harness.keras_process import KerasProcess, TensorFlowMissing
+from harness.metrics import fitting
+from harness.original import Original
 from harness.records import Variant
-from harness.samples import SUSPECT_AGREEMENT, agreement
+from harness.scored import OF_CLASSES, output_index
 
 CALIBRATION_SAMPLES = 500
-CHECKING_RUNTIME = "ai-edge-litert"
+CHECKED_BYTES = 64 << 20  # of the checked samples' inputs and outputs, as float32
+NOT_CALIBRATED = "there are no samples to calibrate it with; give some: calibration = under [data]"
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Built:
-    """baseline: one float32 array an output, shape (test samples, …). made: what was not in the cache."""
+    """baseline: one float32 array an output, shape (test samples, …), mapped from the cache; output_names: of them.
+    model_path: the model as the cache keeps it, or the file that takes its place. made: what was not in the cache.
+    """
 
     model_path: Path
     model_sha256: str
     baseline: tuple[np.ndarray, ...]
     variants: tuple[Variant, ...]
     made: tuple[str, ...]
-
-
-class Builder:
-    """Builds for one experiment and data set; `say` is told before anything that takes long."""
-
-    def __init__(self, experiment: Experiment, dataset: Dataset, cache: Cache, say: Say) -> None:
-        self.experiment, self.dataset, self.cache, self.say = experiment, dataset, cache, say
-        self.made: list[str] = []
-        self.versions = key_of(version("tensorflow"), version("keras"))
-
-    def build(self) -> Built:
-        with KerasProcess(self.cache.root / "tensorflow.log") as keras:
-            model_path = self.model(keras)
-            sha256 = file_sha256(model_path)
-            outputs, calibration_outputs = self.baseline(keras, model_path, sha256)
-            built = tuple(
-                self.variant(keras, n, model_path, sha256, calibration_outputs) for n in self.experiment.variants
-            )
-        if not self.made:
-            self.say("nothing to build: the model, its baseline and its variants are as they were built before")
-        return Built(model_path, sha256, outputs, built, tuple(self.made))
-
-    def make(self, what: str, kind: str, key: str, build: Callable[[Path], None]) -> Path:
-        if not self.cache.has(kind, key):
-            self.say(what)
-            self.made.append(what)
-        return self.cache.obtain(kind, key, build)
-
-    def model(self, keras: KerasProcess) -> Path:
-        workload, dataset, seed = self.experiment.workload, self.dataset, self.experiment.seed
-        code = code_sha256(*sorted((Path(__file__).parent / "workloads").glob("*.py")))
-        key = key_of(code, dataset.train_sha256, seed, self.versions)
-        make = lambda folder: keras.call(train_to, workload.name, dataset, seed, folder / "model.keras")  # noqa: E731
-        return self.make(f"training the Keras model of {workload.name}", "models", key, make) / "model.keras"
-
-    def baseline(
-        self, keras: KerasProcess, model_path: Path, sha256: str
-    ) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
-        """The Keras model's outputs over the test set and over the calibration samples."""
-        code = code_of(baseline, tensors)
-        data = (self.dataset.test_sha256, self.dataset.train_sha256, self.dataset.affines)
-        key = key_of(code, sha256, *data, self.experiment.seed, CALIBRATION_SAMPLES, self.versions)
-        inputs = (self.dataset.model_inputs(self.dataset.test_inputs), self.calibration_inputs())
-        make = lambda folder: keras.call(predict_to, model_path, inputs, folder)  # noqa: E731
-        folder = self.make("running the Keras model over the test set", "baselines", key, make)
-        with np.load(folder / "outputs.npz", allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        count = len(arrays) // 2
-        return tuple(arrays[f"test{n}"] for n in range(count)), tuple(arrays[f"calibration{n}"] for n in range(count))
-
-    def calibration_inputs(self) -> tuple[np.ndarray, ...]:
-        stored = self.dataset.calibration(CALIBRATION_SAMPLES, self.experiment.seed)
-        return self.dataset.model_inputs(stored)
-
-    def variant(
-        self, keras: KerasProcess, name: str, model_path: Path, sha256: str, wanted: tuple[np.ndarray, ...]
-    ) -> Variant:
-        """The variant, checked; one that cannot be built, or is not what it claims, is "failed" with the reason."""
-        code = code_of(variants, artifact, tensors, sys.modules[__name__])
-        key = key_of(
-            name, code, sha256, self.dataset.train_sha256, self.dataset.affines, self.experiment.seed, self.versions
-        )
-        make = lambda folder: self.convert(keras, name, model_path, wanted, folder)  # noqa: E731
-        try:
-            folder = self.make(f"building {name}", "variants", key, make)
-        except TensorFlowMissing:
-            raise
-        except Exception as error:  # whatever a converter throws is that variant's row, and the others go on
-            return Variant(name, name, status="failed", reason=f"conversion failed: {first_line(error)}")
-        return read_variant(name, folder)
-
-    def convert(
-        self, keras: KerasProcess, name: str, model_path: Path, wanted: tuple[np.ndarray, ...], folder: Path
-    ) -> None:
-        path = folder / "model.tflite"
-        keras.call(variants.convert, model_path, name, self.calibration_inputs(), path)
-        facts = artifact.inspect(path)
-        found = artifact.faults(
-            facts, variants.recipe(name).expectation, keras.call(baseline.parameter_count, model_path)
-        )
-        verdict = {"status": "failed", "reason": f"refused: {'; '.join(found)}"} if found else self.agree(path, wanted)
-        (folder / "check.json").write_text(json.dumps(verdict))
-
-    def agree(self, path: Path, wanted: tuple[np.ndarray, ...]) -> dict[str, str]:
-        """Runs the file over the calibration samples, in a process of its own, and compares with Keras' answers."""
-        stored = self.dataset.calibration(CALIBRATION_SAMPLES, self.experiment.seed)
-        try:
-            given = run_once(path, stored, [asdict(a) for a in self.dataset.affines])
-        except BuildError as error:
-            return {"status": "failed", "reason": str(error)}
-        share = agreement(wanted[0], given[0])
-        if share < SUSPECT_AGREEMENT:
-            reason = f"agrees with Keras on {share:.1%} of {len(stored[0])} calibration samples"
-            return {"status": "suspect", "reason": reason}
-        return {"status": "ok", "reason": ""}
+    output_names: tuple[str, ...] = ()
 
 
 def build(experiment: Experiment, dataset: Dataset, cache: Cache, say: Say) -> Built:
     """The experiment's model, baseline and variants. Raises BuildError where there is no baseline to compare with."""
-    return Builder(experiment, dataset, cache, say).build()
+    check_packages(experiment)
+    shelf = Shelf(cache, say)
+    with KerasProcess(cache.root / "tensorflow.log") as keras:
+        known = original.of_model(experiment, dataset, shelf, keras) if experiment.model else None
+        known = known or original.of_file(experiment, dataset)
+        made = Builder(experiment, dataset, shelf, keras, known)
+        baseline = made.baseline
+        built = [*(made.variant(name) for name in experiment.variants), *(made.imported(n) for n in experiment.imports)]
+    if not shelf.made:
+        say("nothing to build: the model, its baseline and its variants are as they were built before")
+    names = tuple(tensor.name for tensor in known.facts.outputs)
+    return Built(known.path, known.sha256, baseline, tuple(built), tuple(shelf.made), names)
 
 
-def code_of(*modules: ModuleType) -> str:
-    """The hash of the modules' sources: what they make is made again when they change."""
-    return code_sha256(*(Path(str(module.__file__)) for module in modules))
+def check_packages(experiment: Experiment) -> None:
+    """Raises ConfigError where a recipe that was asked for needs a package that is not there."""
+    for name in experiment.variants:
+        package = "" if name in experiment.recipes else variants.recipe(name).package
+        if package and find_spec(package.replace("-", "_")) is None:
+            told = f"{name} needs {package}, which is not installed"
+            raise ConfigError(told, "pip install edge-harness[quantizer], or leave the variant out")
 
 
-def train_to(workload_name: str, dataset: Dataset, seed: int, path: Path) -> None:
-    from harness.workloads import WORKLOADS
+@dataclass(frozen=True)
+class Builder:
+    """Makes the baseline and the variants of one experiment."""
 
-    WORKLOADS[workload_name].train(dataset, seed).save(path)
+    experiment: Experiment
+    dataset: Dataset
+    shelf: Shelf
+    keras: KerasProcess
+    original: Original
 
+    @cached_property
+    def baseline(self) -> tuple[np.ndarray, ...]:
+        """The original's outputs over the test set."""
+        what = f"running {'the Keras model' if self.experiment.model else self.original.name} over the test set"
+        return self.answers(what, self.dataset.test_inputs, self.dataset.test_sha256)
 
-def predict_to(model_path: Path, inputs: tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]], folder: Path) -> None:
-    test, calibration = (baseline.keras_outputs(model_path, arrays) for arrays in inputs)
-    named = {f"test{n}": a for n, a in enumerate(test)} | {f"calibration{n}": a for n, a in enumerate(calibration)}
-    np.savez(folder / "outputs.npz", **named)
+    def answers(self, what: str, stored: tuple[np.ndarray, ...], key: str) -> tuple[np.ndarray, ...]:
+        return original.answers(self.original, what, stored, key_of(key, self.dataset.affines), self.shelf)
 
+    @cached_property
+    def calibration(self) -> tuple[np.ndarray, ...]:
+        """Samples as stored, one array an input of the data; () where there are none."""
+        if not self.dataset.train_inputs or not len(self.dataset.train_inputs[0]):
+            return ()
+        return self.dataset.calibration(CALIBRATION_SAMPLES, self.experiment.seed)
 
-def read_variant(name: str, folder: Path) -> Variant:
-    """What the cache holds of a variant."""
-    path, check = folder / "model.tflite", json.loads((folder / "check.json").read_text())
-    if check["status"] == "failed":
-        return Variant(name, name, status="failed", reason=check["reason"])
-    facts = artifact.inspect(path)
-    size = path.stat().st_size
-    return Variant(name, name, path, file_sha256(path), size, facts.inputs, facts.outputs, **check)
+    @cached_property
+    def checking(self) -> Samples:
+        """What every file is checked with: calibration samples, or where there are none the first of the test set."""
+        count = max(1, min(CALIBRATION_SAMPLES, CHECKED_BYTES // self.original.sample_bytes))
+        if self.calibration:
+            stored = tuple(array[:count] for array in self.calibration)
+            key = key_of("calibration", self.dataset.train_sha256, self.experiment.seed, CALIBRATION_SAMPLES, count)
+            wanted, kind = self.answers("", stored, key), "calibration"
+        else:
+            stored = tuple(np.ascontiguousarray(array[:count]) for array in self.dataset.test_inputs)
+            wanted, kind = tuple(array[:count] for array in self.baseline), "test"
+        what = f"{len(stored[0])} {kind} samples"
+        return Samples(stored, wanted, self.of_classes, self.dataset.affines, what)
 
-
-def run_once(path: Path, stored: tuple[np.ndarray, ...], affines: list[dict[str, float]]) -> tuple[np.ndarray, ...]:
-    """The dequantised outputs of a .tflite file for stored samples. Raises BuildError where it cannot run."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "model.tflite").write_bytes(path.read_bytes())
-        inputs = [f"{n}.npy" for n in range(len(stored))]
-        for file, array in zip(inputs, stored, strict=True):
-            np.save(folder / file, array)
-        job = {"kind": "outputs", "runtime": CHECKING_RUNTIME, "threads": 1, "inputs": inputs, "affines": affines}
-        (folder / "job.json").write_text(json.dumps(job))
-        argv = [sys.executable, "-I", str(install(folder)), "job", str(folder)]
-        done = subprocess.run(argv, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise BuildError(f"it crashes {CHECKING_RUNTIME} with exit code {done.returncode}", "try another recipe")
-        result = json.loads((folder / "result.json").read_text())
-        if result["status"] != "ok":
-            raise BuildError(f"{CHECKING_RUNTIME} cannot run it: {result['error']}", "try another recipe")
+    @cached_property
+    def of_classes(self) -> tuple[bool, ...]:
+        """Of each output, whether its numbers are scores of classes: of the scored one the task tells it, of another
+        its rows, where each adds up to 1. Raises ConfigError where the metrics do not fit the data.
+        """
+        scoring, names = self.experiment.scoring, [tensor.name for tensor in self.original.facts.outputs]
+        _, task = fitting.check(scoring, self.dataset, self.baseline, names)
+        scored = output_index(scoring.output, names)
         return tuple(
-            tensors.from_tensor(np.load(folder / "outputs" / f"{n}.npy"), tensor["scale"], tensor["zero_point"])
-            for n, tensor in enumerate(result["outputs"])
+            task in OF_CLASSES if n == scored else adds_up(output[:CALIBRATION_SAMPLES])
+            for n, output in enumerate(self.baseline)
         )
+
+    def variant(self, name: str) -> Variant:
+        """A recipe's file, checked; one that cannot be built, or is not what it claims, is "failed" with the reason."""
+        own = self.experiment.recipes.get(name)
+        if not own and variants.recipe(name).calibrated and not self.calibration:
+            return failed(name, name, NOT_CALIBRATED)
+        made_by = (own.text, source_sha256(own)) if own else recipe_key(variants.recipe(name))
+        key = (name, made_by, self.dataset.train_sha256, self.experiment.seed, self.experiment.select_ops)
+        recipe = own.text if own else name
+        return self.checked(name, recipe, f"building {name}", key, lambda folder: self.convert(name, folder))
+
+    def imported(self, name: str) -> Variant:
+        """A .tflite file that is there already, checked."""
+        path = self.experiment.imports[name]
+        key = ("import", file_sha256(path))
+        copy = lambda folder: self.keep(folder, path)  # noqa: E731
+        return self.checked(name, "import", f"checking {name}", key, copy)
+
+    def checked(
+        self, name: str, recipe: str, what: str, key: tuple[object, ...], make: Callable[[Path], None]
+    ) -> Variant:
+        code = cache.code_of(variants, artifact, tensors, binding, check, runner, samples, sys.modules[__name__])
+        data = (self.dataset.affines, self.dataset.input_names, "" if self.calibration else self.dataset.test_sha256)
+        full = key_of(code, original.models_code(), self.original.sha256, data, self.of_classes, versions(), *key)
+        try:
+            return read_variant(name, recipe, self.shelf.obtain(what, "variants", full, make))
+        except TensorFlowMissing:
+            raise
+        except Exception as error:  # whatever a converter throws is that variant's row, and the others go on
+            return failed(name, recipe, f"conversion failed: {first_line(error)}")
+
+    def convert(self, name: str, folder: Path) -> None:
+        path, own = folder / "model.tflite", self.experiment.recipes.get(name)
+        make = own or variants.recipe(name)
+        self.keras.call(
+            variants.convert,
+            self.original.path,
+            make,
+            self.original.feeds,
+            self.calibration,
+            path,
+            self.experiment.select_ops,
+        )
+        expected = None if own else variants.recipe(name).expectation
+        write_finding(check.check(path, self.original, self.checking, expected, own=True), folder)
+
+    def keep(self, folder: Path, given: Path) -> None:
+        shutil.copyfile(given, folder / "model.tflite")
+        write_finding(check.check(given, self.original, self.checking, None, own=False), folder)
+
+
+def adds_up(rows: np.ndarray) -> bool:
+    return rows.ndim == 2 and rows.shape[1] > 1 and bool(np.allclose(rows.sum(axis=1), 1, atol=0.02))
+
+
+def recipe_key(recipe: variants.Recipe) -> tuple[str, str]:
+    """What a recipe's file depends on besides the converter: its own code, and the package it needs."""
+    module = sys.modules[recipe.configure.__module__]
+    return cache.code_of(module), version(recipe.package) if recipe.package else ""
+
+
+def versions() -> str:
+    return original.versions()
+
+
+def write_finding(finding: Finding, folder: Path) -> None:
+    (folder / "check.json").write_text(json.dumps(asdict(finding)))
+
+
+def read_variant(name: str, recipe: str, folder: Path) -> Variant:
+    """What the cache holds of a variant."""
+    path = folder / "model.tflite"
+    found = Finding(**json.loads((folder / "check.json").read_text()))
+    if found.status == "failed":
+        kept = f"; the file is {path}" if found.reason.startswith(check.NO_FLEX) else ""  # for a runtime of the user's
+        return failed(name, recipe, found.reason + kept)
+    facts = artifact.inspect(path)
+    size, order = path.stat().st_size, (tuple(found.feeds), tuple(found.yields))
+    return Variant(
+        name, recipe, path, file_sha256(path), size, facts.inputs, facts.outputs, found.status, found.reason, *order
+    )
+
+
+def failed(name: str, recipe: str, reason: str) -> Variant:
+    return Variant(name, recipe, status="failed", reason=reason)
 
 
 def first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    line = lines[-1 if lines[0].endswith(":") else 0].strip()[:300]  # TensorFlow begins with "in user code:"
+    return f"{line}; {error.advice}" if isinstance(error, HarnessError) and error.advice else line

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
+from types import ModuleType
 
 
 def cache_dir() -> Path:
@@ -28,6 +29,11 @@ def file_sha256(path: Path) -> str:
 
 def code_sha256(*files: Path) -> str:
     return hashlib.sha256(b"\0".join(path.read_bytes() for path in files)).hexdigest()
+
+
+def code_of(*modules: ModuleType) -> str:
+    """The hash of the modules' sources: what they make is made again when they change."""
+    return code_sha256(*(Path(str(module.__file__)) for module in modules))
 
 
 def version(distribution: str) -> str:
@@ -61,6 +67,8 @@ class Cache:
             part = Path(tempfile.mkdtemp(prefix=f"{key}.", suffix=".part", dir=folder.parent))
             try:
                 make(part)
+                for array in part.glob("*.npy"):  # runs link to them
+                    array.chmod(0o444)
                 shutil.rmtree(folder, ignore_errors=True)
                 part.rename(folder)
             except BaseException:
@@ -68,3 +76,18 @@ class Cache:
                 raise
             self._made.add(folder)
         return folder
+
+
+class Shelf:
+    """A cache that says what it lacks before that is made, and remembers what was."""
+
+    def __init__(self, cache: Cache, say: Callable[[str], None]) -> None:
+        self.cache, self.say = cache, say
+        self.made: list[str] = []
+
+    def obtain(self, what: str, kind: str, key: str, make: Callable[[Path], None]) -> Path:
+        """The folder of this key. what: is said where it has to be made; "" for what takes no time."""
+        if what and not self.cache.has(kind, key):
+            self.say(what)
+            self.made.append(what)
+        return self.cache.obtain(kind, key, make)

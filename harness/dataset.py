@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from harness.arrays import pick, stretches
 from harness.device.tensors import to_model_input
 from harness.errors import DataError
 from harness.records import Affine
@@ -17,18 +18,25 @@ from harness.records import Affine
 class Dataset:
     """Training and test samples, one array an input of the model, first axis the sample, dtype as stored.
 
-    train_labels is None where the training samples serve calibration alone. class_names is empty where the labels are
-    no classes. affines: one an input. source: where the samples came from, in words for the report.
+    Arrays may be memory-mapped, and larger than memory. train_labels is None where the training samples serve
+    calibration alone; test_labels where there are none to score by. class_names is empty where the labels are no
+    classes. affines: one an input. source: where the samples came from, in words for the report. input_names: of the
+    model's inputs, in the order of the arrays; () where the arrays stand in the model's own order.
     """
 
     name: str
     train_inputs: tuple[np.ndarray, ...]
     train_labels: np.ndarray | None
     test_inputs: tuple[np.ndarray, ...]
-    test_labels: np.ndarray
+    test_labels: np.ndarray | None
     affines: tuple[Affine, ...]
     class_names: tuple[str, ...]
     source: str
+    input_names: tuple[str, ...] = ()
+
+    @property
+    def test_count(self) -> int:
+        return len(self.test_inputs[0])
 
     @cached_property
     def train_sha256(self) -> str:
@@ -49,7 +57,7 @@ class Dataset:
         order = np.random.default_rng(seed).permutation(len(self.train_inputs[0]))
         if self.class_names and self.train_labels is not None:
             order = _classes_in_turn(order, self.train_labels)
-        return tuple(array[order[:count]] for array in self.train_inputs)
+        return tuple(pick(array, order[:count]) for array in self.train_inputs)
 
     def model_inputs(self, stored: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
         """Stored samples as float32 model input, one array an input, by the function that the device uses too."""
@@ -61,22 +69,23 @@ def _sha256(*arrays: np.ndarray | None) -> str:
     for array in arrays:
         if array is not None:
             digest.update(f"{array.dtype.str}{array.shape}".encode())
-            digest.update(np.ascontiguousarray(array).data)
+            for stretch in stretches(array):
+                digest.update(np.ascontiguousarray(stretch).data)
     return digest.hexdigest()
 
 
 def _classes_in_turn(order: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """The same samples, reordered: the first of every class, the second of every class, and so on."""
+    by_class = np.argsort(labels[order], kind="stable")
+    _, counts = np.unique(labels, return_counts=True)
     turn = np.empty(len(order), dtype=np.int64)
-    for label in np.unique(labels):
-        members = labels[order] == label
-        turn[members] = np.arange(members.sum())
+    turn[by_class] = np.concatenate([np.arange(count) for count in counts])
     return order[np.argsort(turn, kind="stable")]
 
 
 def validate(dataset: Dataset) -> None:
     """Raise DataError where shapes, dtypes, counts or labels cannot be right. What is merely odd passes."""
-    if not dataset.test_inputs or len(dataset.test_labels) == 0:
+    if not dataset.test_inputs or dataset.test_count == 0:
         raise DataError(f"{dataset.name}: the test set is empty", "Give a test set with at least one sample.")
     if len(dataset.affines) != len(dataset.test_inputs):
         raise DataError(
@@ -96,17 +105,20 @@ def _check_split(dataset: Dataset, split: str, inputs: tuple[np.ndarray, ...], l
             f"{dataset.name}: the {split} arrays hold different numbers of samples: {counts}",
             "Every input and the labels need one entry a sample.",
         )
-    for array in arrays:
-        _check_numbers(f"{dataset.name}: a {split} array", array)
+    for n, array in enumerate(inputs):
+        name = f" {dataset.input_names[n]!r}" if dataset.input_names else ""
+        _check_numbers(f"{dataset.name}: the {split} input{name}", array)
+    if labels is not None:
+        _check_numbers(f"{dataset.name}: the {split} labels", labels)
     if labels is not None and dataset.class_names:
         _check_classes(dataset, split, labels)
 
 
 def _check_numbers(what: str, array: np.ndarray) -> None:
     if array.dtype.kind not in "uif":
-        raise DataError(f"{what} has dtype {array.dtype}", "Store integers or floating-point numbers.")
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise DataError(f"{what} holds NaN or infinite values", "Remove those samples or mend them.")
+        raise DataError(f"{what}: dtype {array.dtype} cannot be used", "Store integers or floating-point numbers.")
+    if array.dtype.kind == "f" and not all(np.isfinite(stretch).all() for stretch in stretches(array)):
+        raise DataError(f"{what}: NaN or infinite values are among them", "Remove those samples or mend them.")
 
 
 def _check_classes(dataset: Dataset, split: str, labels: np.ndarray) -> None:
@@ -114,7 +126,7 @@ def _check_classes(dataset: Dataset, split: str, labels: np.ndarray) -> None:
     if labels.ndim != 1 or labels.dtype.kind not in "ui":
         raise DataError(
             f"{dataset.name}: the {split} labels are {labels.dtype} of shape {labels.shape}",
-            "Class labels are one integer a sample.",
+            "Class labels are one integer a sample, 0 for the first class.",
         )
     if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
         raise DataError(

@@ -1,59 +1,107 @@
-"""What is to be tested: a model, its data, the variants to build and the plan to measure them by."""
+"""What is to be tested: a model, its data, the variants to build, how to score them, and the plan to time them by."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 
+from harness import quantizer as quantizer  # its recipes are known by being imported
+from harness.dataset import Dataset
 from harness.errors import ConfigError
-from harness.records import Plan
+from harness.functions import FunctionRef
+from harness.records import BY_DATA, Plan, Scoring
 from harness.variants import RECIPES
-from harness.workloads import WORKLOADS, Workload
+from harness.workloads import WORKLOADS
 
+RESTLESS_RATIO = 1.05  # on a quiet machine 1 round of .05 s in 40 is over it, with a median as much too high
 PLANS = {
     "none": Plan("none", rounds=0, min_runs=0, min_s=0.0),
-    "quick": Plan("quick", rounds=3, min_runs=50, min_s=0.2),
-    "standard": Plan("standard", rounds=10, min_runs=50, min_s=0.5),
-    "strict": Plan("strict", rounds=10, min_runs=1024, min_s=6.0),
+    "quick": Plan("quick", rounds=3, min_runs=50, min_s=0.2, restless_ratio=RESTLESS_RATIO),
+    "standard": Plan("standard", rounds=10, min_runs=50, min_s=0.5, restless_ratio=RESTLESS_RATIO),
+    "strict": Plan("strict", rounds=10, min_runs=1024, min_s=6.0, restless_ratio=RESTLESS_RATIO),
 }
 SEED = 20_231
+KERAS = "keras"
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """Where the Keras model comes from.
+
+    kind: "workload", trained by the built-in experiment `where`; "file", a .keras or .h5 file; "saved_model", a folder;
+    "function", of the user's, which returns a Keras model. folder: where a function's package is looked for.
+    """
+
+    kind: str
+    where: str
+    folder: Path = Path()
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """One question to the harness. data_path None: wherever the workload finds its data."""
+    """One question to the harness.
+
+    variants: names of recipes to build. recipes: name → a recipe of the user's. imports: name → a .tflite file that is
+    there already. baseline: KERAS, or the name of the variant that takes its place where model is None.
+    """
 
     name: str
-    workload: Workload
-    data_path: Path | None
+    load: Callable[[], Dataset]
+    model: ModelSource | None
     variants: tuple[str, ...]
     plan: Plan
     seed: int = SEED
+    recipes: dict[str, FunctionRef] = field(default_factory=dict)
+    imports: dict[str, Path] = field(default_factory=dict)
+    baseline: str = KERAS
+    scoring: Scoring = BY_DATA
+    select_ops: bool = False  # whether ops that need TensorFlow's own kernels are allowed
 
 
-def experiment(name: str, data_path: Path | None, variants: tuple[str, ...], plan: Plan) -> Experiment:
-    """The built-in experiment of that name. variants: names or globs, () for all. Raises ConfigError."""
+def builtin(name: str, data_path: Path | None, variants: tuple[str, ...], plan: Plan) -> Experiment:
+    """The built-in experiment of that name. variants: names or globs, () for all; a recipe that needs a package of its
+    own is meant by its name alone. Raises ConfigError.
+    """
     if name not in WORKLOADS:
         raise ConfigError(f"there is no experiment {name!r}", f"the built-in ones are {', '.join(WORKLOADS)}")
-    return Experiment(name, WORKLOADS[name], data_path, select(variants), plan)
+    workload = WORKLOADS[name]
+    known = tuple(name for name, recipe in RECIPES.items() if not recipe.package or name in variants)
+    chosen = select(variants, known)
+    return Experiment(name, partial(workload.load, data_path), ModelSource("workload", name), chosen, plan)
 
 
-def select(patterns: tuple[str, ...]) -> tuple[str, ...]:
-    """The recipes that the patterns name, in their own order. Raises ConfigError for a pattern that names none."""
+def select(patterns: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of the known names that the patterns mean, in their own order. Raises ConfigError where one means none."""
     for pattern in patterns:
-        if not any(fnmatchcase(name, pattern) for name in RECIPES):
-            raise ConfigError(f"no variant matches {pattern!r}", f"the variants are {', '.join(RECIPES)}")
-    return tuple(name for name in RECIPES if not patterns or any(fnmatchcase(name, p) for p in patterns))
+        if not any(fnmatchcase(name, pattern) for name in known):
+            raise ConfigError(f"no variant matches {pattern!r}", f"the variants are {', '.join(known)}")
+    return tuple(name for name in known if not patterns or any(fnmatchcase(name, p) for p in patterns))
+
+
+def chosen(experiment: Experiment, patterns: tuple[str, ...]) -> Experiment:
+    """The experiment with those of its variants alone that the patterns mean. Raises ConfigError."""
+    names = select(patterns, (*experiment.variants, *experiment.imports))
+    return replace(
+        experiment,
+        variants=tuple(name for name in experiment.variants if name in names),
+        imports={name: path for name, path in experiment.imports.items() if name in names},
+    )
 
 
 def plan_of(profile: str, **adjusted: float | int | None) -> Plan:
     """A profile of PLANS with what the user adjusted. Raises ConfigError."""
     if profile not in PLANS:
         raise ConfigError(f"there is no plan {profile!r}", f"the plans are {', '.join(PLANS)}")
+    return adjust(PLANS[profile], **adjusted)
+
+
+def adjust(plan: Plan, **adjusted: float | int | None) -> Plan:
+    """The plan with what is not None in place of its own. Raises ConfigError."""
     changes = {name: value for name, value in adjusted.items() if value is not None}
     if not all(0 <= value < math.inf for value in changes.values()):
         raise ConfigError("a plan's rounds, runs and seconds must be finite and not negative", "give 0 or more")
-    plan = PLANS[profile]
     return replace(plan, **changes)  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -51,10 +52,22 @@ class KerasProcess:
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(1, context, initializer=settle, initargs=(self.log,))
         try:
-            return self._pool.submit(function, *args, **kwargs).result()
+            return self._pool.submit(answered, partial(function, *args, **kwargs)).result()
         except BrokenProcessPool as error:
             self._pool = None
             raise BuildError(f"TensorFlow's process died; its last words stand in {self.log}", "read them") from error
+
+
+def answered(call: Callable[[], T]) -> T:
+    """call(). An error of a class of TensorFlow's goes back as BuildError: to read it, the host would have to import
+    TensorFlow.
+    """
+    try:
+        return call()
+    except Exception as error:
+        if type(error).__module__.split(".")[0] in ("builtins", "harness"):
+            raise
+        raise BuildError(str(error)) from error
 
 
 def settle(log: Path) -> None:

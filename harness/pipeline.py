@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,10 +20,13 @@ from harness.dataset import Dataset
 from harness.errors import TargetError
 from harness.experiment import Experiment
 from harness.measure import Watcher, Work, cases_of, measure
+from harness.metrics.fitting import check
 from harness.provision.setup import setup as provide
-from harness.records import Comparison, Target, TargetRecord
+from harness.records import Case, Comparison, Target, TargetRecord
+from harness.remeasure import begin, same_files
 from harness.report import write_report
-from harness.store import Header, Record, Store, absolute_variants, load, new_run_id, read_dataset
+from harness.report.picture import pictures_of
+from harness.store import Header, Record, Store, absolute_variants, check_unchanged, load, new_run_id, read_dataset
 from harness.tables import write_tables
 
 
@@ -48,7 +51,7 @@ class Listener(Watcher, Protocol):
 
 def run(request: Request, store: Store, cache: Cache, listener: Listener) -> Comparison:
     """Builds what is not built, opens a run, measures and concludes."""
-    dataset = request.experiment.workload.load(request.experiment.data_path)
+    dataset = request.experiment.load()
     for target in request.targets:
         if request.setup and target.kind == "ssh":
             provide(target, listener.say)
@@ -59,7 +62,17 @@ def run(request: Request, store: Store, cache: Cache, listener: Listener) -> Com
 
 def resume(reference: str, store: Store, listener: Listener) -> Comparison:
     """Goes on where an interrupted run stopped; what it has measured is not measured again."""
-    return go_on(store.reopen(reference), listener)
+    record = store.reopen(reference)
+    check_unchanged(record)
+    return go_on(record, listener)
+
+
+def remeasure(candidate: Path, reference: Path, cases: Sequence[Case], store: Store, listener: Listener) -> Comparison:
+    """Times these cases of a stored run and the same of its reference in one session: a run of its own."""
+    record = begin(candidate, reference, cases, store)
+    for name in same_files(record.header):
+        listener.say(f"{name}: the reference's .tflite file is the candidate's, so it is measured beside itself")
+    return go_on(record, listener)
 
 
 def go_on(record: Record, listener: Listener) -> Comparison:
@@ -98,17 +111,18 @@ def conclude(path: Path) -> Comparison:
     """Everything that is derived from a run, as far as it came: tables, report. Can be done again at any time."""
     comparison = compare(load(path))
     write_tables(comparison, path)
-    write_report(comparison, comparison.run.inputs[0], path, of_run(path.parent.parent, comparison.run))
+    write_report(comparison, pictures_of(comparison.run.inputs), path, of_run(path.parent.parent, comparison.run))
     return comparison
 
 
 def build_only(experiment: Experiment, cache: Cache, say: Callable[[str], None]) -> Built:
-    return build(experiment, experiment.workload.load(experiment.data_path), cache, say)
+    return build(experiment, experiment.load(), cache, say)
 
 
 def header_of(request: Request, dataset: Dataset, built: Built) -> Header:
     """run.json as it stands before anything is measured."""
     experiment = request.experiment
+    scoring, task = check(experiment.scoring, dataset, built.baseline, built.output_names)
     cases = [
         case
         for target in request.targets
@@ -119,7 +133,7 @@ def header_of(request: Request, dataset: Dataset, built: Built) -> Header:
     return Header(
         run_id=new_run_id(),
         experiment=experiment.name,
-        task="classification",
+        task=task,
         class_names=dataset.class_names,
         affines=dataset.affines,
         plan=experiment.plan,
@@ -127,6 +141,8 @@ def header_of(request: Request, dataset: Dataset, built: Built) -> Header:
         targets=tuple(TargetRecord(target) for target in request.targets),
         cases=tuple(cases),
         tune=request.tune,
+        scoring=scoring,
+        output_names=built.output_names,
         hashes={"model": built.model_sha256, "train": dataset.train_sha256, "test": dataset.test_sha256},
         provenance={
             "created": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter
 
+from harness.arrays import StoredArray
 from harness.connections.said import harmless
 from harness.device.job import PHASES, TIMING
 from harness.errors import StoreError
@@ -28,6 +29,7 @@ class Label:
     last: int
     attempt: int = 0
     host_ns: int | None = None
+    restless_ratio: float | None = None
 
 
 _LABEL = TypeAdapter(Label)
@@ -41,7 +43,7 @@ _PAIR = TypeAdapter(float)
 
 
 def label_piece(folder: Path, job: Job, host_ns: int | None) -> None:
-    label = Label(job.case, job.kind, job.first, job.last, job.attempt, host_ns)
+    label = Label(job.case, job.kind, job.first, job.last, job.attempt, host_ns, job.restless_ratio)
     (folder / "piece.json").write_text(json.dumps(asdict(label)))
 
 
@@ -87,6 +89,7 @@ def _round(folder: Path, label: Label, result: Mapping[str, Any], state: Mapping
         canary_ns=_CANARY.validate_python(result.get("canary_ns", ())),
         waited_s=_SECONDS.validate_python(state.get("waited_s")),
         start_temperature_c=_SECONDS.validate_python(state.get("start_temperature_c")),
+        restless_ratio=label.restless_ratio,
         started_s=_SECONDS.validate_python(state.get("started_s")),
     )
 
@@ -115,7 +118,7 @@ def _shard(folder: Path, label: Label, result: Mapping[str, Any]) -> Shard:
     if result["status"] != "ok":
         return Shard(label.case, label.first, label.last, "failed", one_line(result["error"]))
     tensors = _TENSORS.validate_python([{k: v for k, v in t.items() if k != "index"} for t in result["outputs"]])
-    outputs = tuple(_array(folder / "outputs" / f"{n}.npy") for n in range(len(tensors)))
+    outputs = tuple(StoredArray.of(folder / "outputs" / f"{n}.npy") for n in range(len(tensors)))
     for output, tensor in zip(outputs, tensors, strict=True):
         wanted = (label.last - label.first, *tensor.shape[1:])
         if output.shape != wanted or output.dtype != np.dtype(tensor.dtype):

@@ -5,13 +5,18 @@ Experiment ─build─▶ Variant… ─measure─▶ Round, Shard ─▶ Run �
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # imported by everything, so it loads nothing heavy itself
     import numpy as np
     import pandas as pd
+
+    from harness.arrays import StoredArray
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,11 @@ class Affine:
 
 @dataclass(frozen=True)
 class Variant:
-    """One .tflite form of the model. A variant that could not be built has status "failed", a reason and no path."""
+    """One .tflite form of the model. A variant that could not be built has status "failed", a reason and no path.
+
+    feeds: for each input tensor of the file, which of the data's inputs it is given; yields: for each output of the
+    baseline, which of the file's outputs answers to it. () where they stand in the same order.
+    """
 
     name: str
     recipe: str
@@ -46,6 +55,8 @@ class Variant:
     outputs: tuple[Tensor, ...] = ()
     status: str = "ok"  # ok, suspect, failed
     reason: str = ""
+    feeds: tuple[int, ...] = ()
+    yields: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,7 +91,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Plan:
-    """How often and how long a latency is timed. rounds = 0 measures accuracy alone."""
+    """How often and how long a latency is timed. rounds = 0 measures accuracy alone; accuracy False measures none."""
 
     profile: str
     rounds: int
@@ -90,14 +101,51 @@ class Plan:
     warmup_runs: int = 10
     max_runs: int = 20_000  # timings a round: what a run keeps stays small
     seed: int = 20_231
+    restless_ratio: float | None = (
+        None  # a round whose median / lowest tenth is over it is timed once more; None: never
+    )
+    accuracy: bool = True  # False where a reference is timed again beside a candidate: its answers are known
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What a user's metric says of itself. reference: "package.module:function"; better: lower, higher."""
+
+    reference: str
+    name: str
+    unit: str
+    better: str
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How outputs are scored. None and () leave it to the data: accuracy for classes, RMSE for numbers, else agreement.
+
+    primary, others: names of metrics, or a user's "package.module:function". output: the name of the model's output
+    that is scored, "" the first. folder: where a user's module is looked for. declared: what the user's functions
+    among them said of themselves when the run began, so that it is known where they cannot be imported any more.
+    """
+
+    primary: str | None = None
+    others: tuple[str, ...] = ()
+    output: str = ""
+    folder: Path = Path()
+    declared: tuple[Declared, ...] = ()
+
+
+BY_DATA = Scoring()
 
 
 @dataclass(frozen=True)
 class Blob:
-    """Bytes that a device keeps under their hash: a model or a stretch of inputs."""
+    """Bytes that a device keeps under their hash: a model or a stretch of inputs. Read when they are sent, not kept."""
 
-    sha256: str
-    data: bytes = field(repr=False)
+    read: Callable[[], bytes] = field(repr=False)
+    known_sha256: str = ""  # where it need not be computed
+
+    @cached_property
+    def sha256(self) -> str:
+        return self.known_sha256 or hashlib.sha256(self.read()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -114,6 +162,7 @@ class Job:
     limit_s: float = 1800.0
     start_temperature_c: float | None = None  # wait until the chip is as cool as this, None not at all
     cooldown_timeout_s: float = 0.0
+    restless_ratio: float | None = None
     attempt: int = 0  # an invalid round is measured again
 
 
@@ -158,6 +207,7 @@ class DeviceState:
     throttled: str | None = None  # the firmware's flags, hexadecimal
     undervoltage_alarm: int | None = None
     load_1m: float | None = None
+    uptime_s: float | None = None
     boot_id: str | None = None
 
 
@@ -172,7 +222,7 @@ class Round:
 
     case: Case
     index: int
-    status: str = "valid"  # valid, flagged, invalid, failed
+    status: str = "valid"  # valid, flagged, repeated, invalid, failed
     reasons: tuple[str, ...] = ()
     attempt: int = 0
     timings: dict[str, np.ndarray] = field(default_factory=dict)
@@ -186,19 +236,28 @@ class Round:
     canary_ns: tuple[int, ...] = ()  # a fixed loop before and after
     waited_s: float | None = None  # for the chip to cool to start_temperature_c
     start_temperature_c: float | None = None
+    restless_ratio: float | None = None  # its plan's
     started_s: float | None = None  # Unix time by the device's clock, which may jump: only the order is read off it
+
+    @property
+    def counts(self) -> bool:
+        """Whether its timings are believed."""
+        return self.status in ("valid", "flagged")
 
 
 @dataclass(frozen=True)
 class Shard:
-    """A stretch of the test set, first ≤ sample < last: one array an output, as the runtime gave it."""
+    """A stretch of the test set, first ≤ sample < last: one array an output, as the runtime gave it.
+
+    Where they are stored, np.asarray reads them: a whole test set's may be larger than memory.
+    """
 
     case: Case
     first: int
     last: int
     status: str = "ok"  # ok, failed
     reason: str = ""
-    outputs: tuple[np.ndarray, ...] = ()
+    outputs: tuple[np.ndarray | StoredArray, ...] = ()
     tensors: tuple[Tensor, ...] = ()
 
 
@@ -223,7 +282,7 @@ class Run:
     variants: tuple[Variant, ...]
     targets: tuple[TargetRecord, ...]
     cases: tuple[Case, ...]
-    labels: np.ndarray
+    labels: np.ndarray | None  # None where there are none to score by
     inputs: tuple[np.ndarray, ...]  # as stored, one array an input of the model
     baseline: tuple[np.ndarray, ...]
     rounds: tuple[Round, ...]
@@ -232,6 +291,12 @@ class Run:
     finished: bool
     provenance: dict[str, object] = field(default_factory=dict)
     hashes: dict[str, str] = field(default_factory=dict)  # sha256 of "model", "train", "test" (inputs and labels)
+    scoring: Scoring = BY_DATA
+    output_names: tuple[str, ...] = ()  # of the baseline, one an array
+
+    @property
+    def test_count(self) -> int:
+        return len(self.inputs[0])
 
     def variant(self, name: str) -> Variant:
         return next(v for v in self.variants if v.name == name)
@@ -255,6 +320,7 @@ class Change:
     high: float | None = None
     method: str = ""
     kind: str = ""  # against a reference: improved, similar, regressed, not_comparable, missing; "" is not judged
+    smallest_percent: float | None = None  # of a similar ratio: a smaller change is missed more often than once in five
 
 
 @dataclass(frozen=True)
@@ -271,13 +337,16 @@ class Standing:
 class Comparison:
     """What the raw records of a run say, derived and derivable again.
 
-    samples: one row a sample × variant × target × runtime; columns variant, target, runtime, sample, label,
-        baseline_prediction, prediction, baseline_correct, correct, flip (bool), flip_kind ("", "right_to_wrong",
-        "wrong_to_right", "wrong_to_wrong"), max_abs_diff, l2, cosine, js_divergence (bits), baseline_margin, margin,
-        tie.
+    samples: one row a sample × variant × target × runtime; columns variant, target, runtime, sample (the first three
+        categorical), max_abs_diff, l2, cosine, and of a task with classes baseline_prediction, prediction, flip (bool),
+        js_divergence (bits), baseline_margin, margin, tie; where there are labels of classes too label,
+        baseline_correct, correct, flip_kind ("", "right_to_wrong", "wrong_to_right", "wrong_to_wrong"). Of numbers:
+        label, baseline_prediction, prediction where they are one a sample; baseline_error, error where there are as
+        many labels. Numbers are float32.
     class_drops: one row a class × variant × target × runtime; columns variant, target, runtime, label, n, drop_pp,
-        low_pp, high_pp (two-sided 90 % Tango limits).
+        low_pp, high_pp (two-sided 90 % Tango limits); empty without labels of classes.
     outputs: case at its lowest thread count → one float32 array an output, dequantised, shape (samples, …).
+    scores: case → its scored output, with scores of two classes made of a single column; baseline: the same of Keras.
     """
 
     run: Run
@@ -286,6 +355,8 @@ class Comparison:
     samples: pd.DataFrame
     class_drops: pd.DataFrame
     outputs: dict[Case, tuple[np.ndarray, ...]]
+    baseline: np.ndarray
+    scores: dict[Case, np.ndarray]
 
     def change(self, case: Case, metric: str) -> Change | None:
         return next((c for c in self.changes if c.case == case and c.metric == metric), None)
@@ -320,7 +391,8 @@ class Finding:
 @dataclass(frozen=True)
 class Verdict:
     """Whether a run may ship. outcome: pass, or the worst that keeps it from shipping. ships: the variants for which
-    every rule that names them holds. policy: where it was read. reference: the id of the stored run it stands against.
+    every rule that names them holds. policy: where it was read. reference: the id of the stored run it stands against;
+    sessions: of further runs of the same models; again: of the run in which they were timed again beside the candidate.
     """
 
     run_id: str
@@ -330,3 +402,5 @@ class Verdict:
     findings: tuple[Finding, ...]
     ships: tuple[str, ...] = ()
     reference: str = ""
+    sessions: tuple[str, ...] = ()
+    again: str = ""

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import partial
+
 import numpy as np
 import pandas as pd
 
 from harness import stats
 from harness.records import Case
+from harness.scored import are_logits, as_scores, finite, one_column, probabilities, row_by_row, stretches
 
 SUSPECT_AGREEMENT = 0.9  # under this share of equal answers something is probably wrong, not merely lossy
+SUSPECT_EXPLAINED = 0.9  # and under this share of explained variation, where outputs are no scores of classes
 FLIP_KINDS = ("", "right_to_wrong", "wrong_to_right", "wrong_to_wrong")
 
 
@@ -23,6 +28,42 @@ def agreement(expected: np.ndarray, given: np.ndarray) -> float:
     return float(np.mean((top1(expected) == answers) & (answers >= 0)))
 
 
+def doubt(expected: np.ndarray, given: np.ndarray, of_classes: bool, against: str, what: str) -> str:
+    """Why outputs lie so far from the baseline's that something is probably wrong, not merely lossy; "" where they do
+    not. against: the baseline, what: the samples, both in words.
+    """
+    if unknown := len(given) - int(row_by_row(finite, given).sum()):
+        return f"{unknown} of {what} have outputs that are not finite"
+    if of_classes:
+        logits = are_logits(expected)
+        share = agreement(as_scores(expected, logits), as_scores(given, logits))
+        return f"agrees with {against} on {share:.1%} of {what}" if share < SUSPECT_AGREEMENT else ""
+    error = float(row_by_row(lambda *rows: np.square(apart(*rows)).sum(axis=1), expected, given).sum())
+    share = explained(error, variation(expected))
+    whose = f"{against}'" if against.endswith("s") else f"{against}'s"
+    told = f"explains {max(share, 0):.1%} of the variation in {whose} output over {what}"
+    return told if share < SUSPECT_EXPLAINED else ""
+
+
+def explained(squared_error: float, variation: float) -> float:
+    """Share of the baseline's variation over the samples that other outputs reproduce: the coefficient of
+    determination, 1 − Σ(given − expected)² / Σ(expected − mean)².
+
+    Unlike a signal-to-noise ratio it does not reward a constant: outputs that never change explain 0. .9 is 10 dB of
+    signal over error, where eight bits leave 30 and more. 1 where nothing varies and nothing differs, else −∞.
+    """
+    if variation == 0:
+        return 1.0 if squared_error == 0 else -np.inf
+    return 1 - squared_error / variation
+
+
+def variation(outputs: np.ndarray) -> float:
+    """Σ(value − mean)² of all numbers, each against its own mean over the samples."""
+    rows = outputs.reshape(len(outputs), -1)
+    means = sum(part.sum(axis=0, dtype=np.float64) for part in stretches(rows)) / len(rows)
+    return sum(float(np.square(part - means).sum()) for part in stretches(rows))
+
+
 def margins(scores: np.ndarray) -> np.ndarray:
     """Highest score less the second highest, a row; 0 is a tie."""
     ordered = np.sort(scores.astype(np.float64), axis=1)
@@ -31,46 +72,133 @@ def margins(scores: np.ndarray) -> np.ndarray:
 
 def cosine(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Cosine similarity a row; NaN where a row is all zeros."""
+    x, y = (array.reshape(len(array), -1).astype(np.float64) for array in (x, y))
     norms = np.linalg.norm(x, axis=1) * np.linalg.norm(y, axis=1)
     return np.divide((x * y).sum(axis=1), norms, out=np.full(len(x), np.nan), where=norms > 0)
 
 
-@np.errstate(invalid="ignore")  # scores that are not finite give NaN, which the metrics tell
-def sample_table(case: Case, labels: np.ndarray, baseline: np.ndarray, scores: np.ndarray) -> pd.DataFrame:
-    """One row a sample: answers of both, what flipped, and how far the scores lie apart. Scores: (samples, classes)."""
-    expected, given = top1(baseline), top1(scores)
-    was_right, is_right, flip = expected == labels, given == labels, expected != given
-    difference = scores.astype(np.float64) - baseline
-    margin = margins(scores)
-    kind = np.select([flip & was_right, flip & is_right, flip], [1, 2, 3], 0)
-    return pd.DataFrame(
-        {
-            "variant": case.variant,
-            "target": case.target,
-            "runtime": case.runtime,
-            "sample": np.arange(len(labels)),
-            "label": labels,
-            "baseline_prediction": expected,
-            "prediction": given,
-            "baseline_correct": was_right,
-            "correct": is_right,
-            "flip": flip,
-            "flip_kind": np.array(FLIP_KINDS)[kind],
-            "max_abs_diff": np.abs(difference).max(axis=1),
-            "l2": np.linalg.norm(difference, axis=1),
-            "cosine": cosine(baseline.astype(np.float64), scores.astype(np.float64)),
-            "js_divergence": stats.js_divergence(baseline, scores),
-            "baseline_margin": margins(baseline),
-            "margin": margin,
-            "tie": margin == 0,
-        }
+@dataclass(frozen=True)
+class Form:
+    """How a run's samples are tabled. categories: of the text columns, the same for every case of the run, so that its
+    tables join without a copy of each text; None makes them of the case alone. logits: the scores are no probabilities.
+    """
+
+    variants: tuple[str, ...] | None = None
+    targets: tuple[str, ...] | None = None
+    runtimes: tuple[str, ...] | None = None
+    logits: bool = False
+
+
+def identity(case: Case, count: int, form: Form) -> dict[str, object]:
+    """The columns that say whose the rows are. A text costs a byte a row."""
+    named = (
+        ("variant", case.variant, form.variants),
+        ("target", case.target, form.targets),
+        ("runtime", case.runtime, form.runtimes),
     )
+    columns: dict[str, object] = {name: repeated(text, count, known) for name, text, known in named}
+    return columns | {"sample": np.arange(count, dtype=np.int32)}
+
+
+def repeated(text: str, count: int, known: tuple[str, ...] | None) -> object:
+    categories = known or (text,)
+    codes = np.full(count, categories.index(text), np.int32)  # kept in as few bytes as the categories need
+    return pd.Categorical.from_codes(codes, dtype=pd.CategoricalDtype(list(categories)))
+
+
+@np.errstate(invalid="ignore")  # scores that are not finite give NaN, which the metrics tell
+def sample_table(
+    case: Case, labels: np.ndarray | None, baseline: np.ndarray, scores: np.ndarray, form: Form = Form()
+) -> pd.DataFrame:
+    """One row a sample: answers of both, what flipped, and how far the scores lie apart. Scores: (samples, classes).
+
+    Without labels there is no label, and nothing that is right or wrong.
+    """
+    expected, given = row_by_row(top1, baseline), row_by_row(top1, scores)
+    margin = row_by_row(margins, scores)
+    flip = expected != given
+    answers: dict[str, object] = {"baseline_prediction": small(expected), "prediction": small(given)}
+    if labels is not None:
+        was_right, is_right = expected == labels, given == labels
+        kind = np.select([flip & was_right, flip & is_right, flip], [1, 2, 3], 0)
+        kinds = pd.Categorical.from_codes(kind, dtype=pd.CategoricalDtype(list(FLIP_KINDS)))
+        answers = {"label": small(labels), **answers, "baseline_correct": was_right, "correct": is_right}
+        answers |= {"flip": flip, "flip_kind": kinds}
+    columns = {
+        **answers,
+        "flip": flip,
+        **distances(baseline, scores),
+        "js_divergence": single(row_by_row(partial(divergence, logits=form.logits), baseline, scores)),
+        "baseline_margin": single(row_by_row(margins, baseline)),
+        "margin": single(margin),
+        "tie": margin == 0,
+    }
+    return pd.DataFrame(identity(case, len(scores), form) | columns)
+
+
+@np.errstate(invalid="ignore")
+def number_table(
+    case: Case, labels: np.ndarray | None, baseline: np.ndarray, outputs: np.ndarray, form: Form = Form()
+) -> pd.DataFrame:
+    """One row a sample of a model that gives numbers, of any shape: how far they lie apart, and from their labels.
+
+    label, baseline_prediction and prediction are there where they are one number a sample; errors, the mean distance
+    from the label's numbers, where there are as many labels as outputs.
+    """
+    columns: dict[str, object] = {}
+    if labels is not None and one_column(labels):
+        columns["label"] = labels.reshape(-1)
+    if one_column(outputs):
+        columns |= {"baseline_prediction": single(baseline.reshape(-1)), "prediction": single(outputs.reshape(-1))}
+    if labels is not None and labels.reshape(len(labels), -1).shape == outputs.reshape(len(outputs), -1).shape:
+        columns["baseline_error"] = single(row_by_row(mean_distance, baseline, labels))
+        columns["error"] = single(row_by_row(mean_distance, outputs, labels))
+    return pd.DataFrame(identity(case, len(outputs), form) | columns | distances(baseline, outputs))
+
+
+def distances(baseline: np.ndarray, outputs: np.ndarray) -> dict[str, object]:
+    """How far a sample's outputs lie from the baseline's."""
+    measures = {"max_abs_diff": largest_distance, "l2": euclidean, "cosine": cosine}
+    return {name: single(row_by_row(measure, baseline, outputs)) for name, measure in measures.items()}
+
+
+def apart(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The differences of each row's numbers, (rows, numbers)."""
+    rows = len(one)
+    return np.asarray(other.reshape(rows, -1).astype(np.float64) - one.reshape(rows, -1))
+
+
+def largest_distance(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    return np.asarray(np.abs(apart(one, other)).max(axis=1))
+
+
+def euclidean(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    return np.asarray(np.linalg.norm(apart(one, other), axis=1))
+
+
+def mean_distance(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    return np.asarray(np.abs(apart(one, other)).mean(axis=1))
+
+
+def divergence(baseline: np.ndarray, scores: np.ndarray, logits: bool) -> np.ndarray:
+    """Jensen–Shannon, in bits."""
+    return stats.js_divergence(*((probabilities(s) for s in (baseline, scores)) if logits else (baseline, scores)))
+
+
+def small(whole: np.ndarray) -> np.ndarray:
+    """Classes take four bytes."""
+    return whole.astype(np.int32)
+
+
+def single(numbers: np.ndarray) -> np.ndarray:
+    """Computed in double precision, kept in single: seven digits."""
+    return numbers.astype(np.float32)
 
 
 def class_table(case: Case, samples: pd.DataFrame) -> pd.DataFrame:
     """The accuracy drop of each class with its two-sided 90 % Tango limits, in percentage points."""
     rows = []
-    for label, group in samples.groupby("label"):
+    for label, group in samples[["label", "baseline_correct", "correct"]].groupby("label"):
         lost = int((group.baseline_correct & ~group.correct).sum())
         won = int((~group.baseline_correct & group.correct).sum())
         limits = stats.tango(lost, won, len(group))

@@ -2,6 +2,7 @@
 
 History of the schema (run.json, schema_version):
     1   the first: raw/<target>/<job-id>/ as it came, test.npz, baseline.npy, variants/; tables are derived from them
+    2   test/input-<n>.npy and test/labels.npy in test.npz's place: mapped, so that the test set may exceed memory
 """
 
 from __future__ import annotations
@@ -10,8 +11,6 @@ import json
 import os
 import secrets
 import shutil
-import zipfile
-import zlib
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -25,11 +24,11 @@ from pydantic import TypeAdapter, ValidationError
 from harness.dataset import Dataset
 from harness.errors import StoreError
 from harness.raw import read_piece
-from harness.records import Affine, Case, Plan, Round, Run, Shard, TargetRecord, Variant
+from harness.records import BY_DATA, Affine, Case, Plan, Round, Run, Scoring, Shard, TargetRecord, Variant
+from harness.run_arrays import keep_baseline, keep_test_set, read_baseline, read_packed, read_test_set
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _Piece = TypeVar("_Piece", Round, Shard)
-_UNREADABLE = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -48,6 +47,9 @@ class Header:
     hashes: dict[str, str]
     provenance: dict[str, object] = field(default_factory=dict)
     tune: bool = False  # the devices' governors were set for the run
+    labelled: bool = True  # the test set has labels
+    scoring: Scoring = BY_DATA  # before it was there, all runs were scored by accuracy, as their data would have it
+    output_names: tuple[str, ...] = ()  # of the baseline, one an array
     finished: bool = False
     schema_version: int = SCHEMA_VERSION
 
@@ -97,14 +99,14 @@ class Store:
         for variant in header.variants:
             if variant.path:
                 shutil.copyfile(variant.path, path / "variants" / f"{variant.name}.tflite")
-        inputs = {f"input{n}": array for n, array in enumerate(dataset.test_inputs)}
-        np.savez_compressed(path / "test.npz", labels=dataset.test_labels, **inputs)
-        for n, output in enumerate(baseline):
-            np.save(path / baseline_name(n, len(baseline)), output)
+        keep_test_set(path, dataset.test_inputs, dataset.test_labels)
+        keep_baseline(path, baseline)
         moved = tuple(replace(v, path=v.path and Path("variants") / f"{v.name}.tflite") for v in header.variants)
         record = Record(path, header)
-        record.save(replace(header, variants=moved))
-        point_latest(path)
+        labelled = dataset.test_labels is not None
+        record.save(replace(header, variants=moved, labelled=labelled, schema_version=SCHEMA_VERSION))
+        if header.plan.accuracy:
+            point_latest(path)
         return record
 
     def reopen(self, reference: str) -> Record:
@@ -117,13 +119,18 @@ class Store:
         return sorted(found, key=lambda path: path.name, reverse=True)
 
     def find(self, reference: str) -> Path:
-        """The folder of a run: `latest` (the newest of all), a run id, or a path. Raises StoreError."""
+        """The folder of a run: `latest`, a run id, or a path. Raises StoreError.
+
+        `latest` is the newest of all but those in which a gate timed a reference again: they are of another run.
+        """
         if (Path(reference) / "run.json").exists():
             return Path(reference).resolve()
-        matching = [path for path in self.paths() if reference in ("latest", path.name)]
-        if not matching:
+        latest = reference == "latest"
+        matching = (p for p in self.paths() if (read_header(p).plan.accuracy if latest else p.name == reference))
+        found = next(matching, None)
+        if found is None:
             raise StoreError(f"there is no run {reference!r} in {self.root}", "`harness list` shows the stored runs")
-        return matching[0]
+        return found
 
     def load(self, reference: str) -> Run:
         return load(self.find(reference))
@@ -152,6 +159,8 @@ def load(path: Path) -> Run:
         finished=header.finished,
         provenance=header.provenance,
         hashes=header.hashes,
+        scoring=header.scoring,
+        output_names=header.output_names,
     )
 
 
@@ -173,30 +182,17 @@ def read_header(path: Path) -> Header:
 
 
 def read_dataset(path: Path, header: Header) -> Dataset:
-    """The test set that the run was measured on; it holds no training samples."""
-    try:
-        with np.load(path / "test.npz", allow_pickle=False) as file:
-            inputs = tuple(file[f"input{n}"] for n in range(len(header.affines)))
-            labels = file["labels"]
-    except _UNREADABLE as error:
-        raise StoreError(f"{path}/test.npz cannot be read: {error}", "the run cannot be used without it") from error
+    """The test set that the run was measured on, mapped; it holds no training samples. Raises StoreError."""
+    read = read_packed if header.schema_version == 1 else read_test_set
+    inputs, labels = read(path, len(header.affines), header.labelled)
     return Dataset(header.experiment, (), None, inputs, labels, header.affines, header.class_names, str(path))
 
 
-def baseline_name(n: int, count: int) -> str:
-    return "baseline.npy" if count == 1 else f"baseline-{n}.npy"
-
-
-def read_baseline(path: Path) -> tuple[np.ndarray, ...]:
-    names = sorted(path.glob("baseline*.npy"), key=lambda file: (len(file.name), file.name))
-    if not names:
-        raise StoreError(f"{path} has no baseline.npy", "the run cannot be used without it")
-    try:
-        return tuple(np.load(name, allow_pickle=False) for name in names)
-    except _UNREADABLE as error:
-        raise StoreError(
-            f"{path}: baseline.npy cannot be read: {error}", "the run cannot be used without it"
-        ) from error
+def check_unchanged(record: Record) -> None:
+    """Raises StoreError where the test set is not the one that the run began with: half of it would be of another."""
+    header = record.header
+    if header.schema_version > 1 and read_dataset(record.path, header).test_sha256 != header.hashes["test"]:
+        raise StoreError(f"{record.path}/test is not the test set that this run began with", "start a new run")
 
 
 def absolute_variants(path: Path, header: Header) -> tuple[Variant, ...]:

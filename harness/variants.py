@@ -1,18 +1,25 @@
-"""The recipes: each a function that tells TensorFlow's converter what to make of the Keras model.
+"""The recipes: each a function that tells TensorFlow's converter what to make of the model.
 
 A recipe declares beside itself what must be true of its file; artifact.py checks it. To add a variant, add a function.
+A recipe of the user's is a function too, `recipe(converter, calibration)`: calibration is what the converter takes as
+representative_dataset. Either kind returns None, or where another tool is to finish the file its bytes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from harness.errors import ConfigError
+from harness.errors import BuildError, ConfigError
+from harness.functions import FunctionRef, load_function
+from harness.models import load
+from harness.models.feed import Feed
 
 
 @dataclass(frozen=True)
@@ -24,24 +31,31 @@ class Expectation:
     activations: str
 
 
+Configure = Callable[[Any], bytes | None]
+Sample = list[np.ndarray] | dict[str, np.ndarray]
+
+
 @dataclass(frozen=True)
 class Recipe:
+    """package: a distribution that it needs besides TensorFlow; such a recipe is built where it is named."""
+
     name: str
-    configure: Callable[[Any], None]
+    configure: Configure
     expectation: Expectation
     calibrated: bool
+    package: str = ""
 
 
 RECIPES: dict[str, Recipe] = {}
 
 
 def variant(
-    name: str, *, io: str = "float32", weights: str, activations: str, calibrated: bool = False
-) -> Callable[[Callable[[Any], None]], Callable[[Any], None]]:
+    name: str, *, io: str = "float32", weights: str, activations: str, calibrated: bool = False, package: str = ""
+) -> Callable[[Configure], Configure]:
     """Registers a recipe under its name, with what it promises."""
 
-    def register(configure: Callable[[Any], None]) -> Callable[[Any], None]:
-        RECIPES[name] = Recipe(name, configure, Expectation(io, weights, activations), calibrated)
+    def register(configure: Configure) -> Configure:
+        RECIPES[name] = Recipe(name, configure, Expectation(io, weights, activations), calibrated, package)
         return configure
 
     return register
@@ -100,31 +114,59 @@ def int16x8(converter: Any) -> None:
     converter.target_spec.supported_ops = [mode]
 
 
-def convert(model_path: Path, name: str, calibration: tuple[np.ndarray, ...], target: Path) -> None:
-    """Writes the variant `name` of a .keras file to `target`, at a static batch of 1.
+def convert(
+    model_path: Path,
+    make: Recipe | FunctionRef,
+    feeds: Sequence[Feed],
+    calibration: tuple[np.ndarray, ...],
+    target: Path,
+    select_ops: bool = False,
+) -> None:
+    """Writes the .tflite file that a recipe, or a function of the user's, makes of the model, at a static batch of 1.
 
-    calibration: one float32 array a model input, as the model takes it, of training samples only.
+    feeds: one an input of the model. calibration: samples as stored, one array an input of the data; () for none.
+    select_ops: whether ops that need TensorFlow's own kernels are allowed. Raises BuildError where they are needed and
+    are not; else whatever the converter raises.
     """
-    import keras
+    converter = load(model_path).converter(feeds)
+    given = partial(samples, feeds, calibration)
+    if isinstance(make, Recipe):
+        if make.calibrated:
+            converter.representative_dataset = given
+        made = make.configure(converter)
+    else:
+        made = load_function(make)(converter, given)
+    target.write_bytes(converted(converter, select_ops) if made is None else made)
+
+
+def converted(converter: Any, select_ops: bool) -> bytes:
     import tensorflow as tf
 
-    chosen = recipe(name)
-    converter = tf.lite.TFLiteConverter.from_keras_model(at_batch_1(keras.saving.load_model(model_path)))
-    if chosen.calibrated:
-        converter.representative_dataset = lambda: samples(calibration)
-    chosen.configure(converter)
-    target.write_bytes(converter.convert())
+    if select_ops:
+        allowed = set(converter.target_spec.supported_ops) | {tf.lite.OpsSet.SELECT_TF_OPS}
+        converter.target_spec.supported_ops = sorted(allowed, key=lambda ops: str(ops.value))
+    try:
+        return bytes(converter.convert())
+    except Exception as error:  # the converter raises a class of its own for this, and others
+        if custom := ops_named("Custom", str(error)):
+            told = f"TFLite has no op for {', '.join(custom)}, with TensorFlow's own kernels neither"
+            raise BuildError(told, "write that part of the model with other operations") from error
+        if missing := ops_named("TF Select", str(error)):
+            told = f"TFLite has {', '.join(missing)} not built in"
+            raise BuildError(told, "[variants] select_ops = true allows TensorFlow's own kernels for it") from error
+        raise
 
 
-def at_batch_1(model: Any) -> Any:
-    """The same model and weights behind inputs of a fixed batch: a dynamic one costs ops, and XNNPACK with them."""
-    import keras
-
-    inputs = [keras.Input(batch_shape=(1, *x.shape[1:]), dtype=x.dtype, name=x.name) for x in model.inputs]
-    return keras.Model(inputs, model(inputs if len(inputs) > 1 else inputs[0]))
+def ops_named(kind: str, error: str) -> list[str]:
+    """The ops that the converter lists under "Custom ops:" or "TF Select ops:" where it gives up."""
+    lines = re.findall(rf"^\s*{kind} ops: (.+)$", error, re.MULTILINE)
+    return sorted({name.strip() for line in lines for name in line.split(",") if name.strip()})
 
 
-def samples(arrays: tuple[np.ndarray, ...]) -> Iterator[list[np.ndarray]]:
-    """One sample at a time, at batch 1."""
-    for n in range(len(arrays[0])):
-        yield [array[n : n + 1] for array in arrays]
+def samples(
+    feeds: Sequence[Feed], stored: tuple[np.ndarray, ...]
+) -> Iterator[list[np.ndarray] | dict[str, np.ndarray]]:
+    """One sample at a time as the model takes it, at batch 1; several inputs by name: the file's order is its own."""
+    for n in range(len(stored[0])):
+        values = [feed.values([array[n : n + 1] for array in stored]) for feed in feeds]
+        yield values if len(feeds) == 1 else {f.tensor.name: v for f, v in zip(feeds, values, strict=True)}

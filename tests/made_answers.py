@@ -84,12 +84,27 @@ def timed_run(float32_us: Sequence[float], int8_us: Sequence[float], **fields: o
     return dropped(0, 0, 20, latencies_us={"float32": float32_us, "int8": int8_us}, **fields)
 
 
-def verdict_of(run: Run | Comparison, policy: str, reference: Run | None = None) -> Verdict:
+def verdict_of(
+    run: Run | Comparison,
+    policy: str,
+    reference: Run | None = None,
+    sessions: Sequence[Run] = (),
+    again: Run | None = None,
+) -> Verdict:
     comparison = run if isinstance(run, Comparison) else compare(run)
-    return judge(comparison, parse_policy(policy, "policy.toml"), compare(reference) if reference else None)
+    rules = parse_policy(policy, "policy.toml")
+    past, beside = (compare(each) if each else None for each in (reference, again))
+    return judge(comparison, rules, past, [compare(session) for session in sessions], beside)
 
 
-def found(run: Run | Comparison, rule: str, reference: Run | None = None, variant: str = "int8") -> Finding:
+def found(
+    run: Run | Comparison,
+    rule: str,
+    reference: Run | None = None,
+    variant: str = "int8",
+    sessions: Sequence[Run] = (),
+    again: Run | None = None,
+) -> Finding:
     """What one rule says of one variant."""
-    findings = verdict_of(run, RULE + rule, reference).findings
+    findings = verdict_of(run, RULE + rule, reference, sessions, again).findings
     return next(f for f in findings if f.case is None or f.case.variant == variant)

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from harness.dataset import Dataset
+from harness.models import Facts
+from harness.models.feed import Feed
+from harness.records import Tensor
+from harness.variants import Recipe
 
 FOLDER = Path(__file__).parent / "models"
 PARAMETERS = 28 * 28 * 8 + 8 + 8 * 10 + 10
@@ -34,22 +40,29 @@ def train_to(workload_name: str, dataset: Dataset, seed: int, path: Path) -> Non
     path.write_text(f"the model of seed {seed} and data {dataset.train_sha256}")
 
 
-def predict_to(model_path: Path, inputs: tuple[tuple[np.ndarray], tuple[np.ndarray]], folder: Path) -> None:
-    np.savez(folder / "outputs.npz", test0=dense_8(inputs[0][0]), calibration0=dense_8(inputs[1][0]))
+def describe(model_path: Path) -> Facts:
+    return Facts((Tensor("images", "float32", (-1, 28, 28)),), (Tensor("scores", "float32", (-1, 10)),), PARAMETERS)
 
 
-def convert(model_path: Path, name: str, calibration: tuple[np.ndarray, ...], target: Path) -> None:
-    shutil.copyfile(tflite(name), target)
+def outputs(model_path: Path, feeds: Sequence[Feed], stored: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+    return (dense_8(feeds[0].values(stored)),)
 
 
-def convert_in_trouble(model_path: Path, name: str, calibration: tuple[np.ndarray, ...], target: Path) -> None:
+def convert(
+    model_path: Path,
+    make: Recipe,
+    feeds: Sequence[Feed],
+    calibration: tuple[np.ndarray, ...],
+    target: Path,
+    select_ops: bool,
+) -> None:
+    shutil.copyfile(tflite(make.name), target)
+
+
+def convert_in_trouble(model_path: Path, make: Recipe, *rest: Any) -> None:
     """float16 raises, int8 takes its process with it."""
-    if name == "float16":
+    if make.name == "float16":
         raise RuntimeError("no kernel for float16\nand a long story")
-    if name == "int8":
+    if make.name == "int8":
         os._exit(134)
-    convert(model_path, name, calibration, target)
-
-
-def parameter_count(model_path: Path) -> int:
-    return PARAMETERS
+    convert(model_path, make, *rest)

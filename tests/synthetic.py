@@ -98,7 +98,8 @@ def synthetic(
     drops = pd.concat([_drops(c, g) for c, g in _by_case(frame, outputs)], ignore_index=True)
     changes = [x for c, g in _by_case(frame, outputs) for x in _accuracy_changes(c, g)]
     changes += [x for c in measured for x in _latency_changes(rng, c, measured_rounds)]
-    return Comparison(run, standings, tuple(changes), frame, drops, outputs)
+    scores = {c: o[0] for c, o in outputs.items()}
+    return Comparison(run, standings, tuple(changes), frame, drops, outputs, run.baseline[0], scores)
 
 
 def tango(b: int, c: int, n: int, level: float = 0.90) -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -160,3 +161,28 @@ def test_a_truncated_file_is_no_whole_tflite_file(tmp_path, size):
     (tmp_path / "model.tflite").write_bytes(tflite("float32").read_bytes()[:size])
     with pytest.raises(BuildError, match="is no whole TFLite file"):
         artifact.inspect(tmp_path / "model.tflite")
+
+
+def test_tensors_have_the_names_that_a_user_knows():
+    facts = artifact.inspect(tflite("int8"))
+    assert facts.signatures == ("serving_default",)
+    assert [t.name for t in facts.named_inputs] == ["input_layer"]
+    assert [t.name for t in facts.named_outputs] == ["output_0"]
+    assert facts.named_inputs[0].dtype == "int8"
+
+
+def test_whole_numbers_that_the_model_itself_takes_are_no_fault():
+    facts = artifact.inspect(tflite("int8"))
+    ids = artifact.Tensor("ids", "int32", (1, 6))
+    both = replace(facts, inputs=(*facts.inputs, ids))
+    assert artifact.faults(both, RECIPES["int8"].expectation, PARAMETERS) == [
+        "input ids is int32, not int8",
+        "ids is int32 without a scale",
+    ]
+    assert artifact.faults(both, RECIPES["int8"].expectation, PARAMETERS, frozenset({"int32"})) == []
+
+
+def test_a_recipe_that_promises_nothing_must_still_hold_the_weights():
+    assert artifact.faults(artifact.inspect(tflite("int8")), None, PARAMETERS) == []
+    (fault,) = artifact.faults(artifact.inspect(tflite("weightless")), None, PARAMETERS)
+    assert "it holds 2 weights" in fault

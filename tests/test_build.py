@@ -11,12 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness import artifact, baseline, dataset, keras_process, variants
+from harness import artifact, baseline, cache, dataset, keras_process, original, runner, variants
 from harness import build as building
-from harness.build import Built, build, run_once
+from harness import models as loading
+from harness.build import Built, build
 from harness.cache import Cache, file_sha256
 from harness.errors import BuildError
-from harness.experiment import Experiment, experiment, plan_of
+from harness.experiment import Experiment, builtin, plan_of
+from harness.runner import run_once
+from harness.variants import Recipe
 from harness.workloads import digits
 from tests import models
 
@@ -47,17 +50,17 @@ class Calls:
 @pytest.fixture
 def stand_ins(monkeypatch):
     """TensorFlow's work is done by tests/models.py, and every file that is checked answers as the model does."""
-    monkeypatch.setattr(building, "train_to", models.train_to)
-    monkeypatch.setattr(building, "predict_to", models.predict_to)
+    monkeypatch.setattr(original, "train_to", models.train_to)
+    monkeypatch.setattr(loading, "describe", models.describe)
+    monkeypatch.setattr(baseline, "outputs", models.outputs)
     monkeypatch.setattr(variants, "convert", models.convert)
-    monkeypatch.setattr(baseline, "parameter_count", models.parameter_count)
-    monkeypatch.setattr(building, "run_once", lambda path, stored, affines: (models.dense_8(stored[0] / 255),))
+    monkeypatch.setattr(runner, "run_once", lambda path, stored, affines: (models.dense_8(stored[0] / 255),))
 
 
 @pytest.fixture
 def running(stand_ins, monkeypatch):
     """Every file that is checked runs for real."""
-    monkeypatch.setattr(building, "run_once", run_once)
+    monkeypatch.setattr(runner, "run_once", run_once)
 
 
 @pytest.fixture
@@ -77,7 +80,7 @@ def once(tmp_path, data):
     """Builds, as one start of the harness does: with a new Cache over the same folder."""
 
     def built(*names: str, data: dataset.Dataset = data, fresh: bool = False, **changes: Any) -> Built:
-        asked: Experiment = dataclasses.replace(experiment("digits", None, names, plan_of("none")), **changes)
+        asked: Experiment = dataclasses.replace(builtin("digits", None, names, plan_of("none")), **changes)
         return build(asked, data, Cache(tmp_path / "cache", fresh), lambda text: None)
 
     return built
@@ -86,8 +89,8 @@ def once(tmp_path, data):
 def converting(monkeypatch, **files: str) -> None:
     """From here on, a variant named here is converted to that file of tests/models."""
 
-    def convert(model_path: Path, name: str, calibration: Any, target: Path) -> None:
-        models.convert(model_path, files.get(name, name), calibration, target)
+    def convert(model_path: Path, make: Recipe, *rest: Any) -> None:
+        models.convert(model_path, dataclasses.replace(make, name=files.get(make.name, make.name)), *rest)
 
     monkeypatch.setattr(variants, "convert", convert)
 
@@ -116,17 +119,18 @@ def test_the_baseline_is_the_models_answers_over_the_test_set(calls, once, data)
 
 def test_calibration_takes_training_images_only_as_the_model_takes_them(calls, once, data):
     once("int8")
-    ((_, _, (calibration,), _),) = [args for name, args in calls.seen if name == "convert"]
+    ((_, _, (feed,), (stored,), _, _),) = [args for name, args in calls.seen if name == "convert"]
     known = {image.tobytes() for image in data.train_inputs[0]}
-    stored = np.rint(calibration * 255).astype(np.uint8)
     assert len(stored) == 500
     assert {image.tobytes() for image in stored} <= known
-    assert (calibration.dtype, calibration.min(), calibration.max()) == (np.float32, 0, 1)
+    (sample, *_) = variants.samples((feed,), (stored,))
+    assert (sample[0].dtype, sample[0].shape) == (np.float32, (1, 28, 28))
+    assert (sample[0].min(), sample[0].max()) == (0, 1)
 
 
 def test_it_is_said_what_takes_long(calls, data, tmp_path):
     said: list[str] = []
-    asked = experiment("digits", None, ("float32",), plan_of("none"))
+    asked = builtin("digits", None, ("float32",), plan_of("none"))
     built = build(asked, data, Cache(tmp_path), said.append)
     assert said == [MODEL, BASELINE, "building float32"]
     assert built.made == tuple(said)
@@ -168,10 +172,10 @@ def test_another_seed_takes_other_calibration_samples_though_the_model_is_the_sa
     def the_same(workload_name: str, data: dataset.Dataset, seed: int, path: Path) -> None:
         path.write_text("trained elsewhere")
 
-    monkeypatch.setattr(building, "train_to", the_same)
+    monkeypatch.setattr(original, "train_to", the_same)
     once("int8")
     again = once("int8", seed=1)
-    assert again.made == (MODEL, BASELINE, "building int8")
+    assert again.made == (MODEL, "building int8")  # the baseline's test set is the same
     assert again.variants[0].status == "ok"  # compared with Keras' answers to the same samples
 
 
@@ -200,14 +204,14 @@ def test_another_test_set_needs_another_baseline_alone(calls, once, data):
 )
 def test_changed_code_rebuilds_what_it_makes(calls, once, monkeypatch, module, rebuilt):
     once("float32", "int8")
-    real = building.code_of
-    monkeypatch.setattr(building, "code_of", lambda *m: real(*m) + ("changed" if module in m else ""))
+    real = cache.code_of
+    monkeypatch.setattr(cache, "code_of", lambda *m: real(*m) + ("changed" if module in m else ""))
     assert once("float32", "int8").made == rebuilt
 
 
 def test_another_tensorflow_builds_everything_again(calls, once, monkeypatch):
     once("int8")
-    monkeypatch.setattr(building, "version", lambda distribution: "99.0")
+    monkeypatch.setattr(original, "version", lambda distribution: "99.0")
     assert once("int8").made == (MODEL, BASELINE, "building int8")
 
 
@@ -269,7 +273,7 @@ def test_low_agreement_is_suspect_told_by_its_share_and_kept(calls, running, onc
     (variant,) = once("float32").variants
     assert variant.status == "suspect"
     assert variant.path.read_bytes() == models.tflite("untrained").read_bytes()
-    stored = data.calibration(500, experiment("digits", None, (), plan_of("none")).seed)
+    stored = data.calibration(500, builtin("digits", None, (), plan_of("none")).seed)
     (images,) = data.model_inputs(stored)
     (answers,) = run_once(variant.path, stored, [dataclasses.asdict(a) for a in data.affines])
     share = sum(a.argmax() == b.argmax() for a, b in zip(answers, models.dense_8(images), strict=True)) / 500
@@ -280,9 +284,9 @@ def test_a_file_that_no_runtime_can_run_is_failed(calls, once, monkeypatch):
     def cannot(*_: object) -> None:
         raise BuildError("ai-edge-litert cannot run it: no kernel", "try another recipe")
 
-    monkeypatch.setattr(building, "run_once", cannot)
+    monkeypatch.setattr(runner, "run_once", cannot)
     (variant,) = once("float32").variants
-    assert (variant.status, variant.reason) == ("failed", "ai-edge-litert cannot run it: no kernel")
+    assert (variant.status, variant.reason) == ("failed", "ai-edge-litert cannot run it: no kernel; try another recipe")
 
 
 def test_what_the_runtime_refuses_is_told_in_its_words():
@@ -294,7 +298,7 @@ def test_what_the_runtime_refuses_is_told_in_its_words():
 def test_a_crash_of_the_runtime_is_told_with_its_exit_code(tmp_path, monkeypatch):
     code = tmp_path / "crash.py"
     code.write_text("import os; os.abort()")
-    monkeypatch.setattr(building, "install", lambda folder: code)
+    monkeypatch.setattr(runner, "install", lambda folder: code)
     with pytest.raises(BuildError, match="crashes ai-edge-litert with exit code -6"):
         run_once(models.tflite("float32"), (np.zeros((1, 28, 28), np.uint8),), [{"scale": 1.0, "offset": 0.0}])
 
@@ -303,7 +307,7 @@ def test_without_a_baseline_nothing_can_be_compared(calls, once, monkeypatch):
     def fail(*_: object) -> None:
         raise BuildError("the training diverged", "lower the rate")
 
-    monkeypatch.setattr(building, "train_to", fail)
+    monkeypatch.setattr(original, "train_to", fail)
     with pytest.raises(BuildError, match="the training diverged"):
         once("float32")
 
@@ -325,4 +329,4 @@ def test_what_the_cache_holds_of_a_variant_is_plain(calls, once, tmp_path):
     once("int8")
     (folder,) = (tmp_path / "cache" / "variants").iterdir()
     assert sorted(path.name for path in folder.iterdir()) == ["check.json", "model.tflite"]
-    assert json.loads((folder / "check.json").read_text()) == {"status": "ok", "reason": ""}
+    assert json.loads((folder / "check.json").read_text()) == {"status": "ok", "reason": "", "feeds": [], "yields": []}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cache import Cache, cache_dir, code_sha256, file_sha256, key_of, version
+from harness.cache import Cache, Shelf, cache_dir, code_sha256, file_sha256, key_of, version
 
 
 class Maker:
@@ -95,3 +95,13 @@ def test_the_place_is_the_users(monkeypatch, tmp_path):
 def test_a_distribution_that_is_not_there_has_the_version_none():
     assert version("a-distribution-nobody-has-made") == "none"
     assert version("numpy").split(".")[0].isdigit()
+
+
+def test_a_shelf_says_what_it_lacks_before_that_is_made_and_remembers(tmp_path):
+    said: list[str] = []
+    shelf = Shelf(Cache(tmp_path), said.append)
+    make = lambda folder: (folder / "x").write_text(said[-1])  # noqa: E731
+    assert (shelf.obtain("making tea", "kinds", "key", make) / "x").read_text() == "making tea"
+    shelf.obtain("making tea", "kinds", "key", make)
+    shelf.obtain("", "kinds", "other", make)
+    assert said == shelf.made == ["making tea"]

@@ -467,7 +467,7 @@ def test_show_draws_a_sample_and_says_where(harness, tmp_path):
     path = store_a_run(tmp_path / "results")
     code, out, _ = harness("show", "latest", "--sample", "3")
     assert code == 0
-    label = np.load(path / "test.npz")["labels"][3]
+    label = np.load(path / "test" / "labels.npy")[3]
     assert re.search(rf"label\D*{label}\b", out)
     picture = path / "plots" / "sample-3.png"
     assert out.splitlines()[-1].endswith("plots/sample-3.png")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -12,10 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.arrays import npy_bytes
 from harness.connections import Connection, code, connect, server
 from harness.connections.server import ServerConnection
 from harness.errors import ConfigError, HarnessError, JobFailed, TargetBusy, TargetError, TargetUnreachable
-from harness.measure import npy, round_jobs, shard_jobs
+from harness.measure import round_jobs, shard_jobs
 from harness.raw import label_piece, read_piece
 from harness.records import Blob, Job, Round, Shard, Target
 from tests.devices import (
@@ -93,7 +95,7 @@ def test_an_accuracy_job_comes_back_as_a_shard(connection: Connection, tmp_path:
     assert (piece.case, piece.first, piece.last) == (job.case, 0, 500)
     recorded = np.load(RECORDED / "raw" / "host" / job.id / "outputs" / "0.npy")
     step = 0 if RUNTIMES[0] == "tflite-runtime" else 1  # ai-edge-litert's softmax is another on aarch64
-    np.testing.assert_allclose(piece.outputs[0].astype(int), recorded, rtol=0, atol=step)
+    np.testing.assert_allclose(np.asarray(piece.outputs[0]).astype(int), recorded, rtol=0, atol=step)
 
 
 def test_a_latency_job_comes_back_as_a_round(connection: Connection, tmp_path: Path) -> None:
@@ -137,7 +139,7 @@ def test_one_run_after_the_other_gets_the_device(target: Target) -> None:
 
 def test_a_replay_answers_by_case_kind_and_round_whatever_the_models_hash(tmp_path: Path) -> None:
     job = jobs_of("int8")["latency"]
-    rebuilt = replace(job, blobs={**job.blobs, "model.tflite": Blob("0" * 64, b"another build")})
+    rebuilt = replace(job, blobs={**job.blobs, "model.tflite": Blob(lambda: b"another build")})
     with closing(connect(replay(tmp_path), "a-run")) as connection:
         pieces = [
             piece_of(connection, replace(rebuilt, id=job.id.replace("round-000", f"round-00{n}")), tmp_path / str(n))
@@ -178,12 +180,12 @@ def test_bytes_are_counted_as_they_are_sent(tmp_path: Path, own_lock: Path) -> N
     blobs = jobs_of("int8")["outputs"].blobs
     with closing(connect(local(tmp_path), "a-run")) as connection:
         connection.send(blobs.values())
-        assert connection.bytes_sent == {"blobs": sum(len(blob.data) for blob in blobs.values()), "jobs": 0}
+        assert connection.bytes_sent == {"blobs": sum(len(blob.read()) for blob in blobs.values()), "jobs": 0}
 
 
 def test_a_broken_model_is_a_failed_piece_with_the_devices_words(tmp_path: Path, own_lock: Path) -> None:
     job = jobs_of("int8")["outputs"]
-    broken = replace(job, blobs={**job.blobs, "model.tflite": replace(npy(np.zeros(3)))})
+    broken = replace(job, blobs={**job.blobs, "model.tflite": Blob(lambda: npy_bytes(np.zeros(3)))})
     with closing(connect(local(tmp_path), "a-run")) as connection:
         piece = piece_of(connection, broken, tmp_path / "piece")
     assert isinstance(piece, Shard) and piece.status == "failed"
@@ -362,6 +364,52 @@ def test_a_server_that_never_stops_sending_is_stopped(tmp_path: Path, monkeypatc
         connection.fetch(jobs_of("int8")["latency"], tmp_path / "piece")
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "HEARTBEAT_S", 0.1)
+    monkeypatch.setattr(server, "SILENCE_S", 0.5)
+
+
+HANGS = "import time\ntime.sleep(60)\n"
+ASKED = "while (m := hear())['op'] != 'missing': pass\nsay(event='missing', sha256=m['sha256'])\n"
+PART_OF_A_FILE = "hear()\nsay(event='file', name='state.json', size=9, sha256='')\nprint('{', end='', flush=True)\n"
+WAITS: dict[str, tuple[str, Callable[[ServerConnection, Path], object]]] = {  # what it does at last, what we ask
+    "at a job": ("", lambda connection, _: connection.run(jobs_of("int8")["latency"], ignore)),
+    "in a job": ("say(event='begin')\n", lambda connection, _: connection.run(jobs_of("int8")["latency"], ignore)),
+    "when asked for blobs": ("", lambda connection, _: connection.send([Blob(lambda: b"x")])),
+    "while it takes a blob": (ASKED, lambda connection, _: connection.send([Blob(lambda: bytes(1 << 20))])),
+    "in a file": (PART_OF_A_FILE, lambda connection, folder: connection.fetch(jobs_of("int8")["latency"], folder)),
+}
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("where", WAITS)
+def test_a_server_that_hangs_is_given_up(tmp_path: Path, where: str) -> None:
+    script, verb = WAITS[where]
+    begin = time.monotonic()
+    with closing(lying(tmp_path, READY + script + HANGS)) as connection:
+        with pytest.raises(TargetUnreachable, match=r"said nothing for 0\.5 s") as caught:
+            verb(connection, tmp_path / "piece")
+        assert "resume" in caught.value.advice
+    assert time.monotonic() - begin < 10
+    assert processes_with(str(tmp_path)) == []
+
+
+@pytest.mark.usefixtures("impatient")
+def test_signs_of_life_keep_a_server_that_says_nothing_else(tmp_path: Path) -> None:
+    script = "hear()\nimport time\nfor _ in range(15): say(event='alive') or time.sleep(.1)\nsay(event='done')\n"
+    with closing(lying(tmp_path, READY + script + HANGS)) as connection:
+        assert connection.run(jobs_of("int8")["latency"], ignore) is None
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_host_that_was_busy_itself_blames_no_device(tmp_path: Path, own_lock: Path) -> None:
+    with closing(connect(local(tmp_path), "a-run")) as connection:
+        time.sleep(1.5)
+        connection.send([Blob(lambda: b"x")])
+        assert connection.bytes_sent["blobs"] == 1
+
+
 def test_what_a_device_says_cannot_command_the_terminal(tmp_path: Path) -> None:
     with pytest.raises(TargetBusy) as caught:
         lying(tmp_path, "say(event='busy', holder='\\x1b]0;owned\\x07 ann')")
@@ -376,4 +424,4 @@ def test_a_full_disk_is_told_in_the_devices_words(tmp_path: Path) -> None:
         closing(lying(tmp_path, READY + script)) as connection,
         pytest.raises(JobFailed, match="No space left on device"),
     ):
-        connection.send([npy(np.zeros(4 << 20, np.uint8))])
+        connection.send([Blob(lambda: bytes(4 << 20))])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 
 import numpy as np
@@ -52,6 +53,20 @@ def test_hashes_do_not_depend_on_memory_layout(dataset):
     assert turned.test_sha256 == dataset.test_sha256
 
 
+def test_the_hash_is_that_of_dtype_shape_and_bytes(dataset):
+    """Stored runs and caches know data sets by it."""
+    large = np.arange(6_000_000, dtype=np.int32).reshape(2_000_000, 3)  # 24 MB: in several stretches
+    plain = hashlib.sha256()
+    for array in (large, LABELS):
+        plain.update(f"{array.dtype.str}{array.shape}".encode() + array.tobytes())
+    changed = replace(dataset, test_inputs=(np.asfortranarray(large),), test_labels=LABELS)
+    assert changed.test_sha256 == plain.hexdigest()
+
+
+def test_unlabelled_samples_have_a_hash(dataset):
+    assert len({replace(dataset, test_labels=labels).test_sha256 for labels in (None, LABELS[45:])}) == 2
+
+
 def labels_of(samples: np.ndarray, dataset: Dataset) -> np.ndarray:
     """Every training image is unique, so a sample tells its label."""
     (images,) = dataset.train_inputs
@@ -70,6 +85,28 @@ def test_calibration_fills_up_where_a_class_is_short(dataset):
     rare = replace(dataset, train_labels=np.array([2] + [0] * 22 + [1] * 22, dtype=np.uint8))
     (samples,) = rare.calibration(count=11, seed=1)
     assert np.bincount(labels_of(samples, rare)).tolist() == [5, 5, 1]
+
+
+@pytest.mark.parametrize("classes", [1, 2, 7, 60])
+def test_calibration_takes_the_classes_in_turn(dataset, classes):
+    labels = np.random.default_rng(classes).integers(0, classes, 60).astype(np.uint8)
+    many = replace(dataset, train_inputs=(np.arange(60),), train_labels=labels, class_names=tuple(map(str, range(60))))
+    waiting = [[n for n in np.random.default_rng(3).permutation(60) if labels[n] == c] for c in range(classes)]
+    wanted = [set(), set()]
+    while any(waiting):
+        taken = [queue.pop(0) for queue in waiting if queue]
+        wanted.append(wanted[-1] | set(taken))
+    for served in wanted[2:]:
+        (samples,) = many.calibration(count=len(served), seed=3)
+        assert set(samples.tolist()) == served
+
+
+def test_calibration_of_a_mapped_array_reads_what_it_picks(dataset, tmp_path):
+    np.save(tmp_path / "x.npy", IMAGES)
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    (samples,) = replace(dataset, train_inputs=(mapped,), train_labels=LABELS).calibration(count=4)
+    assert not isinstance(samples.base, np.memmap)
+    assert samples.shape == (4, 2, 2)
 
 
 def test_calibration_is_seeded(dataset):
@@ -104,6 +141,8 @@ def test_valid_data_pass(dataset):
     validate(replace(dataset, train_labels=None))
     validate(replace(dataset, train_inputs=(), train_labels=None))
     validate(replace(dataset, class_names=(), test_labels=np.linspace(-1, 1, 15), train_labels=None))
+    validate(replace(dataset, class_names=(), test_labels=np.ones((15, 2, 3), np.float32), train_labels=None))
+    validate(replace(dataset, test_labels=None, train_inputs=(), train_labels=None))
 
 
 @pytest.mark.parametrize(
@@ -115,7 +154,9 @@ def test_valid_data_pass(dataset):
         ({"test_labels": LABELS[:14]}, r"test arrays hold different numbers of samples: \[14, 15\]"),
         ({"train_labels": LABELS}, r"training arrays hold different numbers of samples: \[45, 60\]"),
         ({"test_inputs": (IMAGES[45:].astype(object),)}, "dtype object"),
-        ({"test_inputs": (np.full((15, 2, 2), np.nan),)}, "NaN"),
+        ({"test_inputs": (np.full((15, 2, 2), np.nan),)}, "the test input: NaN"),
+        ({"test_labels": np.full((15, 2), np.inf), "class_names": ()}, "the test labels: NaN or infinite"),
+        ({"test_labels": np.array(["a"] * 15), "class_names": ()}, "the test labels: dtype <U1"),
         ({"test_labels": LABELS[45:].astype(np.float32)}, "test labels are float32"),
         ({"test_labels": np.eye(3, dtype=np.uint8)[LABELS[45:]]}, r"of shape \(15, 3\)"),
         ({"test_labels": LABELS[45:] + 1}, "from 1 to 3"),

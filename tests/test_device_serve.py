@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from harness.measure import npy
+from harness.arrays import npy_bytes
 from tests.devices import (
     PATIENCE_S,
     RECORDED,
@@ -34,7 +34,7 @@ from tests.devices import (
 )
 
 MODEL = (RECORDED / "variants" / "int8.tflite").read_bytes()
-INPUTS = npy(stored_inputs(20)).data
+INPUTS = npy_bytes(stored_inputs(20))
 
 
 class Host:
@@ -60,7 +60,7 @@ class Host:
 
     def outcome(self) -> dict[str, Any]:
         """What comes of a job: the first message that does not merely tell how it goes."""
-        while (message := self.hear())["event"] in ("cooling", "begin", "progress", "end"):
+        while (message := self.hear())["event"] in ("cooling", "begin", "progress", "end", "alive"):
             pass
         return message
 
@@ -318,6 +318,44 @@ def test_a_heartbeat_keeps_a_server_alive(tmp_path: Path) -> None:
             time.sleep(0.4)
             host.say("alive")
         assert host.server.poll() is None
+
+
+def test_a_server_tells_that_it_lives(tmp_path: Path) -> None:
+    pyz = zipapp(device_source(tmp_path, ("HEARTBEAT_S = 5", "HEARTBEAT_S = 1")))
+    with serving(pyz, tmp_path / "device") as host:
+        host.hello()
+        begin = time.monotonic()
+        assert [host.hear()["event"] for _ in range(2)] == ["alive", "alive"]
+        assert 1 < time.monotonic() - begin < 4
+
+
+@pytest.mark.parametrize("room", [0, 10], ids=["full", "nearly full"])
+def test_signs_of_life_for_which_there_is_no_room_hold_nothing_up(tmp_path: Path, room: int) -> None:
+    """A pipe that nobody reads must not keep the server from noticing that its host is gone."""
+    changes = ("HEARTBEAT_S = 5", "HEARTBEAT_S = 1"), ("SILENCE_S = 30", "SILENCE_S = 3"), ("END_S = 5", "END_S = 0.2")
+    source = device_source(tmp_path, *changes)
+    append(source, "serve.py", FILLING % room)
+    with serving(zipapp(source), tmp_path / "device") as host:
+        host.hello()
+        host.say("missing", sha256=[])
+        assert host.server.wait(10) in (0, 1)
+
+
+FILLING = """
+import fcntl
+def fill(names):
+    size = fcntl.fcntl(1, 1032)  # F_GETPIPE_SZ; fd 1 is stderr here, a pipe of the same size
+    os.write(PIPE, b" " * (size - %d))
+    return []
+class Filled(Channel):
+    def __init__(self):
+        super().__init__()
+        global PIPE
+        PIPE = self.output.fileno()
+    def say(self, event, data=None, **fields):
+        fill([]) if event == "missing" else super().say(event, data, **fields)
+Channel = Filled
+"""
 
 
 def test_a_server_that_is_stuck_in_a_write_to_nobody_ends_with_its_stdin(tmp_path: Path) -> None:

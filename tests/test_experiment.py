@@ -7,25 +7,25 @@ from pathlib import Path
 import pytest
 
 from harness.errors import ConfigError
-from harness.experiment import PLANS, experiment, plan_of, select
+from harness.experiment import PLANS, builtin, plan_of, select
 
 ALL = ("float32", "float16", "dynamic_range", "int8", "int8_float_io", "int16x8")
 
 
 @pytest.mark.parametrize("name", ["mnist", "digits"])
 def test_a_built_in_experiment_builds_every_variant(name):
-    made = experiment(name, None, (), plan_of("quick"))
-    assert (made.name, made.workload.name, made.variants) == (name, name, ALL)
+    made = builtin(name, None, (), plan_of("quick"))
+    assert (made.name, made.model.where, made.variants) == (name, name, ALL)
 
 
 def test_an_experiment_keeps_what_the_user_chose():
-    made = experiment("mnist", Path("mnist.npz"), ("int8",), plan_of("strict"))
-    assert (made.data_path, made.variants, made.plan.profile) == (Path("mnist.npz"), ("int8",), "strict")
+    made = builtin("mnist", Path("mnist.npz"), ("int8",), plan_of("strict"))
+    assert (made.load.args, made.variants, made.plan.profile) == ((Path("mnist.npz"),), ("int8",), "strict")
 
 
 def test_an_unknown_experiment_is_refused_with_the_known_ones():
     with pytest.raises(ConfigError, match="no experiment 'cifar'") as caught:
-        experiment("cifar", None, (), plan_of("none"))
+        builtin("cifar", None, (), plan_of("none"))
     assert "mnist, digits" in caught.value.advice
 
 
@@ -40,13 +40,13 @@ def test_an_unknown_experiment_is_refused_with_the_known_ones():
     ],
 )
 def test_variants_by_name_or_glob(patterns, names):
-    assert select(patterns) == names
+    assert select(patterns, ALL) == names
 
 
 @pytest.mark.parametrize("patterns", [("int4",), ("float32", "uint*"), ("INT8",)])
 def test_a_pattern_that_names_no_variant_is_refused(patterns):
     with pytest.raises(ConfigError, match=f"no variant matches '{patterns[-1]}'".replace("*", r"\*")) as caught:
-        select(patterns)
+        select(patterns, ALL)
     assert "dynamic_range" in caught.value.advice
 
 

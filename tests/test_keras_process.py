@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -51,6 +52,11 @@ def test_an_error_over_there_is_raised_here(keras):
     assert keras.call(divide, 3, 2) == 1.5
     with pytest.raises(ZeroDivisionError):
         keras.call(divide, 1, 0)
+
+
+def test_an_error_of_another_package_comes_as_words_for_its_class_would_have_to_be_imported_here(keras):
+    with pytest.raises(BuildError, match="Expecting value"):
+        keras.call(json.loads, "no JSON")
 
 
 def test_what_is_printed_goes_to_the_log(keras, capfd):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 from collections.abc import Iterable
@@ -15,8 +16,8 @@ import pytest
 
 from harness.connections.replay import Replay
 from harness.errors import StoreError, TargetUnreachable
-from harness.measure import Work, cases_of, job_id, measure, npy, round_jobs, shard_jobs
-from harness.records import Blob, Case, Environment, Job, Round, Shard, Target, Variant
+from harness.measure import Work, cases_of, job_id, measure, round_jobs, shard_jobs
+from harness.records import Affine, Blob, Case, Environment, Job, Round, Shard, Target, Tensor, Variant
 from tests.devices import RECORDED, Quiet, recorded_work
 
 RECORDING = Target("host", "replay", host=str(RECORDED / "raw" / "host"))
@@ -100,16 +101,49 @@ def test_the_test_set_is_cut_into_stretches_without_gap_or_overlap(monkeypatch: 
 def io_of(job: Job, prefix: str) -> Any:
     import io
 
-    (data,) = (blob.data for name, blob in job.blobs.items() if name.startswith(prefix))
-    return io.BytesIO(data)
+    (blob,) = (blob for name, blob in job.blobs.items() if name.startswith(prefix))
+    assert hashlib.sha256(blob.read()).hexdigest() == blob.sha256
+    return io.BytesIO(blob.read())
+
+
+FLOAT32_SCORES = 10 * 4  # bytes of what the larger of the two variants answers
 
 
 def test_a_stretch_of_large_samples_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.measure.SHARD_BYTES", 28 * 28 * 10)
+    monkeypatch.setattr("harness.measure.SHARD_BYTES", (28 * 28 + FLOAT32_SCORES) * 10)
     known = work()
     assert len(shard_jobs(known, known.cases[:1])) == 50
     monkeypatch.setattr("harness.measure.SHARD_BYTES", 1)
     assert len(shard_jobs(known, known.cases[:1])) == 500
+
+
+def test_a_stretch_of_large_answers_is_bounded_in_bytes() -> None:
+    known = work()
+    mask = Tensor("mask", "float32", (1, 512, 512, 4))  # 4 MiB a sample
+    segmenting = replace(known, variants=(replace(known.variants[0], outputs=(mask,)), *known.variants[1:]))
+    (first, *_) = shard_jobs(segmenting, known.cases[:1])
+    assert (first.first, first.last) == (0, 7)  # 8 would be the 32 MiB without their inputs
+    assert round_jobs(segmenting, known.cases)[0].last == 7
+
+
+def test_a_stretch_is_done_with_before_the_next_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.measure.SHARD_SAMPLES", 200)
+    known = work()
+    jobs = shard_jobs(known, known.cases)
+    assert [job.first for job in jobs] == [0] * 4 + [200] * 4 + [400] * 4
+    assert [job.case for job in jobs] == list(known.cases) * 3
+    inputs = [job.blobs[f"inputs/0-{job.first}.npy"] for job in jobs]
+    assert len({id(blob) for blob in inputs}) == 3  # one a stretch, so it is hashed once
+
+
+def test_a_job_that_is_only_planned_holds_no_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a set larger than memory needs, and what a resumed run need not read."""
+    asked: list[int] = []
+    monkeypatch.setattr("harness.measure.stretch_bytes", lambda array, first, last: asked.append(first) or b"")
+    known = work()
+    jobs = [*shard_jobs(known, known.cases), *round_jobs(known, known.cases)]
+    assert asked == []
+    assert jobs[0].blobs["inputs/0-0.npy"].sha256 == hashlib.sha256(b"").hexdigest() and asked == [0]
 
 
 def test_accuracy_is_measured_at_the_lowest_thread_count_alone() -> None:
@@ -134,13 +168,8 @@ def test_what_a_job_asks_for_is_what_the_plan_says() -> None:
         "warmup_s": 0.01, "warmup_runs": 10, "min_s": 0.01, "min_runs": 50, "max_runs": 50,
     }  # fmt: skip
     variant = next(v for v in known.variants if v.name == job.case.variant)
-    assert variant.path and job.blobs["model.tflite"] == Blob(variant.sha256, variant.path.read_bytes())
-
-
-def test_a_model_is_held_in_memory_once_however_many_jobs_carry_it() -> None:
-    known = work(rounds=20)
-    jobs = [*shard_jobs(known, known.cases), *round_jobs(known, known.cases)]
-    assert len({id(job.blobs["model.tflite"]) for job in jobs}) == 2
+    assert variant.path and job.blobs["model.tflite"].read() == variant.path.read_bytes()
+    assert job.blobs["model.tflite"].sha256 == variant.sha256
 
 
 def test_a_plan_without_rounds_times_nothing() -> None:
@@ -162,15 +191,6 @@ def test_a_job_id_says_what_it_is_where_there_is_room() -> None:
     case = Case("int8_float_io", "host", "ai-edge-litert", 4)
     assert job_id(case, "outputs", 5000) == "shard-005000.int8_float_io.ai-edge-litert.t4"
     assert job_id(case, "latency", 3) == "round-003.int8_float_io.ai-edge-litert.t4"
-
-
-def test_inputs_travel_without_pickles_whatever_their_layout() -> None:
-    import io
-
-    array = np.arange(24, dtype=np.uint8).reshape(4, 6)[:, ::2]
-    np.testing.assert_array_equal(np.load(io.BytesIO(npy(array).data), allow_pickle=False), array)
-    with pytest.raises(ValueError, match="pickle"):
-        npy(np.array([{}], dtype=object))
 
 
 # What is not measured.
@@ -208,6 +228,28 @@ def test_a_case_whose_accuracy_failed_is_not_timed_and_the_others_go_on(tmp_path
     assert (failed.case.variant, failed.case.runtime) == INT8
 
 
+class Cutting(Device):
+    """Answers for any stretch of the test set out of what was recorded for all of it."""
+
+    def fetch(self, job: Job, folder: Path) -> None:
+        super().fetch(replace(job, id=job_id(job.case, job.kind, 0)), folder)
+        if job.kind == "outputs":
+            answers = np.load(folder / "outputs" / "0.npy")
+            np.save(folder / "outputs" / "0.npy", answers[job.first : job.last])
+
+
+def test_a_case_that_failed_in_one_stretch_is_not_tried_in_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.measure.SHARD_SAMPLES", 200)
+    device = Cutting(broken=(INT8,))
+    pieces = measured(device, tmp_path, work(rounds=0))
+    asked = [(job.first, job.case.variant, job.case.runtime) for job in device.asked]
+    assert [first for first, *case in asked if tuple(case) == INT8] == [0]
+    assert len(asked) == 1 + 3 * 3
+    assert sum(piece.last - piece.first for piece in pieces if isinstance(piece, Shard) and not piece.reason) == 3 * 500
+
+
 def test_a_case_that_failed_in_one_round_is_not_tried_in_the_next(tmp_path: Path) -> None:
     device = Device(broken=(INT8,))
     known = work(rounds=2)
@@ -239,6 +281,15 @@ def test_after_a_broken_link_only_the_rest_is_measured(tmp_path: Path) -> None:
 def measured_order() -> list[Job]:
     known = work()
     return [*shard_jobs(known, known.cases), *round_jobs(known, known.cases)]
+
+
+def test_of_what_is_measured_already_not_even_the_samples_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured(Device(), tmp_path)
+    monkeypatch.setattr("harness.measure.stretch_bytes", lambda *_: pytest.fail("read again"))
+    monkeypatch.setattr("harness.measure.model_bytes", lambda *_: pytest.fail("read again"))
+    assert len(measured(Device(), tmp_path)) == 12
 
 
 def test_half_a_piece_is_not_taken_for_a_whole_one(tmp_path: Path) -> None:
@@ -283,3 +334,19 @@ def test_models_and_inputs_are_brought_before_the_job_that_needs_them(tmp_path: 
             super().run(job, on_progress)
 
     assert len(measured(Strict(), tmp_path)) == 12
+
+
+# Several inputs.
+
+
+def test_a_job_lists_files_and_affines_in_the_order_of_the_files_own_inputs() -> None:
+    known = work()
+    images = known.dataset.test_inputs[0]
+    two = replace(known.dataset, test_inputs=(images, images), affines=(Affine(1.0), Affine(2.0)))
+    first, *others = known.variants
+    several = replace(known, dataset=two, variants=(replace(first, feeds=(1, 0)), *others))
+    specs = {job.case.variant: job.spec for job in round_jobs(several, several.cases)}
+    kept, swapped = specs[others[0].name], specs[first.name]
+    assert [affine["scale"] for affine in kept["affines"]] == [1.0, 2.0]
+    assert [affine["scale"] for affine in swapped["affines"]] == [2.0, 1.0]
+    assert swapped["inputs"] == kept["inputs"][::-1]

@@ -19,7 +19,7 @@ import pytest
 from rich.console import Console
 
 from harness.errors import ConfigError
-from harness.records import Case, Change, Comparison, Standing
+from harness.records import Case, Comparison, Standing
 from harness.report import FORMATS, render, write_report
 from harness.report.answers import agreement, sample_answers
 from harness.report.gallery import exhibits
@@ -35,7 +35,8 @@ from tests.synthetic import FAILED, SUSPECT, UNSUPPORTED, VARIANTS, pictures, sy
 COLUMNS = """experiment, run_id, target, board, emulated, runtime, runtime_version, threads, variant, status, reason,
 size_bytes, samples, baseline_accuracy, accuracy, accuracy_drop_pp, drop_low_pp, drop_high_pp, flips, flip_rate,
 max_abs_diff, latency_p50_us, latency_p90_us, latency_p99_us, latency_mean_us, speedup_vs_float32, speedup_low,
-speedup_high, load_ms, first_invoke_ms, peak_rss_bytes, model_rss_bytes"""
+speedup_high, load_ms, first_invoke_ms, peak_rss_bytes, model_rss_bytes, primary_metric, primary_value,
+primary_baseline"""
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 QUIET = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
@@ -215,20 +216,6 @@ def test_a_run_with_nothing_measured_still_reports(comparison: Comparison, tmp_p
     page = write_report(empty, pictures(), tmp_path).read_text()
     assert f"harness run --resume {empty.run.run_id}" in page
     assert "no device" in page and "nothing was measured" in page
-
-
-def test_a_regression_has_no_labels_to_show(comparison: Comparison) -> None:
-    run = dataclasses.replace(comparison.run, task="regression", labels=np.zeros(500), class_names=())
-    changes = tuple(c for c in comparison.changes if c.unit in ("us", "ms", "bytes"))
-    case = comparison.standings[0].case
-    changes += (Change(case, "mae", "", "lower", "keras", 0.5, 0.6),)
-    frame = comparison.samples[["variant", "target", "runtime", "sample", "max_abs_diff"]]
-    other = dataclasses.replace(
-        comparison, run=run, changes=changes, samples=frame, class_drops=comparison.class_drops.iloc[:0]
-    )
-    page = render(other, None, "html")
-    assert "no classification" in page and "Test sample 0" not in page
-    assert read(summary_csv(other))[0]["accuracy"] == ""
 
 
 # the page

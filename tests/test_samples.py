@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import jensenshannon
 
-from harness.samples import agreement, class_table, cosine, margins, sample_table, top1
+from harness.samples import agreement, class_table, cosine, doubt, explained, margins, sample_table, top1, variation
 from tests.made_runs import case, scores
 
 LABELS = np.random.default_rng(5).integers(0, 3, 40)
@@ -60,7 +60,7 @@ def test_distances_sample_by_sample(table, pair):
         assert row.l2 == pytest.approx(math.hypot(*gaps))
         product = sum(x * y for x, y in zip(p, q, strict=True))
         assert row.cosine == pytest.approx(product / math.hypot(*p) / math.hypot(*q))
-        assert row.js_divergence == pytest.approx(jensenshannon(p, q, base=2) ** 2, abs=1e-9)
+        assert row.js_divergence == pytest.approx(jensenshannon(p, q, base=2) ** 2, rel=1e-6, abs=1e-9)
 
 
 def test_margins_sample_by_sample(table, pair):
@@ -104,6 +104,42 @@ def test_margin_of_float16_scores_is_taken_in_float64():
 
 def test_cosine_of_a_row_of_zeros_is_unknown():
     assert np.isnan(cosine(np.zeros((1, 3)), np.ones((1, 3)))).all()
+
+
+def test_explained_variation_is_the_coefficient_of_determination():
+    random = np.random.default_rng(2)
+    wanted = random.normal(size=(50, 3, 2)) * [[[1], [10], [100]]] + 7
+    given = wanted + random.normal(size=wanted.shape)
+    columns = [(wanted[:, i, j], given[:, i, j]) for i in range(3) for j in range(2)]
+    error = sum(sum((g - w) ** 2 for w, g in zip(*c, strict=True)) for c in columns)
+    spread = sum(sum((w - c[0].mean()) ** 2 for w in c[0]) for c in columns)
+    assert variation(wanted) == pytest.approx(spread)
+    assert explained(error, variation(wanted)) == pytest.approx(1 - error / spread)
+
+
+def test_a_constant_explains_nothing_and_only_itself():
+    assert explained(8.0, 8.0) == 0
+    assert explained(0.0, 0.0) == 1
+    assert explained(0.1, 0.0) == -math.inf
+
+
+@pytest.mark.parametrize(
+    ("of_classes", "expected", "given", "told"),
+    [
+        (True, [[0.9, 0.1], [0.2, 0.8]], [[0.6, 0.4], [0.4, 0.6]], ""),
+        (True, [[0.9, 0.1], [0.2, 0.8]], [[0.6, 0.4], [0.6, 0.4]], "agrees with Keras on 50.0% of 2 samples"),
+        (True, [[0.9], [0.2]], [[0.6], [0.4]], ""),  # one column: a probability, so ½ decides
+        (True, [[0.9], [0.2]], [[0.6], [0.7]], "agrees with Keras on 50.0% of 2 samples"),
+        (True, [[4.0], [-2.0]], [[0.3], [-0.1]], ""),  # a logit, so 0 decides
+        (True, [[0.9, 0.1]], [[np.nan, 0.1]], "1 of 2 samples have outputs that are not finite"),
+        (False, [[1.0], [2.0], [3.0]], [[1.1], [2.0], [2.9]], ""),
+        (False, [[1.0], [2.0], [3.0]], [[3.0], [2.0], [1.0]], "explains 0.0% of the variation in Keras' output"),
+    ],
+)
+def test_doubt_depends_on_what_the_numbers_are(of_classes, expected, given, told):
+    found = doubt(np.array(expected), np.array(given), of_classes, "Keras", "2 samples")
+    assert found.startswith(told)
+    assert bool(found) == bool(told)
 
 
 def test_class_drops_count_each_class_by_itself(table):

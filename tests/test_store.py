@@ -14,12 +14,14 @@ import pytest
 from harness.dataset import Dataset
 from harness.errors import StoreError
 from harness.records import Environment, Round, Shard, TargetRecord
+from harness.run_arrays import read_baseline
 from harness.store import (
     SCHEMA_VERSION,
     Header,
     Record,
     Store,
     absolute_variants,
+    check_unchanged,
     load,
     new_run_id,
     read_dataset,
@@ -85,26 +87,54 @@ def flipped(whole: bytes) -> bytes:
     return whole[:middle] + bytes(255 - byte for byte in whole[middle : middle + 50]) + whole[middle + 50 :]
 
 
-@pytest.mark.parametrize("file", ["test.npz", "baseline.npy"])
+def schema_1(folder: Path) -> Path:
+    return copy_of_recording(folder)
+
+
+def schema_2(folder: Path) -> Path:
+    return opened(folder, "20250101-000000-0000").path
+
+
+ARRAYS = [(schema_1, "test.npz"), (schema_1, "baseline.npy")]
+ARRAYS += [(schema_2, name) for name in ("test/input-0.npy", "test/labels.npy", "baseline.npy")]
+
+
+def overwrite(path: Path, content: bytes) -> None:
+    path.unlink()  # it is read-only
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(("made", "file"), ARRAYS)
 @pytest.mark.parametrize(
     "damage", [lambda whole: b"", lambda whole: whole[: len(whole) // 2], lambda whole: b"hello", None],
     ids=["empty", "half", "text", "gone"],
 )  # fmt: skip
-def test_a_damaged_array_is_named(tmp_path: Path, file: str, damage: Callable[[bytes], bytes] | None) -> None:
-    path = copy_of_recording(tmp_path)
+def test_a_damaged_array_is_named(
+    tmp_path: Path, made: Callable[[Path], Path], file: str, damage: Callable[[bytes], bytes] | None
+) -> None:
+    path = made(tmp_path)
     if damage is None:
         (path / file).unlink()
     else:
-        (path / file).write_bytes(damage((path / file).read_bytes()))
+        overwrite(path / file, damage((path / file).read_bytes()))
     with pytest.raises(StoreError, match=file.replace(".", r"\.")):
         load(path)
 
 
-def test_flipped_bits_in_the_test_set_are_noticed(tmp_path: Path) -> None:
+def test_flipped_bits_in_a_packed_test_set_are_noticed(tmp_path: Path) -> None:
     path = copy_of_recording(tmp_path)
     (path / "test.npz").write_bytes(flipped((path / "test.npz").read_bytes()))
     with pytest.raises(StoreError, match=r"test\.npz"):
         load(path)
+
+
+def test_a_run_does_not_go_on_with_another_test_set(tmp_path: Path) -> None:
+    record = opened(tmp_path, "20250101-000000-0000")
+    check_unchanged(record)
+    images = record.path / "test" / "input-0.npy"
+    overwrite(images, flipped(images.read_bytes()))
+    with pytest.raises(StoreError, match="not the test set"):
+        check_unchanged(record)
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
@@ -155,6 +185,26 @@ def test_a_run_keeps_what_it_was_opened_with(tmp_path: Path) -> None:
     assert (after.plan, after.cases) == (before.plan, before.cases)
     variants = json.loads((record.path / "run.json").read_text())["variants"]
     assert [v["path"] for v in variants] == ["variants/float32.tflite", "variants/int8.tflite"]
+
+
+def test_a_test_set_without_labels_stays_without(tmp_path: Path) -> None:
+    unlabelled = replace(read_dataset(RECORDED, header()), test_labels=None)
+    known = replace(header(), run_id="20250101-000000-0000", variants=())
+    record = Store(tmp_path).open(known, unlabelled, [np.zeros((500, 10), np.float32)])
+    assert load(record.path).labels is None
+    assert read_dataset(record.path, record.header).test_sha256 == unlabelled.test_sha256
+
+
+def test_a_runs_arrays_are_mapped_and_take_no_room_beside_a_run_of_the_same(tmp_path: Path) -> None:
+    """As where a reference is timed again beside a candidate."""
+    first = opened(tmp_path, "20250101-000000-0000")
+    dataset, baseline = read_dataset(first.path, first.header), read_baseline(first.path)
+    assert all(isinstance(array, np.memmap) for array in (*dataset.test_inputs, dataset.test_labels, *baseline))
+    known = replace(header(), run_id="20250102-000000-0000", variants=())
+    second = Store(tmp_path).open(known, dataset, baseline)
+    for name in ("test/input-0.npy", "test/labels.npy", "baseline.npy"):
+        assert (second.path / name).samefile(first.path / name)
+    assert second.header.schema_version == SCHEMA_VERSION
 
 
 def test_a_run_may_be_moved(tmp_path: Path) -> None:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness import variants
+from harness import experiment, variants
 from harness.errors import ConfigError
+from harness.models.feed import Feed
+from harness.records import Affine, Tensor
 
 NAMES = ["float32", "float16", "dynamic_range", "int8", "int8_float_io", "int16x8"]
+QUANTIZER = ["aeq_dynamic_int8", "aeq_dynamic_int4", "aeq_static_int8"]
 
 
 def test_every_recipe_is_registered_under_its_name_control_first():
-    assert list(variants.RECIPES) == NAMES
-    assert [recipe.name for recipe in variants.RECIPES.values()] == NAMES
+    assert [name for name, recipe in variants.RECIPES.items() if not recipe.package] == NAMES
+    assert [name for name, recipe in variants.RECIPES.items() if recipe.package] == QUANTIZER
+    assert [recipe.name for recipe in variants.RECIPES.values()] == NAMES + QUANTIZER
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", NAMES + QUANTIZER)
 def test_integer_activations_need_calibration_and_float_ones_do_not(name):
     recipe = variants.recipe(name)
     assert recipe.calibrated == recipe.expectation.activations.startswith("int")
@@ -44,11 +48,37 @@ def test_a_new_recipe_is_one_decorated_function(monkeypatch):
     )
 
 
-def test_calibration_is_fed_one_sample_at_a_time_every_input_beside_the_other():
-    first, second = np.arange(6).reshape(3, 2), np.arange(3)
-    fed = list(variants.samples((first, second)))
-    assert [[array.tolist() for array in sample] for sample in fed] == [
-        [[[0, 1]], [0]],
-        [[[2, 3]], [1]],
-        [[[4, 5]], [2]],
+def feed(name: str, index: int, dtype: str = "float32") -> Feed:
+    return Feed(Tensor(name, dtype, (1, 2)), index, Affine(scale=0.5, offset=1))
+
+
+def test_calibration_is_fed_one_sample_at_a_time_as_the_model_takes_it():
+    fed = list(variants.samples([feed("x", 0)], (np.arange(6).reshape(3, 2),)))
+    assert [[array.tolist() for array in sample] for sample in fed] == [[[[1, 1.5]]], [[[2, 2.5]]], [[[3, 3.5]]]]
+
+
+def test_several_inputs_are_fed_by_name_for_the_files_order_is_the_converters_own():
+    stored = (np.arange(6).reshape(3, 2), np.array([7, 8, 9]))
+    fed = list(variants.samples([feed("ids", 1, "int32"), feed("x", 0)], stored))
+    assert [{name: array.tolist() for name, array in sample.items()} for sample in fed] == [
+        {"ids": [7], "x": [[1, 1.5]]},
+        {"ids": [8], "x": [[2, 2.5]]},
+        {"ids": [9], "x": [[3, 3.5]]},
     ]
+
+
+def test_recipes_that_need_a_package_are_built_where_they_are_named():
+    plan = experiment.PLANS["none"]
+    assert experiment.builtin("digits", None, (), plan).variants == tuple(NAMES)
+    assert experiment.builtin("digits", None, ("*int8*",), plan).variants == ("int8", "int8_float_io")
+    assert experiment.builtin("digits", None, ("aeq_static_int8",), plan).variants == ("aeq_static_int8",)
+
+
+def test_the_converter_names_what_it_lacks():
+    error = """Some ops are not supported by the native TFLite runtime, you can enable TF Select.
+TF Select ops: MatrixDeterminant, Erf
+Custom ops: Betainc
+Details:"""
+    assert variants.ops_named("TF Select", error) == ["Erf", "MatrixDeterminant"]
+    assert variants.ops_named("Custom", error) == ["Betainc"]
+    assert variants.ops_named("Custom", "something else") == []

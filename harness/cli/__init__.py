@@ -7,7 +7,7 @@ import traceback
 
 import typer
 
-from harness.cli import aa, compare, devices, gate, results, run
+from harness.cli import aa, compare, devices, gate, init, results, run
 from harness.errors import HarnessError
 
 DEBUG = "--debug"
@@ -20,7 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     epilog="Errors are one line of what happened and one of what to do; --debug adds the traceback.",
 )
-for room in (run, results, compare, gate, devices, aa):
+for room in (run, results, compare, gate, devices, aa, init):
     for command in room.COMMANDS:
         app.command()(command)
 

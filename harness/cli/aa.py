@@ -75,10 +75,10 @@ def built(name: str, progress: Progress) -> Variant:
     """The variant of the built-in digits experiment, from the cache where it is there."""
     from harness.cache import Cache, cache_dir
     from harness.errors import ConfigError
-    from harness.experiment import experiment, plan_of
+    from harness.experiment import builtin, plan_of
     from harness.pipeline import build_only
 
-    chosen = experiment("digits", None, (name,), plan_of("none"))
+    chosen = builtin("digits", None, (name,), plan_of("none"))
     if len(chosen.variants) != 1:
         raise ConfigError(f"{name!r} names {len(chosen.variants)} variants", "name one of them")
     return build_only(chosen, Cache(cache_dir()), progress.say).variants[0]

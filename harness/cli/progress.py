@@ -15,6 +15,7 @@ from harness.measure import REPEATS
 from harness.policy import Policy
 from harness.records import Job, Round, Shard
 from harness.store import Record, read_dataset
+from harness.validity import AGAIN
 
 
 class Progress:
@@ -62,7 +63,7 @@ class Progress:
         self.record = record
         self.say(f"run {record.header.run_id} in {record.path}")
         if self.policy:
-            samples = len(read_dataset(record.path, record.header).test_labels)
+            samples = read_dataset(record.path, record.header).test_count
             for hopeless in too_few(self.policy, samples):
                 self.say(f"can never pass: {hopeless}")
 
@@ -73,7 +74,8 @@ class Progress:
             if total
         }
         if not sys.stderr.isatty():
-            self.say(f"{target}: accuracy in {shards} jobs, then latency in {rounds}")
+            accuracy = f"accuracy in {shards} jobs, then " if shards else ""
+            self.say(f"{target}: {accuracy}latency in {rounds} jobs")
 
     def job(self, job: Job) -> None:
         self.current = job
@@ -85,7 +87,7 @@ class Progress:
             self.bars.update(self.tasks[self.current.kind], now=f"{case.variant} on {case.runtime} {done}/{of}")
 
     def done(self, piece: Round | Shard) -> None:
-        if self.current and (piece.status != "invalid" or self.current.attempt == REPEATS):
+        if self.current and (piece.status not in AGAIN or self.current.attempt == REPEATS):
             task = self.tasks[self.current.kind]
             self.bars.update(task, advance=1, now="")
             if self.bars.tasks[task].finished:

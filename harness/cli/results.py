@@ -9,6 +9,7 @@ import typer
 
 Reference = Annotated[str, typer.Argument(metavar="RUN", help="a run id, a path, or latest")]
 Results = Annotated[Path, typer.Option(help="where runs are kept")]
+FORMAT = "html, markdown, csv or pytest-benchmark, to --out or stdout; default: all files"
 
 
 def list_(results: Results = Path("results"), json: Annotated[bool, typer.Option("--json")] = False) -> None:
@@ -37,21 +38,21 @@ def list_(results: Results = Path("results"), json: Annotated[bool, typer.Option
 
 def report(
     run: Reference,
-    format: Annotated[
-        str | None, typer.Option(help="html, markdown or csv, to --out or stdout; default: all files")
-    ] = None,
+    format: Annotated[str | None, typer.Option(help=FORMAT)] = None,
     out: Annotated[Path | None, typer.Option(help="a file for --format, else a folder; default: the run's own")] = None,
     results: Results = Path("results"),
 ) -> None:
     """Derive the tables and the report of a run again."""
     from harness import report as reporting
     from harness.aa.result import of_run
+    from harness.cli.output import say
     from harness.compare import compare
+    from harness.report.picture import pictures_of
     from harness.store import Store, write_atomically
     from harness.tables import write_tables
 
     comparison = compare(Store(results).load(run))
-    pictures, aa = comparison.run.inputs[0], of_run(results, comparison.run)
+    pictures, aa = pictures_of(comparison.run.inputs), of_run(results, comparison.run)
     if format is None:
         folder = out or comparison.run.path
         folder.mkdir(parents=True, exist_ok=True)
@@ -59,6 +60,8 @@ def report(
         print(reporting.write_report(comparison, pictures, folder, aa))
         return
     text = reporting.render(comparison, pictures, format, aa)
+    for note in reporting.left_out(comparison, format):
+        say(note)
     if out is None:
         print(text, end="")
     else:
@@ -75,14 +78,15 @@ def show(
     from harness.cli.output import stdout
     from harness.compare import compare
     from harness.errors import ConfigError
+    from harness.report.picture import pictures_of
     from harness.report.sample import sample_figure, sample_text
     from harness.store import Store, write_atomically
 
     comparison = compare(Store(results).load(run))
-    total = len(comparison.run.labels)
+    total = comparison.run.test_count
     if sample >= total:
         raise ConfigError(f"there is no sample {sample}", f"the test set of this run has samples 0 to {total - 1}")
-    pictures = comparison.run.inputs[0]
+    pictures = pictures_of(comparison.run.inputs)
     console = stdout()
     console.print(sample_text(comparison, pictures, sample))
     path = out or comparison.run.path / "plots" / f"sample-{sample}.png"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,10 +14,12 @@ if TYPE_CHECKING:
     from harness.experiment import Experiment
     from harness.pipeline import Request
     from harness.policy import Policy
-    from harness.records import Comparison, Plan
+    from harness.records import Comparison
     from harness.store import Store
 
-Name = Annotated[str | None, typer.Argument(metavar="[EXPERIMENT]", help="mnist (the default) or digits")]
+Name = Annotated[
+    str | None, typer.Argument(metavar="[EXPERIMENT]", help="mnist (the default), digits, or an experiment.toml")
+]
 Variants = Annotated[
     list[str] | None, typer.Option("-v", "--variant", metavar="NAME|GLOB", help="default: all of them")
 ]
@@ -36,7 +39,9 @@ def run(
         list[str] | None, typer.Option(metavar="NAME", help="default: the target's" + REPEATABLE)
     ] = None,
     threads: Annotated[list[int] | None, typer.Option(min=1, help="default: the target's" + REPEATABLE)] = None,
-    plan: Annotated[str, typer.Option(help="none (accuracy alone), quick, standard or strict")] = "standard",
+    plan: Annotated[
+        str | None, typer.Option(help="none (accuracy alone), quick, standard or strict; default: the experiment's")
+    ] = None,
     rounds: Annotated[int | None, typer.Option(min=0, help="adjusts the plan: processes a case")] = None,
     min_runs: Annotated[
         int | None, typer.Option(min=1, help="adjusts the plan: timed invokes a round, at least")
@@ -54,7 +59,8 @@ def run(
     tune: Annotated[bool, typer.Option("--tune", help="set the devices' governor, put it back")] = False,
     policy: Annotated[Path | None, typer.Option(help="judge the run by this policy.toml at the end")] = None,
     reference: Annotated[
-        str | None, typer.Option(metavar="RUN", help="what the policy's rules against a reference stand against")
+        list[str] | None,
+        typer.Option(metavar="RUN", help="what the policy's rules against a reference stand against" + REPEATABLE),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="print the rows of summary.csv as JSON")] = False,
     digits_if_no_mnist: Annotated[bool, typer.Option("--digits-if-no-mnist", hidden=True)] = False,
@@ -66,23 +72,27 @@ def run(
     from harness.cache import Cache, cache_dir
     from harness.cli.gate import policy_of
     from harness.cli.progress import Progress
-    from harness.experiment import plan_of
-    from harness.store import Store
+    from harness.experiment import adjust
+    from harness.metrics.fitting import named
+    from harness.store import Store, read_header
 
     store = Store(results)
-    rules = policy_of(policy) if policy else None
-    with Progress(rules) as progress:
+    with Progress() as progress:
         if resume is not None:
+            progress.policy = policy_of(policy, read_header(store.find(resume)).scoring) if policy else None
             comparison = pipeline.resume(resume, store, progress)
         else:
-            chosen = plan_of(plan, rounds=rounds, min_runs=min_runs, min_s=min_s, warmup_s=warmup_s)
             name = experiment or default_experiment(data, digits_if_no_mnist, progress)
-            request = requested(name, data, variant, chosen, target, targets_dir, runtime, threads)
+            chosen = experiment_of(name, data, variant, plan, fresh)
+            progress.policy = policy_of(policy, named(chosen.scoring)) if policy else None
+            adjusted = adjust(chosen.plan, rounds=rounds, min_runs=min_runs, min_s=min_s, warmup_s=warmup_s)
+            request = requested(replace(chosen, plan=adjusted), target, targets_dir, runtime, threads)
             comparison = pipeline.run(
                 replace(request, setup=setup, tune=tune), store, Cache(cache_dir(), fresh), progress
             )
     present(comparison, json)
-    passed = judged(comparison, rules, reference, store, quiet=json) if rules else True
+    rules = progress.policy
+    passed = judged(comparison, rules, reference or (), store, quiet=json) if rules else True
     raise typer.Exit(exit_code(comparison) or int(not passed))
 
 
@@ -98,10 +108,9 @@ def build(
     from harness.cache import Cache, cache_dir
     from harness.cli.output import print_json, say, stdout
     from harness.cli.tables import variants_table
-    from harness.experiment import plan_of
     from harness.pipeline import build_only
 
-    chosen = experiment_of(experiment or "mnist", data, variant, plan_of("none"))
+    chosen = experiment_of(experiment or "mnist", data, variant, "none", fresh)
     built = build_only(chosen, Cache(cache_dir(), fresh), say)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
@@ -135,17 +144,26 @@ def default_experiment(data: Path | None, digits_if_no_mnist: bool, progress: Pr
     return "mnist"
 
 
-def experiment_of(name: str, data: Path | None, variants: list[str] | None, plan: Plan) -> Experiment:
-    from harness.experiment import experiment
+def experiment_of(
+    name: str, data: Path | None, variants: list[str] | None, plan: str | None, fresh: bool = False
+) -> Experiment:
+    """A built-in one by its name, or the user's own by its file. Raises ConfigError."""
+    from harness.errors import ConfigError
+    from harness.experiment import builtin, chosen, plan_of
+    from harness.workloads import WORKLOADS
 
-    return experiment(name, data, tuple(variants or ()), plan)
+    if name in WORKLOADS or not (name.endswith(".toml") or Path(name).exists()):
+        return builtin(name, data, tuple(variants or ()), plan_of(plan or "standard"))
+    from harness.experiment_file import read_experiment
+
+    if data is not None:
+        raise ConfigError("--data is for the built-in experiments", f"{name} says where its data lies, under [data]")
+    path = Path(name) / "experiment.toml" if Path(name).is_dir() else Path(name)
+    return chosen(read_experiment(path, plan_of(plan) if plan else None, fresh), tuple(variants or ()))
 
 
 def requested(
-    name: str,
-    data: Path | None,
-    variants: list[str] | None,
-    plan: Plan,
+    experiment: Experiment,
     targets: list[str] | None,
     targets_dir: Path,
     runtimes: list[str] | None,
@@ -157,7 +175,7 @@ def requested(
 
     chosen = select_targets(tuple(targets or ()), targets_dir)
     return Request(
-        experiment_of(name, data, variants, plan),
+        experiment,
         chosen,
         check_runtimes(runtimes or []),
         tuple(sorted(set(threads or []))),
@@ -179,11 +197,11 @@ def present(comparison: Comparison, as_json: bool) -> None:
     console.print(f"report: {comparison.run.path / 'report.html'}", soft_wrap=True)
 
 
-def judged(comparison: Comparison, rules: Policy, reference: str | None, store: Store, quiet: bool) -> bool:
+def judged(comparison: Comparison, rules: Policy, references: Sequence[str], store: Store, quiet: bool) -> bool:
     """Whether the run passes the policy; the verdict is shown, unless quiet, and kept with the run as verdict.json."""
     from harness.cli import gate
 
-    verdict = gate.decide(comparison, rules, reference, store)
+    verdict = gate.decide(comparison, rules, references, store)
     if not quiet:
         gate.present(verdict)
     gate.write(verdict, comparison)

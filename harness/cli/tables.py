@@ -12,12 +12,13 @@ from rich.table import Table
 
 from harness.provision.doctor import Finding
 from harness.records import Comparison, Target, Variant
+from harness.remeasure import CANDIDATE
 from harness.report.tables import Heading, Line, tables
 from harness.report.tables import Table as Summary
 from harness.store import Header
 
 # Left to the report, in this order, until the rest fits the terminal. Status goes early where every row is ok.
-DISPENSABLE = ("Peak RSS", "Model RSS", "p90", "Flips", "Status", "Size", "Speed-up", "p50", "Accuracy")
+DISPENSABLE = ("Peak RSS", "Model RSS", "p90", "max |Δ|", "Flips", "Status", "Size", "Speed-up", "p50", "Accuracy")
 LEVEL_STYLES = {"ok": "green", "note": "yellow", "problem": "red"}
 STYLES = {"suspect": "yellow", "failed": "red", "invalid": "red", "unsupported": "dim"}
 
@@ -33,7 +34,7 @@ def summary_tables(comparison: Comparison, console: Console) -> Iterator[Table]:
     """The report's summary, one table a target, as wide as the console allows: no number is ever cut."""
     for summary in tables(comparison):
         run = comparison.run
-        title = f"{run.experiment} on {summary.target}, {run.plan.profile} plan, {len(run.labels):,} samples"
+        title = f"{run.experiment} on {summary.target}, {run.plan.profile} plan, {run.test_count:,} samples"
         if summary.emulated:
             title += " (emulated: no latency claim)"
         left_out = [heading for heading in DISPENSABLE if heading != "Status" or all_ok(summary)]
@@ -49,7 +50,7 @@ def summary_table(summary: Summary, title: str, left_out: Sequence[str]) -> Tabl
         add_column(table, summary.headings[n])
     for line in summary.lines:
         table.add_row(*(one_cell(line, n) for n in shown), style=STYLES.get(line.status))
-    table.caption = "\n".join(dict.fromkeys(reasons(summary.lines))) or None
+    table.caption = escape("\n".join(dict.fromkeys(reasons(summary.lines)))) or None
     table.caption_justify = "left"
     return table
 
@@ -87,7 +88,7 @@ def variants_table(variants: Sequence[Variant]) -> Table:
     for v in variants:
         size = f"{v.size_bytes / 1000:.1f}" if v.size_bytes is not None else ""
         ends = (", ".join(t.dtype for t in tensors) for tensors in (v.inputs, v.outputs))
-        table.add_row(v.name, v.status, size, *ends, v.reason, style=STYLES.get(v.status))
+        table.add_row(v.name, v.status, size, *ends, escape(v.reason), style=STYLES.get(v.status))
     return table
 
 
@@ -99,6 +100,8 @@ def runs_table(headers: Sequence[Header]) -> Table:
         created = datetime.fromisoformat(str(header.provenance["created"])).astimezone()
         names = ", ".join(record.target.name for record in header.targets)
         state = "finished" if header.finished else "unfinished"
+        if not header.plan.accuracy:
+            state += f", beside {header.provenance.get(CANDIDATE)}"
         table.add_row(
             header.run_id, header.experiment, header.plan.profile, names, f"{created:%Y-%m-%d %H:%M}", state,
             style=None if header.finished else "yellow",

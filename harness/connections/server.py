@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import getpass
 import hashlib
+import io
 import json
 import os
 import re
@@ -13,7 +14,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,9 @@ from harness.connections.said import harmless
 from harness.errors import JobFailed, TargetBusy, TargetUnreachable
 from harness.records import Blob, Environment, Job, Target
 
-HEARTBEAT_S = 5.0
+HEARTBEAT_S = 5.0  # of both sides
+SILENCE_S = 30.0
+CHUNK_BYTES = 1 << 16
 FILES_LIMIT_BYTES = 1 << 30  # of one job
 MESSAGE_LIMIT_BYTES = 1 << 20
 RESULT_FILE = re.compile(r"(result|state)\.json|latencies\.npy|stderr\.txt|outputs/\d{1,3}\.npy")
@@ -45,8 +48,9 @@ class ServerConnection:
     def __init__(self, target: Target, run_id: str, argv: Sequence[str], workdir: str, tune: bool = False) -> None:
         self.target = target
         self.bytes_sent = {"blobs": 0, "jobs": 0}
-        self._there: set[str] = set()  # blobs that the device is known to have
         self._writing = threading.Lock()
+        self._waiting_since: float | None = None  # when the device last moved while we wait for it
+        self._silent = False
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (closed in close)
         # A session of its own: Ctrl-C is the host's to handle, and the server ends with its stdin.
         self._process = subprocess.Popen(
@@ -62,22 +66,20 @@ class ServerConnection:
         threading.Thread(target=self._beat, daemon=True).start()
 
     def send(self, blobs: Iterable[Blob]) -> None:
-        by_hash = {blob.sha256: blob for blob in blobs if blob.sha256 not in self._there}
-        if not by_hash:
-            return
-        self._say({"op": "missing", "sha256": list(by_hash)})
+        by_hash = {blob.sha256: blob for blob in blobs}
+        self._say({"op": "missing", "sha256": list(by_hash)})  # each time: a device drops what it did not use for long
         missing = set(self._hear("missing")["sha256"])
         for sha256, blob in by_hash.items():
             if sha256 in missing:
                 self._give(blob)
-        self._there |= set(by_hash)
 
     def _give(self, blob: Blob) -> None:
+        data = blob.read()
         try:
-            self._say({"op": "blob", "sha256": blob.sha256, "size": len(blob.data)}, blob.data)
+            self._say({"op": "blob", "sha256": blob.sha256, "size": len(data)}, data)
         except TargetUnreachable:
             self._hear()  # raises what the server said before it went, such as that its disk is full
-        self.bytes_sent["blobs"] += len(blob.data)
+        self.bytes_sent["blobs"] += len(data)
 
     def run(self, job: Job, on_progress: OnProgress) -> int | None:
         blobs = {name: blob.sha256 for name, blob in job.blobs.items()}
@@ -96,15 +98,7 @@ class ServerConnection:
         self._say({"op": "fetch", "job_id": job.id})
         left = FILES_LIMIT_BYTES
         while (answer := self._hear("file", "sent"))["event"] == "file":
-            data = self._read(answer["size"], left)
-            left -= max(1, len(data))
-            if not RESULT_FILE.fullmatch(answer["name"]) or hashlib.sha256(data).hexdigest() != answer["sha256"]:
-                raise TargetUnreachable(
-                    f"{self.target.name} sent a damaged file for job {job.id}", "resume the run to fetch it again"
-                )
-            path = folder / answer["name"]
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data)
+            left -= max(1, self._take(answer, job, folder, left))
         self._say({"op": "fetched", "job_id": job.id})
 
     def close(self) -> None:
@@ -122,35 +116,53 @@ class ServerConnection:
         self._stderr.close()
 
     def _beat(self) -> None:
+        """A sign of life to the device now and then; and the end, where none comes from it while we wait."""
         while not self._closed.wait(HEARTBEAT_S):
-            with contextlib.suppress(TargetUnreachable):
-                self._say({"op": "alive"})
+            since = self._waiting_since
+            if since is not None and time.monotonic() - since > SILENCE_S:
+                self._silent = True
+                self._process.kill()  # whoever waits for it meets its end
+            if self._writing.acquire(blocking=False):  # else it hears from us anyway
+                try:
+                    self._write({"op": "alive"})
+                except (OSError, ValueError):
+                    return
+                finally:
+                    self._writing.release()
+
+    @contextlib.contextmanager
+    def _waiting(self) -> Iterator[None]:
+        self._waiting_since = time.monotonic()
+        try:
+            yield
+        finally:
+            self._waiting_since = None
 
     def _say(self, message: dict[str, Any], data: bytes = b"") -> int:
-        line = json.dumps(message).encode() + b"\n"
         try:
-            with self._writing:
-                assert self._process.stdin
-                self._process.stdin.write(line)
-                self._process.stdin.write(data)
-                self._process.stdin.flush()
+            with self._writing, self._waiting():
+                return self._write(message, data)
         except (OSError, ValueError) as error:
             raise self.lost() from error
+
+    def _write(self, message: dict[str, Any], data: bytes = b"") -> int:
+        assert self._process.stdin
+        line = json.dumps(message).encode() + b"\n"
+        self._process.stdin.write(line)
+        for first in range(0, len(data), CHUNK_BYTES):
+            self._process.stdin.write(memoryview(data)[first : first + CHUNK_BYTES])
+            self._moved()
+        self._process.stdin.flush()
         return len(line)
 
+    def _moved(self) -> None:
+        self._waiting_since = time.monotonic()
+
     def _hear(self, *events: str) -> dict[str, Any]:
-        """The next message, which must be one of these events."""
-        assert self._process.stdout
-        line = self._process.stdout.readline(MESSAGE_LIMIT_BYTES)
-        if not line.endswith(b"\n"):
-            raise self.lost()
-        try:
-            message = checked(harmless(json.loads(line)))
-        except (ValueError, KeyError, TypeError) as error:
-            said = line[:200].decode(errors="replace").strip()
-            raise TargetUnreachable(
-                f"{self.target.name} answered {said!r}", "what was measured is kept; resume"
-            ) from error
+        """The next message, which must be one of these events; signs of life are none."""
+        with self._waiting():
+            while (message := self._message())["event"] == "alive":
+                self._moved()
         event = message["event"]
         if event == "busy":
             raise TargetBusy(f"{self.target.name} is held by {message['holder']}", "wait until that run is over")
@@ -160,17 +172,58 @@ class ServerConnection:
             raise TargetUnreachable(f"{self.target.name} answered {event!r} out of turn", "resume the run")
         return message
 
-    def _read(self, size: int, limit: int) -> bytes:
+    def _message(self) -> dict[str, Any]:
+        assert self._process.stdout
+        line = self._process.stdout.readline(MESSAGE_LIMIT_BYTES)
+        if not line.endswith(b"\n"):
+            raise self.lost()
+        try:
+            return checked(harmless(json.loads(line)))
+        except (ValueError, KeyError, TypeError) as error:
+            said = line[:200].decode(errors="replace").strip()
+            raise TargetUnreachable(
+                f"{self.target.name} answered {said!r}", "what was measured is kept; resume"
+            ) from error
+
+    def _take(self, answer: dict[str, Any], job: Job, folder: Path, limit: int) -> int:
+        """Writes the file that follows its announcement, checked, and returns its size."""
+        damaged = TargetUnreachable(
+            f"{self.target.name} sent a damaged file for job {job.id}", "resume the run to fetch it again"
+        )
+        name, size = answer["name"], answer["size"]
         if not 0 <= size <= limit:
             raise TargetUnreachable(f"{self.target.name} announced a file of {size} bytes", "resume the run")
-        assert self._process.stdout
-        data = self._process.stdout.read(size)
-        if len(data) != size:
-            raise self.lost()
-        return data
+        if not RESULT_FILE.fullmatch(name):
+            raise damaged
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        digest = hashlib.sha256()
+        with path.open("wb") as file:
+            for chunk in self._read(size):
+                digest.update(chunk)
+                file.write(chunk)
+        if digest.hexdigest() != answer["sha256"]:
+            path.unlink()
+            raise damaged
+        return size
+
+    def _read(self, size: int) -> Iterator[bytes]:
+        """So many bytes, as they come."""
+        assert isinstance(self._process.stdout, io.BufferedReader)
+        with self._waiting():
+            while size:
+                chunk = self._process.stdout.read1(min(size, CHUNK_BYTES))
+                if not chunk:
+                    raise self.lost()
+                self._moved()
+                size -= len(chunk)
+                yield chunk
 
     def lost(self) -> TargetUnreachable:
         """The error to raise when the server is gone before its time."""
+        if self._silent:
+            what = f"{self.target.name} said nothing for {SILENCE_S:g} s"
+            return TargetUnreachable(what, "what was measured is kept; switch it off and on where it hangs, and resume")
         code, said = self.ended()
         why = said.strip().splitlines()[-1] if said.strip() else f"its server ended with exit code {code}"
         return TargetUnreachable(f"lost {self.target.name}: {why}", "what was measured is kept; resume the run")

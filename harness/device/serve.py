@@ -6,11 +6,13 @@ A message may carry bytes: it then holds "size" and "sha256", and so many bytes 
 host   → hello {workdir, run_id, who, tune} · missing {sha256: […]} · blob {sha256, size}+bytes
          job {job_id, job, blobs, limit_s} · fetch {job_id} · fetched {job_id} · alive
 device → ready {environment} · busy {holder} · missing {sha256: […]} · cooling {job_id, temperature_c}
-         begin {job_id} · progress {job_id, done, of} · end {job_id} · done {job_id}
+         begin {job_id} · progress {job_id, done, of} · end {job_id} · done {job_id} · alive
          file {job_id, name, size, sha256}+bytes · sent {job_id} · error {what}
 
 The server ends with its stdin, or when nothing was heard for 30 s: a broken link leaves nothing running.
-Finished jobs stay spooled in workdir/spool/<run>/<job> until the host has them, so that a resumed run finds them.
+Finished jobs stay spooled in workdir/spool/<run>/<job> until the host has them, so that a resumed run finds them; what
+no run came back for in 14 days goes. Blobs stay in workdir/blobs; where they would take over 512 MiB, or half of the
+disk that is left to them, those that were not used for longest make room for a new one (disk.py).
 """
 
 import contextlib
@@ -19,6 +21,7 @@ import json
 import os
 import queue
 import re
+import select
 import selectors
 import shutil
 import signal
@@ -28,8 +31,10 @@ import threading
 import time
 
 from . import engines, lock, sensors, tune
+from .disk import Blobs, drop_old_spools
 
 SILENCE_S = 30
+HEARTBEAT_S = 5
 END_S = 5  # for what is under way when the host is gone
 CHUNK = 1 << 20
 NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -51,6 +56,16 @@ class Channel:
             if data is not None:
                 shutil.copyfileobj(data, self.output, CHUNK)
             self.output.flush()
+
+    def beat(self):
+        """A sign of life, where nothing else is being said and there is room for it: this never waits."""
+        if not self.lock.acquire(blocking=False):
+            return
+        with contextlib.suppress(OSError):  # the listening thread sees it, too
+            if select.select([], [self.output], [], 0)[1]:
+                self.output.write(b'{"event": "alive"}\n')
+                self.output.flush()
+        self.lock.release()
 
     def messages(self):
         for line in self.input:
@@ -75,10 +90,10 @@ class Server:
     def __init__(self, channel, hello):
         self.channel = channel
         workdir = os.path.abspath(hello["workdir"])
-        self.blobs = os.path.join(workdir, "blobs")
+        self.blobs = Blobs(os.path.join(workdir, "blobs"))
         self.spool = os.path.join(workdir, "spool", checked(hello["run_id"]))
-        os.makedirs(self.blobs, exist_ok=True)
         os.makedirs(self.spool, exist_ok=True)
+        drop_old_spools(self.spool)
         self.jobs = queue.Queue()
         self.heard = time.monotonic()
         self.ended = threading.Event()
@@ -99,36 +114,22 @@ class Server:
     def take(self, message):
         op = message["op"]
         if op == "missing":
-            have = set(os.listdir(self.blobs))
-            self.channel.say("missing", sha256=[name for name in message["sha256"] if name not in have])
+            self.channel.say("missing", sha256=self.blobs.missing(message["sha256"]))
         elif op == "blob":
-            self.receive(checked(message["sha256"]), message["size"])
+            self.blobs.receive(checked(message["sha256"]), message["size"], self.chunks(message["size"]))
         elif op in ("job", "fetch", "fetched"):
             checked(message["job_id"])
             self.jobs.put(message)
 
-    def receive(self, name, size):
-        path = os.path.join(self.blobs, name)
-        try:
-            self.write(path + ".part", name, size)
-            os.replace(path + ".part", path)
-        finally:
-            with contextlib.suppress(OSError):  # a disk that is full of it gets its room back
-                os.remove(path + ".part")
-
-    def write(self, path, name, size):
-        digest, left = hashlib.sha256(), size
-        with open(path, "wb") as file:
-            while left:
-                chunk = self.channel.input.read(min(left, CHUNK))
-                if not chunk:
-                    raise EOFError("the link broke inside a transfer")
-                self.heard = time.monotonic()
-                left -= len(chunk)
-                digest.update(chunk)
-                file.write(chunk)
-        if digest.hexdigest() != name:
-            raise ValueError("blob %s arrived damaged" % name)
+    def chunks(self, size):
+        """So many bytes of what the host sends, as they come."""
+        while size > 0:
+            chunk = self.channel.input.read1(min(size, CHUNK))
+            if not chunk:
+                raise EOFError("the link broke inside a transfer")
+            self.heard = time.monotonic()
+            size -= len(chunk)
+            yield chunk
 
     # The working thread: one message after the other.
 
@@ -140,6 +141,7 @@ class Server:
     def job(self, message):
         folder = os.path.join(self.spool, message["job_id"])
         spec = json.dumps({"job": message["job"], "blobs": message["blobs"]}, sort_keys=True)
+        self.blobs.running = set(message["blobs"].values())
         if not (os.path.exists(os.path.join(folder, "state.json")) and sensors.read(folder + "/spec.json") == spec):
             self.lay(folder, message, spec)
             self.measure(folder, message)
@@ -152,7 +154,7 @@ class Server:
         for name, blob in message["blobs"].items():
             if os.path.isabs(name) or ".." in name.split("/"):
                 raise ValueError("not a job file: %r" % name)
-            os.symlink(os.path.join(self.blobs, checked(blob)), os.path.join(folder, name))
+            os.symlink(self.blobs.path(checked(blob)), os.path.join(folder, name))
         for name, text in (("job.json", json.dumps(message["job"])), ("spec.json", spec)):
             with open(os.path.join(folder, name), "w") as file:
                 file.write(text)
@@ -254,9 +256,16 @@ class Server:
 
 
 def watch(server):
-    """Ends a server whose host is gone or silent, also one that waits for a message or is stuck in a write to it."""
+    """Ends a server whose host is gone or silent, also one that waits for a message or is stuck in a write to it.
+
+    Tells the host that there is a server, so that it need not wait for one that hangs.
+    """
+    seconds = 0
     while not server.ended.wait(1):
         server.silent()
+        seconds += 1
+        if seconds % HEARTBEAT_S == 0:
+            server.channel.beat()
     server.jobs.put(None)
     time.sleep(END_S)
     os._exit(1)

@@ -1,11 +1,18 @@
 """What is measured of a case, each metric once: name, unit, which way is better, against what, how.
 
-A metric is a function from an Observation to an Estimate; compare.py calls them all, and report and gate read the rows.
-To add one, write its function in the module it belongs to.
+    registry.py   a metric is a function from an Observation to an Estimate; compare.py calls those that fit the task
+    latency.py, process.py, outputs.py   the metrics
+    scores.py     metrics of labels and outputs whose limits come from resampling, a user's own among them
+    fitting.py    which of those a run asks for, and whether they fit its data; scoring.py: what they find
+
+To add one, write its function in the module it belongs to; report and gate read the rows.
 """
 
 from harness.metrics import latency, outputs, process
 from harness.metrics.process import anonymous_growth
 from harness.metrics.registry import METRICS, Estimate, Metric, Observation
+from harness.metrics.scores import scored
 
-__all__ = ["METRICS", "Estimate", "Metric", "Observation", "anonymous_growth", "latency", "outputs", "process"]
+__all__ = [
+    "METRICS", "Estimate", "Metric", "Observation", "anonymous_growth", "latency", "outputs", "process", "scored",
+]  # fmt: skip

@@ -7,16 +7,20 @@ import pandas as pd
 
 from harness import stats
 from harness.metrics.registry import Estimate, Observation, metric, of_scores, per_sample
+from harness.samples import apart, top1
+from harness.scored import OF_CLASSES, probabilities, row_by_row
+
+LABELLED = ("classification",)
 
 
-@metric("accuracy", unit="fraction", better="higher", against="keras")
+@metric("accuracy", unit="fraction", better="higher", against="keras", tasks=LABELLED)
 @per_sample
 def accuracy(o: Observation, samples: pd.DataFrame) -> Estimate:
     method = f"top-1 of {len(samples)} samples at batch 1"
     return Estimate(float(samples.correct.mean()), float(samples.baseline_correct.mean()), method=method)
 
 
-@metric("accuracy_drop", unit="pp", better="lower", against="keras")
+@metric("accuracy_drop", unit="pp", better="lower", against="keras", tasks=LABELLED)
 @per_sample
 def accuracy_drop(o: Observation, samples: pd.DataFrame) -> Estimate:
     """(b − c) / n in percentage points; positive is bad. Its baseline is Keras' own drop: none."""
@@ -34,37 +38,46 @@ def discordant(samples: pd.DataFrame) -> tuple[int, int]:
     return int(lost.sum()), int(won.sum())
 
 
-@metric("mcnemar_p", unit="probability", against="keras")
+@metric("mcnemar_p", unit="probability", against="keras", tasks=LABELLED)
 @per_sample
 def mcnemar_p(o: Observation, samples: pd.DataFrame) -> Estimate:
     return Estimate(stats.mcnemar_exact(*discordant(samples)), method="McNemar exact; shown, never gated on")
 
 
-@metric("flips", unit="count", better="lower", against="keras")
+@metric("flips", unit="count", better="lower", against="keras", tasks=OF_CLASSES)
 @per_sample
 def flips(o: Observation, samples: pd.DataFrame) -> Estimate:
     return Estimate(float(samples.flip.sum()), 0.0, method="top-1 differs from Keras, right or wrong")
 
 
-@metric("flip_rate", unit="fraction", better="lower", against="keras")
+@metric("flip_rate", unit="fraction", better="lower", against="keras", tasks=OF_CLASSES)
 @per_sample
 def flip_rate(o: Observation, samples: pd.DataFrame) -> Estimate:
     return Estimate(float(samples.flip.mean()), 0.0, method="flips / samples")
 
 
+@metric("agreement", unit="fraction", better="higher", against="keras", tasks=OF_CLASSES)
+@per_sample
+def agreement(o: Observation, samples: pd.DataFrame) -> Estimate:
+    """Whose baseline agrees with itself everywhere. An answer that is none agrees with nothing."""
+    same, n = int((~samples.flip & (samples.prediction >= 0)).sum()), len(samples)
+    limits = stats.clopper_pearson(same, n, 0.90)
+    return Estimate(same / n, 1.0, limits.low, limits.high, f"same top-1 as Keras, {same} of {n}; Clopper–Pearson 90 %")
+
+
 @metric("max_abs_diff", unit="score", better="lower", against="keras")
 @of_scores
 def max_abs_diff(o: Observation, samples: pd.DataFrame) -> Estimate:
-    return Estimate(float(samples.max_abs_diff.max()), 0.0, method="largest |Δ| of any score of any sample")
+    return Estimate(float(samples.max_abs_diff.max()), 0.0, method="largest |Δ| of any output of any sample")
 
 
-@metric("js_p99", unit="bits", better="lower", against="keras")
+@metric("js_p99", unit="bits", better="lower", against="keras", tasks=OF_CLASSES)
 @of_scores
 def js_p99(o: Observation, samples: pd.DataFrame) -> Estimate:
     return Estimate(float(samples.js_divergence.quantile(0.99)), 0.0, method="Jensen–Shannon, p99 over samples")
 
 
-@metric("ties", unit="count", better="lower")
+@metric("ties", unit="count", better="lower", tasks=OF_CLASSES)
 @per_sample
 def ties(o: Observation, samples: pd.DataFrame) -> Estimate:
     return Estimate(float(samples.tie.sum()), method="samples whose two highest scores are equal; the first one counts")
@@ -74,14 +87,35 @@ def ties(o: Observation, samples: pd.DataFrame) -> Estimate:
 @of_scores
 def sqnr(o: Observation, samples: pd.DataFrame) -> Estimate:
     assert o.scores is not None
-    if np.array_equal(o.baseline, o.scores):
+    signal, noise = row_by_row(energy, o.baseline).sum(), row_by_row(noise_energy, o.baseline, o.scores).sum()
+    if noise == 0:
         return Estimate(method="outputs are equal: no noise")
-    return Estimate(stats.sqnr_db(o.baseline, o.scores), method="10·log10(Σx²/Σ(x−y)²) over all scores")
+    return Estimate(stats.ratio_db(signal, noise), method="10·log10(Σx²/Σ(x−y)²) over all outputs")
 
 
-@metric("ece", unit="fraction", better="lower", against="keras")
+def energy(rows: np.ndarray) -> np.ndarray:
+    return np.asarray(np.square(rows.reshape(len(rows), -1).astype(np.float64)).sum(axis=1))
+
+
+def noise_energy(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    return np.asarray(np.square(apart(one, other)).sum(axis=1))
+
+
+@metric("ece", unit="fraction", better="lower", against="keras", tasks=LABELLED)
 @of_scores
 def ece(o: Observation, samples: pd.DataFrame) -> Estimate:
-    assert o.scores is not None
-    calibration = [stats.expected_calibration_error(scores, o.labels) for scores in (o.scores, o.baseline)]
-    return Estimate(calibration[0], calibration[1], method="15 equal bins")
+    assert o.scores is not None and o.labels is not None
+    confident = confidence_of_logits if o.logits else confidence
+    own, keras = (
+        stats.calibration_error(row_by_row(confident, scores), row_by_row(top1, scores) == o.labels)
+        for scores in (o.scores, o.baseline)
+    )
+    return Estimate(own, keras, method="15 equal bins" + (" of the softmax" if o.logits else ""))
+
+
+def confidence(scores: np.ndarray) -> np.ndarray:
+    return np.asarray(scores.max(axis=1).astype(np.float64))
+
+
+def confidence_of_logits(scores: np.ndarray) -> np.ndarray:
+    return confidence(probabilities(scores))

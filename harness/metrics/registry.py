@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from harness.records import Case, Round, Variant
+from harness.scored import TASKS
 
 
 @dataclass(frozen=True)
@@ -28,19 +29,23 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Observation:
-    """All that is known of one case. scores, baseline: (samples, classes); samples: the case's rows of samples.parquet.
+    """All that is known of one case. scores, baseline: the scored output, (samples, classes) where it scores classes;
+    samples: the case's rows of samples.parquet.
 
-    scores and samples are None where no outputs could be had. control: the same case with the variant float32, or None.
+    scores and samples are None where no outputs could be had. labels: None where there are none. control: the same case
+    with the variant float32, or None. logits: the scores of classes are no probabilities.
     """
 
     case: Case
     variant: Variant
-    labels: np.ndarray
+    labels: np.ndarray | None
     baseline: np.ndarray
     scores: np.ndarray | None
     samples: pd.DataFrame | None
     rounds: tuple[Round, ...]
     control: Observation | None
+    logits: bool = False
+    task: str = "classification"
 
     @cached_property
     def invokes_ns(self) -> dict[int, np.ndarray]:
@@ -60,17 +65,20 @@ def invokes_ns(piece: Round) -> np.ndarray:
 
 def medians_ns(rounds: Iterable[Round]) -> dict[int, float]:
     """Round → its median ns an invoke, of the rounds that count."""
-    good = (r for r in rounds if r.status in ("valid", "flagged") and len(r.timings.get("timed", ())))
+    good = (r for r in rounds if r.counts and len(r.timings.get("timed", ())))
     return {r.index: float(np.median(invokes_ns(r))) for r in good}
 
 
 @dataclass(frozen=True)
 class Metric:
+    """tasks: those that it means something for; a run of another has no row of it."""
+
     name: str
     unit: str
     better: str
     against: str
     estimate: Callable[[Observation], Estimate]
+    tasks: tuple[str, ...] = TASKS
 
 
 METRICS: dict[str, Metric] = {}
@@ -81,11 +89,13 @@ NOT_FINITE = Estimate(method="some scores are not finite")
 NO_ROUNDS = Estimate(method="no rounds were timed")
 
 
-def metric(name: str, *, unit: str, better: str = "", against: str = "") -> Callable[[Function], Function]:
+def metric(
+    name: str, *, unit: str, better: str = "", against: str = "", tasks: tuple[str, ...] = TASKS
+) -> Callable[[Function], Function]:
     """Registers a metric. better: lower, higher or "" for neither. against: keras, float32 or "" for nothing."""
 
     def register(function: Function) -> Function:
-        METRICS[name] = Metric(name, unit, better, against, function)
+        METRICS[name] = Metric(name, unit, better, against, function, tasks)
         return function
 
     return register
@@ -98,7 +108,9 @@ def per_sample(function: Callable[[Observation, pd.DataFrame], Estimate]) -> Fun
 
 def of_scores(function: Callable[[Observation, pd.DataFrame], Estimate]) -> Function:
     """A metric of the scores themselves: empty, with the reason, where one is NaN or infinite."""
-    return per_sample(lambda o, samples: NOT_FINITE if (samples.prediction < 0).any() else function(o, samples))
+    return per_sample(
+        lambda o, samples: function(o, samples) if np.isfinite(samples.max_abs_diff).all() else NOT_FINITE
+    )
 
 
 def per_round(function: Function) -> Function:

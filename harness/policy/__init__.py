@@ -12,6 +12,7 @@ from pathlib import Path
 from harness.errors import ConfigError
 from harness.policy.file import parse_policy
 from harness.policy.rules import Gauge, Limit, Policy, Rule, gauges
+from harness.records import BY_DATA, Scoring
 
 __all__ = ["Gauge", "Limit", "Policy", "Rule", "default_policy", "gauges", "read_policy"]
 
@@ -23,10 +24,10 @@ def default_policy() -> Policy:
     return parse_policy(DEFAULT.read_text("utf-8"), "the default policy")
 
 
-def read_policy(path: Path) -> Policy:
-    """Raises ConfigError with the file, the line and the nearest right word."""
+def read_policy(path: Path, scoring: Scoring = BY_DATA) -> Policy:
+    """scoring: of the run, whose own metrics a rule may name. Raises ConfigError with file, line and nearest word."""
     try:
         text = path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}", "give a policy.toml, or none for the default") from error
-    return parse_policy(text, str(path))
+    return parse_policy(text, str(path), scoring)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import ConfigError
-from harness.policy.rules import PAIRINGS, Gauge, Limit, Policy, Rule, gauges
+from harness.metrics.scores import TOP_K, top_k
+from harness.policy.rules import PAIRINGS, Gauge, Limit, Policy, Rule, gauge_of, gauges
 from harness.policy.units import parse_limit
+from harness.records import BY_DATA, Scoring
+from harness.written import nearest
 
 KINDS = ("max", "min", "max_increase", "max_decrease")
 WANTED = {  # key → what must stand there
@@ -63,8 +64,8 @@ class Problem(ConfigError):
         self.key = key
 
 
-def parse_policy(text: str, source: str) -> Policy:
-    """Raises ConfigError; a policy without a rule is one, since it would let everything pass."""
+def parse_policy(text: str, source: str, scoring: Scoring = BY_DATA) -> Policy:
+    """Raises ConfigError; a policy without a rule is one, since it would let everything pass. scoring: of the run."""
     try:
         written = PolicyText.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
@@ -73,13 +74,14 @@ def parse_policy(text: str, source: str) -> Policy:
         raise not_valid(error, text, source) from error
     if not written.rule:
         raise ConfigError(f"{source} has no rules, so it would let everything pass", "write a [[rule]] with a metric")
-    rules = tuple(checked_rule(n, rule, text, source) for n, rule in enumerate(written.rule))
+    known = gauges(scoring)
+    rules = tuple(checked_rule(n, rule, text, source, known) for n, rule in enumerate(written.rule))
     return Policy(rules, written.mode, source)
 
 
-def checked_rule(index: int, written: RuleText, text: str, source: str) -> Rule:
+def checked_rule(index: int, written: RuleText, text: str, source: str, known: dict[str, Gauge]) -> Rule:
     try:
-        return rule_of(index + 1, written, line_of(text, index, ""))
+        return rule_of(index + 1, written, line_of(text, index, ""), known)
     except Problem as error:
         place = f"{source}:{line_of(text, index, error.key)}: rule {index + 1}"
         raise ConfigError(f"{place}: {error}", error.advice) from error
@@ -88,16 +90,17 @@ def checked_rule(index: int, written: RuleText, text: str, source: str) -> Rule:
 # --- one rule ------------------------------------------------------------------------------------------------------
 
 
-def rule_of(number: int, written: RuleText, line: int) -> Rule:
-    gauge = gauge_of(written.metric)
+def rule_of(number: int, written: RuleText, line: int, known: dict[str, Gauge]) -> Rule:
+    gauge = gauge_named(written.metric, known)
     limit = limit_of(gauge, written)
     chosen = written.model_dump(include={"confidence", "variant", "target", "runtime", "on_inconclusive"})
     against = against_of(gauge, limit, written.against)
     return Rule(number, gauge.name, limit, against=against, line=line, **chosen)
 
 
-def gauge_of(name: str) -> Gauge:
-    known = gauges()
+def gauge_named(name: str, known: dict[str, Gauge]) -> Gauge:
+    if found := TOP_K.fullmatch(name):
+        return gauge_of(top_k(int(found[1])))
     if name not in known:
         raise Problem("metric", f"there is no metric {name!r} to gate on", nearest(name, known, "the metrics are"))
     return known[name]
@@ -137,13 +140,13 @@ def against_of(gauge: Gauge, limit: Limit, written: str | None) -> str:
 
 def pairings(gauge: Gauge, moved: bool) -> tuple[str, ...]:
     """What a rule may stand against, the one that is meant without a word first."""
-    if gauge.paired and (moved or gauge.name != "accuracy"):
+    if gauge.paired and (moved or not gauge.alone):
         return PAIRINGS
     if moved and gauge.against == "float32" and gauge.unit == "ratio":  # a speed-up stands against float32 already
         return ("reference",)
     if moved:
         return tuple(dict.fromkeys(filter(None, (gauge.against, "float32", "reference"))))
-    return ("keras",) if gauge.against == "keras" and gauge.name != "accuracy" else ()
+    return ("keras",) if gauge.against == "keras" and not gauge.alone else ()
 
 
 # --- where in the file ---------------------------------------------------------------------------------------------
@@ -165,12 +168,6 @@ def not_valid(error: ValidationError, text: str, source: str) -> ConfigError:
     key = key or "rule"
     told = f"has no {key}" if found["type"] == "missing" else f"{key}: {found['input']!r} cannot be used"
     return ConfigError(f"{where}: {told}", f"write {WANTED.get(key, 'a text in quotes')}")
-
-
-def nearest(word: object, known: Iterable[str], lead: str) -> str:
-    names = list(known)
-    near = get_close_matches(str(word), names, 1, 0.5)
-    return f"{f'did you mean {near[0]}? ' if near else ''}{lead} {', '.join(names)}"
 
 
 def line_of(text: str, index: int | None, key: str) -> int:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from harness.metrics import METRICS
-from harness.records import Case
+from harness.metrics.scores import SCORES, Score
+from harness.records import BY_DATA, Case, Scoring
 
 
 @dataclass(frozen=True)
@@ -14,6 +15,7 @@ class Gauge:
     """What can be gated: its unit, which way is better (lower, higher), what it is measured against ("" for nothing).
 
     paired: it holds the answers to one test set against other answers to it, so it can stand against any of PAIRINGS.
+    alone: max and min bound the value itself, whatever it is measured against.
     """
 
     name: str
@@ -21,6 +23,7 @@ class Gauge:
     better: str
     against: str
     paired: bool = False
+    alone: bool = False
 
 
 PAIRINGS = ("keras", "float32", "reference")
@@ -31,10 +34,21 @@ ONLY_GATED = (  # metrics that mean something under a limit alone, beside those 
 PAIRED = ("accuracy", "accuracy_drop", "flip_rate")
 
 
-def gauges() -> dict[str, Gauge]:
-    """All that a rule may name. A metric of which neither way is better is shown and never gated on."""
-    own = (Gauge(m.name, m.unit, m.better, m.against, m.name in PAIRED) for m in METRICS.values() if m.better)
-    return {gauge.name: gauge for gauge in (*own, *ONLY_GATED)}
+def gauges(scoring: Scoring = BY_DATA) -> dict[str, Gauge]:
+    """All that a rule may name, but top3_accuracy and its like. A metric of which neither way is better is shown and
+    never gated on. scoring: of the run, whose user's metrics can be named too, as they call themselves or as
+    "package.module:function".
+    """
+    own = [Gauge(m.name, m.unit, m.better, m.against, m.name in PAIRED) for m in METRICS.values() if m.better]
+    found = {gauge.name: gauge for gauge in (*own, *map(gauge_of, SCORES.values()), *ONLY_GATED)}
+    found["accuracy"] = replace(found["accuracy"], alone=True)
+    users = [(d, Gauge(d.name, d.unit, d.better, "keras", alone=True)) for d in scoring.declared]
+    return found | {name: gauge for d, gauge in users for name in (d.name, d.reference)}
+
+
+def gauge_of(score: Score) -> Gauge:
+    """How far such a metric moved is paired, but its name says nothing of moving."""
+    return Gauge(score.name, score.unit, score.better, "keras" if score.paired else "", alone=True)
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ def parse_limit(gauge: Gauge, kind: str, written: str | float) -> Limit:
         raise ConfigError(f"{text} is no limit", "give a finite number")
     if unit == "%" and is_relative(gauge, kind):
         return checked(gauge, Limit(kind, number / 100, True, text))
-    fitting = FITTING.get(gauge.unit, PLAIN)
+    fitting = FITTING.get(gauge.unit, PLAIN | {gauge.unit: 1.0})
     if unit not in fitting:
         raise ConfigError(
             f"{text!r} does not fit {gauge.name}, which is in {gauge.unit}", units_advice(gauge, kind, unit)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from harness.errors import ConfigError
@@ -18,14 +19,21 @@ FORMATS = {
     "html": "html",
     "markdown": "markdown",
     "csv": "rows",
+    "pytest-benchmark": "benchmark",
 }  # format → the module here whose render(material) makes it
 
 
 def render(comparison: Comparison, pictures: np.ndarray | None, format: str, aa: tuple[SelfTest, ...] = ()) -> str:
-    """The whole report in one of FORMATS. pictures: uint8, (samples, h, w) or (samples, h, w, 3), or None."""
+    """The whole report in one of FORMATS. pictures: as picture.pictures_of finds them, or None."""
     from harness.report.material import Material
 
     return _rendered(Material(comparison, pictures, aa), format)
+
+
+def left_out(comparison: Comparison, format: str) -> tuple[str, ...]:
+    """What a reader of this format would miss and why, one sentence each; most formats hold everything."""
+    module = _module(format)
+    return tuple(module.left_out(comparison)) if hasattr(module, "left_out") else ()
 
 
 def write_report(
@@ -33,7 +41,7 @@ def write_report(
 ) -> Path:
     """Write report.html, report.md, summary.csv, metrics.csv and plots/*.png into folder; returns report.html's path.
 
-    pictures: the stored test inputs, uint8, (samples, h, w) or (samples, h, w, 3); None where inputs are no pictures.
+    pictures: the stored test inputs that can be drawn, as picture.pictures_of finds them; None where none can.
     aa: what `harness aa` found on each of the run's machines, where it was run.
     """
     from harness.report.material import Material
@@ -51,16 +59,19 @@ def write_report(
 
 
 def _rendered(material: Material, format: str) -> str:
+    return str(_module(format).render(material))
+
+
+def _module(format: str) -> ModuleType:
     if format not in FORMATS:
         raise ConfigError(f'there is no report format "{format}"', f"choose one of {', '.join(FORMATS)}")
-    return str(import_module(f"harness.report.{FORMATS[format]}").render(material))
+    return import_module(f"harness.report.{FORMATS[format]}")
 
 
 def _write_sample(material: Material, path: Path) -> None:
-    from harness.report.material import classifies
     from harness.report.sample import sample_figure
 
-    if classifies(material.comparison.run) and len(material.comparison.run.labels):
+    if material.comparison.run.test_count:
         _write(path, sample_figure(material.comparison, material.pictures, 0))
 
 

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Answer:
-    """One model's answer. case is None for Keras; margin = highest − second score; flip = differs from Keras."""
+    """One model's answer. case is None for Keras; margin = highest − second score; flip = differs from Keras; correct:
+    None without a label.
+    """
 
     case: Case | None
     prediction: int
@@ -24,7 +26,7 @@ class Answer:
     score: float
     margin: float
     flip: bool
-    correct: bool
+    correct: bool | None
 
     @property
     def variant(self) -> str:
@@ -36,7 +38,7 @@ class Sample:
     """One test sample and its answers, Keras' first."""
 
     index: int
-    label: int
+    label: int | None
     label_name: str
     answers: tuple[Answer, ...]
 
@@ -49,21 +51,24 @@ def sample_answers(comparison: Comparison, index: int) -> Sample:
     """Raises ConfigError where the sample does not exist or the run has no classes."""
     run = comparison.run
     if not classifies(run):
-        raise ConfigError(f"run {run.run_id} is no classification", "its samples have no label to show")
-    if not 0 <= index < len(run.labels):
-        raise ConfigError(f"there is no sample {index}", f"choose one of 0 to {len(run.labels) - 1}")
-    label, baseline = int(run.labels[index]), run.baseline[0][index]
+        raise ConfigError(f"run {run.run_id} is no classification", "its samples have no answers to show")
+    if not 0 <= index < run.test_count:
+        raise ConfigError(f"there is no sample {index}", f"choose one of 0 to {run.test_count - 1}")
+    label = None if run.labels is None else int(run.labels[index])
+    baseline = comparison.baseline[index]
     base = int(baseline.argmax())
-    said = [(None, baseline), *((case, outputs[0][index]) for case, outputs in comparison.outputs.items())]
-    return Sample(index, label, class_name(run, label), tuple(_answer(comparison, c, s, base, label) for c, s in said))
+    said = [(None, baseline), *((case, scores[index]) for case, scores in comparison.scores.items())]
+    name = "" if label is None else class_name(run, label)
+    return Sample(index, label, name, tuple(_answer(comparison, c, s, base, label) for c, s in said))
 
 
-def _answer(comparison: Comparison, case: Case | None, scores: np.ndarray, base: int, label: int) -> Answer:
+def _answer(comparison: Comparison, case: Case | None, scores: np.ndarray, base: int, label: int | None) -> Answer:
     prediction = int(scores.argmax())
     ordered = sorted((float(s) for s in scores), reverse=True)
     margin = ordered[0] - ordered[1] if len(ordered) > 1 else ordered[0]
     name = class_name(comparison.run, prediction)
-    return Answer(case, prediction, name, ordered[0], margin, prediction != base, prediction == label)
+    correct = None if label is None else prediction == label
+    return Answer(case, prediction, name, ordered[0], margin, prediction != base, correct)
 
 
 def agreement(sample: Sample) -> str:
@@ -72,15 +77,16 @@ def agreement(sample: Sample) -> str:
     flips = [a for a in others if a.flip]
     if not others:
         return "No variant has an answer for it."
-    truth = "the true label" if sample.baseline.correct else f"but the label is {sample.label_name}"
+    truth = ", the true label" if sample.baseline.correct else f", but the label is {sample.label_name}"
+    truth = "" if sample.label is None else truth
     if not flips:
-        return f"Keras and all {plural(len(others), 'row')} say {sample.baseline.name}, {truth}."
+        return f"Keras and all {plural(len(others), 'row')} say {sample.baseline.name}{truth}."
     said = [f"{a.variant} with {a.case.runtime} on {a.case.target} says {a.name}" for a in flips if a.case]
     same = f"Keras and {len(others) - len(flips)} of {plural(len(others), 'row')} say"
-    return f"{same} {sample.baseline.name}, {truth}; {listed(said)}."
+    return f"{same} {sample.baseline.name}{truth}; {listed(said)}."
 
 
-def grouped(sample: Sample) -> tuple[tuple[str, str, bool], ...]:
+def grouped(sample: Sample) -> tuple[tuple[str, str, bool | None], ...]:
     """(answer, variants that gave it, whether right), without Keras; a variant is named once where its rows agree."""
     groups: dict[int, list[Answer]] = {}
     for answer in sample.answers[1:]:

@@ -95,7 +95,7 @@ def _memory(comparison: Comparison) -> dict[tuple[Case, str], Sizes]:
     """(case, point) → medians over the rounds that count of RssAnon and VmHWM, in bytes."""
     found: dict[tuple[Case, str], list[dict[str, int]]] = {}
     for piece in comparison.run.rounds:
-        if piece.status in ("valid", "flagged"):
+        if piece.counts:
             for point, sizes in piece.memory_bytes.items():
                 found.setdefault((piece.case, point), []).append(sizes)
     return {key: (_median(sizes, "RssAnon"), _median(sizes, "VmHWM")) for key, sizes in found.items()}

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from harness.records import Comparison, Environment, TargetRecord
+from harness.report.primary import primary
 from harness.report.units import GIGABYTES, MEGABYTES, significant, whole
 
 UNKNOWN = "unknown"
@@ -27,8 +30,9 @@ class Device:
 
 def run_facts(comparison: Comparison) -> tuple[Fact, ...]:
     run, plan = comparison.run, comparison.run.plan
-    labels = len(set(run.labels.tolist())) if run.task == "classification" else 0
-    samples = f"{whole(len(run.labels))} test samples" + (f", {labels} classes" if labels else "")
+    labels = len(np.unique(run.labels)) if run.task == "classification" and run.labels is not None else 0
+    samples = f"{whole(run.test_count)} test samples" + (f", {labels} classes" if labels else "")
+    samples += ", without labels" if run.labels is None else ""
     timing = (
         f"{plan.profile}: {plan.rounds} rounds of at least {plan.min_runs} invokes and {significant(plan.min_s, 2)} s"
     )
@@ -37,7 +41,8 @@ def run_facts(comparison: Comparison) -> tuple[Fact, ...]:
         Fact("Run", run.run_id),
         Fact("Date", str(run.provenance.get("created") or UNKNOWN)),
         Fact("Data", samples),
-        Fact("Plan", timing if plan.rounds else f"{plan.profile}: accuracy alone, no latency"),
+        Fact("Scored by", primary(comparison).title),
+        Fact("Plan", timing if plan.rounds else f"{plan.profile}: no latency"),
         Fact("Built with", _joined(*(f"{t} {run.provenance[t]}" for t in TOOLS if run.provenance.get(t)))),
         Fact("Variants", ", ".join(v.name for v in run.variants)),
     )

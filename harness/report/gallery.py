@@ -28,9 +28,7 @@ def exhibits(comparison: Comparison) -> tuple[Exhibit, ...]:
     frame = comparison.samples
     if not classifies(comparison.run) or not len(frame):
         return ()
-    suspect = {(s.case.variant, s.case.target, s.case.runtime) for s in comparison.standings if s.status == "suspect"}
-    keys = zip(frame.variant, frame.target, frame.runtime, strict=True)
-    sound = frame[np.fromiter((k not in suspect for k in keys), dtype=bool, count=len(frame))]
+    sound = frame[["sample", "max_abs_diff", "flip"]][_sound(comparison)]
     worst = (sound if len(sound) else frame).groupby("sample").agg(delta=("max_abs_diff", "max"), flips=("flip", "sum"))
     worst = worst.assign(flipped=worst.flips > 0).sort_values(["flipped", "delta"], ascending=False, kind="stable")
     chosen = worst.head(MOST)
@@ -42,10 +40,17 @@ def exhibits(comparison: Comparison) -> tuple[Exhibit, ...]:
     )
 
 
+def _sound(comparison: Comparison) -> np.ndarray:
+    """Which rows of the samples are not suspect."""
+    frame, sound = comparison.samples, np.ones(len(comparison.samples), bool)
+    for case in (s.case for s in comparison.standings if s.status == "suspect"):
+        own = (frame.variant == case.variant) & (frame.target == case.target) & (frame.runtime == case.runtime)
+        sound &= ~own.to_numpy()
+    return sound
+
+
 def absent(material: Material) -> str:
     """Why there are no pictures to show, or nothing."""
-    if not classifies(material.comparison.run):
-        return "This experiment is no classification: there are no labels and answers to show."
     if not len(material.comparison.samples):
         return "No row has outputs yet, so no sample can be compared."
     if picture_of(material.pictures, 0) is None:

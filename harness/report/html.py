@@ -12,7 +12,9 @@ from harness.report.costs import calls, memory
 from harness.report.facts import devices, run_facts
 from harness.report.gallery import absent, exhibits
 from harness.report.material import Material, classifies
+from harness.report.numbers import nearness, number_sample
 from harness.report.picture import picture_of, picture_png
+from harness.report.primary import primary
 from harness.report.rounds import reasons, where
 from harness.report.tables import tables
 from harness.report.units import decimals, significant
@@ -30,7 +32,7 @@ def render(material: Material) -> str:
     )
     templates.filters.update(png=_png, kept=_kept, decimals=decimals, significant=significant)
     comparison = material.comparison
-    has_sample = classifies(comparison.run) and len(comparison.run.labels) > 0
+    classes, some = classifies(comparison.run), comparison.run.test_count > 0
     return templates.get_template("report.html.j2").render(
         run=comparison.run,
         headline=headline(comparison),
@@ -46,7 +48,11 @@ def render(material: Material) -> str:
         exhibits=exhibits(comparison),
         no_pictures=absent(material),
         picture=lambda index: _picture(material, index),
-        sample=sample_answers(comparison, 0) if has_sample else None,
+        sample=sample_answers(comparison, 0) if some and classes else None,
+        numbers=number_sample(comparison, 0) if some and not classes else None,
+        nearness=nearness,
+        metric=primary(comparison),
+        changes=any(c.metric == primary(comparison).change for c in comparison.changes),
         agreement=agreement,
         grouped=grouped,
     )

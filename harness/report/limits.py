@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.records import Comparison
+from harness.remeasure import CANDIDATE, REFERENCE
 from harness.report.rows import Row
 from harness.report.units import listed, plural
 from harness.stats import CLAIM_ROUNDS
@@ -10,11 +11,25 @@ from harness.stats import CLAIM_ROUNDS
 
 def limits(comparison: Comparison, shown: tuple[Row, ...]) -> list[str]:
     """One sentence a reason; empty where everything measured carries its claim."""
-    return [*_unfinished(comparison), *_rounds(comparison, shown), *_emulated(comparison, shown), *_statuses(shown)]
+    return [
+        *_unfinished(comparison),
+        *_timed_alone(comparison),
+        *_rounds(comparison, shown),
+        *_emulated(comparison, shown),
+        *_statuses(shown),
+    ]
 
 
 def _unfinished(comparison: Comparison) -> list[str]:
     return [] if comparison.run.finished else ["The run is not finished: rows and rounds are missing."]
+
+
+def _timed_alone(comparison: Comparison) -> list[str]:
+    run = comparison.run
+    if run.plan.accuracy:
+        return []
+    two = [str(run.provenance.get(which, "?")) for which in (CANDIDATE, REFERENCE)]
+    return [f"No accuracy was measured: a gate on run {two[0]} timed the models of its reference {two[1]} beside it."]
 
 
 def _rounds(comparison: Comparison, shown: tuple[Row, ...]) -> list[str]:
@@ -38,9 +53,7 @@ def _emulated(comparison: Comparison, shown: tuple[Row, ...]) -> list[str]:
     names = list(dict.fromkeys(r.case.target for r in shown if r.emulated))
     verb = "is" if len(names) == 1 else "are"
     return (
-        [f"{listed(names)} {verb} emulated: accuracy counts there, latency and memory support no claim."]
-        if names
-        else []
+        [f"{listed(names)} {verb} emulated: answers count there, latency and memory support no claim."] if names else []
     )
 
 

@@ -6,10 +6,12 @@ import re
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from harness.records import Comparison
 from harness.report.answers import agreement, sample_answers
 from harness.report.costs import calls, memory
 from harness.report.facts import devices, run_facts
 from harness.report.material import Material, classifies
+from harness.report.numbers import nearness, number_sample
 from harness.report.rounds import reasons, where
 from harness.report.tables import Cell, Heading, tables
 from harness.report.words import findings, headline
@@ -26,7 +28,6 @@ def render(material: Material) -> str:
     )
     templates.filters.update(plain=_plain, heading=_heading, cell=_cell)
     comparison = material.comparison
-    has_sample = classifies(comparison.run) and len(comparison.run.labels) > 0
     return templates.get_template("report.md.j2").render(
         run=comparison.run,
         headline=headline(comparison),
@@ -39,8 +40,15 @@ def render(material: Material) -> str:
         calls=calls(comparison),
         memory=memory(comparison),
         drawings=material.drawings,
-        sample=agreement(sample_answers(comparison, 0)) if has_sample else "",
+        sample=_sample(comparison) if comparison.run.test_count else "",
     )
+
+
+def _sample(comparison: Comparison) -> str:
+    """What is said to the first test sample, in a sentence."""
+    if classifies(comparison.run):
+        return agreement(sample_answers(comparison, 0))
+    return nearness(number_sample(comparison, 0))
 
 
 def _plain(text: str) -> str:

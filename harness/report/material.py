@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from harness.records import Comparison, Run
+from harness.scored import OF_CLASSES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,7 +37,8 @@ class SelfTest(Protocol):
 
 @dataclass(frozen=True)
 class Material:
-    """pictures: the stored test inputs, uint8, (samples, h, w) or (samples, h, w, 3); None where there are none.
+    """pictures: the stored test inputs that can be drawn, (samples, h, w), (samples, h, w, 1) or (samples, h, w, 3);
+    None where there are none.
 
     aa: what the harness' own test said, of each of the run's machines where it was made.
     """
@@ -53,8 +55,8 @@ class Material:
 
 
 def classifies(run: Run) -> bool:
-    """Whether the figures that need a label a sample and a score a class can be made."""
-    return run.task == "classification" and bool(run.baseline) and run.baseline[0].ndim == 2
+    """Whether the model scores classes, so that it has answers, which may flip; there may be no labels."""
+    return run.task in OF_CLASSES
 
 
 def class_name(run: Run, label: int) -> str:

@@ -9,10 +9,10 @@ from harness.report.units import listed, plural
 
 
 def trusted(shown: Iterable[Row]) -> list[Row]:
-    """Rows whose accuracy is worth a sentence: measured and not suspect. Each file once, at its lowest thread count."""
+    """Rows whose answers are worth a sentence: measured, not suspect. Each file once, at its lowest thread count."""
     found: dict[tuple[str, str, str], Row] = {}
     for row in shown:
-        if row.standing.status in ("ok", "invalid") and row.value("accuracy") is not None:
+        if row.standing.status in ("ok", "invalid") and row.samples is not None:
             found.setdefault((row.case.variant, row.case.target, row.case.runtime), row)
     return list(found.values())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,14 +17,43 @@ RAMP = " .:-=+*#%@"
 MOST_COLUMNS = 64
 
 
+SMALLEST_SIDE, LONGEST = 8, 4  # numbers in two directions are a picture from so many on, and up to so oblong
+LOOKED_AT = 64  # samples whose range says how numbers become brightness
+
+
+def drawable(inputs: np.ndarray) -> bool:
+    """Whether a stored input is a picture: (samples, h, w), (samples, h, w, 1) grey or (samples, h, w, 3) colour."""
+    if inputs.ndim not in (3, 4) or (inputs.ndim == 4 and inputs.shape[3] not in (1, 3)):
+        return False
+    low, high = sorted(inputs.shape[1:3])
+    bytes_in_two = inputs.dtype == np.uint8
+    return bool(low > 0 and (low >= SMALLEST_SIDE or bytes_in_two) and high <= LONGEST * low)
+
+
+def pictures_of(inputs: Sequence[np.ndarray]) -> np.ndarray | None:
+    """The first of a model's inputs that is a picture."""
+    return next((array for array in inputs if drawable(array)), None)
+
+
 def picture_of(pictures: np.ndarray | None, index: int) -> np.ndarray | None:
     """One stored input as uint8 (h, w) or (h, w, 3), or None where it cannot be drawn."""
-    if pictures is None or not 0 <= index < len(pictures) or pictures.dtype != np.uint8:
+    if pictures is None or not 0 <= index < len(pictures) or not drawable(pictures):
         return None
-    picture = pictures[index]
-    if picture.ndim == 3 and picture.shape[2] == 1:
-        picture = picture[:, :, 0]
-    return picture if picture.ndim == 2 or (picture.ndim == 3 and picture.shape[2] == 3) else None
+    picture = as_bytes(np.asarray(pictures[index]), pictures)
+    return picture[:, :, 0] if picture.ndim == 3 and picture.shape[2] == 1 else picture
+
+
+def as_bytes(picture: np.ndarray, among: np.ndarray) -> np.ndarray:
+    """0 to 1, −1 to 1 and 0 to 255 as they are meant; any other range from its lowest to its highest."""
+    if picture.dtype == np.uint8:
+        return picture
+    seen = np.asarray(among[:: max(1, len(among) // LOOKED_AT)][:LOOKED_AT], dtype=np.float64)
+    low, high = float(np.nanmin(seen)), float(np.nanmax(seen))
+    meant = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0))
+    fitting = ((a, b) for a, b in meant if a - 1e-3 <= low and high <= b + 1e-3)
+    low, high = next(fitting, (low, high if high > low else low + 1))
+    share = np.nan_to_num((picture.astype(np.float64) - low) / (high - low))
+    return np.asarray(np.round(255 * np.clip(share, 0, 1)).astype(np.uint8))
 
 
 def picture_png(picture: np.ndarray) -> bytes:

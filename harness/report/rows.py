@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from harness.metrics.fitting import primary_of
 from harness.records import Case, Change, Comparison, Run, Standing, TargetRecord
 from harness.report.material import Material
 from harness.report.units import known
@@ -30,6 +31,11 @@ class Row:
     samples: int | None
     rounds: int
     baseline_accuracy: float | None
+
+    @property
+    def primary(self) -> str:
+        """The metric that its answers are judged by first."""
+        return primary_of(self.run.scoring, self.run.task)
 
     @property
     def record(self) -> TargetRecord:
@@ -64,7 +70,7 @@ def rows(comparison: Comparison) -> tuple[Row, ...]:
         table.setdefault(change.case, {})[change.metric] = change
     rounds: dict[Case, int] = {}
     for one in comparison.run.rounds:
-        rounds[one.case] = rounds.get(one.case, 0) + (one.status in ("valid", "flagged") and "timed" in one.timings)
+        rounds[one.case] = rounds.get(one.case, 0) + (one.counts and "timed" in one.timings)
     kept = [c.baseline for c in comparison.changes if c.metric == "accuracy" and known(c.baseline)]
     return tuple(_row(comparison, s, table, rounds, kept[0] if kept else None) for s in comparison.standings)
 
@@ -142,6 +148,9 @@ SUMMARY: dict[str, Callable[[Row], object]] = {  # column → its value, in the 
     "first_invoke_ms": _metric("first_invoke"),
     "peak_rss_bytes": _metric("peak_rss"),
     "model_rss_bytes": _metric("model_rss"),
+    "primary_metric": lambda row: row.primary,
+    "primary_value": lambda row: row.value(row.primary),
+    "primary_baseline": lambda row: row.changes[row.primary].baseline if row.primary in row.changes else None,
 }
 WHOLE = ("size_bytes", "samples", "flips", "peak_rss_bytes", "model_rss_bytes", "threads")
 METRICS = (

@@ -9,11 +9,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from harness.records import Comparison
+from harness.records import Case, Comparison
 from harness.report.answers import Answer, Sample, agreement, sample_answers
-from harness.report.material import class_name
+from harness.report.material import class_name, classifies
+from harness.report.numbers import NumberSample, inputs_of, nearness, number_sample
 from harness.report.picture import TerminalPicture, picture_of
-from harness.report.units import decimals
+from harness.report.units import decimals, significant
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,11 +23,37 @@ MOST_SCORES = 12  # classes drawn side by side; of more, those with the highest 
 
 
 def sample_text(comparison: Comparison, pictures: np.ndarray | None, n: int) -> RenderableType:
-    """Sample n for a terminal. pictures: uint8, (samples, h, w) or (samples, h, w, 3), or None."""
-    sample, picture = sample_answers(comparison, n), picture_of(pictures, n)
-    title = Text(f"Sample {n}, label {sample.label_name}", style="bold")
-    drawn = [TerminalPicture(picture)] if picture is not None else [Text("The input is no picture or is not at hand.")]
-    return Group(title, *drawn, _table(comparison, sample), Text(agreement(sample)))
+    """Sample n for a terminal. pictures: as picture.drawable has them, or None: then the numbers that are stored."""
+    picture = picture_of(pictures, n)
+    drawn: list[RenderableType] = [TerminalPicture(picture)] if picture is not None else inputs_text(comparison, n)
+    if not classifies(comparison.run):
+        numbers = number_sample(comparison, n)
+        return Group(_title(n, numbers.label), *drawn, _numbers(comparison, numbers), Text(nearness(numbers)))
+    sample = sample_answers(comparison, n)
+    return Group(_title(n, sample.label_name), *drawn, _table(comparison, sample), Text(agreement(sample)))
+
+
+def inputs_text(comparison: Comparison, n: int) -> list[RenderableType]:
+    """The stored numbers of an input that is no picture."""
+    return [Text("The input is no picture:"), *map(Text, inputs_of(comparison, n))]
+
+
+def _title(n: int, label: str) -> Text:
+    return Text(f"Sample {n}, label {label}" if label else f"Sample {n}, without a label", style="bold")
+
+
+def _numbers(comparison: Comparison, sample: NumberSample) -> Table:
+    several = len(comparison.run.targets) > 1
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in ("variant", "runtime", *(["target"] if several else []), "says"):
+        table.add_column(name)
+    for name in ("from Keras", *(["error"] if sample.said[0].error is not None else [])):
+        table.add_column(name, justify="right")
+    for one in sample.said:
+        where = [one.case.runtime, one.case.target] if one.case else ["", ""]
+        cells = [one.variant, *where[: 1 + several], one.text, significant(one.apart, 4) if one.case else ""]
+        table.add_row(*map(Text, cells), *([Text(significant(one.error, 4))] if one.error is not None else []))
+    return table
 
 
 def _table(comparison: Comparison, sample: Sample) -> Table:
@@ -39,7 +66,7 @@ def _table(comparison: Comparison, sample: Sample) -> Table:
         table.add_column(name, justify="right")
     table.add_column("flip")
     for answer in sample.answers:
-        table.add_row(*_cells(answer, several), style=None if answer.correct else "red")
+        table.add_row(*_cells(answer, several), style="red" if answer.correct is False else None)
     return table
 
 
@@ -61,7 +88,10 @@ def sample_figure(comparison: Comparison, pictures: np.ndarray | None, n: int) -
 
     from harness.report.plots.style import RC, png
 
-    sample, picture = sample_answers(comparison, n), picture_of(pictures, n)
+    picture = picture_of(pictures, n)
+    if not classifies(comparison.run):
+        return _number_figure(comparison, picture, n)
+    sample = sample_answers(comparison, n)
     with mpl.rc_context({**RC, "axes.grid": False}):
         figure = Figure(figsize=(8.4, 1.3 + 0.34 * max(5, len(sample.answers))), layout="constrained")
         if picture is None:
@@ -70,7 +100,34 @@ def sample_figure(comparison: Comparison, pictures: np.ndarray | None, n: int) -
             left, right = figure.subplots(1, 2, width_ratios=(1, 2.3))
             _show(left, picture)
             _bars(right, comparison, sample)
-        figure.suptitle(_plain(f"Sample {n}, label {sample.label_name}"), x=0.01, ha="left")
+        figure.suptitle(_plain(_title(n, sample.label_name).plain), x=0.01, ha="left")
+        return png(figure)
+
+
+def _number_figure(comparison: Comparison, picture: np.ndarray | None, n: int) -> bytes:
+    """The picture, if there is one, and the numbers: how far each model's lie from Keras', a point a number."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    from harness.report.plots.style import RC, png
+
+    sample, base = number_sample(comparison, n), np.ravel(comparison.baseline[n])
+    with mpl.rc_context(RC):
+        figure = Figure(figsize=(8.4, 1.3 + 0.34 * max(3, len(sample.said))), layout="constrained")
+        if picture is None:
+            axis = figure.subplots()
+        else:
+            left, axis = figure.subplots(1, 2, width_ratios=(1, 2.3))
+            _show(left, picture)
+        for row, case in enumerate(comparison.scores):
+            apart = np.ravel(comparison.scores[case][n]).astype(float) - base
+            axis.plot(apart, np.full(len(apart), -row), ".", color="#0072B2", alpha=0.7)
+        axis.axvline(0, color="#6b7280", linewidth=0.9)
+        rows = [_place(comparison, case.variant, case) for case in comparison.scores]
+        axis.set_yticks([-row for row in range(len(rows))], rows)
+        axis.set_ylim(0.6 - len(rows), 0.4)
+        axis.set_xlabel("output less Keras'")
+        figure.suptitle(_plain(_title(n, sample.label).plain), x=0.01, ha="left")
         return png(figure)
 
 
@@ -102,21 +159,25 @@ def _bars(axis: Axes, comparison: Comparison, sample: Sample) -> None:
 
 
 def _scores(comparison: Comparison, sample: Sample, answer: Answer) -> np.ndarray:
-    source = comparison.outputs[answer.case] if answer.case else comparison.run.baseline
-    return np.asarray(source[0][sample.index], dtype=float)
+    source = comparison.scores[answer.case] if answer.case else comparison.baseline
+    return np.asarray(source[sample.index], dtype=float)
 
 
-def _bar_colour(answer: Answer, label: int, truth: int) -> str:
+def _bar_colour(answer: Answer, label: int, truth: int | None) -> str:
     if label != answer.prediction:
         return "#9aa0aa"
-    return "#0072B2" if label == truth else "#D55E00"
+    return "#0072B2" if truth is None or label == truth else "#D55E00"
 
 
 def _who(comparison: Comparison, answer: Answer) -> str:
     if answer.case is None:
         return "Keras"
+    return _place(comparison, answer.variant, answer.case)
+
+
+def _place(comparison: Comparison, variant: str, case: Case) -> str:
     several = len(comparison.run.targets) > 1
-    return f"{answer.variant} · {answer.case.runtime}" + (f" · {answer.case.target}" if several else "")
+    return f"{variant} · {case.runtime}" + (f" · {case.target}" if several else "")
 
 
 def _plain(text: str) -> str:

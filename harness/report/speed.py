@@ -12,6 +12,8 @@ from harness.report.material import classifies
 from harness.report.phrases import place, span
 from harness.report.rows import Row
 from harness.report.units import decimals, listed, plural, significant
+from harness.samples import largest_distance
+from harness.scored import row_by_row
 from harness.stats import CLAIM_ROUNDS
 
 
@@ -95,11 +97,11 @@ def _two(ratio: float) -> str:
 
 def disagreements(comparison: Comparison) -> list[str]:
     """The same file in two places: what runtime and architecture change, apart from quantisation."""
-    if not classifies(comparison.run):
-        return []
     suspect = {s.case for s in comparison.standings if s.status == "suspect"}
     cases = [c for c in comparison.outputs if c not in suspect]
     pairs = [(a, b) for a, b in combinations(cases, 2) if a.variant == b.variant and _one_apart(a, b)]
+    if not classifies(comparison.run):
+        return _apart(comparison, pairs)
     told = {pair: _differing(comparison, *pair) for pair in pairs}
     worst = sorted((pair for pair in pairs if told[pair]), key=lambda p: -told[p])
     if not worst:
@@ -109,13 +111,27 @@ def disagreements(comparison: Comparison) -> list[str]:
     return [f"The same file gives different answers: {text}{more}."]
 
 
+def _apart(comparison: Comparison, pairs: list[tuple[Case, Case]]) -> list[str]:
+    """Where answers are numbers."""
+    scores = comparison.scores
+    told = {(a, b): float(row_by_row(largest_distance, scores[a], scores[b]).max()) for a, b in pairs}
+    worst = max(told, key=lambda pair: told[pair], default=None)
+    if worst is None:
+        return []
+    if not told[worst]:
+        return ["The same file gives the same numbers wherever it ran."]
+    far = significant(told[worst], 2)
+    return [f"The same file's numbers differ by up to {far}: {worst[0].variant} between {_between(*worst)}."]
+
+
 def _one_apart(one: Case, two: Case) -> bool:
     """Same target or same runtime: a pair that differs in both tells nothing of either."""
     return one.target == two.target or one.runtime == two.runtime
 
 
 def _differing(comparison: Comparison, one: Case, two: Case) -> int:
-    return int((comparison.outputs[one][0].argmax(1) != comparison.outputs[two][0].argmax(1)).sum())
+    other = row_by_row(lambda a, b: a.argmax(1) != b.argmax(1), comparison.scores[one], comparison.scores[two])
+    return int(other.sum())
 
 
 def _between(one: Case, two: Case) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from harness.records import Comparison
+from harness.report.material import classifies
+from harness.report.primary import Primary, before_of, by_accuracy, primary
 from harness.report.rows import Row, rows
 from harness.report.units import (
     KILOBYTES,
@@ -16,6 +18,7 @@ from harness.report.units import (
     percent,
     plural,
     points,
+    significant,
     size_scale,
     time_scale,
     whole,
@@ -65,13 +68,15 @@ Column = tuple[Heading, Callable[[Row], Cell]]
 def tables(comparison: Comparison) -> tuple[Table, ...]:
     """The summary, target by target, each in units that fit its values."""
     shown = rows(comparison)
+    answers = _answers(comparison)
     return tuple(
-        _table([r for r in shown if r.case.target == t.target.name], t.target.name) for t in comparison.run.targets
+        _table([r for r in shown if r.case.target == t.target.name], t.target.name, answers)
+        for t in comparison.run.targets
     )
 
 
-def _table(group: list[Row], target: str) -> Table:
-    return table_of(group, target, _columns(group))
+def _table(group: list[Row], target: str, answers: list[Column]) -> Table:
+    return table_of(group, target, _columns(group, answers))
 
 
 def table_of(group: Sequence[Row], target: str, columns: Sequence[Column]) -> Table:
@@ -89,15 +94,31 @@ def _caution(group: Sequence[Row]) -> str:
     return f"{plural(rounds, 'round')}: no latency claim" if 0 < rounds < CLAIM_ROUNDS else ""
 
 
-def _columns(group: list[Row]) -> list[Column]:
+def _answers(comparison: Comparison) -> list[Column]:
+    """What the answers are worth: the metric that the run is judged by first, and what else its task has."""
+    columns: list[Column] = []
+    metric = primary(comparison)
+    if not by_accuracy(comparison.run):
+        if any(c.metric == metric.change for c in comparison.changes):
+            columns.append((Heading(metric.title, metric.unit), lambda r: Cell(metric.text(r.value(metric.name)))))
+            columns.append((Heading("Change", metric.moved_unit, "90 %"), _change(metric)))
+        else:
+            columns.append((Heading(metric.title, metric.unit, "90 %"), _metric(metric.name, metric.text)))
+    if comparison.run.task == "classification":
+        columns.append((Heading("Accuracy", "%"), lambda r: Cell(percent(r.value("accuracy")))))
+        columns.append((Heading("Drop", "pp", "90 %"), _metric("accuracy_drop", points)))
+    if classifies(comparison.run):
+        return [*columns, (Heading("Flips", "samples"), lambda r: Cell(whole(r.value("flips"))))]
+    return [*columns, (Heading("max |Δ|"), lambda r: Cell(significant(r.value("max_abs_diff"))))]
+
+
+def _columns(group: list[Row], answers: list[Column]) -> list[Column]:
     times = time_scale([v for r in group if (v := r.value("latency_p50")) is not None])
     sizes = size_scale([v for r in group if (v := r.value("size_bytes")) is not None])
     return [
         *identity(group),
         (Heading("Status", number=False), lambda r: Cell(r.standing.status)),
-        (Heading("Accuracy", "%"), lambda r: Cell(percent(r.value("accuracy")))),
-        (Heading("Drop", "pp", "90 %"), _metric("accuracy_drop", points)),
-        (Heading("Flips", "samples"), lambda r: Cell(whole(r.value("flips")))),
+        *answers,
         (Heading("Size", sizes.name), lambda r: Cell(sizes.text(r.value("size_bytes")))),
         (Heading("p50", times.name, "95 %"), _metric("latency_p50", times.text)),
         (Heading("p90", times.name, "95 %"), _metric("latency_p90", times.text)),
@@ -128,6 +149,17 @@ def _metric(name: str, text: Callable[[float | None], str]) -> Callable[[Row], C
     def cell(row: Row) -> Cell:
         limits = row.interval(name)
         return Cell(text(row.value(name)), f"{text(limits[0])} – {text(limits[1])}" if limits else "")
+
+    return cell
+
+
+def _change(metric: Primary) -> Callable[[Row], Cell]:
+    """How far the metric moved from Keras' own, with its interval under it."""
+
+    def cell(row: Row) -> Cell:
+        limits, before = row.interval(metric.change), before_of(row, metric)
+        ends = [metric.moved(end, before) for end in limits or ()]
+        return Cell(metric.moved(row.value(metric.change), before), " – ".join(ends))
 
     return cell
 

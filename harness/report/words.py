@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.records import Comparison
+from harness.report import primary
 from harness.report.limits import limits
-from harness.report.material import Material
+from harness.report.material import Material, classifies
 from harness.report.phrases import by_variant, names, place, span, trusted
+from harness.report.primary import by_accuracy
 from harness.report.rounds import sentences
 from harness.report.rows import Row, rows
 from harness.report.selftest import self_tests
@@ -38,7 +40,8 @@ def headline(comparison: Comparison) -> str:
     """One sentence over the whole run, without a verdict."""
     run, shown = comparison.run, rows(comparison)
     drops = [v for r in trusted(shown) if (v := r.value("accuracy_drop")) is not None]
-    parts = [span("accuracy drop {} pp against Keras", drops, points)]
+    drop = span("accuracy drop {} pp against Keras", drops, points)
+    parts = [drop if by_accuracy(run) else primary.headline(comparison, shown)]
     p50 = [v for r in trusted(shown) if (v := r.value("latency_p50")) is not None and not r.emulated]
     parts.append(span(f"p50 {{}} {time_scale(p50).name}", p50, time_scale(p50).text))
     sizes = [v for r in shown if (v := r.value("size_bytes")) is not None]
@@ -54,9 +57,11 @@ def findings(material: Material) -> tuple[Finding, ...]:
     """What a reader should take away, most important first."""
     comparison = material.comparison
     shown = rows(comparison)
+    metric = primary.primary(comparison)
     texts = {
+        **({} if by_accuracy(comparison.run) else {metric.title: primary.sentences(comparison, shown)}),
         "Accuracy": _accuracy(shown),
-        "Conversion": _conversion(shown),
+        "Conversion": _conversion(shown) if classifies(comparison.run) else primary.conversion(shown),
         "Flips": _flips(comparison, shown),
         "Speed": speeds(shown),
         "Runtimes": [*engines(comparison, shown), *disagreements(comparison)],
@@ -145,7 +150,7 @@ def _flip_counts(comparison: Comparison, row: Row) -> str:
             & (frame.runtime == row.case.runtime)
         )
         kinds = frame.loc[mine, "flip_kind"].value_counts()
-        text += "".join(f", {kinds[k]} {k.replace('_to_', ' → ')}" for k in kinds.index if k)
+        text += "".join(f", {kinds[k]} {k.replace('_to_', ' → ')}" for k in kinds.index if k and kinds[k])
     return text + ")"
 
 

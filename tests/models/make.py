@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -22,7 +23,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from harness.variants import RECIPES, at_batch_1, convert, samples
+from harness.models import describe
+from harness.models.feed import feeds_of
+from harness.variants import RECIPES, Sample, convert, samples
 from harness.workloads import digits
 
 HERE = Path(__file__).parent
@@ -53,11 +56,11 @@ def weightless(model: keras.Model) -> bytes:
     return tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()], model).convert()
 
 
-def float_fallback(model: keras.Model, calibration: np.ndarray) -> bytes:
-    with_sine = keras.Sequential([keras.Input((28, 28)), keras.layers.Lambda(tf.math.sin), *model.layers])
-    converter = tf.lite.TFLiteConverter.from_keras_model(at_batch_1(with_sine))
+def float_fallback(model: keras.Model, calibration: Callable[[], Iterator[Sample]]) -> bytes:
+    layers = [keras.Input(batch_shape=(1, 28, 28)), keras.layers.Lambda(tf.math.sin), *model.layers]
+    converter = tf.lite.TFLiteConverter.from_keras_model(keras.Sequential(layers))
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = lambda: samples((calibration,))
+    converter.representative_dataset = calibration
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8, tf.lite.OpsSet.TFLITE_BUILTINS]
     converter.inference_input_type = converter.inference_output_type = tf.int8
     return converter.convert()
@@ -66,20 +69,21 @@ def float_fallback(model: keras.Model, calibration: np.ndarray) -> bytes:
 def main() -> None:
     dataset = digits.load()
     (images,) = dataset.model_inputs(dataset.train_inputs)
-    calibration = dataset.model_inputs(dataset.calibration())
+    calibration = dataset.calibration()
     model = trained(images, dataset.train_labels)
     names = ("hidden_weights", "hidden_bias", "output_weights", "output_bias")
     np.savez_compressed(HERE / "weights.npz", **dict(zip(names, model.get_weights(), strict=True)))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
         model.save(path)
-        for name in RECIPES:
-            convert(path, name, calibration, HERE / f"{name}.tflite")
+        feeds = feeds_of(describe(path).inputs, dataset)
+        for recipe in [recipe for recipe in RECIPES.values() if not recipe.package]:
+            convert(path, recipe, feeds, calibration, HERE / f"{recipe.name}.tflite")
         keras.utils.set_random_seed(2)
-        dense_8().save(path)
-        convert(path, "float32", calibration, HERE / "untrained.tflite")
+        dense_8().save(Path(folder) / "untrained.keras")
+        convert(Path(folder) / "untrained.keras", RECIPES["float32"], feeds, (), HERE / "untrained.tflite")
     (HERE / "weightless.tflite").write_bytes(weightless(model))
-    (HERE / "float_fallback.tflite").write_bytes(float_fallback(model, calibration[0]))
+    (HERE / "float_fallback.tflite").write_bytes(float_fallback(model, lambda: samples(feeds, calibration)))
 
 
 if __name__ == "__main__":

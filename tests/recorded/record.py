@@ -14,14 +14,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.cache import Cache, cache_dir
-from harness.experiment import experiment, plan_of
+from harness.experiment import builtin, plan_of
 from harness.measure import Watcher
 from harness.pipeline import Request, run
 from harness.records import Job, Round, Shard, TargetRecord
 from harness.store import SCHEMA_VERSION, Record, Store
 from harness.targets import host
 
-KEPT = ("raw", "run.json", "test.npz", "baseline.npy", "variants")
+KEPT = ("raw", "run.json", "test", "baseline.npy", "variants")
 PORTABLE_WORKDIR = "~/.cache/edge-harness/device"
 
 
@@ -41,7 +41,7 @@ class Silent(Watcher):
 
 def main() -> None:
     plan = replace(plan_of("quick", rounds=2, min_runs=50, min_s=0.01, warmup_s=0.01), max_runs=50)
-    request = Request(experiment("digits", None, ("float32", "int8"), plan), (host(),))
+    request = Request(builtin("digits", None, ("float32", "int8"), plan), (host(),))
     target = Path(__file__).parent / f"digits-schema-{SCHEMA_VERSION}"
     shutil.rmtree(target, ignore_errors=True)
     with tempfile.TemporaryDirectory() as folder:

@@ -9,12 +9,14 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from harness.records import Comparison
-from harness.report.plots.discrepancy import class_drops, distances, margins
+from harness.report.plots.discrepancy import class_drops, differences, distances, margins
 from harness.report.plots.latency import cold_start, latencies
 from harness.report.plots.overtime import over_time
 from harness.report.plots.style import NARROW_IN, RC, WIDE_IN, NothingToDrawError, first_cases, png
 from harness.report.plots.timeline import note
 from harness.report.plots.tradeoff import left_out, pareto
+from harness.report.primary import primary
+from harness.scored import OF_CLASSES, TASKS
 
 
 @dataclass(frozen=True)
@@ -35,10 +37,13 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Kind:
+    """title: {} in it is the metric that the run is judged by first."""
+
     title: str
     method: str
     draw: Callable[[Comparison, float], Figure]
     note: Callable[[Comparison], str] = lambda comparison: ""
+    tasks: tuple[str, ...] = TASKS  # that it says something of
 
 
 def _shown_once(comparison: Comparison) -> str:
@@ -51,11 +56,13 @@ def _shown_once(comparison: Comparison) -> str:
     return " Drawn from " + "; ".join(f"{place} for {', '.join(names)}" for place, names in where.items()) + "."
 
 
+OF_NUMBERS = tuple(task for task in TASKS if task not in OF_CLASSES)
 FIGURES = {
     "pareto": Kind(
-        "Accuracy, latency and size",
-        "Accuracy with the drop's 90 % Tango limits against the p50 over all timed invokes, lowest thread count; area "
-        "is proportional to the file's size, shape tells the runtime; the line joins the rows that none beats in both.",
+        "{}, latency and size",
+        "What the answers are worth, with the 90 % limits of how far they moved from Keras', against the p50 over all "
+        "timed invokes, lowest thread count; area is proportional to the file's size, shape tells the runtime; the "
+        "line joins the rows that none beats in both.",
         pareto,
         left_out,
     ),
@@ -82,13 +89,21 @@ FIGURES = {
     ),
     "margin": Kind(
         "Which answers could flip, and which did",
-        "One point a test sample. Above the line (margin < 2·max |Δ|) the scores moved far enough for a flip to be "
-        "possible; values of exactly 0 stand at the lower edge.",
+        "One point a test sample, 10,000 of either kind at most. Above the line (margin < 2·max |Δ|) the scores moved "
+        "far enough for a flip to be possible; values of exactly 0 stand at the lower edge.",
         margins,
         _shown_once,
+        OF_CLASSES,
+    ),
+    "differences": Kind(
+        "Each number against Keras'",
+        "One point a test sample, 10,000 at most: what the variant says less what Keras says, over what Keras says.",
+        differences,
+        _shown_once,
+        OF_NUMBERS,
     ),
     "ecdf": Kind(
-        "How far the scores moved",
+        "How far the outputs moved",
         "Share of test samples whose distance from Keras is at most x; the further left, the closer.",
         distances,
         _shown_once,
@@ -99,19 +114,22 @@ FIGURES = {
         "not corrected for looking at several classes.",
         class_drops,
         _shown_once,
+        ("classification",),
     ),
 }
 
 
 def draw_all(comparison: Comparison) -> tuple[Drawing, ...]:
-    """Every figure, for a page and for a phone; those a run has no data for say so."""
-    return tuple(_drawn(name, kind, comparison) for name, kind in FIGURES.items())
+    """Every figure of the run's task, for a page and for a phone; those a run has no data for say so."""
+    fitting = {name: kind for name, kind in FIGURES.items() if comparison.run.task in kind.tasks}
+    return tuple(_drawn(name, kind, comparison) for name, kind in fitting.items())
 
 
 def _drawn(name: str, kind: Kind, comparison: Comparison) -> Drawing:
+    title = kind.title.format(primary(comparison).title)
     try:
         with mpl.rc_context(RC):
             wide, narrow = (png(kind.draw(comparison, width)) for width in (WIDE_IN, NARROW_IN))
     except NothingToDrawError as nothing:
-        return Drawing(name, kind.title, kind.method, absent=str(nothing))
-    return Drawing(name, kind.title, kind.method + kind.note(comparison), wide, narrow)
+        return Drawing(name, title, kind.method, absent=str(nothing))
+    return Drawing(name, title, kind.method + kind.note(comparison), wide, narrow)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from harness.records import Case, Comparison
-from harness.report.material import class_name
+from harness.report.material import class_name, classifies
 from harness.report.plots.style import (
     FLIP,
     GREY,
@@ -22,6 +22,7 @@ from harness.report.plots.style import (
     log_ticks,
 )
 
+MOST_POINTS = 10_000
 MOST_CLASSES = 20  # more would be a thicket; then those that may have lost most
 LINES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), "-.", (0, (8, 2)), (0, (3, 1, 1, 1, 1, 1)))
 
@@ -45,11 +46,12 @@ def margins(comparison: Comparison, width: float) -> Figure:
 def _frames(comparison: Comparison, *columns: str) -> dict[Case, pd.DataFrame]:
     frame = comparison.samples
     if not len(frame) or any(c not in frame.columns for c in columns):
-        raise NothingToDrawError("It needs scores a class for every sample; this run has none.")
-    return {
-        case: frame[(frame.variant == case.variant) & (frame.target == case.target) & (frame.runtime == case.runtime)]
+        raise NothingToDrawError("It needs the outputs of every sample; this run has none.")
+    rows = {
+        case: (frame.variant == case.variant) & (frame.target == case.target) & (frame.runtime == case.runtime)
         for case in first_cases(comparison)
     }
+    return {case: frame.loc[chosen, list(columns)] for case, chosen in rows.items()}
 
 
 def _positive(columns: list[pd.Series]) -> tuple[float, float]:
@@ -66,13 +68,21 @@ def _scatter(axis: Axes, frame: pd.DataFrame, x: tuple[float, float], y: tuple[f
     flip = frame["flip"].to_numpy(dtype=bool)
     margin = np.maximum(frame["baseline_margin"].to_numpy(dtype=float), x[0])
     delta = np.maximum(frame["max_abs_diff"].to_numpy(dtype=float), y[0])
-    axis.plot(margin[~flip], delta[~flip], ".", color=OKABE_ITO[1], alpha=0.25, markersize=3, markeredgewidth=0)
-    axis.plot(margin[flip], delta[flip], "X", color=FLIP, markersize=4.5, markeredgecolor="white", markeredgewidth=0.3)
+    same, other = _thinned(np.flatnonzero(~flip)), _thinned(np.flatnonzero(flip))
+    axis.plot(margin[same], delta[same], ".", color=OKABE_ITO[1], alpha=0.25, markersize=3, markeredgewidth=0)
+    axis.plot(
+        margin[other], delta[other], "X", color=FLIP, markersize=4.5, markeredgecolor="white", markeredgewidth=0.3
+    )
     ends = np.array(x)
     axis.plot(ends, ends / 2, color=GREY, linewidth=1)
     axis.set(xscale="log", yscale="log", xlim=x, ylim=y)
     log_ticks(axis.xaxis, ends, labels)
     log_ticks(axis.yaxis, np.array(y), 5)
+
+
+def _thinned(of: np.ndarray) -> np.ndarray:
+    """At most MOST_POINTS, evenly chosen, the first and the last among them: more are a blot, and much memory."""
+    return of if len(of) <= MOST_POINTS else of[np.linspace(0, len(of) - 1, MOST_POINTS).astype(int)]
 
 
 def _margin_handles() -> list[Line2D]:
@@ -93,10 +103,12 @@ def _margin_handles() -> list[Line2D]:
 
 
 def distances(comparison: Comparison, width: float) -> Figure:
-    """Two panels, max |Δ| and Jensen–Shannon divergence (bits): which share of the samples is within x (log)."""
-    frames = _frames(comparison, "max_abs_diff", "js_divergence")
+    """max |Δ|, and of classes Jensen–Shannon divergence (bits): which share of the samples is within x (log)."""
     panels = {"max_abs_diff": "max |Δ score| (log)", "js_divergence": "Jensen–Shannon divergence, bits (log)"}
-    figure, axes = grid(2, width, 2.9 if width > 5 else 2.4, most=2 if width > 5 else 1, sharey=True)
+    if not classifies(comparison.run):
+        panels = {"max_abs_diff": "max |Δ output| (log)"}
+    frames = _frames(comparison, *panels)
+    figure, axes = grid(len(panels), width, 2.9 if width > 5 else 2.4, most=2 if width > 5 else 1, sharey=True)
     shade, handles = colours(comparison), []
     for axis, (column, label) in zip(axes, panels.items(), strict=True):
         limits = _positive([f[column] for f in frames.values()])
@@ -112,8 +124,25 @@ def distances(comparison: Comparison, width: float) -> Figure:
 def _ecdf(axis: Axes, values: pd.Series, limits: tuple[float, float], colour: str, i: int, name: str) -> Line2D:
     ordered = np.sort(np.maximum(values.to_numpy(dtype=float), limits[0]))
     share = 100 * np.arange(1, len(ordered) + 1) / len(ordered)
-    x, y = np.append(ordered, limits[1]), np.append(share, 100.0)
+    x, y = np.append(_thinned(ordered), limits[1]), np.append(_thinned(share), 100.0)
     return axis.step(x, y, where="post", color=colour, linestyle=LINES[i % len(LINES)], linewidth=1.5, label=name)[0]
+
+
+def differences(comparison: Comparison, width: float) -> Figure:
+    """One panel a variant: x Keras' number, y the variant's less Keras'; of models that give one number a sample."""
+    if "prediction" not in comparison.samples:
+        raise NothingToDrawError("It needs one number a sample.")
+    frames = _frames(comparison, "baseline_prediction", "prediction")
+    figure, axes = grid(len(frames), width, 2.3 if width > 5 else 1.85, most=3, sharex=True)
+    for axis, (case, frame) in zip(axes, frames.items(), strict=True):
+        keras, own = (frame[name].to_numpy(dtype=float) for name in ("baseline_prediction", "prediction"))
+        chosen = _thinned(np.arange(len(keras)))
+        axis.axhline(0, color=GREY, linewidth=0.9)
+        axis.plot(keras[chosen], (own - keras)[chosen], ".", color=OKABE_ITO[1], alpha=0.35, markeredgewidth=0)
+        axis.set_title(case.variant)
+    figure.supxlabel("Keras' output", fontsize=9)
+    figure.supylabel("variant less Keras", fontsize=9)
+    return figure
 
 
 def class_drops(comparison: Comparison, width: float) -> Figure:

@@ -52,7 +52,7 @@ def _timed(comparison: Comparison) -> dict[Case, list[np.ndarray]]:
     series: dict[Case, list[np.ndarray]] = {}
     for one in comparison.run.rounds:
         timed = one.timings.get("timed")
-        if timed is not None and len(timed) and one.status in ("valid", "flagged"):
+        if timed is not None and len(timed) and one.counts:
             series.setdefault(one.case, []).append(timed[:, 1] / timed[:, 0] / 1e3)
     return {s.case: series[s.case] for s in comparison.standings if s.case in series}
 

@@ -40,7 +40,7 @@ def middles(spots: Sequence[Spot]) -> dict[Case, float]:
     rest: dict[Case, list[float]] = {}
     for spot in spots:
         if (middle := median_us(spot.piece)) is not None:
-            (good if spot.piece.status in ("valid", "flagged") else rest).setdefault(spot.piece.case, []).append(middle)
+            (good if spot.piece.counts else rest).setdefault(spot.piece.case, []).append(middle)
     return {case: float(np.median(values)) for case, values in (rest | good).items()}
 
 

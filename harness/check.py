@@ -1,0 +1,114 @@
+"""Whether a .tflite file is what it claims, and answers as the original does: what can be known before a device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from harness import artifact, runner
+from harness.artifact import Artifact
+from harness.binding import bound
+from harness.errors import BuildError, DataError
+from harness.models.feed import WHOLE, check_whole
+from harness.original import Original
+from harness.records import Affine
+from harness.samples import doubt
+from harness.variants import Expectation
+
+NO_FLEX = "it needs TensorFlow's own kernels, which no runtime here has (their wheels lack the Flex delegate)"
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Samples that a file must answer as the original did. stored: one array an input of the data, wanted: one an
+    output. of_classes: of each output, whether its numbers are scores of classes. what: they are, in words."""
+
+    stored: tuple[np.ndarray, ...]
+    wanted: tuple[np.ndarray, ...]
+    of_classes: tuple[bool, ...]
+    affines: tuple[Affine, ...]
+    what: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """feeds, yields: as Variant has them."""
+
+    status: str
+    reason: str = ""
+    feeds: tuple[int, ...] = ()
+    yields: tuple[int, ...] = ()
+
+
+def check(path: Path, original: Original, known: Samples, expected: Expectation | None, own: bool) -> Finding:
+    """What is wrong with the file, if anything.
+
+    expected: what its recipe promises, where that is known. own: it was made of the original, and must hold its
+    weights; an imported file may be a smaller model.
+    """
+    try:
+        facts = artifact.inspect(path)
+        artifact.check_form(facts)
+        if found := artifact.faults(facts, expected, original.facts.parameters if own else 0, integers(original)):
+            return Finding("failed", f"refused: {'; '.join(found)}")
+        feeds, yields = feeds_of(facts, original, known), yields_of(facts, original)
+        if flex := [op.removeprefix("Flex") for op in facts.ops if op.startswith("Flex")]:
+            return Finding("failed", f"{NO_FLEX}: {', '.join(dict.fromkeys(flex))}")
+        affines = [asdict(known.affines[n]) for n in feeds]
+        given = runner.run_once(path, tuple(known.stored[n] for n in feeds), affines)
+    except (BuildError, DataError) as error:
+        return Finding("failed", f"{error}; {error.advice}" if error.advice else str(error))
+    return judged([given[n] for n in yields], original, known, unless_same(feeds), unless_same(yields))
+
+
+def integers(original: Original) -> frozenset[str]:
+    """The dtypes of token ids and the like: inputs and outputs that are whole numbers in the model itself."""
+    tensors = original.facts.inputs + original.facts.outputs
+    return frozenset(t.dtype for t in tensors if t.scale is None and t.dtype.startswith(WHOLE))
+
+
+def feeds_of(facts: Artifact, original: Original, known: Samples) -> tuple[int, ...]:
+    """For each input tensor of the file the index of the data's input. Raises BuildError, DataError."""
+    places = bound("input", [feed.tensor for feed in original.feeds], facts.inputs, facts.input_names)
+    feeds = tuple(original.feeds[places.index(n)].index for n in range(len(places)))
+    for tensor, index in zip(facts.named_inputs, feeds, strict=True):
+        stored = known.stored[index]
+        if lengths(tensor.shape[1:]) != lengths(stored.shape[1:]):
+            told = (
+                f"input {tensor.name} takes samples of shape {tensor.shape[1:]}, and the data's are {stored.shape[1:]}"
+            )
+            raise BuildError(told, "give a file that was converted from this model")
+        check_whole(tensor, stored)
+    return feeds
+
+
+def lengths(shape: tuple[int, ...]) -> list[int]:
+    """Axes of length 1 change no number's place."""
+    return [n for n in shape if n != 1]
+
+
+def yields_of(facts: Artifact, original: Original) -> tuple[int, ...]:
+    """For each output of the original the index of the file's output. Raises BuildError."""
+    return bound("output", original.facts.outputs, facts.outputs, facts.output_names)
+
+
+def unless_same(order: tuple[int, ...]) -> tuple[int, ...]:
+    return () if order == tuple(range(len(order))) else order
+
+
+def judged(
+    answers: Sequence[np.ndarray], original: Original, known: Samples, feeds: tuple[int, ...], yields: tuple[int, ...]
+) -> Finding:
+    """What the file's answers say against the original's, output by output."""
+    outputs = zip(original.facts.outputs, answers, known.wanted, known.of_classes, strict=True)
+    for tensor, given, wanted, of_classes in outputs:
+        if lengths(given.shape) != lengths(wanted.shape):
+            told = f"output {tensor.name} is of shape {given.shape[1:]}, and {original.name}'s of {wanted.shape[1:]}"
+            return Finding("failed", told)
+        if found := doubt(wanted, given.reshape(wanted.shape), of_classes, original.name, known.what):
+            where = f"output {tensor.name}: " if len(answers) > 1 else ""
+            return Finding("suspect", where + found, feeds, yields)
+    return Finding("ok", "", feeds, yields)

@@ -1,0 +1,111 @@
+"""A folder of images, read as keras.utils.image_dataset_from_directory reads it, so that a model's accuracy is the one
+its owner knows.
+
+Each folder in it is a class, sorted by name or in the order of [data] labels; a folder without such is a set without
+labels. `size` is reached by bilinear interpolation between the four nearest pixels, without antialiasing and without
+keeping the aspect ratio. An EXIF orientation is ignored, transparency dropped, 16 bits are cut to their upper eight.
+Two things are not as Keras has them: pixels are rounded to uint8, as a camera gives them; and JPEG is decoded with
+libjpeg's accurate transform, where Keras takes its fast one: on average that is one or two levels in 255.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from harness.cache import code_sha256, file_sha256, key_of, version
+from harness.data import samples
+from harness.data.samples import SamplesWriter, write_about
+from harness.data.source import Split
+from harness.errors import DataError
+from harness.written import nearest
+
+SAID = "a folder of images"
+OPTIONS: tuple[str, ...] = ("size", "color")
+SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png")  # what Keras takes; other files are passed over
+MODES = {"rgb": "RGB", "bgr": "RGB", "grayscale": "L"}
+
+
+def fits(split: Split) -> bool:
+    return split.path.is_dir()
+
+
+def key(split: Split) -> str:
+    source, (classes, images) = split.source, find(split)
+    contents = [(image.relative_to(split.path), label, file_sha256(image)) for image, label in images]
+    code = code_sha256(Path(__file__), Path(samples.__file__))
+    return key_of("folder", contents, classes, source.size, source.color, code, version("pillow"), version("numpy"))
+
+
+def write(split: Split, folder: Path) -> None:
+    classes, images = find(split)
+    with SamplesWriter(folder) as writer:
+        shape, first = None, images[0][0]
+        for image, label in images:
+            pixels = decode(image, split.source.color or "rgb", split.source.size)
+            if pixels.shape != (shape := shape or pixels.shape):
+                raise of_several_sizes(split, first, shape, image, pixels.shape)
+            writer.add({"x": pixels[np.newaxis]}, np.array([label]) if classes else None)
+    write_about(folder, writer.names, class_names=classes)
+
+
+def find(split: Split) -> tuple[tuple[str, ...], list[tuple[Path, int]]]:
+    """The classes' names, and the images with their class, class by class; no classes in a flat folder."""
+    folders = sorted(p.name for p in split.path.iterdir() if p.is_dir() and not p.name.startswith("."))
+    filled = {name: images for name in folders if (images := list(images_below(split.path / name)))}
+    if not filled:
+        flat = [(path, 0) for path in sorted(split.path.iterdir()) if path.name.lower().endswith(SUFFIXES)]
+        if not flat:
+            raise DataError(f"{split.where} holds no images", f"They end in {', '.join(SUFFIXES)}.")
+        return (), flat
+    classes = split.source.labels or tuple(folders)
+    for name in filled:
+        if name not in classes:
+            advice = nearest(name, classes, "[data] labels names the class folders in order; the classes are")
+            raise DataError(f"{split.where}: {name} is none of the classes", advice)
+    return classes, [(image, n) for n, name in enumerate(classes) for image in filled.get(name, [])]
+
+
+def images_below(folder: Path) -> Iterator[Path]:
+    """Every image in the folder and below it, folder by folder in the order of their names."""
+    for root, _, names in sorted(os.walk(folder)):
+        yield from (Path(root, name) for name in sorted(names) if name.lower().endswith(SUFFIXES))
+
+
+def decode(path: Path, color: str, size: tuple[int, int] | None) -> np.ndarray:
+    """The image as uint8 (height, width, channels). Raises DataError where it is none."""
+    try:
+        with Image.open(path) as image:
+            if color == "grayscale":
+                image.draft("L", None)  # of a JPEG file, the luma as it stores it
+            pixels = resized(eight_bits(image).convert(MODES[color]), size)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise DataError(f"{path} cannot be read as an image: {error}", "Mend or remove it.") from error
+    return pixels[..., ::-1] if color == "bgr" else pixels
+
+
+def eight_bits(image: Image.Image) -> Image.Image:
+    """Of 16-bit grey the upper eight, where Pillow would cut off what is above 255."""
+    return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)) if image.mode.startswith("I") else image
+
+
+def resized(image: Image.Image, size: tuple[int, int] | None) -> np.ndarray:
+    """Pillow's resize() would antialias; its transform() samples, and in float32 it does not cut off fractions."""
+    height, width = size or (image.height, image.width)
+    if (height, width) != (image.height, image.width):
+        whole = (0, 0, image.width, image.height)
+        bands = [
+            band.convert("F").transform((width, height), Image.Transform.EXTENT, whole, Image.Resampling.BILINEAR)
+            for band in image.split()
+        ]
+        return np.rint(np.stack([np.asarray(band) for band in bands], axis=-1)).astype(np.uint8)
+    return np.asarray(image).reshape(height, width, -1)
+
+
+def of_several_sizes(split: Split, one: Path, shape: tuple, other: Path, other_shape: tuple) -> DataError:
+    told = ", ".join(f"{path} is {s[1]} × {s[0]}" for path, s in ((one, shape), (other, other_shape)))
+    return DataError(f"{split.where} holds images of several sizes: {told}", "Write [data] size = [height, width].")

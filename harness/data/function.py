@@ -1,0 +1,103 @@
+"""A function of the user's, "package.module:function", for sets that no file holds and those larger than memory.
+
+It is called with no argument, and returns or yields batches: `(x, y)`, or `x` without labels, where x is an array or a
+dict of them by the names of the model's inputs; an array is whatever numpy takes for one. It runs in a process of its
+own, since it may import TensorFlow or be large. It is called again when its module changes, or a .py file beside that;
+what else it reads cannot be known: `--fresh` calls it again.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import traceback
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.cache import cache_dir, code_sha256, key_of
+from harness.data import samples
+from harness.data.samples import SamplesWriter, write_about
+from harness.data.source import Split
+from harness.errors import ConfigError, DataError, HarnessError
+from harness.functions import FunctionRef, is_reference, load_function, looking_in, source_sha256
+from harness.keras_process import settle
+
+SAID = '"package.module:function"'
+OPTIONS: tuple[str, ...] = ()
+
+
+def fits(split: Split) -> bool:
+    return is_reference(split.where)
+
+
+def key(split: Split) -> str:
+    ref = FunctionRef(split.where, split.source.folder)
+    return key_of("function", ref.text, source_sha256(ref), code_sha256(Path(__file__), Path(samples.__file__)))
+
+
+def write(split: Split, folder: Path) -> None:
+    log = cache_dir() / "functions.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, context, initializer=settle, initargs=(log,)) as pool:
+        try:
+            pool.submit(write_batches, FunctionRef(split.where, split.source.folder), folder, log).result()
+        except BrokenProcessPool as error:
+            told = f"{split.where} took its process down; its last words stand in {log}"
+            raise DataError(told, "read them; was there memory enough?") from error
+
+
+def write_batches(ref: FunctionRef, folder: Path, log: Path) -> None:
+    """Calls the function and writes what it gives. Raises ConfigError, DataError."""
+    try:
+        with looking_in(ref.folder), SamplesWriter(folder) as writer:
+            for batch in batches(load_function(ref)()):
+                writer.add(*arrays(batch))
+    except ConfigError:
+        raise
+    except HarnessError as error:
+        raise DataError(f"{ref.text}: {error}", error.advice) from error
+    except (Exception, SystemExit) as error:
+        traceback.print_exc()
+        told = f"{ref.text} failed: {type(error).__name__}: {error}"
+        raise DataError(told, f"mend it; the whole story stands in {log}") from None
+    if not writer.names:
+        raise DataError(f"{ref.text} gave no batches", "It returns or yields batches, (x, y) or x.")
+    write_about(folder, writer.names)
+
+
+def batches(given: Any) -> Iterator[Any]:
+    """What a function returned, batch by batch: it may be a single one."""
+    if isinstance(given, tuple | dict) or hasattr(given, "__array__"):
+        yield given
+    elif hasattr(given, "__iter__"):
+        yield from given
+    else:
+        told = f"it gave {type(given).__name__}, which holds no batches"
+        raise DataError(told, "It returns or yields batches, (x, y) or x, of arrays.")
+
+
+def arrays(batch: Any) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
+    """Inputs by name and labels. Raises DataError where the batch is none."""
+    if isinstance(batch, tuple) and len(batch) != 2:
+        raise DataError(f"a batch is a tuple of {len(batch)}", "A batch is (x, y), or x without labels.")
+    x, y = batch if isinstance(batch, tuple) else (batch, None)
+    inputs = {str(name): numeric(array) for name, array in x.items()} if isinstance(x, dict) else {"x": numeric(x)}
+    labels = None if y is None else numeric(y)
+    counts = {len(array) for array in [*inputs.values(), *([] if labels is None else [labels])]}
+    if len(counts) != 1:
+        told = f"a batch holds arrays of different lengths: {sorted(counts)}"
+        raise DataError(told, "Every array has one entry a sample.")
+    return inputs, labels
+
+
+def numeric(given: Any) -> np.ndarray:
+    array = np.asarray(given)
+    if array.dtype.kind not in "uifb" or array.ndim == 0:
+        told = f"a batch holds an array of dtype {array.dtype} and shape {array.shape}"
+        raise DataError(told, "Give arrays of numbers, the samples along the first axis; labels as class numbers.")
+    return array

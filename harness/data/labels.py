@@ -1,0 +1,78 @@
+"""Labels as people store them → class numbers or real numbers, and the classes' names.
+
+Integers are class numbers, of shape (n,) or (n, 1); so are one-hot rows, and text, by its place among the names. Floats
+are a regression's targets, except where names are given and every one is whole.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from harness.arrays import stretches
+from harness.errors import DataError
+from harness.written import nearest
+
+MOST_CLASSES = 100_000  # integers beyond it are no class numbers but amounts
+
+Labels = np.ndarray | None
+
+
+def settle(test: Labels, training: Labels, names: tuple[str, ...]) -> tuple[Labels, Labels, tuple[str, ...]]:
+    """Test labels, training labels and class names, () for a regression. names: as given, () where they are not.
+
+    Raises DataError for text that is none of the names, and for integers that can be no class numbers.
+    """
+    plain = [None if labels is None else plainly(labels) for labels in (test, training)]
+    known = [labels for labels in plain if labels is not None]
+    names = names or (names_of(known) if known else ())
+    settled = [None if labels is None else numbered(labels, names) for labels in plain]
+    return settled[0], settled[1], names
+
+
+def plainly(labels: np.ndarray) -> np.ndarray:
+    """Text as str, truth as 0 and 1, one-hot rows as class numbers, one class number a row as (n,)."""
+    if labels.dtype.kind == "S":
+        labels = np.char.decode(labels, "utf-8")
+    if labels.dtype.kind == "b":
+        labels = labels.astype(np.uint8)
+    if labels.dtype.kind in "uiU" and labels.ndim == 2 and labels.shape[1] == 1:
+        return labels[:, 0]
+    return np.concatenate([s.argmax(axis=1) for s in stretches(labels)]) if is_one_hot(labels) else labels
+
+
+def is_one_hot(labels: np.ndarray) -> bool:
+    """Whether every row, of two or more, holds a single 1 and else 0."""
+    if labels.dtype.kind not in "uif" or labels.ndim != 2 or labels.shape[1] < 2 or len(labels) == 0:
+        return False
+    return all(((s == 0) | (s == 1)).all() and ((s == 1).sum(axis=1) == 1).all() for s in stretches(labels))
+
+
+def names_of(known: list[np.ndarray]) -> tuple[str, ...]:
+    """The classes of labels whose names were not given: text sorted, numbers from 0, none for real numbers."""
+    first = known[0]
+    if first.dtype.kind == "U":
+        return tuple(np.unique(first).tolist())
+    numbers = [labels for labels in known if labels.dtype.kind in "ui" and labels.size]
+    if first.dtype.kind not in "ui" or not numbers:
+        return ()
+    if min(int(labels.min()) for labels in numbers) < 0:
+        advice = "Classes are numbered from 0. Where they are a regression's targets, store them as floats."
+        raise DataError("some labels are negative integers", advice)
+    highest = max(int(labels.max()) for labels in numbers)
+    return tuple(str(n) for n in range(highest + 1)) if highest < MOST_CLASSES else ()
+
+
+def numbered(labels: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+    """Text as its place among the names; integers without names are amounts; whole floats with names, class numbers."""
+    if labels.dtype.kind == "U":
+        places = {name: n for n, name in enumerate(names)}
+        unknown = next(((n, text) for n, text in enumerate(labels.tolist()) if text not in places), None)
+        if unknown:
+            told = f"sample {unknown[0]} is labelled {unknown[1]!r}, which is none of the classes"
+            raise DataError(told, nearest(unknown[1], names, "[data] labels names them in order; they are"))
+        return np.array([places[text] for text in labels.tolist()], dtype=np.int64)
+    if labels.dtype.kind in "ui" and not names:
+        return labels.astype(np.float64)
+    if labels.dtype.kind == "f" and names and labels.size and (labels == np.floor(labels)).all():
+        return labels.astype(np.int64)
+    return labels

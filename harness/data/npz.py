@@ -1,0 +1,78 @@
+"""An .npz file, or an .npy file of inputs alone.
+
+`y` holds the labels; every other array is an input. A single input may have any name; several have the model's own. In
+an .npz that holds both halves, as Keras' own data sets do, the test samples are `x_test` and `y_test`, the calibration
+samples `x_train` and `y_train`.
+"""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+import zlib
+from pathlib import Path
+
+from harness.arrays import map_npy
+from harness.cache import code_sha256, file_sha256, key_of
+from harness.data import samples
+from harness.data.samples import LABELS, input_file, write_about
+from harness.data.source import Split
+from harness.errors import DataError
+
+SAID = "an .npz or .npy file"
+OPTIONS: tuple[str, ...] = ()
+HALVES = {"test": "test", "calibration": "train"}
+CHUNK_BYTES = 4 << 20
+
+
+def fits(split: Split) -> bool:
+    return split.path.suffix.lower() in (".npz", ".npy")
+
+
+def key(split: Split) -> str:
+    code = code_sha256(Path(__file__), Path(samples.__file__))
+    return key_of("npz", split.name, split.path.suffix, file_sha256(split.path), code)
+
+
+def write(split: Split, folder: Path) -> None:
+    """A member of an .npz is an .npy file: it is copied as it stands, unpacked as a stream."""
+    try:
+        names = copy_array(split, folder) if split.path.suffix.lower() == ".npy" else unpack(split, folder)
+    except (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(f"{split.where} cannot be read: {error}", "Mend the file, or write it again.") from error
+    write_about(folder, names)
+    for n, name in enumerate(names):
+        check(f"{split.where}: {name}", input_file(folder, n))
+    if (folder / LABELS).exists():
+        check(f"{split.where}: y", folder / LABELS)
+
+
+def copy_array(split: Split, folder: Path) -> tuple[str, ...]:
+    shutil.copyfile(split.path, input_file(folder, 0))
+    return ("x",)
+
+
+def unpack(split: Split, folder: Path) -> tuple[str, ...]:
+    """Fills the folder; returns the inputs' names."""
+    with zipfile.ZipFile(split.path) as archive:
+        stored = {member.removesuffix(".npy"): member for member in archive.namelist() if member.endswith(".npy")}
+        half = HALVES[split.name]
+        inputs = [f"x_{half}"] if f"x_{half}" in stored else [name for name in stored if name != "y"]
+        labels = f"y_{half}" if inputs == [f"x_{half}"] else "y"
+        if not inputs:
+            raise DataError(f"{split.where} holds no inputs, only {', '.join(stored) or 'nothing'}", "Add an array x.")
+        files = {name: input_file(folder, n) for n, name in enumerate(inputs)}
+        for name, file in (files | ({labels: folder / LABELS} if labels in stored else {})).items():
+            with archive.open(stored[name]) as member, file.open("wb") as out:
+                shutil.copyfileobj(member, out, CHUNK_BYTES)
+    return tuple(inputs)
+
+
+def check(what: str, path: Path) -> None:
+    """Raises DataError where the file holds no array with an axis of samples."""
+    try:
+        shape = map_npy(path).shape
+    except (OSError, ValueError) as error:
+        raise DataError(f"{what} cannot be used: {error}", "Store one dtype, text as str.") from error
+    if not shape:
+        raise DataError(f"{what} is a single number", "Every array has the samples along its first axis.")

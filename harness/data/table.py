@@ -1,0 +1,158 @@
+"""A CSV or Parquet file: a column of labels, and features that become one float32 array (samples, features).
+
+The labels stand in the column that [data] label names, else in one named `label`, else there are none. The features are
+the columns that [data] features names, in its order, else all others as the file has them. In a CSV file only an empty
+cell is a missing one: "NA" and "None" are text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+from harness.cache import code_sha256, file_sha256, key_of, version
+from harness.data import samples
+from harness.data.samples import LABELS, SamplesWriter, write_about
+from harness.data.source import Split
+from harness.errors import ConfigError, DataError
+from harness.written import nearest
+
+SAID = "a CSV or Parquet file"
+OPTIONS: tuple[str, ...] = ("label", "features")
+DEFAULT_LABEL = "label"
+ROWS = 20_000  # at a time
+NUMBER = re.compile(r"-?\d*\.\d+")  # 5.1 is no column's name; 5 may be pandas'
+
+
+def fits(split: Split) -> bool:
+    return split.path.suffix.lower() in (".csv", ".parquet", ".pq")
+
+
+def key(split: Split) -> str:
+    source, code = split.source, code_sha256(Path(__file__), Path(samples.__file__))
+    versions = [version(name) for name in ("pandas", "pyarrow", "numpy")]
+    return key_of(
+        "table", split.name, file_sha256(split.path), split.path.suffix, source.label, source.features, code, versions
+    )
+
+
+def write(split: Split, folder: Path) -> None:
+    label, features = columns(split, header(split))
+    labels: list[pd.Series] = []
+    row = 0
+    with SamplesWriter(folder) as writer:
+        for frame in frames(split, label, features):
+            writer.add({"x": numbers(split, frame[list(features)], row)})
+            if label:
+                labels.append(frame[label])
+            row += len(frame)
+    if row == 0:
+        raise DataError(f"{split.where} has no rows", "Give at least one sample.")
+    if label:
+        np.save(folder / LABELS, label_array(split, pd.concat(labels, ignore_index=True)))
+    write_about(folder, writer.names, columns=features)
+
+
+def columns(split: Split, names: list[str]) -> tuple[str | None, tuple[str, ...]]:
+    """The column of labels, if there is one, and those of the features. Raises DataError where one is not there."""
+    source = split.source
+    label = source.label or (None if DEFAULT_LABEL in source.features else DEFAULT_LABEL)
+    if label in source.features:
+        raise ConfigError(f"[data] {label!r} is both the label and one of the features", "remove it from features")
+    asked = [*source.features, *([label] if source.label and split.name == "test" else [])]
+    for name in asked:
+        if name not in names:
+            raise DataError(f"{split.where} has no column {name!r}", nearest(name, names, "the columns are"))
+    features = source.features or tuple(name for name in names if name != label)
+    if not features:
+        raise DataError(f"{split.where} has no columns but {label!r}", "Features stand in columns of their own.")
+    if nameless := [name for name in features if name.startswith("Unnamed: ")]:
+        advice = "It looks like an index: write the file with index=False, or name the [data] features."
+        raise DataError(f"{split.where}: column {int(nameless[0][9:]) + 1} has no name", advice)
+    return label if label in names else None, features
+
+
+@contextmanager
+def reading(split: Split) -> Iterator[None]:
+    """pandas' and pyarrow's errors are told as the file's."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        raise DataError(f"{split.where} cannot be read: {error}", "Mend the file, or write it again.") from error
+
+
+def header(split: Split) -> list[str]:
+    with reading(split):
+        if split.path.suffix.lower() == ".csv":
+            names = [str(name) for name in pd.read_csv(split.path, nrows=0, skipinitialspace=True).columns]
+            if any(NUMBER.fullmatch(name) for name in names):
+                advice = "Its first row names the columns: label, and one name a feature."
+                raise DataError(f"{split.where} has no header: its first row holds numbers", advice)
+            return names
+        names = pq.read_schema(split.path).names
+        return [name for name in names if not name.startswith("__index_level_")]  # pandas' own
+
+
+def frames(split: Split, label: str | None, features: tuple[str, ...]) -> Iterator[pd.DataFrame]:
+    """The rows, some at a time; labels of a CSV file as text, since their kind is known only at its end."""
+    asked = [*features, *([label] if label else [])]
+    with reading(split):
+        if split.path.suffix.lower() == ".csv":
+            with pd.read_csv(
+                split.path,
+                usecols=asked,
+                dtype={label: str} if label else {},
+                keep_default_na=False,
+                na_values=[""],
+                skipinitialspace=True,
+                chunksize=ROWS,
+                low_memory=False,
+            ) as chunks:
+                yield from (chunk for chunk in chunks if len(chunk))
+        else:
+            with pq.ParquetFile(split.path) as file:
+                yield from (batch.to_pandas() for batch in file.iter_batches(ROWS, columns=asked))
+
+
+def numbers(split: Split, frame: pd.DataFrame, first_row: int) -> np.ndarray:
+    """float32 (rows, features). Raises DataError that names the first cell of a column which holds no number."""
+    array = np.empty(frame.shape, np.float32)
+    for n, (name, column) in enumerate(frame.items()):
+        array[:, n] = as_numbers(column)
+        bad = ~np.isfinite(array[:, n])
+        if bad.any():
+            row = int(bad.argmax())
+            cell = column.iloc[row]
+            told = "is empty" if pd.isna(cell) else f"holds {repr(cell) if isinstance(cell, str) else cell}"
+            where = f"{split.where}: column {str(name)!r}, row {first_row + row + 1}"
+            raise DataError(
+                f"{where} {told}", "Features are finite float32 numbers; [data] features names the columns."
+            )
+    return array
+
+
+def as_numbers(column: pd.Series) -> np.ndarray:
+    """float32, NaN where a cell is no number; text is none, even where it looks like one throughout."""
+    if is_numeric_dtype(column) or is_bool_dtype(column):
+        with np.errstate(over="ignore"):
+            return column.to_numpy(np.float32, na_value=np.nan)
+    parsed = pd.to_numeric(column.astype(str), errors="coerce").to_numpy(np.float32)
+    return parsed if np.isnan(parsed).any() else np.full_like(parsed, np.nan)
+
+
+def label_array(split: Split, labels: pd.Series) -> np.ndarray:
+    """Numbers where all of them are, else text. Raises DataError for a row without one."""
+    if labels.isna().any():
+        row = int(labels.isna().to_numpy().argmax()) + 1
+        raise DataError(f"{split.where}: row {row} has no label", "Give it one, or leave the row out.")
+    if split.path.suffix.lower() == ".csv":
+        parsed = pd.to_numeric(labels, errors="coerce")
+        labels = labels if parsed.isna().any() else parsed
+    return labels.to_numpy() if is_numeric_dtype(labels) or is_bool_dtype(labels) else labels.to_numpy().astype(np.str_)

@@ -1,0 +1,176 @@
+"""What is odd about a data set, each with what to do about it. Nothing here stops a run: dataset.validate does that.
+
+Suspicions about scaling and channel order are tried, not guessed: the Keras model itself says which form it knows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from harness import stats
+from harness.dataset import Dataset
+from harness.records import Affine
+
+FEW_CALIBRATION = 100  # TensorFlow's guide to quantisation speaks of 100 to 500
+FEW_OF_A_CLASS = 10
+LOPSIDED = 10.0  # largest class over smallest
+TRIED = 500  # samples that another form of the inputs is tried on
+GAIN = 0.1  # of accuracy, before another form is worth a word
+STRETCH = 4096
+
+Predict = Callable[[tuple[np.ndarray, ...]], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Remark:
+    """What is odd, and what to do about it."""
+
+    what: str
+    advice: str
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.advice}"
+
+
+def lint(dataset: Dataset, normalisation: Affine | None = None, predict: Predict | None = None) -> tuple[Remark, ...]:
+    """Every remark there is.
+
+    normalisation: what the model itself does to its first input, where it begins with such a layer. predict: model
+    inputs, one float32 array each, → class scores (samples, classes); None where there are no classes.
+    """
+    checks = (widths(dataset), ranges(dataset, normalisation), balance(dataset), calibration(dataset), shared(dataset))
+    tried = other_forms(dataset, predict) if predict and dataset.test_labels is not None else iter(())
+    return tuple(remark for check in (*checks, tried) for remark in check)
+
+
+def widths(dataset: Dataset) -> Iterator[Remark]:
+    for n, array in enumerate(dataset.test_inputs):
+        if array.dtype.itemsize == 8:
+            smaller = "float32" if array.dtype.kind == "f" else "int32, or uint8 for pixels,"
+            what = f"{input_name(dataset, n)} is stored as {array.dtype}"
+            yield Remark(what, f"as {smaller} it takes half the memory and half the time on the link, or less")
+
+
+def ranges(dataset: Dataset, normalisation: Affine | None) -> Iterator[Remark]:
+    """Pixels scaled twice, or constant inputs. The first input alone has the model's own normalisation."""
+    for n, array in enumerate(dataset.test_inputs):
+        low, high = (dataset.affines[n].scale * x + dataset.affines[n].offset for x in ends(array))
+        name = input_name(dataset, n)
+        if low == high:
+            yield Remark(f"every value of {name} is {low:g}", "check how it was stored")
+        if n or normalisation is None or low == high:
+            continue
+        reached = sorted(normalisation.scale * x + normalisation.offset for x in (low, high))
+        if reached[1] - reached[0] < 0.05:
+            what = f"the model scales its inputs by {normalisation.scale:.4g} itself, and {name} is {low:g} to {high:g}"
+            yield Remark(what, "scaled twice, it seems: remove scale and offset under [data], or store 0 to 255")
+
+
+def ends(array: np.ndarray) -> tuple[float, float]:
+    """Smallest and largest value, in stretches: the array may be larger than memory."""
+    stretches = [array[first : first + STRETCH] for first in range(0, len(array), STRETCH)]
+    found = [(s.min(), s.max()) for s in stretches]
+    return float(min(low for low, _ in found)), float(max(high for _, high in found))
+
+
+def input_name(dataset: Dataset, n: int) -> str:
+    return f"input {dataset.input_names[n]!r}" if dataset.input_names else "the input" if n == 0 else f"input {n}"
+
+
+def balance(dataset: Dataset) -> Iterator[Remark]:
+    """Classes that the test set says little of."""
+    labels = dataset.test_labels
+    if labels is None or not dataset.class_names:
+        return
+    counts = np.bincount(np.asarray(labels), minlength=len(dataset.class_names))
+    absent = [dataset.class_names[n] for n in np.flatnonzero(counts == 0)]
+    scarce = [dataset.class_names[n] for n in np.flatnonzero((counts > 0) & (counts < FEW_OF_A_CLASS))]
+    if absent:
+        yield Remark(f"no test sample of {some(absent)}", "nothing can be said of those classes; add some")
+    if scarce:
+        yield Remark(f"under {FEW_OF_A_CLASS} test samples of {some(scarce)}", "a drop there goes unseen; add some")
+    present = counts[counts > 0]
+    if len(present) > 1 and present.max() > LOPSIDED * present.min():
+        what = f"the largest class has {present.max() / present.min():.0f} times the samples of the smallest"
+        yield Remark(what, 'accuracy mostly tells of the large ones; add "balanced_accuracy" under [metrics] others')
+
+
+def some(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} others" if len(names) > 5 else "")
+
+
+def calibration(dataset: Dataset) -> Iterator[Remark]:
+    """Too little to find the ranges of activations from."""
+    count = len(dataset.train_inputs[0]) if dataset.train_inputs else 0
+    if 0 < count < FEW_CALIBRATION:
+        advice = f"{FEW_CALIBRATION} to 500 typical samples give int8 better ranges"
+        yield Remark(f"{count} calibration samples", advice)
+    if count and dataset.train_labels is not None and dataset.class_names:
+        absent = sorted(set(range(len(dataset.class_names))) - set(np.unique(dataset.train_labels).tolist()))
+        if absent:
+            what = f"no calibration sample of {some([dataset.class_names[n] for n in absent])}"
+            yield Remark(what, "int8 learns its ranges from the others alone; add some")
+
+
+def shared(dataset: Dataset) -> Iterator[Remark]:
+    """Calibration samples that stand in the test set, by content: the one must not know the other."""
+    if not dataset.train_inputs:
+        return
+    wanted = set(digests(dataset.train_inputs))
+    both = wanted.intersection(digests(dataset.test_inputs))
+    if both:
+        what = f"{len(both)} of {len(wanted)} different calibration samples stand in the test set too"
+        yield Remark(what, "int8 is then tested on what it was tuned to; calibrate with training samples")
+
+
+def digests(arrays: tuple[np.ndarray, ...]) -> Iterator[bytes]:
+    """One a sample, over all of its inputs."""
+    for n in range(len(arrays[0])):
+        digest = hashlib.blake2b(digest_size=16)
+        for array in arrays:
+            digest.update(np.ascontiguousarray(array[n]).data)
+        yield digest.digest()
+
+
+def other_forms(dataset: Dataset, predict: Predict) -> Iterator[Remark]:
+    """Scalings and channel orders with which the Keras model would be right far more often than as declared."""
+    picked = some_of(dataset.test_count)
+    assert dataset.test_labels is not None
+    labels = np.asarray(dataset.test_labels[picked])
+    stored = tuple(np.asarray(array[picked]) for array in dataset.test_inputs)
+    declared = accuracy(predict(dataset.model_inputs(stored)), labels)
+    for told, advice, inputs in forms(dataset, stored):
+        found = accuracy(predict(inputs), labels)
+        sure = stats.clopper_pearson(round(found * len(labels)), len(labels), 0.99).low > declared
+        if found > declared + GAIN and sure:
+            what = f"of {len(labels)} test samples Keras gets {declared:.0%} right as declared, and {found:.0%} {told}"
+            yield Remark(what, advice)
+
+
+def forms(dataset: Dataset, stored: tuple[np.ndarray, ...]) -> Iterator[tuple[str, str, tuple[np.ndarray, ...]]]:
+    """How else images could have been meant: in words, what to write, and the model inputs."""
+    first, affine = stored[0], dataset.affines[0]
+    usual = {"0 to 255": Affine(), "0 to 1": Affine(1 / 255), "-1 to 1": Affine(1 / 127.5, -1.0)}
+    if first.dtype == np.uint8:
+        for told, other in usual.items():
+            if not np.isclose([other.scale, other.offset], [affine.scale, affine.offset]).all():
+                changed = replace(dataset, affines=(other, *dataset.affines[1:]))
+                advice = f"write scale = {other.scale!r} and offset = {other.offset!r} under [data]"
+                yield f"with inputs of {told}", advice, changed.model_inputs(stored)
+    if first.ndim == 4 and first.shape[-1] == 3:
+        swapped = (np.ascontiguousarray(first[..., ::-1]), *stored[1:])
+        advice = 'the channels seem to stand in the other order: store them so, or for a folder set color = "bgr"'
+        yield "with red and blue exchanged", advice, dataset.model_inputs(swapped)
+
+
+def some_of(count: int) -> np.ndarray:
+    """At most TRIED indices, drawn by chance: the set may be sorted by class, or hold the classes in turn."""
+    return np.sort(np.random.default_rng(0).permutation(count)[:TRIED])
+
+
+def accuracy(scores: np.ndarray, labels: np.ndarray) -> float:
+    return float(np.mean(scores.argmax(axis=1) == labels))

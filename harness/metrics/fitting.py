@@ -1,0 +1,140 @@
+"""Which metrics a run asks for, and whether they fit its data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from harness.dataset import Dataset
+from harness.errors import ConfigError
+from harness.functions import FunctionRef, is_reference
+from harness.metrics.registry import METRICS
+from harness.metrics.scores import SCORES, TOP_K, Score, declared, top_k, users
+from harness.records import Scoring
+from harness.scored import output_index, task_of
+
+DEFAULT = {"classification": "accuracy", "regression": "rmse", "agreement": "agreement", "distance": "distance"}
+ALWAYS = {"regression": ("mae", "rmse", "r2"), "distance": ("distance",), "custom": ("distance",)}
+CHOICES = {
+    "classification": ("accuracy", "top5_accuracy", "balanced_accuracy", "f1", "auc", "agreement"),
+    "regression": ("mae", "rmse", "r2", "distance"),
+    "agreement": ("agreement",),
+    "distance": ("distance",),
+    "custom": (),
+}
+OF_NUMBERS = ("mae", "rmse", "r2")
+
+
+# --- before anything is measured ------------------------------------------------------------------------------------
+
+
+def check(
+    scoring: Scoring, dataset: Dataset, outputs: Sequence[np.ndarray], names: Sequence[str] = ()
+) -> tuple[Scoring, str]:
+    """The scoring with all that was left to the data, and the task. outputs: the baseline's, names: of them.
+
+    Raises ConfigError where a metric does not fit the data, or a user's cannot be had.
+    """
+    output = outputs[output_index(scoring.output, names)]
+    asked = tuple(dict.fromkeys(filter(None, (scoring.primary, *scoring.others))))
+    task = task_of(dataset.test_labels, output, dataset.class_names, any(name in OF_NUMBERS for name in asked))
+    scoring = named(scoring)
+    own = {d.reference: d for d in scoring.declared}
+    called = {name: fitting(name, task, dataset.test_labels, output) for name in asked if name not in own}
+    called |= {reference: found.name for reference, found in own.items()}
+    primary = called[scoring.primary] if scoring.primary else default(task, dataset.test_labels, output)
+    others = tuple(dict.fromkeys(called[name] for name in scoring.others))
+    return replace(scoring, primary=primary, others=others), task
+
+
+def named(scoring: Scoring) -> Scoring:
+    """With what the user's functions in it say of themselves. Raises ConfigError where one cannot be had."""
+    asked = dict.fromkeys(name for name in (scoring.primary, *scoring.others) if name and is_reference(name))
+    own = tuple(declared(FunctionRef(name, scoring.folder)) for name in asked)
+    check_names([d.name for d in own])
+    return replace(scoring, declared=own)
+
+
+def check_names(own: list[str]) -> None:
+    for name in own:
+        if own.count(name) > 1 or name in METRICS or name in SCORES or TOP_K.fullmatch(name):
+            advice = 'name yours otherwise: @scored("iou", unit="fraction", better="higher") from harness.metrics'
+            raise ConfigError(f"two metrics are called {name}", advice)
+
+
+def default(task: str, labels: np.ndarray | None, output: np.ndarray) -> str:
+    if task not in DEFAULT:
+        raise ConfigError(f"no metric fits {data_in_words(labels, output)}", misfit_advice(task, labels, output))
+    return DEFAULT[task]
+
+
+def fitting(name: str, task: str, labels: np.ndarray | None, output: np.ndarray) -> str:
+    """The metric's name where it fits the task; the distance stands in for an agreement of numbers."""
+    if name == "agreement" and task == "distance":
+        return "distance"
+    if not known(name):
+        fit = ", ".join(CHOICES[task]) or "none of its own"
+        raise ConfigError(f"there is no metric {name!r}", f'those that fit: {fit}; your own: "package.module:function"')
+    if not fits(name, task):
+        told = f"{name} does not fit {data_in_words(labels, output)}"
+        raise ConfigError(told, misfit_advice(task, labels, output))
+    if (found := TOP_K.fullmatch(name)) and int(found[1]) >= max(2, output.shape[-1]):
+        told = f"{name} of {max(2, output.shape[-1])} classes is always 1"
+        raise ConfigError(told, "give a smaller number, or accuracy")
+    return name
+
+
+def known(name: str) -> bool:
+    return name in SCORES or name in ("accuracy", "agreement") or bool(TOP_K.fullmatch(name))
+
+
+def fits(name: str, task: str) -> bool:
+    return task in (METRICS[name].tasks if name in METRICS else found.tasks if (found := built_in(name)) else ())
+
+
+def data_in_words(labels: np.ndarray | None, output: np.ndarray) -> str:
+    shape = f"an output of shape {('samples', *output.shape[1:])}".replace("'", "").replace(",)", ")")
+    if labels is None:
+        return f"a test set without labels, and {shape}"
+    span = f"from {labels.min():g} to {labels.max():g} " if len(labels) else ""
+    of = f"of shape {('samples', *labels.shape[1:])} ".replace("'", "") if labels.ndim > 1 else ""
+    return f"{labels.dtype} labels {of}{span}and {shape}"
+
+
+def misfit_advice(task: str, labels: np.ndarray | None, output: np.ndarray) -> str:
+    if CHOICES[task]:
+        return f'those that fit: {", ".join(CHOICES[task])}; your own: "package.module:function"'
+    advice = 'write a function of labels and outputs and name it: primary = "package.module:function"'
+    if labels is not None and labels.dtype.kind in "ui" and labels.ndim == 1:
+        return f'classes are 0 to one under the number of scores; of numbers, write primary = "rmse"; else {advice}'
+    return f"for accuracy, store one integer a sample; for rmse, as many labels as outputs; else {advice}"
+
+
+# --- afterwards ------------------------------------------------------------------------------------------------------
+
+
+def built_in(name: str) -> Score | None:
+    found = TOP_K.fullmatch(name)
+    return top_k(int(found[1])) if found else SCORES.get(name)
+
+
+def scores_of(scoring: Scoring, task: str) -> tuple[Score, ...]:
+    """Those of the run's metrics that are resampled, the primary first; METRICS has the others."""
+    own = {d.name: users(d, FunctionRef(d.reference, scoring.folder)) for d in scoring.declared}
+    wanted = dict.fromkeys(filter(None, (scoring.primary, *scoring.others, *ALWAYS.get(task, ()))))
+    found = (own.get(name) or built_in(name) for name in wanted)
+    return tuple(score for score in found if score)
+
+
+def score_named(name: str, scoring: Scoring, task: str) -> Score | None:
+    """The metric of that name where it means something for the task, whether it was asked for or not."""
+    own = next((users(d, FunctionRef(d.reference, scoring.folder)) for d in scoring.declared if d.name == name), None)
+    found = own or built_in(name)
+    return found if found and task in found.tasks else None
+
+
+def primary_of(scoring: Scoring, task: str) -> str:
+    """The name of the metric that a run's answers are judged by first."""
+    return scoring.primary or DEFAULT.get(task, "distance")

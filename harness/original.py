@@ -1,0 +1,148 @@
+"""What every variant stands against, and its answers: the Keras model, or a .tflite file where there is none."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from harness import artifact, baseline, cache, models, runner
+from harness.arrays import let_go, map_npy
+from harness.cache import Shelf, code_sha256, key_of, version
+from harness.dataset import Dataset
+from harness.device import tensors
+from harness.errors import ConfigError
+from harness.experiment import Experiment, ModelSource
+from harness.functions import FunctionRef
+from harness.keras_process import KerasProcess
+from harness.models import Facts, source
+from harness.models.feed import Feed, feeds_of
+
+STRETCH_BYTES = 16 << 20  # of inputs and outputs, as float32: what the model is sent at a time
+Answer = Callable[[tuple[np.ndarray, ...]], tuple[np.ndarray, ...]]
+_FACTS = TypeAdapter(Facts)
+
+
+@dataclass(frozen=True)
+class Original:
+    """name: in a sentence. path: as the cache keeps the model. feeds: one an input. answer: samples as stored, one
+    array an input of the data → one float32 array an output."""
+
+    name: str
+    path: Path
+    sha256: str
+    facts: Facts
+    feeds: tuple[Feed, ...]
+    answer: Answer
+
+    @property
+    def sample_bytes(self) -> int:
+        """What one sample's inputs and outputs take as float32; an output of open length counts as if it were short."""
+        shapes = [feed.tensor.shape for feed in self.feeds] + [tensor.shape[1:] for tensor in self.facts.outputs]
+        return 4 * sum(int(np.prod([abs(n) for n in shape])) for shape in shapes)
+
+
+def of_model(experiment: Experiment, dataset: Dataset, shelf: Shelf, keras: KerasProcess) -> Original:
+    """The experiment's Keras model. Raises BuildError, and DataError where the data do not fit it."""
+    assert experiment.model
+    path = kept_model(experiment.model, experiment.seed, dataset, shelf, keras)
+    sha256 = source.path_sha256(path)
+    make = lambda folder: write_facts(keras.call(models.describe, path), folder)  # noqa: E731
+    folder = shelf.obtain("", "facts", key_of(models_code(), sha256, versions()), make)
+    facts: Facts = _FACTS.validate_json((folder / "facts.json").read_bytes())
+    feeds = feeds_of(facts.inputs, dataset)
+    return Original(
+        "Keras", path, sha256, facts, feeds, lambda stored: keras.call(baseline.outputs, path, feeds, stored)
+    )
+
+
+def of_file(experiment: Experiment, dataset: Dataset) -> Original:
+    """The imported .tflite file that takes the model's place. Needs no TensorFlow."""
+    name = experiment.baseline
+    if name not in experiment.imports:
+        raise ConfigError(f"{name} is the baseline, and not among the variants", f"name it too: -v {name}")
+    path = experiment.imports[name]
+    found = artifact.inspect(path)
+    artifact.check_form(found)
+    facts = Facts(found.named_inputs, found.named_outputs, sum(found.weights.values()))
+    feeds = feeds_of(facts.inputs, dataset)
+    return Original(name, path, source.path_sha256(path), facts, feeds, partial(file_answers, path, feeds))
+
+
+def file_answers(path: Path, feeds: tuple[Feed, ...], stored: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+    return runner.run_once(path, tuple(stored[f.index] for f in feeds), [asdict(f.affine) for f in feeds])
+
+
+def kept_model(origin: ModelSource, seed: int, dataset: Dataset, shelf: Shelf, keras: KerasProcess) -> Path:
+    """The model as the cache keeps it. A function is called each time: what it reads is not known."""
+    if origin.kind == "workload":
+        code = code_sha256(*sorted((Path(__file__).parent / "workloads").glob("*.py")))
+        key = key_of(code, dataset.train_sha256, seed, versions())
+        train = lambda folder: keras.call(train_to, origin.where, dataset, seed, folder / "model.keras")  # noqa: E731
+        return source.kept(shelf.obtain(f"training the Keras model of {origin.where}", "models", key, train))
+    if origin.kind == "function":
+        ref = FunctionRef(origin.where, origin.folder)
+        shelf.say(f"calling {ref.text}")
+        with tempfile.TemporaryDirectory() as made:
+            sha256 = keras.call(source.call, ref, seed, Path(made))
+            move = lambda folder: shutil.copytree(made, folder, dirs_exist_ok=True)  # noqa: E731
+            return source.kept(shelf.obtain("", "models", key_of(ref.text, sha256, versions()), move))
+    given = Path(origin.where)
+    key = key_of(given.suffix, source.path_sha256(given))
+    return source.kept(shelf.obtain("", "models", key, lambda folder: source.keep(given, folder)))
+
+
+def answers(
+    original: Original, what: str, stored: tuple[np.ndarray, ...], key: str, shelf: Shelf
+) -> tuple[np.ndarray, ...]:
+    """The original's answers to these samples, one float32 array an output, mapped from the cache.
+
+    key: what the samples are known by.
+    """
+    code = cache.code_of(baseline, tensors, runner)
+    order = [(f.index, f.affine, f.tensor) for f in original.feeds]
+    full = key_of(code, models_code(), original.sha256, key, order, versions())
+    folder = shelf.obtain(what, "baselines", full, partial(write_answers, original, stored))
+    return tuple(map_npy(folder / f"{n}.npy") for n in range(len(original.facts.outputs)))
+
+
+def write_answers(original: Original, stored: tuple[np.ndarray, ...], folder: Path) -> None:
+    """In stretches: neither here nor where the model runs do all samples stand in memory at once."""
+    count, size = len(stored[0]), max(1, STRETCH_BYTES // original.sample_bytes)
+    files: list[np.ndarray] = []
+    for first in range(0, count, size):
+        outputs = original.answer(tuple(np.ascontiguousarray(array[first : first + size]) for array in stored))
+        if not files:
+            files = [empty_npy(folder / f"{n}.npy", (count, *y.shape[1:])) for n, y in enumerate(outputs)]
+        for file, output in zip(files, outputs, strict=True):
+            file[first : first + len(output)] = output
+        for array in stored:
+            let_go(array)
+
+
+def empty_npy(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    return np.lib.format.open_memmap(path, "w+", np.float32, shape)
+
+
+def train_to(workload_name: str, dataset: Dataset, seed: int, path: Path) -> None:
+    from harness.workloads import WORKLOADS
+
+    WORKLOADS[workload_name].train(dataset, seed).save(path)
+
+
+def write_facts(facts: Facts, folder: Path) -> None:
+    (folder / "facts.json").write_bytes(_FACTS.dump_json(facts))
+
+
+def models_code() -> str:
+    return code_sha256(*sorted((Path(__file__).parent / "models").glob("*.py")))
+
+
+def versions() -> str:
+    return key_of(version("tensorflow"), version("keras"))

@@ -1,0 +1,108 @@
+"""The examples of docs/examples and the files of `harness init`, run as a reader would: they must do as they are."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import harness
+
+EXAMPLES = Path(__file__).parents[1] / "docs" / "examples"
+QUANTISED = ("float16", "dynamic_range", "int8")
+# example → the variants, the primary metric, and the worst value that the Keras model may have for the example to teach
+EXPECTED = {
+    "cnn": (("float32", *QUANTISED), "accuracy", 0.95),
+    "tabular": (("float32", *QUANTISED), "mae", 60.0),
+    "image-folder": (("float32", *QUANTISED), "accuracy", 0.85),
+    "imported-int8": (("float32", "vendor_int8"), "accuracy", 0.9),
+    "two-inputs": (("float32", *QUANTISED), "accuracy", 0.9),
+}
+
+pytestmark = pytest.mark.slow
+
+
+def called(folder: Path, *argv: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "CUDA_VISIBLE_DEVICES": "-1",
+        "PYTHONPATH": str(Path(harness.__file__).parents[1]),
+    }
+    done = subprocess.run([sys.executable, *argv], cwd=folder, env=environment, capture_output=True, text=True)
+    assert "Traceback" not in done.stderr, done.stderr
+    return done
+
+
+def summary(folder: Path, experiment: str) -> list[dict[str, str]]:
+    with (folder / "results" / experiment / "latest" / "summary.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_every_example_is_run_by_a_test():
+    assert {path.parent.name for path in EXAMPLES.glob("*/experiment.toml")} == set(EXPECTED)
+
+
+@pytest.fixture(scope="module", params=EXPECTED)
+def example(request, tmp_path_factory):
+    """Name and folder of an example that was prepared and run, accuracy alone."""
+    folder = tmp_path_factory.mktemp(request.param) / request.param
+    shutil.copytree(EXAMPLES / request.param, folder)
+    assert called(folder, "prepare.py").returncode == 0
+    done = called(folder, "-m", "harness", "run", "experiment.toml", "--plan", "none")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return request.param, folder, done
+
+
+def test_every_variant_ends_ok_on_every_runtime_that_there_is(example):
+    name, folder, _ = example
+    rows = summary(folder, name)
+    assert {row["variant"] for row in rows} == set(EXPECTED[name][0])
+    assert {row["status"] for row in rows} <= {"ok", "unsupported"}
+    assert all(row["status"] == "ok" for row in rows if row["runtime"] == "ai-edge-litert")
+
+
+def test_the_keras_model_is_worth_looking_at_and_float32_says_what_it_says(example):
+    name, folder, _ = example
+    _, primary, worst = EXPECTED[name]
+    control = next(row for row in summary(folder, name) if row["variant"] == "float32")
+    keras, float32 = float(control["primary_baseline"]), float(control["primary_value"])
+    assert control["primary_metric"] == primary
+    assert keras >= worst if primary == "accuracy" else keras <= worst
+    assert float32 == pytest.approx(keras, rel=1e-3)
+
+
+def test_nothing_about_its_data_is_odd(example):
+    _, _, done = example
+    assert "remark" not in done.stderr
+
+
+def test_the_report_is_written_and_the_run_can_be_judged(example):
+    name, folder, _ = example
+    assert (folder / "results" / name / "latest" / "report.html").stat().st_size > 10_000
+    policy = ["--policy", "policy.toml"] if (folder / "policy.toml").exists() else []
+    judged = called(folder, "-m", "harness", "gate", "latest", *policy)
+    assert judged.returncode in (0, 1), judged.stderr  # small test sets may leave it inconclusive
+    assert (folder / "results" / name / "latest" / "verdict.json").exists()
+
+
+def test_what_harness_init_writes_runs_as_it_is(tmp_path):
+    assert called(tmp_path, "-m", "harness", "init").returncode == 0
+    done = called(tmp_path, "-m", "harness", "run", "experiment.toml", "--plan", "none")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {row["status"] for row in summary(tmp_path, "example")} <= {"ok", "unsupported"}
+    judged = called(tmp_path, "-m", "harness", "gate", "latest", "--policy", "policy.toml")
+    assert judged.returncode == 0, judged.stdout + judged.stderr
+    assert called(tmp_path, "-m", "harness", "targets").returncode == 0
+
+
+def test_harness_init_never_writes_over_a_file(tmp_path):
+    (tmp_path / "policy.toml").write_text("mine\n")
+    done = called(tmp_path, "-m", "harness", "init")
+    assert (done.returncode, (tmp_path / "policy.toml").read_text()) == (2, "mine\n")
+    assert "policy.toml is there already" in done.stderr
+    assert not (tmp_path / "experiment.toml").exists()

@@ -1,0 +1,144 @@
+"""experiment.toml: what may stand in it, and how an error names the line and the nearest right word."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.data import DataSource
+from harness.errors import ConfigError
+from harness.experiment import ModelSource, plan_of
+from harness.experiment_file import read_experiment
+
+DOORBELL = """\
+name = "doorbell"
+[model]
+source = "model.keras"
+[data]
+test = "test.npz"
+calibration = "calibration.npz"
+scale = 0.00392156862745098
+labels = ["cat", "dog"]
+[variants]
+build = ["float32", "int8"]
+import = { vendor_int8 = "vendor.tflite" }
+[metrics]
+primary = "balanced_accuracy"
+[plan]
+profile = "quick"
+rounds = 4
+"""
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Writes an experiment.toml beside the files that it names."""
+    for name in ("model.keras", "model.h5", "test.npz", "calibration.npz", "vendor.tflite", "other.tflite"):
+        (tmp_path / name).touch()
+    (tmp_path / "saved").mkdir()
+
+    def write(text: str) -> Path:
+        (tmp_path / "experiment.toml").write_text(text)
+        return tmp_path / "experiment.toml"
+
+    return write
+
+
+def test_a_whole_experiment(written, tmp_path):
+    made = read_experiment(written(DOORBELL))
+    assert (made.name, made.variants) == ("doorbell", ("float32", "int8"))
+    assert made.model == ModelSource("file", str(tmp_path / "model.keras"))
+    assert made.imports == {"vendor_int8": tmp_path / "vendor.tflite"}
+    assert (made.plan.profile, made.plan.rounds) == ("quick", 4)
+    assert (made.scoring.primary, made.baseline, made.select_ops) == ("balanced_accuracy", "keras", False)
+    (source,) = made.load.args
+    assert isinstance(source, DataSource)
+    assert (source.test, source.scale, source.labels) == ("test.npz", 0.00392156862745098, ("cat", "dog"))
+    assert source.folder == tmp_path
+
+
+def test_what_is_left_out_has_the_usual_value(written):
+    made = read_experiment(written('name = "a"\n[model]\nsource = "saved"\n[data]\ntest = "test.npz"\n'))
+    assert made.variants == ("float32", "float16", "dynamic_range")  # int8 needs calibration samples
+    assert (made.model.kind, made.plan, made.scoring.primary) == ("saved_model", plan_of("standard"), None)
+
+
+def test_with_calibration_samples_int8_is_built_too(written):
+    text = 'name = "a"\n[model]\nsource = "model.h5"\n[data]\ntest = "test.npz"\ncalibration = "calibration.npz"\n'
+    assert read_experiment(written(text)).variants == ("float32", "float16", "dynamic_range", "int8")
+
+
+def test_functions_of_the_user_are_looked_for_beside_the_file(written, tmp_path):
+    text = DOORBELL.replace("model.keras", "nets:tiny").replace('"int8"]', '"recipes.mine:pruned"]')
+    made = read_experiment(written(text))
+    assert made.model == ModelSource("function", "nets:tiny", tmp_path)
+    assert made.variants == ("float32", "pruned")
+    assert (made.recipes["pruned"].module, made.recipes["pruned"].folder) == ("recipes.mine", tmp_path)
+
+
+def test_imported_files_may_stand_alone(written):
+    text = (
+        'name = "a"\n[data]\ntest = "test.npz"\n[variants]\nimport = { one = "vendor.tflite", two = "other.tflite" }\n'
+    )
+    made = read_experiment(written(text + 'baseline = "one"\n'))
+    assert (made.model, made.variants, made.baseline) == (None, (), "one")
+
+
+def test_the_command_line_s_plan_comes_first(written):
+    assert read_experiment(written(DOORBELL), plan_of("none")).plan.profile == "none"
+
+
+WRONG = [  # what is replaced, by what, the line it is told at, what is said, what is advised
+    ("scale =", "scael =", 7, "[data] unknown key 'scael'", "did you mean scale?"),
+    ("[metrics]", "[metric]", 12, "unknown table [metric]", "did you mean metrics?"),
+    ('"quick"', '"fast"', 15, "profile: 'fast' cannot be used", "quick"),
+    ('"int8"]', '"int9"]', 10, "there is no variant 'int9'", "did you mean int8?"),
+    ("rounds = 4", "rounds = -1", 16, "rounds: -1 cannot be used", "greater than or equal to 0"),
+    ('name = "doorbell"', 'name = "door/bell"', 1, "'door/bell' is no name", "letters"),
+    ('name = "doorbell"', "", 1, "has no name", "harness init"),
+    ('test = "test.npz"', "", 4, "[data] has no test", "harness init"),
+    ('"cat", "dog"', "1, 2", 8, "labels: 1 cannot be used", "string"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "line", "told", "advice"), WRONG)
+def test_an_error_names_the_line_and_what_would_do(written, old, new, line, told, advice):
+    assert old in DOORBELL
+    with pytest.raises(ConfigError) as caught:
+        read_experiment(written(DOORBELL.replace(old, new)))
+    assert f"experiment.toml:{line}: " in str(caught.value)
+    assert told in str(caught.value)
+    assert advice in caught.value.advice
+
+
+UNUSABLE = [
+    ("model.keras", "missing.keras", "there is no missing.keras"),
+    ("model.keras", "vendor.tflite", "vendor.tflite is no Keras model"),
+    ('vendor_int8 = "vendor', 'int8 = "vendor', "'int8' is taken"),
+    ('vendor_int8 = "vendor', 'keras = "vendor', "'keras' is taken"),
+    ('vendor_int8 = "vendor', '"a b" = "vendor', "'a b' is no name"),
+    ('[model]\nsource = "model.keras"\n', "", "no Keras model to build float32 from"),
+    ("[metrics]", 'baseline = "vendor_int8"\n[metrics]', "the Keras model is the baseline"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "told"), UNUSABLE)
+def test_what_cannot_be_run_is_told_before_anything_is_built(written, old, new, told):
+    assert old in DOORBELL
+    with pytest.raises(ConfigError) as caught:
+        read_experiment(written(DOORBELL.replace(old, new)))
+    assert told in str(caught.value)
+    assert caught.value.advice
+
+
+def test_what_is_no_toml_is_told_with_its_line(written):
+    with pytest.raises(ConfigError, match=r"is no TOML: .*line 2"):
+        read_experiment(written('name = "a"\n[model\n'))
+
+
+def test_without_a_model_a_baseline_must_be_named(written):
+    text = 'name = "a"\n[data]\ntest = "test.npz"\n[variants]\nimport = { one = "vendor.tflite" }\n'
+    with pytest.raises(ConfigError, match="a variant must be the baseline") as caught:
+        read_experiment(written(text))
+    assert "one" in caught.value.advice

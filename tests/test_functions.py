@@ -1,0 +1,66 @@
+"""What users write as "package.module:function"."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from harness.errors import ConfigError
+from harness.functions import FunctionRef, is_reference, load_function, source_sha256
+
+
+@pytest.fixture
+def module(tmp_path, request):
+    """Writes a module of the test's own name, so that no test meets another's in sys.modules."""
+    name = f"mine_{abs(hash(request.node.nodeid))}"
+
+    def write(text: str) -> FunctionRef:
+        (tmp_path / f"{name}.py").write_text(text)
+        return FunctionRef(f"{name}:double", tmp_path)
+
+    yield write
+    sys.modules.pop(name, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [("nets:tiny", True), ("a.b:c", True), ("model.keras", False), ("C:/model.keras", False), ("a:b:c", False),
+     ("nets:", False), (":tiny", False), ("my nets:tiny", False)],
+)  # fmt: skip
+def test_a_reference_is_told_from_a_path(text, meant):
+    assert is_reference(text) is meant
+
+
+def test_the_function_is_found_beside_the_experiment(module):
+    ref = module("def double(x):\n    return 2 * x\n")
+    assert load_function(ref)(21) == 42
+    assert str(ref.folder) not in sys.path
+
+
+def test_no_module_and_no_function_are_told_apart(module, tmp_path):
+    with pytest.raises(ConfigError, match="there is no module nowhere") as caught:
+        load_function(FunctionRef("nowhere:double", tmp_path))
+    assert "nowhere.py" in caught.value.advice
+    with pytest.raises(ConfigError, match="has no function double"):
+        load_function(module("treble = 3\n"))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("import not_there\n", "needs not_there"), ("1 / 0\n", "ZeroDivisionError: division by zero"),
+     ("def double(:\n", "SyntaxError")],
+)  # fmt: skip
+def test_what_a_module_needs_or_raises_is_told_in_its_words(module, text, told):
+    with pytest.raises(ConfigError, match=told):
+        load_function(module(text))
+
+
+def test_the_hash_follows_the_module_and_its_neighbours(module, tmp_path):
+    ref = module("def double(x):\n    return 2 * x\n")
+    first = source_sha256(ref)
+    assert source_sha256(ref) == first
+    (tmp_path / "helper.py").write_text("FACTOR = 2\n")
+    second = source_sha256(ref)
+    module("def double(x):\n    return x + x\n")
+    assert len({first, second, source_sha256(ref)}) == 3

@@ -1,0 +1,163 @@
+""".tflite files that are there already, beside the model or in its place: bound, checked, and without TensorFlow."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ai_edge_litert import schema_py_generated as schema
+
+from harness import keras_process
+from harness.build import Built, build
+from harness.cache import Cache
+from harness.dataset import Dataset
+from harness.errors import BuildError, ConfigError, DataError
+from harness.experiment import PLANS, Experiment
+from harness.workloads import digits
+from tests import models
+
+
+@pytest.fixture(autouse=True)
+def no_tensorflow(monkeypatch):
+    monkeypatch.setattr(keras_process, "find_spec", lambda name: None)
+
+
+@pytest.fixture(scope="module")
+def data() -> Dataset:
+    """Without samples to calibrate with: files that are there already need none."""
+    return dataclasses.replace(digits.load(), train_inputs=(), train_labels=None)
+
+
+@pytest.fixture
+def once(tmp_path, data) -> Callable[..., Built]:
+    def built(baseline: str = "float32", data: Dataset = data, **imports: Path) -> Built:
+        experiment = Experiment("e", lambda: data, None, (), PLANS["none"], imports=imports, baseline=baseline)
+        return build(experiment, data, Cache(tmp_path / "cache"), said.append)
+
+    said: list[str] = []
+    built.said = said
+    return built
+
+
+def edited(path: Path, change: Callable[[Any], None], source: str = "float32") -> Path:
+    """A file of tests/models with something changed in it."""
+    import flatbuffers
+
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(models.tflite(source).read_bytes(), 0))
+    change(model)
+    builder = flatbuffers.Builder()
+    builder.Finish(model.Pack(builder), b"TFL3")
+    path.write_bytes(bytes(builder.Output()))
+    return path
+
+
+def test_a_file_takes_the_models_place(once, data):
+    found = once(float32=models.tflite("float32"), int8=models.tflite("int8"))
+    wanted = models.dense_8(data.test_inputs[0].astype(np.float64) / 255)
+    (scores,) = found.baseline
+    assert (scores.dtype, scores.shape) == (np.float32, (500, 10))
+    np.testing.assert_allclose(scores, wanted, atol=1e-5)
+    assert [(v.name, v.recipe, v.status, v.reason) for v in found.variants] == [
+        ("float32", "import", "ok", ""),
+        ("int8", "import", "ok", ""),
+    ]
+    assert found.output_names == ("output_0",)
+    assert found.model_sha256 == found.variants[0].sha256
+
+
+def test_the_second_time_nothing_is_run_again(once):
+    once(float32=models.tflite("float32"))
+    assert once(float32=models.tflite("float32")).made == ()
+    assert once.said[-1].startswith("nothing to build")
+
+
+def test_the_baseline_may_be_any_of_them(once):
+    found = once("int8", float32=models.tflite("float32"), int8=models.tflite("int8"))
+    assert len(np.unique(found.baseline[0])) <= 256  # its outputs are steps
+    assert [v.status for v in found.variants] == ["ok", "ok"]
+
+
+def test_another_model_is_suspect_by_its_answers_to_the_test_set(once):
+    found = once(float32=models.tflite("float32"), other=models.tflite("untrained"))
+    assert found.variants[1].status == "suspect"
+    assert found.variants[1].reason.startswith("agrees with float32 on ")
+    assert found.variants[1].reason.endswith("of 500 test samples")
+
+
+def test_one_content_under_two_names_is_two_variants(once):
+    found = once(float32=models.tflite("float32"), again=models.tflite("float32"))
+    assert [(v.name, v.status) for v in found.variants] == [("float32", "ok"), ("again", "ok")]
+    assert found.variants[0].sha256 == found.variants[1].sha256
+
+
+def test_a_baseline_that_was_not_chosen_is_told(once):
+    with pytest.raises(ConfigError, match="float32 is the baseline, and not among the variants"):
+        once(int8=models.tflite("int8"))
+
+
+def test_data_of_another_shape_are_told_with_advice(once, data):
+    flat = dataclasses.replace(data, test_inputs=(data.test_inputs[0].reshape(500, 784),))
+    with pytest.raises(DataError, match=r"samples of shape \(28, 28\), and the data's are \(784,\)") as caught:
+        once(float32=models.tflite("float32"), data=flat)
+    assert "reshape" in caught.value.advice
+
+
+def batch_of_2(model: Any) -> None:
+    graph = model.subgraphs[0]
+    for index in (*graph.inputs, *graph.outputs):
+        graph.tensors[index].shape = [2, *list(graph.tensors[index].shape)[1:]]
+
+
+def two_signatures(model: Any) -> None:
+    model.signatureDefs = [*model.signatureDefs, *model.signatureDefs]
+
+
+def other_input(model: Any) -> None:
+    graph = model.subgraphs[0]
+    graph.tensors[graph.inputs[0]].shape = [1, 14, 56]
+
+
+def two_inputs(model: Any) -> None:
+    graph = model.subgraphs[0]
+    graph.inputs = [*list(graph.inputs), graph.inputs[0]]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (batch_of_2, "input input_layer has a batch of 2"),
+        (two_signatures, "it has 2 signatures"),
+        (other_input, r"takes samples of shape (14, 56), and the data's are (28, 28)"),
+        (two_inputs, "it has 2 inputs"),
+    ],
+)
+def test_a_file_that_does_not_fit_is_failed_with_the_reason(once, tmp_path, change, reason):
+    other = edited(tmp_path / "other.tflite", change)
+    found = once(float32=models.tflite("float32"), other=other)
+    assert [v.status for v in found.variants] == ["ok", "failed"]
+    assert reason in found.variants[1].reason
+
+
+def test_a_baseline_that_does_not_fit_ends_it(once, tmp_path):
+    with pytest.raises(BuildError, match="has a batch of 2"):
+        once(float32=edited(tmp_path / "two.tflite", batch_of_2))
+
+
+def test_an_axis_of_length_1_more_is_no_other_shape(once, tmp_path):
+    def with_channel(model: Any) -> None:
+        graph = model.subgraphs[0]
+        graph.tensors[graph.inputs[0]].shape = [1, 28, 28, 1]
+
+    found = once(float32=models.tflite("float32"), channel=edited(tmp_path / "channel.tflite", with_channel))
+    assert [(v.status, v.reason) for v in found.variants] == [("ok", "")] * 2
+
+
+def test_no_tflite_file_is_told_by_its_name(once, tmp_path):
+    (tmp_path / "text.tflite").write_text("no model at all")
+    found = once(float32=models.tflite("float32"), text=tmp_path / "text.tflite")
+    assert found.variants[1].status == "failed"
+    assert "text.tflite is no TFLite file" in found.variants[1].reason

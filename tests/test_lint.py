@@ -1,0 +1,123 @@
+"""What is odd about a data set: each remark provoked, and none where nothing is odd."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from harness.dataset import Dataset
+from harness.lint import lint
+from harness.records import Affine
+
+UNIT = Affine(1 / 255)
+
+
+def images(count: int, seed: int, channels: int = 3) -> tuple[np.ndarray, np.ndarray]:
+    """Noise with one bright channel: its index is the class. Classes in turn."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(count) % channels
+    pixels = rng.integers(0, 120, (count, 6, 6, channels), np.uint8)
+    pixels[np.arange(count), ..., labels] += 100
+    return pixels, labels
+
+
+def dataset(**changes) -> Dataset:
+    (x_train, y_train), (x_test, y_test) = images(300, 1), images(600, 2)
+    whole = Dataset("d", (x_train,), y_train, (x_test,), y_test, (UNIT,), ("red", "green", "blue"), "here")
+    return replace(whole, **changes)
+
+
+def brightest(inputs: tuple[np.ndarray, ...]) -> np.ndarray:
+    """A model that was trained on 0 to 1 and red, green, blue; out of that range it always says red."""
+    (x,) = inputs
+    scores = x.mean(axis=(1, 2))
+    scores[(x.max(axis=(1, 2, 3)) > 1.5) | (x.min(axis=(1, 2, 3)) < -0.5)] = (1, 0, 0)
+    return scores
+
+
+def told(found: Dataset, **facts) -> str:
+    return "\n".join(map(str, lint(found, **facts)))
+
+
+def test_nothing_is_odd_about_a_good_set():
+    assert lint(dataset(), predict=brightest) == ()
+    assert lint(dataset()) == ()
+
+
+@pytest.mark.parametrize(
+    ("affine", "right"), [(Affine(), "scale = 0.00392156862745098 "), (Affine(1 / 127.5, -1), "scale = 0.00392")]
+)
+def test_another_scaling_that_the_model_knows_is_told_with_what_to_write(affine, right):
+    found = told(dataset(affines=(affine,)), predict=brightest)
+    assert re.search("of 500 test samples Keras gets 3.% right as declared, and 100% with inputs of 0 to 1", found)
+    assert f"write {right}" in found
+
+
+def test_a_model_trained_on_blue_green_red_gives_the_channel_order_away():
+    found = told(dataset(), predict=lambda inputs: brightest(inputs)[:, ::-1])
+    assert "100% with red and blue exchanged" in found
+    assert 'color = "bgr"' in found
+
+
+def test_a_bad_model_is_no_matter_of_the_data():
+    rng = np.random.default_rng(0)
+    assert lint(dataset(), predict=lambda inputs: rng.random((len(inputs[0]), 3))) == ()
+
+
+def test_inputs_that_are_scaled_before_a_model_that_scales_them_itself():
+    found = told(dataset(), normalisation=UNIT)
+    assert "the model scales its inputs by 0.003922 itself, and the input is 0 to 0." in found
+    assert "remove scale and offset" in found
+    assert lint(dataset(affines=(Affine(),)), normalisation=UNIT) == ()
+
+
+def test_a_constant_input():
+    black = dataset(test_inputs=(np.zeros((600, 6, 6, 3), np.uint8),), train_inputs=(), train_labels=None)
+    assert "every value of the input is 0" in told(black)
+
+
+@pytest.mark.parametrize(("dtype", "advice"), [("float64", "as float32"), ("int64", "as int32, or uint8")])
+def test_wide_dtypes(dtype, advice):
+    (x,) = dataset().test_inputs
+    wide = dataset(test_inputs=(x.astype(dtype),), train_inputs=())
+    assert f"the input is stored as {dtype}: {advice}" in told(wide)
+
+
+def test_classes_that_are_absent_scarce_or_lopsided():
+    counts = np.repeat([0, 1], [594, 6])
+    absent, scarce, lopsided = told(dataset(test_labels=counts)).splitlines()
+    assert absent == "no test sample of blue: nothing can be said of those classes; add some"
+    assert scarce == "under 10 test samples of green: a drop there goes unseen; add some"
+    assert lopsided.startswith("the largest class has 99 times the samples of the smallest: accuracy mostly tells")
+    assert 'add "balanced_accuracy"' in lopsided
+
+
+def test_few_calibration_samples_and_classes_that_are_absent_from_them():
+    x, y = images(300, 1)
+    red = dataset(train_inputs=(x[y == 0][:40],), train_labels=np.zeros(40, int))
+    found = told(red)
+    assert "40 calibration samples: 100 to 500 typical samples" in found
+    assert "no calibration sample of green, blue" in found
+
+
+def test_calibration_samples_from_the_test_set_by_content():
+    (x_test,), (x_train,) = dataset().test_inputs, dataset().train_inputs
+    mixed = np.concatenate([x_train[:290], x_test[100:110]])
+    assert "10 of 300 different calibration samples stand in the test set too" in told(dataset(train_inputs=(mixed,)))
+
+
+def test_a_sample_of_several_inputs_is_shared_only_as_a_whole():
+    x, ones = np.arange(400, dtype=np.float32).reshape(-1, 1), np.ones((400, 1), np.float32)
+    several = dataset(
+        train_inputs=(x[:200], ones[:200]), train_labels=None, test_inputs=(x[200:], ones[200:]),
+        test_labels=np.linspace(0, 1, 200), affines=(Affine(), Affine()), class_names=(), input_names=("x", "one"),
+    )  # fmt: skip
+    assert told(several) == "every value of input 'one' is 1: check how it was stored"
+    assert "200 of 200" in told(replace(several, train_inputs=several.test_inputs))
+
+
+def test_unlabelled_data_have_no_classes_to_remark_on():
+    assert lint(dataset(test_labels=None, train_labels=None), predict=brightest) == ()

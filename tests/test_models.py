@@ -1,0 +1,305 @@
+"""Models of every kind through a real build: the baseline is what numpy makes of their weights, and so are variants."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness import build as building
+from harness.build import Built, build
+from harness.cache import Cache
+from harness.dataset import Dataset
+from harness.errors import BuildError, DataError
+from harness.experiment import PLANS, Experiment, ModelSource
+from harness.functions import FunctionRef
+from harness.keras_process import KerasProcess
+from harness.records import Affine, Scoring, Variant
+from harness.runner import run_once
+from tests import made_models
+
+pytestmark = pytest.mark.slow
+random = np.random.default_rng(5)
+COUNT = 70  # no multiple of any batch
+PICTURES = random.integers(0, 256, (COUNT, *made_models.PIXELS)).astype(np.uint8)
+TOKENS = random.integers(0, made_models.TOKENS, (COUNT, 6))
+SCORES, AGES = made_models.two_inputs_by_numpy(PICTURES / 255, TOKENS)
+
+
+class Borrowed:
+    """One TensorFlow process for all tests of this file, in the place of each build's own."""
+
+    def __init__(self, process: KerasProcess) -> None:
+        self.process = process
+
+    def __call__(self, log: Path) -> Borrowed:
+        return self
+
+    def __enter__(self) -> KerasProcess:
+        return self.process
+
+    def __exit__(self, *_: object) -> None:
+        """The fixture ends it."""
+
+
+@pytest.fixture(scope="module")
+def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KerasProcess]:
+    with KerasProcess(tmp_path_factory.mktemp("keras") / "tensorflow.log") as keras:
+        yield keras
+
+
+@pytest.fixture(autouse=True)
+def keras(process: KerasProcess, monkeypatch: pytest.MonkeyPatch) -> KerasProcess:
+    monkeypatch.setattr(building, "KerasProcess", Borrowed(process))
+    return process
+
+
+@pytest.fixture(scope="module")
+def made(process: KerasProcess, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The two-input model, saved in every way."""
+    folder = tmp_path_factory.mktemp("models")
+    process.call(made_models.write_two_inputs, folder)
+    return folder
+
+
+def two_inputs() -> Dataset:
+    """In the order that is not the model's."""
+    inputs, affines = (TOKENS, PICTURES), (Affine(), Affine(scale=1 / 255))
+    labels = SCORES.argmax(axis=1)
+    return Dataset("two", inputs, labels, inputs, labels, affines, ("a", "b", "c"), "made here", ("tokens", "picture"))
+
+
+def one_input(array: np.ndarray) -> Dataset:
+    return Dataset("one", (array,), None, (array,), None, (Affine(),), (), "made here")
+
+
+def asked(source: Path | ModelSource, *variants: str, **changes: Any) -> Experiment:
+    kind = "saved_model" if isinstance(source, Path) and source.is_dir() else "file"
+    model = source if isinstance(source, ModelSource) else ModelSource(kind, str(source))
+    return Experiment("e", two_inputs, model, variants, PLANS["none"], **changes)
+
+
+def answers(variant: Variant, data: Dataset) -> list[np.ndarray]:
+    """The file's outputs in the model's order, fed as a device would be."""
+    feeds = variant.feeds or range(len(data.test_inputs))
+    stored = tuple(data.test_inputs[n] for n in feeds)
+    given = run_once(variant.path, stored, [dataclasses.asdict(data.affines[n]) for n in feeds])
+    return [given[n] for n in variant.yields or range(len(given))]
+
+
+def built(experiment: Experiment, data: Dataset, folder: Path) -> Built:
+    return build(experiment, data, Cache(folder / "cache"), lambda text: None)
+
+
+# --- several inputs and outputs ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "outputs"),
+    [
+        ("list.keras", ("zscores", "age")),
+        ("dict.keras", ("age", "zscores")),
+        ("exported", ("output_0", "output_1")),
+        ("saved", ("age", "zscores")),
+    ],
+)
+def test_two_inputs_by_name_two_outputs_in_the_models_order(made, tmp_path, name, outputs):
+    data, scored = two_inputs(), Scoring(output="output_0" if name == "exported" else "zscores")
+    found = built(asked(made / name, "float32", "int8", scoring=scored), data, tmp_path)
+    assert found.output_names == outputs
+    wanted = (AGES, SCORES) if outputs[0] == "age" else (SCORES, AGES)
+    for given, expected in zip(found.baseline, wanted, strict=True):
+        assert (given.dtype, given.shape) == (np.float32, expected.shape)
+        np.testing.assert_allclose(given, expected, atol=1e-5)
+    control, int8 = found.variants
+    assert [(v.status, v.reason) for v in found.variants] == [("ok", "")] * 2
+    for given, expected in zip(answers(control, data), wanted, strict=True):
+        np.testing.assert_allclose(given, expected, atol=1e-5)
+    for given, expected in zip(answers(int8, data), wanted, strict=True):
+        assert np.corrcoef(given.ravel(), expected.ravel())[0, 1] > 0.99
+    assert {t.dtype for t in int8.inputs} == {"int8", "int32"}  # token ids stay what they are
+
+
+def test_a_fixed_batch_answers_for_the_baseline_and_cannot_be_converted(made, tmp_path):
+    found = built(asked(made / "saved_at_4", "float32", scoring=Scoring(output="zscores")), two_inputs(), tmp_path)
+    np.testing.assert_allclose(found.baseline[1], SCORES, atol=1e-5)  # the last batch of 4 holds 2 samples
+    assert found.variants[0].status == "failed"
+    assert "takes a batch of 4 and no other" in found.variants[0].reason
+
+
+def test_wrong_names_are_told_before_anything_runs(made, tmp_path):
+    data = dataclasses.replace(two_inputs(), input_names=("tokens", "image"))
+    with pytest.raises(DataError, match="data's inputs are tokens, image; the model's are picture, tokens"):
+        built(asked(made / "list.keras", "float32"), data, tmp_path)
+
+
+def test_open_sizes_are_the_datas(keras, tmp_path):
+    keras.call(made_models.write_any_size, tmp_path / "any.keras")
+    images = random.random((9, 5, 7, 3), dtype=np.float32)
+    found = built(asked(tmp_path / "any.keras", "float32"), one_input(images), tmp_path)
+    np.testing.assert_allclose(found.baseline[0], 2 * images.mean(axis=(1, 2)), atol=1e-6)
+    assert found.variants[0].inputs[0].shape == (1, 5, 7, 3)
+    assert found.variants[0].status == "ok"
+
+
+# --- files that were converted elsewhere ---------------------------------------------------------------------------
+
+
+def test_quantised_bytes_in_and_out_are_understood(own, tmp_path):
+    """uint8 with a scale, as published files have it: made by a recipe here, then imported beside the model."""
+    (module,) = own.glob("own_*.py")
+    recipes = {"unsigned": FunctionRef(f"{module.stem}:unsigned", own)}
+    first = built(asked(function(own, "plain"), "unsigned", recipes=recipes), one_input(X), tmp_path)
+    (unsigned,) = first.variants
+    assert {t.dtype for t in (*unsigned.inputs, *unsigned.outputs)} == {"uint8"}
+    data = one_input(X)
+    found = built(asked(function(own, "plain"), imports={"published": unsigned.path}), data, tmp_path).variants[0]
+    assert (found.recipe, found.status, found.reason) == ("import", "ok", "")
+    np.testing.assert_allclose(answers(found, data)[0], X @ [[1], [2]], atol=0.03)  # steps of 3/255
+
+
+def test_bytes_without_a_scale_are_passed_as_they_are_stored(keras, tmp_path):
+    keras.call(made_models.write_bytes_model, tmp_path / "bytes.keras")
+    stored = random.integers(0, 256, (9, 4)).astype(np.uint8)
+    data = dataclasses.replace(one_input(stored), affines=(Affine(scale=1 / 255),))  # is not for whole numbers
+    first = built(asked(tmp_path / "bytes.keras", "float32"), data, tmp_path)
+    np.testing.assert_allclose(first.baseline[0], 2.0 * stored - 1)
+    (control,) = first.variants
+    assert (control.status, control.reason, control.inputs[0].dtype) == ("ok", "", "uint8")
+    again = built(asked(tmp_path / "bytes.keras", imports={"there": control.path}), data, tmp_path).variants[0]
+    np.testing.assert_allclose(answers(again, data)[0], 2.0 * stored - 1)
+
+
+# --- ops that are not built in -------------------------------------------------------------------------------------
+
+
+def test_ops_that_tflite_lacks_are_named_with_what_allows_them(keras, tmp_path):
+    keras.call(made_models.write_determinant, tmp_path / "det")
+    data = one_input(random.random((9, 4), dtype=np.float32))
+    (refused,) = built(asked(tmp_path / "det", "float32"), data, tmp_path).variants
+    assert refused.status == "failed"
+    assert "MatrixDeterminant" in refused.reason
+    assert "select_ops = true" in refused.reason
+    (allowed,) = built(asked(tmp_path / "det", "float32", select_ops=True), data, tmp_path).variants
+    assert allowed.status == "failed"
+    assert "MatrixDeterminant" in allowed.reason
+    assert "no runtime here has" in allowed.reason
+    assert Path(allowed.reason.partition("the file is ")[2]).read_bytes()[4:8] == b"TFL3"
+
+
+# --- functions and recipes of the user's ---------------------------------------------------------------------------
+
+OWN = """
+import keras, numpy as np
+from pathlib import Path
+
+class Half(keras.layers.Layer):
+    def call(self, x):
+        return x / 2
+
+def plain():
+    layer = keras.layers.Dense(1, use_bias=False, name="scale")
+    model = keras.Sequential([keras.Input((2,), name="x"), layer])
+    layer.set_weights([np.load(Path(__file__).with_name("weights.npy"))])
+    return model
+
+def custom():
+    x = keras.Input((2,), name="x")
+    return keras.Model(x, Half(name="half")(x))
+
+def path():
+    return "there.keras"
+
+def nothing():
+    return 7
+
+def sixteen_bits(converter, calibration):
+    import tensorflow as tf
+    assert [sample[0].shape for sample in calibration()][0] == (1, 2)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.target_spec.supported_types = [tf.float16]
+
+def unsigned(converter, calibration):
+    import tensorflow as tf
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = calibration
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = converter.inference_output_type = tf.uint8
+
+def by_another_tool(converter, calibration):
+    return converter.convert()
+
+def broken(converter, calibration):
+    return b"no model"
+"""
+X = random.random((9, 2), dtype=np.float32)
+
+
+@pytest.fixture
+def own(tmp_path) -> Path:
+    folder = tmp_path / "own"
+    folder.mkdir()
+    (folder / f"own_{os.urandom(4).hex()}.py").write_text(OWN)  # the process keeps what it has imported
+    np.save(folder / "weights.npy", np.array([[1], [2]], np.float32))
+    return folder
+
+
+def function(own: Path, name: str) -> ModelSource:
+    (module,) = own.glob("own_*.py")
+    return ModelSource("function", f"{module.stem}:{name}", own)
+
+
+def test_a_function_is_asked_each_time_for_what_it_reads_may_change(own, tmp_path):
+    first = built(asked(function(own, "plain"), "float32"), one_input(X), tmp_path)
+    np.testing.assert_allclose(first.baseline[0], X @ [[1], [2]], atol=1e-6)
+    again = built(asked(function(own, "plain"), "float32"), one_input(X), tmp_path)
+    assert (again.made, again.model_sha256) == ((), first.model_sha256)
+    np.save(own / "weights.npy", np.array([[5], [2]], np.float32))
+    other = built(asked(function(own, "plain"), "float32"), one_input(X), tmp_path)
+    assert other.model_sha256 != first.model_sha256
+    np.testing.assert_allclose(other.baseline[0], X @ [[5], [2]], atol=1e-6)
+
+
+def test_a_model_with_code_of_its_own_is_kept_without_it(own, tmp_path):
+    found = built(asked(function(own, "custom"), "float32"), one_input(X), tmp_path)
+    assert found.model_path.name == "saved_model"
+    np.testing.assert_allclose(found.baseline[0], X / 2)
+    assert found.variants[0].status == "ok"
+
+
+def test_a_function_may_return_a_path_or_is_told_what_it_may_return(own, tmp_path):
+    with pytest.raises(BuildError, match="which is not there"):
+        built(asked(function(own, "path"), "float32"), one_input(X), tmp_path)
+    with pytest.raises(BuildError, match="returned int, no Keras model"):
+        built(asked(function(own, "nothing"), "float32"), one_input(X), tmp_path)
+
+
+def test_a_recipe_of_the_users_configures_or_finishes_the_file(own, tmp_path):
+    (module,) = own.glob("own_*.py")
+    names = ("sixteen_bits", "by_another_tool", "broken")
+    recipes = {name: FunctionRef(f"{module.stem}:{name}", own) for name in names}
+    experiment = asked(function(own, "plain"), *names, recipes=recipes)
+    made = {v.name: v for v in built(experiment, one_input(X), tmp_path).variants}
+    assert (made["sixteen_bits"].status, made["by_another_tool"].status) == ("ok", "ok")
+    assert made["sixteen_bits"].recipe == f"{module.stem}:sixteen_bits"
+    assert made["broken"].status == "failed"
+    assert "no TFLite file" in made["broken"].reason
+
+
+# --- the extra quantizer -------------------------------------------------------------------------------------------
+
+
+def test_ai_edge_quantizers_recipes_make_what_they_promise(made, tmp_path):
+    names = ("aeq_dynamic_int8", "aeq_dynamic_int4", "aeq_static_int8")
+    experiment = asked(made / "list.keras", *names, scoring=Scoring(output="zscores"))
+    found = {v.name: v for v in built(experiment, two_inputs(), tmp_path).variants}
+    assert {name: v.status for name, v in found.items() if "dynamic" in name} == dict.fromkeys(names[:2], "ok")
+    static = found["aeq_static_int8"]  # its ranges are moving averages, which cut the extremes of so few samples
+    assert {t.dtype for t in (*static.inputs, *static.outputs)} == {"int8", "int32"}
+    for given, expected in zip(answers(static, two_inputs()), (SCORES, AGES), strict=True):
+        assert np.corrcoef(given.ravel(), expected.ravel())[0, 1] > 0.8

@@ -1,0 +1,247 @@
+"""Tables, words, page and terminal of runs that are no plain classification: numbers, no labels, a user's metric."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from rich.console import Console
+
+from harness.cli.tables import summary_tables
+from harness.compare import compare
+from harness.records import Comparison, Scoring
+from harness.report import write_report
+from harness.report.material import Material
+from harness.report.numbers import number_sample
+from harness.report.picture import drawable, picture_of, pictures_of
+from harness.report.rows import summary_csv
+from harness.report.sample import sample_text
+from harness.report.tables import tables
+from harness.report.words import findings, headline
+from harness.tables import write_tables
+from tests.made_runs import case, timed
+from tests.made_tasks import classes, numbers, regression, run_of
+
+OF_CLASSES = ("label ", "ccuracy", "flip", "Flip", "class", "margin")
+
+
+def page(comparison: Comparison, folder: Path, pictures: np.ndarray | None = None) -> str:
+    return write_report(comparison, pictures, folder).read_text()
+
+
+def words(comparison: Comparison) -> dict[str, str]:
+    return {f.topic: f.text for f in findings(Material(comparison))}
+
+
+def plain(*renderables: object) -> str:
+    console = Console(file=io.StringIO(), width=140)
+    console.print(*renderables)
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def unlabelled_numbers() -> Comparison:
+    _, keras, given = numbers(width=16)
+    return compare(run_of("distance", None, keras, given))
+
+
+def unlabelled_classes() -> Comparison:
+    return compare(dataclasses.replace(classes(), task="agreement", labels=None))
+
+
+@pytest.fixture(scope="module")
+def numeric() -> Comparison:
+    labels, keras, given = numbers(samples=1000)
+    names = ("float32", "int8")
+    rounds = [timed(case(n), i, [9000 + 50 * i] * 40) for n in names for i in range(6)]
+    return compare(run_of("regression", labels, keras, given, Scoring("mae"), rounds=rounds, planned=6))
+
+
+# --- the tables ----------------------------------------------------------------------------------------------------
+
+PROMISED = {
+    "variant", "target", "runtime", "sample", "label", "baseline_prediction", "prediction", "flip", "max_abs_diff",
+    "js_divergence", "baseline_margin", "margin",
+}  # fmt: skip
+
+
+def test_samples_of_numbers_hold_numbers_and_classification_columns_are_empty(numeric: Comparison, tmp_path: Path):
+    write_tables(numeric, tmp_path)
+    frame = pd.read_parquet(tmp_path / "samples.parquet")
+    assert set(frame.columns) >= PROMISED | {"l2", "cosine", "error", "baseline_error"}
+    assert frame[["flip", "correct", "js_divergence", "margin", "tie", "flip_kind"]].isna().all().all()
+    own = frame[frame.variant == "int8"].sort_values("sample")
+    after, before = numeric.scores[case("int8")][:, 0], numeric.baseline[:, 0]
+    assert own.prediction.tolist() == after.tolist() and own.baseline_prediction.tolist() == before.tolist()
+    assert own.label.tolist() == numeric.run.labels.tolist()
+    assert own.error.to_numpy() == pytest.approx(np.abs(after - numeric.run.labels), rel=1e-6)
+    assert own.l2.to_numpy() == pytest.approx(np.abs(after - before), rel=1e-5, abs=1e-9)
+
+
+def test_samples_without_labels_have_flips_and_an_empty_label(tmp_path: Path):
+    write_tables(unlabelled_classes(), tmp_path)
+    frame = pd.read_parquet(tmp_path / "samples.parquet")
+    assert set(frame.columns) >= PROMISED
+    assert frame.label.isna().all() and frame.flip.notna().all() and frame.flip.sum() > 0
+
+
+@pytest.mark.parametrize("made", [classes, regression])
+def test_texts_are_written_as_texts_in_stretches(made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("harness.tables.ROWS", 150)
+    comparison = compare(made())
+    write_tables(comparison, tmp_path)
+    file = pq.ParquetFile(tmp_path / "samples.parquet")
+    assert file.num_row_groups == 6 and str(file.schema_arrow.field("variant").type) == "string"
+    assert file.metadata.num_rows == 800 == len(comparison.samples)
+
+
+def test_a_sample_takes_few_bytes():
+    """200,000 samples × 12 rows have to stay far under a gigabyte."""
+    comparison = compare(classes(samples=5000))
+    assert comparison.samples.memory_usage(deep=True).sum() < 55 * len(comparison.samples)
+
+
+def test_the_summary_names_the_first_metric(numeric: Comparison):
+    line = list(csv.DictReader(io.StringIO(summary_csv(numeric))))[1]
+    mae = numeric.change(case("int8"), "mae")
+    assert mae is not None
+    assert line["primary_metric"] == "mae"
+    assert (float(line["primary_value"]), float(line["primary_baseline"])) == (mae.value, mae.baseline)
+    assert line["accuracy"] == line["flips"] == line["drop_low_pp"] == line["baseline_accuracy"] == ""
+    assert line["samples"] == "1000" and float(line["max_abs_diff"]) > 0
+
+
+# --- the words -----------------------------------------------------------------------------------------------------
+
+
+def test_a_regression_is_told_by_its_error_and_how_far_it_moved(numeric: Comparison):
+    mae, moved = (numeric.change(case("int8"), name) for name in ("mae", "mae_change"))
+    assert mae and moved and mae.baseline
+    percents = [100 * x / mae.baseline for x in (moved.value, moved.low, moved.high)]
+    signed = [f"{'+' if p > 0 else '−'}{abs(p):.{1 if abs(p) >= 1 else 2}f}" for p in percents]
+    told = words(numeric)["MAE"]
+    assert f"int8: MAE {mae.value:.4f} against Keras' {mae.baseline:.4f}: {signed[0]} %" in told
+    assert f"(90 % interval {signed[1]} to {signed[2]})" in told and "worse with ai-edge-litert" in told
+    assert "For float32 no change of MAE is shown" in told
+    assert f"MAE {mae.baseline:.4f} to {mae.value:.4f} against Keras' {mae.baseline:.4f}" in headline(numeric)
+    assert "Accuracy" not in words(numeric) and "Flips" not in words(numeric)
+
+
+def test_one_row_alone_says_it_in_the_headline():
+    labels, keras, given = numbers()
+    told = headline(compare(run_of("regression", labels, keras, {"int8": given["int8"]}, Scoring("mae"))))
+    assert "int8: MAE 0.2" in told and " % (90 % interval " in told
+
+
+@pytest.mark.parametrize(("made", "topic"), [(unlabelled_numbers, "Distance"), (unlabelled_classes, "Agreement")])
+def test_without_labels_it_is_told_how_near_keras_it_stays(made, topic: str):
+    comparison = made()
+    assert f"int8: {topic}" in words(comparison)[topic]
+    assert "90 % interval" in words(comparison)[topic] and topic in headline(comparison)
+
+
+def test_another_metric_of_classes_stands_beside_the_accuracy(tmp_path: Path):
+    comparison = compare(classes(Scoring("f1")))
+    assert {"F1", "Accuracy"} <= set(words(comparison))
+    said = page(comparison, tmp_path)
+    assert "F1, latency and size" in said and ">Change<" in said and ">Drop<" in said
+
+
+# --- the page and the terminal -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("made", [regression, unlabelled_numbers])
+def test_the_page_of_numbers_has_no_word_of_classes(made, tmp_path: Path):
+    comparison = made() if made is unlabelled_numbers else compare(made())
+    text = page(comparison, tmp_path)
+    body = text[text.index("<main>") :]
+    assert not [word for word in OF_CLASSES if word in body.replace('class="', "").replace("true label", "")]
+    assert "From Keras" in body
+    assert not (tmp_path / "plots" / "margin.png").exists() and (tmp_path / "plots" / "ecdf.png").exists()
+    assert (tmp_path / "plots" / "differences.png").exists() == (made is regression)
+
+
+def test_the_page_of_unlabelled_classes_has_flips_but_nothing_right_or_wrong(tmp_path: Path):
+    pictures = np.zeros((400, 12, 12, 3), np.uint8)
+    text = page(unlabelled_classes(), tmp_path, pictures)
+    assert "True label" not in text and "label <strong>" not in text and 'class="good">a' not in text
+    assert "The samples that moved most" in text and text.count('alt="Test sample') > 10
+    assert (tmp_path / "plots" / "margin.png").exists() and not (tmp_path / "plots" / "classes.png").exists()
+
+
+def test_the_terminal_shows_the_metric_in_accuracys_place(numeric: Comparison):
+    console = Console(width=140)
+    text = plain(*summary_tables(numeric, console))
+    assert "MAE" in text and "Change" in text and "Accuracy" not in text and "Flips" not in text
+
+
+@pytest.mark.parametrize(("made", "title"), [(unlabelled_numbers, "Distance"), (unlabelled_classes, "Agreement")])
+def test_a_metric_that_has_no_change_shows_its_own_interval(made, title: str):
+    (table,) = tables(made())
+    place = [heading.title for heading in table.headings].index(title)
+    assert table.headings[place].note == "90 %" and " – " in table.lines[1].cells[place].note
+    assert "Change" not in [heading.title for heading in table.headings]
+
+
+def test_a_sample_of_numbers_is_shown_with_its_values(numeric: Comparison):
+    text = plain(sample_text(numeric, None, 7))
+    sample = number_sample(numeric, 7)
+    assert f"Sample 7, label {sample.label}" in text and "input: 0, 0, 0, 0, 0" in text
+    assert all(one.text in text for one in sample.said)
+    apart = abs(float(numeric.scores[case("int8")][7, 0]) - float(numeric.baseline[7, 0]))
+    assert next(o for o in sample.said if o.variant == "int8").apart == pytest.approx(apart)
+    assert "Furthest from Keras" in text
+
+
+def test_a_sample_without_a_label_says_so():
+    assert "Sample 3, without a label" in plain(sample_text(unlabelled_classes(), None, 3))
+
+
+# --- pictures ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "is_picture"),
+    [
+        ((5, 28, 28), np.uint8, True),
+        ((5, 32, 32, 3), np.float32, True),
+        ((5, 32, 32, 1), np.float32, True),
+        ((5, 4, 4), np.uint8, True),
+        ((5, 4, 4), np.float32, False),
+        ((5, 128, 9), np.float32, False),  # a sequence
+        ((5, 13), np.float32, False),
+        ((5, 32, 32, 4), np.uint8, False),
+        ((5, 2, 32, 32, 3), np.uint8, False),
+        ((5,), np.float32, False),
+    ],
+)
+def test_what_is_a_picture(shape: Sequence[int], dtype: type, is_picture: bool):
+    array = np.zeros(shape, dtype)
+    assert drawable(array) == is_picture
+    assert (picture_of(array, 0) is not None) == is_picture
+    assert (pictures_of((np.zeros((5, 3)), array)) is array) == is_picture
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "value", "byte"),
+    [(0, 1, 0.5, 128), (-1, 1, 0.0, 128), (0, 255, 200, 200), (-2.0, 6.0, 2.0, 128), (0, 1, 1.0, 255)],
+)
+def test_numbers_of_any_range_become_brightness(low: float, high: float, value: float, byte: int):
+    array = np.linspace(low, high, 4 * 16 * 16, dtype=np.float32).reshape(4, 16, 16)
+    array[0, 0, 0] = value
+    array[3, 15, 15], array[0, 0, 1] = high, low
+    picture = picture_of(array, 0)
+    assert picture is not None and picture.dtype == np.uint8 and picture[0, 0] == byte
+
+
+def test_colours_stay_colours():
+    array = np.zeros((2, 16, 16, 3), np.float32)
+    array[1, :, :, 0], array[1, :, :, 1] = 1.0, 0.5
+    picture = picture_of(array, 1)
+    assert picture is not None and picture[3, 3].tolist() == [255, 128, 0]
