@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from harness import artifact, binding, cache, check, original, runner, samples, variants
 from harness.cache import Cache, Shelf, file_sha256, key_of, version
@@ -22,16 +23,19 @@ from harness.errors import ConfigError, HarnessError
 from harness.experiment import Experiment
 from harness.functions import source_sha256
 from harness.keras_process import KerasProcess, TensorFlowMissing
+from harness.lint import Remark, lint
 from harness.metrics import fitting
+from harness.models.feed import feeds_of
 from harness.original import Original
 from harness.records import Variant
-from harness.scored import OF_CLASSES, output_index
+from harness.scored import OF_CLASSES, are_logits, as_scores, output_index
 
 CALIBRATION_SAMPLES = 500
 CHECKED_BYTES = 64 << 20  # of the checked samples' inputs and outputs, as float32
 NOT_CALIBRATED = "there are no samples to calibrate it with; give some: calibration = under [data]"
 
 Say = Callable[[str], None]
+_REMARKS = TypeAdapter(tuple[Remark, ...])
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,7 @@ class Built:
     variants: tuple[Variant, ...]
     made: tuple[str, ...]
     output_names: tuple[str, ...] = ()
+    remarks: tuple[Remark, ...] = ()
 
 
 def build(experiment: Experiment, dataset: Dataset, cache: Cache, say: Say) -> Built:
@@ -55,13 +60,36 @@ def build(experiment: Experiment, dataset: Dataset, cache: Cache, say: Say) -> B
     with KerasProcess(cache.root / "tensorflow.log") as keras:
         known = original.of_model(experiment, dataset, shelf, keras) if experiment.model else None
         known = known or original.of_file(experiment, dataset)
+        found = remarks(known, experiment, dataset, shelf)
         made = Builder(experiment, dataset, shelf, keras, known)
         baseline = made.baseline
         built = [*(made.variant(name) for name in experiment.variants), *(made.imported(n) for n in experiment.imports)]
     if not shelf.made:
         say("nothing to build: the model, its baseline and its variants are as they were built before")
     names = tuple(tensor.name for tensor in known.facts.outputs)
-    return Built(known.path, known.sha256, baseline, tuple(built), tuple(shelf.made), names)
+    return Built(known.path, known.sha256, baseline, tuple(built), tuple(shelf.made), names, found)
+
+
+def remarks(known: Original, experiment: Experiment, dataset: Dataset, shelf: Shelf) -> tuple[Remark, ...]:
+    """What is odd about the data, found once and said at every build."""
+    output = output_index(experiment.scoring.output, [tensor.name for tensor in known.facts.outputs])
+
+    def scores(declared: Dataset, stored: tuple[np.ndarray, ...]) -> np.ndarray:
+        given = known.answer(feeds_of(known.facts.inputs, declared), stored)[output]
+        return as_scores(given, are_logits(given))
+
+    def write(folder: Path) -> None:
+        classes = dataset.class_names and len(known.facts.outputs[output].shape) <= 2
+        found = lint(dataset, known.facts.normalisation, known.facts.bare, scores if classes else None)
+        (folder / "remarks.json").write_bytes(_REMARKS.dump_json(found))
+
+    code = cache.code_of(sys.modules[lint.__module__], tensors)
+    data = (dataset.test_sha256, dataset.train_sha256, dataset.affines, dataset.class_names, dataset.input_names)
+    folder = shelf.obtain("", "remarks", key_of(code, known.sha256, output, *data, versions()), write)
+    found: tuple[Remark, ...] = _REMARKS.validate_json((folder / "remarks.json").read_bytes())
+    for remark in found:
+        shelf.say(f"remark: {remark}")
+    return found
 
 
 def check_packages(experiment: Experiment) -> None:

@@ -13,7 +13,7 @@ from harness import quantizer as quantizer  # its recipes are known by being imp
 from harness.dataset import Dataset
 from harness.errors import ConfigError
 from harness.functions import FunctionRef
-from harness.records import BY_DATA, Plan, Scoring
+from harness.records import BY_DATA, KERAS, Plan, Scoring
 from harness.variants import RECIPES
 from harness.workloads import WORKLOADS
 
@@ -25,7 +25,6 @@ PLANS = {
     "strict": Plan("strict", rounds=10, min_runs=1024, min_s=6.0, restless_ratio=RESTLESS_RATIO),
 }
 SEED = 20_231
-KERAS = "keras"
 
 
 @dataclass(frozen=True)

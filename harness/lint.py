@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness import stats
+from harness.arrays import let_go, pick
 from harness.dataset import Dataset
 from harness.records import Affine
 
@@ -19,10 +20,11 @@ FEW_CALIBRATION = 100  # TensorFlow's guide to quantisation speaks of 100 to 500
 FEW_OF_A_CLASS = 10
 LOPSIDED = 10.0  # largest class over smallest
 TRIED = 500  # samples that another form of the inputs is tried on
+FEW_LEVELS = 32  # a byte up to here may be a count, or a picture of few levels
 GAIN = 0.1  # of accuracy, before another form is worth a word
 STRETCH = 4096
 
-Predict = Callable[[tuple[np.ndarray, ...]], np.ndarray]
+Predict = Callable[[Dataset, tuple[np.ndarray, ...]], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -36,13 +38,24 @@ class Remark:
         return f"{self.what}: {self.advice}"
 
 
-def lint(dataset: Dataset, normalisation: Affine | None = None, predict: Predict | None = None) -> tuple[Remark, ...]:
+def lint(
+    dataset: Dataset, normalisation: Affine | None = None, bare: bool = False, predict: Predict | None = None
+) -> tuple[Remark, ...]:
     """Every remark there is.
 
-    normalisation: what the model itself does to its first input, where it begins with such a layer. predict: model
-    inputs, one float32 array each, → class scores (samples, classes); None where there are no classes.
+    normalisation: what the model itself does to its first input, where it begins with such a layer. bare: whether it is
+    known to do nothing of the kind. predict: samples
+    as stored, one array an input, with the affines of the data set before them → the Keras model's class scores,
+    (samples, classes); None where there are no classes.
     """
-    checks = (widths(dataset), ranges(dataset, normalisation), balance(dataset), calibration(dataset), shared(dataset))
+    checks = (
+        widths(dataset),
+        ranges(dataset, normalisation),
+        pixels(dataset, bare),
+        balance(dataset),
+        calibration(dataset),
+        shared(dataset),
+    )
     tried = other_forms(dataset, predict) if predict and dataset.test_labels is not None else iter(())
     return tuple(remark for check in (*checks, tried) for remark in check)
 
@@ -70,11 +83,23 @@ def ranges(dataset: Dataset, normalisation: Affine | None) -> Iterator[Remark]:
             yield Remark(what, "scaled twice, it seems: remove scale and offset under [data], or store 0 to 255")
 
 
+def pixels(dataset: Dataset, bare: bool) -> Iterator[Remark]:
+    """Bytes that reach, as they are, a model that does nothing about them."""
+    for n, array in enumerate(dataset.test_inputs):
+        if bare and array.dtype == np.uint8 and array.ndim > 2 and dataset.affines[n] == Affine():
+            _, high = ends(array)
+            if high > FEW_LEVELS:
+                what = f"{input_name(dataset, n)} goes up to {high:g}, and no layer of the model scales it"
+                yield Remark(what, f"if it was trained on 0 to 1, write scale = {1 / 255!r} under [data]")
+
+
 def ends(array: np.ndarray) -> tuple[float, float]:
     """Smallest and largest value, in stretches: the array may be larger than memory."""
-    stretches = [array[first : first + STRETCH] for first in range(0, len(array), STRETCH)]
-    found = [(s.min(), s.max()) for s in stretches]
-    return float(min(low for low, _ in found)), float(max(high for _, high in found))
+    found = []
+    for first in range(0, len(array), STRETCH):
+        found += [array[first : first + STRETCH].min(), array[first : first + STRETCH].max()]
+        let_go(array)
+    return float(min(found)), float(max(found))
 
 
 def input_name(dataset: Dataset, n: int) -> str:
@@ -133,6 +158,8 @@ def digests(arrays: tuple[np.ndarray, ...]) -> Iterator[bytes]:
         digest = hashlib.blake2b(digest_size=16)
         for array in arrays:
             digest.update(np.ascontiguousarray(array[n]).data)
+            if n % STRETCH == 0:
+                let_go(array)
         yield digest.digest()
 
 
@@ -141,18 +168,20 @@ def other_forms(dataset: Dataset, predict: Predict) -> Iterator[Remark]:
     picked = some_of(dataset.test_count)
     assert dataset.test_labels is not None
     labels = np.asarray(dataset.test_labels[picked])
-    stored = tuple(np.asarray(array[picked]) for array in dataset.test_inputs)
-    declared = accuracy(predict(dataset.model_inputs(stored)), labels)
-    for told, advice, inputs in forms(dataset, stored):
-        found = accuracy(predict(inputs), labels)
+    stored = tuple(pick(array, picked) for array in dataset.test_inputs)
+    declared = accuracy(predict(dataset, stored), labels)
+    for told, advice, other, given in forms(dataset, stored):
+        found = accuracy(predict(other, given), labels)
         sure = stats.clopper_pearson(round(found * len(labels)), len(labels), 0.99).low > declared
         if found > declared + GAIN and sure:
             what = f"of {len(labels)} test samples Keras gets {declared:.0%} right as declared, and {found:.0%} {told}"
             yield Remark(what, advice)
 
 
-def forms(dataset: Dataset, stored: tuple[np.ndarray, ...]) -> Iterator[tuple[str, str, tuple[np.ndarray, ...]]]:
-    """How else images could have been meant: in words, what to write, and the model inputs."""
+def forms(
+    dataset: Dataset, stored: tuple[np.ndarray, ...]
+) -> Iterator[tuple[str, str, Dataset, tuple[np.ndarray, ...]]]:
+    """How else images could have been meant: in words, what to write, and the data set and samples of that form."""
     first, affine = stored[0], dataset.affines[0]
     usual = {"0 to 255": Affine(), "0 to 1": Affine(1 / 255), "-1 to 1": Affine(1 / 127.5, -1.0)}
     if first.dtype == np.uint8:
@@ -160,11 +189,11 @@ def forms(dataset: Dataset, stored: tuple[np.ndarray, ...]) -> Iterator[tuple[st
             if not np.isclose([other.scale, other.offset], [affine.scale, affine.offset]).all():
                 changed = replace(dataset, affines=(other, *dataset.affines[1:]))
                 advice = f"write scale = {other.scale!r} and offset = {other.offset!r} under [data]"
-                yield f"with inputs of {told}", advice, changed.model_inputs(stored)
+                yield f"with inputs of {told}", advice, changed, stored
     if first.ndim == 4 and first.shape[-1] == 3:
         swapped = (np.ascontiguousarray(first[..., ::-1]), *stored[1:])
-        advice = 'the channels seem to stand in the other order: store them so, or for a folder set color = "bgr"'
-        yield "with red and blue exchanged", advice, dataset.model_inputs(swapped)
+        advice = "the channels seem to stand in the other order: store them so, or for a folder change color ="
+        yield "with red and blue exchanged", advice, dataset, swapped
 
 
 def some_of(count: int) -> np.ndarray:

@@ -25,14 +25,14 @@ from harness.models import Facts, source
 from harness.models.feed import Feed, feeds_of
 
 STRETCH_BYTES = 16 << 20  # of inputs and outputs, as float32: what the model is sent at a time
-Answer = Callable[[tuple[np.ndarray, ...]], tuple[np.ndarray, ...]]
+Answer = Callable[[tuple[Feed, ...], tuple[np.ndarray, ...]], tuple[np.ndarray, ...]]
 _FACTS = TypeAdapter(Facts)
 
 
 @dataclass(frozen=True)
 class Original:
-    """name: in a sentence. path: as the cache keeps the model. feeds: one an input. answer: samples as stored, one
-    array an input of the data → one float32 array an output."""
+    """name: in a sentence. path: as the cache keeps the model. feeds: one an input. answer: feeds, and samples as
+    stored, one array an input of the data → one float32 array an output."""
 
     name: str
     path: Path
@@ -57,9 +57,8 @@ def of_model(experiment: Experiment, dataset: Dataset, shelf: Shelf, keras: Kera
     folder = shelf.obtain("", "facts", key_of(models_code(), sha256, versions()), make)
     facts: Facts = _FACTS.validate_json((folder / "facts.json").read_bytes())
     feeds = feeds_of(facts.inputs, dataset)
-    return Original(
-        "Keras", path, sha256, facts, feeds, lambda stored: keras.call(baseline.outputs, path, feeds, stored)
-    )
+    answer: Answer = lambda feeds, stored: keras.call(baseline.outputs, path, feeds, stored)  # noqa: E731
+    return Original("Keras", path, sha256, facts, feeds, answer)
 
 
 def of_file(experiment: Experiment, dataset: Dataset) -> Original:
@@ -72,7 +71,7 @@ def of_file(experiment: Experiment, dataset: Dataset) -> Original:
     artifact.check_form(found)
     facts = Facts(found.named_inputs, found.named_outputs, sum(found.weights.values()))
     feeds = feeds_of(facts.inputs, dataset)
-    return Original(name, path, source.path_sha256(path), facts, feeds, partial(file_answers, path, feeds))
+    return Original(name, path, source.path_sha256(path), facts, feeds, partial(file_answers, path))
 
 
 def file_answers(path: Path, feeds: tuple[Feed, ...], stored: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
@@ -117,7 +116,8 @@ def write_answers(original: Original, stored: tuple[np.ndarray, ...], folder: Pa
     count, size = len(stored[0]), max(1, STRETCH_BYTES // original.sample_bytes)
     files: list[np.ndarray] = []
     for first in range(0, count, size):
-        outputs = original.answer(tuple(np.ascontiguousarray(array[first : first + size]) for array in stored))
+        part = tuple(np.ascontiguousarray(array[first : first + size]) for array in stored)
+        outputs = original.answer(original.feeds, part)
         if not files:
             files = [empty_npy(folder / f"{n}.npy", (count, *y.shape[1:])) for n, y in enumerate(outputs)]
         for file, output in zip(files, outputs, strict=True):

@@ -152,5 +152,7 @@ def header_of(request: Request, dataset: Dataset, built: Built) -> Header:
             "keras": version("keras"),
             "data": dataset.source,
             "seed": experiment.seed,
+            "baseline": experiment.baseline,
+            "remarks": [str(remark) for remark in built.remarks],
         },
     )

@@ -19,6 +19,9 @@ if TYPE_CHECKING:  # imported by everything, so it loads nothing heavy itself
     from harness.arrays import StoredArray
 
 
+KERAS = "keras"  # the baseline, where no .tflite file takes its place
+
+
 @dataclass(frozen=True)
 class Tensor:
     """An input or output of a model. scale and zero_point are None where it is not quantised."""

@@ -11,10 +11,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from harness.provision.doctor import Finding
-from harness.records import Comparison, Target, Variant
+from harness.records import KERAS, Comparison, Target, Variant
 from harness.remeasure import CANDIDATE
+from harness.report.material import baseline_name
 from harness.report.tables import Heading, Line, tables
 from harness.report.tables import Table as Summary
+from harness.report.units import MISSING
 from harness.store import Header
 
 # Left to the report, in this order, until the rest fits the terminal. Status goes early where every row is ok.
@@ -35,6 +37,8 @@ def summary_tables(comparison: Comparison, console: Console) -> Iterator[Table]:
     for summary in tables(comparison):
         run = comparison.run
         title = f"{run.experiment} on {summary.target}, {run.plan.profile} plan, {run.test_count:,} samples"
+        if baseline_name(run) != KERAS:
+            title += f", against {baseline_name(run)} in Keras' place"
         if summary.emulated:
             title += " (emulated: no latency claim)"
         left_out = [heading for heading in DISPENSABLE if heading != "Status" or all_ok(summary)]
@@ -43,9 +47,13 @@ def summary_tables(comparison: Comparison, console: Console) -> Iterator[Table]:
 
 
 def summary_table(summary: Summary, title: str, left_out: Sequence[str]) -> Table:
-    """Without the columns left out; the reasons of rows that are not ok stand under it."""
+    """Without the columns left out or empty; the reasons of rows that are not ok stand under it."""
     table = plain_table(title)
-    shown = [n for n, heading in enumerate(summary.headings) if heading.title not in left_out]
+    shown = [
+        n
+        for n, heading in enumerate(summary.headings)
+        if heading.title not in left_out and any(line.cells[n].text != MISSING for line in summary.lines)
+    ]
     for n in shown:
         add_column(table, summary.headings[n])
     for line in summary.lines:

@@ -14,16 +14,22 @@ from typing import Any, Protocol
 import numpy as np
 
 from harness.models.feed import Feed
-from harness.records import Tensor
+from harness.records import Affine, Tensor
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What a model takes, gives and has learnt. A dimension that it leaves open is −1; the first is the batch."""
+    """What a model takes, gives and has learnt. A dimension that it leaves open is −1; the first is the batch.
+
+    normalisation: what it begins by doing to its first input, where that is one scale and one offset. bare: whether no
+    layer of its own brings inputs to a common size; False where that is not known.
+    """
 
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     parameters: int
+    normalisation: Affine | None = None
+    bare: bool = False
 
 
 class Model(Protocol):

@@ -12,7 +12,9 @@ from harness.errors import BuildError
 from harness.models import Facts
 from harness.models.feed import Feed
 from harness.models.h5 import from_h5, is_hdf5
-from harness.records import Tensor
+from harness.records import Affine, Tensor
+
+NORMALISING = ("Rescaling", "Normalization")  # BatchNormalization too
 
 
 class KerasModel:
@@ -32,6 +34,8 @@ class KerasModel:
             tuple(as_tensor(x.name, x) for x in model.inputs),
             tuple(as_tensor(name, y) for name, y in outputs),
             int(model.count_params()),
+            normalisation(model),
+            not any(type(layer).__name__.endswith(NORMALISING) for layer in model._flatten_layers()),
         )
 
     def predict(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -60,6 +64,14 @@ class KerasModel:
         if structure is not None:
             return keras.tree.pack_sequence_as(structure, list(values))
         return list(values) if len(values) > 1 else values[0]
+
+
+def normalisation(model: Any) -> Affine | None:
+    """Of a model that begins with a Rescaling of one scale and offset."""
+    first: Any = next((layer for layer in model.layers if type(layer).__name__ != "InputLayer"), None)
+    if type(first).__name__ != "Rescaling" or np.size(first.scale) + np.size(first.offset) > 2:
+        return None
+    return Affine(float(np.ravel(first.scale)[0]), float(np.ravel(first.offset)[0]))
 
 
 def output_names(model: Any) -> list[str]:

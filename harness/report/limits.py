@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from harness.records import Comparison
+from harness.records import KERAS, Comparison
 from harness.remeasure import CANDIDATE, REFERENCE
+from harness.report.material import baseline_name
 from harness.report.rows import Row
 from harness.report.units import listed, plural
 from harness.stats import CLAIM_ROUNDS
@@ -12,12 +13,19 @@ from harness.stats import CLAIM_ROUNDS
 def limits(comparison: Comparison, shown: tuple[Row, ...]) -> list[str]:
     """One sentence a reason; empty where everything measured carries its claim."""
     return [
+        *_stand_in(comparison),
         *_unfinished(comparison),
         *_timed_alone(comparison),
         *_rounds(comparison, shown),
         *_emulated(comparison, shown),
         *_statuses(shown),
+        *_remarks(comparison),
     ]
+
+
+def _stand_in(comparison: Comparison) -> list[str]:
+    name = baseline_name(comparison.run)
+    return [f"There is no Keras model: {name} takes its place, and is meant wherever Keras is named."] * (name != KERAS)
 
 
 def _unfinished(comparison: Comparison) -> list[str]:
@@ -78,6 +86,12 @@ def _status(group: list[Row]) -> str:
     targets = listed(list(dict.fromkeys(r.case.target for r in group)))
     reason = f": {row.standing.reason.rstrip('.')}" if row.standing.reason else ""
     return f"{row.case.variant} {told.get(status, status)} with {runtimes} on {targets}{reason}."
+
+
+def _remarks(comparison: Comparison) -> list[str]:
+    """What was odd about the data before anything was built."""
+    found = comparison.run.provenance.get("remarks", ())
+    return [f"About the data: {remark}." for remark in found] if isinstance(found, list) else []
 
 
 def _name(row: Row) -> str:

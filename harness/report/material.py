@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
-from harness.records import Comparison, Run
+from harness.records import KERAS, Comparison, Run
 from harness.scored import OF_CLASSES
 
 if TYPE_CHECKING:
@@ -57,6 +57,11 @@ class Material:
 def classifies(run: Run) -> bool:
     """Whether the model scores classes, so that it has answers, which may flip; there may be no labels."""
     return run.task in OF_CLASSES
+
+
+def baseline_name(run: Run) -> str:
+    """ "keras", or the .tflite file that takes its place."""
+    return str(run.provenance.get("baseline", KERAS))
 
 
 def class_name(run: Run, label: int) -> str:
