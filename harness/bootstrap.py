@@ -54,6 +54,10 @@ class Combined:
     left_out: np.ndarray
 
 
+class NoLimitsError(Exception):
+    """Why resampling says nothing of how far a statistic may be off, in words."""
+
+
 def difference(own: Statistic, other: Statistic) -> Combined:
     size = max(own.size, other.size)
     return Combined(own.value - other.value, size, own.replicates - other.replicates, own.left_out - other.left_out)
@@ -67,40 +71,49 @@ def growth(own: Statistic, other: Statistic) -> Combined:
     return Combined(value, 1.0, moved.replicates / other.replicates, moved.left_out / other.left_out)
 
 
-def bca(statistic: Statistic, confidence: float = 0.90) -> Interval | None:
-    """Two-sided limits (Efron, JASA 82, 1987, 171–185); None where the replicates do not vary, or are no numbers.
+def bca(statistic: Statistic, confidence: float = 0.90) -> Interval:
+    """Two-sided limits (Efron, JASA 82, 1987, 171–185). Raises NoLimitsError, which says why there are none.
 
     The acceleration is the jackknife's. What is zero for all samples and in every resample has the limits 0 and 0.
     """
-    seen = statistic.replicates[np.isfinite(statistic.replicates)]
     if is_zero(statistic):
         return Interval(0.0, 0.0)
-    if len(seen) < MOST_SEEN * len(statistic.replicates) or np.ptp(seen) <= ROUNDING * statistic.size:
-        return None
+    seen = numbers(statistic)
     bias, acceleration = corrections(statistic, seen)
     tails = bias + ndtri(np.array([1 - confidence, 1 + confidence]) / 2)
     levels = ndtr(bias + tails / (1 - acceleration * tails))
-    if not np.isfinite(levels).all():
-        return None
+    if not 1 / len(seen) <= levels.min() <= levels.max() <= 1 - 1 / len(seen):
+        raise NoLimitsError(f"{len(seen):,} resamples do not reach so far out")
     low, high = np.quantile(seen, levels)
     return Interval(float(low), float(high))
 
 
-def bca_p(statistic: Statistic, limit: float) -> float | None:
-    """One-sided: α of the upper limit that `limit` is. Small where the statistic is under it; never under 1/2B."""
+def bca_p(statistic: Statistic, limit: float, better: int = 1) -> float:
+    """One-sided: α of the limit of `bca` that `limit` is, the upper one where less is better (1), else (−1) the lower.
+
+    Small where the statistic is on the good side of it; never under 1/2B. Raises NoLimitsError.
+    """
     if is_zero(statistic):
-        return float(limit < 0)
-    seen = statistic.replicates[np.isfinite(statistic.replicates)]
-    if bca(statistic) is None:
-        return None
+        return float(better * limit < 0)
+    seen = numbers(statistic)
     bias, acceleration = corrections(statistic, seen)
     least = 0.5 / len(seen)
     away = ndtri(np.clip((seen < limit).mean(), least, 1 - least)) - bias
-    return float(ndtr(bias - away / (1 + acceleration * away)))
+    return float(ndtr(better * (bias - away / (1 + acceleration * away))))
 
 
 def is_zero(statistic: Statistic) -> bool:
     return statistic.value == 0 and not statistic.replicates.any()
+
+
+def numbers(statistic: Statistic) -> np.ndarray:
+    """The replicates that are, of a statistic that nearly always is one, and that varies."""
+    seen = statistic.replicates[np.isfinite(statistic.replicates)]
+    if len(seen) < MOST_SEEN * len(statistic.replicates):
+        raise NoLimitsError("too many resamples have no value, as where a class has but few samples")
+    if np.ptp(seen) <= ROUNDING * statistic.size:
+        raise NoLimitsError("it is the same in every resample")
+    return seen
 
 
 @np.errstate(divide="ignore", invalid="ignore")
@@ -108,7 +121,10 @@ def corrections(statistic: Statistic, seen: np.ndarray) -> tuple[float, float]:
     """Bias z₀, from where the value lies among the replicates, and acceleration a, from the jackknife's skewness."""
     bias = ndtri(((seen < statistic.value).mean() + (seen <= statistic.value).mean()) / 2)
     spread = statistic.left_out.mean() - statistic.left_out
-    return float(bias), float((spread**3).sum() / (6 * (spread**2).sum() ** 1.5))
+    acceleration = (spread**3).sum() / (6 * (spread**2).sum() ** 1.5)
+    if not np.isfinite([bias, acceleration]).all():
+        raise NoLimitsError("its resamples lie all on one side of it, or it has no value where one sample is left out")
+    return float(bias), float(acceleration)
 
 
 # --- how samples are drawn -----------------------------------------------------------------------------------------
@@ -214,7 +230,7 @@ def tallies(classes: int, kinds: Sequence[Sequence[np.ndarray]], combine: Combin
 
 
 class Called:
-    """function(labels, outputs) → float. Raises TooSlowError where its resamples take over LONGEST_S."""
+    """function(labels, outputs) → float. Raises NoLimitsError where its resamples take over LONGEST_S."""
 
     def __init__(
         self, function: Callable[[np.ndarray | None, np.ndarray], float], labels: np.ndarray | None, outputs: np.ndarray
@@ -233,7 +249,7 @@ class Called:
         begin, found = time.monotonic(), []
         for index in chosen:
             if time.monotonic() - begin > LONGEST_S:
-                raise TooSlowError(f"resampling took over {LONGEST_S:g} s: return one value a sample, which is faster")
+                raise NoLimitsError(f"resampling took over {LONGEST_S:g} s: return one value a sample, which is faster")
             labels = None if self._labels is None else self._labels[index]
             found.append(float(self._function(labels, self._outputs[index])))
         return np.array(found)
@@ -247,7 +263,3 @@ class Called:
     def left_out(self) -> np.ndarray:
         group = groups_of(len(self._outputs))
         return self._each(np.flatnonzero(group != out) for out in range(min(LEFT_OUT, len(group))))
-
-
-class TooSlowError(Exception):
-    """A statistic that cannot be resampled in bearable time."""

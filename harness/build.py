@@ -32,7 +32,6 @@ from harness.scored import OF_CLASSES, are_logits, as_scores, output_index
 
 CALIBRATION_SAMPLES = 500
 CHECKED_BYTES = 64 << 20  # of the checked samples' inputs and outputs, as float32
-NOT_CALIBRATED = "there are no samples to calibrate it with; give some: calibration = under [data]"
 
 Say = Callable[[str], None]
 _REMARKS = TypeAdapter(tuple[Remark, ...])
@@ -85,7 +84,7 @@ def remarks(known: Original, experiment: Experiment, dataset: Dataset, shelf: Sh
 
     code = cache.code_of(sys.modules[lint.__module__], tensors)
     data = (dataset.test_sha256, dataset.train_sha256, dataset.affines, dataset.class_names, dataset.input_names)
-    folder = shelf.obtain("", "remarks", key_of(code, known.sha256, output, *data, versions()), write)
+    folder = shelf.obtain("", "remarks", key_of(code, known.sha256, output, *data, original.versions()), write)
     found: tuple[Remark, ...] = _REMARKS.validate_json((folder / "remarks.json").read_bytes())
     for remark in found:
         shelf.say(f"remark: {remark}")
@@ -158,7 +157,7 @@ class Builder:
         """A recipe's file, checked; one that cannot be built, or is not what it claims, is "failed" with the reason."""
         own = self.experiment.recipes.get(name)
         if not own and variants.recipe(name).calibrated and not self.calibration:
-            return failed(name, name, NOT_CALIBRATED)
+            return failed(name, name, "; ".join(variants.NOT_CALIBRATED))
         made_by = (own.text, source_sha256(own)) if own else recipe_key(variants.recipe(name))
         key = (name, made_by, self.dataset.train_sha256, self.experiment.seed, self.experiment.select_ops)
         recipe = own.text if own else name
@@ -176,7 +175,8 @@ class Builder:
     ) -> Variant:
         code = cache.code_of(variants, artifact, tensors, binding, check, runner, samples, sys.modules[__name__])
         data = (self.dataset.affines, self.dataset.input_names, "" if self.calibration else self.dataset.test_sha256)
-        full = key_of(code, original.models_code(), self.original.sha256, data, self.of_classes, versions(), *key)
+        made_by = (original.models_code(), self.original.sha256, original.versions())
+        full = key_of(code, *made_by, data, self.of_classes, *key)
         try:
             return read_variant(name, recipe, self.shelf.obtain(what, "variants", full, make))
         except TensorFlowMissing:
@@ -212,10 +212,6 @@ def recipe_key(recipe: variants.Recipe) -> tuple[str, str]:
     """What a recipe's file depends on besides the converter: its own code, and the package it needs."""
     module = sys.modules[recipe.configure.__module__]
     return cache.code_of(module), version(recipe.package) if recipe.package else ""
-
-
-def versions() -> str:
-    return original.versions()
 
 
 def write_finding(finding: Finding, folder: Path) -> None:

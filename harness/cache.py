@@ -69,13 +69,23 @@ class Cache:
                 make(part)
                 for array in part.glob("*.npy"):  # runs link to them
                     array.chmod(0o444)
-                shutil.rmtree(folder, ignore_errors=True)
-                part.rename(folder)
+                self._place(part, folder)
             except BaseException:
                 shutil.rmtree(part, ignore_errors=True)
                 raise
             self._made.add(folder)
         return folder
+
+    def _place(self, part: Path, folder: Path) -> None:
+        """Where another process was faster its folder stays, since it may be read already; a fresh one replaces it."""
+        if self.fresh:
+            shutil.rmtree(folder, ignore_errors=True)
+        try:
+            part.rename(folder)
+        except OSError:
+            if not folder.is_dir():
+                raise
+            shutil.rmtree(part)
 
 
 class Shelf:

@@ -68,19 +68,21 @@ Value = str | float | None
 
 @dataclass(frozen=True)
 class Field:
-    """One field of the fingerprint. Numbers up to `apart` from each other count as equal."""
+    """One field of the fingerprint. Numbers up to `apart` from each other count as equal. unknown: the level where
+    neither side knows it."""
 
     name: str
     level: str
     read: Callable[[Side], Value]
     apart: float = 0.0
+    unknown: str = WARN
 
     def difference(self, reference: Side, candidate: Side) -> Difference | None:
-        """None where both are known and equal. Unknown in both cannot be told equal: it warns."""
+        """None where both are known and equal. Unknown in both cannot be told equal."""
         first, second = self.read(reference), self.read(candidate)
         if first is not None and second is not None and close(first, second, self.apart):
             return None
-        level = WARN if first is None and second is None else self.level
+        level = self.unknown if first is None and second is None else self.level
         return Difference(self.name, level, words(first), words(second))
 
 
@@ -162,7 +164,7 @@ def model(side: Side) -> str | None:
 
 
 FIELDS = (  # measurement.md, section 2, in its order
-    Field("device", REFUSE, device),
+    Field("device", REFUSE, device, unknown=REFUSE),  # two boards of a kind differ by as much as a release may
     Field("board", REFUSE, of_environment("board")),
     Field("revision", REFUSE, of_environment("revision")),
     Field("userland bits", REFUSE, of_environment("userland_bits")),

@@ -13,6 +13,8 @@ from harness.device.tensors import to_model_input
 from harness.errors import DataError
 from harness.records import Affine
 
+FROM_1 = "labels begin at 1: subtract 1"
+
 
 @dataclass(frozen=True, eq=False)  # arrays do not compare to one bool; the hashes below do
 class Dataset:
@@ -129,10 +131,14 @@ def _check_classes(dataset: Dataset, split: str, labels: np.ndarray) -> None:
             "Class labels are one integer a sample, 0 for the first class.",
         )
     if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
-        raise DataError(
-            f"{dataset.name}: the {split} labels run from {labels.min()} to {labels.max()}",
-            f"With {classes} classes they must lie in 0..{classes - 1}.",
-        )
+        told = f"{dataset.name}: the {split} labels run from {labels.min()} to {labels.max()}"
+        advice = f"With {classes} classes they must lie in 0..{classes - 1}."
+        raise DataError(told, f"{FROM_1}. {advice}" if begins_at_1(labels, classes) else advice)
+
+
+def begins_at_1(labels: np.ndarray, classes: int) -> bool:
+    """Whether integers, which are too high to be class numbers, are such if the first class is 1."""
+    return len(labels) > 0 and int(labels.min()) >= 1 and int(labels.max()) == classes
 
 
 def _check_same_form(dataset: Dataset) -> None:

@@ -24,7 +24,7 @@ Text = Annotated[str, Field(min_length=1)]
 
 
 class Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class ModelText(Table):

@@ -63,7 +63,7 @@ def source_sha256(ref: FunctionRef) -> str:
             spec = find_spec(ref.module)
         except (ImportError, ValueError):
             spec = None
-    if spec is None or not spec.origin:
+    if spec is None or not spec.has_location or not spec.origin:  # a built-in module has none
         raise ConfigError(f"there is no module {ref.module} for {ref.text}", f"put it into {ref.folder}, or install it")
     files = sorted({Path(spec.origin), *Path(spec.origin).parent.glob("*.py")})
     return hashlib.sha256(b"\0".join(path.read_bytes() for path in files)).hexdigest()

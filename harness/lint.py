@@ -1,28 +1,30 @@
 """What is odd about a data set, each with what to do about it. Nothing here stops a run: dataset.validate does that.
 
-Suspicions about scaling and channel order are tried, not guessed: the Keras model itself says which form it knows.
+Suspicions about scaling and channel order are tried, not guessed: the model itself says which form it knows.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from harness import stats
-from harness.arrays import let_go, pick
+from harness.arrays import STRETCH_BYTES, let_go, pick, stretches
 from harness.dataset import Dataset
+from harness.errors import BuildError
 from harness.records import Affine
 
 FEW_CALIBRATION = 100  # TensorFlow's guide to quantisation speaks of 100 to 500
 FEW_OF_A_CLASS = 10
 LOPSIDED = 10.0  # largest class over smallest
-TRIED = 500  # samples that another form of the inputs is tried on
+TRIED = 500  # samples that another form of the inputs is tried on, at most
+TRIED_BYTES = 128 << 20  # of them, as float32: they go to the model's process at once
 FEW_LEVELS = 32  # a byte up to here may be a count, or a picture of few levels
 GAIN = 0.1  # of accuracy, before another form is worth a word
-STRETCH = 4096
 
 Predict = Callable[[Dataset, tuple[np.ndarray, ...]], np.ndarray]
 
@@ -44,9 +46,8 @@ def lint(
     """Every remark there is.
 
     normalisation: what the model itself does to its first input, where it begins with such a layer. bare: whether it is
-    known to do nothing of the kind. predict: samples
-    as stored, one array an input, with the affines of the data set before them → the Keras model's class scores,
-    (samples, classes); None where there are no classes.
+    known to do nothing of the kind. predict: samples as stored, one array an input, with the affines of the data set
+    before them → the model's class scores, (samples, classes); None where there are no classes.
     """
     checks = (
         widths(dataset),
@@ -95,11 +96,8 @@ def pixels(dataset: Dataset, bare: bool) -> Iterator[Remark]:
 
 def ends(array: np.ndarray) -> tuple[float, float]:
     """Smallest and largest value, in stretches: the array may be larger than memory."""
-    found = []
-    for first in range(0, len(array), STRETCH):
-        found += [array[first : first + STRETCH].min(), array[first : first + STRETCH].max()]
-        let_go(array)
-    return float(min(found)), float(max(found))
+    found = [(stretch.min(), stretch.max()) for stretch in stretches(array)]
+    return float(min(low for low, _ in found)), float(max(high for _, high in found))
 
 
 def input_name(dataset: Dataset, n: int) -> str:
@@ -154,27 +152,33 @@ def shared(dataset: Dataset) -> Iterator[Remark]:
 
 def digests(arrays: tuple[np.ndarray, ...]) -> Iterator[bytes]:
     """One a sample, over all of its inputs."""
+    at_once = max(1, STRETCH_BYTES // max(1, sum(array[:1].nbytes for array in arrays)))
     for n in range(len(arrays[0])):
         digest = hashlib.blake2b(digest_size=16)
         for array in arrays:
             digest.update(np.ascontiguousarray(array[n]).data)
-            if n % STRETCH == 0:
+            if n % at_once == 0:
                 let_go(array)
         yield digest.digest()
 
 
 def other_forms(dataset: Dataset, predict: Predict) -> Iterator[Remark]:
-    """Scalings and channel orders with which the Keras model would be right far more often than as declared."""
-    picked = some_of(dataset.test_count)
+    """Scalings and channel orders with which the model would be right far more often than as declared."""
+    picked = some_of(dataset)
     assert dataset.test_labels is not None
     labels = np.asarray(dataset.test_labels[picked])
     stored = tuple(pick(array, picked) for array in dataset.test_inputs)
     declared = accuracy(predict(dataset, stored), labels)
     for told, advice, other, given in forms(dataset, stored):
-        found = accuracy(predict(other, given), labels)
+        try:
+            found = accuracy(predict(other, given), labels)
+        except BuildError:  # it cannot take that form, and so does not know it: an index that is negative, say
+            continue
         sure = stats.clopper_pearson(round(found * len(labels)), len(labels), 0.99).low > declared
         if found > declared + GAIN and sure:
-            what = f"of {len(labels)} test samples Keras gets {declared:.0%} right as declared, and {found:.0%} {told}"
+            what = (
+                f"of {len(labels)} test samples the model gets {declared:.0%} right as declared, and {found:.0%} {told}"
+            )
             yield Remark(what, advice)
 
 
@@ -196,9 +200,11 @@ def forms(
         yield "with red and blue exchanged", advice, dataset, swapped
 
 
-def some_of(count: int) -> np.ndarray:
-    """At most TRIED indices, drawn by chance: the set may be sorted by class, or hold the classes in turn."""
-    return np.sort(np.random.default_rng(0).permutation(count)[:TRIED])
+def some_of(dataset: Dataset) -> np.ndarray:
+    """Indices of a few samples, drawn by chance: the set may be sorted by class, or hold the classes in turn."""
+    sample_bytes = 4 * sum(math.prod(array.shape[1:]) for array in dataset.test_inputs)
+    count = max(1, min(TRIED, TRIED_BYTES // max(1, sample_bytes)))
+    return np.sort(np.random.default_rng(0).permutation(dataset.test_count)[:count])
 
 
 def accuracy(scores: np.ndarray, labels: np.ndarray) -> float:

@@ -335,6 +335,11 @@ class Standing:
     reason: str = ""
     runtime_version: str | None = None
 
+    @property
+    def ended_well(self) -> bool:
+        """Whether it was measured, and can be judged."""
+        return self.status in ("ok", "suspect")
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -371,8 +376,8 @@ class Finding:
 
     case: None where the rule matched no row. outcome: pass, fail, inconclusive, invalid, not_comparable, missing.
     holds: it passed, or it is inconclusive and the rule only warns then. low, high: the interval whose ends are the
-    one-sided limits at the rule's confidence. p: one-sided, of a row as good if the truth were at the limit; answers
-    alone have one.
+    one-sided limits at the rule's confidence. p: one-sided, of a row as good if the truth were at the limit; None
+    where there is no interval.
     """
 
     rule: int  # from 1

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from harness import arrays
 from harness.arrays import let_go
 from harness.errors import ConfigError
 
@@ -38,14 +39,19 @@ def one_column(outputs: np.ndarray) -> bool:
     return outputs.ndim == 1 or outputs.shape[1:] == (1,)
 
 
+def class_count(outputs: np.ndarray) -> int:
+    """How many classes an output can tell apart: two by one column, 0 where its numbers are no scores."""
+    return 2 if one_column(outputs) else outputs.shape[1] if outputs.ndim == 2 else 0
+
+
 def task_of(labels: np.ndarray | None, outputs: np.ndarray, class_names: Sequence[str], numbers: bool = False) -> str:
     """The task that labels and the baseline's scored output make. numbers: a metric of numbers is asked for."""
-    scores = outputs.ndim == 2 and outputs.shape[1] > 1
     if labels is None:
+        scores = outputs.ndim == 2 and outputs.shape[1] > 1
         return "agreement" if scores and (class_names or not are_logits(outputs)) else "distance"
     if not numbers and labels.ndim == 1 and labels.dtype.kind in "ui":
-        count = 2 if one_column(outputs) else outputs.shape[1] if scores else 0
-        return "classification" if len(labels) and 0 <= labels.min() <= labels.max() < count else "custom"
+        whole = len(labels) and 0 <= labels.min() <= labels.max() < class_count(outputs)
+        return "classification" if whole else "custom"
     same = labels.reshape(len(labels), -1).shape == outputs.reshape(len(outputs), -1).shape
     return "regression" if same and (numbers or labels.dtype.kind == "f") else "custom"
 
@@ -81,22 +87,19 @@ def probabilities(scores: np.ndarray) -> np.ndarray:
 
 def stretches(array: np.ndarray) -> Iterator[np.ndarray]:
     """The rows, as many at a time as make no more than STRETCH_VALUES."""
-    rows = rows_at_a_time(array)
-    for first in range(0, len(array), rows):
-        yield array[first : first + rows]
-        let_go(array)
+    return arrays.stretches(array, STRETCH_VALUES * array.itemsize)
 
 
 def rows_at_a_time(array: np.ndarray) -> int:
     return max(1, STRETCH_VALUES // max(1, int(np.prod(array.shape[1:]))))
 
 
-def row_by_row(function: Callable[..., np.ndarray], *arrays: np.ndarray) -> np.ndarray:
-    """function(*arrays), which says one thing a row, worked through in stretches."""
-    rows = rows_at_a_time(arrays[0])
+def row_by_row(function: Callable[..., np.ndarray], *tables: np.ndarray) -> np.ndarray:
+    """function(*tables), which says one thing a row, worked through in stretches."""
+    rows = rows_at_a_time(tables[0])
     parts = []
-    for first in range(0, len(arrays[0]), rows):
-        parts.append(function(*(a[first : first + rows] for a in arrays)))
-        for array in arrays:
+    for first in range(0, len(tables[0]), rows):
+        parts.append(function(*(a[first : first + rows] for a in tables)))
+        for array in tables:
             let_go(array)
-    return np.concatenate(parts) if parts else function(*arrays)
+    return np.concatenate(parts) if parts else function(*tables)

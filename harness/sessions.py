@@ -22,6 +22,7 @@ from harness.metrics import METRICS
 from harness.metrics.fitting import primary_of, score_named
 from harness.metrics.latency import percent
 from harness.metrics.process import anonymous_growth
+from harness.metrics.registry import invokes_ns
 from harness.metrics.scores import Score
 from harness.metrics.scoring import CONFIDENCE, difference_of, limits_of, resampled, statistic_of
 from harness.records import Case, Change, Comparison, Round, Run, Standing
@@ -29,7 +30,6 @@ from harness.records import Case, Change, Comparison, Round, Run, Standing
 LARGE_ENOUGH = 1.03  # a real ratio counts beyond it; "real and large enough" is asv's rule (its compare.py, --factor)
 MOVED = "_change"
 CAVEAT = "2 sessions: session-to-session variance is not in this interval"
-ENDED_WELL = ("ok", "suspect")
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def missing(both: Both, metric: str) -> str:
             return f"the {name} has no such case"
         if own.value is None or not math.isfinite(own.value):
             standing = standing_of(side, both.case)
-            return f"the {name} has none: {own.method if standing.status in ENDED_WELL else standing.reason}"
+            return f"the {name} has none: {own.method if standing.ended_well else standing.reason}"
     return ""
 
 
@@ -164,7 +164,7 @@ def too_few(both: Both) -> Iterator[Difference]:
 
 def ended_badly(both: Both) -> Iterator[Difference]:
     ends = [standing_of(side, both.case) for _, side in both.sides]
-    if any(end.status not in ENDED_WELL for end in ends):
+    if not all(end.ended_well for end in ends):
         told = [f"{end.status} ({end.reason})" if end.reason else end.status for end in ends]
         yield Difference("status", REFUSE, told[0], told[1])
 
@@ -223,7 +223,7 @@ def kind_of_ratio(ratio: float, limits: stats.Interval) -> str:
 
 def invoke_quantile_ns(q: float) -> Callable[[Round], float]:
     """The quantile of one round's timed invokes."""
-    return lambda piece: float(np.quantile(piece.timings["timed"][:, 1] / piece.timings["timed"][:, 0], q))
+    return lambda piece: float(np.quantile(invokes_ns(piece), q))
 
 
 @dataclass(frozen=True)

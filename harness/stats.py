@@ -8,7 +8,7 @@ Five designs, and the functions that serve them:
     one process           invokes in order               order_statistic_ranks, estimable, effective_sample_size
     one proportion        k of n                         clopper_pearson
 
-and the distances between two sets of outputs: js_divergence, expected_calibration_error, sqnr_db.
+and the distances between two sets of outputs: js_divergence, calibration_error, ratio_db.
 Only scipy.special is used: importing scipy.stats costs half a second.
 """
 
@@ -75,8 +75,9 @@ def mcnemar_exact(b: int, c: int) -> float:
 
 
 def mcnemar_midp(b: int, c: int) -> float:
-    """Mid-p value of McNemar's test: half the observed point's probability (Fagerland et al., BMC MRM 13, 2013, 91)."""
-    return 2 * float(bdtr(min(b, c), b + c, 0.5)) - math.comb(b + c, b) / 2 ** (b + c)
+    """Mid-p value of McNemar's test, 2·P(X ≤ min(b, c)) − P(X = b) (Fagerland et al., BMC MRM 13, 2013, 91)."""
+    fewer = min(b, c)
+    return float(bdtr(fewer, b + c, 0.5) + (bdtr(fewer - 1, b + c, 0.5) if fewer else 0.0))
 
 
 def smallest_n_to_pass(margin: float, confidence: float = 0.90) -> int:
@@ -252,29 +253,17 @@ def _distributions(scores: ArrayLike) -> np.ndarray:
     return np.divide(clipped, total, out=np.full_like(clipped, np.nan), where=total > 0)
 
 
-def expected_calibration_error(scores: ArrayLike, labels: ArrayLike, bins: int = 15) -> float:
-    """Σ |bin|/n · |accuracy − confidence| over equal bins of the top score (Guo et al., ICML 2017), 0 to 1.
-
-    scores: shape (samples, classes), 0 to 1. labels: shape (samples,).
-    """
-    scores = np.asarray(scores, dtype=np.float64)
-    return calibration_error(scores.max(axis=1), scores.argmax(axis=1) == np.asarray(labels), bins)
-
-
 def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> float:
-    """The same of each sample's top score, and whether it was right."""
+    """Expected calibration error: Σ |bin|/n · |accuracy − confidence| over equal bins (Guo et al., ICML 2017), 0 to 1.
+
+    confidence: each sample's top score, (samples,), 0 to 1. right: whether that was its class.
+    """
     which = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
     return float(np.abs(np.bincount(which, weights=right - confidence)).sum() / len(confidence))
 
 
-def sqnr_db(x: ArrayLike, y: ArrayLike) -> float:
-    """Signal-to-quantisation-noise ratio of y against the signal x, 10·log10(Σx² / Σ(x − y)²) dB; ∞ where y is x."""
-    signal = np.asarray(x, dtype=np.float64)
-    return ratio_db(np.square(signal).sum(), np.square(signal - np.asarray(y, dtype=np.float64)).sum())
-
-
 def ratio_db(signal: float, noise: float) -> float:
-    """10·log10 of two energies' ratio; ∞ where there is no noise."""
+    """10·log10 of two energies' ratio, as of Σx² and Σ(x − y)²; ∞ where there is no noise."""
     if noise == 0:
         return math.inf
     with np.errstate(divide="ignore"):

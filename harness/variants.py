@@ -31,6 +31,7 @@ class Expectation:
     activations: str
 
 
+NOT_CALIBRATED = "there are no samples to calibrate it with", "give some: calibration = under [data]"
 Configure = Callable[[Any], bytes | None]
 Sample = list[np.ndarray] | dict[str, np.ndarray]
 
@@ -163,10 +164,13 @@ def ops_named(kind: str, error: str) -> list[str]:
     return sorted({name.strip() for line in lines for name in line.split(",") if name.strip()})
 
 
-def samples(
-    feeds: Sequence[Feed], stored: tuple[np.ndarray, ...]
-) -> Iterator[list[np.ndarray] | dict[str, np.ndarray]]:
-    """One sample at a time as the model takes it, at batch 1; several inputs by name: the file's order is its own."""
+def samples(feeds: Sequence[Feed], stored: tuple[np.ndarray, ...]) -> Iterator[Sample]:
+    """One sample at a time as the model takes it, at batch 1; several inputs by name: the file's order is its own.
+
+    Raises BuildError where there are none.
+    """
+    if not stored:
+        raise BuildError(*NOT_CALIBRATED)
     for n in range(len(stored[0])):
         values = [feed.values([array[n : n + 1] for array in stored]) for feed in feeds]
         yield values if len(feeds) == 1 else {f.tensor.name: v for f, v in zip(feeds, values, strict=True)}

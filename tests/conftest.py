@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import time
@@ -21,8 +22,8 @@ Call = Callable[..., tuple[int, str, str]]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What takes minutes runs where it is asked for."""
-    if config.option.markexpr not in ("slow", "large"):
+    """What takes minutes runs in CI, and where it is asked for."""
+    if config.option.markexpr not in ("slow", "large") and not os.environ.get("CI"):
         config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("large")])
         items[:] = [item for item in items if not item.get_closest_marker("large")]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from contextlib import suppress
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -160,6 +162,16 @@ def test_another_file_is_no_tflite_file(tmp_path, content):
 def test_a_truncated_file_is_no_whole_tflite_file(tmp_path, size):
     (tmp_path / "model.tflite").write_bytes(tflite("float32").read_bytes()[:size])
     with pytest.raises(BuildError, match="is no whole TFLite file"):
+        artifact.inspect(tmp_path / "model.tflite")
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_damaged_file_is_read_or_told_and_raises_nothing_else(tmp_path, seed):
+    chance, content = random.Random(seed), bytearray(tflite("int8").read_bytes())
+    for _ in range(50):
+        content[chance.randrange(8, len(content))] = chance.randrange(256)
+    (tmp_path / "model.tflite").write_bytes(content)
+    with suppress(BuildError):
         artifact.inspect(tmp_path / "model.tflite")
 
 

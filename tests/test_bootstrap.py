@@ -8,7 +8,7 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from harness import bootstrap
-from harness.bootstrap import BLOCKS, Called, Combined, bca, bca_p, difference, growth, means
+from harness.bootstrap import BLOCKS, Called, Combined, NoLimitsError, bca, bca_p, difference, growth, means
 from harness.roc import RankArea, rank_area
 
 RNG = np.random.default_rng(5)
@@ -76,14 +76,29 @@ def test_the_same_samples_have_the_same_limits():
 def test_exactly_nothing_has_limits_at_nothing():
     nothing = difference(means(AFTER), means(AFTER.copy()))
     assert (bca(nothing).low, bca(nothing).high) == (0, 0)
-    assert bca_p(nothing, 0.1) == 0
+    assert [bca_p(nothing, limit) for limit in (0.1, 0.0, -0.1)] == [0, 0, 1]
+    assert [bca_p(nothing, limit, -1) for limit in (0.1, 0.0, -0.1)] == [1, 0, 0]
 
 
 @pytest.mark.parametrize("shift", [0.1, -3.0])
 def test_a_constant_difference_has_no_limits(shift):
     """scipy's BCa gives NaN there; rounding must not pass for spread."""
-    assert bca(difference(means(AFTER + shift), means(AFTER))) is None
-    assert bca(means(np.full(50, 0.3))) is None
+    for constant in (difference(means(AFTER + shift), means(AFTER)), means(np.full(50, 0.3))):
+        for limits in (bca, lambda statistic: bca_p(statistic, 1.0)):
+            with pytest.raises(NoLimitsError, match="the same in every resample"):
+                limits(constant)
+
+
+def test_limits_further_out_than_resamples_reach_are_none():
+    with pytest.raises(NoLimitsError, match="2,000 resamples do not reach"):
+        bca(means(AFTER), 0.9998)
+
+
+def test_a_statistic_that_most_resamples_do_not_have_says_so():
+    """A class of one sample is in 63 % of the resamples."""
+    labels, scores = np.array([1, *[0] * 60]), np.random.default_rng(0).random((61, 2))
+    with pytest.raises(NoLimitsError, match="too many resamples have no value"):
+        bca(rank_area(labels, scores))
 
 
 def test_the_p_value_is_the_level_whose_limit_it_is():
@@ -91,6 +106,7 @@ def test_the_p_value_is_the_level_whose_limit_it_is():
     for confidence in (0.5, 0.8, 0.98):
         high = bca(moved, confidence).high
         assert bca_p(moved, high) == pytest.approx((1 - confidence) / 2, abs=0.002)
+        assert bca_p(moved, bca(moved, confidence).low, -1) == pytest.approx((1 - confidence) / 2, abs=0.002)
 
 
 def test_many_samples_are_resampled_in_blocks_and_mean_the_same():
@@ -141,5 +157,5 @@ def test_influences_give_the_limits_of_resamples_sorted_anew(monkeypatch, rare):
 
 def test_a_function_that_takes_too_long_is_given_up(monkeypatch):
     monkeypatch.setattr(bootstrap, "LONGEST_S", 0.0)
-    with pytest.raises(bootstrap.TooSlowError, match="one value a sample"):
+    with pytest.raises(NoLimitsError, match="one value a sample"):
         bca(Called(lambda labels, outputs: float(outputs.mean()), None, AFTER))

@@ -68,6 +68,19 @@ def test_a_failed_fresh_attempt_keeps_what_was_there(tmp_path):
     assert (tmp_path / "models" / "k" / "made").read_text() == "1"
 
 
+def test_where_two_make_the_same_at_once_the_first_stays_for_somebody_reads_it(tmp_path):
+    first = tmp_path / "models" / "k"
+    places = []
+
+    def make(folder: Path) -> None:
+        places.append(Cache(tmp_path).obtain("models", "k", Maker()).stat().st_ino)  # somebody else is faster
+        Maker()(folder)
+
+    assert Cache(tmp_path).obtain("models", "k", make) == first
+    assert places == [first.stat().st_ino]
+    assert list((tmp_path / "models").iterdir()) == [first]
+
+
 def test_a_key_tells_its_parts_apart():
     keys = {key_of("ab", "c"), key_of("a", "bc"), key_of("abc"), key_of("a", "b", "c"), key_of("c", "ab")}
     assert len(keys) == 5

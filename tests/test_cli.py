@@ -224,6 +224,18 @@ def test_a_sample_outside_the_test_set_is_refused(harness, tmp_path):
     assert_two_lines(err, "no sample 20", "0 to 19")
 
 
+@pytest.mark.parametrize(
+    "words", [("init", "taken"), ("report", RUN_ID, "--out", "taken"), ("build", "--out", "taken")]
+)
+def test_a_file_in_the_place_of_a_folder_is_no_fault_of_the_harness(harness, monkeypatch, words):
+    store_a_run(Path("results"))
+    Path("taken").write_text("mine\n")
+    monkeypatch.setattr(pipeline, "build_only", lambda *_: None)
+    code, out, err = harness(*words)
+    assert (code, out, Path("taken").read_text()) == (2, "", "mine\n")
+    assert err == "harness: taken: File exists\n         give another place, or mend that one\n"
+
+
 def test_a_device_that_is_held_exits_3(harness, monkeypatch):
     def run(*_: object) -> None:
         raise TargetBusy("host is held by someone", "wait until that run is over")

@@ -11,6 +11,7 @@ import pytest
 from harness.data import load
 from harness.data.labels import MOST_CLASSES
 from harness.errors import ConfigError, DataError
+from harness.lint import lint
 from harness.records import Affine
 from tests.data_sources import own_cache as own_cache
 from tests.data_sources import source
@@ -65,6 +66,7 @@ def test_several_inputs_by_their_names_and_calibration_in_the_same_order(tmp_pat
 def test_one_scale_serves_every_input(tmp_path):
     test = saved(tmp_path, "test.npz", left=IMAGES, right=IMAGES)
     assert load(source(tmp_path, test, scale=2.0)).affines == (Affine(2.0, 0.0),) * 2
+    assert load(source(tmp_path, test, scale={})).affines == (Affine(),) * 2  # a table that names none changes none
 
 
 def test_a_single_input_may_have_any_name(tmp_path):
@@ -209,7 +211,23 @@ def test_a_label_beyond_the_names_is_refused(tmp_path):
     test = saved(tmp_path, "test.npz", x=IMAGES, y=LABELS)
     with pytest.raises(DataError, match="test labels run from 0 to 2") as caught:
         load(source(tmp_path, test, labels=("a", "b")))
-    assert "must lie in 0..1" in caught.value.advice
+    assert caught.value.advice == "With 2 classes they must lie in 0..1."
+
+
+def test_labels_that_begin_at_1_are_told_so(tmp_path):
+    test = saved(tmp_path, "test.npz", x=IMAGES, y=LABELS + 1)
+    with pytest.raises(DataError, match="test labels run from 1 to 3") as caught:
+        load(source(tmp_path, test, labels=("a", "b", "c")))
+    assert caught.value.advice.startswith("labels begin at 1: subtract 1. ")
+
+
+def test_class_numbers_of_any_integer_dtype_are_counted(tmp_path):
+    """numpy itself counts no uint64."""
+    labels = np.tile(LABELS, 10).astype(np.uint64)
+    test = saved(tmp_path, "test.npz", x=np.tile(IMAGES, (10, 1, 1)), y=labels)
+    dataset = load(source(tmp_path, test))
+    assert dataset.test_labels.tolist() == labels.tolist()
+    assert not any("class" in str(remark) for remark in lint(dataset))
 
 
 # What the user wrote

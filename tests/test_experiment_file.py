@@ -91,6 +91,7 @@ def test_the_command_line_s_plan_comes_first(written):
 
 WRONG = [  # what is replaced, by what, the line it is told at, what is said, what is advised
     ("scale =", "scael =", 7, "[data] unknown key 'scael'", "did you mean scale?"),
+    ("import =", "imported =", 11, "[variants] unknown key 'imported'", "did you mean import?"),
     ("[metrics]", "[metric]", 12, "unknown table [metric]", "did you mean metrics?"),
     ('"quick"', '"fast"', 15, "profile: 'fast' cannot be used", "quick"),
     ('"int8"]', '"int9"]', 10, "there is no variant 'int9'", "did you mean int8?"),

@@ -44,6 +44,8 @@ def test_no_module_and_no_function_are_told_apart(module, tmp_path):
     assert "nowhere.py" in caught.value.advice
     with pytest.raises(ConfigError, match="has no function double"):
         load_function(module("treble = 3\n"))
+    with pytest.raises(ConfigError, match="there is no module sys"):  # built in, and so no file whose hash could tell
+        source_sha256(FunctionRef("sys:exit", tmp_path))
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ import pytest
 from scipy import optimize, stats
 
 from harness.compare import compare
-from harness.gate import judge, too_few
+from harness.gate import JUDGES, judge, too_few
 from harness.gate.drops import Loss, step_down
+from harness.metrics import METRICS
 from harness.policy import default_policy
 from harness.policy.file import parse_policy
 from harness.policy.rules import Limit, Rule
@@ -384,6 +385,14 @@ def test_under_six_rounds_only_a_limit_far_away_is_decided(us, limit, outcome):
         assert "6 or more" in said.reason or "no interval" in said.reason
 
 
+def test_rounds_whose_mean_keeps_a_limit_that_the_value_does_not_decide_nothing():
+    """Two of ten rounds take ten times as long: the p90 of all invokes is theirs, the mean of the logarithms not."""
+    run = timed_run([300] * 10, [2000.0 + n for n in range(8)] + [20_000.0, 20_100.0])
+    said = found(run, 'metric = "latency_p90"\nmax = "7ms"')
+    assert said.high < said.limit < said.value
+    assert (said.outcome, said.holds) == ("inconclusive", False)
+
+
 def test_latency_against_float32_is_paired_by_round():
     drift = np.linspace(1, 2, 8)  # twice as slow at the end, both alike
     run = timed_run(list(100 * drift), list(103 * drift * np.exp(np.tile([0.002, -0.002], 4))))
@@ -519,6 +528,38 @@ def test_scores_that_are_not_finite_are_missing_however_few():
         'metric = "accuracy"\nmin = 0.1',
     ):
         assert found(replace(run, shards=shards), rule_).outcome == "missing"
+
+
+def test_a_baseline_without_answers_makes_no_drop_look_small():
+    """Samples that Keras answers with NaN would count as wrong before, and so as none that were lost."""
+    run = dropped(100, 0, 10_000)
+    keras = run.baseline[0].copy()
+    keras[:100] = np.nan
+    said = found(replace(run, baseline=(keras,)), HALF_POINT)
+    assert (said.outcome, said.holds) == ("missing", False)
+    assert "keras: 100 samples have scores that are not finite" in said.reason
+
+
+def test_scores_that_are_no_distribution_have_no_divergence_and_do_not_pass():
+    keras, _ = twice(0, 0, 1000)
+    run = made({"int8": keras}, keras)
+    dead = scored(keras)
+    dead[:50] = 0
+    said = found(replace(run, shards=(shard(case("int8"), dead),)), 'metric = "js_p99"\nmax = 0.01')
+    assert (said.outcome, said.holds) == ("missing", False)
+    assert "50 samples have no score over 0" in said.reason
+
+
+def test_outputs_without_noise_keep_every_limit_on_it():
+    keras, int8 = twice(1, 0, 20)
+    run = made({"float32": keras, "int8": int8}, keras)
+    noise_limit = 'metric = "sqnr"\nmin = "90dB"'
+    assert [found(run, noise_limit, variant=v).outcome for v in ("float32", "int8")] == ["pass", "fail"]
+
+
+def test_what_rounds_say_is_never_judged_by_its_value_alone():
+    of_rounds = {m.name for m in METRICS.values() if m.better and m.unit in ("us", "ms", "ns", "ratio")}
+    assert of_rounds and all(JUDGES[name] is JUDGES["latency_p50"] for name in of_rounds)
 
 
 def test_a_value_that_is_nan_is_missing():
@@ -698,6 +739,21 @@ def test_the_luckiest_of_many_does_not_ship():
     assert (verdict.outcome, verdict.ships) == ("inconclusive", ())
     assert "it passes alone, but not among 4 candidates" in verdict.findings[0].reason
     assert verdict_of(several(crowd), DROP).findings[0].outcome == "pass"  # where all must pass, nothing is corrected
+
+
+@pytest.mark.parametrize("limit", ['max = "100us"', 'max_increase = "0%"\nagainst = "float32"'])
+def test_the_luckiest_latency_of_many_does_not_ship_either(limit):
+    lucky = [100 * (1 - 0.0055 + 0.01 * x) for x in (-1, 1, -1, 1, -1, 1, 0.5, -0.5, 0.2, -0.2)]
+    p = stats.ttest_1samp(np.log(np.array(lucky) / 100), 0, alternative="less").pvalue
+    assert 0.02 < p < 0.05
+    policy = ANY + RULE + f'metric = "latency_p50"\n{limit}\nvariant = "!float32"'
+    others = {f"v{n}": [100.2 if n % 2 else 99.9 for n in range(10)] for n in range(3)}
+    for crowd, outcome in (({}, "pass"), (others, "inconclusive")):
+        us = {"float32": [100.0] * 10, "lucky": lucky, **crowd}
+        verdict = verdict_of(several(dict.fromkeys(us, (0, 0)), latencies_us=us), policy)
+        said = next(f for f in verdict.findings if f.case.variant == "lucky")
+        assert said.outcome == outcome and said.p == pytest.approx(p, rel=0.01)
+        assert verdict.ships == (("lucky",) if not crowd else ())
 
 
 def test_where_any_may_ship_the_other_rules_count_for_each_alone():

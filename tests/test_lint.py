@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from harness.dataset import Dataset
+from harness.errors import BuildError
 from harness.lint import lint
 from harness.records import Affine
 
@@ -52,7 +53,7 @@ def test_nothing_is_odd_about_a_good_set():
 )
 def test_another_scaling_that_the_model_knows_is_told_with_what_to_write(affine, right):
     found = told(dataset(affines=(affine,)), predict=brightest)
-    assert re.search("of 500 test samples Keras gets 3.% right as declared, and 100% with inputs of 0 to 1", found)
+    assert re.search("of 500 test samples the model gets 3.% right as declared, and 100% with inputs of 0 to 1", found)
     assert f"write {right}" in found
 
 
@@ -60,6 +61,32 @@ def test_a_model_trained_on_blue_green_red_gives_the_channel_order_away():
     found = told(dataset(), predict=lambda *given: brightest(*given)[:, ::-1])
     assert "100% with red and blue exchanged" in found
     assert "for a folder change color =" in found
+
+
+def test_a_form_that_the_model_cannot_take_is_passed_over():
+    """A model that looks up what it is given fails where that is negative."""
+
+    def lookup(declared: Dataset, stored: tuple[np.ndarray, ...]) -> np.ndarray:
+        if declared.affines[0].offset < 0:
+            raise BuildError("the model fails: indices[0] = -1 is not in [0, 256)")
+        return brightest(declared, stored)
+
+    assert lint(dataset(), predict=lookup) == ()
+    assert "100% with inputs of 0 to 1" in told(dataset(affines=(Affine(),)), predict=lookup)
+
+
+def test_of_large_samples_fewer_are_tried():
+    """They travel to the model's process at once, as float32."""
+    large = np.broadcast_to(np.uint8(0), (40, 2048, 2048, 1))
+    tried = []
+
+    def predict(_: Dataset, stored: tuple[np.ndarray, ...]) -> np.ndarray:
+        tried.append(len(stored[0]))
+        return np.eye(3)[np.zeros(len(stored[0]), int)]
+
+    few = dataset(test_inputs=(large,), test_labels=np.arange(40) % 3, train_inputs=(), train_labels=None)
+    lint(few, predict=predict)
+    assert set(tried) == {8}
 
 
 def test_a_bad_model_is_no_matter_of_the_data():

@@ -19,6 +19,7 @@ from harness.errors import BuildError, DataError
 from harness.experiment import PLANS, Experiment, ModelSource
 from harness.functions import FunctionRef
 from harness.keras_process import KerasProcess
+from harness.models.source import call
 from harness.records import Affine, Scoring, Variant
 from harness.runner import run_once
 from tests import made_models
@@ -203,7 +204,9 @@ class Half(keras.layers.Layer):
         return x / 2
 
 def plain():
-    layer = keras.layers.Dense(1, use_bias=False, name="scale")
+    activation = Path(__file__).with_name("activation.txt")
+    activation = activation.read_text() if activation.exists() else None
+    layer = keras.layers.Dense(1, activation, use_bias=False, name="scale")
     model = keras.Sequential([keras.Input((2,), name="x"), layer])
     layer.set_weights([np.load(Path(__file__).with_name("weights.npy"))])
     return model
@@ -217,6 +220,12 @@ def path():
 
 def nothing():
     return 7
+
+def failing():
+    return {}["weights"]
+
+def leaving():
+    raise SystemExit(0)
 
 def sixteen_bits(converter, calibration):
     import tensorflow as tf
@@ -265,6 +274,28 @@ def test_a_function_is_asked_each_time_for_what_it_reads_may_change(own, tmp_pat
     np.testing.assert_allclose(other.baseline[0], X @ [[5], [2]], atol=1e-6)
 
 
+def test_a_model_of_the_same_weights_is_another_where_it_computes_otherwise(own, tmp_path):
+    first = built(asked(function(own, "plain"), "float32"), one_input(X - 0.5), tmp_path)
+    (own / "activation.txt").write_text("relu")
+    other = built(asked(function(own, "plain"), "float32"), one_input(X - 0.5), tmp_path)
+    assert first.baseline[0].min() < 0
+    np.testing.assert_allclose(other.baseline[0], np.maximum((X - 0.5) @ [[1], [2]], 0), atol=1e-6)
+
+
+def test_the_code_of_a_layer_of_the_users_is_part_of_its_model(keras, own, tmp_path):
+    ref = FunctionRef(function(own, "custom").where, own)
+
+    def found(name: str) -> str:
+        (tmp_path / name).mkdir()
+        return keras.call(call, ref, 1, tmp_path / name)
+
+    first = found("first")
+    assert found("again") == first
+    (module,) = own.glob("own_*.py")
+    module.write_text(OWN.replace("x / 2", "x / 3"))
+    assert found("other") != first
+
+
 def test_a_model_with_code_of_its_own_is_kept_without_it(own, tmp_path):
     found = built(asked(function(own, "custom"), "float32"), one_input(X), tmp_path)
     assert found.model_path.name == "saved_model"
@@ -277,6 +308,10 @@ def test_a_function_may_return_a_path_or_is_told_what_it_may_return(own, tmp_pat
         built(asked(function(own, "path"), "float32"), one_input(X), tmp_path)
     with pytest.raises(BuildError, match="returned int, no Keras model"):
         built(asked(function(own, "nothing"), "float32"), one_input(X), tmp_path)
+    with pytest.raises(BuildError, match=r"own_.*:failing failed: KeyError: 'weights'"):
+        built(asked(function(own, "failing"), "float32"), one_input(X), tmp_path)
+    with pytest.raises(BuildError, match=r"own_.*:leaving failed: SystemExit: 0"):
+        built(asked(function(own, "leaving"), "float32"), one_input(X), tmp_path)
 
 
 def test_a_recipe_of_the_users_configures_or_finishes_the_file(own, tmp_path):

@@ -245,3 +245,11 @@ def test_colours_stay_colours():
     array[1, :, :, 0], array[1, :, :, 1] = 1.0, 0.5
     picture = picture_of(array, 1)
     assert picture is not None and picture[3, 3].tolist() == [255, 128, 0]
+
+
+def test_bytes_of_few_levels_are_drawn_from_black_to_white():
+    array = np.tile(np.arange(17, dtype=np.uint8), (4, 9, 1))
+    picture = picture_of(array, 0)
+    assert picture is not None and (picture.min(), picture.max()) == (0, 255)
+    dark = picture_of(np.concatenate([array, array + 200]), 0)  # one bright picture among them: levels as they are
+    assert dark is not None and dark.max() == 16

@@ -63,6 +63,14 @@ def test_auc_of_probabilities_and_of_logits():
     assert value("auc", two, logits[:, :2]) == pytest.approx(wanted)
 
 
+def test_auc_takes_outputs_for_what_keras_are():
+    """One score a step of its quantisation over 1 makes no logits of a variant's probabilities."""
+    shares = softmax(6 * SCORES_OF[:, :4].astype(float), axis=1)
+    over = shares + np.where(shares == shares.max(), 1.01 - shares.max(), 0)
+    wanted = np.mean([metrics.roc_auc_score(k == LABELS, over[:, k]) for k in range(4)])
+    assert SCORES["auc"].of(Answers(LABELS, over, shares)).value == pytest.approx(wanted)
+
+
 def test_auc_of_one_class_alone_has_no_value():
     with pytest.raises(ScoreError, match="all of one class"):
         value("auc", np.zeros(200, int), SCORES_OF)
@@ -125,6 +133,8 @@ def test_what_is_not_said_is_left_to_the_data(labels, output, primary, task):
         ("acuracy", INTS, THREE, "there is no metric 'acuracy'", "accuracy"),
         (None, INTS, ONE, "no metric fits int64 labels from 0 to 2", 'primary = "rmse"'),
         (None, np.eye(3, dtype=int), THREE, "no metric fits int64 labels of shape", "one integer a sample"),
+        (None, INTS + 1, THREE, "no metric fits int64 labels from 1 to 3", "labels begin at 1: subtract 1; "),
+        ("accuracy", np.array([1, 2, 1]), ONE, "accuracy does not fit", "labels begin at 1: subtract 1; "),
     ],
 )
 def test_a_metric_that_does_not_fit_is_refused_with_what_does(primary, labels, output, told, advice):
@@ -132,6 +142,7 @@ def test_a_metric_that_does_not_fit_is_refused_with_what_does(primary, labels, o
         check(Scoring(primary), dataset(labels), [output])
     assert told in str(raised.value)
     assert advice in raised.value.advice
+    assert ("subtract 1" in raised.value.advice) == ("subtract 1" in advice)
 
 
 def test_the_output_that_is_scored_is_chosen_by_name():
@@ -336,7 +347,7 @@ def test_limits_of_what_is_the_same_everywhere_are_none():
     below = run_of("regression", labels, (labels - 1)[:, None], {"int8": (labels - 1.5)[:, None]}, Scoring("mae"))
     moved = compare(below).change(case("int8"), "mae_change")
     assert moved.value == pytest.approx(0.5) and moved.low is None
-    assert "the same in every resample" in moved.method
+    assert moved.method.endswith("; no interval: it is the same in every resample")
 
 
 def test_the_second_of_two_outputs_is_scored_where_it_is_named():

@@ -114,7 +114,7 @@ def first_run(set_up_board: Board, tmp_path_factory: pytest.TempPathFactory) -> 
 
 def recorded_outputs() -> dict[str, np.ndarray]:
     """What this kind of machine, an x86-64, answered."""
-    return {f"{s.case.variant} {s.case.runtime}": s.outputs[0] for s in load(RECORDED).shards}
+    return {f"{s.case.variant} {s.case.runtime}": np.asarray(s.outputs[0]) for s in load(RECORDED).shards}
 
 
 def test_int8_answers_are_the_hosts_bit_for_bit_on_tflite_runtime(first_run: PiRun) -> None:
@@ -165,12 +165,12 @@ def test_an_emulated_board_betrays_itself_and_no_latency_is_claimed_for_it(first
 
 def test_a_second_run_sends_no_blob_again(first_run: PiRun, desk: Desk, pi: Target, set_up_board: Board) -> None:
     assert first_run.bytes_sent()["blobs"] > 0
-    before = set_up_board.ssh(f"ls -l --time-style=full-iso {spoken(workdir(pi))}/blobs")
+    before = set_up_board.ssh(f"ls -i {spoken(workdir(pi))}/blobs")
     second = PiRun(desk, pi, ["tflite-runtime"])
     done = second.go_on(300)
     assert done.returncode == 0, done.stderr
     assert second.bytes_sent()["blobs"] == 0 and second.bytes_sent()["jobs"] > 0
-    assert set_up_board.ssh(f"ls -l --time-style=full-iso {spoken(workdir(pi))}/blobs") == before
+    assert set_up_board.ssh(f"ls -i {spoken(workdir(pi))}/blobs") == before
     assert set_up_board.ssh(f"ls {spoken(workdir(pi))}/code").count("\n") == 1
     assert set_up_board.ssh(f"ls {spoken(workdir(pi))}/spool") == ""
 

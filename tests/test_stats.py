@@ -123,6 +123,7 @@ def test_mcnemar_reference_values():
     assert round(stats.mcnemar_exact(6, 16), 6) == 0.052479
     assert round(stats.mcnemar_midp(6, 16), 6) == 0.034690
     assert round(stats.mcnemar_exact(12, 2), 4) == 0.0129
+    assert stats.mcnemar_midp(0, 3) == pytest.approx(2 * 0.5**3 - 0.5**3)
 
 
 @pytest.mark.parametrize("pairs", [0, 1, 7, 4_000])
@@ -330,15 +331,14 @@ def test_js_divergence_of_no_distribution_is_nan():
 
 
 def test_expected_calibration_error_by_hand():
-    scores = [[0.9, 0.1], [0.9, 0.1], [0.4, 0.6], [0.0, 1.0]]
-    labels = [0, 1, 1, 1]
+    confidence, right = np.array([0.9, 0.9, 0.6, 1.0]), np.array([True, False, True, True])
     by_hand = (2 * abs(0.5 - 0.9) + abs(1 - 0.6) + abs(1 - 1.0)) / 4
-    assert stats.expected_calibration_error(scores, labels) == pytest.approx(by_hand)
-    assert stats.expected_calibration_error(scores, labels, bins=1) == pytest.approx(abs(3 / 4 - 3.4 / 4))
+    assert stats.calibration_error(confidence, right) == pytest.approx(by_hand)
+    assert stats.calibration_error(confidence, right, bins=1) == pytest.approx(abs(3 / 4 - 3.4 / 4))
 
 
-def test_sqnr():
-    assert stats.sqnr_db([1.0, 2.0], [1.0, 1.5]) == pytest.approx(10 * math.log10(5 / 0.25))
-    assert stats.sqnr_db([1.0, 2.0], [1.0, 2.0]) == math.inf
-    assert stats.sqnr_db([0.0, 0.0], [1.0, 0.0]) == -math.inf
-    assert math.isnan(stats.sqnr_db([1.0, math.nan], [1.0, 1.0]))
+def test_a_ratio_of_energies_in_decibels():
+    assert stats.ratio_db(5, 0.25) == pytest.approx(10 * math.log10(5 / 0.25))
+    assert stats.ratio_db(5, 0) == math.inf
+    assert stats.ratio_db(0, 1) == -math.inf
+    assert math.isnan(stats.ratio_db(math.nan, 1))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from harness import experiment, variants
-from harness.errors import ConfigError
+from harness.errors import BuildError, ConfigError
 from harness.models.feed import Feed
 from harness.records import Affine, Tensor
 
@@ -65,6 +65,12 @@ def test_several_inputs_are_fed_by_name_for_the_files_order_is_the_converters_ow
         {"ids": [8], "x": [[2, 2.5]]},
         {"ids": [9], "x": [[3, 3.5]]},
     ]
+
+
+def test_a_recipe_that_calibrates_where_there_are_no_samples_is_told_so():
+    with pytest.raises(BuildError, match="there are no samples to calibrate it with") as caught:
+        next(variants.samples([feed("x", 0)], ()))
+    assert "calibration = under [data]" in caught.value.advice
 
 
 def test_recipes_that_need_a_package_are_built_where_they_are_named():

@@ -259,7 +259,7 @@ class PiRun:
         shutil.rmtree(self.path / "raw")
         content = json.loads((self.path / "run.json").read_text())
         content |= {"finished": False, "targets": [{"target": asdict(target)}]}
-        content["plan"]["rounds"] = rounds
+        content["plan"] |= {"rounds": rounds, "restless_ratio": None}  # so many pieces, however busy the machine
         content["cases"] = [c | {"target": target.name} for c in content["cases"] if c["runtime"] in runtimes]
         self.pieces = len(content["cases"]) * (1 + rounds)
         for variant in content["variants"]:
@@ -289,4 +289,4 @@ class PiRun:
 
     def outputs(self) -> dict[str, np.ndarray]:
         """What the board answered, by variant and runtime."""
-        return {f"{s.case.variant} {s.case.runtime}": s.outputs[0] for s in load(self.path).shards}
+        return {f"{s.case.variant} {s.case.runtime}": np.asarray(s.outputs[0]) for s in load(self.path).shards}

@@ -36,8 +36,10 @@ def main() -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:  # `harness list | head`
-        sys.exit(0)
+    except OSError as error:  # a file where a folder is meant, one that may not be written, a full disk
+        where = f"{error.filename}: " if error.filename else ""
+        tell(HarnessError(f"{where}{error.strerror or error}", "give another place, or mend that one"), debug)
+        sys.exit(2)
     except Exception as error:
         message = f"unexpected {type(error).__name__}: {error}"
         tell(HarnessError(message, "this is a fault of the harness; --debug shows where"), debug)

@@ -130,13 +130,15 @@ def affines(source: DataSource, names: tuple[str, ...], count: int) -> tuple[Aff
 
 
 def by_input(source: DataSource, option: str, names: tuple[str, ...], count: int) -> list[float]:
-    written, default = getattr(source, option), DataSource.__dataclass_fields__[option].default
+    written: float | dict[str, float] = getattr(source, option)
+    default: float = getattr(Affine(), option)
     by_name = written if isinstance(written, dict) else {}
     for name in by_name:
         if name not in names:
             advice = nearest(name, names, "the inputs are") if names else f"there is one input: write {option} = 1.0"
             raise ConfigError(f"[data] {option}: there is no input {name!r}", advice)
-    values = [by_name.get(name, default) for name in names] if by_name else [written] * count
+    value = default if isinstance(written, dict) else written
+    values = [by_name.get(name, default) for name in names] if by_name else [value] * count
     if not all(math.isfinite(value) for value in values):
         raise ConfigError(f"[data] {option} must be a finite number", "stored value × scale + offset = model input")
     return values

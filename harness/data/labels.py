@@ -35,6 +35,8 @@ def plainly(labels: np.ndarray) -> np.ndarray:
         labels = np.char.decode(labels, "utf-8")
     if labels.dtype.kind == "b":
         labels = labels.astype(np.uint8)
+    if labels.dtype == np.uint64:  # which numpy neither counts nor takes for an index
+        labels = labels.astype(np.int64)
     if labels.dtype.kind in "uiU" and labels.ndim == 2 and labels.shape[1] == 1:
         return labels[:, 0]
     return np.concatenate([s.argmax(axis=1) for s in stretches(labels)]) if is_one_hot(labels) else labels

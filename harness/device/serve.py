@@ -194,13 +194,22 @@ class Server:
         return time.monotonic() - begin
 
     def child(self, folder, message):
-        """The exit code of `job DIR`, in a process group of its own, ended with the host or at its time limit."""
+        """The exit code of `job .`, in a process group of its own, ended with the host or at its time limit.
+
+        It starts in its folder, and every job with the same argv: the length of a path there would shift the figures
+        of its memory, by a page and more.
+        """
         isolated = ["-I"] if sys.flags.isolated else []  # as this process is, so that both find the same packages
-        argv = [sys.executable, *isolated, sys.argv[0], "job", folder]
+        argv = [sys.executable, *isolated, os.path.abspath(sys.argv[0]), "job", "."]
         deadline = time.monotonic() + message["limit_s"]
         with open(os.path.join(folder, "stderr.txt"), "wb") as stderr:
             child = subprocess.Popen(
-                argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, start_new_session=True
+                argv,
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                start_new_session=True,
             )
         try:
             while not self.relay(child, message["job_id"]):

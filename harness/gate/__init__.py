@@ -40,6 +40,7 @@ JUDGES: dict[str, Judge] = {
     "class_accuracy_drop": drops.class_drop,
     "flip_rate": rates.flip_rate,
     "agreement": resampled.agreement,
+    "sqnr": plain.sqnr,
     **dict.fromkeys(TIMED, rounds.by_rounds),
 }
 

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 NO_REFERENCE = "there is no reference: give --reference RUN, or make one with `harness accept RUN`"
 NOT_FINITE = "{} samples have scores that are not finite"
 EMULATED = "{} is emulated: neither latency nor memory can be claimed for it"
-ENDED_WELL = ("ok", "suspect")
 
 
 @dataclass(frozen=True)
@@ -184,18 +183,23 @@ class Evidence:
         elif rule.against == "reference":
             before = self.past_answers(case)
         else:
-            before = self.samples[key(case)].baseline_prediction.to_numpy()
+            before = self.known(self.samples[key(case)].baseline_prediction.to_numpy(), "keras")
         return before if isinstance(before, Answer) else Pair(labels, before, own)
 
     def answers(self, case: Case) -> np.ndarray | Answer:
-        """Top-1 of every sample, of a row whose scores are all finite: NaN never passes."""
+        """Top-1 of every sample of a row."""
         table = self.samples.get(key(case))
         if table is None:
             return missing(f"{case.variant} has no answers there")
         if not len(table):
             return missing("the test set is empty")
-        given = table.prediction.to_numpy()
-        return missing(f"{case.variant}: {NOT_FINITE.format((given < 0).sum())}") if (given < 0).any() else given
+        return self.known(table.prediction.to_numpy(), case.variant)
+
+    @staticmethod
+    def known(given: np.ndarray, whose: str) -> np.ndarray | Answer:
+        """Top-1 answers, where every one is known: −1 would count as wrong, on one side or the other."""
+        unknown = int((given < 0).sum())
+        return missing(f"{whose}: {NOT_FINITE.format(unknown)}") if unknown else given
 
     def past_answers(self, case: Case) -> np.ndarray | Answer:
         if reason := self.no_past(case):
@@ -220,7 +224,7 @@ class Evidence:
         standing = Evidence(self.reference).standing(case)
         if standing is None:
             return Answer("not_comparable", reason=f"the reference {self.reference.run.run_id} has no such row")
-        if standing.status not in ENDED_WELL:
+        if not standing.ended_well:
             return Answer("not_comparable", reason=f"in the reference the row is {standing.status}: {standing.reason}")
         return None
 

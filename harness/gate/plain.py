@@ -5,30 +5,31 @@ from __future__ import annotations
 import math
 
 from harness.comparability import sample_difference
-from harness.gate.evidence import EMULATED, Answer, Evidence, control
+from harness.gate.evidence import Answer, Evidence, control
 from harness.metrics import METRICS
 from harness.policy import Rule
 from harness.records import Case, Change
 
-TIMES = ("us", "ms", "ns")
 NEEDS_NO_TEST_SET = ("size_bytes", "activation_bytes_upper_bound")  # read off the file
-ONE_SIDED = 0.975  # what the ends of a metric's own two-sided 95 % interval hold
 
 
 def by_value(rule: Rule, case: Case, evidence: Evidence) -> Answer:
-    """max, min: the value, or its interval where the metric has one; max_increase, max_decrease: how far it moved."""
-    unit = METRICS[rule.metric].unit
-    if unit in TIMES and evidence.emulated(case):
-        return Answer("invalid", reason=EMULATED.format(case.target))
+    """max, min: the value; max_increase, max_decrease: how far it moved."""
     change = evidence.value(case, rule.metric)
     if isinstance(change, Answer):
         return change
     assert change.value is not None
     if not rule.limit.absolute:
         return moved(rule, case, change, evidence)
-    if change.low is not None and change.high is not None:
-        return by_interval(rule, change)
-    return compared(rule, unit, change.value, rule.limit.value, change.method)
+    return compared(rule, change.unit, change.value, rule.limit.value, change.method)
+
+
+def sqnr(rule: Rule, case: Case, evidence: Evidence) -> Answer:
+    """Outputs that are equal have no noise, and so no such ratio, and keep every limit on it."""
+    apart = evidence.value(case, "max_abs_diff")
+    if rule.limit.absolute and isinstance(apart, Change) and apart.value == 0:
+        return Answer("pass", METRICS[rule.metric].unit, limit=rule.limit.value, method="outputs are equal: no noise")
+    return by_value(rule, case, evidence)
 
 
 def compared(rule: Rule, unit: str, value: float, limit: float, method: str) -> Answer:
@@ -37,20 +38,6 @@ def compared(rule: Rule, unit: str, value: float, limit: float, method: str) -> 
     kept = value >= limit if upward else value <= limit
     outcome = "pass" if kept or math.isclose(value, limit, rel_tol=1e-9) else "fail"
     return Answer(outcome, unit, value, limit=limit, method=method)
-
-
-def by_interval(rule: Rule, change: Change) -> Answer:
-    """The metric's own 95 % interval; whoever asks for more confidence than it holds gets no answer."""
-    assert change.low is not None and change.high is not None
-    numbers = (change.unit, change.value, change.low, change.high, rule.limit.value, None, change.method)
-    if rule.confidence > ONE_SIDED:
-        return Answer("inconclusive", *numbers, f"its interval holds {100 * ONE_SIDED:g} % on each side and no more")
-    good, bad = change.high < rule.limit.value, change.low > rule.limit.value
-    if rule.limit.kind == "min":
-        good, bad = bad, good
-    if good or bad:
-        return Answer("pass" if good else "fail", *numbers)
-    return Answer("inconclusive", *numbers, "the limit is inside the interval")
 
 
 def moved(rule: Rule, case: Case, change: Change, evidence: Evidence) -> Answer:

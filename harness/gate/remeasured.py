@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harness.comparability import REFUSE, differences
-from harness.gate.evidence import ENDED_WELL, Answer, Evidence
+from harness.gate.evidence import Answer, Evidence
 from harness.gate.series import SPEEDUP, TIMED, by_round, rests_on
 from harness.gate.spread import paired
 from harness.policy import Policy, Rule
@@ -23,7 +23,7 @@ def to_remeasure(comparison: Comparison, policy: Policy) -> tuple[Case, ...]:
         (rule, standing.case)
         for rule in rules
         for standing in evidence.rows(rule)
-        if standing.status in ENDED_WELL and not evidence.emulated(standing.case)
+        if standing.ended_well and not evidence.emulated(standing.case)
     ]
     return tuple(dict.fromkeys(each for rule, case in named for each in rests_on(rule.metric, case)))
 
@@ -50,7 +50,7 @@ def unmeasured(case: Case, rule: Rule, session: Evidence) -> Answer | None:
     standing = session.standing(case)
     if standing is None:
         return Answer("not_comparable", reason=f"there is no {case.variant}: the reference has no model that fits it")
-    if standing.status not in ENDED_WELL:
+    if not standing.ended_well:
         return Answer("invalid", reason=f"{case.variant} is {standing.status}: {standing.reason}")
     found = session.value(case, "latency_p50" if rule.metric == SPEEDUP else rule.metric)
     return found if isinstance(found, Answer) else None

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from harness.bootstrap import Statistic, bca_p, growth
+from harness.bootstrap import Statistic, bca_p, growth, is_zero
 from harness.comparability import sample_difference
 from harness.gate.drops import decided, dropped
 from harness.gate.evidence import NOT_FINITE, Answer, Evidence, Pair, control, key, missing
@@ -24,7 +24,8 @@ from harness.samples import top1
 from harness.scored import finite, row_by_row
 from harness.stats import Interval
 
-CONSTANT = "it is the same in every resample, so it has no limits to hold against this one"
+FEWEST_SAMPLES = 50  # of 10 normal ones the 95 % limits miss the truth 8 % of the time on a side, of skewed ones 11 %
+FEW = "{} samples: what their resamples say is too narrow to decide by; take {} or more"
 
 
 def by_samples(rule: Rule, case: Case, evidence: Evidence) -> Answer:
@@ -61,15 +62,16 @@ def moved(rule: Rule, score: Score, own: Statistic, before: Statistic) -> Answer
 def judged(rule: Rule, statistic: Statistic, limit: float, unit: str, sign: int, shown: float = 1.0) -> Answer:
     """sign: 1 where less is better, −1 where more is. limit: on the statistic. shown: what numbers are told times."""
     limits = limits_of(statistic, rule.two_sided)
-    value, at = shown * statistic.value, shown * limit
+    value, at = shown * statistic.value + 0.0, shown * limit + 0.0  # no −0
     if isinstance(limits, str):
-        return Answer("inconclusive", unit, value, limit=at, method="BCa", reason=f"{CONSTANT}; {limits}")
+        return Answer("inconclusive", unit, value, limit=at, method="BCa", reason=limits)
     ends = Interval(*sorted((sign * limits.low, sign * limits.high)))
     outcome = "pass" if ends == Interval(0.0, 0.0) and sign * limit == 0 else decided(ends, sign * limit)
     reason = "the limit is inside the interval; more samples narrow it" if outcome == "inconclusive" else ""
-    p = bca_p(statistic, limit)
-    p = None if p is None else p if sign == 1 else 1 - p
-    low, high = sorted((shown * limits.low, shown * limits.high))
+    if len(statistic.left_out) < FEWEST_SAMPLES and not is_zero(statistic):
+        outcome, reason = "inconclusive", FEW.format(len(statistic.left_out), FEWEST_SAMPLES)
+    low, high = sorted((shown * limits.low + 0.0, shown * limits.high + 0.0))
+    p = bca_p(statistic, limit, sign)
     return Answer(outcome, unit, value, low, high, at, p, resampled(statistic, rule.two_sided), reason)
 
 
@@ -134,7 +136,7 @@ def by_share(rule: Rule, case: Case, evidence: Evidence, share: Share) -> Answer
 
 def counted_before(rule: Rule, case: Case, evidence: Evidence, share: Share) -> np.ndarray | Answer:
     if rule.against == "keras":
-        return share(evidence.comparison, evidence.comparison.baseline)
+        return share_of(evidence.comparison, evidence.comparison.baseline, share, "keras")
     if rule.against == "float32":
         return counted(evidence.comparison, control(case), share)
     if reason := no_past(case, evidence):
@@ -145,10 +147,13 @@ def counted_before(rule: Rule, case: Case, evidence: Evidence, share: Share) -> 
 
 
 def counted(comparison: Comparison, case: Case, share: Share) -> np.ndarray | Answer:
-    """Whether each sample counts, of a row whose scores are all finite: NaN never passes."""
     own = next((c for c in comparison.scores if key(c) == key(case)), None)
     if own is None:
         return missing(f"{case.variant} has no answers there")
-    scores = comparison.scores[own]
+    return share_of(comparison, comparison.scores[own], share, case.variant)
+
+
+def share_of(comparison: Comparison, scores: np.ndarray, share: Share, whose: str) -> np.ndarray | Answer:
+    """Whether each sample counts, of scores that are all finite: NaN never passes."""
     bad = int((~row_by_row(finite, scores)).sum())
-    return missing(f"{case.variant}: {NOT_FINITE.format(bad)}") if bad else share(comparison, scores)
+    return missing(f"{whose}: {NOT_FINITE.format(bad)}") if bad else share(comparison, scores)

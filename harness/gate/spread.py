@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import stdtrit
+from scipy.special import stdtr, stdtrit
 
 from harness import stats
 from harness.gate.drops import decided
@@ -17,19 +17,23 @@ from harness.policy import Rule
 from harness.stats import CLAIM_ROUNDS, Interval
 
 NEVER = 1e-9  # a ratio so small that nothing falls to it: what a decrease by all of it leaves
+UNLIKE = "some rounds are so unlike the others that the value is on one side of the limit, and their mean on the other"
 NOT_POSITIVE = "some rounds are at or under zero: give an absolute limit"
 
 
 @dataclass(frozen=True)
 class Spread:
-    """A value and its one-sided limits. logarithmic: the interval is symmetric on that scale; a ratio, where it is a
-    move. rounds: of the row itself. narrows: more of what makes the interval narrower."""
+    """A value and its one-sided limits at `confidence`, Student's t of so many degrees of freedom. logarithmic: the
+    interval is symmetric on that scale; a ratio, where it is a move. rounds: of the row itself. narrows: more of what
+    makes the interval narrower."""
 
     value: float | None
     limits: Interval | None
     rounds: int
     logarithmic: bool
     what: str
+    freedom: int
+    confidence: float
     narrows: str = "rounds"
 
     @classmethod
@@ -37,22 +41,23 @@ class Spread:
         positive = bool(each) and min(each) > 0
         interval = stats.rounds_interval if positive else t_interval
         limits = interval(each, rule.two_sided) if len(each) > 1 else None
-        return cls(value, limits, len(each), positive, f"t on {'log of ' if positive else ''}{len(each)} rounds")
+        what = f"t on {'log of ' if positive else ''}{len(each)} rounds"
+        return cls(value, limits, len(each), positive, what, len(each) - 1, rule.confidence)
 
     @classmethod
     def of_differences(cls, before: Sequence[float], after: Sequence[float], rule: Rule) -> Spread:
         each = [b - a for a, b in zip(before, after, strict=True)]
         limits = t_interval(each, rule.two_sided) if len(each) > 1 else None
         value = float(np.mean(each)) if each else None
-        return cls(value, limits, len(each), False, f"t on differences of {len(each)} paired rounds")
+        what = f"t on differences of {len(each)} paired rounds"
+        return cls(value, limits, len(each), False, what, len(each) - 1, rule.confidence)
 
     @classmethod
     def of_ratios(cls, before: Sequence[float], after: Sequence[float], rule: Rule) -> Spread:
-        what = f"t on log ratios of {len(before)} paired rounds"
-        if len(before) < 2:
-            return cls(None, None, len(before), True, what)
-        ratio, limits = stats.ratio_interval(before, after, rule.two_sided)
-        return cls(ratio, limits, len(before), True, what)
+        count = len(before)
+        ratio, limits = stats.ratio_interval(before, after, rule.two_sided) if count > 1 else (None, None)
+        what = f"t on log ratios of {count} paired rounds"
+        return cls(ratio, limits, count, True, what, count - 1, rule.confidence)
 
     @classmethod
     def of_sessions(cls, stored: Sequence[Sequence[float]], own: Sequence[float], rule: Rule) -> Spread:
@@ -70,7 +75,8 @@ class Spread:
         ends = (moved, moved - half, moved + half)
         value, low, high = map(math.exp, ends) if relative else ends
         what = f"t on {'log of ' if relative else ''}{count} stored sessions, one more predicted"
-        return cls(value, Interval(low, high), len(own), relative, what, "stored sessions")
+        limits, freedom = Interval(low, high), count - 1
+        return cls(value, limits, len(own), relative, what, freedom, rule.confidence, narrows="stored sessions")
 
     def moved(self, rule: Rule) -> Answer:
         """Judges a move from before to after, a ratio or a difference, by how far it went the wrong way."""
@@ -85,11 +91,11 @@ class Spread:
         outcome, reason = self.outcome(limit, less_is_better)
         low, high = (self.limits.low, self.limits.high) if self.limits else (None, None)
         value, low, high, at = (told(x, unit) for x in (self.value, low, high, limit))
-        return Answer(outcome, unit, value, low, high, at, method=self.what, reason=reason)
+        return Answer(outcome, unit, value, low, high, at, self.p(limit, less_is_better), self.what, reason)
 
     def outcome(self, limit: float, less_is_better: bool) -> tuple[str, str]:
         """And why it is inconclusive."""
-        if self.limits is None:
+        if self.limits is None or self.value is None:
             return "inconclusive", f"{self.rounds} usable round{'' if self.rounds == 1 else 's'}: that has no interval"
         if self.rounds < CLAIM_ROUNDS and self.near(self.limits, limit):
             rule = "decide only a limit at least twice as far away as the interval"
@@ -97,13 +103,34 @@ class Spread:
         sign = 1 if less_is_better else -1
         ends = sorted((sign * self.limits.low, sign * self.limits.high))
         found = decided(Interval(*ends), sign * limit)
+        if found != "inconclusive" and decided(Interval(sign * self.value, sign * self.value), sign * limit) != found:
+            return (
+                "inconclusive",
+                UNLIKE,
+            )
         undecided = f"the limit is inside the interval; more {self.narrows} narrow it"
         return found, undecided if found == "inconclusive" else ""
 
     def near(self, limits: Interval, limit: float) -> bool:
         """Whether the limit is under two half-widths away: t over so few rounds leans hard on their being normal."""
+        middle, half, at = self.scaled(limits, limit)
+        return abs(at - middle) < 2 * half
+
+    def p(self, limit: float, less_is_better: bool) -> float | None:
+        """One-sided, of a row as good if the truth were at the limit: its t is what the limit is away in half-widths,
+        times the t of one half-width."""
+        if self.limits is None:
+            return None
+        middle, half, at = self.scaled(self.limits, limit)
+        over = middle - at if less_is_better else at - middle
+        if half == 0:
+            return float(over >= 0)
+        return float(stdtr(self.freedom, over / half * stdtrit(self.freedom, self.confidence)))
+
+    def scaled(self, limits: Interval, limit: float) -> tuple[float, float, float]:
+        """The interval's middle and half-width, and the limit, where the interval is symmetric."""
         low, high, at = (math.log(x) if self.logarithmic else x for x in (limits.low, limits.high, limit))
-        return abs(at - (low + high) / 2) < high - low
+        return (low + high) / 2, (high - low) / 2, at
 
 
 def paired(before: dict[int, float], after: dict[int, float], rule: Rule) -> Answer:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harness.comparability import REFUSE, differences
-from harness.gate.evidence import ENDED_WELL, Answer, Evidence, missing
+from harness.gate.evidence import Answer, Evidence, missing
 from harness.gate.series import by_round, rests_on
 from harness.gate.spread import NOT_POSITIVE, Spread
 from harness.metrics import METRICS
@@ -86,7 +86,7 @@ def of_row(session: Evidence, case: Case, evidence: Evidence) -> str:
     standing = session.standing(case)
     if standing is None:
         return f"without {case.variant} there"
-    if standing.status not in ENDED_WELL:
+    if not standing.ended_well:
         return f"{case.variant} is {standing.status} there"
     if sha256_of(session, case) != sha256_of(evidence.past, case):
         return f"another model as {case.variant}"

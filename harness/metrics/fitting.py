@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from harness.dataset import Dataset
+from harness.dataset import FROM_1, Dataset, begins_at_1
 from harness.errors import ConfigError
 from harness.functions import FunctionRef, is_reference
 from harness.metrics.registry import METRICS
 from harness.metrics.scores import SCORES, TOP_K, Score, declared, top_k, users
 from harness.records import Scoring
-from harness.scored import output_index, task_of
+from harness.scored import class_count, output_index, task_of
 
 DEFAULT = {"classification": "accuracy", "regression": "rmse", "agreement": "agreement", "distance": "distance"}
 ALWAYS = {"regression": ("mae", "rmse", "r2"), "distance": ("distance",), "custom": ("distance",)}
@@ -108,7 +108,9 @@ def misfit_advice(task: str, labels: np.ndarray | None, output: np.ndarray) -> s
         return f'those that fit: {", ".join(CHOICES[task])}; your own: "package.module:function"'
     advice = 'write a function of labels and outputs and name it: primary = "package.module:function"'
     if labels is not None and labels.dtype.kind in "ui" and labels.ndim == 1:
-        return f'classes are 0 to one under the number of scores; of numbers, write primary = "rmse"; else {advice}'
+        told = 'classes are 0 to one under the number of scores; of numbers, write primary = "rmse"'
+        start = f"{FROM_1}; " if begins_at_1(labels, class_count(output)) else ""
+        return f"{start}{told}; else {advice}"
     return f"for accuracy, store one integer a sample; for rmse, as many labels as outputs; else {advice}"
 
 

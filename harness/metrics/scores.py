@@ -1,5 +1,8 @@
 """Metrics of labels and outputs whose limits come from resampling: name, unit and direction stand here, once.
 
+The numbers are scikit-learn's (tests/test_scores.py holds each against it), made of sums that all resamples share. The
+value comes from the same sums, not from scikit-learn: BCa counts how many resamples equal it, to the last digit.
+
 To add one, write its function: from Answers to a Statistic. A user's own is made of a function that knows neither.
 """
 
@@ -109,7 +112,7 @@ def mean_share(mean: np.ndarray) -> np.ndarray:
 def auc(answers: Answers) -> Statistic:
     """As scikit-learn's roc_auc_score of each class against the rest, averaged; logits through softmax first."""
     scores, (samples, classes) = answers.outputs, answers.outputs.shape
-    if are_logits(scores):
+    if are_logits(answers.baseline):  # the variant's may lie a step of its quantisation outside 0 to 1
         difference = np.stack([np.zeros(samples), scores[:, -1].astype(np.float64) - scores[:, 0]], axis=1)
         scores = difference if classes == 2 else row_by_row(probabilities, scores)
     area = rank_area(answers.truth, scores)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 
-from harness.bootstrap import Statistic, TooSlowError, bca, difference
+from harness.bootstrap import NoLimitsError, Statistic, bca, difference
 from harness.metrics.fitting import scores_of
 from harness.metrics.registry import NO_OUTPUTS, NOT_FINITE
 from harness.metrics.scores import Answers, Score, ScoreError
 from harness.records import Case, Change, Comparison, Run
 from harness.samples import variation
-from harness.scored import are_logits, as_scores, output_index, stretches
+from harness.scored import are_logits, as_scores, finite, output_index, row_by_row
 from harness.stats import Interval
 
+Found = TypeVar("Found")
 CONFIDENCE = 0.90  # two-sided, so that each end is a one-sided 95 % limit
 
 
@@ -69,7 +72,8 @@ class Scorer:
         """The metric of one case's scored output, or why there is none."""
         output = output.reshape(self.raw.shape) if output.size == self.raw.size else output
         given, base = (output, self.raw) if score.raw else (self.scored(output), self.baseline)
-        if not score.raw and not all(np.isfinite(part).all() for part in stretches(given)):
+        wanted = row_by_row(finite, base) if score.raw else True  # a user's function may know what NaN means
+        if (wanted & ~row_by_row(finite, given)).any():
             return NOT_FINITE.method
         try:
             found = score.of(Answers(self.labels, given, base))
@@ -98,7 +102,9 @@ class Scorer:
             return [own]
         moved = difference_of(found, base)
         apart = replace(row, metric=f"{score.name}_change", baseline=0.0, value=found.value - base.value)
-        return [own, apart if isinstance(moved, str) else bounded(apart, moved, "less Keras', paired by sample")]
+        if isinstance(moved, str):
+            return [own, replace(apart, method=moved)]
+        return [own, bounded(apart, moved, "less Keras', paired by sample")]
 
 
 def statistic_of(score: Score, comparison: Comparison, case: Case) -> Statistic | str:
@@ -125,16 +131,17 @@ def resampled(statistic: Statistic, confidence: float) -> str:
 
 def limits_of(statistic: Statistic, confidence: float) -> Interval | str:
     """BCa limits, or why there are none. A user's function may fail on fewer samples than all."""
-    try:
-        return bca(statistic, confidence) or "no interval: it is the same in every resample"
-    except (TooSlowError, ScoreError) as error:
-        return str(error)
-    except Exception as error:
-        return f"no interval: on a resample it raised {type(error).__name__}: {error}"
+    return or_reason(lambda: bca(statistic, confidence))
 
 
 def difference_of(own: Statistic, other: Statistic) -> Statistic | str:
+    return or_reason(lambda: difference(own, other))
+
+
+def or_reason(resampled: Callable[[], Found]) -> Found | str:
     try:
-        return difference(own, other)
+        return resampled()
+    except (NoLimitsError, ScoreError) as error:
+        return f"no interval: {error}"
     except Exception as error:
         return f"no interval: on a resample it raised {type(error).__name__}: {error}"

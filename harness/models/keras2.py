@@ -127,9 +127,7 @@ def layer(config: Config) -> Config:
 def wrapped(config: Config) -> Config:
     """A layer inside another: Keras 3 reads it in its newer form, which says the module."""
     made = modern(config)
-    module = {"Functional": "keras.src.models.functional", "Sequential": "keras"}.get(
-        made["class_name"], "keras.layers"
-    )
+    module = IN_MODULE.get(made["class_name"], "keras.layers")
     return {"module": module, "registered_name": None, **made}
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from harness.errors import BuildError
-from harness.functions import FunctionRef, load_function
+from harness.cache import file_sha256
+from harness.errors import BuildError, HarnessError
+from harness.functions import FunctionRef, load_function, source_sha256
 
 NAMES = ("model.keras", "model.h5", "saved_model")
 HDF5 = (".h5", ".hdf5")
@@ -22,8 +25,7 @@ def kept(folder: Path) -> Path:
 def path_sha256(path: Path) -> str:
     """The hash of a file, or of a folder's files with their names."""
     if path.is_file():
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_sha256(path)
     files = sorted(p for p in path.rglob("*") if p.is_file())
     lines = [f"{p.relative_to(path)} {path_sha256(p)}" for p in files]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
@@ -44,8 +46,9 @@ def call(ref: FunctionRef, seed: int, folder: Path) -> str:
     """
     import keras
 
+    keras.utils.clear_session()  # layers without a name are numbered from 0 each time
     keras.utils.set_random_seed(seed)
-    made = load_function(ref)()
+    made = called(ref)
     if isinstance(made, str | Path):
         path = ref.folder / Path(made).expanduser()
         if not path.exists():
@@ -56,7 +59,18 @@ def call(ref: FunctionRef, seed: int, folder: Path) -> str:
         told = f"{ref.text} returned {type(made).__name__}, no Keras model"
         raise BuildError(told, "return a keras.Model, or the path of a .keras file or a SavedModel")
     save(made, folder, ref)
-    return weights_sha256(made)
+    return model_sha256(made, ref)
+
+
+def called(ref: FunctionRef) -> Any:
+    function = load_function(ref)
+    try:
+        return function()
+    except HarnessError:
+        raise
+    except (Exception, SystemExit) as error:  # the user's code raises what it likes
+        told = f"{ref.text} failed: {type(error).__name__}: {error}"
+        raise BuildError(told, "mend it; --debug shows where") from error
 
 
 def save(model: Any, folder: Path, ref: FunctionRef) -> None:
@@ -87,13 +101,32 @@ def module_of(function: Any) -> str:
     return str(getattr(function, "__module__", type(function).__module__)).split(".")[0]
 
 
-def weights_sha256(model: Any) -> str:
-    """The hash of the model's structure, as far as it has one in words, and of its weights."""
+def model_sha256(model: Any, ref: FunctionRef) -> str:
+    """The hash of all that the model computes by: its structure, its weights, and code that is not Keras' own."""
     import numpy as np
 
-    digest = hashlib.sha256("".join(type(layer).__qualname__ for layer in model._flatten_layers()).encode())
+    digest = hashlib.sha256(structure(model).encode())
+    for text in [] if stands_alone(model) else own_code(model, ref):
+        digest.update(text.encode())
     for variable in model.weights:
         array = np.ascontiguousarray(variable.numpy())
         digest.update(f"{array.dtype.str}{array.shape}".encode())
         digest.update(array.data)
     return digest.hexdigest()
+
+
+def structure(model: Any) -> str:
+    """Layers, their options and how they hang together; of a model that cannot say so, the names of their kinds."""
+    try:
+        return str(model.to_json())
+    except Exception:  # a class of the user's without get_config: its code tells
+        return " ".join(type(layer).__qualname__ for layer in model._flatten_layers())
+
+
+def own_code(model: Any, ref: FunctionRef) -> Iterator[str]:
+    """The hashes of the function's module with its neighbours, and of every module that a layer's class stands in."""
+    yield source_sha256(ref)
+    modules = {type(layer).__module__ for layer in [model, *model._flatten_layers()]}
+    for name in sorted(name for name in modules if name.split(".")[0] != "keras"):
+        if file := getattr(sys.modules.get(name), "__file__", None):
+            yield file_sha256(Path(file))

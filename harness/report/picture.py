@@ -18,6 +18,7 @@ MOST_COLUMNS = 64
 
 
 SMALLEST_SIDE, LONGEST = 8, 4  # numbers in two directions are a picture from so many on, and up to so oblong
+DARK = 64  # bytes that never go over it are of fewer levels, such as 0 to 16
 LOOKED_AT = 64  # samples whose range says how numbers become brightness
 
 
@@ -45,11 +46,11 @@ def picture_of(pictures: np.ndarray | None, index: int) -> np.ndarray | None:
 
 def as_bytes(picture: np.ndarray, among: np.ndarray) -> np.ndarray:
     """0 to 1, −1 to 1 and 0 to 255 as they are meant; any other range from its lowest to its highest."""
-    if picture.dtype == np.uint8:
-        return picture
     seen = np.asarray(among[:: max(1, len(among) // LOOKED_AT)][:LOOKED_AT], dtype=np.float64)
     low, high = float(np.nanmin(seen)), float(np.nanmax(seen))
-    meant = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0))
+    if picture.dtype == np.uint8 and high > DARK:
+        return picture
+    meant = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0)) if picture.dtype != np.uint8 else ((0.0, max(high, 1.0)),)
     fitting = ((a, b) for a, b in meant if a - 1e-3 <= low and high <= b + 1e-3)
     low, high = next(fitting, (low, high if high > low else low + 1))
     share = np.nan_to_num((picture.astype(np.float64) - low) / (high - low))
