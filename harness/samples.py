@@ -10,7 +10,7 @@ import pandas as pd
 
 from harness import stats
 from harness.records import Case
-from harness.scored import are_logits, as_scores, finite, one_column, probabilities, row_by_row, stretches
+from harness.task import are_logits, as_scores, finite, one_column, probabilities, row_by_row, stretches
 
 SUSPECT_AGREEMENT = 0.9  # under this share of equal answers something is probably wrong, not merely lossy
 SUSPECT_EXPLAINED = 0.9  # and under this share of explained variation, where outputs are no scores of classes

@@ -19,12 +19,10 @@ MODULES = sorted(ROOT.rglob("*.py"))
 LAYERS = (
     {"errors", "records", "arrays", "__version__", "starter"},
     {"device"},
-    {"cache", "runtimes", "stats", "functions", "written", "binding", "runner", "quantizer", "dataset", "data", "raw",
-     "keras_process", "baseline", "models", "variants", "connections", "lint", "experiment", "experiment_file",
-     "artifact", "targets", "workloads", "metrics", "samples", "scored", "bootstrap", "roc", "validity",
-     "comparability", "policy"},
-    {"measure", "store", "run_arrays", "compare", "sessions", "build", "check", "original", "provision", "aa",
-     "references", "remeasure"},
+    {"cache", "runtimes", "stats", "functions", "written", "dataset", "data", "raw", "keras_process", "models",
+     "variants", "connections", "lint", "experiment", "artifact", "targets", "workloads", "metrics", "samples",
+     "task", "validity", "comparability", "policy"},
+    {"measure", "store", "run_arrays", "compare", "sessions", "build", "provision", "aa", "references", "remeasure"},
     {"gate", "report", "tables"},
     {"pipeline"},
     {"cli"},
@@ -32,7 +30,7 @@ LAYERS = (
 )  # fmt: skip
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 HEAVY = {"tensorflow", "keras"}
-MAY_IMPORT_HEAVY = {"starter", "workloads", "baseline", "models", "variants", "keras_process"}
+MAY_IMPORT_HEAVY = {"starter", "workloads", "models", "variants", "keras_process"}
 
 
 def room_of(path: Path) -> str:

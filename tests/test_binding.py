@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.binding import bound
+from harness.artifact.binding import bound
 from harness.errors import BuildError
 from harness.records import Tensor
 

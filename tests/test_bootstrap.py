@@ -7,9 +7,9 @@ import pytest
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
-from harness import bootstrap
-from harness.bootstrap import BLOCKS, Called, Combined, NoLimitsError, bca, bca_p, difference, growth, means
-from harness.roc import RankArea, rank_area
+from harness.metrics import bootstrap
+from harness.metrics.bootstrap import BLOCKS, Called, Combined, NoLimitsError, bca, bca_p, difference, growth, means
+from harness.metrics.roc import RankArea, rank_area
 
 RNG = np.random.default_rng(5)
 BEFORE = RNG.gamma(2, 1, 300)
@@ -148,7 +148,7 @@ def test_influences_give_the_limits_of_resamples_sorted_anew(monkeypatch, rare):
     labels = (rng.random(1500) < rare).astype(int)
     scores = np.round(np.stack([np.zeros(1500), labels + rng.normal(0, 1, 1500)], axis=1), 1)
     exact = bca(rank_area(labels, scores))
-    monkeypatch.setattr("harness.roc.SORTED_ANEW", 0)
+    monkeypatch.setattr("harness.metrics.roc.SORTED_ANEW", 0)
     quick = rank_area(labels, scores)
     assert quick.value == pytest.approx(roc_auc_score(labels, scores[:, 1]))
     limits, width = bca(quick), exact.high - exact.low

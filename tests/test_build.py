@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness import artifact, baseline, cache, dataset, keras_process, original, runner, variants
+from harness import artifact, cache, dataset, keras_process, variants
 from harness import build as building
 from harness import models as loading
-from harness.build import Built, build
+from harness.build import Built, build, original, runner
+from harness.build.runner import run_once
 from harness.cache import Cache, file_sha256
 from harness.errors import BuildError
 from harness.experiment import Experiment, builtin, plan_of
-from harness.runner import run_once
+from harness.models import baseline
 from harness.variants import Recipe
 from harness.workloads import digits
 from tests import models

@@ -9,7 +9,7 @@ import pytest
 from harness.data import DataSource
 from harness.errors import ConfigError
 from harness.experiment import ModelSource, plan_of
-from harness.experiment_file import read_experiment
+from harness.experiment.file import read_experiment
 
 DOORBELL = """\
 name = "doorbell"

@@ -10,9 +10,10 @@ import h5py
 import numpy as np
 import pytest
 
-from harness import baseline, models
+from harness import models
 from harness.errors import BuildError
 from harness.keras_process import KerasProcess
+from harness.models import baseline
 from harness.models.feed import Feed
 from harness.models.keras2 import modern
 from harness.records import Affine, Tensor

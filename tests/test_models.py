@@ -13,6 +13,7 @@ import pytest
 
 from harness import build as building
 from harness.build import Built, build
+from harness.build.runner import run_once
 from harness.cache import Cache
 from harness.dataset import Dataset
 from harness.errors import BuildError, DataError
@@ -21,7 +22,6 @@ from harness.functions import FunctionRef
 from harness.keras_process import KerasProcess
 from harness.models.source import call
 from harness.records import Affine, Scoring, Variant
-from harness.runner import run_once
 from tests import made_models
 
 pytestmark = pytest.mark.slow

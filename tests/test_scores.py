@@ -41,7 +41,7 @@ def test_of_classes():
 
 
 def test_f1_of_a_resample_is_that_of_the_samples_in_it():
-    from harness.bootstrap import weights
+    from harness.metrics.bootstrap import weights
 
     statistic = SCORES["f1"].of(Answers(LABELS, SCORES_OF, SCORES_OF))
     for row in (0, 11):

@@ -154,7 +154,7 @@ def experiment_of(
 
     if name in WORKLOADS or not (name.endswith(".toml") or Path(name).exists()):
         return builtin(name, data, tuple(variants or ()), plan_of(plan or "standard"))
-    from harness.experiment_file import read_experiment
+    from harness.experiment.file import read_experiment
 
     if data is not None:
         raise ConfigError("--data is for the built-in experiments", f"{name} says where its data lies, under [data]")

@@ -26,8 +26,8 @@ from harness.gate.ship import any_may_ship, shipping, worst
 from harness.metrics import METRICS
 from harness.policy import Policy, Rule
 from harness.records import Case, Comparison, Finding, Standing, Verdict
-from harness.scored import TASKS
 from harness.stats import smallest_n_to_pass
+from harness.task import TASKS
 
 __all__ = ["judge", "to_remeasure", "too_few"]
 

@@ -10,19 +10,19 @@ from collections.abc import Callable
 
 import numpy as np
 
-from harness.bootstrap import Statistic, bca_p, growth, is_zero
 from harness.comparability import sample_difference
 from harness.gate.drops import decided, dropped
 from harness.gate.evidence import NOT_FINITE, Answer, Evidence, Pair, control, key, missing
 from harness.gate.rates import at_least
+from harness.metrics.bootstrap import Statistic, bca_p, growth, is_zero
 from harness.metrics.fitting import score_named
 from harness.metrics.scores import TOP_K, Score, hits
 from harness.metrics.scoring import Scorer, difference_of, limits_of, resampled, statistic_of
 from harness.policy import Rule
 from harness.records import Case, Comparison
 from harness.samples import top1
-from harness.scored import finite, row_by_row
 from harness.stats import Interval
+from harness.task import finite, row_by_row
 
 FEWEST_SAMPLES = 50  # of 10 normal ones the 95 % limits miss the truth 8 % of the time on a side, of skewed ones 11 %
 FEW = "{} samples: what their resamples say is too narrow to decide by; take {} or more"

@@ -13,7 +13,7 @@ from harness.functions import FunctionRef, is_reference
 from harness.metrics.registry import METRICS
 from harness.metrics.scores import SCORES, TOP_K, Score, declared, top_k, users
 from harness.records import Scoring
-from harness.scored import class_count, output_index, task_of
+from harness.task import class_count, output_index, task_of
 
 DEFAULT = {"classification": "accuracy", "regression": "rmse", "agreement": "agreement", "distance": "distance"}
 ALWAYS = {"regression": ("mae", "rmse", "r2"), "distance": ("distance",), "custom": ("distance",)}

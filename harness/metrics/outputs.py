@@ -8,7 +8,7 @@ import pandas as pd
 from harness import stats
 from harness.metrics.registry import Estimate, Observation, metric, of_scores, per_sample
 from harness.samples import apart, top1
-from harness.scored import OF_CLASSES, probabilities, row_by_row
+from harness.task import OF_CLASSES, probabilities, row_by_row
 
 LABELLED = ("classification",)
 

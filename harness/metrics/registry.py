@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from harness.records import Case, Round, Variant
-from harness.scored import TASKS
+from harness.task import TASKS
 
 
 @dataclass(frozen=True)

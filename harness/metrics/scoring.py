@@ -9,14 +9,14 @@ from typing import TypeVar
 
 import numpy as np
 
-from harness.bootstrap import NoLimitsError, Statistic, bca, difference
+from harness.metrics.bootstrap import NoLimitsError, Statistic, bca, difference
 from harness.metrics.fitting import scores_of
 from harness.metrics.registry import NO_OUTPUTS, NOT_FINITE
 from harness.metrics.scores import Answers, Score, ScoreError
 from harness.records import Case, Change, Comparison, Run
 from harness.samples import variation
-from harness.scored import are_logits, as_scores, finite, output_index, row_by_row
 from harness.stats import Interval
+from harness.task import are_logits, as_scores, finite, output_index, row_by_row
 
 Found = TypeVar("Found")
 CONFIDENCE = 0.90  # two-sided, so that each end is a one-sided 95 % limit

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from harness.records import KERAS, Comparison, Run
-from harness.scored import OF_CLASSES
+from harness.task import OF_CLASSES
 
 if TYPE_CHECKING:
     import numpy as np

@@ -13,8 +13,8 @@ from harness.report.phrases import place, span
 from harness.report.rows import Row
 from harness.report.units import decimals, listed, plural, significant
 from harness.samples import largest_distance
-from harness.scored import row_by_row
 from harness.stats import CLAIM_ROUNDS
+from harness.task import row_by_row
 
 
 def speeds(shown: tuple[Row, ...]) -> list[str]:

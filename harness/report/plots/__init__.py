@@ -16,7 +16,7 @@ from harness.report.plots.style import NARROW_IN, RC, WIDE_IN, NothingToDrawErro
 from harness.report.plots.timeline import note
 from harness.report.plots.tradeoff import left_out, pareto
 from harness.report.primary import primary
-from harness.scored import OF_CLASSES, TASKS
+from harness.task import OF_CLASSES, TASKS
 
 
 @dataclass(frozen=True)

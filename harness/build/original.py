@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 from pydantic import TypeAdapter
 
-from harness import artifact, baseline, cache, models, runner
+from harness import artifact, cache, models
 from harness.arrays import let_go, map_npy
+from harness.build import runner
 from harness.cache import Shelf, code_sha256, key_of, version
 from harness.dataset import Dataset
 from harness.device import tensors
@@ -21,7 +22,7 @@ from harness.errors import ConfigError
 from harness.experiment import Experiment, ModelSource
 from harness.functions import FunctionRef
 from harness.keras_process import KerasProcess
-from harness.models import Facts, source
+from harness.models import Facts, baseline, source
 from harness.models.feed import Feed, feeds_of
 
 STRETCH_BYTES = 16 << 20  # of inputs and outputs, as float32: what the model is sent at a time
@@ -81,7 +82,7 @@ def file_answers(path: Path, feeds: tuple[Feed, ...], stored: tuple[np.ndarray, 
 def kept_model(origin: ModelSource, seed: int, dataset: Dataset, shelf: Shelf, keras: KerasProcess) -> Path:
     """The model as the cache keeps it. A function is called each time: what it reads is not known."""
     if origin.kind == "workload":
-        code = code_sha256(*sorted((Path(__file__).parent / "workloads").glob("*.py")))
+        code = code_sha256(*sorted((Path(__file__).parents[1] / "workloads").glob("*.py")))
         key = key_of(code, dataset.train_sha256, seed, versions())
         train = lambda folder: keras.call(train_to, origin.where, dataset, seed, folder / "model.keras")  # noqa: E731
         return source.kept(shelf.obtain(f"training the Keras model of {origin.where}", "models", key, train))
@@ -141,7 +142,7 @@ def write_facts(facts: Facts, folder: Path) -> None:
 
 
 def models_code() -> str:
-    return code_sha256(*sorted((Path(__file__).parent / "models").glob("*.py")))
+    return code_sha256(*sorted((Path(__file__).parents[1] / "models").glob("*.py")))
 
 
 def versions() -> str:

@@ -9,12 +9,12 @@ from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 
-from harness import quantizer as quantizer  # its recipes are known by being imported
 from harness.dataset import Dataset
 from harness.errors import ConfigError
 from harness.functions import FunctionRef
 from harness.records import BY_DATA, KERAS, Plan, Scoring
 from harness.variants import RECIPES
+from harness.variants import quantizer as quantizer  # its recipes are known by being imported
 from harness.workloads import WORKLOADS
 
 RESTLESS_RATIO = 1.05  # on a quiet machine 1 round of .05 s in 40 is over it, with a median as much too high

@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from harness.bootstrap import LEFT_OUT, ROWS, Statistic, groups_of, means, weights
+from harness.metrics.bootstrap import LEFT_OUT, ROWS, Statistic, groups_of, means, weights
 
 SORTED_ANEW = 2000  # samples, of which the area is worked through anew for each resample
 

@@ -12,29 +12,29 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-from pydantic import TypeAdapter
 
-from harness import artifact, binding, cache, check, original, runner, samples, variants
+from harness import artifact, cache, samples, variants
+from harness.artifact import binding
+from harness.build import check, original, runner
+from harness.build.check import Finding, Samples
+from harness.build.original import Original
+from harness.build.remarks import remarks
 from harness.cache import Cache, Shelf, file_sha256, key_of, version
-from harness.check import Finding, Samples
 from harness.dataset import Dataset
 from harness.device import tensors
 from harness.errors import ConfigError, HarnessError
 from harness.experiment import Experiment
 from harness.functions import source_sha256
 from harness.keras_process import KerasProcess, TensorFlowMissing
-from harness.lint import Remark, lint
+from harness.lint import Remark
 from harness.metrics import fitting
-from harness.models.feed import feeds_of
-from harness.original import Original
 from harness.records import Variant
-from harness.scored import OF_CLASSES, are_logits, as_scores, output_index
+from harness.task import OF_CLASSES, output_index
 
 CALIBRATION_SAMPLES = 500
 CHECKED_BYTES = 64 << 20  # of the checked samples' inputs and outputs, as float32
 
 Say = Callable[[str], None]
-_REMARKS = TypeAdapter(tuple[Remark, ...])
 
 
 @dataclass(frozen=True)
@@ -67,28 +67,6 @@ def build(experiment: Experiment, dataset: Dataset, cache: Cache, say: Say) -> B
         say("nothing to build: the model, its baseline and its variants are as they were built before")
     names = tuple(tensor.name for tensor in known.facts.outputs)
     return Built(known.path, known.sha256, baseline, tuple(built), tuple(shelf.made), names, found)
-
-
-def remarks(known: Original, experiment: Experiment, dataset: Dataset, shelf: Shelf) -> tuple[Remark, ...]:
-    """What is odd about the data, found once and said at every build."""
-    output = output_index(experiment.scoring.output, [tensor.name for tensor in known.facts.outputs])
-
-    def scores(declared: Dataset, stored: tuple[np.ndarray, ...]) -> np.ndarray:
-        given = known.answer(feeds_of(known.facts.inputs, declared), stored)[output]
-        return as_scores(given, are_logits(given))
-
-    def write(folder: Path) -> None:
-        classes = dataset.class_names and len(known.facts.outputs[output].shape) <= 2
-        found = lint(dataset, known.facts.normalisation, known.facts.bare, scores if classes else None)
-        (folder / "remarks.json").write_bytes(_REMARKS.dump_json(found))
-
-    code = cache.code_of(sys.modules[lint.__module__], tensors)
-    data = (dataset.test_sha256, dataset.train_sha256, dataset.affines, dataset.class_names, dataset.input_names)
-    folder = shelf.obtain("", "remarks", key_of(code, known.sha256, output, *data, original.versions()), write)
-    found: tuple[Remark, ...] = _REMARKS.validate_json((folder / "remarks.json").read_bytes())
-    for remark in found:
-        shelf.say(f"remark: {remark}")
-    return found
 
 
 def check_packages(experiment: Experiment) -> None:

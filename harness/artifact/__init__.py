@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness.binding import plain
+from harness.artifact.binding import plain
 from harness.errors import BuildError
 from harness.records import Tensor
 from harness.variants import Expectation

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from harness import artifact, runner
+from harness import artifact
 from harness.artifact import Artifact
-from harness.binding import bound
+from harness.artifact.binding import bound
+from harness.build import runner
+from harness.build.original import Original
 from harness.errors import BuildError, DataError
 from harness.models.feed import WHOLE, check_whole
-from harness.original import Original
 from harness.records import Affine
 from harness.samples import doubt
 from harness.variants import Expectation

@@ -1,6 +1,6 @@
 """The recipes: each a function that tells TensorFlow's converter what to make of the model.
 
-A recipe declares beside itself what must be true of its file; artifact.py checks it. To add a variant, add a function.
+A recipe declares beside itself what must be true of its file; artifact/ checks it. To add a variant, add a function.
 A recipe of the user's is a function too, `recipe(converter, calibration)`: calibration is what the converter takes as
 representative_dataset. Either kind returns None, or where another tool is to finish the file its bytes.
 """

@@ -1,0 +1,48 @@
+"""What is odd about an experiment's data, tried on the original itself: found once, and said at every build."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from harness import cache
+from harness.build.original import Original, versions
+from harness.cache import Shelf, key_of
+from harness.dataset import Dataset
+from harness.device import tensors
+from harness.experiment import Experiment
+from harness.lint import Remark, lint
+from harness.metrics.fitting import OF_NUMBERS
+from harness.models.feed import feeds_of
+from harness.task import are_logits, as_scores, output_index
+
+_REMARKS = TypeAdapter(tuple[Remark, ...])
+
+
+def remarks(known: Original, experiment: Experiment, dataset: Dataset, shelf: Shelf) -> tuple[Remark, ...]:
+    """Every remark on the data, through the cache; each is said."""
+    scoring = experiment.scoring
+    output = output_index(scoring.output, [tensor.name for tensor in known.facts.outputs])
+    if any(name in OF_NUMBERS for name in (scoring.primary, *scoring.others)):
+        dataset = replace(dataset, class_names=())  # whole numbers to predict are no classes
+
+    def scores(declared: Dataset, stored: tuple[np.ndarray, ...]) -> np.ndarray:
+        given = known.answer(feeds_of(known.facts.inputs, declared), stored)[output]
+        return as_scores(given, are_logits(given))
+
+    def write(folder: Path) -> None:
+        classes = dataset.class_names and len(known.facts.outputs[output].shape) <= 2
+        found = lint(dataset, known.facts.normalisation, known.facts.bare, scores if classes else None)
+        (folder / "remarks.json").write_bytes(_REMARKS.dump_json(found))
+
+    code = cache.code_of(sys.modules[lint.__module__], tensors)
+    data = (dataset.test_sha256, dataset.train_sha256, dataset.affines, dataset.class_names, dataset.input_names)
+    folder = shelf.obtain("", "remarks", key_of(code, known.sha256, output, *data, versions()), write)
+    found: tuple[Remark, ...] = _REMARKS.validate_json((folder / "remarks.json").read_bytes())
+    for remark in found:
+        shelf.say(f"remark: {remark}")
+    return found
