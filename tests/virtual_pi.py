@@ -163,7 +163,8 @@ class Board:
         return workdir
 
     def commands(self) -> list[str]:
-        """The command lines of the board's processes, read from outside: a board that hangs does not answer."""
+        """Folder and command line of each of the board's processes, read from outside: a board that hangs does not
+        answer."""
         first = children(int((self.home / "pid").read_text()))
         if not first:
             return []
@@ -172,7 +173,8 @@ class Board:
         for process in Path("/proc").glob("[0-9]*"):
             try:
                 if (process / "ns" / "pid").stat().st_ino == space:
-                    found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+                    argv = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                    found.append(f"{(process / 'cwd').readlink()} $ {argv}")
             except OSError:
                 continue
         return found
