@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 
 from harness import build as building
 from harness import pipeline
-from harness.cli import app, main
+from harness.cli import app
 from harness.cli.tables import runs_table, summary_tables, targets_table, variants_table
 from harness.compare import compare
 from harness.errors import TargetBusy
@@ -44,23 +44,6 @@ def alone(monkeypatch, tmp_path):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     monkeypatch.delenv("HARNESS_MNIST", raising=False)
     monkeypatch.setattr(mnist, "_download", lambda home: None)
-
-
-@pytest.fixture
-def harness(monkeypatch, capsys):
-    """harness(*words) → exit code, stdout, stderr."""
-
-    def call(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["harness", *words])
-        try:
-            main()
-            code = 0
-        except SystemExit as end:
-            code = int(end.code or 0)
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return call
 
 
 TWO = (case("float32"), case("int8"))

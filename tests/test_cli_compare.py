@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from harness.cli import main
 from harness.cli.session_tables import session_tables, signed
 from harness.sessions import compare_sessions
 from harness.store import load
@@ -55,23 +54,6 @@ def two(tmp_path, monkeypatch) -> tuple[Path, Path]:
     """Two stored runs that are alike."""
     monkeypatch.chdir(tmp_path)
     return recorded(tmp_path / "results", REFERENCE), recorded(tmp_path / "results", CANDIDATE)
-
-
-@pytest.fixture
-def harness(monkeypatch, capsys):
-    """harness(*words) → exit code, stdout, stderr."""
-
-    def call(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["harness", *words])
-        try:
-            main()
-            code = 0
-        except SystemExit as end:
-            code = int(end.code or 0)
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return call
 
 
 @pytest.fixture
