@@ -2,89 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 
 from harness.arrays import gathered, stretches
 from harness.device.tensors import from_tensor
 from harness.metrics import METRICS, Observation
+from harness.metrics.registry import wanted
 from harness.metrics.scoring import Scorer
 from harness.records import Case, Change, Comparison, Run, Shard, Standing
 from harness.runtimes import exists_for
-from harness.samples import (
-    SUSPECT_AGREEMENT,
-    SUSPECT_EXPLAINED,
-    Form,
-    class_table,
-    explained,
-    number_table,
-    sample_table,
-)
+from harness.samples import SUSPECT_AGREEMENT, SUSPECT_EXPLAINED, explained, number_table, sample_table
 
 CONTROL = "float32"
-KEY = ("variant", "target", "runtime")  # thread counts share their answers
 PART_BYTES = 1 << 20  # of outputs, dequantised at once in float64
 
 
-def compare(run: Run) -> Comparison:
-    """Everything that can be said of the run's cases against the Keras baseline and the float32 control."""
-    scorer = Scorer(run)
-    firsts = [case for case in run.cases if case == accuracy_case(run, case)]
+def compare(run: Run, metrics: Collection[str] | None = None) -> Comparison:
+    """Everything that can be said of the run's cases against the Keras baseline and the float32 control.
+
+    metrics: the names of those that are wanted; None for all.
+    """
+    scorer = Scorer(run, metrics)
+    firsts = [case for case in run.cases if case == run.accuracy_case(case)]
     outputs = {case: found for case in firsts if (found := outputs_of(run, case)) is not None}
     scores = {case: scorer.scored(found[scorer.index]) for case, found in outputs.items()}
-    samples, tables = joined(run, scorer, scores)
-    observations = observe(run, scorer, scores, tables)
+    samples = {case: tabled(run, scorer, own) for case, own in scores.items()}
+    observations = observe(run, scorer, scores, samples)
     scored = {case: scorer.changes(case, found[scorer.index]) for case, found in outputs.items()}
     return Comparison(
         run=run,
-        standings=tuple(standing(run, case, tables.get(accuracy_case(run, case)), scorer) for case in run.cases),
+        standings=tuple(standing(run, case, samples.get(run.accuracy_case(case)), scorer) for case in run.cases),
         changes=tuple(
-            change for o in observations for change in (*changes_of(o), *shared(o.case, run, scorer, scored))
+            change for o in observations for change in (*changes_of(o, metrics), *shared(o.case, run, scorer, scored))
         ),
         samples=samples,
-        class_drops=class_drops(run, tables),
         outputs=outputs,
         baseline=scorer.baseline,
         scores=scores,
     )
 
 
-def joined(run: Run, scorer: Scorer, scores: dict[Case, np.ndarray]) -> tuple[pd.DataFrame, dict[Case, pd.DataFrame]]:
-    """The rows of samples.parquet, and those of each case: the same memory, not a copy."""
-    tabled = sample_table if scorer.of_classes else number_table
-    variants, targets, runtimes = (tuple(dict.fromkeys(getattr(c, name) for c in run.cases)) for name in KEY)
-    form = Form(variants, targets, runtimes, scorer.logits)
-    made = [tabled(case, run.labels, scorer.baseline, own, form) for case, own in scores.items()]
-    if not made:
-        return pd.DataFrame(), {}
-    samples = pd.concat(made, ignore_index=True)
-    ends = np.cumsum([0, *map(len, made)]).tolist()
-    return samples, {case: samples.iloc[ends[n] : ends[n + 1]] for n, case in enumerate(scores)}
-
-
-def class_drops(run: Run, tables: dict[Case, pd.DataFrame]) -> pd.DataFrame:
-    if run.task != "classification" or not tables:
-        return pd.DataFrame()
-    return pd.concat([class_table(case, table) for case, table in tables.items()], ignore_index=True)
+def tabled(run: Run, scorer: Scorer, scores: np.ndarray) -> np.ndarray:
+    """A case's samples, a row each."""
+    if scorer.of_classes:
+        return sample_table(run.labels, scorer.baseline, scores, scorer.logits)
+    return number_table(run.labels, scorer.baseline, scores)
 
 
 def shared(case: Case, run: Run, scorer: Scorer, scored: dict[Case, list[Change]]) -> list[Change]:
     """What the outputs say, of every thread count: they are those of the lowest."""
-    first = accuracy_case(run, case)
+    first = run.accuracy_case(case)
     return [replace(change, case=case) for change in scored.get(first) or scorer.changes(case, None)]
 
 
-def accuracy_case(run: Run, case: Case) -> Case:
-    """The case whose outputs stand for this one: the same at the lowest thread count."""
-    threads = [c.threads for c in run.cases if replace(c, threads=case.threads) == case]
-    return replace(case, threads=min(threads))
-
-
 def shards_of(run: Run, case: Case) -> list[Shard]:
-    wanted = accuracy_case(run, case)
+    wanted = run.accuracy_case(case)
     return sorted((s for s in run.shards if s.case == wanted), key=lambda shard: shard.first)
 
 
@@ -109,23 +84,23 @@ def dequantised(shards: Sequence[Shard], n: int) -> Iterator[np.ndarray]:
 
 
 def observe(
-    run: Run, scorer: Scorer, scores: dict[Case, np.ndarray], tables: dict[Case, pd.DataFrame]
+    run: Run, scorer: Scorer, scores: dict[Case, np.ndarray], samples: dict[Case, np.ndarray]
 ) -> list[Observation]:
     """Controls first are made, so that each variant can stand against its own."""
     made: dict[Case, Observation] = {}
     for case in sorted(run.cases, key=lambda c: c.variant != CONTROL):
         control = made.get(replace(case, variant=CONTROL))
-        first = accuracy_case(run, case)
+        first = run.accuracy_case(case)
         rounds = tuple(r for r in run.rounds if r.case == case and r.counts)
-        answers = (run.labels, scorer.baseline, scores.get(first), tables.get(first))
+        answers = (run.labels, scorer.baseline, scores.get(first), samples.get(first))
         made[case] = Observation(case, run.variant(case.variant), *answers, rounds, control, scorer.logits, run.task)
     return [made[case] for case in run.cases]
 
 
-def changes_of(observation: Observation) -> list[Change]:
+def changes_of(observation: Observation, metrics: Collection[str] | None) -> list[Change]:
     changes = []
     for metric in METRICS.values():
-        if observation.task not in metric.tasks:
+        if observation.task not in metric.tasks or not wanted(metric.name, metrics):
             continue
         e = metric.estimate(observation)
         row = (metric.name, metric.unit, metric.better, metric.against)
@@ -133,7 +108,7 @@ def changes_of(observation: Observation) -> list[Change]:
     return changes
 
 
-def standing(run: Run, case: Case, samples: pd.DataFrame | None, scorer: Scorer) -> Standing:
+def standing(run: Run, case: Case, samples: np.ndarray | None, scorer: Scorer) -> Standing:
     """How the case ended. The first thing that went wrong is the one that is told."""
     environment = run.target(case.target).environment
     version = environment.runtimes.get(case.runtime) if environment else None
@@ -167,7 +142,7 @@ def broken(run: Run, case: Case) -> Ended:
     return ("failed", reasons[0]) if reasons else None
 
 
-def incomplete(run: Run, case: Case, samples: pd.DataFrame | None) -> Ended:
+def incomplete(run: Run, case: Case, samples: np.ndarray | None) -> Ended:
     if samples is None and run.plan.accuracy:
         return "invalid", "not every sample was measured; resume the run"
     attempted = [r for r in run.rounds if r.case == case]
@@ -180,7 +155,7 @@ def incomplete(run: Run, case: Case, samples: pd.DataFrame | None) -> Ended:
     return None
 
 
-def doubtful(run: Run, case: Case, samples: pd.DataFrame | None, scorer: Scorer) -> Ended:
+def doubtful(run: Run, case: Case, samples: np.ndarray | None, scorer: Scorer) -> Ended:
     """Measured all the same: the gate judges."""
     variant = run.variant(case.variant)
     if variant.status == "suspect":
@@ -188,16 +163,16 @@ def doubtful(run: Run, case: Case, samples: pd.DataFrame | None, scorer: Scorer)
     return far_off(samples, scorer) if samples is not None and len(samples) else None
 
 
-def far_off(samples: pd.DataFrame, scorer: Scorer) -> Ended:
+def far_off(samples: np.ndarray, scorer: Scorer) -> Ended:
     """So far from the baseline that something is probably wrong: other answers, or numbers that are none."""
-    unknown = int((~np.isfinite(samples.max_abs_diff)).sum())
+    unknown = int((~np.isfinite(samples["max_abs_diff"])).sum())
     if unknown:
         return "suspect", f"{unknown} samples have scores that are not finite"
-    if "flip" not in samples:
-        share = explained(float(np.square(samples.l2.to_numpy(np.float64)).sum()), scorer.variation)
+    if not scorer.of_classes:
+        share = explained(float(np.square(samples["l2"], dtype=np.float64).sum()), scorer.variation)
         told = f"explains {max(share, 0):.1%} of the variation in Keras' output over the test set"
         return ("suspect", told) if share < SUSPECT_EXPLAINED else None
-    agreement = 1 - samples.flip.mean()
+    agreement = 1 - samples["flip"].mean()
     if agreement >= SUSPECT_AGREEMENT:
         return None
     return "suspect", f"agrees with Keras on {agreement:.1%} of the test set"

@@ -102,6 +102,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def opened(config: pytest.Config) -> Gate:
     """Raises HarnessError where there is no such run, or none could be measured."""
     from harness.cli.gate import load
+    from harness.compare import compare
     from harness.store import Store
 
     results = config.getoption("harness_results")
@@ -110,7 +111,7 @@ def opened(config: pytest.Config) -> Gate:
     if config.getoption("harness_experiment"):
         return Gate(measured(config, store), store, config.rootpath)
     run = config.getoption("harness_run") or from_root(config.getini("harness_run"), config.rootpath)
-    return Gate(load(store.find(run)), store, config.rootpath)
+    return Gate(compare(load(store.find(run))), store, config.rootpath)
 
 
 def measured(config: pytest.Config, store: Store) -> Comparison:

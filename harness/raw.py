@@ -101,7 +101,8 @@ def _timings(path: Path) -> dict[str, np.ndarray]:
     if PHASES.index("timed") not in rows["phase"] or rows["phase"].max() >= len(PHASES):
         raise ValueError(f"{path.name} has no timed invokes, or a phase that nobody knows")
     columns = np.column_stack([rows["count"], rows["ns"]]).astype(np.int64)
-    return {name: columns[rows["phase"] == n] for n, name in enumerate(PHASES) if (rows["phase"] == n).any()}
+    phases = np.ascontiguousarray(rows["phase"])
+    return {name: columns[own] for n, name in enumerate(PHASES) if (own := np.flatnonzero(phases == n)).size}
 
 
 def _array(path: Path) -> np.ndarray:

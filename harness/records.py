@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # imported by everything, so it loads nothing heavy itself
     import numpy as np
-    import pandas as pd
 
     from harness.arrays import StoredArray
 
@@ -301,6 +300,11 @@ class Run:
     def test_count(self) -> int:
         return len(self.inputs[0])
 
+    def accuracy_case(self, case: Case) -> Case:
+        """The case whose outputs stand for this one: the same at the lowest thread count."""
+        threads = [c.threads for c in self.cases if replace(c, threads=case.threads) == case]
+        return replace(case, threads=min(threads, default=case.threads))
+
     def variant(self, name: str) -> Variant:
         return next(v for v in self.variants if v.name == name)
 
@@ -345,23 +349,19 @@ class Standing:
 class Comparison:
     """What the raw records of a run say, derived and derivable again.
 
-    samples: one row a sample × variant × target × runtime; columns variant, target, runtime, sample (the first three
-        categorical), max_abs_diff, l2, cosine, and of a task with classes baseline_prediction, prediction, flip (bool),
-        js_divergence (bits), baseline_margin, margin, tie; where there are labels of classes too label,
-        baseline_correct, correct, flip_kind ("", "right_to_wrong", "wrong_to_right", "wrong_to_wrong"). Of numbers:
-        label, baseline_prediction, prediction where they are one a sample; baseline_error, error where there are as
-        many labels. Numbers are float32.
-    class_drops: one row a class × variant × target × runtime; columns variant, target, runtime, label, n, drop_pp,
-        low_pp, high_pp (two-sided 90 % Tango limits); empty without labels of classes.
     outputs: case at its lowest thread count → one float32 array an output, dequantised, shape (samples, …).
+    samples: the same cases → a structured array, a row a sample. Fields max_abs_diff, l2, cosine; of a task with
+        classes baseline_prediction, prediction, flip, js_divergence (bits), baseline_margin, margin, tie; where there
+        are labels of classes too label, baseline_correct, correct, flip_kind (an index into samples.FLIP_KINDS). Of
+        numbers: label, baseline_prediction, prediction where they are one a sample; baseline_error, error where there
+        are as many labels. Numbers are float32, classes int32.
     scores: case → its scored output, with scores of two classes made of a single column; baseline: the same of Keras.
     """
 
     run: Run
     standings: tuple[Standing, ...]
     changes: tuple[Change, ...]
-    samples: pd.DataFrame
-    class_drops: pd.DataFrame
+    samples: dict[Case, np.ndarray]
     outputs: dict[Case, tuple[np.ndarray, ...]]
     baseline: np.ndarray
     scores: dict[Case, np.ndarray]

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-import pandas as pd
 
 from harness import stats
-from harness.records import Case
 from harness.task import are_logits, as_scores, finite, one_column, probabilities, row_by_row, stretches
 
 SUSPECT_AGREEMENT = 0.9  # under this share of equal answers something is probably wrong, not merely lossy
@@ -77,75 +75,43 @@ def cosine(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.divide((x * y).sum(axis=1), norms, out=np.full(len(x), np.nan), where=norms > 0)
 
 
-@dataclass(frozen=True)
-class Form:
-    """How a run's samples are tabled. categories: of the text columns, the same for every case of the run, so that its
-    tables join without a copy of each text; None makes them of the case alone. logits: the scores are no probabilities.
-    """
-
-    variants: tuple[str, ...] | None = None
-    targets: tuple[str, ...] | None = None
-    runtimes: tuple[str, ...] | None = None
-    logits: bool = False
-
-
-def identity(case: Case, count: int, form: Form) -> dict[str, object]:
-    """The columns that say whose the rows are. A text costs a byte a row."""
-    named = (
-        ("variant", case.variant, form.variants),
-        ("target", case.target, form.targets),
-        ("runtime", case.runtime, form.runtimes),
-    )
-    columns: dict[str, object] = {name: repeated(text, count, known) for name, text, known in named}
-    return columns | {"sample": np.arange(count, dtype=np.int32)}
-
-
-def repeated(text: str, count: int, known: tuple[str, ...] | None) -> object:
-    categories = known or (text,)
-    codes = np.full(count, categories.index(text), np.int32)  # kept in as few bytes as the categories need
-    return pd.Categorical.from_codes(codes, dtype=pd.CategoricalDtype(list(categories)))
-
-
 @np.errstate(invalid="ignore")  # scores that are not finite give NaN, which the metrics tell
 def sample_table(
-    case: Case, labels: np.ndarray | None, baseline: np.ndarray, scores: np.ndarray, form: Form = Form()
-) -> pd.DataFrame:
+    labels: np.ndarray | None, baseline: np.ndarray, scores: np.ndarray, logits: bool = False
+) -> np.ndarray:
     """One row a sample: answers of both, what flipped, and how far the scores lie apart. Scores: (samples, classes).
 
-    Without labels there is no label, and nothing that is right or wrong.
+    Without labels there is no label, and nothing that is right or wrong. logits: the scores are no probabilities.
     """
     expected, given = row_by_row(top1, baseline), row_by_row(top1, scores)
     margin = row_by_row(margins, scores)
     flip = expected != given
-    answers: dict[str, object] = {"baseline_prediction": small(expected), "prediction": small(given)}
+    answers = {"baseline_prediction": small(expected), "prediction": small(given), "flip": flip}
     if labels is not None:
         was_right, is_right = expected == labels, given == labels
-        kind = np.select([flip & was_right, flip & is_right, flip], [1, 2, 3], 0)
-        kinds = pd.Categorical.from_codes(kind, dtype=pd.CategoricalDtype(list(FLIP_KINDS)))
-        answers = {"label": small(labels), **answers, "baseline_correct": was_right, "correct": is_right}
-        answers |= {"flip": flip, "flip_kind": kinds}
-    columns = {
-        **answers,
-        "flip": flip,
-        **distances(baseline, scores),
-        "js_divergence": single(row_by_row(partial(divergence, logits=form.logits), baseline, scores)),
-        "baseline_margin": single(row_by_row(margins, baseline)),
-        "margin": single(margin),
-        "tie": margin == 0,
-    }
-    return pd.DataFrame(identity(case, len(scores), form) | columns)
+        kind = np.select([flip & was_right, flip & is_right, flip], [1, 2, 3], 0).astype(np.uint8)
+        right = {"baseline_correct": was_right, "correct": is_right, "flip_kind": kind}
+        answers = {"label": small(labels), **answers, **right}
+    return joined(
+        {
+            **answers,
+            **distances(baseline, scores),
+            "js_divergence": single(row_by_row(partial(divergence, logits=logits), baseline, scores)),
+            "baseline_margin": single(row_by_row(margins, baseline)),
+            "margin": single(margin),
+            "tie": margin == 0,
+        }
+    )
 
 
 @np.errstate(invalid="ignore")
-def number_table(
-    case: Case, labels: np.ndarray | None, baseline: np.ndarray, outputs: np.ndarray, form: Form = Form()
-) -> pd.DataFrame:
+def number_table(labels: np.ndarray | None, baseline: np.ndarray, outputs: np.ndarray) -> np.ndarray:
     """One row a sample of a model that gives numbers, of any shape: how far they lie apart, and from their labels.
 
     label, baseline_prediction and prediction are there where they are one number a sample; errors, the mean distance
     from the label's numbers, where there are as many labels as outputs.
     """
-    columns: dict[str, object] = {}
+    columns = {}
     if labels is not None and one_column(labels):
         columns["label"] = labels.reshape(-1)
     if one_column(outputs):
@@ -153,10 +119,24 @@ def number_table(
     if labels is not None and labels.reshape(len(labels), -1).shape == outputs.reshape(len(outputs), -1).shape:
         columns["baseline_error"] = single(row_by_row(mean_distance, baseline, labels))
         columns["error"] = single(row_by_row(mean_distance, outputs, labels))
-    return pd.DataFrame(identity(case, len(outputs), form) | columns | distances(baseline, outputs))
+    return joined(columns | distances(baseline, outputs))
 
 
-def distances(baseline: np.ndarray, outputs: np.ndarray) -> dict[str, object]:
+def joined(columns: dict[str, np.ndarray]) -> np.ndarray:
+    """A structured array, a field a column."""
+    fields = [(name, column.dtype) for name, column in columns.items()]
+    table = np.empty(len(next(iter(columns.values()))), fields)
+    for name, column in columns.items():
+        table[name] = column
+    return table
+
+
+def fields_of(table: np.ndarray) -> tuple[str, ...]:
+    """What is known of each sample, by name."""
+    return table.dtype.names or ()
+
+
+def distances(baseline: np.ndarray, outputs: np.ndarray) -> dict[str, np.ndarray]:
     """How far a sample's outputs lie from the baseline's."""
     measures = {"max_abs_diff": largest_distance, "l2": euclidean, "cosine": cosine}
     return {name: single(row_by_row(measure, baseline, outputs)) for name, measure in measures.items()}
@@ -195,14 +175,30 @@ def single(numbers: np.ndarray) -> np.ndarray:
     return numbers.astype(np.float32)
 
 
-def class_table(case: Case, samples: pd.DataFrame) -> pd.DataFrame:
-    """The accuracy drop of each class with its two-sided 90 % Tango limits, in percentage points."""
-    rows = []
-    for label, group in samples[["label", "baseline_correct", "correct"]].groupby("label"):
-        lost = int((group.baseline_correct & ~group.correct).sum())
-        won = int((~group.baseline_correct & group.correct).sum())
-        limits = stats.tango(lost, won, len(group))
-        drop = (lost - won) / len(group)
-        rows.append((label, len(group), 100 * drop, 100 * limits.low, 100 * limits.high))
-    table = pd.DataFrame(rows, columns=["label", "n", "drop_pp", "low_pp", "high_pp"])
-    return table.assign(variant=case.variant, target=case.target, runtime=case.runtime)
+@dataclass(frozen=True)
+class ClassDrop:
+    """The accuracy drop within one class of n samples, with its two-sided 90 % Tango limits."""
+
+    label: int
+    n: int
+    drop_pp: float
+    low_pp: float
+    high_pp: float
+
+
+def class_drops(samples: np.ndarray) -> tuple[ClassDrop, ...]:
+    """Of each class that has samples, in order."""
+    return tuple(class_drop(int(label), samples[samples["label"] == label]) for label in np.unique(samples["label"]))
+
+
+def class_drop(label: int, samples: np.ndarray) -> ClassDrop:
+    lost, won = discordant(samples)
+    n = len(samples)
+    limits = stats.tango(lost, won, n)
+    return ClassDrop(label, n, 100 * (lost - won) / n, 100 * limits.low, 100 * limits.high)
+
+
+def discordant(samples: np.ndarray) -> tuple[int, int]:
+    """(b, c): baseline right and variant wrong; the reverse."""
+    before, after = samples["baseline_correct"], samples["correct"]
+    return int((before & ~after).sum()), int((~before & after).sum())

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-import pandas as pd
 
 from harness import stats
 from harness.comparability import REFUSE, Difference, differences, refusal, sample_difference
@@ -50,9 +49,10 @@ class Both:
         return usable(self.reference.run, self.case), usable(self.candidate.run, self.case)
 
     @cached_property
-    def answers(self) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """The rows of samples.parquet of each, in the order of the test set."""
-        return answers(self.reference.samples, self.case), answers(self.candidate.samples, self.case)
+    def answers(self) -> tuple[np.ndarray, np.ndarray]:
+        """The samples of each, in the order of the test set; all thread counts share them."""
+        reference, candidate = (side.samples[side.run.accuracy_case(self.case)] for _, side in self.sides)
+        return reference, candidate
 
     @cached_property
     def rounds_apart(self) -> tuple[Difference, ...]:
@@ -150,12 +150,6 @@ def usable(run: Run, case: Case) -> list[Round]:
     return [r for r in run.rounds if r.case == case and r.counts]
 
 
-def answers(samples: pd.DataFrame, case: Case) -> pd.DataFrame:
-    """All thread counts share them."""
-    own = (samples.variant == case.variant) & (samples.target == case.target) & (samples.runtime == case.runtime)
-    return samples[own].sort_values("sample", ignore_index=True)
-
-
 def too_few(both: Both) -> Iterator[Difference]:
     counts = [len(rounds) for rounds in both.rounds]
     if min(counts) < stats.CLAIM_ROUNDS:
@@ -174,7 +168,7 @@ def ended_badly(both: Both) -> Iterator[Difference]:
 
 def accuracy_drop(both: Both, blank: Change) -> Change:
     """(b − c)/n in percentage points: b samples that the reference has right and the candidate wrong, c the reverse."""
-    right = [rows.correct.to_numpy() for rows in both.answers]
+    right = [rows["correct"] for rows in both.answers]
     lost, won, n = int((right[0] & ~right[1]).sum()), int((~right[0] & right[1]).sum()), len(right[0])
     limits = stats.tango(lost, won, n)
     kind = "regressed" if limits.low > 0 else "improved" if limits.high < 0 else "similar"
@@ -185,7 +179,7 @@ def accuracy_drop(both: Both, blank: Change) -> Change:
 
 def flip_rate(both: Both, blank: Change) -> Change:
     """Shown, not judged: a flip may be for the better."""
-    given = [rows.prediction.to_numpy() for rows in both.answers]
+    given = [rows["prediction"] for rows in both.answers]
     flips, n = int((given[0] != given[1]).sum()), len(given[0])
     return replace(blank, baseline=0.0, value=flips / n, method=f"top-1 differs from the reference's, {flips} of {n}")
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from harness.records import Comparison, Round
+from harness.records import Case, Comparison, Round
+from harness.samples import FLIP_KINDS, fields_of
 
 LATENCY_SCHEMA = pa.schema(
     [
@@ -24,11 +24,10 @@ LATENCY_SCHEMA = pa.schema(
     ]
 )
 
-TEXT = ("variant", "target", "runtime")
 PREDICTIONS = ("label", "baseline_prediction", "prediction")
 ERRORS = ("baseline_error", "error")  # of numbers alone
 SAMPLES = {
-    **dict.fromkeys(TEXT, pa.string()),
+    **dict.fromkeys(("variant", "target", "runtime"), pa.string()),
     **dict.fromkeys(("sample", *PREDICTIONS), pa.int32()),
     **dict.fromkeys(("baseline_correct", "correct", "flip"), pa.bool_()),
     "flip_kind": pa.string(),
@@ -46,31 +45,34 @@ def write_tables(comparison: Comparison, folder: Path) -> None:
     write_samples(comparison.samples, folder / "samples.parquet")
 
 
-def write_samples(samples: pd.DataFrame, path: Path) -> None:
-    """A stretch of rows at a time. Columns that the task does not have are there, and empty."""
-    schema, part = samples_schema(samples), path.with_name(f".{path.name}.part")
+def write_samples(samples: Mapping[Case, np.ndarray], path: Path) -> None:
+    """A stretch of a case at a time. Columns that the task does not have are there, and empty."""
+    schema, part = samples_schema(list(samples.values())), path.with_name(f".{path.name}.part")
     with pq.ParquetWriter(part, schema, compression="zstd") as writer:
-        for first in range(0, len(samples), ROWS):
-            rows = samples.iloc[first : first + ROWS]
-            arrays = [column_of(rows, field) for field in schema]
-            writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+        for case, table in samples.items():
+            for first in range(0, len(table), ROWS):
+                arrays = [column_of(field, case, table[first : first + ROWS], first) for field in schema]
+                writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
     part.replace(path)
 
 
-def samples_schema(samples: pd.DataFrame) -> pa.Schema:
+def samples_schema(tables: Sequence[np.ndarray]) -> pa.Schema:
     """Predictions are classes or numbers, as they come."""
-    fields = [pa.field(name, type_of(samples, name, kind)) for name, kind in SAMPLES.items()]
-    return pa.schema([*fields, *(pa.field(n, pa.float32()) for n in ERRORS if n in samples)])
+    known = tables[0].dtype.fields or {} if tables else {}
+    own = {name: pa.from_numpy_dtype(known[name][0]) for name in PREDICTIONS if name in known}
+    return pa.schema([*(SAMPLES | own).items(), *((name, pa.float32()) for name in ERRORS if name in known)])
 
 
-def type_of(samples: pd.DataFrame, name: str, kind: pa.DataType) -> pa.DataType:
-    return pa.from_numpy_dtype(samples[name].dtype) if name in PREDICTIONS and name in samples else kind
-
-
-def column_of(rows: pd.DataFrame, field: pa.Field) -> pa.Array:
-    if field.name not in rows:
+def column_of(field: pa.Field, case: Case, rows: np.ndarray, first: int) -> pa.Array:
+    """first: the number of the first of these samples."""
+    if field.name in ("variant", "target", "runtime"):
+        return pa.repeat(getattr(case, field.name), len(rows))
+    if field.name == "sample":
+        return pa.array(np.arange(first, first + len(rows)), field.type)
+    if field.name not in fields_of(rows):
         return pa.nulls(len(rows), field.type)
-    return pa.array(rows[field.name], from_pandas=False).cast(field.type)
+    values = np.ascontiguousarray(rows[field.name])
+    return pa.array(np.array(FLIP_KINDS)[values] if field.name == "flip_kind" else values, field.type)
 
 
 def latency_table(rounds: Sequence[Round]) -> pa.Table:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from harness.compare import compare
-from harness.gate import judge
+from harness.gate import judge, metrics_of
 from harness.policy.file import parse_policy
 from harness.records import Case, Comparison, Environment, Finding, Round, Run, Target, TargetRecord, Variant, Verdict
 from tests import made_runs
@@ -91,10 +92,11 @@ def verdict_of(
     sessions: Sequence[Run] = (),
     again: Run | None = None,
 ) -> Verdict:
-    comparison = run if isinstance(run, Comparison) else compare(run)
     rules = parse_policy(policy, "policy.toml")
-    past, beside = (compare(each) if each else None for each in (reference, again))
-    return judge(comparison, rules, past, [compare(session) for session in sessions], beside)
+    compared = partial(compare, metrics=metrics_of(rules))
+    comparison = run if isinstance(run, Comparison) else compared(run)
+    past, beside = (compared(each) if each else None for each in (reference, again))
+    return judge(comparison, rules, past, [*map(compared, sessions)], beside)
 
 
 def found(

@@ -7,7 +7,6 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from scipy import stats
 from sklearn.datasets import load_digits
 
@@ -94,12 +93,11 @@ def synthetic(
         finished=finished,
         provenance={"created": "2026-01-01T12:00:00+00:00", "harness": "0.1.0"},
     )
-    frame = pd.concat([_samples(c, labels, run.baseline[0], o[0]) for c, o in outputs.items()], ignore_index=True)
-    drops = pd.concat([_drops(c, g) for c, g in _by_case(frame, outputs)], ignore_index=True)
-    changes = [x for c, g in _by_case(frame, outputs) for x in _accuracy_changes(c, g)]
+    samples = {c: _samples(labels, run.baseline[0], o[0]) for c, o in outputs.items()}
+    changes = [x for c, table in samples.items() for x in _accuracy_changes(c, table)]
     changes += [x for c in measured for x in _latency_changes(rng, c, measured_rounds)]
     scores = {c: o[0] for c, o in outputs.items()}
-    return Comparison(run, standings, tuple(changes), frame, drops, outputs, run.baseline[0], scores)
+    return Comparison(run, standings, tuple(changes), samples, outputs, run.baseline[0], scores)
 
 
 def tango(b: int, c: int, n: int, level: float = 0.90) -> tuple[float, float]:
@@ -184,33 +182,27 @@ def _round(rng: np.random.Generator, case: Case, index: int, slow: int) -> Round
     return Round(case, index, timings={"timed": np.stack([np.ones(200), ns], axis=1).astype(np.int64), **single})
 
 
-def _samples(case: Case, labels: np.ndarray, base: np.ndarray, scores: np.ndarray) -> pd.DataFrame:
+def _samples(labels: np.ndarray, base: np.ndarray, scores: np.ndarray) -> np.ndarray:
     first, second = base.argmax(1), scores.argmax(1)
     right, wrong = first == labels, second != labels
-    kind = np.select([first == second, right, ~wrong], ["", "right_to_wrong", "wrong_to_right"], "wrong_to_wrong")
     top, other = np.sort(base, axis=1)[:, ::-1], np.sort(scores, axis=1)[:, ::-1]
-    return pd.DataFrame(
-        {
-            "variant": case.variant,
-            "target": case.target,
-            "runtime": case.runtime,
-            "sample": np.arange(len(labels)),
-            "label": labels,
-            "baseline_prediction": first,
-            "prediction": second,
-            "baseline_correct": right,
-            "correct": ~wrong,
-            "flip": first != second,
-            "flip_kind": kind,
-            "max_abs_diff": np.abs(base - scores).max(1),
-            "l2": np.linalg.norm(base - scores, axis=1),
-            "cosine": (base * scores).sum(1) / (np.linalg.norm(base, axis=1) * np.linalg.norm(scores, axis=1)),
-            "js_divergence": _js(base, scores),
-            "baseline_margin": top[:, 0] - top[:, 1],
-            "margin": other[:, 0] - other[:, 1],
-            "tie": other[:, 0] == other[:, 1],
-        }
-    )
+    columns = {
+        "label": labels,
+        "baseline_prediction": first,
+        "prediction": second,
+        "baseline_correct": right,
+        "correct": ~wrong,
+        "flip": first != second,
+        "flip_kind": np.select([first == second, right, ~wrong], [0, 1, 2], 3).astype(np.uint8),
+        "max_abs_diff": np.abs(base - scores).max(1),
+        "l2": np.linalg.norm(base - scores, axis=1),
+        "cosine": (base * scores).sum(1) / (np.linalg.norm(base, axis=1) * np.linalg.norm(scores, axis=1)),
+        "js_divergence": _js(base, scores),
+        "baseline_margin": top[:, 0] - top[:, 1],
+        "margin": other[:, 0] - other[:, 1],
+        "tie": other[:, 0] == other[:, 1],
+    }
+    return np.rec.fromarrays(list(columns.values()), names=list(columns))
 
 
 def _js(p: np.ndarray, q: np.ndarray) -> np.ndarray:
@@ -222,35 +214,23 @@ def _js(p: np.ndarray, q: np.ndarray) -> np.ndarray:
     return np.maximum(0, entropy(m) - (entropy(p) + entropy(q)) / 2)
 
 
-def _by_case(frame: pd.DataFrame, outputs: dict[Case, tuple[np.ndarray, ...]]) -> list[tuple[Case, pd.DataFrame]]:
-    return [
-        (c, frame[(frame.variant == c.variant) & (frame.target == c.target) & (frame.runtime == c.runtime)])
-        for c in outputs
-    ]
+def _drop(table: np.ndarray) -> tuple[float, float, float]:
+    before, after = table["baseline_correct"], table["correct"]
+    b, c = int((before & ~after).sum()), int((~before & after).sum())
+    low, high = tango(b, c, len(table))
+    return 100 * (b - c) / len(table), 100 * low, 100 * high
 
 
-def _drop(group: pd.DataFrame) -> tuple[float, float, float]:
-    b, c = int((group.baseline_correct & ~group.correct).sum()), int((~group.baseline_correct & group.correct).sum())
-    low, high = tango(b, c, len(group))
-    return 100 * (b - c) / len(group), 100 * low, 100 * high
-
-
-def _drops(case: Case, group: pd.DataFrame) -> pd.DataFrame:
-    key = {"variant": case.variant, "target": case.target, "runtime": case.runtime}
-    found = [(label, len(g), *_drop(g)) for label, g in group.groupby("label")]
-    return pd.DataFrame(found, columns=["label", "n", "drop_pp", "low_pp", "high_pp"]).assign(**key)
-
-
-def _accuracy_changes(case: Case, group: pd.DataFrame) -> list[Change]:
-    base, flips = float(group.baseline_correct.mean()), float(group.flip.sum())
+def _accuracy_changes(case: Case, table: np.ndarray) -> list[Change]:
+    base, flips = float(table["baseline_correct"].mean()), float(table["flip"].sum())
     paired = "two-sided 90 % Tango limits over paired samples"
     return [
-        Change(case, "accuracy", "fraction", "higher", "keras", base, float(group.correct.mean())),
-        Change(case, "accuracy_drop", "pp", "lower", "keras", None, *_drop(group), paired),
+        Change(case, "accuracy", "fraction", "higher", "keras", base, float(table["correct"].mean())),
+        Change(case, "accuracy_drop", "pp", "lower", "keras", None, *_drop(table), paired),
         Change(case, "flips", "count", "lower", "keras", None, flips),
-        Change(case, "flip_rate", "fraction", "lower", "keras", None, flips / len(group)),
-        Change(case, "max_abs_diff", "", "lower", "keras", None, float(group.max_abs_diff.max())),
-        Change(case, "js_p99", "bits", "lower", "keras", None, float(group.js_divergence.quantile(0.99))),
+        Change(case, "flip_rate", "fraction", "lower", "keras", None, flips / len(table)),
+        Change(case, "max_abs_diff", "", "lower", "keras", None, float(table["max_abs_diff"].max())),
+        Change(case, "js_p99", "bits", "lower", "keras", None, float(np.quantile(table["js_divergence"], 0.99))),
         Change(case, "ece", "fraction", "lower", "keras", 0.011, 0.012),
     ]
 

@@ -605,7 +605,7 @@ def test_a_suspect_row_is_judged_and_says_why_it_is_suspect():
 
 def test_an_empty_test_set_is_missing():
     compared = compare(dropped(0, 0, 20))
-    empty = replace(compared, samples=compared.samples.iloc[:0])
+    empty = replace(compared, samples={case: table[:0] for case, table in compared.samples.items()})
     assert found(empty, HALF_POINT).outcome == "missing"
 
 

@@ -36,7 +36,7 @@ def observation(
     name: str = "int8",
 ) -> Observation:
     baseline = scores()
-    samples = None if given is None else sample_table(case(name), LABELS, baseline, given)
+    samples = None if given is None else sample_table(LABELS, baseline, given)
     return Observation(
         case(name), Variant(name, name, size_bytes=100), LABELS, baseline, given, samples, rounds, control
     )

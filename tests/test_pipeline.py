@@ -31,7 +31,8 @@ def test_a_replayed_run_says_what_the_recorded_one_said(tmp_path: Path) -> None:
     found, recorded = pipeline.resume(path.name, Store(tmp_path), Quiet()), compare(load(RECORDED))
     assert found.standings == recorded.standings
     assert found.changes == recorded.changes
-    assert found.samples.equals(recorded.samples)
+    assert found.samples.keys() == recorded.samples.keys()
+    assert all((table == recorded.samples[case]).all() for case, table in found.samples.items())
 
 
 def test_it_leaves_every_file_of_the_contract(tmp_path: Path) -> None:

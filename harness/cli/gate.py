@@ -12,7 +12,7 @@ from harness.cli.results import Reference, Results
 
 if TYPE_CHECKING:
     from harness.policy import Policy
-    from harness.records import Comparison, Scoring, Verdict
+    from harness.records import Comparison, Run, Scoring, Verdict
     from harness.store import Store
 
 POLICY = "a policy.toml; default: every variant but float32 loses under 1 pp of accuracy, at 95 %"
@@ -34,12 +34,15 @@ def gate(
 ) -> None:
     """Judge a run by a policy: exit 0 where every rule holds, 1 where not, 2 for a policy that cannot be used."""
     from harness.cli.output import print_json
+    from harness.compare import compare
+    from harness.gate import metrics_of
     from harness.report.verdict import document
     from harness.store import Store
 
     store = Store(results)
-    comparison = load(store.find(run))
-    rules = policy_of(policy, comparison.run.scoring)
+    found = load(store.find(run))
+    rules = policy_of(policy, found.scoring)
+    comparison = compare(found, metrics_of(rules))
     verdict = decide(comparison, rules, reference or (), store, remeasure_reference)
     if json:
         print_json(document(verdict))
@@ -74,7 +77,8 @@ def decide(
 ) -> Verdict:
     """The verdict. The reference is read only where a rule stands against it, and measured only if that is asked."""
     from harness.cli.output import say
-    from harness.gate import judge
+    from harness.compare import compare
+    from harness.gate import judge, metrics_of
     from harness.references import accepted
 
     if all(rule.against != "reference" for rule in policy.rules):
@@ -85,10 +89,11 @@ def decide(
     paths = [store.find(name) for name in references] or accepted(store, comparison.run.experiment)
     if paths and paths[0].resolve() == comparison.run.path.resolve():
         say("the reference is the run itself: against it, nothing can have changed")
-    reference = load(paths[0]) if paths else None
+    metrics = metrics_of(policy)
+    reference = compare(load(paths[0]), metrics) if paths else None
     if remeasure:
         return judge(comparison, policy, reference, again=remeasured(comparison, policy, paths, store))
-    return judge(comparison, policy, reference, [timed_alone(path) for path in paths[1:]])
+    return judge(comparison, policy, reference, [compare(timed_alone(path), metrics) for path in paths[1:]])
 
 
 def remeasured(comparison: Comparison, policy: Policy, paths: Sequence[Path], store: Store) -> Comparison | None:
@@ -114,27 +119,25 @@ def remeasured(comparison: Comparison, policy: Policy, paths: Sequence[Path], st
         return pipeline.remeasure(comparison.run.path, paths[0], cases, store, progress)
 
 
-def load(path: Path) -> Comparison:
+def load(path: Path) -> Run:
     """Raises DataError where there is nothing to judge by."""
     from harness import store
-    from harness.compare import compare
     from harness.errors import DataError
 
     run = store.load(path)
     if not run.test_count:
         raise DataError(f"the test set of {run.run_id} is empty", "nothing can be said of a model without a sample")
-    return compare(run)
+    return run
 
 
-def timed_alone(path: Path) -> Comparison:
+def timed_alone(path: Path) -> Run:
     """A further session of a reference counts by its rounds; its answers, which take long to compare, are left out."""
     from dataclasses import replace
 
     from harness import store
-    from harness.compare import compare
 
     run = store.load(path)
-    return compare(replace(run, shards=(), plan=replace(run.plan, accuracy=False)))
+    return replace(run, shards=(), plan=replace(run.plan, accuracy=False))
 
 
 def present(verdict: Verdict) -> None:

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from harness.gate import drops, plain, rates, resampled, rounds
 from harness.gate.evidence import Answer, Evidence
 from harness.gate.remeasured import to_remeasure
-from harness.gate.series import TIMED
+from harness.gate.series import SPEEDUP, TIMED
 from harness.gate.ship import any_may_ship, shipping, worst
 from harness.metrics import METRICS
 from harness.policy import Policy, Rule
@@ -29,9 +29,10 @@ from harness.records import Case, Comparison, Finding, Standing, Verdict
 from harness.stats import smallest_n_to_pass
 from harness.task import TASKS
 
-__all__ = ["judge", "to_remeasure", "too_few"]
+__all__ = ["judge", "metrics_of", "to_remeasure", "too_few"]
 
 OF_LABELS = ("error_rate_growth", "class_accuracy_drop")  # gated alone; METRICS says it of the others
+BESIDES = {"sqnr": "max_abs_diff", SPEEDUP: "latency_p50"}  # what judges look at beside the metric itself
 Judge = Callable[[Rule, Case, Evidence], Answer]
 JUDGES: dict[str, Judge] = {
     "accuracy": rates.accuracy,
@@ -68,6 +69,12 @@ def judge(
     beside = again.run.run_id if again else ""
     about = (comparison.run.run_id, policy.source, policy.mode, outcome)
     return Verdict(*about, findings, ships, next(iter(against), ""), against[1:], beside)
+
+
+def metrics_of(policy: Policy) -> frozenset[str]:
+    """The names of the metrics that a judge by this policy looks at: of a run's comparison it needs no others."""
+    named = {rule.metric for rule in policy.rules}
+    return frozenset(METRICS.keys() & (named | {BESIDES[metric] for metric in named & BESIDES.keys()}))
 
 
 def findings_of(rule: Rule, evidence: Evidence) -> Iterator[Finding]:

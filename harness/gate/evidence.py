@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,9 +13,6 @@ from harness.compare import CONTROL
 from harness.policy import Rule
 from harness.records import Case, Change, Comparison, Round, Standing
 from harness.remeasure import beside
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 NO_REFERENCE = "there is no reference: give --reference RUN, or make one with `harness accept RUN`"
 NOT_FINITE = "{} samples have scores that are not finite"
@@ -68,13 +64,6 @@ class Pair:
         """The samples of one class."""
         own = self.labels == label
         return Pair(self.labels[own], self.before[own], self.after[own])
-
-
-Key = tuple[str, str, str]  # variant, target, runtime: thread counts share their answers
-
-
-def key(case: Case) -> Key:
-    return case.variant, case.target, case.runtime
 
 
 def control(case: Case) -> Case:
@@ -147,14 +136,9 @@ class Evidence:
 
     # --- answers to the test set ---
 
-    @cached_property
-    def samples(self) -> dict[Key, pd.DataFrame]:
-        """variant, target, runtime → the rows of samples.parquet, in the order of the test set."""
-        table = self.comparison.samples
-        if table.empty:
-            return {}
-        groups = table.groupby(["variant", "target", "runtime"], sort=False, observed=True)
-        return {(str(v), str(t), str(r)): group.sort_values("sample") for (v, t, r), group in groups}
+    def samples(self, case: Case) -> np.ndarray | None:
+        """A row a sample, in the order of the test set; thread counts share them."""
+        return self.comparison.samples.get(self.comparison.run.accuracy_case(case))
 
     @cached_property
     def past(self) -> Evidence | None:
@@ -183,17 +167,19 @@ class Evidence:
         elif rule.against == "reference":
             before = self.past_answers(case)
         else:
-            before = self.known(self.samples[key(case)].baseline_prediction.to_numpy(), "keras")
+            samples = self.samples(case)
+            assert samples is not None
+            before = self.known(samples["baseline_prediction"], "keras")
         return before if isinstance(before, Answer) else Pair(labels, before, own)
 
     def answers(self, case: Case) -> np.ndarray | Answer:
         """Top-1 of every sample of a row."""
-        table = self.samples.get(key(case))
-        if table is None:
+        samples = self.samples(case)
+        if samples is None:
             return missing(f"{case.variant} has no answers there")
-        if not len(table):
+        if not len(samples):
             return missing("the test set is empty")
-        return self.known(table.prediction.to_numpy(), case.variant)
+        return self.known(samples["prediction"], case.variant)
 
     @staticmethod
     def known(given: np.ndarray, whose: str) -> np.ndarray | Answer:

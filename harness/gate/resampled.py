@@ -12,7 +12,7 @@ import numpy as np
 
 from harness.comparability import sample_difference
 from harness.gate.drops import decided, dropped
-from harness.gate.evidence import NOT_FINITE, Answer, Evidence, Pair, control, key, missing
+from harness.gate.evidence import NOT_FINITE, Answer, Evidence, Pair, control, missing
 from harness.gate.rates import at_least
 from harness.metrics.bootstrap import Statistic, bca_p, growth, is_zero
 from harness.metrics.fitting import score_named
@@ -147,10 +147,10 @@ def counted_before(rule: Rule, case: Case, evidence: Evidence, share: Share) -> 
 
 
 def counted(comparison: Comparison, case: Case, share: Share) -> np.ndarray | Answer:
-    own = next((c for c in comparison.scores if key(c) == key(case)), None)
-    if own is None:
+    scores = comparison.scores.get(comparison.run.accuracy_case(case))
+    if scores is None:
         return missing(f"{case.variant} has no answers there")
-    return share_of(comparison, comparison.scores[own], share, case.variant)
+    return share_of(comparison, scores, share, case.variant)
 
 
 def share_of(comparison: Comparison, scores: np.ndarray, share: Share, whose: str) -> np.ndarray | Answer:

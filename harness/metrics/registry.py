@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import pandas as pd
 
 from harness.records import Case, Round, Variant
 from harness.task import TASKS
@@ -30,7 +29,7 @@ class Estimate:
 @dataclass(frozen=True)
 class Observation:
     """All that is known of one case. scores, baseline: the scored output, (samples, classes) where it scores classes;
-    samples: the case's rows of samples.parquet.
+    samples: a row a sample (see Comparison).
 
     scores and samples are None where no outputs could be had. labels: None where there are none. control: the same case
     with the variant float32, or None. logits: the scores of classes are no probabilities.
@@ -41,7 +40,7 @@ class Observation:
     labels: np.ndarray | None
     baseline: np.ndarray
     scores: np.ndarray | None
-    samples: pd.DataFrame | None
+    samples: np.ndarray | None
     rounds: tuple[Round, ...]
     control: Observation | None
     logits: bool = False
@@ -101,15 +100,20 @@ def metric(
     return register
 
 
-def per_sample(function: Callable[[Observation, pd.DataFrame], Estimate]) -> Function:
+def wanted(name: str, metrics: Collection[str] | None) -> bool:
+    """metrics: the names of those that were asked for; None for all."""
+    return metrics is None or name in metrics
+
+
+def per_sample(function: Callable[[Observation, np.ndarray], Estimate]) -> Function:
     """A metric of the outputs: empty, with the reason, where there are none."""
     return lambda o: NO_OUTPUTS if o.samples is None else function(o, o.samples)
 
 
-def of_scores(function: Callable[[Observation, pd.DataFrame], Estimate]) -> Function:
+def of_scores(function: Callable[[Observation, np.ndarray], Estimate]) -> Function:
     """A metric of the scores themselves: empty, with the reason, where one is NaN or infinite."""
     return per_sample(
-        lambda o, samples: function(o, samples) if np.isfinite(samples.max_abs_diff).all() else NOT_FINITE
+        lambda o, samples: function(o, samples) if np.isfinite(samples["max_abs_diff"]).all() else NOT_FINITE
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeVar
@@ -11,7 +11,7 @@ import numpy as np
 
 from harness.metrics.bootstrap import NoLimitsError, Statistic, bca, difference
 from harness.metrics.fitting import scores_of
-from harness.metrics.registry import NO_OUTPUTS, NOT_FINITE
+from harness.metrics.registry import NO_OUTPUTS, NOT_FINITE, wanted
 from harness.metrics.scores import Answers, Score, ScoreError
 from harness.records import Case, Change, Comparison, Run
 from harness.samples import variation
@@ -24,9 +24,13 @@ CONFIDENCE = 0.90  # two-sided, so that each end is a one-sided 95 % limit
 
 @dataclass(frozen=True)
 class Scorer:
-    """What is known of a run's answers, before any case: labels and the baseline's scored output."""
+    """What is known of a run's answers, before any case: labels and the baseline's scored output.
+
+    metrics: the names of those that are wanted; None for all.
+    """
 
     run: Run
+    metrics: Collection[str] | None = None
 
     @cached_property
     def index(self) -> int:
@@ -66,7 +70,8 @@ class Scorer:
 
     @cached_property
     def scores(self) -> tuple[Score, ...]:
-        return scores_of(self.run.scoring, self.run.task)
+        of_run = scores_of(self.run.scoring, self.run.task)
+        return tuple(score for score in of_run if wanted(score.name, self.metrics))
 
     def statistic(self, score: Score, output: np.ndarray) -> Statistic | str:
         """The metric of one case's scored output, or why there is none."""
@@ -109,11 +114,9 @@ class Scorer:
 
 def statistic_of(score: Score, comparison: Comparison, case: Case) -> Statistic | str:
     """The metric of a row's outputs, which all its thread counts share, or why there is none."""
-    scorer, key = Scorer(comparison.run), (case.variant, case.target, case.runtime)
-    own = next((c for c in comparison.outputs if (c.variant, c.target, c.runtime) == key), None)
-    if own is None:
-        return f"{case.variant} has no answers there"
-    return scorer.statistic(score, comparison.outputs[own][scorer.index])
+    scorer = Scorer(comparison.run)
+    outputs = comparison.outputs.get(comparison.run.accuracy_case(case))
+    return f"{case.variant} has no answers there" if outputs is None else scorer.statistic(score, outputs[scorer.index])
 
 
 def bounded(change: Change, statistic: Statistic, what: str) -> Change:

@@ -25,33 +25,24 @@ class Exhibit:
 
 def exhibits(comparison: Comparison) -> tuple[Exhibit, ...]:
     """At most MOST samples: those with flips by max |Δ|, then the others by max |Δ|."""
-    frame = comparison.samples
-    if not classifies(comparison.run) or not len(frame):
+    tables = _sound(comparison)
+    if not classifies(comparison.run) or not tables:
         return ()
-    sound = frame[["sample", "max_abs_diff", "flip"]][_sound(comparison)]
-    worst = (sound if len(sound) else frame).groupby("sample").agg(delta=("max_abs_diff", "max"), flips=("flip", "sum"))
-    worst = worst.assign(flipped=worst.flips > 0).sort_values(["flipped", "delta"], ascending=False, kind="stable")
-    chosen = worst.head(MOST)
-    return tuple(
-        Exhibit(sample_answers(comparison, index), delta, flips)
-        for index, delta, flips in zip(
-            chosen.index.tolist(), chosen["delta"].tolist(), chosen["flips"].tolist(), strict=True
-        )
-    )
+    delta = np.fmax.reduce([table["max_abs_diff"] for table in tables])
+    flips = np.sum([table["flip"] for table in tables], axis=0)
+    worst = np.lexsort((-delta, flips == 0))[:MOST]  # stable, and NaN comes last
+    return tuple(Exhibit(sample_answers(comparison, n), float(delta[n]), int(flips[n])) for n in worst.tolist())
 
 
-def _sound(comparison: Comparison) -> np.ndarray:
-    """Which rows of the samples are not suspect."""
-    frame, sound = comparison.samples, np.ones(len(comparison.samples), bool)
-    for case in (s.case for s in comparison.standings if s.status == "suspect"):
-        own = (frame.variant == case.variant) & (frame.target == case.target) & (frame.runtime == case.runtime)
-        sound &= ~own.to_numpy()
-    return sound
+def _sound(comparison: Comparison) -> list[np.ndarray]:
+    """The samples of the rows that are not suspect, or of all where every row is."""
+    suspect = {comparison.run.accuracy_case(s.case) for s in comparison.standings if s.status == "suspect"}
+    return [t for case, t in comparison.samples.items() if case not in suspect] or list(comparison.samples.values())
 
 
 def absent(material: Material) -> str:
     """Why there are no pictures to show, or nothing."""
-    if not len(material.comparison.samples):
+    if not material.comparison.samples:
         return "No row has outputs yet, so no sample can be compared."
     if picture_of(material.pictures, 0) is None:
         return (

@@ -92,10 +92,8 @@ def _row(
 
 def outputs_case(comparison: Comparison, case: Case) -> Case | None:
     """The case whose outputs this one shares: itself, or the same at the lowest thread count."""
-    same = [
-        c for c in comparison.outputs if (c.variant, c.target, c.runtime) == (case.variant, case.target, case.runtime)
-    ]
-    return case if case in same else min(same, key=lambda c: c.threads, default=None)
+    first = comparison.run.accuracy_case(case)
+    return first if first in comparison.outputs else None
 
 
 def _size(row: Row) -> float | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from harness.records import Comparison
 from harness.report import primary
 from harness.report.limits import limits
@@ -26,6 +28,7 @@ from harness.report.units import (
     time_scale,
     whole,
 )
+from harness.samples import FLIP_KINDS, fields_of
 
 
 @dataclass(frozen=True)
@@ -142,15 +145,11 @@ def _flip_counts(comparison: Comparison, row: Row) -> str:
     text = (
         f"{row.case.variant} {whole(row.value('flips'))} of {whole(row.samples)} ({percent(row.value('flip_rate'))} %"
     )
-    frame = comparison.samples
-    if "flip_kind" in frame.columns:
-        mine = (
-            (frame.variant == row.case.variant)
-            & (frame.target == row.case.target)
-            & (frame.runtime == row.case.runtime)
-        )
-        kinds = frame.loc[mine, "flip_kind"].value_counts()
-        text += "".join(f", {kinds[k]} {k.replace('_to_', ' → ')}" for k in kinds.index if k and kinds[k])
+    samples = comparison.samples[comparison.run.accuracy_case(row.case)]
+    if "flip_kind" in fields_of(samples):
+        counts = np.bincount(samples["flip_kind"], minlength=len(FLIP_KINDS)).tolist()
+        kinds = sorted(zip(counts[1:], FLIP_KINDS[1:], strict=True), key=lambda kind: -kind[0])
+        text += "".join(f", {count} {kind.replace('_to_', ' → ')}" for count, kind in kinds if count)
     return text + ")"
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -21,6 +22,8 @@ from harness.report.plots.style import (
     legend,
     log_ticks,
 )
+from harness.samples import ClassDrop, fields_of
+from harness.samples import class_drops as drops_of
 
 MOST_POINTS = 10_000
 MOST_CLASSES = 20  # more would be a thicket; then those that may have lost most
@@ -29,13 +32,13 @@ LINES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), "-.", (0, (8, 2)), (0, (3, 1, 1, 1
 
 def margins(comparison: Comparison, width: float) -> Figure:
     """One panel a variant: x Keras' margin, y max |Δ|, both log; a flip needs margin ≤ 2·max |Δ|."""
-    frames = _frames(comparison, "baseline_margin", "max_abs_diff", "flip")
-    figure, axes = grid(len(frames), width, 2.3 if width > 5 else 1.85, most=3, sharex=True, sharey=True)
-    x = _positive([f["baseline_margin"] for f in frames.values()])
-    y = _positive([f["max_abs_diff"] for f in frames.values()])
-    for axis, (case, frame) in zip(axes, frames.items(), strict=True):
-        _scatter(axis, frame, x, y, labels=5 if width > 5 else 3)
-        flips = int(frame["flip"].sum())
+    tables = _samples(comparison, "baseline_margin", "max_abs_diff", "flip")
+    figure, axes = grid(len(tables), width, 2.3 if width > 5 else 1.85, most=3, sharex=True, sharey=True)
+    x = _positive([t["baseline_margin"] for t in tables.values()])
+    y = _positive([t["max_abs_diff"] for t in tables.values()])
+    for axis, (case, table) in zip(axes, tables.items(), strict=True):
+        _scatter(axis, table, x, y, labels=5 if width > 5 else 3)
+        flips = int(table["flip"].sum())
         axis.set_title(f"{case.variant}: {flips:,} flip{'' if flips == 1 else 's'}")
     figure.supxlabel("Keras' margin, top score − second (log)", fontsize=9)
     figure.supylabel("max |Δ score| (log)", fontsize=9)
@@ -43,20 +46,16 @@ def margins(comparison: Comparison, width: float) -> Figure:
     return figure
 
 
-def _frames(comparison: Comparison, *columns: str) -> dict[Case, pd.DataFrame]:
-    frame = comparison.samples
-    if not len(frame) or any(c not in frame.columns for c in columns):
+def _samples(comparison: Comparison, *fields: str) -> dict[Case, np.ndarray]:
+    found = {c: comparison.samples[c] for c in first_cases(comparison) if c in comparison.samples}
+    if not found or any(field not in fields_of(table) for table in found.values() for field in fields):
         raise NothingToDrawError("It needs the outputs of every sample; this run has none.")
-    rows = {
-        case: (frame.variant == case.variant) & (frame.target == case.target) & (frame.runtime == case.runtime)
-        for case in first_cases(comparison)
-    }
-    return {case: frame.loc[chosen, list(columns)] for case, chosen in rows.items()}
+    return found
 
 
-def _positive(columns: list[pd.Series]) -> tuple[float, float]:
+def _positive(columns: list[np.ndarray]) -> tuple[float, float]:
     """The range to draw on a log axis: zeros are drawn at its lower end."""
-    values = np.concatenate([c.to_numpy(dtype=float) for c in columns])
+    values = np.concatenate(columns).astype(np.float64)
     values = values[np.isfinite(values) & (values > 0)]
     if not len(values):
         raise NothingToDrawError("Every value is exactly 0: nothing differs from Keras.")
@@ -64,10 +63,10 @@ def _positive(columns: list[pd.Series]) -> tuple[float, float]:
     return low / 1.5, high * 1.5
 
 
-def _scatter(axis: Axes, frame: pd.DataFrame, x: tuple[float, float], y: tuple[float, float], labels: int) -> None:
-    flip = frame["flip"].to_numpy(dtype=bool)
-    margin = np.maximum(frame["baseline_margin"].to_numpy(dtype=float), x[0])
-    delta = np.maximum(frame["max_abs_diff"].to_numpy(dtype=float), y[0])
+def _scatter(axis: Axes, table: np.ndarray, x: tuple[float, float], y: tuple[float, float], labels: int) -> None:
+    flip = table["flip"]
+    margin = np.maximum(table["baseline_margin"], x[0], dtype=np.float64)
+    delta = np.maximum(table["max_abs_diff"], y[0], dtype=np.float64)
     same, other = _thinned(np.flatnonzero(~flip)), _thinned(np.flatnonzero(flip))
     axis.plot(margin[same], delta[same], ".", color=OKABE_ITO[1], alpha=0.25, markersize=3, markeredgewidth=0)
     axis.plot(
@@ -107,13 +106,13 @@ def distances(comparison: Comparison, width: float) -> Figure:
     panels = {"max_abs_diff": "max |Δ score| (log)", "js_divergence": "Jensen–Shannon divergence, bits (log)"}
     if not classifies(comparison.run):
         panels = {"max_abs_diff": "max |Δ output| (log)"}
-    frames = _frames(comparison, *panels)
+    tables = _samples(comparison, *panels)
     figure, axes = grid(len(panels), width, 2.9 if width > 5 else 2.4, most=2 if width > 5 else 1, sharey=True)
     shade, handles = colours(comparison), []
     for axis, (column, label) in zip(axes, panels.items(), strict=True):
-        limits = _positive([f[column] for f in frames.values()])
+        limits = _positive([t[column] for t in tables.values()])
         handles = [
-            _ecdf(axis, f[column], limits, shade[c.variant], i, c.variant) for i, (c, f) in enumerate(frames.items())
+            _ecdf(axis, t[column], limits, shade[c.variant], i, c.variant) for i, (c, t) in enumerate(tables.items())
         ]
         axis.set(xscale="log", xlim=limits, ylim=(0, 102), xlabel=label, ylabel="samples, %")
         log_ticks(axis.xaxis, np.array(limits))
@@ -121,8 +120,8 @@ def distances(comparison: Comparison, width: float) -> Figure:
     return figure
 
 
-def _ecdf(axis: Axes, values: pd.Series, limits: tuple[float, float], colour: str, i: int, name: str) -> Line2D:
-    ordered = np.sort(np.maximum(values.to_numpy(dtype=float), limits[0]))
+def _ecdf(axis: Axes, values: np.ndarray, limits: tuple[float, float], colour: str, i: int, name: str) -> Line2D:
+    ordered = np.sort(np.maximum(values, limits[0], dtype=np.float64))
     share = 100 * np.arange(1, len(ordered) + 1) / len(ordered)
     x, y = np.append(_thinned(ordered), limits[1]), np.append(_thinned(share), 100.0)
     return axis.step(x, y, where="post", color=colour, linestyle=LINES[i % len(LINES)], linewidth=1.5, label=name)[0]
@@ -130,12 +129,12 @@ def _ecdf(axis: Axes, values: pd.Series, limits: tuple[float, float], colour: st
 
 def differences(comparison: Comparison, width: float) -> Figure:
     """One panel a variant: x Keras' number, y the variant's less Keras'; of models that give one number a sample."""
-    if "prediction" not in comparison.samples:
+    tables = _samples(comparison)
+    if not all("prediction" in fields_of(table) for table in tables.values()):
         raise NothingToDrawError("It needs one number a sample.")
-    frames = _frames(comparison, "baseline_prediction", "prediction")
-    figure, axes = grid(len(frames), width, 2.3 if width > 5 else 1.85, most=3, sharex=True)
-    for axis, (case, frame) in zip(axes, frames.items(), strict=True):
-        keras, own = (frame[name].to_numpy(dtype=float) for name in ("baseline_prediction", "prediction"))
+    figure, axes = grid(len(tables), width, 2.3 if width > 5 else 1.85, most=3, sharex=True)
+    for axis, (case, table) in zip(axes, tables.items(), strict=True):
+        keras, own = (table[name].astype(np.float64) for name in ("baseline_prediction", "prediction"))
         chosen = _thinned(np.arange(len(keras)))
         axis.axhline(0, color=GREY, linewidth=0.9)
         axis.plot(keras[chosen], (own - keras)[chosen], ".", color=OKABE_ITO[1], alpha=0.35, markeredgewidth=0)
@@ -147,16 +146,12 @@ def differences(comparison: Comparison, width: float) -> Figure:
 
 def class_drops(comparison: Comparison, width: float) -> Figure:
     """One panel a variant: the drop of each class in pp with its 90 % Tango limits."""
-    frame = comparison.class_drops
-    if not len(frame):
+    tables = _samples(comparison)
+    if not all("correct" in fields_of(table) for table in tables.values()):
         raise NothingToDrawError("It needs labels of classes; this run has none.")
-    cases = first_cases(comparison)
-    groups = {
-        c: frame[(frame.variant == c.variant) & (frame.target == c.target) & (frame.runtime == c.runtime)]
-        for c in cases
-    }
-    labels = _classes(pd.concat(groups.values()))
-    figure, axes = grid(len(cases), width, 0.5 + 0.17 * len(labels), most=3, sharex=True, sharey=True)
+    groups = {case: drops_of(table) for case, table in tables.items()}
+    labels = _classes(groups.values())
+    figure, axes = grid(len(groups), width, 0.5 + 0.17 * len(labels), most=3, sharex=True, sharey=True)
     for axis, (case, group) in zip(axes, groups.items(), strict=True):
         _class_panel(axis, group, labels, colours(comparison)[case.variant])
         axis.set_title(case.variant)
@@ -167,19 +162,19 @@ def class_drops(comparison: Comparison, width: float) -> Figure:
     return figure
 
 
-def _classes(frame: pd.DataFrame) -> list[int]:
-    worst = frame.groupby("label")["drop_pp"].max().sort_values(ascending=False, kind="stable")
-    return sorted(int(label) for label in worst.index[:MOST_CLASSES])
+def _classes(groups: Iterable[Sequence[ClassDrop]]) -> list[int]:
+    worst: dict[int, float] = {}
+    for drop in (drop for group in groups for drop in group):
+        worst[drop.label] = max(drop.drop_pp, worst.get(drop.label, drop.drop_pp))
+    return sorted(sorted(worst, key=lambda label: (-worst[label], label))[:MOST_CLASSES])
 
 
-def _class_panel(axis: Axes, group: pd.DataFrame, labels: list[int], colour: str) -> None:
+def _class_panel(axis: Axes, group: Sequence[ClassDrop], labels: list[int], colour: str) -> None:
     axis.axvline(0, color=GREY, linewidth=0.9)
-    columns = (group[c].tolist() for c in ("label", "drop_pp", "low_pp", "high_pp"))
-    for label, drop, low, high in zip(*columns, strict=True):
-        if label in labels:
-            y = labels.index(label)
-            axis.plot([low, high], [y, y], color=colour, linewidth=1.3, alpha=0.6)
-            axis.plot(drop, y, "o", color=colour, markersize=4)
+    for drop in (drop for drop in group if drop.label in labels):
+        y = labels.index(drop.label)
+        axis.plot([drop.low_pp, drop.high_pp], [y, y], color=colour, linewidth=1.3, alpha=0.6)
+        axis.plot(drop.drop_pp, y, "o", color=colour, markersize=4)
     axis.grid(visible=False, axis="y")
 
 
