@@ -6,17 +6,17 @@ import re
 import shlex
 import shutil
 import subprocess
-import tomllib
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
 from harness.cache import cache_dir
 from harness.errors import ConfigError
 from harness.records import Target
 from harness.runtimes import check_runtimes
+from harness.written import read_toml
 
 
 class TargetFile(BaseModel):
@@ -49,26 +49,25 @@ def local_workdir() -> str:
 
 def known_targets(folder: Path) -> dict[str, Target]:
     """The targets described in the folder, by name; host is always among them."""
-    described = {path.stem: read_target(path) for path in sorted(folder.glob("*.toml"))}
-    return {"host": host()} | described
+    return {name: target_of(path) for name, path in described(folder).items()}
+
+
+def described(folder: Path) -> dict[str, Path | None]:
+    """Name → file; None for host where it has none."""
+    return {"host": None} | {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def target_of(path: Path | None) -> Target:
+    return read_target(path) if path else host()
 
 
 def read_target(path: Path) -> Target:
-    """Raises ConfigError with the file, the key and what is wrong with it."""
+    """Raises ConfigError with the file, the line, the key and what is wrong with it."""
+    file = read_toml(path, TargetFile)
     try:
-        file = TargetFile.model_validate(tomllib.loads(path.read_text("utf-8")))
         check_runtimes(file.runtimes)
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}", "mend or remove that file") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path} is no TOML: {error}", "mend that line") from error
     except ConfigError as error:
         raise ConfigError(f"{path}: runtimes: {error}", error.advice) from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        known = ", ".join(TargetFile.model_fields)
-        raise ConfigError(f"{path}: {key}: {first['msg']}", f"the keys are {known}") from error
     if re.match(r"~[^/]", file.workdir or ""):
         raise ConfigError(f"{path}: workdir: {file.workdir} is nobody's home here", "write ~/… or a path from /")
     given = file.model_dump(exclude_unset=True, exclude_none=True)
@@ -76,11 +75,14 @@ def read_target(path: Path) -> Target:
 
 
 def select_targets(patterns: tuple[str, ...], folder: Path) -> tuple[Target, ...]:
-    """The targets that the names or globs ask for, in order, each once; () is host. Raises ConfigError."""
-    known = known_targets(folder)
+    """The targets that the names or globs ask for, in order, each once; () is host. Other files are not read.
+
+    Raises ConfigError.
+    """
+    known = described(folder)
     chosen: dict[str, Target] = {}
     for pattern in patterns or ("host",):
-        found = {name: target for name, target in known.items() if fnmatchcase(name, pattern)}
+        found = {name: target_of(path) for name, path in known.items() if fnmatchcase(name, pattern)}
         if not found and is_destination(pattern):
             found = {pattern: Target(safe_name(pattern), kind="ssh", host=pattern)}
         if not found:

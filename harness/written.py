@@ -20,7 +20,7 @@ Model = TypeVar("Model", bound=BaseModel)
 def read_toml(path: Path, model: type[Model]) -> Model:
     """The file's tables as the model has them. Raises ConfigError with file, line, what is wrong and what would do."""
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")
         return model.model_validate(tomllib.loads(text))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}", "give another file, or mend this one") from error
@@ -39,7 +39,8 @@ def not_valid(found: ErrorDetails, text: str, path: Path, model: type[BaseModel]
         what = f"unknown key {key!r}" if key else f"unknown table [{section}]"
         return ConfigError(where + what, nearest(key or section, known, "known are"))
     if found["type"] == "missing":
-        return ConfigError(f"{where}has no {key or section}", "write it; `harness init` shows a whole file")
+        what = f"{where}has no {key}" if key else f"{path}: has no table [{section}]"
+        return ConfigError(what, "write it; `harness init` shows a whole file")
     if found["type"] == "literal_error":
         words = re.findall(r"'([^']*)'", str(found.get("ctx", {}).get("expected", "")))
         return ConfigError(f"{where}{key}: {found['input']!r} cannot be used", nearest(found["input"], words, "write"))
@@ -49,7 +50,8 @@ def not_valid(found: ErrorDetails, text: str, path: Path, model: type[BaseModel]
 def place(found: ErrorDetails, model: type[BaseModel]) -> tuple[str, str]:
     """Table and key that an error stands at; table "" above all tables, key "" for the table as a whole."""
     first, *rest = (str(part) for part in found["loc"])
-    if table_of(model, first) is None and not isinstance(found.get("input"), dict):
+    within = isinstance(found["input"], dict) and found["type"] != "missing"  # of what is missing it is all around it
+    if table_of(model, first) is None and not within:
         return "", first
     return first, rest[0] if rest else ""
 

@@ -156,6 +156,7 @@ def assert_two_lines(err: str, what: str, advice: str) -> None:
         (["run", "digits", "--data", "x.npz"], "takes no data", "--data"),
         (["run", "--data", "x.npz"], "x.npz does not exist", "--data"),
         (["run", "--resume", "nothing"], "no run 'nothing'", "harness list"),
+        (["run", "digits", "--resume", "a", "-v", "int8"], "--resume takes no variant, experiment", "a new run"),
         (["report", "latest"], "no run 'latest'", "harness list"),
         (["show", "nothing", "--sample", "0"], "no run 'nothing'", "harness list"),
     ],
@@ -179,7 +180,7 @@ def test_a_broken_target_file_is_two_lines_with_file_and_key(harness, tmp_path):
     (tmp_path / "targets" / "pi.toml").write_text('kind = "serial"')
     code, _, err = harness("targets")
     assert code == 2
-    assert_two_lines(err, "targets/pi.toml: kind: ", "the keys are")
+    assert_two_lines(err, "targets/pi.toml:1: kind: 'serial' cannot be used", "write local, ssh, replay")
 
 
 def test_a_damaged_run_is_two_lines(harness, tmp_path):

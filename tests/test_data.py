@@ -92,6 +92,13 @@ def test_a_file_with_both_halves_as_keras_has_them(tmp_path):
     assert np.array_equal(dataset.train_labels, LABELS[10:])
 
 
+@pytest.mark.parametrize(("inputs", "labels"), [("x_test", "y"), ("x", "y_test")])
+def test_labels_are_labels_by_either_name(tmp_path, inputs, labels):
+    dataset = load(source(tmp_path, saved(tmp_path, "test.npz", **{inputs: IMAGES, labels: LABELS})))
+    assert len(dataset.test_inputs) == 1
+    assert np.array_equal(dataset.test_labels, LABELS)
+
+
 def test_fortran_order_and_byte_order_do_not_matter(tmp_path):
     x = np.asfortranarray(np.linspace(0, 1, 60).reshape(30, 2)).astype(">f4")
     dataset = load(source(tmp_path, saved(tmp_path, "test.npz", x=x)))

@@ -70,22 +70,36 @@ def test_a_workdir_that_is_given_is_taken(folder, kind):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('kind = "ssh"\nthread = [1]', "thread"),
-        ('kind = "serial"', "kind"),
-        ('host = "pi"', "kind"),
-        ('kind = "local"\nthreads = 4', "threads"),
-        ('kind = "local"\nthreads = [1, 0]', "threads.1"),
-        ('kind = "local"\nthreads = []', "threads"),
-        ('kind = "local"\nruntimes = []', "runtimes"),
-        ('kind = "local"\nruntimes = ["tensorrt"]', "runtimes"),
-        ('kind = "local"\nemulated = "perhaps"', "emulated"),
+        ('kind = "ssh"\nthread = [1]', ":2: unknown key 'thread'"),
+        ('kind = "serial"', ":1: kind: 'serial' cannot be used"),
+        ('host = "pi"', ":1: has no kind"),
+        ('kind = "local"\nthreads = 4', ":2: threads: 4 cannot be used"),
+        ('kind = "local"\n\nthreads = [1, 0]', ":3: threads: 0 cannot be used"),
+        ('kind = "local"\nthreads = []', ":2: threads: [] cannot be used"),
+        ('kind = "local"\nruntimes = []', ":2: runtimes: [] cannot be used"),
+        ('kind = "local"\nruntimes = ["tensorrt"]', ": runtimes: "),
+        ('kind = "local"\nemulated = "perhaps"', ":2: emulated: 'perhaps' cannot be used"),
     ],
 )
-def test_an_error_names_the_file_and_the_key(folder, text, said):
+def test_an_error_names_the_file_the_line_and_the_key(folder, text, said):
     path = write(folder, "broken", text)
-    with pytest.raises(ConfigError, match=f"^{re.escape(str(path))}: {re.escape(said)}: ") as caught:
+    with pytest.raises(ConfigError, match=f"^{re.escape(str(path))}{re.escape(said)}") as caught:
         read_target(path)
     assert caught.value.advice
+
+
+def test_the_nearest_key_is_told_and_a_byte_order_mark_does_no_harm(folder):
+    with pytest.raises(ConfigError) as caught:
+        read_target(write(folder, "broken", '\ufeffkind = "ssh"\nhsot = "pi"'))
+    assert "did you mean host?" in caught.value.advice
+
+
+def test_a_broken_file_of_another_target_is_not_read(folder):
+    write(folder, "broken", "kind = ")
+    write(folder, "pi", PI)
+    assert [t.name for t in select_targets(("host", "pi"), folder)] == ["host", "pi"]
+    with pytest.raises(ConfigError, match=r"broken\.toml"):
+        select_targets(("*",), folder)
 
 
 def test_a_file_that_is_no_toml_names_the_file_and_the_line(folder):

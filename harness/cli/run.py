@@ -27,9 +27,11 @@ Data = Annotated[Path | None, typer.Option(help="where MNIST lies: an .npz, or a
 Results = Annotated[Path, typer.Option(help="where runs are kept")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="ignore what was built before")]
 REPEATABLE = "; repeatable"
+WITH_RESUME = ("resume", "results", "policy", "reference", "json", "digits_if_no_mnist")  # said of a run as it ends
 
 
 def run(
+    context: typer.Context,
     experiment: Name = None,
     target: Annotated[
         list[str] | None, typer.Option("-t", "--target", metavar="NAME|GLOB|DEST", help="default: host" + REPEATABLE)
@@ -79,6 +81,7 @@ def run(
     store = Store(results)
     with Progress() as progress:
         if resume is not None:
+            check_nothing_new(context)
             progress.policy = policy_of(policy, read_header(store.find(resume)).scoring) if policy else None
             comparison = pipeline.resume(resume, store, progress)
         else:
@@ -94,6 +97,17 @@ def run(
     rules = progress.policy
     passed = judged(comparison, rules, reference or (), store, quiet=json) if rules else True
     raise typer.Exit(exit_code(comparison) or int(not passed))
+
+
+def check_nothing_new(context: typer.Context) -> None:
+    """Raises ConfigError where what is asked for beside --resume could only be of a new run."""
+    from harness.errors import ConfigError
+
+    sources = {name: context.get_parameter_source(name) for name in context.params if name not in WITH_RESUME}
+    new = [name.replace("_", "-") for name, source in sources.items() if source and source.name == "COMMANDLINE"]
+    if new:
+        told = f"a run that goes on keeps what it began with: --resume takes no {', '.join(new)}"
+        raise ConfigError(told, "leave that out, or start a new run without --resume")
 
 
 def build(

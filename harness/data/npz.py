@@ -2,7 +2,7 @@
 
 `y` holds the labels; every other array is an input. A single input may have any name; several have the model's own. In
 an .npz that holds both halves, as Keras' own data sets do, the test samples are `x_test` and `y_test`, the calibration
-samples `x_train` and `y_train`.
+samples `x_train` and `y_train`; plain `y` will do for either.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ def unpack(split: Split, folder: Path) -> tuple[str, ...]:
     with zipfile.ZipFile(split.path) as archive:
         stored = {member.removesuffix(".npy"): member for member in archive.namelist() if member.endswith(".npy")}
         half = HALVES[split.name]
-        inputs = [f"x_{half}"] if f"x_{half}" in stored else [name for name in stored if name != "y"]
-        labels = f"y_{half}" if inputs == [f"x_{half}"] else "y"
+        labels = f"y_{half}" if f"y_{half}" in stored else "y"
+        inputs = [f"x_{half}"] if f"x_{half}" in stored else [name for name in stored if name != labels]
         if not inputs:
             raise DataError(f"{split.where} holds no inputs, only {', '.join(stored) or 'nothing'}", "Add an array x.")
         files = {name: input_file(folder, n) for n, name in enumerate(inputs)}
