@@ -1,0 +1,39 @@
+"""The frozen dataclasses that flow from room to room. Units stand in the names; None means unknown, never fine.
+
+Experiment ─build─▶ Variant… ─measure─▶ Round, Shard ─▶ Run ─compare─▶ Comparison ─gate─▶ Verdict
+"""
+
+from harness.records.comparison import Change, Comparison, Standing
+from harness.records.device import Blob, DeviceState, Environment, Job, Round, Shard
+from harness.records.model import Affine, Tensor, Variant
+from harness.records.plan import BY_DATA, Case, Declared, Plan, Scoring, Target
+from harness.records.run import Run, TargetRecord
+from harness.records.verdict import Finding, Verdict
+
+KERAS = "keras"  # the baseline, where no .tflite file takes its place
+
+__all__ = [
+    "BY_DATA",
+    "KERAS",
+    "Affine",
+    "Blob",
+    "Case",
+    "Change",
+    "Comparison",
+    "Declared",
+    "DeviceState",
+    "Environment",
+    "Finding",
+    "Job",
+    "Plan",
+    "Round",
+    "Run",
+    "Scoring",
+    "Shard",
+    "Standing",
+    "Target",
+    "TargetRecord",
+    "Tensor",
+    "Variant",
+    "Verdict",
+]

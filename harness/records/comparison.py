@@ -1,0 +1,70 @@
+"""What a run says of its cases, derived and derivable again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.records.plan import Case
+from harness.records.run import Run
+
+if TYPE_CHECKING:  # imported by everything, so it loads nothing heavy itself
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class Change:
+    """One metric of one case. low and high bound `value`; `method` says how, or why they (or the value) are missing."""
+
+    case: Case
+    metric: str
+    unit: str
+    better: str  # lower, higher, "" where neither
+    against: str  # keras, float32, reference (a stored run), "" where the metric stands alone
+    baseline: float | None
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    method: str = ""
+    kind: str = ""  # against a reference: improved, similar, regressed, not_comparable, missing; "" is not judged
+    smallest_percent: float | None = None  # of a similar ratio: a smaller change is missed more often than once in five
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a case ended: ok, suspect, failed, unsupported or invalid, and why."""
+
+    case: Case
+    status: str
+    reason: str = ""
+    runtime_version: str | None = None
+
+    @property
+    def ended_well(self) -> bool:
+        """Whether it was measured, and can be judged."""
+        return self.status in ("ok", "suspect")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What the raw records of a run say, derived and derivable again.
+
+    outputs: case at its lowest thread count → one float32 array an output, dequantised, shape (samples, …).
+    samples: the same cases → a structured array, a row a sample. Fields max_abs_diff, l2, cosine; of a task with
+        classes baseline_prediction, prediction, flip, js_divergence (bits), baseline_margin, margin, tie; where there
+        are labels of classes too label, baseline_correct, correct, flip_kind (an index into samples.FLIP_KINDS). Of
+        numbers: label, baseline_prediction, prediction where they are one a sample; baseline_error, error where there
+        are as many labels. Numbers are float32, classes int32.
+    scores: case → its scored output, with scores of two classes made of a single column; baseline: the same of Keras.
+    """
+
+    run: Run
+    standings: tuple[Standing, ...]
+    changes: tuple[Change, ...]
+    samples: dict[Case, np.ndarray]
+    outputs: dict[Case, tuple[np.ndarray, ...]]
+    baseline: np.ndarray
+    scores: dict[Case, np.ndarray]
+
+    def change(self, case: Case, metric: str) -> Change | None:
+        return next((c for c in self.changes if c.case == case and c.metric == metric), None)

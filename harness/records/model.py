@@ -1,0 +1,46 @@
+"""The files that are run, and what goes in and out of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An input or output of a model. scale and zero_point are None where it is not quantised."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    scale: float | None = None
+    zero_point: int | None = None
+
+
+@dataclass(frozen=True)
+class Affine:
+    """Stored value × scale + offset = model input."""
+
+    scale: float = 1.0
+    offset: float = 0.0
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One .tflite form of the model. A variant that could not be built has status "failed", a reason and no path.
+
+    feeds: for each input tensor of the file, which of the data's inputs it is given; yields: for each output of the
+    baseline, which of the file's outputs answers to it. () where they stand in the same order.
+    """
+
+    name: str
+    recipe: str
+    path: Path | None = None
+    sha256: str = ""
+    size_bytes: int | None = None
+    inputs: tuple[Tensor, ...] = ()
+    outputs: tuple[Tensor, ...] = ()
+    status: str = "ok"  # ok, suspect, failed
+    reason: str = ""
+    feeds: tuple[int, ...] = ()
+    yields: tuple[int, ...] = ()

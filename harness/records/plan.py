@@ -1,0 +1,83 @@
+"""What is to be measured, where and how often, and how outputs are scored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Target:
+    """A device as its TOML file describes it."""
+
+    name: str
+    kind: str = "local"
+    host: str | None = None  # any name that the user's ssh_config knows
+    ssh_config: str | None = None
+    user: str | None = None
+    port: int | None = None
+    identity_file: str | None = None
+    workdir: str = "~/.cache/edge-harness"
+    runtimes: tuple[str, ...] = ("ai-edge-litert", "tflite-runtime")
+    threads: tuple[int, ...] = (1,)
+    start_temperature_c: float = 60.0
+    cooldown_timeout_s: float = 120.0
+    emulated: bool = False
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, order=True)
+class Case:
+    """The key of everything measured, in every record and table."""
+
+    variant: str
+    target: str
+    runtime: str
+    threads: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How often and how long a latency is timed. rounds = 0 measures accuracy alone; accuracy False measures none."""
+
+    profile: str
+    rounds: int
+    min_runs: int
+    min_s: float
+    warmup_s: float = 0.2
+    warmup_runs: int = 10
+    max_runs: int = 20_000  # timings a round: what a run keeps stays small
+    seed: int = 20_231
+    restless_ratio: float | None = (
+        None  # a round whose median / lowest tenth is over it is timed once more; None: never
+    )
+    accuracy: bool = True  # False where a reference is timed again beside a candidate: its answers are known
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What a user's metric says of itself. reference: "package.module:function"; better: lower, higher."""
+
+    reference: str
+    name: str
+    unit: str
+    better: str
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How outputs are scored. None and () leave it to the data: accuracy for classes, RMSE for numbers, else agreement.
+
+    primary, others: names of metrics, or a user's "package.module:function". output: the name of the model's output
+    that is scored, "" the first. folder: where a user's module is looked for. declared: what the user's functions
+    among them said of themselves when the run began, so that it is known where they cannot be imported any more.
+    """
+
+    primary: str | None = None
+    others: tuple[str, ...] = ()
+    output: str = ""
+    folder: Path = Path()
+    declared: tuple[Declared, ...] = ()
+
+
+BY_DATA = Scoring()

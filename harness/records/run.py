@@ -1,0 +1,63 @@
+"""All that one run left behind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.records.device import Environment, Round, Shard
+from harness.records.model import Variant
+from harness.records.plan import BY_DATA, Case, Plan, Scoring, Target
+
+if TYPE_CHECKING:  # imported by everything, so it loads nothing heavy itself
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class TargetRecord:
+    """What a run knows of one of its targets."""
+
+    target: Target
+    environment: Environment | None = None
+    bytes_sent: dict[str, int] = field(default_factory=dict)  # "blobs", "jobs"
+
+
+@dataclass(frozen=True)
+class Run:
+    """All that one run left behind. Arrays are in the order of the test set."""
+
+    run_id: str
+    experiment: str
+    task: str
+    class_names: tuple[str, ...]
+    plan: Plan
+    variants: tuple[Variant, ...]
+    targets: tuple[TargetRecord, ...]
+    cases: tuple[Case, ...]
+    labels: np.ndarray | None  # None where there are none to score by
+    inputs: tuple[np.ndarray, ...]  # as stored, one array an input of the model
+    baseline: tuple[np.ndarray, ...]
+    rounds: tuple[Round, ...]
+    shards: tuple[Shard, ...]
+    path: Path
+    finished: bool
+    provenance: dict[str, object] = field(default_factory=dict)
+    hashes: dict[str, str] = field(default_factory=dict)  # sha256 of "model", "train", "test" (inputs and labels)
+    scoring: Scoring = BY_DATA
+    output_names: tuple[str, ...] = ()  # of the baseline, one an array
+
+    @property
+    def test_count(self) -> int:
+        return len(self.inputs[0])
+
+    def accuracy_case(self, case: Case) -> Case:
+        """The case whose outputs stand for this one: the same at the lowest thread count."""
+        threads = [c.threads for c in self.cases if replace(c, threads=case.threads) == case]
+        return replace(case, threads=min(threads, default=case.threads))
+
+    def variant(self, name: str) -> Variant:
+        return next(v for v in self.variants if v.name == name)
+
+    def target(self, name: str) -> TargetRecord:
+        return next(t for t in self.targets if t.target.name == name)

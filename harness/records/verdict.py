@@ -1,0 +1,51 @@
+"""What a gate says of a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.records.plan import Case
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one rule of a policy says of one row, with every number in `unit`.
+
+    case: None where the rule matched no row. outcome: pass, fail, inconclusive, invalid, not_comparable, missing.
+    holds: it passed, or it is inconclusive and the rule only warns then. low, high: the interval whose ends are the
+    one-sided limits at the rule's confidence. p: one-sided, of a row as good if the truth were at the limit; None
+    where there is no interval.
+    """
+
+    rule: int  # from 1
+    words: str
+    case: Case | None
+    metric: str
+    outcome: str
+    holds: bool
+    unit: str = ""
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    limit: float | None = None
+    p: float | None = None
+    method: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a run may ship. outcome: pass, or the worst that keeps it from shipping. ships: the variants for which
+    every rule that names them holds. policy: where it was read. reference: the id of the stored run it stands against;
+    sessions: of further runs of the same models; again: of the run in which they were timed again beside the candidate.
+    """
+
+    run_id: str
+    policy: str
+    mode: str  # all, any
+    outcome: str
+    findings: tuple[Finding, ...]
+    ships: tuple[str, ...] = ()
+    reference: str = ""
+    sessions: tuple[str, ...] = ()
+    again: str = ""
