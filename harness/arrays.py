@@ -108,13 +108,13 @@ def whole_file(array: np.ndarray) -> Path | None:
 
 
 def map_npy(path: Path) -> np.ndarray:
-    """The array in an .npy file, mapped and not to be written. Raises OSError; ValueError where it is none."""
+    """The array in an .npy file, mapped, read-only. Raises OSError; ValueError where the file does not hold one."""
     try:
         array: np.ndarray = np.lib.format.open_memmap(path, mode="r")
     except OSError:
         raise
     except Exception as error:  # a broken header alone can end in any of four
-        raise ValueError(f"{path.name} is no array: {error}") from error
+        raise ValueError(f"{path.name} is not an array: {error}") from error
     return array
 
 

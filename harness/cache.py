@@ -6,10 +6,14 @@ import hashlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
+
+LEFT_S = 24 * 3600.0  # nothing takes this long to make
 
 
 def cache_dir() -> Path:
@@ -18,8 +22,8 @@ def cache_dir() -> Path:
 
 
 def key_of(*parts: object) -> str:
-    """The hash of everything that a cached thing was made from."""
-    return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()[:20]
+    """The hash of everything that a cached thing was made from; names of files may not be UTF-8."""
+    return hashlib.sha256("\0".join(map(str, parts)).encode(errors="surrogateescape")).hexdigest()[:20]
 
 
 def file_sha256(path: Path) -> str:
@@ -76,6 +80,13 @@ class Cache:
             self._made.add(folder)
         return folder
 
+    def sweep(self) -> None:
+        """Removes what processes that were killed left half-made, a day later: until then somebody may be making it."""
+        for part in self.root.glob("*/*.part"):
+            with suppress(OSError):  # another process removes it, too
+                if time.time() - part.stat().st_mtime > LEFT_S:
+                    shutil.rmtree(part)
+
     def _place(self, part: Path, folder: Path) -> None:
         """Where another process was faster its folder stays, since it may be read already; a fresh one replaces it."""
         if self.fresh:
@@ -89,11 +100,12 @@ class Cache:
 
 
 class Shelf:
-    """A cache that says what it lacks before that is made, and remembers what was."""
+    """A cache that says what is missing before it is made, and remembers what was made."""
 
     def __init__(self, cache: Cache, say: Callable[[str], None]) -> None:
         self.cache, self.say = cache, say
         self.made: list[str] = []
+        cache.sweep()
 
     def obtain(self, what: str, kind: str, key: str, make: Callable[[Path], None]) -> Path:
         """The folder of this key. what: is said where it has to be made; "" for what takes no time."""

@@ -11,7 +11,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from statistics import median
 
+import numpy as np
+
 from harness.records import Case, DeviceState, Environment, Run
+from harness.task import output_index
 
 REFUSE, WARN = "refuse", "warn"
 TEMPERATURE_APART_C = 10.0
@@ -159,6 +162,21 @@ def uptime(side: Side) -> str | None:
     return None if not known else f"{'under' if min(known) < SETTLED_S else 'over'} {SETTLED_S // 60} minutes"
 
 
+def scored_output(side: Side) -> str:
+    """Its name; an only output may have any."""
+    run = side.run
+    return run.output_names[scored_index(run)] if len(run.baseline) > 1 and run.output_names else "the only one"
+
+
+def scored_width(side: Side) -> int:
+    output = side.run.baseline[scored_index(side.run)]
+    return int(np.prod(output.shape[1:]))
+
+
+def scored_index(run: Run) -> int:
+    return output_index(run.scoring.output, run.output_names)
+
+
 def model(side: Side) -> str | None:
     return short(side.run.variant(side.case.variant).sha256)
 
@@ -189,7 +207,12 @@ FIELDS = (  # measurement.md, section 2, in its order
     Field("load", WARN, load, LOAD_APART),
 )
 MODEL = Field("model", REFUSE, model)
-TEST_SET = Field("test inputs and labels", REFUSE, lambda side: short(side.run.hashes.get("test")))
+SAMPLES = (
+    Field("test inputs and labels", REFUSE, lambda side: short(side.run.hashes.get("test"))),
+    Field("task", REFUSE, lambda side: side.run.task),
+    Field("scored output", REFUSE, scored_output),
+    Field("numbers a sample", REFUSE, scored_width),
+)
 
 
 # --- the questions -------------------------------------------------------------------------------------------------
@@ -216,8 +239,12 @@ def emulation(one: Side, other: Side) -> Iterator[Difference]:
 
 
 def sample_difference(reference: Run, candidate: Run, case: Case) -> Difference | None:
-    """What keeps accuracies apart: samples that are not known to be the same cannot be paired. Unknown refuses."""
-    found = TEST_SET.difference(Side(reference, case), Side(candidate, case))
+    """Why the samples of two runs cannot be paired: they are not known to be the same, or are scored in another way.
+
+    Unknown refuses.
+    """
+    one, other = Side(reference, case), Side(candidate, case)
+    found = next(filter(None, (field.difference(one, other) for field in SAMPLES)), None)
     return found and Difference(found.field, REFUSE, found.reference, found.candidate)
 
 

@@ -12,11 +12,11 @@ from harness.device.tensors import from_tensor
 from harness.metrics import METRICS, Observation
 from harness.metrics.registry import wanted
 from harness.metrics.scoring import Scorer
-from harness.records import Case, Change, Comparison, Run, Shard, Standing
+from harness.records import CONTROL, Case, Change, Comparison, Run, Shard, Standing
 from harness.runtimes import exists_for
-from harness.samples import SUSPECT_AGREEMENT, SUSPECT_EXPLAINED, explained, number_table, sample_table
+from harness.samples import explained, low_agreement, low_explained, number_table, sample_table
 
-CONTROL = "float32"
+TEST_SET = "the test set"
 PART_BYTES = 1 << 20  # of outputs, dequantised at once in float64
 
 
@@ -68,9 +68,9 @@ def outputs_of(run: Run, case: Case) -> tuple[np.ndarray, ...] | None:
     where a stretch is missing.
     """
     shards = shards_of(run, case)
-    if sum(len(s.outputs[0]) for s in shards if s.outputs) != run.test_count:
-        return None
     order = run.variant(case.variant).yields or range(len(run.baseline))
+    if sum(len(s.outputs[0]) for s in shards if len(s.outputs) > max(order)) != run.test_count:
+        return None
     shapes = {n: (run.test_count, *shards[0].outputs[n].shape[1:]) for n in order}
     return tuple(gathered(dequantised(shards, n), shapes[n], run.path) for n in order)
 
@@ -91,7 +91,7 @@ def observe(
     for case in sorted(run.cases, key=lambda c: c.variant != CONTROL):
         control = made.get(replace(case, variant=CONTROL))
         first = run.accuracy_case(case)
-        rounds = tuple(r for r in run.rounds if r.case == case and r.counts)
+        rounds = tuple(run.usable_rounds(case))
         answers = (run.labels, scorer.baseline, scores.get(first), samples.get(first))
         made[case] = Observation(case, run.variant(case.variant), *answers, rounds, control, scorer.logits, run.task)
     return [made[case] for case in run.cases]
@@ -122,13 +122,15 @@ Ended = tuple[str, str] | None  # status and reason, or None where nothing is wr
 
 def unbuilt(run: Run, case: Case) -> Ended:
     variant = run.variant(case.variant)
-    return ("failed", variant.reason) if variant.status == "failed" else None
+    return (variant.status, variant.reason) if variant.status in ("failed", "unsupported") else None
 
 
 def unmeasurable(run: Run, case: Case) -> Ended:
     environment = run.target(case.target).environment
     if environment is None:
-        return "invalid", f"{case.target} was not reached"
+        if run.finished:
+            return "invalid", f"{case.target} was not reached"
+        return "invalid", f"nothing was measured on {case.target}; resume the run"
     if environment.runtimes.get(case.runtime):
         return None
     if not exists_for(case.runtime, environment.python, environment.machine):
@@ -160,19 +162,18 @@ def doubtful(run: Run, case: Case, samples: np.ndarray | None, scorer: Scorer) -
     variant = run.variant(case.variant)
     if variant.status == "suspect":
         return "suspect", variant.reason
-    return far_off(samples, scorer) if samples is not None and len(samples) else None
-
-
-def far_off(samples: np.ndarray, scorer: Scorer) -> Ended:
-    """So far from the baseline that something is probably wrong: other answers, or numbers that are none."""
-    unknown = int((~np.isfinite(samples["max_abs_diff"])).sum())
-    if unknown:
-        return "suspect", f"{unknown} samples have scores that are not finite"
-    if not scorer.of_classes:
-        share = explained(float(np.square(samples["l2"], dtype=np.float64).sum()), scorer.variation)
-        told = f"explains {max(share, 0):.1%} of the variation in Keras' output over the test set"
-        return ("suspect", told) if share < SUSPECT_EXPLAINED else None
-    agreement = 1 - samples["flip"].mean()
-    if agreement >= SUSPECT_AGREEMENT:
+    if samples is None or not len(samples):
         return None
-    return "suspect", f"agrees with Keras on {agreement:.1%} of the test set"
+    reason = far_off(samples, scorer)
+    return ("suspect", reason) if reason else None
+
+
+def far_off(samples: np.ndarray, scorer: Scorer) -> str:
+    """Why the outputs are suspect: not finite, or too far from the baseline to be merely lossy. "" if they are not."""
+    if unknown := int((~np.isfinite(samples["max_abs_diff"])).sum()):
+        keras = f", {scorer.unknown} of them Keras' own" if scorer.unknown else ""
+        return f"{unknown} samples have scores that are not finite{keras}"
+    if scorer.of_classes:
+        return low_agreement(1 - samples["flip"].mean(), "Keras", TEST_SET)
+    error = float(np.square(samples["l2"], dtype=np.float64).sum())
+    return low_explained(explained(error, scorer.variation), "Keras", TEST_SET)

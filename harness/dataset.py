@@ -1,4 +1,4 @@
-"""What a model is tested on: inputs as they are stored, labels, and the affine that turns the one into model input."""
+"""What a model is tested on: inputs as they are stored, the affine that makes them model inputs, and labels."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Dataset:
     """Training and test samples, one array an input of the model, first axis the sample, dtype as stored.
 
     Arrays may be memory-mapped, and larger than memory. train_labels is None where the training samples serve
-    calibration alone; test_labels where there are none to score by. class_names is empty where the labels are no
+    calibration alone; test_labels where there are none to score by. class_names is empty where the labels are not
     classes. affines: one an input. source: where the samples came from, in words for the report. input_names: of the
-    model's inputs, in the order of the arrays; () where the arrays stand in the model's own order.
+    model's inputs, in the order of the arrays; () where the arrays are in the model's own order.
     """
 
     name: str
@@ -52,10 +52,10 @@ class Dataset:
 
     def calibration(self, count: int = 500, seed: int = 0) -> tuple[np.ndarray, ...]:
         """At most `count` training samples as stored, one array an input; where they are classes, balanced to within
-        one sample as long as every class has enough. The test set is never touched. Raises DataError if none is there.
+        one sample as long as every class has enough. The test set is never touched. Raises DataError if there are none.
         """
         if not self.train_inputs or len(self.train_inputs[0]) == 0:
-            raise DataError(f"{self.name}: no samples to calibrate with", "Give training or calibration samples.")
+            raise DataError(f"{self.name}: no samples to calibrate with", "give training or calibration samples")
         order = np.random.default_rng(seed).permutation(len(self.train_inputs[0]))
         if self.class_names and self.train_labels is not None:
             order = _classes_in_turn(order, self.train_labels)
@@ -88,11 +88,11 @@ def _classes_in_turn(order: np.ndarray, labels: np.ndarray) -> np.ndarray:
 def validate(dataset: Dataset) -> None:
     """Raise DataError where shapes, dtypes, counts or labels cannot be right. What is merely odd passes."""
     if not dataset.test_inputs or dataset.test_count == 0:
-        raise DataError(f"{dataset.name}: the test set is empty", "Give a test set with at least one sample.")
+        raise DataError(f"{dataset.name}: the test set is empty", "give a test set with at least one sample")
     if len(dataset.affines) != len(dataset.test_inputs):
         raise DataError(
             f"{dataset.name}: {len(dataset.test_inputs)} inputs, but {len(dataset.affines)} affines",
-            "Declare one scale and offset an input.",
+            "declare one scale and offset an input",
         )
     _check_split(dataset, "test", dataset.test_inputs, dataset.test_labels)
     _check_split(dataset, "training", dataset.train_inputs, dataset.train_labels)
@@ -105,7 +105,7 @@ def _check_split(dataset: Dataset, split: str, inputs: tuple[np.ndarray, ...], l
     if len(counts) > 1:
         raise DataError(
             f"{dataset.name}: the {split} arrays hold different numbers of samples: {counts}",
-            "Every input and the labels need one entry a sample.",
+            "every input and the labels need one entry a sample",
         )
     for n, array in enumerate(inputs):
         name = f" {dataset.input_names[n]!r}" if dataset.input_names else ""
@@ -118,9 +118,9 @@ def _check_split(dataset: Dataset, split: str, inputs: tuple[np.ndarray, ...], l
 
 def _check_numbers(what: str, array: np.ndarray) -> None:
     if array.dtype.kind not in "uif":
-        raise DataError(f"{what}: dtype {array.dtype} cannot be used", "Store integers or floating-point numbers.")
+        raise DataError(f"{what}: dtype {array.dtype} cannot be used", "store integers or floating-point numbers")
     if array.dtype.kind == "f" and not all(np.isfinite(stretch).all() for stretch in stretches(array)):
-        raise DataError(f"{what}: NaN or infinite values are among them", "Remove those samples or mend them.")
+        raise DataError(f"{what}: some values are NaN or infinite", "remove or fix those samples")
 
 
 def _check_classes(dataset: Dataset, split: str, labels: np.ndarray) -> None:
@@ -128,24 +128,29 @@ def _check_classes(dataset: Dataset, split: str, labels: np.ndarray) -> None:
     if labels.ndim != 1 or labels.dtype.kind not in "ui":
         raise DataError(
             f"{dataset.name}: the {split} labels are {labels.dtype} of shape {labels.shape}",
-            "Class labels are one integer a sample, 0 for the first class.",
+            "class labels are one integer a sample, 0 for the first class",
         )
     if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
         told = f"{dataset.name}: the {split} labels run from {labels.min()} to {labels.max()}"
-        advice = f"With {classes} classes they must lie in 0..{classes - 1}."
-        raise DataError(told, f"{FROM_1}. {advice}" if begins_at_1(labels, classes) else advice)
+        advice = f"with {classes} classes they must be in 0..{classes - 1}"
+        raise DataError(told, f"{FROM_1}; {advice}" if begins_at_1(labels, classes) else advice)
 
 
 def begins_at_1(labels: np.ndarray, classes: int) -> bool:
-    """Whether integers, which are too high to be class numbers, are such if the first class is 1."""
+    """Whether integers that are too high to be class numbers would be class numbers counted from 1."""
     return len(labels) > 0 and int(labels.min()) >= 1 and int(labels.max()) == classes
 
 
 def _check_same_form(dataset: Dataset) -> None:
-    train = [(array.dtype.name, array.shape[1:]) for array in dataset.train_inputs]
-    test = [(array.dtype.name, array.shape[1:]) for array in dataset.test_inputs]
+    train, test = (" and ".join(map(_form, arrays)) for arrays in (dataset.train_inputs, dataset.test_inputs))
     if train and train != test:
         raise DataError(
-            f"{dataset.name}: training samples are {train}, test samples {test}",
-            "Store both in the same dtype and shape.",
+            f"{dataset.name}: the training samples are {train}, but the test samples are {test}",
+            "store both in the same dtype, and in the shape that the model takes",
         )
+
+
+def _form(array: np.ndarray) -> str:
+    """One sample in words, such as "uint8 of 28 × 28"."""
+    lengths = " × ".join(map(str, array.shape[1:]))
+    return f"{array.dtype.name} of {lengths}" if lengths else f"single {array.dtype.name} numbers"

@@ -1,14 +1,18 @@
-"""The exceptions of the harness. Only cli/ catches them; each message says what happened, each advice what to do next.
+"""The exceptions of the harness: each message says what happened, each advice what to do next. cli/ prints them; other
+rooms catch one only to add where it happened, to make it the reason of one row, or to continue with other devices.
 
 HarnessError              exit 2 unless noted
 ├── ConfigError           the user's words: names, options, files they wrote
+│   └── Problem               in a policy.toml, with its line (policy/file.py)
 ├── DataError             a data set that is absent, truncated or not what it claims
+│   └── MnistUnavailable      neither given nor cached, and no network (workloads/mnist.py)
 ├── BuildError            the Keras model could not be trained, loaded or converted
+│   └── TensorFlowMissing     the extra `build` is not installed (build/keras_process.py)
 ├── StoreError            a stored run that is absent, unreadable or from the future
 └── TargetError           exit 3: the device or the link to it
     ├── TargetUnreachable     try again
     ├── TargetBusy            another run holds the device
-    ├── NoPython              the device has none that runs our code
+    ├── NoPython              the device has no Python that runs our code
     └── JobFailed             the device's own code failed, in its words
 """
 
@@ -59,3 +63,8 @@ class NoPython(TargetError):
 
 class JobFailed(TargetError):
     """The device's own code failed, in its words."""
+
+
+def one_line(error: Exception, limit: int = 400) -> str:
+    """What another package's error says, on one line of at most `limit` characters."""
+    return " ".join(str(error).split())[:limit]

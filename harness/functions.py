@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import importlib
 import sys
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ConfigError
+
+INSTALLED = frozenset({"site-packages", "dist-packages"})  # folders of them, such as of a venv beside an experiment
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ def is_reference(text: str) -> bool:
 
 
 def load_function(ref: FunctionRef) -> Callable[..., Any]:
-    """The function itself. Raises ConfigError where it cannot be had; what its module raises is told in its words."""
+    """The function itself. Raises ConfigError where it is not available, with the error that its module raised."""
     with looking_in(ref.folder):
         try:
             module = importlib.import_module(ref.module)
@@ -47,17 +50,17 @@ def load_function(ref: FunctionRef) -> Callable[..., Any]:
                 raise ConfigError(f"{ref.text} needs {error.name}, which is not installed", "install it") from error
             advice = f"put {ref.module.split('.')[0]}.py into {ref.folder}, or install it"
             raise ConfigError(f"there is no module {ref.module} for {ref.text}", advice) from error
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             told = f"{ref.module} cannot be imported: {type(error).__name__}: {error}"
-            raise ConfigError(told, "mend it; --debug shows where") from error
+            raise ConfigError(told, "fix it; --debug shows where") from error
     function = getattr(module, ref.name, None)
     if not callable(function):
-        raise ConfigError(f"{ref.module} has no function {ref.name}", f"it stands in {module.__file__}")
+        raise ConfigError(f"{ref.module} has no function {ref.name}", f"add it to {module.__file__}")
     return function
 
 
 def source_sha256(ref: FunctionRef) -> str:
-    """The hash of the function's module and of every .py file beside it, since the one may import the others."""
+    """The hash of the function's module, of every .py file beside it, and of what they import from below the folder."""
     with looking_in(ref.folder):
         try:
             spec = find_spec(ref.module)
@@ -65,8 +68,49 @@ def source_sha256(ref: FunctionRef) -> str:
             spec = None
     if spec is None or not spec.has_location or not spec.origin:  # a built-in module has none
         raise ConfigError(f"there is no module {ref.module} for {ref.text}", f"put it into {ref.folder}, or install it")
-    files = sorted({Path(spec.origin), *Path(spec.origin).parent.glob("*.py")})
+    origin = Path(spec.origin)
+    files = sorted(with_imports({origin, *origin.parent.glob("*.py")}, ref.folder))
     return hashlib.sha256(b"\0".join(path.read_bytes() for path in files)).hexdigest()
+
+
+def with_imports(files: set[Path], folder: Path) -> set[Path]:
+    """The files, what they import from below the folder, and what that imports in turn."""
+    found, new = set(files), set(files)
+    while new:
+        new = {path for file in new if file.suffix == ".py" for path in imports_of(file, folder)} - found
+        found |= new
+    return found
+
+
+def imports_of(file: Path, folder: Path) -> Iterator[Path]:
+    """The modules below the folder that a module's import statements name, wherever in it they are."""
+    try:
+        nodes = list(ast.walk(ast.parse(file.read_bytes())))
+    except (SyntaxError, ValueError):  # it cannot be imported either
+        return
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield from modules_of(folder, alias.name)
+        elif isinstance(node, ast.ImportFrom):
+            start = file.parents[node.level - 1] if node.level else folder
+            for alias in node.names:
+                yield from modules_of(start, f"{node.module or ''}.{alias.name}")
+
+
+def modules_of(start: Path, name: str) -> Iterator[Path]:
+    """The files that importing "a.b.c" may run: of the packages on the way too."""
+    place = start
+    for part in filter(None, name.split(".")):
+        place = place / part
+        yield from (file for file in (place.with_suffix(".py"), place / "__init__.py") if file.is_file())
+
+
+def loaded_below(folder: Path) -> list[Path]:
+    """The files of the modules that this process has imported from below the folder, installed packages aside."""
+    known = [Path(file) for module in list(sys.modules.values()) if (file := getattr(module, "__file__", None))]
+    own = (path for path in known if path.is_relative_to(folder) and path.suffix == ".py")
+    return sorted({path for path in own if not INSTALLED.intersection(path.relative_to(folder).parts)})
 
 
 @contextmanager

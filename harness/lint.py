@@ -1,4 +1,4 @@
-"""What is odd about a data set, each with what to do about it. Nothing here stops a run: dataset.validate does that.
+"""What is odd about a data set, and what to do about it. Nothing here stops a run: dataset.validate does that.
 
 Suspicions about scaling and channel order are tried, not guessed: the model itself says which form it knows.
 """
@@ -24,7 +24,9 @@ LOPSIDED = 10.0  # largest class over smallest
 TRIED = 500  # samples that another form of the inputs is tried on, at most
 TRIED_BYTES = 128 << 20  # of them, as float32: they go to the model's process at once
 FEW_LEVELS = 32  # a byte up to here may be a count, or a picture of few levels
-GAIN = 0.1  # of accuracy, before another form is worth a word
+GAIN = 0.05  # of accuracy, below which another form is not worth a remark
+MARGIN = 0.1  # of accuracy over guessing, below which the model does not know that form either
+CONFIDENCE = 0.99  # of the limits of an accuracy on a few samples
 
 Predict = Callable[[Dataset, tuple[np.ndarray, ...]], np.ndarray]
 
@@ -45,20 +47,21 @@ def lint(
 ) -> tuple[Remark, ...]:
     """Every remark there is.
 
-    normalisation: what the model itself does to its first input, where it begins with such a layer. bare: whether it is
-    known to do nothing of the kind. predict: samples as stored, one array an input, with the affines of the data set
-    before them → the model's class scores, (samples, classes); None where there are no classes.
+    normalisation: of its first input by the model itself, where it begins with such a layer. bare: whether nothing at
+    the model's inputs is known to scale them. predict: samples as stored, one array an input, with the affines of the
+    data set before them → the model's class scores, (samples, classes); None where there are no classes.
     """
+    tried = tried_on(dataset, predict) if predict and dataset.test_labels is not None else None
     checks = (
         widths(dataset),
         ranges(dataset, normalisation),
-        pixels(dataset, bare),
+        pixels(dataset, bare) if tried is None else iter(()),
         balance(dataset),
         calibration(dataset),
         shared(dataset),
+        tried or iter(()),
     )
-    tried = other_forms(dataset, predict) if predict and dataset.test_labels is not None else iter(())
-    return tuple(remark for check in (*checks, tried) for remark in check)
+    return tuple(remark for check in checks for remark in check)
 
 
 def widths(dataset: Dataset) -> Iterator[Remark]:
@@ -85,13 +88,13 @@ def ranges(dataset: Dataset, normalisation: Affine | None) -> Iterator[Remark]:
 
 
 def pixels(dataset: Dataset, bare: bool) -> Iterator[Remark]:
-    """Bytes that reach, as they are, a model that does nothing about them."""
+    """Bytes that reach the model unscaled, where no layer of it scales them."""
     for n, array in enumerate(dataset.test_inputs):
         if bare and array.dtype == np.uint8 and array.ndim > 2 and dataset.affines[n] == Affine():
             _, high = ends(array)
             if high > FEW_LEVELS:
                 what = f"{input_name(dataset, n)} goes up to {high:g}, and no layer of the model scales it"
-                yield Remark(what, f"if it was trained on 0 to 1, write scale = {1 / 255!r} under [data]")
+                yield Remark(what, f"if it was trained on inputs of 0 to 1, write scale = {1 / 255!r} under [data]")
 
 
 def ends(array: np.ndarray) -> tuple[float, float]:
@@ -105,7 +108,7 @@ def input_name(dataset: Dataset, n: int) -> str:
 
 
 def balance(dataset: Dataset) -> Iterator[Remark]:
-    """Classes that the test set says little of."""
+    """Classes that the test set says little about."""
     labels = dataset.test_labels
     if labels is None or not dataset.class_names:
         return
@@ -113,13 +116,13 @@ def balance(dataset: Dataset) -> Iterator[Remark]:
     absent = [dataset.class_names[n] for n in np.flatnonzero(counts == 0)]
     scarce = [dataset.class_names[n] for n in np.flatnonzero((counts > 0) & (counts < FEW_OF_A_CLASS))]
     if absent:
-        yield Remark(f"no test sample of {some(absent)}", "nothing can be said of those classes; add some")
+        yield Remark(f"no test sample of {some(absent)}", "nothing can be said about those classes; add some")
     if scarce:
         yield Remark(f"under {FEW_OF_A_CLASS} test samples of {some(scarce)}", "a drop there goes unseen; add some")
     present = counts[counts > 0]
     if len(present) > 1 and present.max() > LOPSIDED * present.min():
         what = f"the largest class has {present.max() / present.min():.0f} times the samples of the smallest"
-        yield Remark(what, 'accuracy mostly tells of the large ones; add "balanced_accuracy" under [metrics] others')
+        yield Remark(what, 'accuracy mostly reflects the large ones; add "balanced_accuracy" under [metrics] others')
 
 
 def some(names: list[str]) -> str:
@@ -127,7 +130,7 @@ def some(names: list[str]) -> str:
 
 
 def calibration(dataset: Dataset) -> Iterator[Remark]:
-    """Too little to find the ranges of activations from."""
+    """Too few samples to find the ranges of activations from."""
     count = len(dataset.train_inputs[0]) if dataset.train_inputs else 0
     if 0 < count < FEW_CALIBRATION:
         advice = f"{FEW_CALIBRATION} to 500 typical samples give int8 better ranges"
@@ -140,14 +143,14 @@ def calibration(dataset: Dataset) -> Iterator[Remark]:
 
 
 def shared(dataset: Dataset) -> Iterator[Remark]:
-    """Calibration samples that stand in the test set, by content: the one must not know the other."""
+    """Samples that are in both sets, by content: calibration data must not leak into the test set."""
     if not dataset.train_inputs:
         return
     wanted = set(digests(dataset.train_inputs))
     both = wanted.intersection(digests(dataset.test_inputs))
     if both:
-        what = f"{len(both)} of {len(wanted)} different calibration samples stand in the test set too"
-        yield Remark(what, "int8 is then tested on what it was tuned to; calibrate with training samples")
+        what = f"{len(both)} of {len(wanted)} different calibration samples are in the test set, too"
+        yield Remark(what, "int8 is then tested on what it was calibrated with; calibrate with training samples")
 
 
 def digests(arrays: tuple[np.ndarray, ...]) -> Iterator[bytes]:
@@ -162,46 +165,99 @@ def digests(arrays: tuple[np.ndarray, ...]) -> Iterator[bytes]:
         yield digest.digest()
 
 
-def other_forms(dataset: Dataset, predict: Predict) -> Iterator[Remark]:
-    """Scalings and channel orders with which the model would be right far more often than as declared."""
+def tried_on(dataset: Dataset, predict: Predict) -> Iterator[Remark]:
+    """What the model's own answers to a few samples say of how they are stored and labelled."""
     picked = some_of(dataset)
     assert dataset.test_labels is not None
-    labels = np.asarray(dataset.test_labels[picked])
+    labels = np.asarray(dataset.test_labels[picked], np.int64)
     stored = tuple(pick(array, picked) for array in dataset.test_inputs)
-    declared = accuracy(predict(dataset, stored), labels)
+    scores = predict(dataset, stored)
+    found = [*other_forms(dataset, predict, stored, labels, scores), *other_labels(scores, labels)]
+    yield from found or no_better_than_guessing(scores, labels)
+
+
+def other_forms(
+    dataset: Dataset, predict: Predict, stored: tuple[np.ndarray, ...], labels: np.ndarray, scores: np.ndarray
+) -> Iterator[Remark]:
+    """The scaling or channel order with which the model would be right far more often than as declared: the best one.
+
+    scores: of the samples as declared.
+    """
+    better: dict[Remark, float] = {}
     for told, advice, other, given in forms(dataset, stored):
         try:
-            found = accuracy(predict(other, given), labels)
-        except BuildError:  # it cannot take that form, and so does not know it: an index that is negative, say
+            found = predict(other, given)
+        except BuildError:  # it cannot take that form, such as a negative index, so it was not trained on it
             continue
-        sure = stats.clopper_pearson(round(found * len(labels)), len(labels), 0.99).low > declared
-        if found > declared + GAIN and sure:
-            what = (
-                f"of {len(labels)} test samples the model gets {declared:.0%} right as declared, and {found:.0%} {told}"
-            )
-            yield Remark(what, advice)
+        better |= {r: accuracy(found, labels) for r in improved(scores, found, labels, labels, told, advice)}
+    yield from sorted(better, key=lambda remark: better[remark])[-1:]
+
+
+def other_labels(scores: np.ndarray, labels: np.ndarray) -> Iterator[Remark]:
+    """Labels that are one class too high or too low."""
+    classes = scores.shape[1]
+    shifts = [(-1, "with every label one less", "subtract 1"), (1, "with every label one more", "add 1")]
+    for step, told, advice in shifts if classes > 2 else [(1, "with the two classes exchanged", "exchange them")]:
+        shifted = (labels + step) % classes
+        yield from improved(scores, scores, labels, shifted, told, f"the labels are not those of its outputs: {advice}")
+
+
+def improved(
+    scores: np.ndarray, other: np.ndarray, labels: np.ndarray, other_labels: np.ndarray, told: str, advice: str
+) -> Iterator[Remark]:
+    """A remark where the other scores of the samples, or labels, make the model right far more often, and that far more
+    often than by guessing."""
+    count, declared, found = len(labels), accuracy(scores, labels), accuracy(other, other_labels)
+    least = stats.clopper_pearson(round(found * count), count, CONFIDENCE).low
+    if found > declared + GAIN and least > max(declared, 1 / scores.shape[1] + MARGIN):
+        what = f"of {count} test samples the model gets {declared:.0%} right as declared, and {found:.0%} {told}"
+        yield Remark(what, advice)
+
+
+def no_better_than_guessing(scores: np.ndarray, labels: np.ndarray) -> Iterator[Remark]:
+    right, guessing = accuracy(scores, labels), 1 / scores.shape[1]
+    if right <= guessing:
+        what = f"the model is right on {right:.1%} of {len(labels)} test samples, and guessing on {guessing:.1%}"
+        yield Remark(what, "are the labels off by one, or in another order than its outputs? is it the trained model?")
 
 
 def forms(
     dataset: Dataset, stored: tuple[np.ndarray, ...]
 ) -> Iterator[tuple[str, str, Dataset, tuple[np.ndarray, ...]]]:
-    """How else images could have been meant: in words, what to write, and the data set and samples of that form."""
+    """Other forms that the images could be in: in words, what to write, and the data set and samples in that form."""
     first, affine = stored[0], dataset.affines[0]
-    usual = {"0 to 255": Affine(), "0 to 1": Affine(1 / 255), "-1 to 1": Affine(1 / 127.5, -1.0)}
-    if first.dtype == np.uint8:
-        for told, other in usual.items():
-            if not np.isclose([other.scale, other.offset], [affine.scale, affine.offset]).all():
-                changed = replace(dataset, affines=(other, *dataset.affines[1:]))
-                advice = f"write scale = {other.scale!r} and offset = {other.offset!r} under [data]"
-                yield f"with inputs of {told}", advice, changed, stored
+    for told, other in scalings(first).items():
+        if not np.isclose([other.scale, other.offset], [affine.scale, affine.offset]).all():
+            changed = replace(dataset, affines=(other, *dataset.affines[1:]))
+            advice = f"write scale = {other.scale!r} and offset = {other.offset!r} under [data]"
+            yield f"with inputs of {told}", advice, changed, stored
     if first.ndim == 4 and first.shape[-1] == 3:
         swapped = (np.ascontiguousarray(first[..., ::-1]), *stored[1:])
-        advice = "the channels seem to stand in the other order: store them so, or for a folder change color ="
+        advice = "the channels seem to be in the other order: store them so, or for a folder change color ="
         yield "with red and blue exchanged", advice, dataset, swapped
 
 
+def scalings(stored: np.ndarray) -> dict[str, Affine]:
+    """The usual ranges of pixels, and what brings these to them; nothing for floats that are no pixels."""
+    low, high = ends(stored)
+    if stored.dtype == np.uint8:
+        low, high = 0.0, 255.0
+    elif stored.dtype.kind != "f" or stored.ndim < 3 or low < -1 or high > 255 or (low < 0 and high > 1):
+        return {}
+    else:
+        low, high = (-1.0, 1.0) if low < 0 else (0.0, 1.0 if high <= 1 else 255.0)
+    usual = {"0 to 255": (0.0, 255.0), "0 to 1": (0.0, 1.0), "-1 to 1": (-1.0, 1.0)}
+    return {told: between((low, high), wanted) for told, wanted in usual.items()}
+
+
+def between(stored: tuple[float, float], wanted: tuple[float, float]) -> Affine:
+    """The affine that brings one range to the other."""
+    scale = (wanted[1] - wanted[0]) / (stored[1] - stored[0])
+    return Affine(scale, wanted[0] - stored[0] * scale)
+
+
 def some_of(dataset: Dataset) -> np.ndarray:
-    """Indices of a few samples, drawn by chance: the set may be sorted by class, or hold the classes in turn."""
+    """Indices of a few samples, drawn at random: the set may be sorted by class, or cycle through the classes."""
     sample_bytes = 4 * sum(math.prod(array.shape[1:]) for array in dataset.test_inputs)
     count = max(1, min(TRIED, TRIED_BYTES // max(1, sample_bytes)))
     return np.sort(np.random.default_rng(0).permutation(dataset.test_count)[:count])

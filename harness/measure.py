@@ -108,17 +108,23 @@ def tried(job: Job, connection: Connection, folder: Path, watcher: Watcher) -> I
 
 
 def obtain(job: Job, connection: Connection, folder: Path, watcher: Watcher) -> Round | Shard:
-    """One piece. Its folder appears whole or not at all, so what is there need not be measured again."""
+    """One piece. Its folder appears whole or not at all, so what is there need not be measured again, unless it failed:
+    a process that was killed once may come to its end the next time.
+    """
     kept = folder / job.id
-    if not kept.exists():
-        part = folder / f"{job.id}.part"
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
-        connection.send(job.blobs.values())
-        host_ns = connection.run(job, watcher.samples)
-        connection.fetch(job, part)
-        label_piece(part, job, host_ns)
-        part.rename(kept)
+    if kept.exists():
+        piece = read_piece(kept)
+        if piece.status != "failed":
+            return piece
+    part = folder / f"{job.id}.part"
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    connection.send(job.blobs.values())
+    host_ns = connection.run(job, watcher.samples)
+    connection.fetch(job, part)
+    label_piece(part, job, host_ns)
+    shutil.rmtree(kept, ignore_errors=True)
+    part.rename(kept)
     return read_piece(kept)
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -16,13 +16,14 @@ from harness.build import Built, build
 from harness.cache import Cache, version
 from harness.compare import compare
 from harness.connections import connect
+from harness.connections.link import check_reachable
 from harness.dataset import Dataset
 from harness.errors import TargetError
 from harness.experiment import Experiment
 from harness.measure import Watcher, Work, cases_of, measure
 from harness.metrics.fitting import check
 from harness.provision.setup import setup as provide
-from harness.records import Case, Comparison, Target, TargetRecord
+from harness.records import Case, Comparison, Environment, Provenance, Target, TargetRecord
 from harness.remeasure import begin, same_files
 from harness.report import write_report
 from harness.report.picture import pictures_of
@@ -50,14 +51,39 @@ class Listener(Watcher, Protocol):
 
 
 def run(request: Request, store: Store, cache: Cache, listener: Listener) -> Comparison:
-    """Builds what is not built, opens a run, measures and concludes."""
+    """Builds what is not built, opens a run, measures and concludes. Raises TargetError before it builds anything where
+    no target is reachable.
+    """
+    targets = reachable(request.targets, listener)
     dataset = request.experiment.load()
-    for target in request.targets:
+    for target in targets:
         if request.setup and target.kind == "ssh":
             provide(target, listener.say)
     built = build(request.experiment, dataset, cache, listener.say)
     record = store.open(header_of(request, dataset, built), dataset, built.baseline)
     return go_on(record, listener)
+
+
+def reachable(targets: Sequence[Target], listener: Listener) -> list[Target]:
+    """Those that answer, asked before minutes of building; for each of the others, says why it does not.
+
+    Raises TargetError where none answers.
+    """
+    found, lost = [], []
+    for target in targets:
+        try:
+            if target.kind == "ssh":
+                check_reachable(target)
+            found.append(target)
+        except TargetError as error:
+            lost.append(error)
+    if not found:
+        for each in lost[1:]:
+            listener.say(str(each))
+        raise lost[0]
+    for each in lost:
+        listener.say(f"{each}; building continues, and it is tried again before measuring")
+    return found
 
 
 def resume(reference: str, store: Store, listener: Listener) -> Comparison:
@@ -94,11 +120,26 @@ def go_on(record: Record, listener: Listener) -> Comparison:
     return comparison
 
 
+def check_same_device(known: TargetRecord, now: Environment, raw: Path) -> None:
+    """Raises TargetError where a run that goes on would mix what two devices, or two runtimes, measured."""
+    then = known.environment
+    if then is None or not raw.exists():
+        return
+    fields = ("serial_sha256", "board", "machine", "python", "runtimes")
+    for field in fields:
+        before, after = getattr(then, field), getattr(now, field)
+        if before != after:
+            told = f"{known.target.name} is not what this run began on: {field} was {before}, and is {after}"
+            raise TargetError(told, "start a new run")
+
+
 def measure_target(record: Record, known: TargetRecord, dataset: Dataset, watcher: Watcher) -> None:
     header, target = record.header, known.target
     cases = tuple(case for case in header.cases if case.target == target.name)
     work = Work(target, cases, absolute_variants(record.path, header), dataset, header.plan)
     with closing(connect(target, header.run_id, header.tune)) as connection:
+        check_same_device(known, connection.environment, record.raw(target.name))
+        record.note(replace(known, environment=connection.environment))
         try:
             for piece in measure(work, connection, record.raw(target.name), watcher):
                 watcher.done(piece)
@@ -107,16 +148,17 @@ def measure_target(record: Record, known: TargetRecord, dataset: Dataset, watche
             record.note(TargetRecord(target, connection.environment, sent))
 
 
-def conclude(path: Path) -> Comparison:
-    """Everything that is derived from a run, as far as it came: tables, report. Can be done again at any time."""
+def conclude(path: Path, folder: Path | None = None) -> Comparison:
+    """Derives everything from what the run has so far: tables and report. Can be repeated at any time.
+
+    folder: where they are written; None for the run's own.
+    """
+    folder = folder or path
     comparison = compare(load(path))
-    write_tables(comparison, path)
-    write_report(comparison, pictures_of(comparison.run.inputs), path, of_run(path.parent.parent, comparison.run))
+    folder.mkdir(parents=True, exist_ok=True)
+    write_tables(comparison, folder)
+    write_report(comparison, pictures_of(comparison.run.inputs), folder, of_run(path.parent.parent, comparison.run))
     return comparison
-
-
-def build_only(experiment: Experiment, cache: Cache, say: Callable[[str], None]) -> Built:
-    return build(experiment, experiment.load(), cache, say)
 
 
 def header_of(request: Request, dataset: Dataset, built: Built) -> Header:
@@ -144,15 +186,19 @@ def header_of(request: Request, dataset: Dataset, built: Built) -> Header:
         scoring=scoring,
         output_names=built.output_names,
         hashes={"model": built.model_sha256, "train": dataset.train_sha256, "test": dataset.test_sha256},
-        provenance={
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "harness": __version__,
-            "python": platform.python_version(),
-            "tensorflow": version("tensorflow"),
-            "keras": version("keras"),
-            "data": dataset.source,
-            "seed": experiment.seed,
-            "baseline": experiment.baseline,
-            "remarks": [str(remark) for remark in built.remarks],
-        },
+        provenance=provenance_of(experiment, dataset, built),
+    )
+
+
+def provenance_of(experiment: Experiment, dataset: Dataset, built: Built) -> Provenance:
+    return Provenance(
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        harness=__version__,
+        python=platform.python_version(),
+        tensorflow=version("tensorflow"),
+        keras=version("keras"),
+        data=dataset.source,
+        seed=experiment.seed,
+        baseline=experiment.baseline,
+        remarks=tuple(map(str, built.remarks)),
     )

@@ -1,6 +1,6 @@
 """A gate among the tests: `def test_int8(gate): gate.assert_passes("policy.toml")`. Loaded by pytest itself.
 
-It stands in every pytest session of whoever installs the harness, so importing it loads pytest and nothing else; the
+It is loaded in every pytest session of whoever installs the harness, so importing it loads pytest and nothing else; the
 rooms of the harness are imported where the first gate is asked for. Paths that a test or an ini file names are relative
 to pytest's rootdir, those of the command line to where pytest was started.
 """
@@ -61,10 +61,12 @@ class Gate:
         return verdict
 
     def _verdict(self, policy: str | PathLike[str] | None, references: Sequence[str]) -> Verdict:
-        from harness.cli.gate import decide, policy_of
+        from harness.cli.output import say
+        from harness.judging import policy_of, verdict_of
 
         rules = policy_of(None if policy is None else self._root / policy, self.comparison.run.scoring)
-        return decide(self.comparison, rules, [from_root(name, self._root) for name in references], self._store)
+        named = [from_root(name, self._root) for name in references]
+        return verdict_of(self.comparison, rules, named, self._store, say)
 
 
 @pytest.fixture(scope="session")
@@ -101,8 +103,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def opened(config: pytest.Config) -> Gate:
     """Raises HarnessError where there is no such run, or none could be measured."""
-    from harness.cli.gate import load
     from harness.compare import compare
+    from harness.judging import load
     from harness.store import Store
 
     results = config.getoption("harness_results")
@@ -175,7 +177,8 @@ def refusal(verdict: Verdict) -> str:
 
 def warn(finding: Finding) -> None:
     """Also where warnings are errors: what only warns must not fail a test."""
-    from harness.report.verdict import outcome, row_name
+    from harness.report.naming import row_name
+    from harness.report.verdict import outcome
 
     told = f"rule {finding.rule}, {finding.words}: {row_name(finding.case)} is {outcome(finding)}: {finding.reason}"
     with warnings.catch_warnings():

@@ -6,10 +6,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
-from pydantic import TypeAdapter
+from pydantic import Field, FiniteFloat, TypeAdapter
 
 from harness.arrays import StoredArray
 from harness.connections.said import harmless
@@ -35,11 +35,12 @@ class Label:
 _LABEL = TypeAdapter(Label)
 _TENSORS = TypeAdapter(tuple[Tensor, ...])
 _STATE = TypeAdapter(DeviceState)
-_MEMORY = TypeAdapter(dict[str, dict[str, int]])
-_COUNT = TypeAdapter(int)
-_CANARY = TypeAdapter(tuple[int, ...])
-_SECONDS = TypeAdapter(float | None)
-_PAIR = TypeAdapter(float)
+_Count = Annotated[int, Field(ge=0, le=2**53)]  # what a float can tell exactly, and more than anything here can be
+_MEMORY = TypeAdapter(dict[str, dict[str, _Count]])
+_COUNT = TypeAdapter(_Count)
+_CANARY = TypeAdapter(tuple[_Count, ...])
+_SECONDS = TypeAdapter(FiniteFloat | None)
+_PAIR = TypeAdapter(FiniteFloat)
 
 
 def label_piece(folder: Path, job: Job, host_ns: int | None) -> None:
@@ -56,7 +57,7 @@ def read_piece(folder: Path) -> Round | Shard:
         if label.kind == "latency":
             return judged(_round(folder, label, result, state))
         return _shard(folder, label, result)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         raise StoreError(f"{folder} cannot be read: {error}", "remove that folder and resume the run") from error
 
 
@@ -82,8 +83,8 @@ def _round(folder: Path, label: Label, result: Mapping[str, Any], state: Mapping
         memory_bytes=_MEMORY.validate_python(result["memory_bytes"]),
         clock_step_ns=_COUNT.validate_python(result["clock_step_ns"]),
         timing_pair_ns=_PAIR.validate_python(result["timing_pair_ns"]),
-        before=_STATE.validate_python(state["before"]),
-        after=_STATE.validate_python(state["after"]),
+        before=_state(state["before"]),
+        after=_state(state["after"]),
         device_ns=_COUNT.validate_python(state["device_ns"]),
         host_ns=label.host_ns,
         canary_ns=_CANARY.validate_python(result.get("canary_ns", ())),
@@ -94,15 +95,29 @@ def _round(folder: Path, label: Label, result: Mapping[str, Any], state: Mapping
     )
 
 
+def _state(said: object) -> DeviceState:
+    """Raises ValueError where a number is larger than anything that a device can mean."""
+    state: DeviceState = _STATE.validate_python(said)
+    numbers = [value for value in asdict(state).values() if isinstance(value, int | float)]
+    if not all(abs(value) <= 2**53 for value in numbers):
+        raise ValueError("the state of the device holds numbers that nothing can be")
+    return state
+
+
 def _timings(path: Path) -> dict[str, np.ndarray]:
     rows = _array(path)
-    if rows.dtype != TIMING or rows.ndim != 1 or (rows["ns"] < 0).any() or (rows["count"] < 1).any():
-        raise ValueError(f"{path.name} is no table of timings")
+    if rows.dtype != TIMING or rows.ndim != 1 or (rows["ns"] < 0).any() or untimed(rows) or (rows["count"] < 1).any():
+        raise ValueError(f"{path.name} is not a table of timings")
     if PHASES.index("timed") not in rows["phase"] or rows["phase"].max() >= len(PHASES):
         raise ValueError(f"{path.name} has no timed invokes, or a phase that nobody knows")
     columns = np.column_stack([rows["count"], rows["ns"]]).astype(np.int64)
     phases = np.ascontiguousarray(rows["phase"])
     return {name: columns[own] for n, name in enumerate(PHASES) if (own := np.flatnonzero(phases == n)).size}
+
+
+def untimed(rows: np.ndarray) -> bool:
+    """Whether some timed invokes took no time at all: the clock stood, or the device says so."""
+    return bool((rows["ns"][rows["phase"] == PHASES.index("timed")] == 0).any())
 
 
 def _array(path: Path) -> np.ndarray:
@@ -111,7 +126,7 @@ def _array(path: Path) -> np.ndarray:
         with path.open("rb") as file:
             array: np.ndarray = np.lib.format.read_array(file, allow_pickle=False)
     except Exception as error:  # a broken header alone can end in any of four
-        raise ValueError(f"{path.name} is no array: {error}") from error
+        raise ValueError(f"{path.name} is not an array: {error}") from error
     return array
 
 
@@ -122,8 +137,13 @@ def _shard(folder: Path, label: Label, result: Mapping[str, Any]) -> Shard:
     outputs = tuple(StoredArray.of(folder / "outputs" / f"{n}.npy") for n in range(len(tensors)))
     for output, tensor in zip(outputs, tensors, strict=True):
         wanted = (label.last - label.first, *tensor.shape[1:])
-        if output.shape != wanted or output.dtype != np.dtype(tensor.dtype):
-            raise ValueError(f"output {tensor.name} has shape {output.shape} of {output.dtype}, not {wanted}")
+        if (tensor.scale is None) != (tensor.zero_point is None):
+            raise ValueError(f"output {tensor.name} has a scale or a zero point, not both")
+        if output.dtype != np.dtype(tensor.dtype) or output.dtype.kind not in "fiub":
+            raise ValueError(f"output {tensor.name} is of {output.dtype}, not {tensor.dtype}")
+        if output.shape != wanted:  # as where it depends on the values that go in
+            told = f"output {tensor.name} has shape {output.shape} where the model says {wanted}"
+            return Shard(label.case, label.first, label.last, "failed", told)
     return Shard(label.case, label.first, label.last, outputs=outputs, tensors=tensors)
 
 

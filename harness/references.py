@@ -21,7 +21,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from harness import __version__
 from harness.errors import ConfigError, StoreError
-from harness.store import Header, Store, read_header, write_atomically
+from harness.files import write_json
+from harness.store import Header, Store, read_header
 
 NAME = "reference.json"
 SCHEMA_VERSION = 2
@@ -84,7 +85,11 @@ def accepted(store: Store, experiment: str) -> tuple[Path, ...]:
     if not file.exists():
         return ()
     known = read(file)
-    return tuple(present(session, experiment, file) for session in (Session(known.run_id, known.path), *known.sessions))
+    proper, *further = (present(s, experiment, file) for s in (Session(known.run_id, known.path), *known.sessions))
+    if read_header(proper).hashes != known.hashes:
+        told = f"run {known.run_id} in {proper} is not what was accepted: its model or its data are others"
+        raise StoreError(told, "bring the accepted run back, or `harness accept` this one")
+    return proper, *further
 
 
 def present(session: Session, experiment: str, file: Path) -> Path:
@@ -92,6 +97,9 @@ def present(session: Session, experiment: str, file: Path) -> Path:
     if not (path / "run.json").exists():
         advice = f"bring that folder to {path}, give --reference RUN, or `harness accept` another"
         raise StoreError(f"the reference of {experiment}, run {session.run_id}, is not here", advice)
+    if (found := read_header(path).run_id) != session.run_id:
+        told = f"{path} holds run {found}, and the reference of {experiment} is run {session.run_id}"
+        raise StoreError(told, "bring the accepted run back, give --reference RUN, or `harness accept` another")
     return path.resolve()
 
 
@@ -143,4 +151,4 @@ def read(file: Path) -> Accepted:
 
 
 def write(file: Path, content: Accepted) -> Path:
-    return write_atomically(file, json.dumps(asdict(content), indent=1).encode() + b"\n")
+    return write_json(file, asdict(content))

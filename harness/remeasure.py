@@ -19,7 +19,7 @@ from harness.errors import ConfigError, StoreError
 from harness.records import Case, TargetRecord, Variant
 from harness.store import Header, Record, Store, absolute_variants, new_run_id, read_baseline, read_dataset, read_header
 
-CANDIDATE, REFERENCE = SIDES = "candidate", "reference"  # also in the run's provenance: the ids of the two
+CANDIDATE, REFERENCE = SIDES = "candidate", "reference"
 AT = "@"  # in no variant's name of an experiment
 
 
@@ -56,7 +56,7 @@ def unfinished(store: Store, wanted: Header) -> Record | None:
 
 
 def purpose(header: Header) -> tuple[object, ...]:
-    return header.provenance.get(CANDIDATE), header.provenance.get(REFERENCE), header.plan, header.cases
+    return header.provenance.candidate, header.provenance.reference, header.plan, header.cases
 
 
 def header_of(candidate: Path, reference: Path, cases: Sequence[Case]) -> Header:
@@ -79,14 +79,15 @@ def header_of(candidate: Path, reference: Path, cases: Sequence[Case]) -> Header
         variants=tuple(replace(model, name=name + AT + side) for name, side, model in models),
         targets=tuple(TargetRecord(t.target) for t in own.targets if t.target.name in targets),
         cases=tuple(on_side(case, side) for case in shared for side in SIDES),
-        provenance=own.provenance | provenance(own, other),
+        provenance=replace(
+            own.provenance,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            harness=__version__,
+            candidate=own.run_id,
+            reference=other.run_id,
+        ),
         finished=False,
     )
-
-
-def provenance(candidate: Header, reference: Header) -> dict[str, object]:
-    created = datetime.now(UTC).isoformat(timespec="seconds")
-    return {"created": created, "harness": __version__, CANDIDATE: candidate.run_id, REFERENCE: reference.run_id}
 
 
 def fits(before: Variant | None, after: Variant) -> bool:

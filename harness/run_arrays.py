@@ -6,6 +6,7 @@ baseline.npy, or baseline-<n>.npy      float32, one an output of the model
 
 from __future__ import annotations
 
+import hashlib
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.arrays import keep_npy, map_npy
+from harness.cache import file_sha256
 from harness.errors import StoreError
 
 TEST, LABELS, PACKED = "test", "labels.npy", "test.npz"
@@ -50,8 +52,17 @@ def keep_baseline(path: Path, outputs: Sequence[np.ndarray]) -> None:
         keep_npy(path / baseline_name(n, len(outputs)), output)
 
 
+def baseline_sha256(path: Path) -> str:
+    """Over all outputs, in their order."""
+    return hashlib.sha256(b"".join(file_sha256(file).encode() for file in baseline_files(path))).hexdigest()
+
+
+def baseline_files(path: Path) -> list[Path]:
+    return sorted(path.glob("baseline*.npy"), key=lambda file: (len(file.name), file.name))
+
+
 def read_baseline(path: Path) -> tuple[np.ndarray, ...]:
-    names = sorted(path.glob("baseline*.npy"), key=lambda file: (len(file.name), file.name))
+    names = baseline_files(path)
     if not names:
         raise StoreError(f"{path} has no baseline.npy", USELESS)
     return tuple(map(read_array, names))

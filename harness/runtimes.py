@@ -1,5 +1,5 @@
 """Which release of a TFLite runtime works with which processor, Python and glibc: found by experiment. A combination
-that nobody ever published is unsupported, not a failure."""
+that was never published is unsupported, not a failure."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Version = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Release:
-    """A release of a runtime and where its wheels run, which a wheel's tag does not always tell.
+    """A release of a runtime and where its wheels run, which a wheel's tag does not always say.
 
-    numpy: the requirement beside it, or "" where the processor has no numpy wheel and the system's package must serve.
+    numpy: the requirement beside it, or "" where the processor has no numpy wheel and the system's package is used.
     """
 
     runtime: str
@@ -38,7 +38,7 @@ RELEASES = (  # the newest first: the first that fits is taken
 
 
 def release_for(runtime: str, machine: str, python: str, glibc: str) -> Release | None:
-    """The newest release that runs there, or None where nobody ever published one."""
+    """The newest release that runs there, or None where none was ever published."""
     for release in RELEASES:
         first, last = release.pythons
         fits = release.runtime == runtime and machine in release.machines and parse(glibc) >= release.glibc
@@ -48,14 +48,14 @@ def release_for(runtime: str, machine: str, python: str, glibc: str) -> Release 
 
 
 def exists_for(runtime: str, python: str | None, machine: str | None = None) -> bool:
-    """Whether anyone ever published this runtime for this Python ("3.13.0") and processor; unknown counts as yes."""
+    """Whether this runtime was ever published for this Python ("3.13.0") and processor; unknown counts as yes."""
     known = {m for release in RELEASES for m in release.machines}
     releases = [r for r in RELEASES if r.runtime == runtime and (machine not in known or machine in r.machines)]
     return any(python is None or r.pythons[0] <= parse(python)[:2] <= r.pythons[1] for r in releases)
 
 
 def parse(version: str) -> Version:
-    """ "3.11.2" → (3, 11, 2); what follows the numbers is left out."""
+    """ "3.11.2" → (3, 11, 2); what follows the numbers is ignored."""
     numbers = []
     for part in version.split("."):
         if not part.isdigit():
@@ -65,7 +65,7 @@ def parse(version: str) -> Version:
 
 
 def check_runtimes(names: Iterable[str]) -> tuple[str, ...]:
-    """The names, each once, in order. Raises ConfigError for one that no engine answers to."""
+    """The names, each once, in order. Raises ConfigError for an unknown one."""
     for name in names:
         if name not in ENGINES:
             raise ConfigError(f"there is no runtime {name!r}", f"the runtimes are {', '.join(ENGINES)}")

@@ -11,7 +11,7 @@ from harness import stats
 from harness.task import are_logits, as_scores, finite, one_column, probabilities, row_by_row, stretches
 
 SUSPECT_AGREEMENT = 0.9  # under this share of equal answers something is probably wrong, not merely lossy
-SUSPECT_EXPLAINED = 0.9  # and under this share of explained variation, where outputs are no scores of classes
+SUSPECT_EXPLAINED = 0.9  # and under this share of explained variation, where outputs are not scores of classes
 FLIP_KINDS = ("", "right_to_wrong", "wrong_to_right", "wrong_to_wrong")
 
 
@@ -34,10 +34,18 @@ def doubt(expected: np.ndarray, given: np.ndarray, of_classes: bool, against: st
         return f"{unknown} of {what} have outputs that are not finite"
     if of_classes:
         logits = are_logits(expected)
-        share = agreement(as_scores(expected, logits), as_scores(given, logits))
-        return f"agrees with {against} on {share:.1%} of {what}" if share < SUSPECT_AGREEMENT else ""
+        return low_agreement(agreement(as_scores(expected, logits), as_scores(given, logits)), against, what)
     error = float(row_by_row(lambda *rows: np.square(apart(*rows)).sum(axis=1), expected, given).sum())
-    share = explained(error, variation(expected))
+    return low_explained(explained(error, variation(expected)), against, what)
+
+
+def low_agreement(share: float, against: str, what: str) -> str:
+    """Whether so small a share of equal answers is suspect, in words; "" where it is not."""
+    return f"agrees with {against} on {share:.1%} of {what}" if share < SUSPECT_AGREEMENT else ""
+
+
+def low_explained(share: float, against: str, what: str) -> str:
+    """The same of the share of the baseline's variation that outputs explain."""
     whose = f"{against}'" if against.endswith("s") else f"{against}'s"
     told = f"explains {max(share, 0):.1%} of the variation in {whose} output over {what}"
     return told if share < SUSPECT_EXPLAINED else ""
@@ -81,7 +89,7 @@ def sample_table(
 ) -> np.ndarray:
     """One row a sample: answers of both, what flipped, and how far the scores lie apart. Scores: (samples, classes).
 
-    Without labels there is no label, and nothing that is right or wrong. logits: the scores are no probabilities.
+    Without labels there is no label, and nothing that is right or wrong. logits: the scores are not probabilities.
     """
     expected, given = row_by_row(top1, baseline), row_by_row(top1, scores)
     margin = row_by_row(margins, scores)
@@ -192,13 +200,12 @@ def class_drops(samples: np.ndarray) -> tuple[ClassDrop, ...]:
 
 
 def class_drop(label: int, samples: np.ndarray) -> ClassDrop:
-    lost, won = discordant(samples)
+    lost, won = discordant(samples["baseline_correct"], samples["correct"])
     n = len(samples)
     limits = stats.tango(lost, won, n)
     return ClassDrop(label, n, 100 * (lost - won) / n, 100 * limits.low, 100 * limits.high)
 
 
-def discordant(samples: np.ndarray) -> tuple[int, int]:
-    """(b, c): baseline right and variant wrong; the reverse."""
-    before, after = samples["baseline_correct"], samples["correct"]
+def discordant(before: np.ndarray, after: np.ndarray) -> tuple[int, int]:
+    """(b, c): right before and wrong after; the reverse. Of booleans, (samples,)."""
     return int((before & ~after).sum()), int((~before & after).sum())

@@ -20,11 +20,11 @@ from harness.compare import compare
 from harness.metrics import METRICS
 from harness.metrics.fitting import primary_of, score_named
 from harness.metrics.latency import percent
-from harness.metrics.process import anonymous_growth
-from harness.metrics.registry import invokes_ns
+from harness.metrics.registry import OfRound
 from harness.metrics.scores import Score
 from harness.metrics.scoring import CONFIDENCE, difference_of, limits_of, resampled, statistic_of
-from harness.records import Case, Change, Comparison, Round, Run, Standing
+from harness.records import Case, Change, Comparison, Round, Run
+from harness.samples import discordant
 
 LARGE_ENOUGH = 1.03  # a real ratio counts beyond it; "real and large enough" is asv's rule (its compare.py, --factor)
 MOVED = "_change"
@@ -46,7 +46,7 @@ class Both:
     @cached_property
     def rounds(self) -> tuple[list[Round], list[Round]]:
         """The usable rounds of each."""
-        return usable(self.reference.run, self.case), usable(self.candidate.run, self.case)
+        return self.reference.run.usable_rounds(self.case), self.candidate.run.usable_rounds(self.case)
 
     @cached_property
     def answers(self) -> tuple[np.ndarray, np.ndarray]:
@@ -135,19 +135,12 @@ def missing(both: Both, metric: str) -> str:
     """Which side has no value and why, or ""."""
     for name, side in both.sides:
         if (own := side.change(both.case, metric)) is None:
-            return f"the {name} has no such case"
+            return f"the {name} has no such {'metric' if side.standing(both.case) else 'case'}"
         if own.value is None or not math.isfinite(own.value):
-            standing = standing_of(side, both.case)
-            return f"the {name} has none: {own.method if standing.ended_well else standing.reason}"
+            standing = side.standing(both.case)
+            ended_badly = standing and not standing.ended_well
+            return f"the {name} has none: {standing.reason if standing and ended_badly else own.method}"
     return ""
-
-
-def standing_of(comparison: Comparison, case: Case) -> Standing:
-    return next(s for s in comparison.standings if s.case == case)
-
-
-def usable(run: Run, case: Case) -> list[Round]:
-    return [r for r in run.rounds if r.case == case and r.counts]
 
 
 def too_few(both: Both) -> Iterator[Difference]:
@@ -157,7 +150,7 @@ def too_few(both: Both) -> Iterator[Difference]:
 
 
 def ended_badly(both: Both) -> Iterator[Difference]:
-    ends = [standing_of(side, both.case) for _, side in both.sides]
+    ends = [end for _, side in both.sides if (end := side.standing(both.case))]
     if not all(end.ended_well for end in ends):
         told = [f"{end.status} ({end.reason})" if end.reason else end.status for end in ends]
         yield Difference("status", REFUSE, told[0], told[1])
@@ -168,8 +161,8 @@ def ended_badly(both: Both) -> Iterator[Difference]:
 
 def accuracy_drop(both: Both, blank: Change) -> Change:
     """(b − c)/n in percentage points: b samples that the reference has right and the candidate wrong, c the reverse."""
-    right = [rows["correct"] for rows in both.answers]
-    lost, won, n = int((right[0] & ~right[1]).sum()), int((~right[0] & right[1]).sum()), len(right[0])
+    before, after = (rows["correct"] for rows in both.answers)
+    (lost, won), n = discordant(before, after), len(before)
     limits = stats.tango(lost, won, n)
     kind = "regressed" if limits.low > 0 else "improved" if limits.high < 0 else "similar"
     value, low, high = (100 * share for share in ((lost - won) / n, limits.low, limits.high))
@@ -191,7 +184,7 @@ def size(both: Both, blank: Change) -> Change:
     return replace(blank, baseline=float(one), value=float(other), method=".tflite file, exact", kind=kind)
 
 
-def by_rounds(of_round: Callable[[Round], float | None]) -> Callable[[Both, Change], Change]:
+def by_rounds(of_round: OfRound) -> Callable[[Both, Change], Change]:
     """The ratio candidate / reference of what each round says, by Welch's t on the logarithm; less is better."""
 
     def change(both: Both, blank: Change) -> Change:
@@ -213,11 +206,6 @@ def kind_of_ratio(ratio: float, limits: stats.Interval) -> str:
     if limits.low > 1 and ratio > LARGE_ENOUGH:
         return "regressed"
     return "improved" if limits.high < 1 and ratio < 1 / LARGE_ENOUGH else "similar"
-
-
-def invoke_quantile_ns(q: float) -> Callable[[Round], float]:
-    """The quantile of one round's timed invokes."""
-    return lambda piece: float(np.quantile(invokes_ns(piece), q))
 
 
 @dataclass(frozen=True)
@@ -269,7 +257,9 @@ def scored(score: Score) -> Scored:
     return Scored(name + MOVED, score.unit, name, name, lambda both: both.samples_apart, change, score.better)
 
 
-def timed(metric: str, of_round: Callable[[Round], float | None]) -> Measure:
+def timed(metric: str) -> Measure:
+    of_round = METRICS[metric].of_round
+    assert of_round
     return Measure(metric, "ratio", metric, metric, lambda both: both.rounds_apart, by_rounds(of_round))
 
 
@@ -277,9 +267,9 @@ MEASURES = (
     Measure("accuracy_drop", "pp", "accuracy", "accuracy", lambda both: both.samples_apart, accuracy_drop),
     Measure("flip_rate", "fraction", "flip_rate", "", lambda both: both.samples_apart, flip_rate),
     Measure("size_bytes", "bytes", "size_bytes", "size_bytes", lambda both: (), size),
-    timed("latency_p50", invoke_quantile_ns(0.5)),
-    timed("latency_p90", invoke_quantile_ns(0.9)),
-    timed("model_rss", anonymous_growth),
+    timed("latency_p50"),
+    timed("latency_p90"),
+    timed("model_rss"),
 )
 
 

@@ -11,21 +11,23 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
+from harness.cache import file_sha256
 from harness.dataset import Dataset
 from harness.errors import StoreError
+from harness.files import write_json
 from harness.raw import read_piece
-from harness.records import BY_DATA, Affine, Case, Plan, Round, Run, Scoring, Shard, TargetRecord, Variant
-from harness.run_arrays import keep_baseline, keep_test_set, read_baseline, read_packed, read_test_set
+from harness.records import BY_DATA, Affine, Case, Plan, Provenance, Round, Run, Scoring, Shard, TargetRecord, Variant
+from harness.run_arrays import baseline_sha256, keep_baseline, keep_test_set, read_baseline, read_packed, read_test_set
 
 SCHEMA_VERSION = 2
 _Piece = TypeVar("_Piece", Round, Shard)
@@ -45,7 +47,7 @@ class Header:
     targets: tuple[TargetRecord, ...]
     cases: tuple[Case, ...]
     hashes: dict[str, str]
-    provenance: dict[str, object] = field(default_factory=dict)
+    provenance: Provenance = field(default_factory=Provenance)
     tune: bool = False  # the devices' governors were set for the run
     labelled: bool = True  # the test set has labels
     scoring: Scoring = BY_DATA  # before it was there, all runs were scored by accuracy, as their data would have it
@@ -82,8 +84,7 @@ class Record:
 
     def save(self, header: Header) -> None:
         self.header = header
-        text = json.dumps(_HEADER.dump_python(header, mode="json"), indent=1)
-        write_atomically(self.path / "run.json", text.encode() + b"\n")
+        write_json(self.path / "run.json", _HEADER.dump_python(header, mode="json"))
 
 
 class Store:
@@ -103,8 +104,8 @@ class Store:
         keep_baseline(path, baseline)
         moved = tuple(replace(v, path=v.path and Path("variants") / f"{v.name}.tflite") for v in header.variants)
         record = Record(path, header)
-        labelled = dataset.test_labels is not None
-        record.save(replace(header, variants=moved, labelled=labelled, schema_version=SCHEMA_VERSION))
+        labelled, hashes = dataset.test_labels is not None, header.hashes | {"baseline": baseline_sha256(path)}
+        record.save(replace(header, variants=moved, labelled=labelled, hashes=hashes, schema_version=SCHEMA_VERSION))
         if header.plan.accuracy:
             point_latest(path)
         return record
@@ -125,12 +126,26 @@ class Store:
         """
         if (Path(reference) / "run.json").exists():
             return Path(reference).resolve()
-        latest = reference == "latest"
-        matching = (p for p in self.paths() if (read_header(p).plan.accuracy if latest else p.name == reference))
-        found = next(matching, None)
+        found = self.latest() if reference == "latest" else next((p for p in self.paths() if p.name == reference), None)
         if found is None:
             raise StoreError(f"there is no run {reference!r} in {self.root}", "`harness list` shows the stored runs")
         return found
+
+    def latest(self) -> Path | None:
+        """A run dated into the future, by a clock that ran ahead, comes last. A broken one is passed over, unless
+        there is nothing else: then its StoreError is raised.
+        """
+        tomorrow = f"{datetime.now(UTC) + timedelta(days=1):%Y%m%d-%H%M%S}"
+        unreadable: list[StoreError] = []
+        for path in sorted(self.paths(), key=lambda path: path.name > tomorrow):
+            try:
+                if read_header(path).plan.accuracy:
+                    return path
+            except StoreError as error:
+                unreadable.append(error)
+        if unreadable:
+            raise unreadable[0]
+        return None
 
     def load(self, reference: str) -> Run:
         return load(self.find(reference))
@@ -140,7 +155,7 @@ def load(path: Path) -> Run:
     """All that a run left, as far as it came. Raises StoreError."""
     header = read_header(path)
     dataset = read_dataset(path, header)
-    pieces = [read_piece(folder) for folder in sorted(path.glob("raw/*/*")) if folder.suffix != ".part"]
+    pieces = [read_piece(p) for p in sorted(path.glob("raw/*/*")) if p.is_dir() and p.suffix != ".part"]
     return Run(
         run_id=header.run_id,
         experiment=header.experiment,
@@ -189,10 +204,21 @@ def read_dataset(path: Path, header: Header) -> Dataset:
 
 
 def check_unchanged(record: Record) -> None:
-    """Raises StoreError where the test set is not the one that the run began with: half of it would be of another."""
+    """Raises StoreError where test set, models or baseline are not those that the run began with."""
     header = record.header
+    check_models(record.path, header.variants, header.hashes)
     if header.schema_version > 1 and read_dataset(record.path, header).test_sha256 != header.hashes["test"]:
         raise StoreError(f"{record.path}/test is not the test set that this run began with", "start a new run")
+
+
+def check_models(path: Path, variants: Sequence[Variant], hashes: Mapping[str, str]) -> None:
+    """Raises StoreError where a .tflite file in the run's folder, or its baseline, is another than was measured."""
+    for variant in variants:
+        file = variant.path and path / variant.path
+        if file and file.exists() and file_sha256(file) != variant.sha256:
+            raise StoreError(f"{file} is not the file that was measured", "bring that back, or start a new run")
+    if hashes.get("baseline", (now := baseline_sha256(path))) != now:
+        raise StoreError(f"{path}: the baseline is not the one that was measured against", "start a new run")
 
 
 def absolute_variants(path: Path, header: Header) -> tuple[Variant, ...]:
@@ -205,15 +231,3 @@ def point_latest(path: Path) -> None:
     with suppress(OSError):
         link.symlink_to(path.name)
         link.replace(path.parent / "latest")
-
-
-def write_atomically(path: Path, content: bytes) -> Path:
-    """Whole or not at all: a reader never meets half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        part.write_bytes(content)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-    return path

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from harness.files import replacing
 from harness.records import Case, Comparison, Round
 from harness.samples import FLIP_KINDS, fields_of
 
@@ -47,13 +48,12 @@ def write_tables(comparison: Comparison, folder: Path) -> None:
 
 def write_samples(samples: Mapping[Case, np.ndarray], path: Path) -> None:
     """A stretch of a case at a time. Columns that the task does not have are there, and empty."""
-    schema, part = samples_schema(list(samples.values())), path.with_name(f".{path.name}.part")
-    with pq.ParquetWriter(part, schema, compression="zstd") as writer:
+    schema = samples_schema(list(samples.values()))
+    with replacing(path) as part, pq.ParquetWriter(part, schema, compression="zstd") as writer:
         for case, table in samples.items():
             for first in range(0, len(table), ROWS):
                 arrays = [column_of(field, case, table[first : first + ROWS], first) for field in schema]
                 writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
-    part.replace(path)
 
 
 def samples_schema(tables: Sequence[np.ndarray]) -> pa.Schema:
@@ -102,6 +102,5 @@ def repeated(text: str, rows: int) -> pa.DictionaryArray:
 
 
 def write_parquet(table: pa.Table, path: Path) -> None:
-    part = path.with_name(f".{path.name}.part")
-    pq.write_table(table, part, compression="zstd")
-    part.replace(path)
+    with replacing(path) as part:
+        pq.write_table(table, part, compression="zstd")

@@ -10,13 +10,15 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt
 
 from harness.cache import cache_dir
 from harness.errors import ConfigError
 from harness.records import Target
 from harness.runtimes import check_runtimes
 from harness.written import read_toml
+
+NotNegative = Annotated[FiniteFloat, Field(ge=0)]  # a device would wait for ever for a chip as cool as nan
 
 
 class TargetFile(BaseModel):
@@ -33,8 +35,8 @@ class TargetFile(BaseModel):
     workdir: str | None = None
     runtimes: Annotated[tuple[str, ...], Field(min_length=1)] = ("ai-edge-litert", "tflite-runtime")
     threads: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (1,)
-    start_temperature_c: float = 60.0
-    cooldown_timeout_s: float = 120.0
+    start_temperature_c: NotNegative = 60.0
+    cooldown_timeout_s: NotNegative = 120.0
     emulated: bool = False
     labels: tuple[str, ...] = ()
 
@@ -69,7 +71,7 @@ def read_target(path: Path) -> Target:
     except ConfigError as error:
         raise ConfigError(f"{path}: runtimes: {error}", error.advice) from error
     if re.match(r"~[^/]", file.workdir or ""):
-        raise ConfigError(f"{path}: workdir: {file.workdir} is nobody's home here", "write ~/… or a path from /")
+        raise ConfigError(f"{path}: workdir: {file.workdir}: ~user paths are not supported", "write ~/… or /…")
     given = file.model_dump(exclude_unset=True, exclude_none=True)
     return Target(path.stem, **({"workdir": local_workdir()} if file.kind == "local" else {}) | given)
 
@@ -106,7 +108,7 @@ def is_destination(text: str) -> bool:
     return f"\nhostname {text}\n".lower() not in f"\n{done.stdout}".lower() and done.returncode == 0
 
 
-def typed(target: Target) -> str:
+def cli_name(target: Target) -> str:
     """What a user types for the target: its name, or the destination that it was asked for by. Quoted for a shell."""
     by_destination = target.host is not None and safe_name(target.host) == target.name
     return shlex.quote(target.host if by_destination and target.host else target.name)

@@ -19,7 +19,9 @@ from harness.arrays import let_go
 from harness.errors import ConfigError
 
 TASKS = ("classification", "regression", "agreement", "distance", "custom")
+LABELLED = ("classification",)
 OF_CLASSES = ("classification", "agreement")
+NO_CLASSES = ("regression", "distance", "custom")
 STRETCH_VALUES = 4_000_000  # worked through at a time, so that what is made of them stays small
 OUTSIDE = 1e-3  # further outside 0 to 1 than rounding takes a probability
 
@@ -40,7 +42,7 @@ def one_column(outputs: np.ndarray) -> bool:
 
 
 def class_count(outputs: np.ndarray) -> int:
-    """How many classes an output can tell apart: two by one column, 0 where its numbers are no scores."""
+    """How many classes an output can tell apart: two by one column, 0 where its numbers are not scores."""
     return 2 if one_column(outputs) else outputs.shape[1] if outputs.ndim == 2 else 0
 
 
@@ -75,7 +77,7 @@ def are_logits(outputs: np.ndarray) -> bool:
 
 
 def finite(rows: np.ndarray) -> np.ndarray:
-    """Whether all numbers of each row are."""
+    """Whether every number of each row is finite."""
     return np.asarray(np.isfinite(rows.reshape(len(rows), -1)).all(axis=1))
 
 

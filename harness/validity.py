@@ -17,7 +17,7 @@ from harness.records import Round
 THROTTLE_FLAGS = ("under-voltage", "frequency capped", "throttled", "soft temperature limit")
 STICKY_SHIFT = 16  # bits 16–19: the same has happened since the board was switched on
 CLOCK_TOLERANCE = 0.01
-CLOCK_SLACK_NS = 20_000_000  # what the two messages around a round may take on their way
+CLOCK_SLACK_NS = 20_000_000  # network delay of the two messages around a round
 CANARY_TOLERANCE = 1.10
 AGAIN = ("invalid", "repeated")  # what a further attempt follows
 
@@ -87,7 +87,9 @@ def warm(piece: Round) -> Iterator[str]:
 
 
 def disturbed(piece: Round) -> Iterator[str]:
-    if piece.canary_ns and max(piece.canary_ns) > CANARY_TOLERANCE * min(piece.canary_ns):
+    if piece.canary_ns and min(piece.canary_ns) <= 0:
+        yield "a fixed loop took no time: its clock stood"
+    elif piece.canary_ns and max(piece.canary_ns) > CANARY_TOLERANCE * min(piece.canary_ns):
         ratio = max(piece.canary_ns) / min(piece.canary_ns)
         yield f"a fixed loop took {ratio:.2f}× as long at one end of the round as at the other: throttled or disturbed"
 

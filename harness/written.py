@@ -1,4 +1,4 @@
-"""What users write in TOML: read, checked by a pydantic model, and where it is wrong told by line and nearest word."""
+"""What users write in TOML: read, checked by a pydantic model, with the line of an error and the nearest right word."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def read_toml(path: Path, model: type[Model]) -> Model:
-    """The file's tables as the model has them. Raises ConfigError with file, line, what is wrong and what would do."""
+    """The file's tables as the model has them. Raises ConfigError with file, line, what is wrong and what to write."""
     try:
         text = path.read_text("utf-8-sig")
         return model.model_validate(tomllib.loads(text))
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}", "give another file, or mend this one") from error
+        raise ConfigError(f"{path} cannot be read: {error}", "give another file, or fix this one") from error
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path} is no TOML: {error}", "mend that line") from error
+        raise ConfigError(f"{path} is not TOML: {error}", "fix that line") from error
     except ValidationError as error:
         raise not_valid(error.errors()[0], text, path, model) from error
 
@@ -40,7 +40,7 @@ def not_valid(found: ErrorDetails, text: str, path: Path, model: type[BaseModel]
         return ConfigError(where + what, nearest(key or section, known, "known are"))
     if found["type"] == "missing":
         what = f"{where}has no {key}" if key else f"{path}: has no table [{section}]"
-        return ConfigError(what, "write it; `harness init` shows a whole file")
+        return ConfigError(what, "add it; `harness init` writes a complete example")
     if found["type"] == "literal_error":
         words = re.findall(r"'([^']*)'", str(found.get("ctx", {}).get("expected", "")))
         return ConfigError(f"{where}{key}: {found['input']!r} cannot be used", nearest(found["input"], words, "write"))
@@ -48,16 +48,16 @@ def not_valid(found: ErrorDetails, text: str, path: Path, model: type[BaseModel]
 
 
 def place(found: ErrorDetails, model: type[BaseModel]) -> tuple[str, str]:
-    """Table and key that an error stands at; table "" above all tables, key "" for the table as a whole."""
+    """Table and key of an error; table "" above all tables, key "" for the table as a whole."""
     first, *rest = (str(part) for part in found["loc"])
-    within = isinstance(found["input"], dict) and found["type"] != "missing"  # of what is missing it is all around it
+    within = isinstance(found["input"], dict) and found["type"] != "missing"  # else it is the table around it
     if table_of(model, first) is None and not within:
         return "", first
     return first, rest[0] if rest else ""
 
 
 def table_of(model: type[BaseModel], section: str) -> type[BaseModel] | None:
-    """The model of a table, None where that key is none."""
+    """The model of a table, None where that key is not a table."""
     field = next((f for n, f in model.model_fields.items() if section in (n, f.alias)), None)
     kinds = [field.annotation, *getattr(field.annotation, "__args__", ())] if field else []
     return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
@@ -68,7 +68,7 @@ def keys_of(model: type[BaseModel] | None) -> list[str]:
 
 
 def nearest(word: object, known: Iterable[str], lead: str) -> str:
-    """ "did you mean …? <lead> a, b, c": the advice for a word that nobody knows."""
+    """ "did you mean …? <lead> a, b, c": the advice for an unknown word."""
     names = list(known)
     near = get_close_matches(str(word), names, 1, 0.5)
     return f"{f'did you mean {near[0]}? ' if near else ''}{lead} {', '.join(names)}"

@@ -115,3 +115,29 @@ def write_bytes_model(path: Path) -> None:
     model = keras.Model(x, scale(keras.layers.Rescaling(1.0)(x)))
     scale.set_weights([np.eye(4, dtype=np.float32) * 2, np.full(4, -1, np.float32)])
     model.save(path)
+
+
+def scaling() -> dict[str, bool]:
+    """By what a model of images begins with: whether that may scale its inputs."""
+    import keras
+
+    from harness.models.keras_model import KerasModel
+
+    layers, image = keras.layers, (8, 8, 3)
+    rest = [layers.Conv2D(4, 3), layers.GlobalAveragePooling2D(), layers.Dense(3)]
+    inner = keras.Sequential([keras.Input(image), layers.Rescaling(1 / 255), layers.Conv2D(4, 3)])
+    x = keras.Input(image)
+    models = {
+        "nothing": keras.Sequential([keras.Input(image), layers.ZeroPadding2D(), *rest]),
+        "rescaling": keras.Sequential([keras.Input(image), layers.RandomFlip(), layers.Rescaling(1 / 255), *rest]),
+        "nested": keras.Sequential([keras.Input(image), inner, layers.Flatten()]),
+        "normalisation": keras.Sequential([keras.Input(image), layers.Normalization(mean=0.5, variance=1.0), *rest]),
+        "written": keras.Model(x, layers.Conv2D(4, 3)(x / 255.0)),
+        "lambda": keras.Sequential([keras.Input(image), layers.Lambda(lambda x: x / 255), *rest]),
+        "batch normalisation first": keras.Sequential([keras.Input(image), layers.BatchNormalization(), *rest]),
+        "batch normalisation later": keras.Sequential(
+            [keras.Input(image), layers.Conv2D(4, 3), layers.BatchNormalization(), layers.Flatten()]
+        ),
+        "layer normalisation last": keras.Sequential([keras.Input(image), *rest, layers.LayerNormalization()]),
+    }
+    return {name: not KerasModel(model).facts.bare for name, model in models.items()}

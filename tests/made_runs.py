@@ -7,7 +7,19 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.records import Case, Environment, Plan, Round, Run, Shard, Target, TargetRecord, Tensor, Variant
+from harness.records import (
+    Case,
+    Environment,
+    Plan,
+    Provenance,
+    Round,
+    Run,
+    Shard,
+    Target,
+    TargetRecord,
+    Tensor,
+    Variant,
+)
 
 LITERT = "ai-edge-litert"
 ENVIRONMENT = Environment(python="3.11.9", runtimes={LITERT: "2.3.0", "tflite-runtime": "2.14.0"})
@@ -69,5 +81,5 @@ def run(
         shards=tuple(shards),
         path=Path("results/made/20260101-000000-0000"),
         finished=True,
-        provenance={"created": "2026-01-01T00:00:00+00:00"},
+        provenance=Provenance("2026-01-01T00:00:00+00:00"),
     )

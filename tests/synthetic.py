@@ -16,6 +16,7 @@ from harness.records import (
     Comparison,
     Environment,
     Plan,
+    Provenance,
     Round,
     Run,
     Standing,
@@ -91,10 +92,10 @@ def synthetic(
         shards=(),
         path=Path("results/synthetic/20260101-120000-5f3a"),
         finished=finished,
-        provenance={"created": "2026-01-01T12:00:00+00:00", "harness": "0.1.0"},
+        provenance=Provenance("2026-01-01T12:00:00+00:00", "0.1.0"),
     )
     samples = {c: _samples(labels, run.baseline[0], o[0]) for c, o in outputs.items()}
-    changes = [x for c, table in samples.items() for x in _accuracy_changes(c, table)]
+    changes = [x for c in measured for x in _accuracy_changes(c, samples[run.accuracy_case(c)])]
     changes += [x for c in measured for x in _latency_changes(rng, c, measured_rounds)]
     scores = {c: o[0] for c, o in outputs.items()}
     return Comparison(run, standings, tuple(changes), samples, outputs, run.baseline[0], scores)

@@ -353,7 +353,7 @@ def test_the_command_tells_it_in_words(small: list[str], monkeypatch: pytest.Mon
     result = replace(conclude(simulated(20)), target="host")
     monkeypatch.setattr(command, "measure", lambda *_: result)
     done = CliRunner().invoke(app, small)
-    assert f"cries wolf in {result.false_alarms} of 20 comparisons" in done.stdout
+    assert f"raises a false alarm in {result.false_alarms} of 20 comparisons" in done.stdout
     assert "half-width" in done.stdout and "really slowed by 5 %" in done.stdout
     assert max(map(len, done.stdout.splitlines()[:-1])) <= 80
 

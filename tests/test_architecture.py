@@ -17,20 +17,20 @@ MODULES = sorted(ROOT.rglob("*.py"))
 
 # A room may import what stands in the lines above its own, and its neighbours on the same line.
 LAYERS = (
-    {"errors", "records", "arrays", "__version__", "starter"},
+    {"errors", "records", "arrays", "files", "__version__", "starter"},
     {"device"},
-    {"cache", "runtimes", "stats", "functions", "written", "dataset", "data", "raw", "keras_process", "models",
+    {"cache", "runtimes", "stats", "functions", "written", "dataset", "data", "raw", "child_process", "models",
      "variants", "connections", "lint", "experiment", "artifact", "targets", "workloads", "metrics", "samples",
      "task", "validity", "comparability", "policy"},
     {"measure", "store", "run_arrays", "compare", "sessions", "build", "provision", "aa", "references", "remeasure"},
     {"gate", "report", "tables"},
-    {"pipeline"},
+    {"pipeline", "judging"},
     {"cli"},
     {"__main__", "pytest_plugin"},
 )  # fmt: skip
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 HEAVY = {"tensorflow", "keras"}
-MAY_IMPORT_HEAVY = {"starter", "workloads", "models", "variants", "keras_process"}
+MAY_IMPORT_HEAVY = {"starter", "workloads", "models", "variants"}
 
 
 def room_of(path: Path) -> str:

@@ -13,6 +13,7 @@ import pytest
 from harness import artifact
 from harness.errors import BuildError
 from harness.variants import RECIPES
+from harness.variants import quantizer as quantizer  # importing it registers its recipes
 from tests.models import FOLDER, PARAMETERS, tflite
 
 MADE = ("float32", "float16", "dynamic_range", "int8", "int8_float_io", "int16x8")
@@ -112,6 +113,39 @@ def test_tensors_are_as_the_interpreter_sees_them(name):
         assert (tensor.scale or 0.0, tensor.zero_point or 0) == (pytest.approx(scale), zero_point)
 
 
+def test_a_model_of_small_tensors_has_no_dynamic_range():
+    """795 weights in tensors of under 1,024, as TensorFlow's quantiser leaves them."""
+    promised = RECIPES["dynamic_range"].expectation
+    small = replace(artifact.inspect(tflite("float32")), weights={"float32": 795, "int32": 4}, largest={"float32": 720})
+    assert artifact.too_small(small, promised, 795) == (
+        "none of its weight tensors has 1,024 values or more, and TensorFlow quantises no smaller ones"
+    )
+    assert artifact.too_small(replace(small, largest={"float32": 1023}), promised, 795)
+    for other in (
+        replace(small, largest={"float32": 1024}),
+        replace(small, largest={"float32": 720, "int8": 1024}),
+        replace(small, weights={"float32": 2}),  # the others were lost
+    ):
+        assert artifact.too_small(other, promised, 795) == ""
+    for name in ("float32", "int8", "float16", "aeq_dynamic_int8"):
+        assert artifact.too_small(small, RECIPES[name].expectation, 795) == ""
+    assert artifact.too_small(small, None, 795) == ""
+
+
+@pytest.mark.parametrize(("largest", "told"), [(1023, ""), (1024, "only 2000 of its 5000 weights are int8")])
+def test_a_model_most_of_whose_tensors_are_small_is_quantised_as_far_as_it_can_be(largest, told):
+    promised = RECIPES["dynamic_range"].expectation
+    mixed = replace(artifact.inspect(tflite("float32")), weights={"float32": 3000, "int8": 2000})
+    found = artifact.wrong_weights(replace(mixed, largest={"float32": largest, "int8": 2000}), promised, 5000)
+    assert "".join(found).startswith(told) and bool(found) == bool(told)
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_the_largest_constant_is_the_hidden_layers_kernel(name):
+    dtype = "float16" if name == "float16" else "float32" if name == "float32" else "int8"
+    assert artifact.inspect(tflite(name)).largest[dtype] == 28 * 28 * 8
+
+
 def test_lost_weights_are_told_by_their_number():
     (fault,) = faults("weightless", "float32")
     assert fault == f"it holds 2 weights of the model's {PARAMETERS}"
@@ -154,14 +188,14 @@ def test_an_integer_output_without_a_scale_is_a_fault():
 @pytest.mark.parametrize("content", [b"", b"no model at all", (FOLDER / "weights.npz").read_bytes()])
 def test_another_file_is_no_tflite_file(tmp_path, content):
     (tmp_path / "model.tflite").write_bytes(content)
-    with pytest.raises(BuildError, match=r"model\.tflite is no TFLite file"):
+    with pytest.raises(BuildError, match=r"model\.tflite is not a TFLite file"):
         artifact.inspect(tmp_path / "model.tflite")
 
 
 @pytest.mark.parametrize("size", [8, 100, 15_000])
 def test_a_truncated_file_is_no_whole_tflite_file(tmp_path, size):
     (tmp_path / "model.tflite").write_bytes(tflite("float32").read_bytes()[:size])
-    with pytest.raises(BuildError, match="is no whole TFLite file"):
+    with pytest.raises(BuildError, match="is not a complete TFLite file"):
         artifact.inspect(tmp_path / "model.tflite")
 
 

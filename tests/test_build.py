@@ -11,15 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness import artifact, cache, dataset, keras_process, variants
+from harness import artifact, cache, dataset, variants
 from harness import build as building
 from harness import models as loading
-from harness.build import Built, build, original, runner
+from harness.build import Built, build, keras_process, original, runner
 from harness.build.runner import run_once
 from harness.cache import Cache, file_sha256
 from harness.errors import BuildError
 from harness.experiment import Experiment, builtin, plan_of
 from harness.models import baseline
+from harness.records import Affine
 from harness.variants import Recipe
 from harness.workloads import digits
 from tests import models
@@ -216,6 +217,13 @@ def test_another_tensorflow_builds_everything_again(calls, once, monkeypatch):
     assert once("int8").made == (MODEL, BASELINE, "building int8")
 
 
+def test_another_runtime_checks_again_but_does_not_train_again(calls, once, monkeypatch):
+    once("int8")
+    real = original.version
+    monkeypatch.setattr(original, "version", lambda name: "99.0" if name == "ai-edge-litert" else real(name))
+    assert once("int8").made == (BASELINE, "building int8")
+
+
 # --- what goes wrong -----------------------------------------------------------------------------------------------
 
 
@@ -240,7 +248,7 @@ def test_a_conversion_that_aborts_its_process_is_a_row_and_the_others_go_on(stan
     monkeypatch.setattr(variants, "convert", models.convert_in_trouble)
     rows = once("dynamic_range", "int8", "int8_float_io").variants
     assert [(v.name, v.status) for v in rows] == [("dynamic_range", "ok"), ("int8", "failed"), ("int8_float_io", "ok")]
-    assert rows[1].reason.startswith("conversion failed: TensorFlow's process died")
+    assert rows[1].reason.startswith("conversion failed: TensorFlow crashed its process; see the log at ")
 
 
 @pytest.mark.parametrize(
@@ -276,7 +284,7 @@ def test_low_agreement_is_suspect_told_by_its_share_and_kept(calls, running, onc
     assert variant.path.read_bytes() == models.tflite("untrained").read_bytes()
     stored = data.calibration(500, builtin("digits", None, (), plan_of("none")).seed)
     (images,) = data.model_inputs(stored)
-    (answers,) = run_once(variant.path, stored, [dataclasses.asdict(a) for a in data.affines])
+    (answers,) = run_once(variant.path, stored, data.affines)
     share = sum(a.argmax() == b.argmax() for a, b in zip(answers, models.dense_8(images), strict=True)) / 500
     assert variant.reason == f"agrees with Keras on {100 * share:.1f}% of 500 calibration samples"
 
@@ -293,7 +301,7 @@ def test_a_file_that_no_runtime_can_run_is_failed(calls, once, monkeypatch):
 def test_what_the_runtime_refuses_is_told_in_its_words():
     wrong = (np.zeros((1, 27, 27), np.uint8),)
     with pytest.raises(BuildError, match="ai-edge-litert cannot run it: ValueError: cannot reshape"):
-        run_once(models.tflite("float32"), wrong, [{"scale": 1.0, "offset": 0.0}])
+        run_once(models.tflite("float32"), wrong, [Affine()])
 
 
 def test_a_crash_of_the_runtime_is_told_with_its_exit_code(tmp_path, monkeypatch):
@@ -301,7 +309,7 @@ def test_a_crash_of_the_runtime_is_told_with_its_exit_code(tmp_path, monkeypatch
     code.write_text("import os; os.abort()")
     monkeypatch.setattr(runner, "install", lambda folder: code)
     with pytest.raises(BuildError, match="crashes ai-edge-litert with exit code -6"):
-        run_once(models.tflite("float32"), (np.zeros((1, 28, 28), np.uint8),), [{"scale": 1.0, "offset": 0.0}])
+        run_once(models.tflite("float32"), (np.zeros((1, 28, 28), np.uint8),), [Affine()])
 
 
 def test_without_a_baseline_nothing_can_be_compared(calls, once, monkeypatch):
@@ -319,7 +327,7 @@ def test_without_a_baseline_nothing_can_be_compared(calls, once, monkeypatch):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_file_that_runs_once_answers_nearly_as_numpy_does(name, data):
     stored = (data.test_inputs[0][:50],)
-    (answers,) = run_once(models.tflite(name), stored, [{"scale": 1 / 255, "offset": 0.0}])
+    (answers,) = run_once(models.tflite(name), stored, [Affine(scale=1 / 255)])
     wanted = models.dense_8(stored[0].astype(np.float64) / 255)
     tolerance = 1e-5 if name == "float32" else 0.1
     assert answers.dtype == np.float32
@@ -330,4 +338,48 @@ def test_what_the_cache_holds_of_a_variant_is_plain(calls, once, tmp_path):
     once("int8")
     (folder,) = (tmp_path / "cache" / "variants").iterdir()
     assert sorted(path.name for path in folder.iterdir()) == ["check.json", "model.tflite"]
-    assert json.loads((folder / "check.json").read_text()) == {"status": "ok", "reason": "", "feeds": [], "yields": []}
+    assert json.loads((folder / "check.json").read_text()) == {
+        "status": "ok", "reason": "", "feeds": [], "yields": [], "sha256": file_sha256(models.tflite("int8")),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("content", [b"", b"another", None, models.tflite("int8").read_bytes()])
+def test_a_file_in_the_cache_that_is_not_what_was_checked_is_built_again(calls, once, tmp_path, content):
+    first = once("float32").variants
+    (folder,) = (tmp_path / "cache" / "variants").iterdir()
+    (folder / "model.tflite").unlink()
+    if content is not None:
+        (folder / "model.tflite").write_bytes(content)
+    again = once("float32")
+    assert again.made == ("building float32",)
+    assert again.variants == first
+    assert again.variants[0].path.read_bytes() == models.tflite("float32").read_bytes()
+
+
+def test_a_cached_check_that_cannot_be_read_is_made_again(calls, once, tmp_path):
+    once("float32")
+    (folder,) = (tmp_path / "cache" / "variants").iterdir()
+    (folder / "check.json").write_text("{")
+    assert once("float32").variants[0].status == "ok"
+
+
+# --- variants that cannot exist --------------------------------------------------------------------------------------
+
+
+def test_a_variant_that_no_tensor_is_large_enough_for_is_unsupported(calls, once, monkeypatch):
+    """The hidden layer of tests/models has 6,272 weights; a quantiser that asked for more would leave them all."""
+    large = dataclasses.replace(variants.recipe("dynamic_range").expectation, smallest=6_273)
+    recipe = dataclasses.replace(variants.recipe("dynamic_range"), expectation=large)
+    monkeypatch.setitem(variants.RECIPES, "dynamic_range", recipe)
+    converting(monkeypatch, dynamic_range="float32")
+    (none,) = once("dynamic_range").variants
+    reason = "none of its weight tensors has 6,273 values or more, and TensorFlow quantises no smaller ones"
+    assert (none.status, none.reason, none.path, none.sha256) == ("unsupported", reason, None, "")
+    assert once("dynamic_range").variants == (none,)
+
+
+def test_a_large_tensor_that_was_left_as_it_was_is_a_failure(calls, once, monkeypatch):
+    converting(monkeypatch, dynamic_range="float32")
+    (refused,) = once("dynamic_range").variants
+    assert refused.status == "failed"
+    assert "only 0 of its 6370 weights are int8" in refused.reason

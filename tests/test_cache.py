@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -118,3 +120,18 @@ def test_a_shelf_says_what_it_lacks_before_that_is_made_and_remembers(tmp_path):
     shelf.obtain("making tea", "kinds", "key", make)
     shelf.obtain("", "kinds", "other", make)
     assert said == shelf.made == ["making tea"]
+
+
+def test_a_name_that_is_not_utf_8_has_a_key():
+    assert key_of("a", os.fsdecode(b"\xff")) != key_of("a", os.fsdecode(b"\xfe"))
+
+
+def test_what_a_killed_process_left_is_removed_a_day_later(tmp_path):
+    old, new, kept = (tmp_path / "models" / name for name in ("a.x.part", "b.y.part", "c"))
+    for folder, hours in ((old, 25), (new, 1), (kept, 1000)):
+        folder.mkdir(parents=True)
+        (folder / "0.npy").touch(0o444)
+        then = time.time() - 3600 * hours
+        os.utime(folder, (then, then))
+    Shelf(Cache(tmp_path), print)
+    assert sorted((tmp_path / "models").iterdir()) == [new, kept]

@@ -18,14 +18,15 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+from harness import __version__, pipeline
 from harness import build as building
-from harness import pipeline
 from harness.cli import app
-from harness.cli.tables import runs_table, summary_tables, targets_table, variants_table
+from harness.cli.tables import runs_table, summary_table, summary_tables, targets_table, variants_table
 from harness.compare import compare
 from harness.errors import TargetBusy
 from harness.measure import cases_of
-from harness.records import Affine, Plan, Target, TargetRecord, Tensor, Variant
+from harness.records import Affine, Plan, Provenance, Target, TargetRecord, Tensor, Variant
+from harness.report.material import Material
 from harness.report.tables import tables
 from harness.store import Header, Store
 from harness.workloads import digits, mnist
@@ -85,7 +86,7 @@ def store_a_run(root: Path, run_id: str = RUN_ID, finished: bool = False) -> Pat
         targets=(TargetRecord(Target("host")),),
         cases=cases_of((variant,), Target("host"), (LITERT,), (1,)),
         hashes={},
-        provenance={"created": "2026-01-01T12:00:00+00:00"},
+        provenance=Provenance("2026-01-01T12:00:00+00:00"),
     )
     record = Store(root).open(header, data, (np.eye(10, dtype=np.float32)[data.test_labels],))
     if finished:
@@ -109,6 +110,10 @@ def test_every_command_has_help(command):
     result = CliRunner().invoke(app, [command, "--help"])
     assert result.exit_code == 0
     assert f"{command} [OPTIONS]" in result.stdout
+
+
+def test_the_version_is_told(harness):
+    assert harness("--version")[:2] == (0, f"edge-harness {__version__}\n")
 
 
 def test_help_needs_no_heavy_import():
@@ -145,8 +150,8 @@ def assert_two_lines(err: str, what: str, advice: str) -> None:
 @pytest.mark.parametrize(
     ("words", "what", "advice"),
     [
-        (["run", "cifar"], "no experiment 'cifar'", "mnist, digits"),
-        (["build", "cifar"], "no experiment 'cifar'", "mnist, digits"),
+        (["run", "cifar"], "no built-in experiment 'cifar'", "mnist, digits"),
+        (["build", "cifar"], "no built-in experiment 'cifar'", "mnist, digits"),
         (["run", "digits", "-v", "int4"], "no variant matches 'int4'", "int8"),
         (["build", "digits", "-v", "int4"], "no variant matches 'int4'", "int8"),
         (["run", "digits", "--runtime", "tensorrt"], "no runtime 'tensorrt'", "ai-edge-litert"),
@@ -156,7 +161,13 @@ def assert_two_lines(err: str, what: str, advice: str) -> None:
         (["run", "digits", "--data", "x.npz"], "takes no data", "--data"),
         (["run", "--data", "x.npz"], "x.npz does not exist", "--data"),
         (["run", "--resume", "nothing"], "no run 'nothing'", "harness list"),
-        (["run", "digits", "--resume", "a", "-v", "int8"], "--resume takes no variant, experiment", "a new run"),
+        (["run", "digits", "--reference", "nothing"], "--reference without --policy", "add --policy"),
+        (["run", "digits", "--policy", "p.toml", "--reference", "nothing"], "no run 'nothing'", "harness list"),
+        (["run", "digits", "--setup"], "none of the targets is one: host", "-t"),
+        (["run", "digits", "--plan", "none", "--rounds", "2"], "plan none times nothing, so rounds", "standard"),
+        (["run", "digits", "--plan", "none", "--min-s", "1", "--min-runs", "9"], "min_runs and min_s", "quick"),
+        (["run", "digits", "--min-runs", "30000"], "min_runs is 30,000", "20,000 or fewer"),
+        (["run", "digits", "--resume", "a", "-v", "int8"], "cannot be used with variant, experiment", "a new run"),
         (["report", "latest"], "no run 'latest'", "harness list"),
         (["show", "nothing", "--sample", "0"], "no run 'nothing'", "harness list"),
     ],
@@ -186,7 +197,7 @@ def test_a_broken_target_file_is_two_lines_with_file_and_key(harness, tmp_path):
 def test_a_damaged_run_is_two_lines(harness, tmp_path):
     path = store_a_run(tmp_path / "results")
     (path / "run.json").write_text('{"schema_version": 1, "run_id": 3}')
-    code, _, err = harness("report", "latest")
+    code, _, err = harness("report", RUN_ID)
     assert code == 2
     assert_two_lines(err, "run.json cannot be read", "run's folder")
     code, _, err = harness("list")  # one damaged run does not hide the others
@@ -209,15 +220,15 @@ def test_a_sample_outside_the_test_set_is_refused(harness, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "words", [("init", "taken"), ("report", RUN_ID, "--out", "taken"), ("build", "--out", "taken")]
+    "words", [("init", "taken"), ("report", RUN_ID, "--out", "taken"), ("build", "digits", "--out", "taken")]
 )
 def test_a_file_in_the_place_of_a_folder_is_no_fault_of_the_harness(harness, monkeypatch, words):
     store_a_run(Path("results"))
     Path("taken").write_text("mine\n")
-    monkeypatch.setattr(pipeline, "build_only", lambda *_: None)
+    monkeypatch.setattr(building, "build", lambda *_: None)
     code, out, err = harness(*words)
     assert (code, out, Path("taken").read_text()) == (2, "", "mine\n")
-    assert err == "harness: taken: File exists\n         give another place, or mend that one\n"
+    assert err == "harness: taken: File exists\n         give another place, or fix that one\n"
 
 
 def test_a_device_that_is_held_exits_3(harness, monkeypatch):
@@ -238,7 +249,7 @@ def test_an_interrupt_exits_130_without_a_traceback(harness, monkeypatch):
     code, out, err = harness("run", "digits")
     assert (code, out) == (130, "")
     assert "Traceback" not in err
-    assert "Interrupted before anything was measured" in err
+    assert "Nothing was measured yet. Run the same command again: it reuses what was already built." in err
 
 
 def test_debug_adds_the_traceback_of_an_error(harness):
@@ -247,7 +258,7 @@ def test_debug_adds_the_traceback_of_an_error(harness):
     assert err.startswith("Traceback")
     assert "ConfigError" in err
     assert "in experiment" in err  # the function that raised it
-    assert "harness: there is no experiment 'cifar'" in err
+    assert "harness: there is no built-in experiment 'cifar'" in err
 
 
 def test_debug_shows_where_a_fault_of_the_harness_is(harness, monkeypatch):
@@ -325,6 +336,32 @@ def test_run_prints_nothing_but_json_where_that_was_asked(harness, asked):
     ]
 
 
+def test_the_reference_of_a_run_is_looked_up_before_it(harness, asked, monkeypatch, tmp_path):
+    """So `latest` is not the run itself."""
+    before = store_a_run(tmp_path / "results", finished=True)
+    (tmp_path / "policy.toml").write_text('[[rule]]\nmetric = "accuracy_drop"\nmax = "1 pp"\n')
+    given = []
+
+    def verdict_of(candidate, rules, references, *_):
+        given.extend(references)
+        raise TargetBusy("far enough")
+
+    monkeypatch.setattr("harness.judging.verdict_of", verdict_of)
+    code, _, err = harness("run", "digits", "--policy", "policy.toml", "--reference", "latest")
+    assert (code, len(asked)) == (3, 1), err
+    assert [Path(path).resolve() for path in given] == [before.resolve()]
+
+
+def test_names_that_look_like_markup_are_printed_as_they_are(harness, monkeypatch, tmp_path):
+    made = comparison()
+    made = replace(made, run=replace(made.run, experiment="doors[/b]", path=tmp_path / "r[/b]" / "made"))
+    monkeypatch.setattr(pipeline, "run", lambda *_: made)
+    code, out, _ = harness("run", "digits", "--results", "r[/b]")
+    assert code == 0
+    assert out.startswith("doors[/b] on host")
+    assert out.splitlines()[-1] == f"report: {tmp_path}/r[/b]/made/report.html"
+
+
 # --- without MNIST -------------------------------------------------------------------------------------------------
 
 
@@ -351,7 +388,7 @@ def test_scripts_run_goes_on_with_digits_and_says_so(harness, asked):
     code, _, err = harness("run", "--digits-if-no-mnist")
     assert code == 0
     assert asked[0].experiment.name == "digits"
-    assert "MNIST cannot be had on this machine, so this run is of `digits`" in err
+    assert "MNIST is not available on this machine, so this run uses `digits`" in err
 
 
 def test_who_asks_for_mnist_never_gets_digits(harness, asked):
@@ -363,7 +400,7 @@ def test_broken_data_are_an_error_not_a_reason_for_digits(harness, asked, tmp_pa
     (tmp_path / "mnist.npz").write_bytes(b"not an archive")
     code, _, err = harness("run", "--digits-if-no-mnist", "--data", "mnist.npz")
     assert (code, asked) == (2, [])
-    assert_two_lines(err, "mnist.npz is no .npz", "--data")
+    assert_two_lines(err, "mnist.npz is not an .npz", "--data")
 
 
 # --- build ---------------------------------------------------------------------------------------------------------
@@ -380,9 +417,9 @@ def built(monkeypatch):
     rows = [sound, failed]
 
     def build(*_: object) -> building.Built:
-        return building.Built(Path("model.keras"), "", (), tuple(rows), ())
+        return building.Built("", (), tuple(rows), ())
 
-    monkeypatch.setattr(pipeline, "build", build)
+    monkeypatch.setattr(building, "build", build)
     return rows
 
 
@@ -391,6 +428,10 @@ def test_build_exits_1_where_a_variant_was_not_built_and_says_why(harness, built
     assert code == 1
     assert re.search(r"int8 +ok +9\.2 +int8 +int8", out)
     assert re.search(r"int16x8 +failed +conversion failed: no kernel", out)
+    built[1] = replace(built[1], status="unsupported", reason="none of its weight tensors is large")
+    code, out, _ = harness("build", "digits")
+    assert code == 0  # no such variant can exist of this model
+    assert re.search(r"int16x8 +unsupported +none of its weight tensors is large", out)
     built.pop()
     assert harness("build", "digits")[0] == 0
 
@@ -478,6 +519,38 @@ def test_targets_are_told_as_a_table_or_json(harness, tmp_path):
     assert [(t["name"], t["kind"], t["threads"]) for t in told] == [("host", "local", [1]), ("pi-4", "ssh", [1, 4])]
 
 
+def test_show_as_json_says_what_the_picture_and_the_table_say(harness, tmp_path):
+    path = store_a_run(tmp_path / "results")
+    code, out, _ = harness("show", "latest", "--sample", "3", "--json")
+    told = json.loads(out)
+    label = int(np.load(path / "test" / "labels.npy")[3])
+    assert (code, told["run_id"], told["index"], told["label"]) == (0, RUN_ID, 3, label)
+    (keras,) = told["answers"]  # nothing was measured
+    assert (keras["variant"], keras["prediction"], keras["correct"], keras["case"]) == ("Keras", label, True, None)
+    assert Path(told["picture"]).read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_score_that_is_not_finite_is_null(harness, tmp_path):
+    path = store_a_run(tmp_path / "results")
+    baseline = np.load(path / "baseline.npy")
+    baseline[3] = np.nan
+    (path / "baseline.npy").unlink()
+    np.save(path / "baseline.npy", baseline)
+    out = harness("show", RUN_ID, "--sample", "3", "--json")[1]
+    assert "NaN" not in out
+    assert json.loads(out)["answers"][0]["score"] is None
+
+
+def test_targets_that_look_like_markup_are_printed_as_they_are(harness, tmp_path):
+    (tmp_path / "targets").mkdir()
+    text = 'kind = "ssh"\nhost = "[::1]"\nlabels = ["[/a]", "[red]", ":warning:"]'
+    (tmp_path / "targets" / "pi [lab].toml").write_text(text)
+    code, out, _ = harness("targets")
+    assert code == 0
+    (row,) = (line for line in out.splitlines() if line.startswith("pi"))
+    assert "pi [lab]" in row and "[::1]" in row and "[/a], [red], :warning:" in row
+
+
 # --- the width of a terminal ---------------------------------------------------------------------------------------
 
 
@@ -516,7 +589,7 @@ def test_the_summary_fits_and_cuts_no_value(width, threads, environment):
     text = printed(table, width)
     assert max(map(len, text.splitlines())) <= width
     assert "…" not in text
-    (summary,) = tables(compared)
+    (summary,) = tables(Material(compared))
     shown = {str(column.header).splitlines()[0] for column in table.columns}
     columns = [n for n, heading in enumerate(summary.headings) if heading.title in shown]
     assert len(columns) == len(table.columns)
@@ -536,7 +609,7 @@ def shown_at(width: int, compared) -> list[str]:
 def test_columns_leave_in_their_declared_order_and_the_question_stays():
     compared = wide_comparison()
     kept = [shown_at(width, compared) for width in range(200, 59, -1)]
-    everything = [heading.title for heading in tables(compared)[0].headings]
+    everything = [heading.title for heading in tables(Material(compared))[0].headings]
     assert kept[0] == everything
     left = [title for before, after in pairwise(kept) for title in before if title not in after]
     order = ["Peak RSS", "Model RSS", "p90", "Flips", "Status", "Size", "Speed-up", "p50", "Accuracy"]
@@ -572,3 +645,24 @@ def test_the_other_tables_fit_too(width, built, tmp_path):
         assert "…" not in text
         assert "ai-edge-litert" in text or table.columns[0].header != "Target"
     assert f"{RUN_ID}  digits      standard  host" in printed(runs_table(headers), width)
+
+
+@pytest.mark.parametrize("width", [56, 80, 100])
+def test_a_run_id_is_never_cut(width, tmp_path):
+    store_a_run(tmp_path / "results")
+    header = Store(tmp_path / "results").reopen(RUN_ID).header
+    devices = tuple(TargetRecord(Target(name)) for name in ("raspberry-pi-4-in-the-lab", "raspberry-pi-5-on-a-desk"))
+    long = replace(header, experiment="keyword-spotting-depthwise-separable", targets=devices)
+    plan, origin = replace(header.plan, accuracy=False), replace(header.provenance, candidate="20260101-120000-aaaa")
+    text = printed(runs_table([long, header, replace(long, plan=plan, provenance=origin)]), width)
+    assert max(map(len, text.splitlines())) <= width
+    assert (text.count(RUN_ID), text.count("20260101-120000-aaaa")) == (3, 1)
+    assert "…" not in text
+
+
+def test_a_unit_that_looks_like_markup_is_a_heading():
+    (summary,) = tables(Material(comparison()))
+    headings = tuple(replace(h, unit="[/px]") if h.title == "Accuracy" else h for h in summary.headings)
+    text = printed(summary_table(replace(summary, headings=headings), "pi [lab], [/b]", ()), 160)
+    assert text.splitlines()[0].rstrip() == "pi [lab], [/b]"
+    assert "[/px]" in text

@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from harness.cli.session_tables import session_tables, signed
+from harness.cli.session_tables import session_tables
+from harness.report.units import decimals, signed
 from harness.sessions import compare_sessions
 from harness.store import load
 from tests.devices import RECORDED
@@ -291,4 +292,4 @@ def test_kinds_are_coloured_where_there_are_colours(two):
     ],
 )
 def test_signed(value, digits, text):
-    assert signed(value, digits) == text
+    assert signed(decimals(value, digits)) == text

@@ -41,6 +41,12 @@ def test_a_variant_that_was_not_built_is_failed_for_its_own_reason():
     assert (found.status, found.reason) == ("failed", "refused: none of its ops computes in int8")
 
 
+def test_a_variant_that_cannot_exist_is_unsupported_for_its_own_reason():
+    none = Variant("dynamic_range", "dynamic_range", status="unsupported", reason="none of its weight tensors is large")
+    found = standing(case("dynamic_range"), variants=[none], shards=[])
+    assert (found.status, found.reason) == ("unsupported", "none of its weight tensors is large")
+
+
 def test_tflite_runtime_on_python_3_13_is_unsupported():
     environment = replace(ENVIRONMENT, python="3.13.1", runtimes={LITERT: "2.3.0", "tflite-runtime": None})
     of = case(runtime="tflite-runtime")
@@ -54,9 +60,13 @@ def test_a_runtime_that_could_be_there_but_is_not_is_failed(runtimes):
     assert (found.status, found.reason) == ("failed", "tflite-runtime is not installed on host")
 
 
-def test_a_target_that_was_not_reached_is_invalid():
-    found = standing(case(), environment=None, shards=[])
-    assert (found.status, found.reason) == ("invalid", "host was not reached")
+@pytest.mark.parametrize(
+    ("finished", "reason"),
+    [(True, "host was not reached"), (False, "nothing was measured on host; resume the run")],
+)
+def test_a_target_that_was_not_reached_is_invalid(finished, reason):
+    (found,) = compare(replace(run([case()], environment=None), finished=finished)).standings
+    assert (found.status, found.reason) == ("invalid", reason)
 
 
 def test_a_stretch_that_failed_fails_the_case():

@@ -17,9 +17,10 @@ from harness.arrays import npy_bytes
 from harness.connections import Connection, code, connect, server
 from harness.connections.server import ServerConnection
 from harness.errors import ConfigError, HarnessError, JobFailed, TargetBusy, TargetError, TargetUnreachable
-from harness.measure import round_jobs, shard_jobs
+from harness.measure import Work, round_jobs, shard_jobs
 from harness.raw import label_piece, read_piece
 from harness.records import Blob, Job, Round, Shard, Target
+from harness.store import absolute_variants, read_dataset, read_header
 from tests.devices import (
     RECORDED,
     RUNTIMES,
@@ -137,16 +138,58 @@ def test_one_run_after_the_other_gets_the_device(target: Target) -> None:
 # Replay.
 
 
-def test_a_replay_answers_by_case_kind_and_round_whatever_the_models_hash(tmp_path: Path) -> None:
+def test_a_replay_answers_by_case_kind_and_round(tmp_path: Path) -> None:
     job = jobs_of("int8")["latency"]
-    rebuilt = replace(job, blobs={**job.blobs, "model.tflite": Blob(lambda: b"another build")})
     with closing(connect(replay(tmp_path), "a-run")) as connection:
         pieces = [
-            piece_of(connection, replace(rebuilt, id=job.id.replace("round-000", f"round-00{n}")), tmp_path / str(n))
+            piece_of(connection, replace(job, id=job.id.replace("round-000", f"round-00{n}")), tmp_path / str(n))
             for n in (0, 1)
         ]
     first, second = (piece.timings["timed"].tolist() for piece in pieces if isinstance(piece, Round))
     assert first != second
+
+
+@pytest.mark.parametrize("kind", ["outputs", "latency"])
+def test_a_replay_does_not_answer_for_a_model_that_was_not_recorded(tmp_path: Path, kind: str) -> None:
+    job = jobs_of("float32")[kind]
+    rebuilt = replace(job, blobs={**job.blobs, "model.tflite": Blob(lambda: b"another build")})
+    with closing(connect(replay(tmp_path), "a-run")) as connection:
+        with pytest.raises(JobFailed, match="was recorded with another float32") as caught:
+            connection.run(rebuilt, ignore)
+        swapped = replace(job, blobs={**job.blobs, "model.tflite": jobs_of("int8")[kind].blobs["model.tflite"]})
+        with pytest.raises(JobFailed, match="was recorded with another float32"):  # though int8 was recorded, too
+            connection.run(swapped, ignore)
+        connection.run(job, ignore)
+    assert caught.value.exit_code == 3 and "record it again" in caught.value.advice
+
+
+def test_a_replay_finds_a_renamed_model_by_its_hash(tmp_path: Path) -> None:
+    job = jobs_of("int8")["latency"]
+    renamed = replace(job, case=replace(job.case, variant="int8@candidate"))
+    unknown = replace(renamed, blobs={**job.blobs, "model.tflite": Blob(lambda: b"another build")})
+    with closing(connect(replay(tmp_path), "a-run")) as connection:
+        connection.run(renamed, ignore)
+        with pytest.raises(JobFailed, match="was recorded with another int8@candidate"):
+            connection.run(unknown, ignore)
+
+
+@pytest.mark.parametrize("kind", ["outputs", "latency"])
+def test_a_replay_does_not_answer_for_other_inputs(tmp_path: Path, kind: str) -> None:
+    """The recording of schema 2 holds its test set as mapped files; that of schema 1 does not."""
+    recording = RECORDED.with_name("digits-schema-2")
+    known = read_header(recording)
+    dataset, variants = read_dataset(recording, known), absolute_variants(recording, known)
+    target = Target("host", "replay", host=str(recording / "raw" / "host"))
+
+    def job(inputs: tuple[np.ndarray, ...]) -> Job:
+        work = Work(target, known.cases, variants, replace(dataset, test_inputs=inputs), known.plan)
+        return {"outputs": shard_jobs, "latency": round_jobs}[kind](work, known.cases)[0]
+
+    inverted = tuple(255 - np.asarray(array) for array in dataset.test_inputs)
+    with closing(connect(target, "a-run")) as connection:
+        connection.run(job(dataset.test_inputs), ignore)
+        with pytest.raises(JobFailed, match="was recorded with another test set"):
+            connection.run(job(inverted), ignore)
 
 
 def test_a_replay_under_another_name_tells_of_the_asked_for_case(tmp_path: Path) -> None:
@@ -157,13 +200,13 @@ def test_a_replay_under_another_name_tells_of_the_asked_for_case(tmp_path: Path)
 
 
 def test_a_replay_refuses_a_job_that_was_not_recorded(tmp_path: Path) -> None:
-    with closing(connect(replay(tmp_path), "a-run")) as connection, pytest.raises(JobFailed, match="holds no job"):
+    with closing(connect(replay(tmp_path), "a-run")) as connection, pytest.raises(JobFailed, match="has no job"):
         connection.run(replace(jobs_of("int8")["latency"], id="round-099.int8.x.t1"), ignore)
 
 
 @pytest.mark.parametrize("host", [None, "", "/nonexistent/raw/host", str(RECORDED / "raw" / "nobody")])
 def test_a_replay_of_nothing_is_the_users_mistake(host: str | None) -> None:
-    with pytest.raises(ConfigError, match="no recording"):
+    with pytest.raises(ConfigError, match="which is not a recording"):
         connect(Target("host", "replay", host=host), "a-run")
 
 
@@ -198,7 +241,7 @@ def test_a_job_over_its_time_limit_is_a_failed_piece_that_says_so(tmp_path: Path
     with closing(connect(local(tmp_path), "a-run")) as connection:
         piece = piece_of(connection, job, tmp_path / "piece")
     assert isinstance(piece, Round) and piece.status == "failed"
-    assert "time limit of 0.5 s" in piece.reasons[0]
+    assert "time limit: no progress for 0.5 s" in piece.reasons[0]
 
 
 def test_a_device_that_is_in_use_names_its_holder(tmp_path: Path, own_lock: Path) -> None:

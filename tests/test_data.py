@@ -185,7 +185,7 @@ def test_text_labels_in_the_order_that_was_given(tmp_path):
     text = saved(tmp_path, "test.npz", x=IMAGES, y=np.array(["cat", "ant", "dog"])[LABELS])
     dataset = load(source(tmp_path, text, labels=("dog", "cat", "ant")))
     assert np.array_equal(dataset.test_labels, np.array([1, 2, 0])[LABELS])
-    with pytest.raises(DataError, match="toy: sample 2 is labelled 'dog', which is none of the classes") as caught:
+    with pytest.raises(DataError, match="toy: sample 2 is labelled 'dog', which is not one of the classes") as caught:
         load(source(tmp_path, text, labels=("dogs", "cat", "ant")))
     assert "did you mean dogs?" in caught.value.advice
 
@@ -218,14 +218,14 @@ def test_a_label_beyond_the_names_is_refused(tmp_path):
     test = saved(tmp_path, "test.npz", x=IMAGES, y=LABELS)
     with pytest.raises(DataError, match="test labels run from 0 to 2") as caught:
         load(source(tmp_path, test, labels=("a", "b")))
-    assert caught.value.advice == "With 2 classes they must lie in 0..1."
+    assert caught.value.advice == "with 2 classes they must be in 0..1"
 
 
 def test_labels_that_begin_at_1_are_told_so(tmp_path):
     test = saved(tmp_path, "test.npz", x=IMAGES, y=LABELS + 1)
     with pytest.raises(DataError, match="test labels run from 1 to 3") as caught:
         load(source(tmp_path, test, labels=("a", "b", "c")))
-    assert caught.value.advice.startswith("labels begin at 1: subtract 1. ")
+    assert caught.value.advice.startswith("labels begin at 1: subtract 1; ")
 
 
 def test_class_numbers_of_any_integer_dtype_are_counted(tmp_path):
@@ -246,7 +246,7 @@ def test_class_numbers_of_any_integer_dtype_are_counted(tmp_path):
         ({"scale": {"imgae": 1.0}}, "scale: there is no input 'imgae'", "did you mean image?"),
         ({"offset": float("nan")}, "offset must be a finite number", ""),
         ({"scale": {"image": float("inf")}}, "scale must be a finite number", ""),
-        ({"size": (8, 8)}, "size is for a folder of images, and test.npz is an .npz or .npy file", "remove size"),
+        ({"size": (8, 8)}, "size is for a folder of images, but test.npz is an .npz or .npy file", "remove size"),
         ({"label": "y"}, "label is for a CSV or Parquet file", "remove label"),
     ],
 )
@@ -268,7 +268,7 @@ def test_a_single_input_is_scaled_by_a_number(tmp_path):
 def test_a_missing_file_and_an_unknown_kind_are_told(tmp_path, split):
     saved(tmp_path, "good.npz", x=IMAGES)
     (tmp_path / "data.xlsx").touch()
-    for name, message in (("none.npz", f"{split}: there is no none.npz in"), ("data.xlsx", "is no kind of data")):
+    for name, message in (("none.npz", f"{split}: there is no none.npz in"), ("data.xlsx", "not a known kind of data")):
         with pytest.raises(ConfigError, match=message):
             load(source(tmp_path, "good.npz", name) if split == "calibration" else source(tmp_path, name))
 
@@ -316,3 +316,22 @@ def test_an_encrypted_member_is_told(tmp_path):
     assert zipfile.ZipFile(tmp_path / "test.npz").infolist()[0].flag_bits & 1
     with pytest.raises(DataError, match="encrypted"):
         load(source(tmp_path, "test.npz"))
+
+
+@pytest.mark.parametrize("name", ["labels", "label", "targets", "target", "Labels"])
+def test_labels_by_another_name_are_told_and_not_taken_for_an_input(tmp_path, name):
+    where = saved(tmp_path, "test.npz", x=np.zeros((4, 2)), **{name: np.arange(4)})
+    with pytest.raises(DataError, match=f"test.npz holds no y, but an array {name}") as caught:
+        load(source(tmp_path, where))
+    assert caught.value.advice == "labels are called y: rename the array"
+
+
+def test_an_input_may_be_called_target_where_there_are_labels(tmp_path):
+    where = saved(tmp_path, "test.npz", x=np.zeros((4, 2)), target=np.ones((4, 2)), y=np.arange(4))
+    assert load(source(tmp_path, where)).input_names == ("x", "target")
+
+
+def test_labels_of_bytes_that_are_not_utf_8_are_told(tmp_path):
+    where = saved(tmp_path, "test.npz", x=np.zeros((2, 2)), y=np.array([b"caf\xe9", b"tea"]))
+    with pytest.raises(DataError, match="some labels are bytes that are not UTF-8, such as"):
+        load(source(tmp_path, where))

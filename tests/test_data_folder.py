@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -62,7 +63,7 @@ def test_classes_in_the_order_that_was_given(tmp_path, pets):
 
 
 def test_a_folder_that_is_no_class_is_told(tmp_path, pets):
-    with pytest.raises(DataError, match="pets: dog is none of the classes") as caught:
+    with pytest.raises(DataError, match="pets: dog is not one of the classes") as caught:
         load(source(tmp_path, "pets", labels=("cat", "dogs")))
     assert "did you mean dogs?" in caught.value.advice
 
@@ -88,7 +89,7 @@ def test_calibration_has_the_classes_of_the_test_set(tmp_path, pets):
     save(tmp_path / "more/dog/1.png", picture(6, 7))
     assert load(source(tmp_path, "pets", "more")).train_labels.tolist() == [1]
     save(tmp_path / "more/bee/1.png", picture(6, 7))
-    with pytest.raises(DataError, match="more: bee is none of the classes"):
+    with pytest.raises(DataError, match="more: bee is not one of the classes"):
         load(source(tmp_path, "pets", "more"))
 
 
@@ -150,7 +151,7 @@ def test_an_unreadable_image_is_named(tmp_path, pets, content):
 
 def test_a_link_to_nowhere_is_named(tmp_path, pets):
     (tmp_path / "pets/dog/z.png").symlink_to("gone.png")
-    with pytest.raises(DataError, match=r"pets cannot be brought into .*z.png"):
+    with pytest.raises(DataError, match=r"pets cannot be copied into .*z.png"):
         load(source(tmp_path, "pets"))
 
 
@@ -209,3 +210,14 @@ def test_a_folder_is_what_keras_makes_of_it(tmp_path, pets, color):
     assert np.delete(apart, jpeg, axis=0).max() <= (0.501 if color == "rgb" else 1.501)  # Keras cuts grey, not rounds
     assert np.abs(dataset.test_inputs[0][jpeg] - accurate).max() <= 0.501
     assert apart[jpeg].mean() < 2.0  # the fast transform
+
+
+def test_a_class_folder_whose_name_is_not_utf_8_is_told(tmp_path, pets):
+    (tmp_path / "pets" / os.fsdecode(b"\xe9t\xe9")).mkdir()
+    with pytest.raises(DataError, match=r"class folder b'.xe9t.xe9' is not UTF-8"):
+        load(source(tmp_path, "pets"))
+
+
+def test_an_image_whose_name_is_not_utf_8_is_read(tmp_path, pets):
+    save(tmp_path / "pets" / "cat" / os.fsdecode(b"\xe9t\xe9.png"), picture(6, 7))
+    assert load(source(tmp_path, "pets")).test_count == len(pets) + 1

@@ -84,7 +84,7 @@ def test_it_is_called_again_only_where_its_source_changes(tmp_path):
     [
         ("raise ValueError('no such camera')", "mine:f failed: ValueError: no such camera"),
         ("import sys; sys.exit(3)", "mine:f failed: SystemExit: 3"),
-        ("import os; os._exit(9)", "mine:f took its process down"),
+        ("import os; os._exit(9)", "mine:f crashed its process"),
         ("return 1 / 0", "mine:f failed: ZeroDivisionError"),
     ],
 )
@@ -160,7 +160,7 @@ def test_what_counts_as_batches(tmp_path, value, shapes):
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (7, "it gave int, which holds no batches"),
+        (7, "it returned int, which holds no batches"),
         ((ONES, [0, 1], [1.0, 1.0]), "a batch is a tuple of 3"),
         ((ONES, [0, 1, 2]), r"arrays of different lengths: \[2, 3\]"),
         ([ONES, ONES[:, :2]], r"sample 2 is float32 of shape \(2,\), those before it are float32 of shape \(3,\)"),

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from harness.data import load, table
+from harness.data.source import Split
 from harness.errors import ConfigError, DataError
 from tests.data_sources import own_cache as own_cache
 from tests.data_sources import source
@@ -190,3 +191,34 @@ def test_broken_tables_are_told(tmp_path, name, content, message):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match=message):
         load(source(tmp_path, name))
+
+
+LABELS = [
+    (["01", "1", "1"], "<U2", ["01", "1"]),  # two classes, not one
+    (["007", "010", "010"], "<U3", ["007", "010"]),
+    (["100000000000000000001", "100000000000000000002"] * 2, "<U21", None),  # the same float64
+    (["0", "1", "+2", "10"], "int64", None),
+    (["1.50", "02.5", "1e3"], "float64", None),  # numbers to predict, however they are written
+    (["-1.0", "2", "03"], "float64", None),
+]
+
+
+@pytest.mark.parametrize(("written", "dtype", "names"), LABELS)
+def test_labels_are_text_where_a_number_would_be_another_label(tmp_path, written, dtype, names):
+    rows = "".join(f"1,{label}\n" for label in written)
+    (tmp_path / "test.csv").write_text(f"age,label\n{rows}")
+    split = Split(source(tmp_path, "test.csv"), "test", "test.csv")
+    assert table.label_array(split, pd.Series(written)).dtype == dtype
+    if names:
+        assert load(source(tmp_path, "test.csv")).class_names == tuple(names)
+
+
+@pytest.mark.parametrize("label", ["label", "points"])
+def test_cells_that_hold_several_values_are_told(tmp_path, label):
+    several = pd.DataFrame({"age": [1, 2], "points": [[1.0, 2.0], [3.0]], "label": [0, 1]})
+    several.to_parquet(tmp_path / "test.parquet")
+    with pytest.raises(DataError, match="each cell of column 'points' holds several values") as caught:
+        load(source(tmp_path, "test.parquet", label=label))
+    assert "npz" in caught.value.advice
+    dataset = load(source(tmp_path, "test.parquet", features=("age",)))  # where it is not asked for, it does not matter
+    assert dataset.test_inputs[0].tolist() == [[1], [2]]

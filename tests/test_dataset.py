@@ -154,15 +154,18 @@ def test_valid_data_pass(dataset):
         ({"test_labels": LABELS[:14]}, r"test arrays hold different numbers of samples: \[14, 15\]"),
         ({"train_labels": LABELS}, r"training arrays hold different numbers of samples: \[45, 60\]"),
         ({"test_inputs": (IMAGES[45:].astype(object),)}, "dtype object"),
-        ({"test_inputs": (np.full((15, 2, 2), np.nan),)}, "the test input: NaN"),
-        ({"test_labels": np.full((15, 2), np.inf), "class_names": ()}, "the test labels: NaN or infinite"),
+        ({"test_inputs": (np.full((15, 2, 2), np.nan),)}, "the test input: some values are NaN"),
+        ({"test_labels": np.full((15, 2), np.inf), "class_names": ()}, "test labels: some values are NaN or infinite"),
         ({"test_labels": np.array(["a"] * 15), "class_names": ()}, "the test labels: dtype <U1"),
         ({"test_labels": LABELS[45:].astype(np.float32)}, "test labels are float32"),
         ({"test_labels": np.eye(3, dtype=np.uint8)[LABELS[45:]]}, r"of shape \(15, 3\)"),
         ({"test_labels": LABELS[45:] + 1}, "from 1 to 3"),
         ({"train_labels": LABELS[:45].astype(np.int8) - 1}, "from -1 to 1"),
-        ({"test_inputs": (IMAGES[45:].reshape(15, 4),)}, "training samples are"),
-        ({"test_inputs": (IMAGES[45:].astype(np.float32),)}, "training samples are"),
+        (
+            {"test_inputs": (IMAGES[45:].reshape(15, 4),)},
+            "training samples are uint8 of 2 × 2, but the test samples are uint8 of 4",
+        ),
+        ({"test_inputs": (IMAGES[45:].astype(np.float32),)}, "but the test samples are float32 of 2 × 2"),
     ],
 )
 def test_impossible_data_are_refused(dataset, change, message):

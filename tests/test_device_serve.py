@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -294,6 +295,36 @@ def test_a_server_that_is_killed_frees_the_device(pyz: Path, tmp_path: Path) -> 
         assert third.hello()["holder"].startswith("bob since")
 
 
+def broken_lock(path: Path, kind: str) -> None:
+    if kind == "symlink":
+        path.symlink_to(path.with_name("another"))
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        os.mkfifo(path)
+
+
+@pytest.mark.parametrize("kind", ["symlink", "folder", "pipe"])
+def test_a_lock_that_is_not_a_file_is_busy_and_named(pyz: Path, tmp_path: Path, kind: str) -> None:
+    broken_lock(tmp_path / "device.lock", kind)
+    with serving(pyz, tmp_path / "one") as host:
+        answer = host.hello()
+    assert answer["event"] == "busy"
+    assert f"{tmp_path / 'device.lock'}, which cannot be locked" in answer["holder"]
+    assert not (tmp_path / "another").exists()
+
+
+def test_a_lock_that_holds_no_text_is_busy_while_it_is_held(pyz: Path, tmp_path: Path) -> None:
+    path = tmp_path / "device.lock"
+    path.write_bytes(b"ann \xff\xfe")
+    with path.open() as file, serving(pyz, tmp_path / "one") as first:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        answer = first.hello()
+    assert (answer["event"], answer["holder"]) == ("busy", "ann \ufffd\ufffd")
+    with serving(pyz, tmp_path / "two") as second:
+        assert second.hello()["event"] == "ready"
+
+
 # How it ends.
 
 
@@ -401,7 +432,7 @@ def test_a_server_that_is_stuck_in_a_write_to_nobody_ends_with_its_stdin(tmp_pat
         host.end()
 
 
-def test_a_job_is_ended_at_its_time_limit_and_says_so(host: Host) -> None:
+def test_a_job_that_makes_no_progress_is_ended_at_its_time_limit_and_says_so(host: Host) -> None:
     host.hello()
     host.job(endless(RUNTIMES[0]), limit_s=0.5)
     wait_for(lambda: children(host.server.pid))
@@ -409,7 +440,46 @@ def test_a_job_is_ended_at_its_time_limit_and_says_so(host: Host) -> None:
     assert children(host.server.pid) == []
     files = host.fetch()
     assert json.loads(files["state.json"])["exit"] == -signal.SIGKILL
-    assert b"time limit of 0.5 s" in files["stderr.txt"]
+    assert b"time limit: no progress for 0.5 s" in files["stderr.txt"]
+
+
+SLOW_SAMPLES = """
+def read_slowly(self):
+    time.sleep(0.1)
+    return [self.interpreter.get_tensor(tensor["index"])[0] for tensor in self.outputs]
+
+
+PROGRESS_S, Model.get = 0, read_slowly
+"""
+
+
+@pytest.mark.parametrize("kind", ["outputs", "latency"])
+def test_a_job_may_take_longer_than_its_limit_where_it_makes_progress(tmp_path: Path, kind: str) -> None:
+    """2 s of work in either, with a limit of 1 s: 20 samples, or the timings of 2 s told each .1 s."""
+    source = device_source(tmp_path, ("ROUND_PROGRESS_NS = 60 * 10**9", "ROUND_PROGRESS_NS = 10**8"))
+    append(source, "job.py", SLOW_SAMPLES if kind == "outputs" else "")
+    spec = job_spec("outputs", RUNTIMES[0])
+    if kind == "latency":
+        spec = job_spec("latency", RUNTIMES[0], min_s=2.0, max_runs=10**9)
+    with serving(zipapp(source), tmp_path / "device") as host:
+        host.hello()
+        host.job(spec, limit_s=1.0)
+        begin = time.monotonic()
+        assert host.outcome()["event"] == "done"
+        assert time.monotonic() - begin > 2
+        files = host.fetch()
+    assert json.loads(files["state.json"])["exit"] == 0
+    assert json.loads(files["result.json"])["status"] == "ok"
+
+
+def test_a_job_that_closes_its_end_and_hangs_is_ended_too(tmp_path: Path) -> None:
+    source = device_source(tmp_path)
+    append(source, "job.py", "def leave():\n    os.closerange(3, 64)\n    time.sleep(600)\n")
+    with serving(zipapp(source), tmp_path / "device") as host:
+        host.hello()
+        host.job(job_spec("outputs", RUNTIMES[0]), limit_s=1.0)
+        assert host.outcome()["event"] == "done"
+        assert b"no progress for 1 s" in host.fetch()["stderr.txt"]
 
 
 # The spool.

@@ -104,5 +104,5 @@ def test_harness_init_never_writes_over_a_file(tmp_path):
     (tmp_path / "policy.toml").write_text("mine\n")
     done = called(tmp_path, "-m", "harness", "init")
     assert (done.returncode, (tmp_path / "policy.toml").read_text()) == (2, "mine\n")
-    assert "policy.toml is there already" in done.stderr
+    assert "policy.toml already exists" in done.stderr
     assert not (tmp_path / "experiment.toml").exists()

@@ -24,7 +24,7 @@ def test_an_experiment_keeps_what_the_user_chose():
 
 
 def test_an_unknown_experiment_is_refused_with_the_known_ones():
-    with pytest.raises(ConfigError, match="no experiment 'cifar'") as caught:
+    with pytest.raises(ConfigError, match="no built-in experiment 'cifar'") as caught:
         builtin("cifar", None, (), plan_of("none"))
     assert "mnist, digits" in caught.value.advice
 
@@ -75,3 +75,16 @@ def test_an_unknown_plan_is_refused_with_the_known_ones():
 def test_impossible_numbers_are_refused(value):
     with pytest.raises(ConfigError, match="finite and not negative"):
         plan_of("quick", min_s=value)
+
+
+@pytest.mark.parametrize("adjusted", [{"rounds": 2}, {"min_s": 0.5}, {"min_runs": 10}, {"warmup_s": 0.1}])
+def test_a_plan_that_times_nothing_cannot_be_adjusted(adjusted):
+    with pytest.raises(ConfigError, match=f"plan none times nothing, so {next(iter(adjusted))} cannot"):
+        plan_of("none", **adjusted)
+    assert plan_of("none", **dict.fromkeys(adjusted, 0)).rounds == 0
+
+
+def test_a_round_holds_no_more_timings_than_it_keeps():
+    assert plan_of("standard", min_runs=20_000).min_runs == 20_000
+    with pytest.raises(ConfigError, match=r"min_runs is 20,001, and a round makes 20,000 timings at most"):
+        plan_of("standard", min_runs=20_001)

@@ -8,7 +8,7 @@ import pytest
 
 from harness.data import DataSource
 from harness.errors import ConfigError
-from harness.experiment import ModelSource, plan_of
+from harness.experiment import ModelSource, plan_of, restrict_variants
 from harness.experiment.file import read_experiment
 
 DOORBELL = """\
@@ -64,6 +64,19 @@ def test_what_is_left_out_has_the_usual_value(written):
     assert (made.model.kind, made.plan, made.scoring.primary) == ("saved_model", plan_of("standard"), None)
 
 
+def test_int8_that_is_left_out_for_want_of_calibration_is_told_so_where_it_is_asked_for(written):
+    made = read_experiment(written('name = "a"\n[model]\nsource = "saved"\n[data]\ntest = "test.npz"\n'))
+    assert restrict_variants(made, ("float*",)).variants == ("float32", "float16")
+    with pytest.raises(ConfigError, match=r"int8 needs samples to calibrate with, and \[data\] gives none") as caught:
+        restrict_variants(made, ("int*",))
+    assert "calibration = under [data]" in caught.value.advice
+    with pytest.raises(ConfigError, match="no variant matches 'int9'"):
+        restrict_variants(made, ("int9",))
+    chosen = read_experiment(written(DOORBELL.replace('calibration = "calibration.npz"\n', "").replace(', "int8"', "")))
+    with pytest.raises(ConfigError, match="no variant matches 'int8'"):  # the file says itself what is built
+        restrict_variants(chosen, ("int8",))
+
+
 def test_with_calibration_samples_int8_is_built_too(written):
     text = 'name = "a"\n[model]\nsource = "model.h5"\n[data]\ntest = "test.npz"\ncalibration = "calibration.npz"\n'
     assert read_experiment(written(text)).variants == ("float32", "float16", "dynamic_range", "int8")
@@ -96,9 +109,10 @@ WRONG = [  # what is replaced, by what, the line it is told at, what is said, wh
     ('"quick"', '"fast"', 15, "profile: 'fast' cannot be used", "quick"),
     ('"int8"]', '"int9"]', 10, "there is no variant 'int9'", "did you mean int8?"),
     ("rounds = 4", "rounds = -1", 16, "rounds: -1 cannot be used", "greater than or equal to 0"),
-    ('name = "doorbell"', 'name = "door/bell"', 1, "'door/bell' is no name", "letters"),
+    ('name = "doorbell"', 'name = "door/bell"', 1, "'door/bell' cannot be used as a name", "letters"),
     ('name = "doorbell"', "", 1, "has no name", "harness init"),
     ('test = "test.npz"', "", 4, "[data] has no test", "harness init"),
+    ('"cat", "dog"', '"cat", "cat", "dog"', 8, "classes 0 and 1 are both called 'cat'", "a name of its own"),
     ('"cat", "dog"', "1, 2", 8, "labels: 1 cannot be used", "string"),
 ]
 
@@ -115,10 +129,10 @@ def test_an_error_names_the_line_and_what_would_do(written, old, new, line, told
 
 UNUSABLE = [
     ("model.keras", "missing.keras", "there is no missing.keras"),
-    ("model.keras", "vendor.tflite", "vendor.tflite is no Keras model"),
+    ("model.keras", "vendor.tflite", "vendor.tflite is not a Keras model"),
     ('vendor_int8 = "vendor', 'int8 = "vendor', "'int8' is taken"),
     ('vendor_int8 = "vendor', 'keras = "vendor', "'keras' is taken"),
-    ('vendor_int8 = "vendor', '"a b" = "vendor', "'a b' is no name"),
+    ('vendor_int8 = "vendor', '"a b" = "vendor', "'a b' cannot be used as a name"),
     ('[model]\nsource = "model.keras"\n', "", "no Keras model to build float32 from"),
     ("[metrics]", 'baseline = "vendor_int8"\n[metrics]', "the Keras model is the baseline"),
 ]
@@ -134,7 +148,7 @@ def test_what_cannot_be_run_is_told_before_anything_is_built(written, old, new, 
 
 
 def test_what_is_no_toml_is_told_with_its_line(written):
-    with pytest.raises(ConfigError, match=r"is no TOML: .*line 2"):
+    with pytest.raises(ConfigError, match=r"is not TOML: .*line 2"):
         read_experiment(written('name = "a"\n[model\n'))
 
 

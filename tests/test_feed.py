@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from harness.dataset import Dataset
-from harness.errors import DataError
+from harness.errors import ConfigError, DataError
 from harness.models.feed import feeds_of
 from harness.records import Affine, Tensor
 
 
 def data(*arrays: np.ndarray, names: tuple[str, ...] = ()) -> Dataset:
-    affines = tuple(Affine(scale=n + 1.0) for n in range(len(arrays)))
+    """Each image has a scale of its own; whole numbers have none."""
+    affines = tuple(Affine(scale=n + 1.0 if array.ndim > 2 else 1.0) for n, array in enumerate(arrays))
     return Dataset("d", (), None, arrays, None, affines, (), "made here", names)
 
 
@@ -46,7 +47,7 @@ def test_wrong_names_are_told_with_both_lists():
 
 
 def test_another_number_of_arrays_is_told():
-    with pytest.raises(DataError, match=r"the model has 2 inputs \(picture, tokens\), and the data 1"):
+    with pytest.raises(DataError, match=r"the model has 2 inputs \(picture, tokens\), but the data 1"):
         feeds_of(INPUTS, data(IMAGE))
 
 
@@ -56,7 +57,42 @@ def test_images_get_the_affine_and_token_ids_stay_as_they_are():
     assert first.values((images, ids)).dtype == np.float32
     assert (first.values((images, ids)) == 2).all()
     assert second.values((images, ids)).dtype == np.int32
-    assert (second.values((images, ids)) == 40_000).all()  # its scale of 2 is for numbers, not for ids
+    assert (second.values((images, ids)) == 40_000).all()
+
+
+@pytest.mark.parametrize("affine", [Affine(scale=1 / 255), Affine(offset=1.0)])
+def test_whole_numbers_that_are_to_be_scaled_are_refused(affine):
+    """They would get to the model as they are stored, and nothing would show that the scale was dropped."""
+    scaled = dataclasses.replace(data(IDS), affines=(affine,))
+    with pytest.raises(ConfigError, match="input tokens takes int32 as it is stored") as caught:
+        feeds_of(INPUTS[1:], scaled)
+    assert caught.value.advice == "remove scale and offset under [data]"
+    both = dataclasses.replace(data(IMAGE, IDS), affines=(affine, affine))
+    with pytest.raises(ConfigError) as caught:
+        feeds_of(INPUTS, both)
+    assert "scale = { image = " in caught.value.advice
+
+
+@pytest.mark.parametrize(
+    ("dtype", "wrong", "told"),
+    [
+        ("uint8", 300, "takes uint8, 0 to 255, but the data hold 300"),  # would become 44
+        ("uint8", -1, "takes uint8, 0 to 255, but the data hold -1"),  # would become 255
+        ("uint8", 256.0, "takes uint8, 0 to 255, but the data hold 256.0"),
+        ("int32", 2**31, "but the data hold 2147483648"),
+        ("bool", 2, "takes bool, 0 to 1, but the data hold 2"),
+    ],
+)
+def test_whole_numbers_that_would_wrap_are_refused_whichever_sample_has_them(dtype, wrong, told):
+    stored = np.zeros((2_000, 6), type(wrong) if isinstance(wrong, float) else np.int64)
+    (whole,) = (model_input("tokens", 6, dtype=dtype),)
+    assert feeds_of((whole,), data(stored))
+    stored[-1, -1] = wrong
+    with pytest.raises(DataError, match=told) as caught:
+        feeds_of((whole,), data(stored))
+    assert caught.value.advice
+    with pytest.raises(DataError, match=told):
+        feeds_of((whole,), dataclasses.replace(data(stored[:5]), train_inputs=(stored,)))
 
 
 def test_open_lengths_are_the_datas():
@@ -65,13 +101,13 @@ def test_open_lengths_are_the_datas():
 
 
 def test_fractions_are_no_token_ids_but_whole_floats_are():
-    with pytest.raises(DataError, match="takes int32, and the data hold fractions"):
+    with pytest.raises(DataError, match="takes int32, but the data have fractions"):
         feeds_of(INPUTS[1:], data(np.full((5, 6), 0.5)))
     assert feeds_of(INPUTS[1:], data(np.full((5, 6), 3.0)))[0].values((np.full((5, 6), 3.0),)).dtype == np.int32
 
 
 def test_text_is_no_input_of_numbers():
-    with pytest.raises(DataError, match="input x takes string, and the data hold numbers"):
+    with pytest.raises(DataError, match="input x takes string, but the data are numbers"):
         feeds_of((model_input("x", 6, dtype="string"),), data(IDS))
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from types import SimpleNamespace
 
 import pytest
 
 from harness.errors import ConfigError
-from harness.functions import FunctionRef, is_reference, load_function, source_sha256
+from harness.functions import FunctionRef, is_reference, load_function, loaded_below, source_sha256
 
 
 @pytest.fixture
@@ -66,3 +67,40 @@ def test_the_hash_follows_the_module_and_its_neighbours(module, tmp_path):
     second = source_sha256(ref)
     module("def double(x):\n    return x + x\n")
     assert len({first, second, source_sha256(ref)}) == 3
+
+
+IMPORTS = [
+    "from lib.acts import act", "import lib.acts", "from lib import acts", "from lib.inner.deep import act",
+    "import lib.reexported",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("statement", IMPORTS)
+@pytest.mark.parametrize("where", ["{}\ndef double(x): ...\n", "def double(x):\n    {}\n"])
+def test_the_hash_follows_what_the_module_imports_from_its_folder(module, tmp_path, statement, where):
+    (tmp_path / "lib" / "inner").mkdir(parents=True)
+    (tmp_path / "lib" / "acts.py").write_text("FACTOR = 2\n")
+    (tmp_path / "lib" / "inner" / "deep.py").write_text("from ..acts import FACTOR as act\n")
+    (tmp_path / "lib" / "reexported.py").write_text("from .acts import FACTOR\n")
+    (tmp_path / "lib" / "unused.py").write_text("1\n")
+    ref = module(where.format(statement))
+    first = source_sha256(ref)
+    (tmp_path / "lib" / "unused.py").write_text("2\n")
+    assert source_sha256(ref) == first
+    (tmp_path / "lib" / "acts.py").write_text("FACTOR = 3\n")
+    assert source_sha256(ref) != first
+
+
+def test_modules_that_import_each_other_and_ones_that_cannot_be_read_end_it_nowhere(module, tmp_path):
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "one.py").write_text("import lib.two, lib.broken\n")
+    (tmp_path / "lib" / "two.py").write_text("import lib.one, json, numpy\n")
+    (tmp_path / "lib" / "broken.py").write_text("def (:\n")
+    assert source_sha256(module("import lib.one\n"))
+
+
+def test_modules_that_were_loaded_from_a_folder_but_not_those_installed_in_it(tmp_path, monkeypatch):
+    inside, venv = tmp_path / "own.py", tmp_path / ".venv" / "lib" / "site-packages" / "installed.py"
+    for name, file in (("own_of_test", inside), ("installed_of_test", venv)):
+        monkeypatch.setitem(sys.modules, name, SimpleNamespace(__file__=str(file)))
+    assert loaded_below(tmp_path) == [inside]

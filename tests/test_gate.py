@@ -156,7 +156,7 @@ def test_where_no_n_so_small_could_pass_it_says_so(margin, fewest):
     assert found(dropped(0, 0, fewest), text).outcome == "pass"
     said = found(dropped(0, 0, fewest - 1), text)
     assert said.outcome == "inconclusive"
-    assert f"fewer than {fewest:,} samples can never pass {margin}" in said.reason
+    assert f"without an improvement {margin} takes {fewest:,} samples" in said.reason
     policy = parse_policy(RULE + text, "p")
     assert too_few(policy, fewest) == ()
     assert f"needs {fewest:,} test samples" in too_few(policy, fewest - 1)[0]
@@ -324,7 +324,7 @@ def test_one_class_that_is_over_by_what_chance_does_among_many_is_undecided():
 def test_a_class_with_too_few_samples_is_named():
     said = found(by_class((0, 0, 1000), (0, 0, 50), (0, 0, 1000)), CLASSES)
     assert said.outcome == "inconclusive"
-    assert "class b: fewer than 133 samples" in said.reason
+    assert "class b: without an improvement 2pp takes 133 samples; there are 50" in said.reason
 
 
 def test_holm_is_step_down():

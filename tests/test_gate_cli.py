@@ -19,6 +19,7 @@ import pytest
 
 from harness import store
 from harness.cli.gate import SUMMARY_BYTES
+from harness.cli.verdict_table import verdict_table
 from harness.compare import compare
 from harness.device.job import PHASES
 from harness.gate import judge
@@ -93,6 +94,12 @@ def unbuilt() -> Run:
     return replace(run, variants=(run.variants[0], refused))
 
 
+def too_small() -> Run:
+    none = Variant("dynamic_range", "dynamic_range", status="unsupported", reason="none of its weight tensors is large")
+    run = dropped(0, 0, 1000)
+    return replace(run, variants=(*run.variants, none), cases=(*run.cases, case("dynamic_range")))
+
+
 def unsupported() -> Run:
     env = replace(BOARD, python="3.13.1", runtimes={LITERT: "2.3.0"})
     run = dropped(0, 0, 1000, environment=env)
@@ -130,6 +137,7 @@ CASES = {
     "a variant that is not there": (dropped(0, 0, 1000), DROP + 'variant = "int4"', None, 1),
     "a latency that was not measured": (dropped(0, 0, 1000), rule("latency_p50", 'max = "1s"'), None, 1),
     "a combination that does not exist": (unsupported(), DROP, None, 0),
+    "a variant that cannot exist": (too_small(), DROP, None, 0),
     "an empty test set": (dropped(0, 0, 0), DROP, None, 2),
     "an emulated device": (steady(emulated=True), rule("latency_p50", 'max = "1s"'), None, 1),
     # latency, size, memory, each unit
@@ -204,6 +212,15 @@ def test_the_table_shows_rule_row_value_interval_limit_outcome_and_reason(gate):
     assert "Keep every rule that names them: float32." in out
     assert out.splitlines()[-1].startswith("20260101-000000-0000 does not pass: inconclusive (2 findings")
     assert "\x1b" not in out
+
+
+def test_a_reason_is_told_once_where_it_is_that_of_the_row_above():
+    verdict = verdict_of(dropped(0, 0, 1000), DROP)
+    reasons = ("too few", "too few", "another", "another", "too few", "", "")
+    rules = (1, 1, 1, 2, 2, 2, 2)
+    findings = (replace(verdict.findings[0], rule=n, reason=why) for n, why in zip(rules, reasons, strict=True))
+    table = verdict_table(replace(verdict, findings=tuple(findings)))
+    assert list(table.columns[-1].cells) == ["too few", "as above", "another", "another", "too few", "", ""]
 
 
 def test_json_is_the_verdict_and_nothing_else(gate, tmp_path):

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from harness import models
+from harness.build.keras_process import KerasProcess
 from harness.errors import BuildError
-from harness.keras_process import KerasProcess
 from harness.models import baseline
 from harness.models.feed import Feed
 from harness.models.keras2 import modern
@@ -242,7 +242,7 @@ def refused(keras: KerasProcess, path: Path) -> BuildError:
     ("config", "told"),
     [
         (layer("TFOpLambda", "tf.math.add", function="math.add"), r"TensorFlow operation as a layer \(tf.math.add\)"),
-        (layer("Lambda", "mine", function=["4wEAAAA=", None, None]), "Python code of another Python"),
+        (layer("Lambda", "mine", function=["4wEAAAA=", None, None]), "bytecode of another Python"),
         (layer("MyLayer", "mine"), "Unknown layer: 'MyLayer'"),
         (dense("first", 3, groups=2), "groups = 2, which Keras 3 does not know"),
     ],
@@ -259,7 +259,7 @@ def test_weights_without_a_model_and_a_model_without_weights(keras, tmp_path):
     with h5py.File(tmp_path / "weights.h5", "w") as file:
         file.attrs["layer_names"] = [b"first"]
     error = refused(keras, tmp_path / "weights.h5")
-    assert "holds weights and no model" in str(error)
+    assert "holds weights but no model" in str(error)
     assert "module:function" in error.advice
     config = sequential(placeholder("x", [None, 4]), dense("first", 3), dense("second", 2))
     assert "Layer count mismatch" in str(refused(keras, write(tmp_path / "half.h5", config, [FIRST])))

@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from harness import keras_process
-from harness.build import Built, build
+from harness.build import Built, build, keras_process
 from harness.cache import Cache
 from harness.dataset import Dataset
 from harness.errors import BuildError, ConfigError, DataError
@@ -95,13 +94,13 @@ def test_one_content_under_two_names_is_two_variants(once):
 
 
 def test_a_baseline_that_was_not_chosen_is_told(once):
-    with pytest.raises(ConfigError, match="float32 is the baseline, and not among the variants"):
+    with pytest.raises(ConfigError, match="float32 is the baseline, but not among the variants"):
         once(int8=models.tflite("int8"))
 
 
 def test_data_of_another_shape_are_told_with_advice(once, data):
     flat = dataclasses.replace(data, test_inputs=(data.test_inputs[0].reshape(500, 784),))
-    with pytest.raises(DataError, match=r"samples of shape \(28, 28\), and the data's are \(784,\)") as caught:
+    with pytest.raises(DataError, match=r"samples of shape \(28, 28\), but the data's are \(784,\)") as caught:
         once(float32=models.tflite("float32"), data=flat)
     assert "reshape" in caught.value.advice
 
@@ -131,7 +130,7 @@ def two_inputs(model: Any) -> None:
     [
         (batch_of_2, "input input_layer has a batch of 2"),
         (two_signatures, "it has 2 signatures"),
-        (other_input, r"takes samples of shape (14, 56), and the data's are (28, 28)"),
+        (other_input, r"takes samples of shape (14, 56), but the data's are (28, 28)"),
         (two_inputs, "it has 2 inputs"),
     ],
 )
@@ -160,4 +159,4 @@ def test_no_tflite_file_is_told_by_its_name(once, tmp_path):
     (tmp_path / "text.tflite").write_text("no model at all")
     found = once(float32=models.tflite("float32"), text=tmp_path / "text.tflite")
     assert found.variants[1].status == "failed"
-    assert "text.tflite is no TFLite file" in found.variants[1].reason
+    assert "text.tflite is not a TFLite file" in found.variants[1].reason

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.connections.link import OUTPUT_LIMIT_BYTES, Link, destination, unreachable, workdir
+from harness.connections import link as linking
+from harness.connections.link import OUTPUT_LIMIT_BYTES, Link, check_reachable, destination, unreachable, workdir
+from harness.connections.said import last_line
 from harness.connections.ssh import put
 from harness.errors import ConfigError, TargetError, TargetUnreachable
 from harness.provision.enroll import knock
@@ -140,6 +142,15 @@ def test_closing_leaves_no_socket_behind(fake_ssh: Path) -> None:
     assert not folder.exists()
 
 
+def test_a_device_is_reachable_where_a_login_works(fake_ssh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    check_reachable(PI)
+    assert (fake_ssh / "asked").read_text().splitlines()[-1] == "true"
+    (fake_ssh / "bin" / "ssh").write_text("#!/bin/sh\nexec sleep 60\n")
+    monkeypatch.setattr(linking, "KNOCK_S", 0.5)
+    with pytest.raises(TargetUnreachable, match=r"^pi did not answer"):
+        check_reachable(PI)
+
+
 # Where things lie there.
 
 
@@ -186,7 +197,7 @@ def test_a_file_that_cannot_be_put_leaves_nothing(link: Link, fake_ssh: Path) ->
         ("@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\nHost key verification failed.", "another host key",
          "ssh-keygen -R"),
         ("pi@x: Permission denied (publickey).", "refused every key", "ssh-copy-id"),
-        ("ssh: Could not resolve hostname x: Name or service not known", "has no address", "ssh_config"),
+        ("ssh: Could not resolve hostname x: Name or service not known", "has no known address", "ssh_config"),
         ("ssh: connect to host x port 22: Connection refused", "nothing listening", "sshd"),
         ("ssh: connect to host x port 22: No route to host", "does not answer", "switched on"),
         ("Timeout, server x not responding.", "lost my pi", "resume"),
@@ -200,3 +211,16 @@ def test_sshs_words_get_their_meaning_and_what_to_do(said: str, meaning: str, ad
 
 def test_a_banner_cannot_command_the_terminal() -> None:
     assert "\x1b" not in str(unreachable(PI, "\x1b]0;owned\x07 Permission denied"))
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        (b"INFO: delegate\nfatal: \x1b[2Jbad \xff node \n\n", "fatal:  [2Jbad \ufffd node"),
+        ("one line", "one line"),
+        (b" \n", "exit code 9"),
+        ("", "exit code 9"),
+    ],
+)
+def test_the_last_line_of_a_program_is_harmless_and_never_empty(said: bytes | str, line: str) -> None:
+    assert last_line(said, "exit code 9") == line

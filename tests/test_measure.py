@@ -270,6 +270,16 @@ def test_what_was_measured_before_is_yielded_but_not_asked_for_again(tmp_path: P
     assert [(type(p), p.case) for p in before] == [(type(p), p.case) for p in after]
 
 
+def test_what_failed_before_is_measured_again_and_nothing_else(tmp_path: Path) -> None:
+    """A process that was killed once, for want of memory say, may come to its end the next time."""
+    failed = [p for p in measured(Device(broken=(INT8,)), tmp_path) if p.status == "failed"]
+    assert [(p.case.variant, p.case.runtime) for p in failed] == [INT8]
+    device = Device()
+    pieces = measured(device, tmp_path)
+    assert {(job.case.variant, job.case.runtime) for job in device.asked} == {INT8}
+    assert not [p for p in pieces if p.status == "failed"] and len(pieces) == 4 + 8
+
+
 def test_after_a_broken_link_only_the_rest_is_measured(tmp_path: Path) -> None:
     lost, later = Device(jobs_until_lost=7), Device()
     with pytest.raises(TargetUnreachable):

@@ -13,13 +13,13 @@ import pytest
 
 from harness import build as building
 from harness.build import Built, build
+from harness.build.keras_process import KerasProcess
 from harness.build.runner import run_once
 from harness.cache import Cache
 from harness.dataset import Dataset
 from harness.errors import BuildError, DataError
 from harness.experiment import PLANS, Experiment, ModelSource
 from harness.functions import FunctionRef
-from harness.keras_process import KerasProcess
 from harness.models.source import call
 from harness.records import Affine, Scoring, Variant
 from tests import made_models
@@ -89,7 +89,7 @@ def answers(variant: Variant, data: Dataset) -> list[np.ndarray]:
     """The file's outputs in the model's order, fed as a device would be."""
     feeds = variant.feeds or range(len(data.test_inputs))
     stored = tuple(data.test_inputs[n] for n in feeds)
-    given = run_once(variant.path, stored, [dataclasses.asdict(data.affines[n]) for n in feeds])
+    given = run_once(variant.path, stored, [data.affines[n] for n in feeds])
     return [given[n] for n in variant.yields or range(len(given))]
 
 
@@ -130,7 +130,7 @@ def test_a_fixed_batch_answers_for_the_baseline_and_cannot_be_converted(made, tm
     found = built(asked(made / "saved_at_4", "float32", scoring=Scoring(output="zscores")), two_inputs(), tmp_path)
     np.testing.assert_allclose(found.baseline[1], SCORES, atol=1e-5)  # the last batch of 4 holds 2 samples
     assert found.variants[0].status == "failed"
-    assert "takes a batch of 4 and no other" in found.variants[0].reason
+    assert "only takes a batch of 4" in found.variants[0].reason
 
 
 def test_wrong_names_are_told_before_anything_runs(made, tmp_path):
@@ -167,13 +167,37 @@ def test_quantised_bytes_in_and_out_are_understood(own, tmp_path):
 def test_bytes_without_a_scale_are_passed_as_they_are_stored(keras, tmp_path):
     keras.call(made_models.write_bytes_model, tmp_path / "bytes.keras")
     stored = random.integers(0, 256, (9, 4)).astype(np.uint8)
-    data = dataclasses.replace(one_input(stored), affines=(Affine(scale=1 / 255),))  # is not for whole numbers
+    data = one_input(stored)
     first = built(asked(tmp_path / "bytes.keras", "float32"), data, tmp_path)
     np.testing.assert_allclose(first.baseline[0], 2.0 * stored - 1)
     (control,) = first.variants
     assert (control.status, control.reason, control.inputs[0].dtype) == ("ok", "", "uint8")
     again = built(asked(tmp_path / "bytes.keras", imports={"there": control.path}), data, tmp_path).variants[0]
     np.testing.assert_allclose(answers(again, data)[0], 2.0 * stored - 1)
+
+
+def test_a_model_without_a_large_tensor_has_no_dynamic_range(own, tmp_path):
+    control, none = built(asked(function(own, "plain"), "float32", "dynamic_range"), one_input(X), tmp_path).variants
+    assert (control.status, none.status, none.path) == ("ok", "unsupported", None)
+    assert none.reason.startswith("none of its weight tensors has 1,024 values or more")
+
+
+def test_a_keras_file_that_was_cut_short_is_told(made, tmp_path):
+    whole = (made / "list.keras").read_bytes()
+    middle = len(whole) // 2
+    flipped = whole[:middle] + bytes(255 - byte for byte in whole[middle : middle + 8]) + whole[middle + 8 :]
+    for content in (whole[:-100], b"no model", b"", flipped):
+        (tmp_path / "cut.keras").write_bytes(content)
+        with pytest.raises(BuildError, match=r"cut\.keras is not a \.keras file, or is cut short") as caught:
+            built(asked(tmp_path / "cut.keras", "float32"), two_inputs(), tmp_path)
+        assert caught.value.advice == "copy or save it again"
+
+
+def test_what_scales_at_the_input_is_told_from_what_normalises_later(keras):
+    assert keras.call(made_models.scaling) == {
+        "nothing": False, "rescaling": True, "nested": True, "normalisation": True, "written": True, "lambda": True,
+        "batch normalisation first": True, "batch normalisation later": False, "layer normalisation last": False,
+    }  # fmt: skip
 
 
 # --- ops that are not built in -------------------------------------------------------------------------------------
@@ -296,17 +320,40 @@ def test_the_code_of_a_layer_of_the_users_is_part_of_its_model(keras, own, tmp_p
     assert found("other") != first
 
 
+def test_the_code_of_an_activation_in_a_package_is_part_of_the_model(keras, own, tmp_path):
+    """One that a module imports by name too, so that no import statement gives it away."""
+    (own / (name := f"lib_{os.urandom(4).hex()}")).mkdir()
+    acts = own / name / "acts.py"
+    acts.write_text("def act(x):\n    return x * 2\n")
+    (own / f"{name}_model.py").write_text(f"""
+import importlib, keras
+def make():
+    act = importlib.import_module("{name}.acts").act
+    return keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, activation=act, kernel_initializer="ones")])
+""")
+    ref = FunctionRef(f"{name}_model:make", own)
+
+    def found(kept: str) -> str:
+        (tmp_path / kept).mkdir()
+        return keras.call(call, ref, 1, tmp_path / kept)
+
+    first = found("first")
+    assert found("again") == first
+    acts.write_text("def act(x):\n    return x * 3\n")
+    assert found("other") != first
+
+
 def test_a_model_with_code_of_its_own_is_kept_without_it(own, tmp_path):
     found = built(asked(function(own, "custom"), "float32"), one_input(X), tmp_path)
-    assert found.model_path.name == "saved_model"
+    assert [path.name for path in (tmp_path / "cache" / "models").glob("*/*")] == ["saved_model"]
     np.testing.assert_allclose(found.baseline[0], X / 2)
     assert found.variants[0].status == "ok"
 
 
 def test_a_function_may_return_a_path_or_is_told_what_it_may_return(own, tmp_path):
-    with pytest.raises(BuildError, match="which is not there"):
+    with pytest.raises(BuildError, match="which does not exist"):
         built(asked(function(own, "path"), "float32"), one_input(X), tmp_path)
-    with pytest.raises(BuildError, match="returned int, no Keras model"):
+    with pytest.raises(BuildError, match="returned int, which is not a Keras model"):
         built(asked(function(own, "nothing"), "float32"), one_input(X), tmp_path)
     with pytest.raises(BuildError, match=r"own_.*:failing failed: KeyError: 'weights'"):
         built(asked(function(own, "failing"), "float32"), one_input(X), tmp_path)
@@ -323,7 +370,7 @@ def test_a_recipe_of_the_users_configures_or_finishes_the_file(own, tmp_path):
     assert (made["sixteen_bits"].status, made["by_another_tool"].status) == ("ok", "ok")
     assert made["sixteen_bits"].recipe == f"{module.stem}:sixteen_bits"
     assert made["broken"].status == "failed"
-    assert "no TFLite file" in made["broken"].reason
+    assert "not a TFLite file" in made["broken"].reason
 
 
 # --- the extra quantizer -------------------------------------------------------------------------------------------

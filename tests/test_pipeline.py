@@ -1,4 +1,5 @@
-"""The whole story after building, on the recorded run: replay answers in the device's place, so no device is needed."""
+"""The whole story after building, on the recorded run: replay answers in the device's place, so no device is needed;
+and what is asked of the devices before building."""
 
 from __future__ import annotations
 
@@ -6,13 +7,20 @@ import csv
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 
 from harness import pipeline
+from harness.cache import Cache
 from harness.compare import compare
-from harness.records import TargetRecord
+from harness.errors import BuildError, TargetError, TargetUnreachable
+from harness.experiment import builtin, plan_of
+from harness.pipeline import Request
+from harness.records import Target, TargetRecord
 from harness.store import Record, Store, load, read_header
+from harness.targets import host
 from tests.devices import RECORDED, Quiet, copy_of_recording
 
 
@@ -63,3 +71,89 @@ def test_what_was_replayed_is_not_asked_for_again(tmp_path: Path) -> None:
     kept = {folder: folder.stat().st_mtime_ns for folder in path.glob("raw/*/*")}
     pipeline.resume(path.name, Store(tmp_path), Quiet())
     assert {folder: folder.stat().st_mtime_ns for folder in path.glob("raw/*/*")} == kept != {}
+
+
+# Before building.
+
+OFF = Target("off", "ssh", host="127.0.0.1", port=1)  # where nothing listens
+ALSO_OFF = replace(OFF, name="also-off")
+BUILDING = "building"
+
+
+class Heard(Quiet):
+    """A Listener that keeps what is said, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+
+@pytest.fixture
+def until_building(monkeypatch: pytest.MonkeyPatch) -> list[Target]:
+    """A run ends where it would build, with a BuildError; the list is of the targets that were set up before."""
+    provided: list[Target] = []
+
+    def build(*_: Any) -> None:
+        raise BuildError(BUILDING)
+
+    monkeypatch.setattr(pipeline, "build", build)
+    monkeypatch.setattr(pipeline, "provide", lambda target, say: provided.append(target))
+    return provided
+
+
+def run(folder: Path, listener: Heard, *targets: Target, setup: bool = False) -> None:
+    request = Request(builtin("digits", None, (), plan_of("none")), targets, setup=setup)
+    pipeline.run(request, Store(folder / "results"), Cache(folder / "cache"), listener)
+
+
+def test_nothing_is_built_for_devices_that_are_all_out_of_reach(tmp_path: Path, until_building: list[Target]) -> None:
+    heard = Heard()
+    with pytest.raises(TargetUnreachable, match=r"^off has nothing listening for ssh .*Connection refused") as caught:
+        run(tmp_path, heard, OFF, ALSO_OFF)
+    assert caught.value.exit_code == 3 and "switched on" in caught.value.advice
+    assert [line.split(" (")[0] for line in heard.said] == ["also-off has nothing listening for ssh"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_device_out_of_reach_is_told_before_the_others_are_built_for(
+    tmp_path: Path, until_building: list[Target]
+) -> None:
+    heard = Heard()
+    with pytest.raises(BuildError, match=BUILDING):
+        run(tmp_path, heard, OFF, host())
+    (line,) = heard.said
+    assert line.startswith("off has nothing listening for ssh") and "Connection refused" in line
+    assert line.endswith("; building continues, and it is tried again before measuring")
+
+
+def test_only_a_device_that_answers_is_set_up(
+    tmp_path: Path, until_building: list[Target], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on, heard = replace(OFF, name="on"), Heard()
+    ssh = tmp_path / "ssh"
+    ssh.write_text(f'#!/bin/sh\ncase "$*" in *"-p {OFF.port} "*) exit 255;; *) exit 0;; esac\n')
+    ssh.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    with pytest.raises(BuildError, match=BUILDING):
+        run(tmp_path, heard, OFF, replace(on, port=2), host(), setup=True)
+    assert [target.name for target in until_building] == ["on"]
+    assert [line.split(":")[0] for line in heard.said] == ["lost off"]
+
+
+# Going on.
+
+
+def test_a_run_is_not_gone_on_with_on_another_device(tmp_path: Path) -> None:
+    path = replayed(tmp_path)
+    pipeline.resume(path.name, Store(tmp_path), Quiet())
+    header = read_header(path)
+    known = header.targets[0]
+    assert known.environment
+    other = replace(known, environment=replace(known.environment, serial_sha256="7" * 64))
+    Record(path, header).save(replace(header, targets=(other,), finished=False))
+    shutil.rmtree(sorted((path / "raw" / "host").iterdir())[0])
+    with pytest.raises(TargetError, match="host is not what this run began on: serial_sha256"):
+        pipeline.resume(path.name, Store(tmp_path), Quiet())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
@@ -16,9 +17,9 @@ import pytest
 from harness.connections.code import look_script
 from harness.connections.link import Link
 from harness.errors import NoPython, TargetError
-from harness.provision.doctor import Finding, doctor, examine
+from harness.provision.doctor import Diagnosis, doctor, examine
 from harness.provision.look import Here, Look, Venv, look_at, wanted_releases
-from harness.provision.setup import download, install, last_line, make_venv
+from harness.provision.setup import download, failure_of, install, make_venv
 from harness.records import DeviceState, Environment, Target
 
 NONE = Venv(False, {})
@@ -52,7 +53,7 @@ def with_state(**values: object) -> Look:
     return replace(healthy(), state=replace(healthy().state, **values))
 
 
-def finding(look: Look, topic: str, target: Target = PI) -> Finding:
+def finding(look: Look, topic: str, target: Target = PI) -> Diagnosis:
     (found,) = (f for f in doctor(target, look) if f.topic == topic)
     return found
 
@@ -71,10 +72,10 @@ def test_nothing_stands_in_the_way_of_a_healthy_board() -> None:
         (replace(healthy(), time_s=0.0), "clock", "note", " s off this machine's", "synchronisation"),
         (with_state(temperature_c=81.2), "temperature", "problem", "81 °C, over the 60 °C", "cool"),
         (with_state(temperature_c=None), "temperature", "note", "unknown", "heat"),
-        (with_state(throttled=None), "throttling", "note", "group video", "cannot be told"),
+        (with_state(throttled=None), "throttling", "note", "group video", "looks like a slow one"),
         (replace(with_state(throttled=None), can_vcgencmd=False), "throttling", "note", "no vcgencmd", "slow one"),
         (with_state(throttled="0x4"), "throttling", "problem", "throttled now (0x4)", "power supply"),
-        (with_state(throttled="0x50000"), "throttling", "note", "none now, some since", "again"),
+        (with_state(throttled="0x50000"), "throttling", "note", "none now, but there was since", "again"),
         (with_state(undervoltage_alarm=1), "throttling", "problem", "under-voltage now", "power supply"),
         (with_state(throttled="VCHI failed"), "throttling", "note", "unknown: vcgencmd says", "firmware"),
         (with_state(governor="ondemand"), "governor", "note", "ondemand", "performance"),
@@ -84,9 +85,9 @@ def test_nothing_stands_in_the_way_of_a_healthy_board() -> None:
          "no latency claim"),
         (replace(healthy(), venv=NONE), "ai-edge-litert", "problem", "2.3.0 fits", "harness setup pi"),
         (replace(healthy(), venv=Venv(True, RELEASES | {"tflite-runtime": "2.13.0"})), "tflite-runtime", "problem",
-         "2.13.0 is there; 2.14.0 fits", "harness setup pi"),
+         "2.13.0 is installed; 2.14.0 fits", "harness setup pi"),
         (replace(healthy(), environment=replace(BOOKWORM, python="3.13.5", glibc="2.41")), "tflite-runtime", "note",
-         "nobody publishes it", "unsupported"),
+         "no release exists", "unsupported"),
     ],
 )  # fmt: skip
 def test_each_finding_comes_with_what_to_do(look: Look, topic: str, level: str, text: str, advice: str) -> None:
@@ -160,6 +161,21 @@ def test_a_look_takes_no_module_from_the_home_folder(tmp_path: Path) -> None:
     assert look_here(tmp_path, tmp_path).returncode == 0
 
 
+def test_doctor_names_a_lock_that_is_a_symlink(tmp_path: Path, own_lock: Path) -> None:
+    lock = tmp_path / "device.lock"
+    lock.symlink_to("/etc/hostname")
+    holder = look_at(Here(Target("host", workdir=str(tmp_path)))).holder
+    assert holder is not None and f"{lock}, which cannot be locked" in holder
+
+
+def test_doctor_names_a_holder_that_is_not_text(tmp_path: Path, own_lock: Path) -> None:
+    lock = tmp_path / "device.lock"
+    lock.write_bytes(b"ann \xff")
+    with lock.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert look_at(Here(Target("host", workdir=str(tmp_path)))).holder == "ann \ufffd"
+
+
 def make_fake_venv(workdir: Path, lib: str, *packages: str) -> None:
     (workdir / "venv" / "bin").mkdir(parents=True, exist_ok=True)
     (workdir / "venv" / "bin" / "python").symlink_to(sys.executable)
@@ -212,7 +228,7 @@ def test_a_look_that_fails_cannot_command_the_terminal() -> None:
 
 @pytest.mark.parametrize("answer", [b"Welcome to raspberrypi", b"", b"[]", b'{"environment": 3}', b"\xff\xfe"])
 def test_an_answer_that_is_no_look_is_told(answer: bytes) -> None:
-    with pytest.raises(TargetError, match="where its facts should be"):
+    with pytest.raises(TargetError, match="instead of its facts"):
         look_at(Device((0, answer, b"")))
 
 
@@ -227,13 +243,28 @@ def releases(look: Look) -> list[object]:
 def test_a_venv_that_is_not_whole_is_made_anew(venv: Venv) -> None:
     device, look = Device(), replace(healthy(), venv=venv)
     make_venv(device, look, releases(look), lambda text: None)
-    assert device.asked == [["python3", "-m", "venv", "--clear", "./w/venv"]]
+    assert device.asked == [["python3", "-I", "-m", "venv", "--clear", "./w/venv"]]
 
 
 def test_a_whole_venv_is_left_as_it_is() -> None:
     device = Device()
     make_venv(device, healthy(), releases(healthy()), lambda text: None)
     assert device.asked == []
+
+
+def test_no_module_of_the_devices_home_is_imported(tmp_path: Path) -> None:
+    """Each Python that setup runs there, run here as far as its help beside modules of the same names."""
+    device, look = Device(), replace(healthy(), venv=NONE)
+    make_venv(device, look, releases(look), lambda text: None)
+    install(device, look, releases(look), lambda text: None)
+    for name in ("logging", "venv", "pip"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('imported')")
+    pythons = [argv for argv in device.asked if "python" in argv[0]]
+    assert [argv[argv.index("-m") + 1] for argv in pythons] == ["venv", "pip"]
+    for argv in pythons:
+        words = [sys.executable, *argv[1 : argv.index("-m") + 2], "--help"]
+        done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        assert (done.returncode, done.stderr) == (0, "")
 
 
 def armv7l() -> Look:
@@ -295,9 +326,9 @@ def test_the_last_line_of_a_command_is_told_and_never_nothing() -> None:
     def done(code: int, out: bytes, err: bytes) -> subprocess.CompletedProcess[bytes]:
         return subprocess.CompletedProcess([], code, out, err)
 
-    assert last_line(done(1, b"", b"pip\nERROR: no space\n")) == "ERROR: no space"
-    assert last_line(done(1, b"said here\n", b"")) == "said here"
-    assert last_line(done(9, b"", b"")) == "exit code 9"
+    assert failure_of(done(1, b"", b"pip\nERROR: no space\n")) == "ERROR: no space"
+    assert failure_of(done(1, b"said here\n", b"")) == "said here"
+    assert failure_of(done(9, b"", b"")) == "exit code 9"
 
 
 def test_setup_of_this_machine_is_the_users_mistake() -> None:

@@ -103,10 +103,14 @@ MALFORMED_ROUNDS: dict[str, Damage] = {
     "a pickled array": write("latencies.npy", npy(np.array([{"evil": 1}], dtype=object))),
     "an archive": write("latencies.npy", archive(np.zeros(3, TIMING))),
     "negative nanoseconds": write("latencies.npy", timings((TIMED, 1, 100), (TIMED, 1, -1))),
+    "timed invokes that took no time": write("latencies.npy", timings((TIMED, 1, 100), (TIMED, 1, 0))),
     "a timing of no invoke": write("latencies.npy", timings((TIMED, 0, 100))),
     "a phase that nobody knows": write("latencies.npy", timings((TIMED, 1, 100), (len(PHASES), 1, 100))),
     "no timed invokes": write("latencies.npy", timings((0, 1, 100))),
     "no rows": write("latencies.npy", npy(np.zeros(0, TIMING))),
+    "memory beyond all numbers": edit("result.json", memory_bytes={"first": {"VmHWM": 10**400}}),
+    "a clock beyond all numbers": edit("state.json", device_ns=10**400),
+    "nested without end": write("result.json", b"[" * 100_000),
     "no memory": edit("result.json", memory_bytes=...),
     "memory in words": edit("result.json", memory_bytes={"start": {"VmRSS": "much"}}),
     "no clock step": edit("result.json", clock_step_ns=...),
@@ -130,13 +134,14 @@ MALFORMED_ROUNDS: dict[str, Damage] = {
 MALFORMED_SHARDS: dict[str, Damage] = {
     "no outputs": remove("outputs/0.npy"),
     "empty outputs": write("outputs/0.npy", b""),
-    "too few samples": write("outputs/0.npy", npy(np.zeros((499, 10), np.int8))),
-    "another shape": write("outputs/0.npy", npy(np.zeros((500, 9), np.int8))),
     "another dtype": write("outputs/0.npy", npy(np.zeros((500, 10), np.float32))),
     "a pickled array": write("outputs/0.npy", npy(np.full((500, 10), None, dtype=object))),
     "an archive": write("outputs/0.npy", archive(np.zeros((500, 10), np.int8))),
     "more than fits any memory": write("outputs/0.npy", HUGE),
     "a broken header": write("outputs/0.npy", HUGE.replace(b"}", b" ")),
+    "a scale without a zero point": edit(
+        "result.json", outputs=[{"name": "out", "dtype": "int8", "shape": [1, 10], "scale": 0.1, "zero_point": None}]
+    ),
     "tensors without a name": edit("result.json", outputs=[{"dtype": "int8", "shape": [1, 10]}]),
     "tensors that are words": edit("result.json", outputs=["int8"]),
     "a dtype that numpy does not know": edit(
@@ -165,6 +170,17 @@ def test_a_malformed_shard_is_refused_with_its_folder(copy: Callable[[str], Path
     MALFORMED_SHARDS[name](folder)
     with pytest.raises(StoreError, match=SHARD):
         read_piece(folder)
+
+
+@pytest.mark.parametrize("shape", [(499, 10), (500, 9)])
+def test_outputs_of_another_shape_fail_their_case_and_no_other(
+    copy: Callable[[str], Path], shape: tuple[int, ...]
+) -> None:
+    """As where a model's output is as long as the values that go in make it."""
+    folder = copy(SHARD)
+    write("outputs/0.npy", npy(np.zeros(shape, np.int8)))(folder)
+    piece = read_piece(folder)
+    assert piece.status == "failed" and f"has shape {shape} where the model says (500, 10)" in piece.reason
 
 
 @pytest.mark.parametrize(

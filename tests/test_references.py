@@ -85,6 +85,25 @@ def test_a_session_that_is_not_here_is_named(tmp_path: Path) -> None:
         references.accepted(Store(tmp_path), "digits")
 
 
+def test_another_run_in_the_place_of_the_accepted_one_is_refused(tmp_path: Path) -> None:
+    first, second = runs(tmp_path, 2)
+    references.accept(Store(tmp_path), [first])
+    shutil.rmtree(tmp_path / "digits" / first)
+    (tmp_path / "digits" / second).rename(tmp_path / "digits" / first)
+    with pytest.raises(StoreError, match=f"holds run {second}, and the reference of digits is run {first}"):
+        references.accepted(Store(tmp_path), "digits")
+
+
+def test_a_reference_whose_model_was_changed_is_refused(tmp_path: Path) -> None:
+    first = stored(tmp_path, FIRST)
+    references.accept(Store(tmp_path), [first.name])
+    content = json.loads((first / "run.json").read_text())
+    content["hashes"]["model"] = "0" * 64
+    (first / "run.json").write_text(json.dumps(content))
+    with pytest.raises(StoreError, match="is not what was accepted"):
+        references.accepted(Store(tmp_path), "digits")
+
+
 def test_runs_elsewhere_are_found_from_the_file(tmp_path: Path) -> None:
     first = stored(tmp_path / "results", FIRST)
     away = stored(tmp_path / "elsewhere", "20260102-000000-0000")

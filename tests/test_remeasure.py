@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from harness import pipeline, remeasure
+from harness.cache import file_sha256
 from harness.compare import compare
 from harness.errors import ConfigError
 from harness.measure import job_id
@@ -100,17 +102,28 @@ def two(tmp_path: Path) -> Two:
     for run_id in (OLD, NEW):
         prepared(both.results, run_id, both.recording)
     both.recording.mkdir(parents=True)
-    shutil.copyfile(both.candidate / "run.json", both.recording.parent.parent / "run.json")
     both.record(1.5, 1.0)
     retrained(both.reference)
+    recorded_models(both)
     return both
 
 
 def retrained(path: Path) -> None:
     """Its int8 is another file."""
-    header = read_header(path)
-    others = tuple(replace(v, sha256="1" * 64) if v.name == "int8" else v for v in header.variants)
+    header, file = read_header(path), path / "variants" / "int8.tflite"
+    file.write_bytes(file.read_bytes() + b" ")
+    others = tuple(replace(v, sha256=file_sha256(file)) if v.name == "int8" else v for v in header.variants)
     Record(path, header).save(replace(header, variants=others))
+
+
+def recorded_models(two: Two) -> None:
+    """run.json of the recording: the candidate's, with the models of both."""
+    folder = two.recording.parent.parent
+    own, other = read_header(two.candidate), read_header(two.reference)
+    named = tuple(
+        replace(v, name=f"{v.name}@{side}") for side, h in zip(SIDES, (own, other), strict=True) for v in h.variants
+    )
+    Record(folder, own).save(replace(own, variants=named))
 
 
 def begun(two: Two, *cases: Case) -> Header:
@@ -123,10 +136,12 @@ def begun(two: Two, *cases: Case) -> Header:
 def test_it_holds_both_models_on_the_candidates_device_and_plan(two: Two) -> None:
     header, own = begun(two), read_header(two.candidate)
     assert header.cases == (on_side(INT8, CANDIDATE), on_side(INT8, REFERENCE))
-    assert [v.sha256 for v in header.variants] == [own.variants[1].sha256, "1" * 64]
+    both = [read_header(path).variants[1].sha256 for path in (two.candidate, two.reference)]
+    assert [v.sha256 for v in header.variants] == both
+    assert len({v.sha256 for v in header.variants}) == 2
     assert header.plan == replace(own.plan, accuracy=False)
     assert [t.target for t in header.targets] == [own.targets[0].target]
-    assert (header.provenance["candidate"], header.provenance["reference"]) == (NEW, OLD)
+    assert (header.provenance.candidate, header.provenance.reference) == (NEW, OLD)
     files = {path.name for path in (two.session() / "variants").iterdir()}
     assert files == {"int8@candidate.tflite", "int8@reference.tflite"}
 
@@ -175,8 +190,8 @@ def test_its_report_says_what_it_is(two: Two) -> None:
     for name in ("report.html", "report.md", "summary.csv", "metrics.csv", "latency.parquet", "samples.parquet"):
         assert (path / name).stat().st_size > 0
     text = render(compare(load(path)), None, "markdown")
-    assert f"No accuracy was measured: a gate on run {NEW} timed the models of its reference {OLD} beside it." in text
-    assert "int8@reference" in text and "resume the run" not in text
+    assert f"No accuracy was measured: a gate timed run {NEW} and its reference {OLD} side by side." in text
+    assert r"int8\@reference" in text and "resume the run" not in text
 
 
 def test_where_there_is_nothing_to_time_nothing_is_begun(two: Two) -> None:
@@ -229,7 +244,7 @@ def test_the_verdict_says_that_it_was_measured_again_and_in_which_run(two: Two, 
     assert f"run {two.session().name} in" in err
     assert "host: latency in 12 jobs" in err
     listed = harness("list", "--results", str(two.results))[1]
-    assert f"finished, beside {NEW}" in listed
+    assert re.search(rf"finished, beside\s+{NEW}\b", listed)
 
 
 def test_a_device_that_fails_on_the_way_exits_3_and_the_same_command_goes_on(two: Two, harness: Call) -> None:

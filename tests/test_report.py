@@ -21,15 +21,20 @@ from rich.console import Console
 from harness.errors import ConfigError
 from harness.records import Case, Comparison, Standing
 from harness.report import FORMATS, render, write_report
-from harness.report.answers import agreement, sample_answers
+from harness.report.answers import agreement, grouped, sample_answers
 from harness.report.gallery import exhibits
 from harness.report.material import Material
+from harness.report.naming import in_markdown, row_label, row_name
 from harness.report.picture import picture_png
-from harness.report.plots.tradeoff import front
+from harness.report.plots.overtime import over_time
+from harness.report.plots.sample import sample_figure
+from harness.report.plots.tradeoff import front, pareto
 from harness.report.rows import METRICS, SUMMARY, metrics_csv, rows, summary_csv
-from harness.report.sample import sample_figure, sample_text
-from harness.report.units import decimals, percent, significant
-from harness.report.words import findings, headline
+from harness.report.sample import sample_text
+from harness.report.speed import disagreements
+from harness.report.units import decimals, percent, signed, significant
+from harness.report.words import headline, sentences
+from harness.samples import sample_table
 from tests.synthetic import FAILED, SUSPECT, UNSUPPORTED, VARIANTS, pictures, synthetic
 
 COLUMNS = """experiment, run_id, target, board, emulated, runtime, runtime_version, threads, variant, status, reason,
@@ -59,7 +64,7 @@ def read(text: str) -> list[dict[str, str]]:
 
 
 def words(comparison: Comparison) -> dict[str, str]:
-    return {f.topic: f.text for f in findings(Material(comparison))}
+    return {s.topic: s.text for s in sentences(Material(comparison))}
 
 
 def changed(comparison: Comparison, case: Case, metric: str, **values: object) -> Comparison:
@@ -73,12 +78,14 @@ def changed(comparison: Comparison, case: Case, metric: str, **values: object) -
 
 
 def test_summary_has_the_columns_of_the_contract_in_their_order(comparison: Comparison) -> None:
-    assert summary_csv(comparison).splitlines()[0] == ",".join(COLUMNS.replace("\n", " ").replace(" ", "").split(","))
-    assert len(read(summary_csv(comparison))) == len(comparison.standings)
+    assert summary_csv(rows(comparison)).splitlines()[0] == ",".join(
+        COLUMNS.replace("\n", " ").replace(" ", "").split(",")
+    )
+    assert len(read(summary_csv(rows(comparison)))) == len(comparison.standings)
 
 
-def test_what_could_not_be_had_is_empty(comparison: Comparison) -> None:
-    for line in read(summary_csv(comparison)):
+def test_what_is_not_available_is_empty(comparison: Comparison) -> None:
+    for line in read(summary_csv(rows(comparison))):
         if (line["variant"], line["runtime"]) in (FAILED, UNSUPPORTED):
             assert line["reason"]
             assert (
@@ -95,7 +102,9 @@ def test_what_could_not_be_had_is_empty(comparison: Comparison) -> None:
 
 def test_summary_is_unrounded(comparison: Comparison) -> None:
     case = Case("int8", "host", "ai-edge-litert", 1)
-    line = next(x for x in read(summary_csv(comparison)) if (x["variant"], x["runtime"]) == ("int8", "ai-edge-litert"))
+    line = next(
+        x for x in read(summary_csv(rows(comparison))) if (x["variant"], x["runtime"]) == ("int8", "ai-edge-litert")
+    )
     drop = comparison.change(case, "accuracy_drop")
     accuracy = comparison.change(case, "accuracy")
     assert drop and accuracy
@@ -108,13 +117,13 @@ def test_summary_is_unrounded(comparison: Comparison) -> None:
 
 def test_nan_is_empty(comparison: Comparison) -> None:
     case = Case("int8", "host", "ai-edge-litert", 1)
-    line = read(summary_csv(changed(comparison, case, "latency_p99", value=float("nan"))))[3]
+    line = read(summary_csv(rows(changed(comparison, case, "latency_p99", value=float("nan")))))[3]
     assert line["variant"] == "int8"
     assert line["latency_p99_us"] == ""
 
 
 def test_rows_with_more_threads_share_accuracy_but_not_latency() -> None:
-    lines = read(summary_csv(synthetic(threads=(1, 4), rounds=6)))
+    lines = read(summary_csv(rows(synthetic(threads=(1, 4), rounds=6))))
     one, four = (next(x for x in lines if x["variant"] == "int8" and x["threads"] == t) for t in ("1", "4"))
     assert one["accuracy"] == four["accuracy"] != ""
     assert one["samples"] == four["samples"] == "500"
@@ -146,8 +155,8 @@ def test_an_interval_above_zero_is_a_cost_and_one_around_it_is_not(comparison: C
     for row in rows(comparison):
         limits = row.interval("accuracy_drop")
         if row.standing.status == "ok" and limits:
-            undecided = text.split("For ")[1]
-            assert (row.case.variant in undecided.split(" no change")[0]) == (limits[0] <= 0)
+            undecided = text.split("No change of accuracy is shown for ")[1].split(": ")[0]
+            assert (row.case.variant in undecided) == (limits[0] <= 0)
     assert "int8 costs 4.40 pp (90 % interval 3.12 to 6.17) with tflite-runtime" in text
 
 
@@ -183,7 +192,7 @@ def test_without_latency_nothing_is_said_of_it() -> None:
     none = synthetic(rounds=0, profile="none")
     said = words(none)
     assert "Speed" not in said and "No latency was measured" in said["Limits"]
-    assert "µs" not in headline(none)
+    assert "µs" not in headline(Material(none))
     assert "No latency was measured in this run." in render(none, None, "html")
 
 
@@ -307,7 +316,7 @@ def test_sample_text_in_colour_and_without(comparison: Comparison) -> None:
 def test_sample_text_without_pictures(comparison: Comparison) -> None:
     console = Console(file=io.StringIO(), width=100)
     console.print(sample_text(comparison, None, 3))
-    assert "no picture" in console.file.getvalue()  # type: ignore[attr-defined]
+    assert "not a picture" in console.file.getvalue()  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("shape", [(4, 5), (4, 5, 3)])
@@ -321,9 +330,98 @@ def test_pictures_survive_as_png(shape: tuple[int, ...]) -> None:
 
 def test_gallery_shows_flips_first(comparison: Comparison) -> None:
     shown = exhibits(comparison)
-    keys = [(e.flips > 0, e.max_abs_diff) for e in shown]
+    sound = [[a for a in e.sample.answers if a.case and (a.variant, a.case.runtime) != SUSPECT] for e in shown]
+    keys = [(any(a.flip for a in answers), e.max_abs_diff) for e, answers in zip(shown, sound, strict=True)]
     assert keys == sorted(keys, reverse=True)
-    assert shown[0].flips
+    assert keys[0][0]
+
+
+def with_scores(comparison: Comparison, case: Case, index: int, scores: list[float]) -> Comparison:
+    """The same run where one case gave these scores for a sample, its table derived as compare does."""
+    changed = comparison.scores[case].copy()
+    changed[index] = scores
+    table = sample_table(comparison.run.labels, comparison.baseline, changed)
+    return dataclasses.replace(
+        comparison,
+        scores=comparison.scores | {case: changed},
+        outputs=comparison.outputs | {case: (changed,)},
+        samples=comparison.samples | {case: table},
+    )
+
+
+@pytest.mark.parametrize("broken", [float("nan"), float("inf")])
+def test_scores_that_are_not_finite_are_no_answer_everywhere(comparison: Comparison, broken: float) -> None:
+    case, index = Case("float16", "host", "ai-edge-litert", 1), 7
+    scores = [0.0] * 10
+    scores[int(comparison.baseline[index].argmax())] = broken  # argmax alone would call this Keras' own answer
+    odd = with_scores(comparison, case, index, scores)
+    sample = sample_answers(odd, index)
+    answer = next(a for a in sample.answers if a.case == case)
+    assert (answer.name, answer.flip, answer.correct) == ("no answer", True, False)
+    assert "float16 on host with ai-edge-litert gives no answer" in agreement(sample)
+    assert exhibits(odd)[0].sample.index == index
+    assert ("no answer", "float16 (ai-edge-litert)", False) in grouped(sample)
+    assert sample_figure(odd, pictures(), index).startswith(b"\x89PNG")
+    console = Console(file=io.StringIO(), width=100)
+    console.print(sample_text(odd, None, index))
+    (line,) = (x for x in console.file.getvalue().splitlines() if "no answer" in x and "float16 " in x[:9])  # type: ignore[attr-defined]
+    assert "nan" not in line and "inf" not in line and line.rstrip().endswith("flip")
+
+
+def test_no_answer_differs_from_an_answer_between_two_places(comparison: Comparison) -> None:
+    one, other = (Case("float16", "host", runtime, 1) for runtime in ("ai-edge-litert", "tflite-runtime"))
+    before = disagreements(comparison)
+    found = int(comparison.baseline[7].argmax())
+    scores = [float("nan") if n == found else 0.0 for n in range(10)]
+    assert not any("float16" in text for text in before)
+    (text,) = disagreements(with_scores(comparison, one, 7, scores))
+    assert f"float16 on 1 sample between {one.runtime} and {other.runtime} on host" in text
+
+
+def test_answers_are_those_of_the_tables(comparison: Comparison) -> None:
+    for index in range(40):
+        for answer in sample_answers(comparison, index).answers[1:]:
+            row = comparison.samples[answer.case][index]
+            assert (answer.prediction, answer.flip, answer.correct) == (row["prediction"], row["flip"], row["correct"])
+            assert answer.margin == row["margin"]
+
+
+# names
+
+
+def test_a_runtime_has_one_shape_in_every_figure() -> None:
+    """Also where one figure shows it alone: here the first runtime has nothing to show in the first figure."""
+    whole = synthetic()
+    standings = tuple(
+        dataclasses.replace(s, status="suspect") if s.case.runtime == "ai-edge-litert" else s for s in whole.standings
+    )
+    material = Material(dataclasses.replace(whole, standings=standings))
+    figures = {"pareto": pareto(material, 9.6), "over time": over_time(material, 9.6)}
+    shapes = {
+        name: {h.get_label(): h.get_marker() for h in figure.legends[0].legend_handles}
+        for name, figure in figures.items()
+    }
+    assert "ai-edge-litert" not in shapes["pareto"]
+    assert shapes["pareto"]["tflite-runtime"] == shapes["over time"]["tflite-runtime"] == "s"
+
+
+def test_names_have_what_tells_rows_apart() -> None:
+    case = Case("int8", "pi", "ai-edge-litert", 4)
+    assert row_name(case) == "int8 on pi with ai-edge-litert, 4 threads"
+    assert row_label(case) == "int8 · ai-edge-litert"
+    assert row_label(case, target=True, threads=True) == "int8 · ai-edge-litert · pi · 4 threads"
+    assert in_markdown("a|b @c <d>\ne") == r"a\|b \@c \<d\> e"
+    assert in_markdown("~~a~~\r&lt; $x$") == r"\~\~a\~\~ \&lt; \$x\$"
+
+
+def test_signs_are_written_where_there_is_something_to_sign() -> None:
+    assert [signed(t) for t in ("0.00", "1.2", "−1.2", "–", "1.1 × 10⁻⁶")] == [
+        "0.00",
+        "+1.2",
+        "−1.2",
+        "–",
+        "+1.1 × 10⁻⁶",
+    ]
 
 
 # small things

@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,15 +17,16 @@ from rich.console import Console
 
 from harness.cli.tables import summary_tables
 from harness.compare import compare
-from harness.records import Comparison, Scoring
-from harness.report import write_report
+from harness.records import Change, Comparison, Declared, Scoring
+from harness.report import render, write_report
 from harness.report.material import Material
 from harness.report.numbers import number_sample
 from harness.report.picture import drawable, picture_of, pictures_of
-from harness.report.rows import summary_csv
+from harness.report.primary import described
+from harness.report.rows import rows, summary_csv
 from harness.report.sample import sample_text
 from harness.report.tables import tables
-from harness.report.words import findings, headline
+from harness.report.words import headline, sentences
 from harness.tables import write_tables
 from tests.made_runs import case, timed
 from tests.made_tasks import classes, numbers, regression, run_of
@@ -37,7 +39,7 @@ def page(comparison: Comparison, folder: Path, pictures: np.ndarray | None = Non
 
 
 def words(comparison: Comparison) -> dict[str, str]:
-    return {f.topic: f.text for f in findings(Material(comparison))}
+    return {s.topic: s.text for s in sentences(Material(comparison))}
 
 
 def plain(*renderables: object) -> str:
@@ -108,7 +110,7 @@ def test_a_sample_takes_few_bytes():
 
 
 def test_the_summary_names_the_first_metric(numeric: Comparison):
-    line = list(csv.DictReader(io.StringIO(summary_csv(numeric))))[1]
+    line = list(csv.DictReader(io.StringIO(summary_csv(rows(numeric)))))[1]
     mae = numeric.change(case("int8"), "mae")
     assert mae is not None
     assert line["primary_metric"] == "mae"
@@ -128,14 +130,14 @@ def test_a_regression_is_told_by_its_error_and_how_far_it_moved(numeric: Compari
     told = words(numeric)["MAE"]
     assert f"int8: MAE {mae.value:.4f} against Keras' {mae.baseline:.4f}: {signed[0]} %" in told
     assert f"(90 % interval {signed[1]} to {signed[2]})" in told and "worse with ai-edge-litert" in told
-    assert "For float32 no change of MAE is shown" in told
-    assert f"MAE {mae.baseline:.4f} to {mae.value:.4f} against Keras' {mae.baseline:.4f}" in headline(numeric)
+    assert "No change of MAE is shown for float32" in told
+    assert f"MAE {mae.baseline:.4f} to {mae.value:.4f} against Keras' {mae.baseline:.4f}" in headline(Material(numeric))
     assert "Accuracy" not in words(numeric) and "Flips" not in words(numeric)
 
 
 def test_one_row_alone_says_it_in_the_headline():
     labels, keras, given = numbers()
-    told = headline(compare(run_of("regression", labels, keras, {"int8": given["int8"]}, Scoring("mae"))))
+    told = headline(Material(compare(run_of("regression", labels, keras, {"int8": given["int8"]}, Scoring("mae")))))
     assert "int8: MAE 0.2" in told and " % (90 % interval " in told
 
 
@@ -143,7 +145,7 @@ def test_one_row_alone_says_it_in_the_headline():
 def test_without_labels_it_is_told_how_near_keras_it_stays(made, topic: str):
     comparison = made()
     assert f"int8: {topic}" in words(comparison)[topic]
-    assert "90 % interval" in words(comparison)[topic] and topic in headline(comparison)
+    assert "90 % interval" in words(comparison)[topic] and topic in headline(Material(comparison))
 
 
 def test_another_metric_of_classes_stands_beside_the_accuracy(tmp_path: Path):
@@ -183,7 +185,7 @@ def test_the_terminal_shows_the_metric_in_accuracys_place(numeric: Comparison):
 
 @pytest.mark.parametrize(("made", "title"), [(unlabelled_numbers, "Distance"), (unlabelled_classes, "Agreement")])
 def test_a_metric_that_has_no_change_shows_its_own_interval(made, title: str):
-    (table,) = tables(made())
+    (table,) = tables(Material(made()))
     place = [heading.title for heading in table.headings].index(title)
     assert table.headings[place].note == "90 %" and " – " in table.lines[1].cells[place].note
     assert "Change" not in [heading.title for heading in table.headings]
@@ -193,9 +195,9 @@ def test_a_sample_of_numbers_is_shown_with_its_values(numeric: Comparison):
     text = plain(sample_text(numeric, None, 7))
     sample = number_sample(numeric, 7)
     assert f"Sample 7, label {sample.label}" in text and "input: 0, 0, 0, 0, 0" in text
-    assert all(one.text in text for one in sample.said)
+    assert all(one.text in text for one in sample.answers)
     apart = abs(float(numeric.scores[case("int8")][7, 0]) - float(numeric.baseline[7, 0]))
-    assert next(o for o in sample.said if o.variant == "int8").apart == pytest.approx(apart)
+    assert next(o for o in sample.answers if o.variant == "int8").apart == pytest.approx(apart)
     assert "Furthest from Keras" in text
 
 
@@ -253,3 +255,32 @@ def test_bytes_of_few_levels_are_drawn_from_black_to_white():
     assert picture is not None and (picture.min(), picture.max()) == (0, 255)
     dark = picture_of(np.concatenate([array, array + 200]), 0)  # one bright picture among them: levels as they are
     assert dark is not None and dark.max() == 16
+
+
+# --- metrics beside the first --------------------------------------------------------------------------------------
+
+
+def test_every_metric_that_was_asked_for_is_in_the_report():
+    comparison = compare(run_of("regression", *numbers(), Scoring("mae", ("r2",))))
+    text = render(comparison, None, "markdown")
+    found = comparison.change(case("int8"), "r2")
+    assert "## Other metrics" in text and f"Keras' own R² is {found.baseline:.4f}." in text
+    assert f"{found.value:.4f} \\[{found.low:.4f} – {found.high:.4f}\\]" in text
+    assert "Other metrics" in render(comparison, None, "html")
+    assert "Other metrics" not in render(compare(classes()), None, "markdown")
+
+
+def test_why_a_metric_has_no_value_is_in_the_report(tmp_path: Path):
+    (tmp_path / "broken.py").write_text("def boom(labels, outputs):\n    raise ValueError('kaputt')\n")
+    own = Declared("broken:boom", "boom", "", "lower")
+    scoring = Scoring("boom", folder=tmp_path, declared=(own,))
+    text = render(compare(run_of("regression", *numbers(), scoring)), None, "markdown")
+    assert "boom is not available: broken:boom raised ValueError: kaputt." in text
+
+
+def test_a_change_from_a_value_under_zero_is_no_percentage():
+    """Of a loss that may be negative, lower is better: −7.9 after −2.9 is no rise of 174 %."""
+    row = Change(case("int8"), "nll", "", "lower", "keras", -2.877, -7.877)
+    comparison = replace(compare(regression()), changes=(row,))
+    assert described(comparison, "nll").moved(-5.0, -2.877) == "−5.00"
+    assert described(replace(comparison, changes=(replace(row, baseline=2.5),)), "nll").moved(-5.0, 2.5) == "−200.0"

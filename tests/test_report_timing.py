@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import io
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,20 +11,20 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from harness.aa import AaResult
+from harness.aa.result import AaResult
 from harness.records import Case, Comparison, DeviceState, Environment, Round, TargetRecord
 from harness.report import render, write_report
 from harness.report.costs import call_tables, memory_tables
-from harness.report.material import Material, SelfTest
+from harness.report.material import Material
 from harness.report.plots import draw_all
 from harness.report.plots.overtime import over_time
 from harness.report.plots.style import NothingToDrawError
-from harness.report.plots.timeline import conditions, middles, relative, spots_of
+from harness.report.plots.timeline import conditions, middles, plotted, relative
 from harness.report.rounds import merged, of_target, reasons, sentences, stretches, where
 from harness.report.rows import rows
 from harness.report.selftest import self_tests
 from harness.report.timing import cautions
-from harness.report.words import findings
+from harness.report.words import sentences as all_sentences
 from harness.validity import judged
 from tests.made_runs import case, timed
 from tests.synthetic import synthetic
@@ -44,8 +43,8 @@ def hot() -> Comparison:
     return synthetic(targets=("host", PI), hot=(PI,))
 
 
-def words(comparison: Comparison, aa: tuple[SelfTest, ...] = ()) -> dict[str, str]:
-    return {f.topic: f.text for f in findings(Material(comparison, aa=aa))}
+def words(comparison: Comparison, aa: tuple[AaResult, ...] = ()) -> dict[str, str]:
+    return {s.topic: s.text for s in all_sentences(Material(comparison, aa=aa))}
 
 
 def changed(comparison: Comparison, case: Case, metric: str, **values: object) -> Comparison:
@@ -83,7 +82,7 @@ def test_the_counts_are_those_of_the_run(hot: Comparison) -> None:
 def test_a_round_without_a_valid_attempt_is_missed_in_words(hot: Comparison) -> None:
     kept = tuple(r for r in hot.run.rounds if not (r.attempt and r.case.variant == "int8" and r.index == 5))
     text = sentences(with_rounds(hot, kept))[1]
-    assert text.endswith(" For 2 rounds no attempt was valid.")
+    assert text.endswith(" No attempt was valid for 2 rounds.")
 
 
 def test_a_failed_round_is_no_reason_to_be_silent(cool: Comparison) -> None:
@@ -113,6 +112,18 @@ def test_both_formats_list_them(hot: Comparison, format: str) -> None:
     text = render(hot, None, format)
     assert "Rounds that are not valid" in text
     assert "throttled during the round" in text and "rounds 4–9 of every row" in text
+
+
+def test_a_round_that_was_repeated_is_explained_on_the_page(cool: Comparison) -> None:
+    first, *others = cool.run.rounds
+    again = dataclasses.replace(first, attempt=1)
+    reason = "restless: its median is 1.20× its lowest tenth"
+    restless = dataclasses.replace(first, status="repeated", reasons=(reason,))
+    comparison = with_rounds(cool, (restless, again, *others))
+    assert f"1 measured again ({reason}: 1)" in words(comparison)["Rounds"]
+    page = render(comparison, None, "html")
+    assert '<span class="bad">repeated</span>: restless' in page and "(1 process: round 0 of" in page
+    assert "A repeated one does not: it was restless and measured once more." in page
 
 
 @pytest.mark.parametrize("format", ["html", "markdown"])
@@ -206,9 +217,15 @@ def test_warm_up_is_told_where_it_is_real_and_over_two_percent(
 
 def test_correlated_invokes_leave_the_rounds_alone_to_speak(cool: Comparison) -> None:
     text = words(changed(cool, INT8, "ess_share", value=0.222))["Timing"]
-    assert "correlated with int8 (ai-edge-litert): 100 of them are worth 22 independent ones" in text
+    assert "correlated for int8 (ai-edge-litert): 100 of them are worth 22 independent ones" in text
     assert "rounds alone" in text
     assert "Timing" not in words(changed(cool, INT8, "ess_share", value=0.5))
+
+
+def test_a_quantile_outside_its_own_interval_is_told(cool: Comparison) -> None:
+    assert "Outside its own interval" not in words(cool).get("Timing", "")
+    text = words(changed(cool, INT8, "latency_p90", value=9.9, low=3.0, high=4.0))["Timing"]
+    assert "Outside its own interval: p90 of int8 (ai-edge-litert); it is of all invokes" in text
 
 
 def test_invokes_that_share_a_timing_are_told(cool: Comparison) -> None:
@@ -218,9 +235,9 @@ def test_invokes_that_share_a_timing_are_told(cool: Comparison) -> None:
     ]
     comparison = with_rounds(cool, tuple(shared))
     assert cautions(comparison, rows(comparison)) == [
-        "The clock is too coarse for one invoke of int8 (8): so many share one timing."
+        "The clock is too coarse to time one invoke of int8 (8): that many share one timing."
     ]
-    (table,) = call_tables(comparison)
+    (table,) = call_tables(Material(comparison))
     line = next(x for x in table.lines if (x.cells[0].text, x.cells[1].text) == ("int8", "ai-edge-litert"))
     assert line.cells[-1].text == "8"
 
@@ -229,7 +246,7 @@ def test_invokes_that_share_a_timing_are_told(cool: Comparison) -> None:
 
 
 def test_the_call_costs_add_up(hot: Comparison) -> None:
-    first, second = call_tables(hot)
+    first, second = call_tables(Material(hot))
     assert (first.target, second.target) == ("host", PI)
     assert [h.title for h in first.headings] == [
         *("Variant", "Runtime", "invoke()", "set_tensor", "get_tensor", "All three", "Empty timing"),
@@ -242,7 +259,7 @@ def test_the_call_costs_add_up(hot: Comparison) -> None:
 
 
 def test_memory_stands_at_every_point_with_its_peak(cool: Comparison) -> None:
-    (table,) = memory_tables(cool)
+    (table,) = memory_tables(Material(cool))
     assert [h.title for h in table.headings[2:]] == [
         *("Start", "Runtime imported", "Model read", "Allocated", "First invoke", "End", "Activations")
     ]
@@ -254,7 +271,7 @@ def test_memory_stands_at_every_point_with_its_peak(cool: Comparison) -> None:
 def test_memory_that_is_unknown_has_no_table(cool: Comparison) -> None:
     silent = tuple(dataclasses.replace(r, memory_bytes={}) for r in cool.run.rounds)
     changes = tuple(c for c in cool.changes if c.metric != "peak_rss")
-    assert memory_tables(dataclasses.replace(with_rounds(cool, silent), changes=changes)) == ()
+    assert memory_tables(Material(dataclasses.replace(with_rounds(cool, silent), changes=changes))) == ()
 
 
 @pytest.mark.parametrize("format", ["html", "markdown"])
@@ -267,27 +284,24 @@ def test_both_formats_tell_how_to_reconcile_the_numbers(cool: Comparison, format
 # the harness' own test
 
 
-@dataclass(frozen=True)
-class Found:
-    comparisons: int = 200
-    false_alarms: int = 9
-    low: float = 0.0208
-    high: float = 0.0837
-    half_width: float = 0.0071
-    detection: dict[str, float] = field(default_factory=lambda: {"2": 0.86, "5": 0.995})
-    serial_sha256: str | None = None
+FOUND = AaResult(
+    date="2026-01-01", target="host", board=None, serial_sha256=None, variant="float32", model_sha256="0" * 64,
+    runtime="ai-edge-litert", runtime_version="2.3.0", threads=1, rounds=10, min_s=0.05, seed=1, harness="0.1.0",
+    comparisons=200, false_alarms=9, rate=0.045, low=0.0208, high=0.0837, half_width=0.0071,
+    detection={"2": 0.86, "5": 0.995}, real_slowdown=0.05, confirmed=None, repeated=0, flagged=0,
+)  # fmt: skip
 
 
 def test_what_aa_found_stands_in_the_report(cool: Comparison, tmp_path: Path) -> None:
-    text = words(cool, (Found(),))["Self-test"]
+    text = words(cool, (FOUND,))["Self-test"]
     assert text == (
-        "On this machine this harness cries wolf in 9 of 200 comparisons of the same model with itself (95 % interval "
-        "2.1 to 8.4 %); the median half-width of a ratio's interval is 0.71 %. It finds slow-downs of 2 % in 86.0 % "
-        "and 5 % in 99.5 % of the comparisons."
+        "On this machine this harness raises a false alarm in 9 of 200 comparisons of a model with itself "
+        "(95 % interval 2.1 to 8.4 %); the median half-width of a ratio's interval is 0.71 %. It finds a slow-down of "
+        "2 % in 86.0 % and 5 % in 99.5 % of the comparisons."
     )
-    page = write_report(cool, None, tmp_path, (Found(),)).read_text()
-    assert "cries wolf in 9 of 200" in page
-    assert "cries wolf in 9 of 200" in (tmp_path / "report.md").read_text()
+    page = write_report(cool, None, tmp_path, (FOUND,)).read_text()
+    assert "raises a false alarm in 9 of 200" in page
+    assert "raises a false alarm in 9 of 200" in (tmp_path / "report.md").read_text()
 
 
 def test_a_machine_of_several_is_named_by_its_serial(hot: Comparison) -> None:
@@ -295,7 +309,7 @@ def test_a_machine_of_several_is_named_by_its_serial(hot: Comparison) -> None:
         TargetRecord(t.target, Environment(serial_sha256=f"serial of {t.target.name}")) for t in hot.run.targets
     )
     comparison = dataclasses.replace(hot, run=dataclasses.replace(hot.run, targets=targets))
-    told = self_tests(Material(comparison, aa=(Found(serial_sha256=f"serial of {PI}"),)))
+    told = self_tests(Material(comparison, aa=(dataclasses.replace(FOUND, serial_sha256=f"serial of {PI}"),)))
     assert told[0].startswith(f"On {PI} this harness")
 
 
@@ -304,16 +318,12 @@ def test_without_aa_the_report_says_that_nobody_knows(cool: Comparison) -> None:
     assert "Self-test" not in words(synthetic(rounds=0, profile="none"))
 
 
-def test_the_rooms_of_aa_and_report_agree_on_its_result() -> None:
-    assert set(Found.__dataclass_fields__) <= set(AaResult.__dataclass_fields__)
-
-
 # latency over time
 
 
 def test_the_figure_is_drawn_with_and_without_sensors(cool: Comparison, hot: Comparison) -> None:
     for comparison in (cool, hot):
-        drawing = next(d for d in draw_all(comparison) if d.name == "over-time")
+        drawing = next(d for d in draw_all(Material(comparison)) if d.name == "over-time")
         assert not drawing.absent
         assert imread(io.BytesIO(drawing.wide)).shape[1] > imread(io.BytesIO(drawing.narrow)).shape[1]
 
@@ -323,16 +333,16 @@ def titles(figure: Figure) -> list[str]:
 
 
 def test_a_device_without_sensors_is_said_to_be_unknown_in_the_figure(cool: Comparison) -> None:
-    assert titles(over_time(cool, 9.6)) == ["host\ntemperature, clock and throttling unknown on this device"]
+    assert titles(over_time(Material(cool), 9.6)) == ["host\ntemperature, clock and throttling unknown on this device"]
 
 
 def test_panels_are_those_of_what_is_known(hot: Comparison) -> None:
-    labels = [axis.get_ylabel() for axis in over_time(hot, 9.6).axes]
+    labels = [axis.get_ylabel() for axis in over_time(Material(hot), 9.6).axes]
     assert labels == ["p50, % from row's own"] * 2 + ["°C", "GHz", ""]
 
 
 def test_the_reasons_are_written_in_the_figure_with_a_mark_a_round(hot: Comparison) -> None:
-    axis = over_time(hot, 9.6).axes[-1]
+    axis = over_time(Material(hot), 9.6).axes[-1]
     texts = [text.get_text() for text in axis.texts]
     whys = reasons(hot)
     assert texts == [f"{why.status}: {why.text}" for why in whys]
@@ -341,21 +351,21 @@ def test_the_reasons_are_written_in_the_figure_with_a_mark_a_round(hot: Comparis
 
 
 def test_conditions_are_told_with_their_range(hot: Comparison) -> None:
-    assert conditions(list(spots_of(of_target(hot, PI)))) == (
+    assert conditions(list(plotted(of_target(hot, PI)))) == (
         "temperature 50 to 67 °C, clock 1.00 to 1.80 GHz, throttled or under-powered in 6 of 106 processes (shaded)"
     )
 
 
 def test_flags_that_were_read_and_are_clear_are_not_unknown() -> None:
     quiet = DeviceState(temperature_c=50.0, throttled="0x0")
-    spots = list(spots_of([Round(case(), 0, before=quiet, after=quiet)]))
+    spots = list(plotted([Round(case(), 0, before=quiet, after=quiet)]))
     assert conditions(spots) == "temperature 50 °C, no throttling; clock unknown on this device"
 
 
 def test_rounds_stand_in_the_order_of_time(hot: Comparison) -> None:
     found = of_target(hot, PI)
     assert [r.started_s for r in found] == sorted(r.started_s or 0 for r in found)
-    spots = list(spots_of(found))
+    spots = list(plotted(found))
     ends = [spot.x + spot.width for spot in spots]
     assert [spot.x for spot in spots][1:] == pytest.approx(ends[:-1])
     assert all(spot.piece.index <= spot.x < spot.piece.index + 1 for spot in spots)
@@ -369,26 +379,26 @@ def test_a_clock_of_the_device_that_jumped_moves_no_round_into_another() -> None
 
 def test_a_recording_that_does_not_know_the_order_inside_a_round_says_so(cool: Comparison) -> None:
     old = with_rounds(cool, tuple(dataclasses.replace(r, started_s=None) for r in cool.run.rounds))
-    drawings = {name: {d.name: d.method for d in draw_all(c)} for name, c in (("old", old), ("new", cool))}
-    assert "does not say when inside a round" in drawings["old"]["over-time"]
+    drawings = {name: {d.name: d.method for d in draw_all(Material(c))} for name, c in (("old", old), ("new", cool))}
+    assert "does not say in which order" in drawings["old"]["over-time"]
     assert "does not say" not in drawings["new"]["over-time"]
 
 
 def test_a_rows_middle_is_that_of_the_rounds_that_count() -> None:
     good = [timed(case(), n, [1000] * 9) for n in range(3)]
     bad = judged(dataclasses.replace(timed(case(), 3, [4000] * 9), after=DeviceState(throttled="0x4")))
-    spots = list(spots_of([*good, bad]))
+    spots = list(plotted([*good, bad]))
     assert middles(spots) == {case(): 1.0}
     assert relative(bad, 1.0) == (300.0, 300.0, 300.0)
 
 
 def test_without_latency_there_is_nothing_over_time() -> None:
     with pytest.raises(NothingToDrawError):
-        over_time(synthetic(rounds=0, profile="none"), 9.6)
+        over_time(Material(synthetic(rounds=0, profile="none")), 9.6)
 
 
 def test_a_failed_round_without_timings_is_marked_and_not_drawn(cool: Comparison) -> None:
     first, *others = cool.run.rounds
     failed = Round(first.case, first.index, "failed", ("out of memory",))
-    figure = over_time(with_rounds(cool, (failed, *others)), 4.0)
+    figure = over_time(Material(with_rounds(cool, (failed, *others))), 4.0)
     assert [t.get_text() for t in figure.axes[-1].texts] == ["failed: out of memory"]

@@ -146,6 +146,15 @@ def test_a_metric_that_does_not_fit_is_refused_with_what_does(primary, labels, o
     assert ("subtract 1" in raised.value.advice) == ("subtract 1" in advice)
 
 
+@pytest.mark.parametrize("name", ["rmse", "mae", "r2"])
+def test_a_metric_of_numbers_on_classes_is_not_advised_again(name):
+    with pytest.raises(ConfigError, match=f"{name} does not fit int64 labels from 0 to 2") as raised:
+        check(Scoring(name), dataset(INTS), [THREE])
+    assert f'primary = "{name}"' not in raised.value.advice
+    assert 'rmse"' not in raised.value.advice
+    assert f"{name} needs as many labels a sample as outputs; for classes write accuracy" in raised.value.advice
+
+
 def test_the_output_that_is_scored_is_chosen_by_name():
     scoring, task = check(Scoring(output="b"), dataset(INTS), [ONE, THREE], ("a", "b"))
     assert (task, scoring.primary) == ("classification", "accuracy")
@@ -170,6 +179,12 @@ def broken(labels, outputs):
 
 def nothing(labels, outputs):
     return float("nan")
+
+def none(labels, outputs):
+    print("to be read by people")
+
+def leaves(labels, outputs):
+    raise SystemExit(3)
 
 @scored("mae")
 def taken(labels, outputs):
@@ -219,7 +234,12 @@ def test_it_says_its_name_once_and_shows_up_like_any_other(folder):
 
 @pytest.mark.parametrize(
     ("name", "metric", "why"),
-    [("broken", "bias", "raised ValueError: no such column"), ("nothing", "nothing", "no number")],
+    [
+        ("broken", "bias", "raised ValueError: no such column"),
+        ("nothing", "nothing", "not a number"),
+        ("none", "none", "not a number"),
+        ("leaves", "leaves", "SystemExit: 3"),
+    ],
 )
 def test_what_it_raises_is_why_it_is_empty(folder, name, metric, why):
     comparison = compare(scored_by(folder, name))
@@ -386,3 +406,20 @@ def test_outputs_of_any_shape_need_a_metric_of_ones_own_and_then_do(tmp_path):
     assert found.low < found.value < found.high
     write_tables(comparison, tmp_path)
     assert "pixels" in write_report(comparison, None, tmp_path).read_text()
+
+
+def test_what_a_users_metric_prints_is_not_among_the_results(folder, capsys):
+    compare(scored_by(folder, "none"))
+    printed = capsys.readouterr()
+    assert printed.out == "" and "to be read by people" in printed.err
+
+
+@pytest.mark.parametrize("names", [("a", "c"), ("a", "b", "c", "d", "e")])
+def test_class_names_are_those_of_the_models_scores(names):
+    """Where no picture is of b, c would become class 1: a perfect model would look half wrong."""
+    keras = np.eye(3, dtype=np.float32)[[0, 2, 0, 2]]
+    known = replace(dataset(np.array([0, 1, 0, 1])), class_names=names, test_inputs=(np.zeros((4, 2), np.float32),))
+    with pytest.raises(ConfigError, match=f"name {len(names)} classes .*, and the model has 3 scores") as caught:
+        check(Scoring(), known, [keras])
+    assert "[data] labels" in caught.value.advice
+    assert check(Scoring(), replace(known, class_names=("a", "b", "c")), [keras])[1] == "classification"

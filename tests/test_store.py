@@ -14,7 +14,7 @@ import pytest
 from harness.dataset import Dataset
 from harness.errors import StoreError
 from harness.records import Environment, Round, Shard, TargetRecord
-from harness.run_arrays import read_baseline
+from harness.run_arrays import baseline_sha256, read_baseline
 from harness.store import (
     SCHEMA_VERSION,
     Header,
@@ -26,7 +26,6 @@ from harness.store import (
     new_run_id,
     read_dataset,
     read_header,
-    write_atomically,
 )
 from tests.devices import RECORDED, copy_of_recording, header
 
@@ -153,20 +152,6 @@ def test_a_piece_that_was_still_arriving_is_not_part_of_the_run(tmp_path: Path) 
     assert len(run.rounds) + len(run.shards) == len(whole) - 1
 
 
-def test_a_reader_never_meets_half_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    target = write_atomically(tmp_path / "deep" / "run.json", b"old")
-
-    def full_disk(self: Path, content: bytes) -> int:
-        os.close(os.open(self, os.O_CREAT | os.O_WRONLY))
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "write_bytes", full_disk)
-    with pytest.raises(OSError, match="No space left"):
-        write_atomically(target, b"new")
-    assert target.read_text() == "old"
-    assert [path.name for path in target.parent.iterdir()] == ["run.json"]
-
-
 def test_a_new_run_can_be_read_before_anything_is_measured(tmp_path: Path) -> None:
     record = opened(tmp_path, "20250101-000000-0000")
     run = load(record.path)
@@ -286,3 +271,39 @@ def test_the_same_run_cannot_be_opened_twice(tmp_path: Path) -> None:
     opened(tmp_path, "20250101-000000-0000")
     with pytest.raises(FileExistsError):
         opened(tmp_path, "20250101-000000-0000")
+
+
+# Which one is the latest.
+
+
+def test_a_run_from_the_future_is_not_the_latest(tmp_path: Path) -> None:
+    """A clock that ran ahead once must not hide all that came after it."""
+    for run_id in ("20250101-000000-0000", "20991231-000000-0000"):
+        opened(tmp_path, run_id)
+    assert Store(tmp_path).find("latest").name == "20250101-000000-0000"
+    assert Store(tmp_path).find("20991231-000000-0000").name == "20991231-000000-0000"
+
+
+def test_a_broken_run_is_passed_over(tmp_path: Path) -> None:
+    first, last = (opened(tmp_path, run_id).path for run_id in ("20250101-000000-0000", "20250102-000000-0000"))
+    (last / "run.json").write_text("{")
+    assert Store(tmp_path).find("latest") == first
+    (first / "run.json").write_text("{")
+    with pytest.raises(StoreError, match=r"20250102.*cannot be read"):
+        Store(tmp_path).find("latest")
+
+
+# What was measured is what is there.
+
+
+@pytest.mark.parametrize("file", ["variants/int8.tflite", "baseline.npy"])
+def test_a_file_that_is_another_than_was_measured_is_refused(tmp_path: Path, file: str) -> None:
+    path = copy_of_recording(tmp_path)
+    known = read_header(path)
+    record = Record(path, replace(known, hashes=known.hashes | {"baseline": baseline_sha256(path)}))
+    check_unchanged(record)
+    content = bytearray((path / file).read_bytes())
+    content[-1] ^= 1
+    (path / file).write_bytes(content)
+    with pytest.raises(StoreError, match=r"not the file that was measured|baseline is not the one"):
+        check_unchanged(record)

@@ -153,7 +153,7 @@ def test_a_device_without_cpufreq_says_so(tmp_path: Path) -> None:
         answer = hello(host, tune=True)
         assert answer == {
             "event": "error",
-            "what": "tuning: this device has no cpufreq: there is no governor to set",
+            "what": "tuning: this device has no cpufreq, so no governor to set",
             "data": b"",
         }
         assert host.server.wait(PATIENCE_S) == 1

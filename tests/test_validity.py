@@ -162,6 +162,11 @@ def test_a_fixed_loop_that_takes_over_a_tenth_longer_at_one_end_flags_a_round(
     assert found.status == "valid" or "a fixed loop took 1.10× as long" in found.reasons[0]
 
 
+def test_a_fixed_loop_that_took_no_time_flags_a_round() -> None:
+    found = piece(canary_ns=(0, 5))
+    assert (found.status, found.reasons) == ("flagged", ("a fixed loop took no time: its clock stood",))
+
+
 def test_an_invalid_round_tells_only_what_made_it_so() -> None:
     found = piece({"throttled": "0x20000", "temperature_c": 82.0}, {"throttled": "0x20002"}, start_temperature_c=60.0)
     assert found.status == "invalid"

@@ -77,7 +77,7 @@ WHOLE = idx_bytes(np.zeros((5, 4), dtype=np.uint8))
     [
         (b"", "starts with nothing"),
         (b"\x89PNG....", "starts with 89 50 4e 47"),
-        (b"\0\0\x0d\x01" + WHOLE[4:], "no IDX file of bytes"),  # floats
+        (b"\0\0\x0d\x01" + WHOLE[4:], "not an IDX file of bytes"),  # floats
         (WHOLE[:9], "truncated inside its header"),
         (WHOLE[:-1], r"declares 20 values, shape \(5, 4\), but holds 19"),
         (WHOLE + b"\0", "but holds 21"),
@@ -153,14 +153,14 @@ def test_truncated_and_damaged_npz_are_refused(tmp_path, arrays):
     path = write_npz(tmp_path / "mnist.npz", arrays)
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
-    assert_refused(path, "is no .npz, or a truncated one")
+    assert_refused(path, "is not an .npz, or is truncated")
     path.write_bytes(content[:2_000] + b"\0" * 500 + content[2_500:])
     assert_refused(path, "cannot be read")
 
 
 def test_other_files_and_no_file_are_refused(tmp_path):
     np.save(tmp_path / "images.npy", np.zeros(3))
-    assert_refused(tmp_path / "images.npy", "is no .npz")
+    assert_refused(tmp_path / "images.npy", "is not an .npz")
     assert_refused(tmp_path / "absent.npz", "does not exist")
 
 

@@ -1,4 +1,4 @@
-"""The same model as A and as B: how often the harness itself cries wolf, and what it finds.
+"""The same model as A and as B: how often the harness itself raises a false alarm, and what it finds.
 
     results/aa/<target>/<study-id>/study.json    what was asked, and the round medians of every comparison so far
     results/aa/<target>/<study-id>/model.tflite  what was measured, as A and as B

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,7 +14,6 @@ from pydantic import TypeAdapter
 from harness import stats
 from harness.errors import StoreError
 from harness.records import Environment, Run
-from harness.store import write_atomically
 
 CONFIDENCE = 0.95
 SLOWDOWNS = (0.02, 0.05, 0.10)  # applied to stored rounds
@@ -181,7 +179,3 @@ def read(path: Path, adapter: TypeAdapter[Any]) -> Any:
         return adapter.validate_json(path.read_bytes())
     except (OSError, ValueError) as error:
         raise StoreError(f"{path} cannot be read: {error}", "remove it and measure again") from error
-
-
-def write_json(path: Path, content: Any) -> None:
-    write_atomically(path, json.dumps(content, indent=1).encode() + b"\n")

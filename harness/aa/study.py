@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness import __version__
-from harness.aa.result import REAL_SLOWDOWN, RESULT, STUDY, AaResult, Asked, Pairs, Study, conclude, read, write_json
+from harness.aa.result import REAL_SLOWDOWN, RESULT, STUDY, AaResult, Asked, Pairs, Study, conclude, read
 from harness.connections import Connection
 from harness.dataset import Dataset
 from harness.errors import ConfigError, JobFailed, StoreError
 from harness.experiment import RESTLESS_RATIO
+from harness.files import write_json
 from harness.measure import Watcher, Work, cases_of, round_jobs, tried
 from harness.metrics.registry import medians_ns
 from harness.records import Environment, Job, Plan, Round, Target, Variant

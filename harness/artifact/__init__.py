@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +15,17 @@ from harness.records import Tensor
 from harness.variants import Expectation
 
 CONVERTING = {"QUANTIZE", "DEQUANTIZE"}
-SMALL = "the converter leaves tensors of fewer than 1,024 values as they are"
 
 
 @dataclass(frozen=True)
 class Artifact:
     """Facts read from the file, not from what the converter was asked for.
 
-    Of ops and weights all subgraphs count: the bodies of loops are such. A custom op is listed by its own name.
-    weights: dtype → how many constant values are of it. activations: dtypes between ops, conversions at the edges
-    aside. activation_bytes: of all tensors that are no constants, an upper bound of what a runtime lets them share;
-    None where one has no fixed size. input_names, output_names: what the signature calls them, () where it has none.
+    Ops and weights are those of all subgraphs, such as the bodies of loops. A custom op is listed by its own name.
+    weights: dtype → how many constant values are of it; largest: dtype → how many its largest constant has.
+    activations: dtypes between ops, conversions at the edges aside. activation_bytes: of all tensors that are not
+    constants, an upper bound of what a runtime lets them share; None where one has no fixed size. input_names,
+    output_names: what the signature calls them, () where it has none.
     """
 
     inputs: tuple[Tensor, ...]
@@ -38,6 +37,7 @@ class Artifact:
     input_names: tuple[str, ...] = ()
     output_names: tuple[str, ...] = ()
     signatures: tuple[str, ...] = ()
+    largest: dict[str, int] = field(default_factory=dict)
 
     @property
     def named_inputs(self) -> tuple[Tensor, ...]:
@@ -55,14 +55,14 @@ def named(tensors: Sequence[Tensor], names: Sequence[str]) -> tuple[Tensor, ...]
 
 
 def inspect(path: Path) -> Artifact:
-    """Reads a .tflite file. Raises BuildError where it is none."""
+    """Reads a .tflite file. Raises BuildError where it is not one."""
     content = path.read_bytes()
     if content[4:8] != b"TFL3":
-        raise BuildError(f"{path} is no TFLite file", "convert the model again")
+        raise BuildError(f"{path} is not a TFLite file", "convert the model again")
     try:
         return read(content)
-    except Exception as error:  # flatbuffers checks nothing: what is damaged ends in any of seven
-        told = f"{path} is no whole TFLite file: {type(error).__name__}: {error}"
+    except Exception as error:  # flatbuffers checks nothing: damage ends in any of seven exceptions
+        told = f"{path} is not a complete TFLite file: {type(error).__name__}: {error}"
         raise BuildError(told, "convert the model again") from error
 
 
@@ -74,26 +74,28 @@ def read(content: bytes) -> Artifact:
     graph = model.subgraphs[0]
     dtypes = names_of(schema.TensorType)
     signatures = [s for s in model.signatureDefs or [] if s.subgraphIndex == 0]
+    constants = constants_of(model, dtypes)
     return Artifact(
         tuple(as_tensor(graph.tensors[i], dtypes) for i in graph.inputs),
         tuple(as_tensor(graph.tensors[i], dtypes) for i in graph.outputs),
         tuple(op for op, *_ in operators(schema, model)),
-        dict(weights_of(model, dtypes)),
+        {dtype: sum(counts) for dtype, counts in constants.items()},
         frozenset(activation_dtypes(schema, model, dtypes)),
         activation_bytes(model, dtypes),
         signature_names(signatures[0].inputs, graph.inputs) if signatures else (),
         signature_names(signatures[0].outputs, graph.outputs) if signatures else (),
         tuple(s.signatureKey.decode() for s in model.signatureDefs or []),
+        {dtype: max(counts) for dtype, counts in constants.items()},
     )
 
 
-def weights_of(model: Any, dtypes: dict[int, str]) -> Counter[str]:
-    """dtype → constant values, each buffer once."""
+def constants_of(model: Any, dtypes: dict[int, str]) -> dict[str, list[int]]:
+    """dtype → how many values each constant of it has, each buffer once."""
     held = {t.buffer: t for graph in model.subgraphs for t in graph.tensors if is_constant(model, t)}
-    weights: Counter[str] = Counter()
+    counts: dict[str, list[int]] = {}
     for tensor in held.values():
-        weights[dtypes[tensor.type]] += values_in(tensor)
-    return weights
+        counts.setdefault(dtypes[tensor.type], []).append(values_in(tensor))
+    return counts
 
 
 def signature_names(signature: Any, places: Any) -> tuple[str, ...]:
@@ -110,7 +112,7 @@ def check_form(artifact: Artifact) -> None:
     for kind, tensors in (("input", artifact.inputs), ("output", artifact.outputs)):
         for tensor in tensors:
             if tensor.shape[:1] != (1,):
-                what = f"a batch of {tensor.shape[0]}" if tensor.shape else "no batch at all"
+                what = f"a batch of {tensor.shape[0]}" if tensor.shape else "no batch axis"
                 raise BuildError(f"{kind} {plain(tensor.name)} has {what}", "convert the model with a batch of 1")
 
 
@@ -127,30 +129,51 @@ def faults(
     lost = [f"it holds {held} weights of the model's {parameters}"] if held < parameters / 2 else []
     if expected is None:
         return lost
-    found = [
-        f"{kind} {tensor.name} is {tensor.dtype}, not {expected.io}"
-        for kind, tensors in (("input", artifact.inputs), ("output", artifact.outputs))
-        for tensor in tensors
-        if tensor.dtype != expected.io and not (tensor.dtype in integers and tensor.scale is None)
+    found = [*wrong_io(artifact, expected.io, integers), *wrong_activations(artifact, expected.activations)]
+    return found + (lost or wrong_weights(artifact, expected, parameters))
+
+
+def wrong_io(artifact: Artifact, io: str, integers: frozenset[str]) -> list[str]:
+    """Inputs and outputs of another dtype than was promised, then integers that have no scale."""
+    tensors = [("input", t) for t in artifact.inputs] + [("output", t) for t in artifact.outputs]
+    wrong = [
+        f"{kind} {tensor.name} is {tensor.dtype}, not {io}"
+        for kind, tensor in tensors
+        if tensor.dtype != io and not (tensor.dtype in integers and tensor.scale is None)
     ]
-    found += [
-        f"{tensor.name} is {tensor.dtype} without a scale"
-        for tensor in artifact.inputs + artifact.outputs
-        if tensor.dtype.startswith("int")
-        and tensor.scale is None
-        and expected.io != "float32"
-        and tensor.dtype not in integers
-    ]
-    if expected.activations not in artifact.activations:
-        found.append(f"none of its ops computes in {expected.activations}")
-    elif expected.activations != "float32" and "float32" in artifact.activations:
-        found.append(f"some of its ops compute in float32, not in {expected.activations}")
+    unscaled = [t for _, t in tensors if t.dtype.startswith("int") and t.dtype not in integers and t.scale is None]
+    return wrong + [f"{t.name} is {t.dtype} without a scale" for t in unscaled if io != "float32"]
+
+
+def wrong_activations(artifact: Artifact, promised: str) -> list[str]:
+    if promised not in artifact.activations:
+        return [f"none of its ops computes in {promised}"]
+    if promised != "float32" and "float32" in artifact.activations:
+        return [f"some of its ops compute in float32, not in {promised}"]
+    return []
+
+
+def wrong_weights(artifact: Artifact, expected: Expectation, parameters: int) -> list[str]:
     kept = artifact.weights.get(expected.weights, 0)
-    if not lost and kept < parameters / 2:
-        small = expected.weights == "int8" and expected.activations == "float32"
-        why = f" ({SMALL})" if small else ""
-        found.append(f"only {kept} of its {parameters} weights are {expected.weights}{why}")
-    return found + lost
+    if kept >= parameters / 2:
+        return []
+    if kept and artifact.largest.get("float32", 0) < expected.smallest:  # all that is quantised at all
+        return []
+    small = f" (TensorFlow quantises no tensor of under {expected.smallest:,} values)" if expected.smallest else ""
+    return [f"only {kept} of its {parameters} weights are {expected.weights}{small}"]
+
+
+def too_small(artifact: Artifact, expected: Expectation | None, parameters: int) -> str:
+    """Why there is no such file of this model: all of its weights are there, in tensors that its recipe leaves as they
+    are. "" where there may be one.
+    """
+    if expected is None or not expected.smallest or 2 * sum(artifact.weights.values()) < parameters:
+        return ""
+    largest = max(artifact.largest.get(dtype, 0) for dtype in ("float32", expected.weights))
+    if largest >= expected.smallest or not wrong_weights(artifact, expected, parameters):
+        return ""
+    least = f"{expected.smallest:,} values or more"
+    return f"none of its weight tensors has {least}, and TensorFlow quantises no smaller ones"
 
 
 def names_of(enum: Any) -> dict[int, str]:
@@ -170,7 +193,7 @@ def values_in(tensor: Any) -> int:
 
 
 def activation_bytes(model: Any, dtypes: dict[int, str]) -> int | None:
-    """Bytes of every tensor that is no constant, as if each had memory of its own. A batch that is open counts as 1."""
+    """Bytes of every tensor that is not a constant, as if each had memory of its own. An open batch counts as 1."""
     sizes = [tensor_bytes(t, dtypes[t.type]) for t in model.subgraphs[0].tensors if not is_constant(model, t)]
     known = [size for size in sizes if size is not None]
     return sum(known) if len(known) == len(sizes) else None

@@ -1,4 +1,4 @@
-"""Which tensor of a .tflite file is which of the model's: their order in the file is the converter's own."""
+"""Which tensor of a .tflite file is which of the model's: the converter orders them as it likes."""
 
 from __future__ import annotations
 

@@ -2,37 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from functools import cached_property
+from dataclasses import dataclass
 from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 
-from harness import artifact, cache, samples, variants
-from harness.artifact import binding
-from harness.build import check, original, runner
-from harness.build.check import Finding, Samples
-from harness.build.original import Original
+from harness import variants
+from harness.build import original
+from harness.build.builder import Builder
+from harness.build.keras_process import KerasProcess
 from harness.build.remarks import remarks
-from harness.cache import Cache, Shelf, file_sha256, key_of, version
+from harness.cache import Cache, Shelf
 from harness.dataset import Dataset
-from harness.device import tensors
-from harness.errors import ConfigError, HarnessError
+from harness.errors import ConfigError
 from harness.experiment import Experiment
-from harness.functions import source_sha256
-from harness.keras_process import KerasProcess, TensorFlowMissing
 from harness.lint import Remark
-from harness.metrics import fitting
 from harness.records import Variant
-from harness.task import OF_CLASSES, output_index
-
-CALIBRATION_SAMPLES = 500
-CHECKED_BYTES = 64 << 20  # of the checked samples' inputs and outputs, as float32
 
 Say = Callable[[str], None]
 
@@ -40,10 +26,9 @@ Say = Callable[[str], None]
 @dataclass(frozen=True)
 class Built:
     """baseline: one float32 array an output, shape (test samples, …), mapped from the cache; output_names: of them.
-    model_path: the model as the cache keeps it, or the file that takes its place. made: what was not in the cache.
+    made: what was not in the cache.
     """
 
-    model_path: Path
     model_sha256: str
     baseline: tuple[np.ndarray, ...]
     variants: tuple[Variant, ...]
@@ -66,7 +51,7 @@ def build(experiment: Experiment, dataset: Dataset, cache: Cache, say: Say) -> B
     if not shelf.made:
         say("nothing to build: the model, its baseline and its variants are as they were built before")
     names = tuple(tensor.name for tensor in known.facts.outputs)
-    return Built(known.path, known.sha256, baseline, tuple(built), tuple(shelf.made), names, found)
+    return Built(known.sha256, baseline, tuple(built), tuple(shelf.made), names, found)
 
 
 def check_packages(experiment: Experiment) -> None:
@@ -76,145 +61,3 @@ def check_packages(experiment: Experiment) -> None:
         if package and find_spec(package.replace("-", "_")) is None:
             told = f"{name} needs {package}, which is not installed"
             raise ConfigError(told, "pip install edge-harness[quantizer], or leave the variant out")
-
-
-@dataclass(frozen=True)
-class Builder:
-    """Makes the baseline and the variants of one experiment."""
-
-    experiment: Experiment
-    dataset: Dataset
-    shelf: Shelf
-    keras: KerasProcess
-    original: Original
-
-    @cached_property
-    def baseline(self) -> tuple[np.ndarray, ...]:
-        """The original's outputs over the test set."""
-        what = f"running {'the Keras model' if self.experiment.model else self.original.name} over the test set"
-        return self.answers(what, self.dataset.test_inputs, self.dataset.test_sha256)
-
-    def answers(self, what: str, stored: tuple[np.ndarray, ...], key: str) -> tuple[np.ndarray, ...]:
-        return original.answers(self.original, what, stored, key_of(key, self.dataset.affines), self.shelf)
-
-    @cached_property
-    def calibration(self) -> tuple[np.ndarray, ...]:
-        """Samples as stored, one array an input of the data; () where there are none."""
-        if not self.dataset.train_inputs or not len(self.dataset.train_inputs[0]):
-            return ()
-        return self.dataset.calibration(CALIBRATION_SAMPLES, self.experiment.seed)
-
-    @cached_property
-    def checking(self) -> Samples:
-        """What every file is checked with: calibration samples, or where there are none the first of the test set."""
-        count = max(1, min(CALIBRATION_SAMPLES, CHECKED_BYTES // self.original.sample_bytes))
-        if self.calibration:
-            stored = tuple(array[:count] for array in self.calibration)
-            key = key_of("calibration", self.dataset.train_sha256, self.experiment.seed, CALIBRATION_SAMPLES, count)
-            wanted, kind = self.answers("", stored, key), "calibration"
-        else:
-            stored = tuple(np.ascontiguousarray(array[:count]) for array in self.dataset.test_inputs)
-            wanted, kind = tuple(array[:count] for array in self.baseline), "test"
-        what = f"{len(stored[0])} {kind} samples"
-        return Samples(stored, wanted, self.of_classes, self.dataset.affines, what)
-
-    @cached_property
-    def of_classes(self) -> tuple[bool, ...]:
-        """Of each output, whether its numbers are scores of classes: of the scored one the task tells it, of another
-        its rows, where each adds up to 1. Raises ConfigError where the metrics do not fit the data.
-        """
-        scoring, names = self.experiment.scoring, [tensor.name for tensor in self.original.facts.outputs]
-        _, task = fitting.check(scoring, self.dataset, self.baseline, names)
-        scored = output_index(scoring.output, names)
-        return tuple(
-            task in OF_CLASSES if n == scored else adds_up(output[:CALIBRATION_SAMPLES])
-            for n, output in enumerate(self.baseline)
-        )
-
-    def variant(self, name: str) -> Variant:
-        """A recipe's file, checked; one that cannot be built, or is not what it claims, is "failed" with the reason."""
-        own = self.experiment.recipes.get(name)
-        if not own and variants.recipe(name).calibrated and not self.calibration:
-            return failed(name, name, "; ".join(variants.NOT_CALIBRATED))
-        made_by = (own.text, source_sha256(own)) if own else recipe_key(variants.recipe(name))
-        key = (name, made_by, self.dataset.train_sha256, self.experiment.seed, self.experiment.select_ops)
-        recipe = own.text if own else name
-        return self.checked(name, recipe, f"building {name}", key, lambda folder: self.convert(name, folder))
-
-    def imported(self, name: str) -> Variant:
-        """A .tflite file that is there already, checked."""
-        path = self.experiment.imports[name]
-        key = ("import", file_sha256(path))
-        copy = lambda folder: self.keep(folder, path)  # noqa: E731
-        return self.checked(name, "import", f"checking {name}", key, copy)
-
-    def checked(
-        self, name: str, recipe: str, what: str, key: tuple[object, ...], make: Callable[[Path], None]
-    ) -> Variant:
-        code = cache.code_of(variants, artifact, tensors, binding, check, runner, samples, sys.modules[__name__])
-        data = (self.dataset.affines, self.dataset.input_names, "" if self.calibration else self.dataset.test_sha256)
-        made_by = (original.models_code(), self.original.sha256, original.versions())
-        full = key_of(code, *made_by, data, self.of_classes, *key)
-        try:
-            return read_variant(name, recipe, self.shelf.obtain(what, "variants", full, make))
-        except TensorFlowMissing:
-            raise
-        except Exception as error:  # whatever a converter throws is that variant's row, and the others go on
-            return failed(name, recipe, f"conversion failed: {first_line(error)}")
-
-    def convert(self, name: str, folder: Path) -> None:
-        path, own = folder / "model.tflite", self.experiment.recipes.get(name)
-        make = own or variants.recipe(name)
-        self.keras.call(
-            variants.convert,
-            self.original.path,
-            make,
-            self.original.feeds,
-            self.calibration,
-            path,
-            self.experiment.select_ops,
-        )
-        expected = None if own else variants.recipe(name).expectation
-        write_finding(check.check(path, self.original, self.checking, expected, own=True), folder)
-
-    def keep(self, folder: Path, given: Path) -> None:
-        shutil.copyfile(given, folder / "model.tflite")
-        write_finding(check.check(given, self.original, self.checking, None, own=False), folder)
-
-
-def adds_up(rows: np.ndarray) -> bool:
-    return rows.ndim == 2 and rows.shape[1] > 1 and bool(np.allclose(rows.sum(axis=1), 1, atol=0.02))
-
-
-def recipe_key(recipe: variants.Recipe) -> tuple[str, str]:
-    """What a recipe's file depends on besides the converter: its own code, and the package it needs."""
-    module = sys.modules[recipe.configure.__module__]
-    return cache.code_of(module), version(recipe.package) if recipe.package else ""
-
-
-def write_finding(finding: Finding, folder: Path) -> None:
-    (folder / "check.json").write_text(json.dumps(asdict(finding)))
-
-
-def read_variant(name: str, recipe: str, folder: Path) -> Variant:
-    """What the cache holds of a variant."""
-    path = folder / "model.tflite"
-    found = Finding(**json.loads((folder / "check.json").read_text()))
-    if found.status == "failed":
-        kept = f"; the file is {path}" if found.reason.startswith(check.NO_FLEX) else ""  # for a runtime of the user's
-        return failed(name, recipe, found.reason + kept)
-    facts = artifact.inspect(path)
-    size, order = path.stat().st_size, (tuple(found.feeds), tuple(found.yields))
-    return Variant(
-        name, recipe, path, file_sha256(path), size, facts.inputs, facts.outputs, found.status, found.reason, *order
-    )
-
-
-def failed(name: str, recipe: str, reason: str) -> Variant:
-    return Variant(name, recipe, status="failed", reason=reason)
-
-
-def first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    line = lines[-1 if lines[0].endswith(":") else 0].strip()[:300]  # TensorFlow begins with "in user code:"
-    return f"{line}; {error.advice}" if isinstance(error, HarnessError) and error.advice else line

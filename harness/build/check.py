@@ -1,9 +1,9 @@
-"""Whether a .tflite file is what it claims, and answers as the original does: what can be known before a device."""
+"""Whether a .tflite file is what it claims, and answers as the original does: checked without a device."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,7 @@ NO_FLEX = "it needs TensorFlow's own kernels, which no runtime here has (their w
 @dataclass(frozen=True)
 class Samples:
     """Samples that a file must answer as the original did. stored: one array an input of the data, wanted: one an
-    output. of_classes: of each output, whether its numbers are scores of classes. what: they are, in words."""
+    output. of_classes: for each output, whether its numbers are scores of classes. what: the samples, in words."""
 
     stored: tuple[np.ndarray, ...]
     wanted: tuple[np.ndarray, ...]
@@ -35,8 +35,9 @@ class Samples:
 
 
 @dataclass(frozen=True)
-class Finding:
-    """feeds, yields: as Variant has them."""
+class CheckResult:
+    """status: ok, suspect, failed, or unsupported where there can be no such file of the model. feeds, yields: as
+    Variant has them."""
 
     status: str
     reason: str = ""
@@ -44,7 +45,7 @@ class Finding:
     yields: tuple[int, ...] = ()
 
 
-def check(path: Path, original: Original, known: Samples, expected: Expectation | None, own: bool) -> Finding:
+def check(path: Path, original: Original, known: Samples, expected: Expectation | None, own: bool) -> CheckResult:
     """What is wrong with the file, if anything.
 
     expected: what its recipe promises, where that is known. own: it was made of the original, and must hold its
@@ -53,15 +54,17 @@ def check(path: Path, original: Original, known: Samples, expected: Expectation 
     try:
         facts = artifact.inspect(path)
         artifact.check_form(facts)
-        if found := artifact.faults(facts, expected, original.facts.parameters if own else 0, integers(original)):
-            return Finding("failed", f"refused: {'; '.join(found)}")
+        parameters = original.facts.parameters if own else 0
+        if small := artifact.too_small(facts, expected, parameters):
+            return CheckResult("unsupported", small)
+        if found := artifact.faults(facts, expected, parameters, integers(original)):
+            return CheckResult("failed", f"refused: {'; '.join(found)}")
         feeds, yields = feeds_of(facts, original, known), yields_of(facts, original)
         if flex := [op.removeprefix("Flex") for op in facts.ops if op.startswith("Flex")]:
-            return Finding("failed", f"{NO_FLEX}: {', '.join(dict.fromkeys(flex))}")
-        affines = [asdict(known.affines[n]) for n in feeds]
-        given = runner.run_once(path, tuple(known.stored[n] for n in feeds), affines)
+            return CheckResult("failed", f"{NO_FLEX}: {', '.join(dict.fromkeys(flex))}")
+        given = runner.run_once(path, tuple(known.stored[n] for n in feeds), [known.affines[n] for n in feeds])
     except (BuildError, DataError) as error:
-        return Finding("failed", f"{error}; {error.advice}" if error.advice else str(error))
+        return CheckResult("failed", f"{error}; {error.advice}" if error.advice else str(error))
     return judged([given[n] for n in yields], original, known, unless_same(feeds), unless_same(yields))
 
 
@@ -79,7 +82,7 @@ def feeds_of(facts: Artifact, original: Original, known: Samples) -> tuple[int, 
         stored = known.stored[index]
         if lengths(tensor.shape[1:]) != lengths(stored.shape[1:]):
             told = (
-                f"input {tensor.name} takes samples of shape {tensor.shape[1:]}, and the data's are {stored.shape[1:]}"
+                f"input {tensor.name} takes samples of shape {tensor.shape[1:]}, but the data's are {stored.shape[1:]}"
             )
             raise BuildError(told, "give a file that was converted from this model")
         check_whole(tensor, stored)
@@ -87,7 +90,7 @@ def feeds_of(facts: Artifact, original: Original, known: Samples) -> tuple[int, 
 
 
 def lengths(shape: tuple[int, ...]) -> list[int]:
-    """Axes of length 1 change no number's place."""
+    """The axes without those of length 1, which do not change the order of the numbers."""
     return [n for n in shape if n != 1]
 
 
@@ -102,14 +105,14 @@ def unless_same(order: tuple[int, ...]) -> tuple[int, ...]:
 
 def judged(
     answers: Sequence[np.ndarray], original: Original, known: Samples, feeds: tuple[int, ...], yields: tuple[int, ...]
-) -> Finding:
+) -> CheckResult:
     """What the file's answers say against the original's, output by output."""
     outputs = zip(original.facts.outputs, answers, known.wanted, known.of_classes, strict=True)
     for tensor, given, wanted, of_classes in outputs:
         if lengths(given.shape) != lengths(wanted.shape):
-            told = f"output {tensor.name} is of shape {given.shape[1:]}, and {original.name}'s of {wanted.shape[1:]}"
-            return Finding("failed", told)
+            told = f"output {tensor.name} has shape {given.shape[1:]}, but {original.name}'s has {wanted.shape[1:]}"
+            return CheckResult("failed", told)
         if found := doubt(wanted, given.reshape(wanted.shape), of_classes, original.name, known.what):
             where = f"output {tensor.name}: " if len(answers) > 1 else ""
-            return Finding("suspect", where + found, feeds, yields)
-    return Finding("ok", "", feeds, yields)
+            return CheckResult("suspect", where + found, feeds, yields)
+    return CheckResult("ok", "", feeds, yields)

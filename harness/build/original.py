@@ -1,11 +1,11 @@
-"""What every variant stands against, and its answers: the Keras model, or a .tflite file where there is none."""
+"""What every variant is compared with, and its answers: the Keras model, or a .tflite file where there is no model."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -15,13 +15,13 @@ from pydantic import TypeAdapter
 from harness import artifact, cache, models
 from harness.arrays import let_go, map_npy
 from harness.build import runner
+from harness.build.keras_process import KerasProcess
 from harness.cache import Shelf, code_sha256, key_of, version
 from harness.dataset import Dataset
 from harness.device import tensors
 from harness.errors import ConfigError
 from harness.experiment import Experiment, ModelSource
 from harness.functions import FunctionRef
-from harness.keras_process import KerasProcess
 from harness.models import Facts, baseline, source
 from harness.models.feed import Feed, feeds_of
 
@@ -66,7 +66,7 @@ def of_file(experiment: Experiment, dataset: Dataset) -> Original:
     """The imported .tflite file that takes the model's place. Needs no TensorFlow."""
     name = experiment.baseline
     if name not in experiment.imports:
-        raise ConfigError(f"{name} is the baseline, and not among the variants", f"name it too: -v {name}")
+        raise ConfigError(f"{name} is the baseline, but not among the variants", f"name it too: -v {name}")
     path = experiment.imports[name]
     found = artifact.inspect(path)
     artifact.check_form(found)
@@ -76,7 +76,7 @@ def of_file(experiment: Experiment, dataset: Dataset) -> Original:
 
 
 def file_answers(path: Path, feeds: tuple[Feed, ...], stored: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
-    return runner.run_once(path, tuple(stored[f.index] for f in feeds), [asdict(f.affine) for f in feeds])
+    return runner.run_once(path, tuple(stored[f.index] for f in feeds), [f.affine for f in feeds])
 
 
 def kept_model(origin: ModelSource, seed: int, dataset: Dataset, shelf: Shelf, keras: KerasProcess) -> Path:
@@ -94,6 +94,7 @@ def kept_model(origin: ModelSource, seed: int, dataset: Dataset, shelf: Shelf, k
             move = lambda folder: shutil.copytree(made, folder, dirs_exist_ok=True)  # noqa: E731
             return source.kept(shelf.obtain("", "models", key_of(ref.text, sha256, versions()), move))
     given = Path(origin.where)
+    source.check_whole(given)
     key = key_of(given.suffix, source.path_sha256(given))
     return source.kept(shelf.obtain("", "models", key, lambda folder: source.keep(given, folder)))
 
@@ -107,13 +108,13 @@ def answers(
     """
     code = cache.code_of(baseline, tensors, runner)
     order = [(f.index, f.affine, f.tensor) for f in original.feeds]
-    full = key_of(code, models_code(), original.sha256, key, order, versions())
+    full = key_of(code, models_code(), original.sha256, key, order, versions(runner.RUNTIME))
     folder = shelf.obtain(what, "baselines", full, partial(write_answers, original, stored))
     return tuple(map_npy(folder / f"{n}.npy") for n in range(len(original.facts.outputs)))
 
 
 def write_answers(original: Original, stored: tuple[np.ndarray, ...], folder: Path) -> None:
-    """In stretches: neither here nor where the model runs do all samples stand in memory at once."""
+    """In stretches: all samples at once are never in memory, neither here nor where the model runs."""
     count, size = len(stored[0]), max(1, STRETCH_BYTES // original.sample_bytes)
     files: list[np.ndarray] = []
     for first in range(0, count, size):
@@ -145,5 +146,6 @@ def models_code() -> str:
     return code_sha256(*sorted((Path(__file__).parents[1] / "models").glob("*.py")))
 
 
-def versions() -> str:
-    return key_of(version("tensorflow"), version("keras"))
+def versions(*further: str) -> str:
+    """Of what makes models and files, and of further distributions."""
+    return key_of(*(version(name) for name in ("tensorflow", "keras", *further)))

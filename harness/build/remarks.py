@@ -10,14 +10,14 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from harness import cache
-from harness.build.original import Original, versions
+from harness.build import runner
+from harness.build.original import Original, models_code, versions
 from harness.cache import Shelf, key_of
 from harness.dataset import Dataset
 from harness.device import tensors
 from harness.experiment import Experiment
 from harness.lint import Remark, lint
-from harness.metrics.fitting import OF_NUMBERS
-from harness.models.feed import feeds_of
+from harness.metrics.fitting import NUMBER_METRICS
 from harness.task import are_logits, as_scores, output_index
 
 _REMARKS = TypeAdapter(tuple[Remark, ...])
@@ -27,11 +27,12 @@ def remarks(known: Original, experiment: Experiment, dataset: Dataset, shelf: Sh
     """Every remark on the data, through the cache; each is said."""
     scoring = experiment.scoring
     output = output_index(scoring.output, [tensor.name for tensor in known.facts.outputs])
-    if any(name in OF_NUMBERS for name in (scoring.primary, *scoring.others)):
+    if any(name in NUMBER_METRICS for name in (scoring.primary, *scoring.others)):
         dataset = replace(dataset, class_names=())  # whole numbers to predict are no classes
 
     def scores(declared: Dataset, stored: tuple[np.ndarray, ...]) -> np.ndarray:
-        given = known.answer(feeds_of(known.facts.inputs, declared), stored)[output]
+        feeds = tuple(replace(feed, affine=declared.affines[feed.index]) for feed in known.feeds)
+        given = known.answer(feeds, stored)[output]
         return as_scores(given, are_logits(given))
 
     def write(folder: Path) -> None:
@@ -39,9 +40,10 @@ def remarks(known: Original, experiment: Experiment, dataset: Dataset, shelf: Sh
         found = lint(dataset, known.facts.normalisation, known.facts.bare, scores if classes else None)
         (folder / "remarks.json").write_bytes(_REMARKS.dump_json(found))
 
-    code = cache.code_of(sys.modules[lint.__module__], tensors)
+    code = (cache.code_of(sys.modules[lint.__module__], tensors, sys.modules[__name__]), models_code())
+    made_by = versions(runner.RUNTIME)
     data = (dataset.test_sha256, dataset.train_sha256, dataset.affines, dataset.class_names, dataset.input_names)
-    folder = shelf.obtain("", "remarks", key_of(code, known.sha256, output, *data, versions()), write)
+    folder = shelf.obtain("", "remarks", key_of(*code, known.sha256, output, *data, made_by), write)
     found: tuple[Remark, ...] = _REMARKS.validate_json((folder / "remarks.json").read_bytes())
     for remark in found:
         shelf.say(f"remark: {remark}")

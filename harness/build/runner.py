@@ -1,4 +1,4 @@
-"""A .tflite file on this machine, in a process of its own: to check it, and where others stand against it."""
+"""A .tflite file run on this machine, in a process of its own: to check it, or because it is the baseline."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,12 @@ import numpy as np
 from harness.connections.local import install
 from harness.device import tensors
 from harness.errors import BuildError
+from harness.records import Affine
 
 RUNTIME = "ai-edge-litert"
 
 
-def run_once(path: Path, stored: tuple[np.ndarray, ...], affines: Sequence[dict[str, float]]) -> tuple[np.ndarray, ...]:
+def run_once(path: Path, stored: tuple[np.ndarray, ...], affines: Sequence[Affine]) -> tuple[np.ndarray, ...]:
     """The dequantised outputs of a .tflite file for stored samples, one array an input tensor, in the file's order.
 
     Raises BuildError where it cannot run.
@@ -30,7 +32,8 @@ def run_once(path: Path, stored: tuple[np.ndarray, ...], affines: Sequence[dict[
         inputs = [f"{n}.npy" for n in range(len(stored))]
         for file, array in zip(inputs, stored, strict=True):
             np.save(folder / file, array)
-        job = {"kind": "outputs", "runtime": RUNTIME, "threads": 1, "inputs": inputs, "affines": list(affines)}
+        job = {"kind": "outputs", "runtime": RUNTIME, "threads": 1, "inputs": inputs,
+               "affines": [asdict(affine) for affine in affines]}  # fmt: skip
         (folder / "job.json").write_text(json.dumps(job))
         return answers(folder, done(folder))
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import gc
 import sys
 import traceback
+from typing import Annotated
 
 import typer
 
+from harness import __version__
 from harness.cli import aa, compare, devices, gate, init, results, run
 from harness.errors import HarnessError
 
@@ -21,6 +23,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     epilog="Errors are one line of what happened and one of what to do; --debug adds the traceback.",
 )
+
+
+def print_version(asked: bool) -> None:
+    if asked:
+        print(f"edge-harness {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="print the version and exit")
+    ] = False,
+) -> None:
+    pass
+
+
 for room in (run, results, compare, gate, devices, aa, init):
     for command in room.COMMANDS:
         app.command()(command)
@@ -39,7 +58,7 @@ def main() -> None:
         sys.exit(130)
     except OSError as error:  # a file where a folder is meant, one that may not be written, a full disk
         where = f"{error.filename}: " if error.filename else ""
-        tell(HarnessError(f"{where}{error.strerror or error}", "give another place, or mend that one"), debug)
+        tell(HarnessError(f"{where}{error.strerror or error}", "give another place, or fix that one"), debug)
         sys.exit(2)
     except Exception as error:
         message = f"unexpected {type(error).__name__}: {error}"

@@ -29,7 +29,7 @@ def aa(
     targets_dir: Annotated[Path, typer.Option(help="where devices are described")] = Path("targets"),
     json: Annotated[bool, typer.Option("--json", help="print the result as JSON")] = False,
 ) -> None:
-    """The same model as A and as B: how often this harness cries wolf there, and what it finds."""
+    """The same model as A and as B: how often this harness raises a false alarm there, and what it finds."""
     from dataclasses import asdict
 
     from harness.aa import Asked
@@ -44,7 +44,7 @@ def aa(
         print_json(asdict(result))
     else:
         stdout().print(table_of(result))
-        stdout().print(in_words(result), soft_wrap=True)
+        print(in_words(result))
     raise typer.Exit(not result.good)
 
 
@@ -73,15 +73,15 @@ def measure(target: Target, results: Path, variant: str | None, runtime: str | N
 
 def built(name: str, progress: Progress) -> Variant:
     """The variant of the built-in digits experiment, from the cache where it is there."""
+    from harness.build import build
     from harness.cache import Cache, cache_dir
     from harness.errors import ConfigError
     from harness.experiment import builtin, plan_of
-    from harness.pipeline import build_only
 
     chosen = builtin("digits", None, (name,), plan_of("none"))
     if len(chosen.variants) != 1:
         raise ConfigError(f"{name!r} names {len(chosen.variants)} variants", "name one of them")
-    return build_only(chosen, Cache(cache_dir()), progress.say).variants[0]
+    return build(chosen, chosen.load(), Cache(cache_dir()), progress.say).variants[0]
 
 
 def bars(target: Target, results: Path) -> Progress:
@@ -107,10 +107,12 @@ def bars(target: Target, results: Path) -> Progress:
 
 
 def table_of(result: AaResult) -> Table:
+    from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=f"{result.variant} on {result.runtime} {result.runtime_version or ''} against itself")
-    table.add_column(f"{result.target}, {result.comparisons} comparisons of {result.rounds} rounds")
+    title = f"{result.variant} on {result.runtime} {result.runtime_version or ''} against itself"
+    table = Table(title=escape(title))
+    table.add_column(escape(f"{result.target}, {result.comparisons} comparisons of {result.rounds} rounds"))
     table.add_column("found", justify="right")
     limits = f"{100 * result.low:.1f}–{100 * result.high:.1f} %"
     table.add_row("false alarms, nominally 5 %", f"{result.false_alarms} of {result.comparisons} ({limits})")
@@ -132,7 +134,7 @@ def in_words(result: AaResult) -> str:
     found = ", ".join(f"{slowdown} % in {100 * share:.0f}" for slowdown, share in result.detection.items())
     verdict = "was found" if result.found else "was NOT found"
     return (
-        f"On {result.target} this harness cries wolf in {result.false_alarms} of {result.comparisons} comparisons of "
-        f"{result.rounds} rounds of {result.min_s:g} s. Of 100 slow-downs it finds: {found}. "
+        f"On {result.target} this harness raises a false alarm in {result.false_alarms} of {result.comparisons} "
+        f"comparisons of {result.rounds} rounds of {result.min_s:g} s. Of 100 slow-downs it finds: {found}. "
         f"A real slow-down of {100 * result.real_slowdown:g} % {verdict}."
     )

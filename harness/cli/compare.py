@@ -20,13 +20,16 @@ def compare(
     json: Annotated[bool, typer.Option("--json", help="print the changes as JSON")] = False,
 ) -> None:
     """Two runs: what improved, regressed or stayed similar, and what is not comparable, and why."""
-    from harness.cli.output import print_json, stdout
+    from harness.cli.output import print_json, say, stdout
     from harness.cli.session_tables import session_tables
     from harness.sessions import compare_sessions
     from harness.store import Store
 
     store = Store(results)
     sessions = compare_sessions(store.load(reference), store.load(candidate))
+    experiments = [side.run.experiment for side in (sessions.reference, sessions.candidate)]
+    if len(set(experiments)) > 1:
+        say(f"the runs are of different experiments: {' and '.join(experiments)}")
     if json:
         print_json([row for pair in sessions.pairs for row in rows(sessions, pair)])
         return

@@ -17,7 +17,7 @@ FOLDER = Path("targets")
 
 
 def targets(targets_dir: Folder = FOLDER, json: Json = False) -> None:
-    """The devices known here: host, and every targets/*.toml."""
+    """List the known devices: host, and every targets/*.toml."""
     from dataclasses import asdict
 
     from harness.cli.output import print_json, stdout
@@ -32,12 +32,12 @@ def targets(targets_dir: Folder = FOLDER, json: Json = False) -> None:
 
 
 def doctor(target: Name, targets_dir: Folder = FOLDER, json: Json = False) -> None:
-    """What stands in the way of a good measurement, changing nothing."""
+    """Check what would spoil a measurement on a device; changes nothing."""
     from contextlib import closing, nullcontext
     from dataclasses import asdict
 
     from harness.cli.output import print_json, stdout
-    from harness.cli.tables import findings_table
+    from harness.cli.tables import diagnoses_table
     from harness.connections.link import Link
     from harness.errors import ConfigError
     from harness.provision.doctor import examine
@@ -45,14 +45,14 @@ def doctor(target: Name, targets_dir: Folder = FOLDER, json: Json = False) -> No
 
     chosen = one(target, targets_dir)
     if chosen.kind == "replay":
-        raise ConfigError(f"{chosen.name} is a recording, no device", "look at a device of kind ssh or local")
+        raise ConfigError(f"{chosen.name} is a recording, not a device", "look at a device of kind ssh or local")
     with closing(Link(chosen)) if chosen.kind == "ssh" else nullcontext(Here(chosen)) as device:
-        findings = list(examine(device))
+        diagnoses = list(examine(device))
     if json:
-        print_json([asdict(finding) for finding in findings])
+        print_json([asdict(diagnosis) for diagnosis in diagnoses])
     else:
-        stdout().print(findings_table(findings))
-    raise typer.Exit(any(finding.level == "problem" for finding in findings))
+        stdout().print(diagnoses_table(diagnoses))
+    raise typer.Exit(any(diagnosis.level == "problem" for diagnosis in diagnoses))
 
 
 def enroll(
@@ -67,22 +67,22 @@ def enroll(
 
     chosen, console = one(target, targets_dir), stderr()
     if chosen.kind != "ssh":
-        raise ConfigError(f"{chosen.name} is no device behind ssh", "only such a device has a host key")
+        raise ConfigError(f"{chosen.name} is not a device behind ssh", "only such a device has a host key")
     if enrolling.already_trusted(chosen):
-        console.print(f"{chosen.name} is enrolled: ssh knows its host key")
+        console.print(f"{chosen.name} is enrolled: ssh already knows its host key", soft_wrap=True, markup=False)
         return
     key = enrolling.offered_key(chosen)
-    console.print(f"{chosen.name} shows this host key:\n  {key.fingerprint}", soft_wrap=True, markup=False)
+    console.print(f"{chosen.name} offers this host key:\n  {key.fingerprint}", soft_wrap=True, markup=False)
     console.print("Compare it with the one that the device itself prints: ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub")
     if not yes and not typer.confirm(f"Record it in {key.known_hosts}?", err=True):
         raise typer.Exit(1)
     enrolling.record(key)
     enrolling.verify(chosen, key)
-    console.print(f"recorded in {key.known_hosts}", soft_wrap=True)
+    console.print(f"recorded in {key.known_hosts}", soft_wrap=True, markup=False)
 
 
 def setup(target: Name, targets_dir: Folder = FOLDER) -> None:
-    """A venv and the TFLite runtimes that fit, on the device."""
+    """Install a venv and the TFLite runtimes that fit on the device."""
     from harness.cli.output import stderr
     from harness.provision.setup import setup as provide
 

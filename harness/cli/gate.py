@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,8 +12,7 @@ import typer
 from harness.cli.results import Reference, Results
 
 if TYPE_CHECKING:
-    from harness.policy import Policy
-    from harness.records import Comparison, Run, Scoring, Verdict
+    from harness.records import Case, Comparison, Run, Verdict
     from harness.store import Store
 
 POLICY = "a policy.toml; default: every variant but float32 loses under 1 pp of accuracy, at 95 %"
@@ -33,17 +33,19 @@ def gate(
     results: Results = Path("results"),
 ) -> None:
     """Judge a run by a policy: exit 0 where every rule holds, 1 where not, 2 for a policy that cannot be used."""
-    from harness.cli.output import print_json
+    from harness.cli.output import print_json, say
     from harness.compare import compare
     from harness.gate import metrics_of
+    from harness.judging import load, policy_of, verdict_of
     from harness.report.verdict import document
     from harness.store import Store
 
     store = Store(results)
-    found = load(store.find(run))
-    rules = policy_of(policy, found.scoring)
-    comparison = compare(found, metrics_of(rules))
-    verdict = decide(comparison, rules, reference or (), store, remeasure_reference)
+    stored = load(store.find(run))
+    rules = policy_of(policy, stored.scoring)
+    comparison = compare(stored, metrics_of(rules))
+    again = partial(timed_beside, stored, store) if remeasure_reference else None
+    verdict = verdict_of(comparison, rules, reference or (), store, say, again)
     if json:
         print_json(document(verdict))
     else:
@@ -64,80 +66,17 @@ def accept(
     print((references.add if add else references.accept)(Store(results), runs))
 
 
-def policy_of(path: Path | None, scoring: Scoring | None = None) -> Policy:
-    """scoring: of the run, whose own metrics a rule may name. Raises ConfigError."""
-    from harness.policy import default_policy, read_policy
-    from harness.records import Scoring
-
-    return read_policy(path, scoring or Scoring()) if path else default_policy()
-
-
-def decide(
-    comparison: Comparison, policy: Policy, references: Sequence[str], store: Store, remeasure: bool = False
-) -> Verdict:
-    """The verdict. The reference is read only where a rule stands against it, and measured only if that is asked."""
-    from harness.cli.output import say
-    from harness.compare import compare
-    from harness.gate import judge, metrics_of
-    from harness.references import accepted
-
-    if all(rule.against != "reference" for rule in policy.rules):
-        if references or remeasure:
-            option = "--remeasure-reference" if remeasure else "--reference"
-            say(f'no rule has against = "reference", so {option} changes nothing')
-        return judge(comparison, policy)
-    paths = [store.find(name) for name in references] or accepted(store, comparison.run.experiment)
-    if paths and paths[0].resolve() == comparison.run.path.resolve():
-        say("the reference is the run itself: against it, nothing can have changed")
-    metrics = metrics_of(policy)
-    reference = compare(load(paths[0]), metrics) if paths else None
-    if remeasure:
-        return judge(comparison, policy, reference, again=remeasured(comparison, policy, paths, store))
-    return judge(comparison, policy, reference, [compare(timed_alone(path), metrics) for path in paths[1:]])
-
-
-def remeasured(comparison: Comparison, policy: Policy, paths: Sequence[Path], store: Store) -> Comparison | None:
-    """The run in which the reference, the first of the paths, is timed again beside the candidate; None where no rule
-    rests on that. Raises ConfigError, TargetError."""
+def timed_beside(run: Run, store: Store, reference: Path, cases: Sequence[Case]) -> Comparison:
+    """The run in which these cases of the run and of its reference are timed side by side, with progress."""
     from harness import pipeline
-    from harness.cli.output import say
     from harness.cli.progress import Progress
-    from harness.errors import ConfigError
-    from harness.gate import to_remeasure
 
     class Again(Progress):
         def how_to_go_on(self) -> str:
-            return "What was measured is kept. Run the same command again: it goes on from there."
+            return "What was measured is kept. Run the same command again: it continues from there."
 
-    if not paths:
-        raise ConfigError("there is no reference to measure again", "give --reference RUN, or `harness accept` a run")
-    cases = to_remeasure(comparison, policy)
-    if not cases:
-        say("no row has a rule on time or memory against a reference: nothing is measured again")
-        return None
     with Again() as progress:
-        return pipeline.remeasure(comparison.run.path, paths[0], cases, store, progress)
-
-
-def load(path: Path) -> Run:
-    """Raises DataError where there is nothing to judge by."""
-    from harness import store
-    from harness.errors import DataError
-
-    run = store.load(path)
-    if not run.test_count:
-        raise DataError(f"the test set of {run.run_id} is empty", "nothing can be said of a model without a sample")
-    return run
-
-
-def timed_alone(path: Path) -> Run:
-    """A further session of a reference counts by its rounds; its answers, which take long to compare, are left out."""
-    from dataclasses import replace
-
-    from harness import store
-
-    run = store.load(path)
-    return replace(run, shards=(), plan=replace(run.plan, accuracy=False))
+        return pipeline.remeasure(run.path, reference, cases, store, progress)
 
 
 def present(verdict: Verdict) -> None:
@@ -145,28 +84,24 @@ def present(verdict: Verdict) -> None:
     from harness.cli.verdict_table import verdict_table
     from harness.report.verdict import headline, ships, stands_against
 
-    console = stdout()
-    console.print(verdict_table(verdict))
+    stdout().print(verdict_table(verdict))
     if against := stands_against(verdict):
-        console.print(against, soft_wrap=True, markup=False)
-    console.print(ships(verdict), soft_wrap=True, markup=False)
-    console.print(headline(verdict), soft_wrap=True, markup=False)
+        print(against)
+    print(ships(verdict))
+    print(headline(verdict))
 
 
 def write(verdict: Verdict, comparison: Comparison, junit: Path | None = None, summary: Path | None = None) -> None:
     """verdict.json in the run's folder, and what else was asked for. Raises ConfigError."""
-    import json
-
     from harness.errors import ConfigError
+    from harness.files import write_atomically, write_json
     from harness.report import junit as xml
     from harness.report.verdict import document
-    from harness.store import write_atomically
 
     try:
-        text = json.dumps(document(verdict), indent=1, allow_nan=False)
-        write_atomically(comparison.run.path / "verdict.json", text.encode() + b"\n")
+        write_json(comparison.run.path / "verdict.json", document(verdict))
         if junit:
-            write_atomically(junit, xml.junit(verdict, str(comparison.run.provenance.get("created", ""))))
+            write_atomically(junit, xml.junit(verdict, comparison.run.provenance.created))
         if summary:
             add_summary(verdict, summary)
     except OSError as error:

@@ -10,7 +10,7 @@ import typer
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="where they go; made if it is not there")] = Path(),
+    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="where they go; created if missing")] = Path(),
 ) -> None:
     """Write a commented experiment.toml, policy.toml and targets/ to start from; they run as they are."""
     from harness.cli.output import say
@@ -20,13 +20,13 @@ def init(
     files = sorted(p for p in starter.rglob("*") if p.suffix in (".toml", ".py"))
     taken = [folder / p.relative_to(starter) for p in files if (folder / p.relative_to(starter)).exists()]
     if taken:
-        raise ConfigError(f"{taken[0]} is there already", "nothing was written; give another folder, or move it")
+        raise ConfigError(f"{taken[0]} already exists", "nothing was written; give another folder, or move it")
     for path in files:
         target = folder / path.relative_to(starter)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(path.read_bytes())
         print(target)
-    say("now: " + ("" if folder == Path() else f"cd {shlex.quote(str(folder))} && ") + "harness run experiment.toml")
+    say("next: " + ("" if folder == Path() else f"cd {shlex.quote(str(folder))} && ") + "harness run experiment.toml")
 
 
 COMMANDS = (init,)

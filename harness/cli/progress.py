@@ -28,12 +28,12 @@ class Progress:
         self.tasks: dict[str, rich_progress.TaskID] = {}
         self.current: Job | None = None
         self.bars = rich_progress.Progress(
-            rich_progress.TextColumn("{task.description}"),
+            rich_progress.TextColumn("{task.description}", markup=False),
             rich_progress.BarColumn(bar_width=24),
             rich_progress.MofNCompleteColumn(),
             rich_progress.TextColumn("{task.fields[left]}"),
             rich_progress.TimeRemainingColumn(elapsed_when_finished=True),
-            rich_progress.TextColumn("{task.fields[now]}"),
+            rich_progress.TextColumn("{task.fields[now]}", markup=False),
             console=self.console,
             disable=not sys.stderr.isatty(),
         )
@@ -46,12 +46,12 @@ class Progress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.bars.stop()
-        if isinstance(error, KeyboardInterrupt | TargetError):
-            self.console.print(self.how_to_go_on(), soft_wrap=True)
+        if isinstance(error, KeyboardInterrupt | TargetError | OSError):
+            self.console.print(self.how_to_go_on(), soft_wrap=True, markup=False)
 
     def how_to_go_on(self) -> str:
         if self.record is None:
-            return "Interrupted before anything was measured; what was built is kept. Run the same command again."
+            return "Nothing was measured yet. Run the same command again: it reuses what was already built."
         root = self.record.path.parent.parent
         where = "" if root.name == "results" and root.parent.samefile(".") else f" --results {shlex.quote(str(root))}"
         return f"What was measured is kept. Go on with: harness run --resume {self.record.header.run_id}{where}"
@@ -65,7 +65,7 @@ class Progress:
         if self.policy:
             samples = read_dataset(record.path, record.header).test_count
             for hopeless in too_few(self.policy, samples):
-                self.say(f"can never pass: {hopeless}")
+                self.say(f"can pass only by an improvement: {hopeless}")
 
     def begin(self, target: str, shards: int, rounds: int) -> None:
         self.tasks = {

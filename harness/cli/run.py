@@ -23,7 +23,7 @@ Name = Annotated[
 Variants = Annotated[
     list[str] | None, typer.Option("-v", "--variant", metavar="NAME|GLOB", help="default: all of them")
 ]
-Data = Annotated[Path | None, typer.Option(help="where MNIST lies: an .npz, or a folder with its four IDX files")]
+Data = Annotated[Path | None, typer.Option(help="where MNIST is: an .npz, or a folder with its four IDX files")]
 Results = Annotated[Path, typer.Option(help="where runs are kept")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="ignore what was built before")]
 REPEATABLE = "; repeatable"
@@ -53,61 +53,99 @@ def run(
     ] = None,
     warmup_s: Annotated[float | None, typer.Option(min=0, help="adjusts the plan: warm-up before it")] = None,
     data: Data = None,
-    resume: Annotated[str | None, typer.Option(metavar="RUN", help="go on with an interrupted run")] = None,
+    resume: Annotated[str | None, typer.Option(metavar="RUN", help="continue an interrupted run")] = None,
     results: Results = Path("results"),
     targets_dir: Annotated[Path, typer.Option(help="where devices are described")] = Path("targets"),
     fresh: Fresh = False,
-    setup: Annotated[bool, typer.Option("--setup", help="set up a device that is not")] = False,
-    tune: Annotated[bool, typer.Option("--tune", help="set the devices' governor, put it back")] = False,
+    setup: Annotated[bool, typer.Option("--setup", help="first set up devices that are not set up")] = False,
+    tune: Annotated[bool, typer.Option("--tune", help="set the devices' governor, restore it afterwards")] = False,
     policy: Annotated[Path | None, typer.Option(help="judge the run by this policy.toml at the end")] = None,
     reference: Annotated[
         list[str] | None,
-        typer.Option(metavar="RUN", help="what the policy's rules against a reference stand against" + REPEATABLE),
+        typer.Option(metavar="RUN", help="what the policy's rules against a reference compare with" + REPEATABLE),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="print the rows of summary.csv as JSON")] = False,
     digits_if_no_mnist: Annotated[bool, typer.Option("--digits-if-no-mnist", hidden=True)] = False,
 ) -> None:
-    """Build, measure, compare and report: the main job."""
+    """Build, measure, compare and report: the main command."""
     from dataclasses import replace
 
-    from harness import pipeline
-    from harness.cache import Cache, cache_dir
-    from harness.cli.gate import policy_of
     from harness.cli.progress import Progress
     from harness.experiment import adjust
-    from harness.metrics.fitting import named
-    from harness.store import Store, read_header
+    from harness.store import Store
 
     store = Store(results)
+    references = found_references(reference or [], policy, store)
     with Progress() as progress:
         if resume is not None:
             check_nothing_new(context)
-            progress.policy = policy_of(policy, read_header(store.find(resume)).scoring) if policy else None
-            comparison = pipeline.resume(resume, store, progress)
+            comparison = resumed(resume, policy, store, progress)
         else:
             name = experiment or default_experiment(data, digits_if_no_mnist, progress)
             chosen = experiment_of(name, data, variant, plan, fresh)
-            progress.policy = policy_of(policy, named(chosen.scoring)) if policy else None
             adjusted = adjust(chosen.plan, rounds=rounds, min_runs=min_runs, min_s=min_s, warmup_s=warmup_s)
             request = requested(replace(chosen, plan=adjusted), target, targets_dir, runtime, threads)
-            comparison = pipeline.run(
-                replace(request, setup=setup, tune=tune), store, Cache(cache_dir(), fresh), progress
-            )
+            if setup:
+                check_setup(request)
+            comparison = started(replace(request, setup=setup, tune=tune), policy, store, fresh, progress)
     present(comparison, json)
     rules = progress.policy
-    passed = judged(comparison, rules, reference or (), store, quiet=json) if rules else True
+    passed = judged(comparison, rules, references, store, quiet=json) if rules else True
     raise typer.Exit(exit_code(comparison) or int(not passed))
 
 
+def found_references(references: Sequence[str], policy: Path | None, store: Store) -> list[str]:
+    """Their folders, known before minutes of building: `latest` would be the new run itself later on.
+
+    Raises ConfigError where nothing would be judged by them, StoreError where one is not there.
+    """
+    from harness.errors import ConfigError
+
+    if references and policy is None:
+        raise ConfigError("--reference without --policy: nothing is judged", "add --policy FILE, or leave it out")
+    return [str(store.find(name)) for name in references]
+
+
+def check_setup(request: Request) -> None:
+    """Raises ConfigError where no target can be set up."""
+    from harness.errors import ConfigError
+
+    if not any(target.kind == "ssh" for target in request.targets):
+        names = ", ".join(target.name for target in request.targets)
+        told = f"--setup is for devices behind ssh, and none of the targets is one: {names}"
+        raise ConfigError(told, "leave it out, or name a device with -t")
+
+
+def started(request: Request, policy: Path | None, store: Store, fresh: bool, progress: Progress) -> Comparison:
+    """A new run, to its end."""
+    from harness import pipeline
+    from harness.cache import Cache, cache_dir
+    from harness.judging import policy_of
+    from harness.metrics.fitting import named
+
+    progress.policy = policy_of(policy, named(request.experiment.scoring)) if policy else None
+    return pipeline.run(request, store, Cache(cache_dir(), fresh), progress)
+
+
+def resumed(reference: str, policy: Path | None, store: Store, progress: Progress) -> Comparison:
+    """An interrupted run, to its end."""
+    from harness import pipeline
+    from harness.judging import policy_of
+    from harness.store import read_header
+
+    progress.policy = policy_of(policy, read_header(store.find(reference)).scoring) if policy else None
+    return pipeline.resume(reference, store, progress)
+
+
 def check_nothing_new(context: typer.Context) -> None:
-    """Raises ConfigError where what is asked for beside --resume could only be of a new run."""
+    """Raises ConfigError where an option beside --resume makes sense for a new run only."""
     from harness.errors import ConfigError
 
     sources = {name: context.get_parameter_source(name) for name in context.params if name not in WITH_RESUME}
     new = [name.replace("_", "-") for name, source in sources.items() if source and source.name == "COMMANDLINE"]
     if new:
-        told = f"a run that goes on keeps what it began with: --resume takes no {', '.join(new)}"
-        raise ConfigError(told, "leave that out, or start a new run without --resume")
+        told = f"a resumed run keeps its settings: --resume cannot be used with {', '.join(new)}"
+        raise ConfigError(told, "leave it out, or start a new run without --resume")
 
 
 def build(
@@ -118,14 +156,14 @@ def build(
     fresh: Fresh = False,
     json: Annotated[bool, typer.Option("--json", help="print the variants as JSON")] = False,
 ) -> None:
-    """Build the variants alone, and say what each really is."""
+    """Build the variants only, and say what each of them really is."""
+    from harness.build import build as build_variants
     from harness.cache import Cache, cache_dir
     from harness.cli.output import print_json, say, stdout
     from harness.cli.tables import variants_table
-    from harness.pipeline import build_only
 
     chosen = experiment_of(experiment or "mnist", data, variant, "none", fresh)
-    built = build_only(chosen, Cache(cache_dir(), fresh), say)
+    built = build_variants(chosen, chosen.load(), Cache(cache_dir(), fresh), say)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         for v in built.variants:
@@ -136,14 +174,14 @@ def build(
                      "sha256": v.sha256} for v in built.variants])  # fmt: skip
     else:
         stdout().print(variants_table(built.variants))
-    raise typer.Exit(any(v.status != "ok" for v in built.variants))
+    raise typer.Exit(any(v.status not in ("ok", "unsupported") for v in built.variants))
 
 
 COMMANDS = (run, build)
 
 
 def default_experiment(data: Path | None, digits_if_no_mnist: bool, progress: Progress) -> str:
-    """mnist; or digits, said so, where scripts/run asked for that and MNIST cannot be had."""
+    """mnist; or digits, said so, where scripts/run asked for that and MNIST is not available."""
     from harness.workloads import WORKLOADS, mnist
 
     if digits_if_no_mnist:
@@ -151,8 +189,8 @@ def default_experiment(data: Path | None, digits_if_no_mnist: bool, progress: Pr
             WORKLOADS["mnist"].load(data)
         except mnist.MnistUnavailable as error:
             progress.say(f"{error}")
-            progress.say("MNIST cannot be had on this machine, so this run is of `digits`, scikit-learn's bundled")
-            progress.say("handwritten digits: the same model and the same job, on another and smaller data set.")
+            progress.say("MNIST is not available on this machine, so this run uses `digits`, scikit-learn's bundled")
+            progress.say("handwritten digits: the same model and the same steps, on a smaller data set.")
             progress.say(error.advice)
             return "digits"
     return "mnist"
@@ -163,7 +201,7 @@ def experiment_of(
 ) -> Experiment:
     """A built-in one by its name, or the user's own by its file. Raises ConfigError."""
     from harness.errors import ConfigError
-    from harness.experiment import builtin, chosen, plan_of
+    from harness.experiment import builtin, plan_of, restrict_variants
     from harness.workloads import WORKLOADS
 
     if name in WORKLOADS or not (name.endswith(".toml") or Path(name).exists()):
@@ -171,9 +209,9 @@ def experiment_of(
     from harness.experiment.file import read_experiment
 
     if data is not None:
-        raise ConfigError("--data is for the built-in experiments", f"{name} says where its data lies, under [data]")
+        raise ConfigError("--data is for the built-in experiments", f"{name} says where its data is, under [data]")
     path = Path(name) / "experiment.toml" if Path(name).is_dir() else Path(name)
-    return chosen(read_experiment(path, plan_of(plan) if plan else None, fresh), tuple(variants or ()))
+    return restrict_variants(read_experiment(path, plan_of(plan) if plan else None, fresh), tuple(variants or ()))
 
 
 def requested(
@@ -208,14 +246,16 @@ def present(comparison: Comparison, as_json: bool) -> None:
     console = stdout()
     for table in summary_tables(comparison, console):
         console.print(table)
-    console.print(f"report: {comparison.run.path / 'report.html'}", soft_wrap=True)
+    print(f"report: {comparison.run.path / 'report.html'}")
 
 
 def judged(comparison: Comparison, rules: Policy, references: Sequence[str], store: Store, quiet: bool) -> bool:
     """Whether the run passes the policy; the verdict is shown, unless quiet, and kept with the run as verdict.json."""
     from harness.cli import gate
+    from harness.cli.output import say
+    from harness.judging import verdict_of
 
-    verdict = gate.decide(comparison, rules, references, store)
+    verdict = verdict_of(comparison, rules, references, store, say)
     if not quiet:
         gate.present(verdict)
     gate.write(verdict, comparison)

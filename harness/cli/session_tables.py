@@ -1,4 +1,4 @@
-"""Two runs side by side in the terminal: a row a case and metric, and under it what kept them apart."""
+"""Two runs side by side in the terminal: a row for each case and metric, and below what makes them differ."""
 
 from __future__ import annotations
 
@@ -9,11 +9,21 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from harness.cli.tables import natural_width, plain_table
+from harness.cli.tables import add_row, natural_width, plain_table
 from harness.comparability import REFUSE, WARN
 from harness.records import Case, Change
 from harness.report.primary import Primary
-from harness.report.units import MISSING, decimals, percent, plural, points, significant, size_scale, time_scale
+from harness.report.units import (
+    MISSING,
+    decimals,
+    percent,
+    plural,
+    points,
+    signed,
+    significant,
+    size_scale,
+    time_scale,
+)
 from harness.sessions import CAVEAT, MOVED, Pair, Sessions
 
 TITLES = {
@@ -49,7 +59,7 @@ def session_tables(sessions: Sessions, console: Console) -> Iterator[Table]:
 def session_table(sessions: Sessions, pairs: Sequence[Pair], stacked: bool) -> Table:
     one, other = sessions.reference.run, sessions.candidate.run
     title = f"{other.experiment} on {pairs[0].case.target}: {other.run_id} against the reference {one.run_id}"
-    table = plain_table(escape(title))
+    table = plain_table(title)
     swept = len({pair.case.threads for pair in pairs}) > 1
     for name in ("Case",) if stacked else ("Variant", "Runtime", "Threads")[: 2 + swept]:
         table.add_column(name, no_wrap=True)
@@ -58,13 +68,13 @@ def session_table(sessions: Sessions, pairs: Sequence[Pair], stacked: bool) -> T
     for pair in pairs:
         for line, change in enumerate(pair.changes):
             first = stacked_key(pair.case, swept, line) if stacked else key(pair.case, swept)
-            table.add_row(*map(escape, first), *cells(sessions, change, stacked), verdict(change))
+            add_row(table, *first, *cells(sessions, change, stacked), verdict(change))
         table.add_section()
     return table
 
 
 def verdict(change: Change) -> Text:
-    """And beside "similar" how small a change would be missed."""
+    """Beside "similar", how small a change would be missed."""
     if change.smallest_percent is None:
         return KINDS[change.kind]
     return KINDS[change.kind] + Text(f" ±{decimals(change.smallest_percent, 1)} %", "dim")
@@ -81,7 +91,7 @@ def stacked_key(case: Case, swept: bool, line: int) -> list[str]:
 
 
 def cells(sessions: Sessions, change: Change, stacked: bool) -> list[str]:
-    """Metric, what each run says, and what changed with its interval beside or below it."""
+    """Metric, its value in each run, and the change with its interval beside or below it."""
     value, limits = change_texts(change)
     separator = "\n" if stacked else " "
     shown = f"{value}{separator}({limits})" if limits else value
@@ -113,29 +123,28 @@ def change_texts(change: Change) -> tuple[str, str]:
     if value is None:
         return MISSING, ""
     if change.metric.endswith(MOVED):
-        text = f"{'+' if value > 0 else ''}{significant(value)}"
-        return text, f"{significant(low)} – {significant(high)}" if low is not None and high is not None else ""
+        return signed(
+            significant(value)
+        ), f"{significant(low)} – {significant(high)}" if low is not None and high is not None else ""
     if change.unit == "fraction":
         return f"{percent(value)} %", ""
     if change.unit == "bytes":
-        return f"{signed(value - (change.baseline or 0), 0)} bytes", ""
+        return f"{signed(decimals(value - (change.baseline or 0), 0))} bytes", ""
     if low is None or high is None:
         return MISSING, ""
-    if change.unit == "pp":  # a drop is a change downwards
-        return f"{signed(-value, 2)} pp", f"{points(-high)} – {points(-low)}"
-    return f"{signed(100 * (value - 1), 1)} %", f"{decimals(100 * (low - 1), 1)} – {decimals(100 * (high - 1), 1)}"
-
-
-def signed(value: float, digits: int) -> str:
-    text = decimals(value, digits)
-    return f"+{text}" if value > 0 and text != decimals(0, digits) else text
+    if change.unit == "pp":  # a drop is a negative change
+        return f"{signed(decimals(-value, 2))} pp", f"{points(-high)} – {points(-low)}"
+    return (
+        f"{signed(decimals(100 * (value - 1), 1))} %",
+        f"{decimals(100 * (low - 1), 1)} – {decimals(100 * (high - 1), 1)}",
+    )
 
 
 # --- under the table -----------------------------------------------------------------------------------------------
 
 
 def notes(sessions: Sessions, pairs: Sequence[Pair]) -> list[str]:
-    """Each reason once, however many rows share it: what refuses, what is missing, what warns."""
+    """Each reason once, however many rows share it: not comparable, missing, warnings."""
     found = dict.fromkeys(difference for pair in pairs for difference in pair.differences)
     changes = [change for pair in pairs for change in pair.changes]
     lines = [f"not comparable: {d}" for d in found if d.level == REFUSE]

@@ -1,4 +1,4 @@
-"""The tables of the terminal."""
+"""The tables of the terminal. What users and devices name, such as [a], is never markup."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
-from harness.provision.doctor import Finding
+from harness.provision.doctor import Diagnosis
 from harness.records import KERAS, Comparison, Target, Variant
-from harness.remeasure import CANDIDATE
-from harness.report.material import baseline_name
+from harness.report.material import Material
+from harness.report.naming import baseline_name
 from harness.report.tables import Heading, Line, tables
 from harness.report.tables import Table as Summary
 from harness.report.units import MISSING
 from harness.store import Header
 
-# Left to the report, in this order, until the rest fits the terminal. Status goes early where every row is ok.
+# Left out in this order until the rest fits the terminal. Status only where every row is ok.
 DISPENSABLE = ("Peak RSS", "Model RSS", "p90", "max |Δ|", "Flips", "Status", "Size", "Speed-up", "p50", "Accuracy")
 LEVEL_STYLES = {"ok": "green", "note": "yellow", "problem": "red"}
 STYLES = {"suspect": "yellow", "failed": "red", "invalid": "red", "unsupported": "dim"}
@@ -27,14 +28,19 @@ STYLES = {"suspect": "yellow", "failed": "red", "invalid": "red", "unsupported":
 
 def plain_table(title: str = "") -> Table:
     return Table(
-        title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False,
+        title=escape(title) or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False,
         collapse_padding=True, show_edge=False,
     )  # fmt: skip
 
 
+def add_row(table: Table, *cells: str | Text, style: str | None = None) -> None:
+    """A row of these cells, in which only a Text has a style of its own."""
+    table.add_row(*(escape(cell) if isinstance(cell, str) else cell for cell in cells), style=style)
+
+
 def summary_tables(comparison: Comparison, console: Console) -> Iterator[Table]:
-    """The report's summary, one table a target, as wide as the console allows: no number is ever cut."""
-    for summary in tables(comparison):
+    """The report's summary, one table a target, with as many columns as the console has room for: no number is cut."""
+    for summary in tables(Material(comparison)):
         run = comparison.run
         title = f"{run.experiment} on {summary.target}, {run.plan.profile} plan, {run.test_count:,} samples"
         if baseline_name(run) != KERAS:
@@ -47,7 +53,7 @@ def summary_tables(comparison: Comparison, console: Console) -> Iterator[Table]:
 
 
 def summary_table(summary: Summary, title: str, left_out: Sequence[str]) -> Table:
-    """Without the columns left out or empty; the reasons of rows that are not ok stand under it."""
+    """Without the columns left out or empty; the reasons of rows that are not ok are under it."""
     table = plain_table(title)
     shown = [
         n
@@ -57,7 +63,7 @@ def summary_table(summary: Summary, title: str, left_out: Sequence[str]) -> Tabl
     for n in shown:
         add_column(table, summary.headings[n])
     for line in summary.lines:
-        table.add_row(*(one_cell(line, n) for n in shown), style=STYLES.get(line.status))
+        add_row(table, *(one_cell(line, n) for n in shown), style=STYLES.get(line.status))
     table.caption = escape("\n".join(dict.fromkeys(reasons(summary.lines)))) or None
     table.caption_justify = "left"
     return table
@@ -73,7 +79,7 @@ def natural_width(table: Table, console: Console) -> int:
 
 def add_column(table: Table, heading: Heading) -> None:
     title = f"{heading.title}\n{heading.unit}" if heading.unit else heading.title
-    table.add_column(title, justify="right" if heading.number else "left", no_wrap=True)
+    table.add_column(escape(title), justify="right" if heading.number else "left", no_wrap=True)
 
 
 def one_cell(line: Line, n: int) -> str:
@@ -96,26 +102,27 @@ def variants_table(variants: Sequence[Variant]) -> Table:
     for v in variants:
         size = f"{v.size_bytes / 1000:.1f}" if v.size_bytes is not None else ""
         ends = (", ".join(t.dtype for t in tensors) for tensors in (v.inputs, v.outputs))
-        table.add_row(v.name, v.status, size, *ends, escape(v.reason), style=STYLES.get(v.status))
+        add_row(table, v.name, v.status, size, *ends, v.reason, style=STYLES.get(v.status))
     return table
 
 
 def runs_table(headers: Sequence[Header]) -> Table:
     table = plain_table()
     for name in ("Run", "Experiment", "Plan", "Target", "Created", "State"):
-        table.add_column(name, no_wrap=name != "Target")
+        # Run ids are never cut, since --resume and compare need all of one; the other columns give way.
+        table.add_column(name, overflow="fold", no_wrap=name in ("Run", "State"))
     for header in headers:
-        created = datetime.fromisoformat(str(header.provenance["created"])).astimezone()
+        created = datetime.fromisoformat(header.provenance.created).astimezone()
         names = ", ".join(record.target.name for record in header.targets)
         state = "finished" if header.finished else "unfinished"
         if not header.plan.accuracy:
-            state += f", beside {header.provenance.get(CANDIDATE)}"
-        table.add_row(
-            header.run_id, header.experiment, header.plan.profile, names, f"{created:%Y-%m-%d %H:%M}", state,
+            state += f", beside\n{header.provenance.candidate}"
+        add_row(
+            table, header.run_id, header.experiment, header.plan.profile, names, f"{created:%Y-%m-%d %H:%M}", state,
             style=None if header.finished else "yellow",
         )  # fmt: skip
     if not all(header.finished for header in headers):
-        table.caption = "harness run --resume RUN goes on with an unfinished one"
+        table.caption = "harness run --resume RUN continues an unfinished one"
         table.caption_justify = "left"
     return table
 
@@ -127,14 +134,14 @@ def targets_table(targets: Sequence[Target]) -> Table:
     for t in targets:
         emulated = "yes" if t.emulated else ""
         threads = ", ".join(map(str, t.threads))
-        table.add_row(t.name, t.kind, t.host or "", "\n".join(t.runtimes), threads, emulated, ", ".join(t.labels))
+        add_row(table, t.name, t.kind, t.host or "", "\n".join(t.runtimes), threads, emulated, ", ".join(t.labels))
     return table
 
 
-def findings_table(findings: Sequence[Finding]) -> Table:
+def diagnoses_table(diagnoses: Sequence[Diagnosis]) -> Table:
     table = plain_table()
     for name in ("", "Topic", "Finding", "What to do"):
         table.add_column(name)
-    for f in findings:
-        table.add_row(f.level, f.topic, escape(f.text), escape(f.advice), style=LEVEL_STYLES[f.level])
+    for d in diagnoses:
+        add_row(table, d.level, d.topic, d.text, d.advice, style=LEVEL_STYLES[d.level])
     return table

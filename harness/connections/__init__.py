@@ -1,4 +1,4 @@
-"""Ways to a device. Each kind has four verbs: send blobs, run a job, fetch what came of it, close."""
+"""Ways to a device. Each kind has four verbs: send blobs, run a job, fetch its result, close."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class Connection(Protocol):
     bytes_sent: dict[str, int]
 
     def send(self, blobs: Iterable[Blob]) -> None:
-        """Brings the blobs to the device; what it already has is not sent again."""
+        """Sends the blobs to the device, except those that it already has."""
 
     def run(self, job: Job, on_progress: OnProgress) -> int | None:
-        """Runs the job to its end, whatever that is; a job that failed is told by its files.
+        """Runs the job to its end, whatever that is; the files of a job that failed say so.
 
-        Returns how many ns its process ran by the host's clock, None where that was not seen (it ran earlier).
+        Returns how many ns its process ran by the host's clock, None where it had run earlier.
         """
 
     def fetch(self, job: Job, folder: Path) -> None:
@@ -45,7 +45,7 @@ class Connection(Protocol):
 
 
 def connect(target: Target, run_id: str, tune: bool = False) -> Connection:
-    """Opens the connection of the target's kind. tune: set the device's governor, and put it back at the end.
+    """Opens the connection of the target's kind. tune: set the device's governor, and restore it at the end.
 
     Raises TargetBusy, TargetUnreachable, ConfigError, JobFailed where the governor cannot be set.
     """

@@ -10,19 +10,19 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
-from harness.connections.said import harmless
+from harness.connections.said import last_line
 from harness.errors import ConfigError, TargetUnreachable
 from harness.records import Target
-from harness.targets import typed
+from harness.targets import cli_name
 
 OPTIONS = (
     "BatchMode=yes",  # a password is never asked for
     "StrictHostKeyChecking=yes",
     "ConnectTimeout=10",
-    "ServerAliveInterval=5",  # without it a dead link hangs for ever
+    "ServerAliveInterval=5",  # without it a dead link hangs forever
     "ServerAliveCountMax=3",
     "ForwardAgent=no",
     "ForwardX11=no",
@@ -33,10 +33,11 @@ OPTIONS = (
     "LogLevel=ERROR",
 )
 SHARED = ("ControlMaster=auto", "ControlPersist=15")  # one connection a device and run
-# ssh starts another ssh for a jump host, without our options: whatever that would ask is answered with no.
+# ssh starts another ssh for a jump host, without our options: whatever that one asks is answered with no.
 SSH = ("env", "SSH_ASKPASS=/bin/false", "SSH_ASKPASS_REQUIRE=force", "ssh")
 OUTPUT_LIMIT_BYTES = 1 << 20  # of one command; a device that says more is cut off
 LINK_BROKE = 255  # ssh's own exit code
+KNOCK_S = 15.0  # ssh itself gives up after ConnectTimeout where nothing answers
 TMP = "/tmp"  # noqa: S108 (not $TMPDIR: a socket's path has 104 bytes, and ssh's options split at spaces)
 
 
@@ -46,7 +47,7 @@ class Link:
     def __init__(self, target: Target) -> None:
         if shutil.which("ssh") is None:
             raise ConfigError(
-                "there is no ssh on this machine", "install OpenSSH's client (Debian: apt install openssh-client)"
+                "ssh is not installed on this machine", "install OpenSSH's client (Debian: apt install openssh-client)"
             )
         self.target = target
         self.workdir = workdir(target)
@@ -69,7 +70,7 @@ class Link:
             done = run_bounded(self.argv(remote), data, timeout_s)
         except subprocess.TimeoutExpired as error:
             raise TargetUnreachable(
-                f"{self.target.name} did not answer within {timeout_s:.0f} s", "look whether the device hangs"
+                f"{self.target.name} did not answer within {timeout_s:.0f} s", "check whether the device hangs"
             ) from error
         if done.returncode == LINK_BROKE:
             raise unreachable(self.target, done.stderr.decode(errors="replace"))
@@ -84,9 +85,15 @@ class Link:
         shutil.rmtree(self._sockets, ignore_errors=True)
 
 
+def check_reachable(target: Target) -> None:
+    """Logs in and does nothing there. Raises TargetUnreachable."""
+    with closing(Link(target)) as link:
+        link.call(["true"], timeout_s=KNOCK_S)
+
+
 def workdir(target: Target) -> str:
     """As a remote command takes it: one starts in the home folder, so "~/x" is "./x", which no shell has to expand
-    and nobody takes for an option."""
+    and no program takes for an option."""
     text = target.workdir
     if text == "~" or text.startswith("~/"):
         text = text[2:]
@@ -94,7 +101,7 @@ def workdir(target: Target) -> str:
 
 
 def run_bounded(argv: Sequence[str], data: bytes, timeout_s: float) -> subprocess.CompletedProcess[bytes]:
-    """Runs ssh. What it prints goes to files that the kernel keeps small: nobody knows what a device will say."""
+    """Runs ssh. What it prints goes to files that the kernel keeps small: a device may say anything."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         done = subprocess.run(
             argv, input=data, stdout=out, stderr=err, timeout=timeout_s, check=False, preexec_fn=limit_output
@@ -125,8 +132,8 @@ def expanded(flag: str, value: str | int) -> str:
 
 # What ssh prints → what it means and what to do. Its messages are not translated.
 _CHANGED = (
-    "remove the old key with `ssh-keygen -R` if the device was set up anew, then `harness enroll {name}`;"
-    " if it was not, someone may stand in between"
+    "remove the old key with `ssh-keygen -R` if the device was reinstalled, then `harness enroll {name}`;"
+    " if it was not, someone may be intercepting the connection"
 )
 _MEANINGS = (
     ("IDENTIFICATION HAS CHANGED|key for .* has changed", "has another host key than the recorded one", _CHANGED),
@@ -134,17 +141,16 @@ _MEANINGS = (
      "compare its fingerprint and record it: harness enroll {name}"),
     ("Permission denied", "refused every key that ssh offered",
      "put your public key on it with ssh-copy-id, or name one as identity_file"),
-    ("Could not resolve", "has no address", "look at `host` in its TOML file, or at your ssh_config"),
-    ("Connection refused", "has nothing listening for ssh", "is it switched on, and does sshd run?"),
+    ("Could not resolve", "has no known address", "check `host` in its TOML file, or your ssh_config"),
+    ("Connection refused", "has nothing listening for ssh", "is it switched on, and is sshd running?"),
     ("timed out|No route|unreachable", "does not answer", "is it switched on and on the network?"),
 )  # fmt: skip
 
 
 def unreachable(target: Target, stderr: str) -> TargetUnreachable:
     """ssh's own words, with what they mean and what to do."""
-    said = [harmless(line) for line in stderr.strip().splitlines() if line.strip()]
+    said = last_line(stderr, "the connection broke")
     for pattern, meaning, advice in _MEANINGS:
         if re.search(pattern, stderr, re.IGNORECASE):
-            return TargetUnreachable(f"{target.name} {meaning} (ssh: {said[-1]})", advice.format(name=typed(target)))
-    why = said[-1] if said else "the connection broke"
-    return TargetUnreachable(f"lost {target.name}: {why}", "what was measured is kept; try again, or resume the run")
+            return TargetUnreachable(f"{target.name} {meaning} (ssh: {said})", advice.format(name=cli_name(target)))
+    return TargetUnreachable(f"lost {target.name}: {said}", "what was measured is kept; try again, or resume the run")

@@ -1,4 +1,4 @@
-"""What a device says, before anybody prints or keeps it."""
+"""What a device or another program says, made safe before it is printed or kept."""
 
 from __future__ import annotations
 
@@ -14,3 +14,12 @@ def harmless(said: Any) -> Any:
     if isinstance(said, list):
         return [harmless(value) for value in said]
     return said
+
+
+def last_line(said: bytes | str, otherwise: str) -> str:
+    """The last line of what a program printed, harmless: mostly the reason why it failed. `otherwise` where it printed
+    nothing.
+    """
+    text = said.decode(errors="replace") if isinstance(said, bytes) else said
+    line: str = harmless((text.strip().splitlines() or [otherwise])[-1])
+    return line

@@ -21,7 +21,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from harness.connections import OnProgress
-from harness.connections.said import harmless
+from harness.connections.said import harmless, last_line
 from harness.errors import JobFailed, TargetBusy, TargetUnreachable
 from harness.records import Blob, Environment, Job, Target
 
@@ -32,7 +32,7 @@ FILES_LIMIT_BYTES = 1 << 30  # of one job
 MESSAGE_LIMIT_BYTES = 1 << 20
 RESULT_FILE = re.compile(r"(result|state)\.json|latencies\.npy|stderr\.txt|outputs/\d{1,3}\.npy")
 END_S = 10.0
-FIELDS: dict[str, dict[str, Any]] = {  # of what a device says, by event; others carry none that we read
+FIELDS: dict[str, dict[str, Any]] = {  # that we read of a message from the device, by event
     "ready": {"environment": Environment},
     "busy": {"holder": str},
     "missing": {"sha256": list[str]},
@@ -78,7 +78,7 @@ class ServerConnection:
         try:
             self._say({"op": "blob", "sha256": blob.sha256, "size": len(data)}, data)
         except TargetUnreachable:
-            self._hear()  # raises what the server said before it went, such as that its disk is full
+            self._hear()  # raises what the server said before it ended, such as that its disk is full
         self.bytes_sent["blobs"] += len(data)
 
     def run(self, job: Job, on_progress: OnProgress) -> int | None:
@@ -116,12 +116,12 @@ class ServerConnection:
         self._stderr.close()
 
     def _beat(self) -> None:
-        """A sign of life to the device now and then; and the end, where none comes from it while we wait."""
+        """Sends the device signs of life, and ends the connection where none comes from it while we wait."""
         while not self._closed.wait(HEARTBEAT_S):
             since = self._waiting_since
             if since is not None and time.monotonic() - since > SILENCE_S:
                 self._silent = True
-                self._process.kill()  # whoever waits for it meets its end
+                self._process.kill()  # whoever waits for it sees it end
             if self._writing.acquire(blocking=False):  # else it hears from us anyway
                 try:
                     self._write({"op": "alive"})
@@ -159,17 +159,17 @@ class ServerConnection:
         self._waiting_since = time.monotonic()
 
     def _hear(self, *events: str) -> dict[str, Any]:
-        """The next message, which must be one of these events; signs of life are none."""
+        """The next message, which must be one of these events; signs of life are skipped."""
         with self._waiting():
             while (message := self._message())["event"] == "alive":
                 self._moved()
         event = message["event"]
         if event == "busy":
-            raise TargetBusy(f"{self.target.name} is held by {message['holder']}", "wait until that run is over")
+            raise TargetBusy(f"{self.target.name} is held by {message['holder']}", "wait until that run has ended")
         if event == "error":
-            raise JobFailed(f"the server on {self.target.name} failed: {message['what']}", "resume when that is mended")
+            raise JobFailed(f"the server on {self.target.name} failed: {message['what']}", "fix that, then resume")
         if event not in events:
-            raise TargetUnreachable(f"{self.target.name} answered {event!r} out of turn", "resume the run")
+            raise TargetUnreachable(f"{self.target.name} sent {event!r} out of turn", "resume the run")
         return message
 
     def _message(self) -> dict[str, Any]:
@@ -182,7 +182,7 @@ class ServerConnection:
         except (ValueError, KeyError, TypeError) as error:
             said = line[:200].decode(errors="replace").strip()
             raise TargetUnreachable(
-                f"{self.target.name} answered {said!r}", "what was measured is kept; resume"
+                f"{self.target.name} answered {said!r}", "what was measured is kept; resume the run"
             ) from error
 
     def _take(self, answer: dict[str, Any], job: Job, folder: Path, limit: int) -> int:
@@ -208,7 +208,7 @@ class ServerConnection:
         return size
 
     def _read(self, size: int) -> Iterator[bytes]:
-        """So many bytes, as they come."""
+        """That many bytes, as they arrive."""
         assert isinstance(self._process.stdout, io.BufferedReader)
         with self._waiting():
             while size:
@@ -220,16 +220,16 @@ class ServerConnection:
                 yield chunk
 
     def lost(self) -> TargetUnreachable:
-        """The error to raise when the server is gone before its time."""
+        """The error to raise where the server ended too early."""
         if self._silent:
             what = f"{self.target.name} said nothing for {SILENCE_S:g} s"
-            return TargetUnreachable(what, "what was measured is kept; switch it off and on where it hangs, and resume")
+            return TargetUnreachable(what, "what was measured is kept; restart it if it hangs, and resume the run")
         code, said = self.ended()
-        why = said.strip().splitlines()[-1] if said.strip() else f"its server ended with exit code {code}"
+        why = last_line(said, f"its server ended with exit code {code}")
         return TargetUnreachable(f"lost {self.target.name}: {why}", "what was measured is kept; resume the run")
 
     def ended(self) -> tuple[int | None, str]:
-        """The exit code of the process that went away, None where it has not, and what it said on stderr."""
+        """The exit code of the process, None where it has not ended, and what it printed to stderr."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(2)
         self._stderr.seek(max(0, self._stderr.seek(0, os.SEEK_END) - MESSAGE_LIMIT_BYTES))

@@ -1,4 +1,4 @@
-"""A device behind SSH: the same server and the same jobs as on the host, with the link's words before the argv."""
+"""A device behind SSH: the same server and the same jobs as on the host, with ssh before the argv."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import hashlib
 
 from harness.connections.code import device_code
 from harness.connections.link import LINK_BROKE, Link, unreachable
-from harness.connections.said import harmless
+from harness.connections.said import last_line
 from harness.connections.server import ServerConnection
 from harness.errors import TargetError, TargetUnreachable
 from harness.records import Target
-from harness.targets import typed
+from harness.targets import cli_name
 
 
 class Ssh(ServerConnection):
@@ -44,15 +44,15 @@ def install_code(link: Link) -> str:
     missing = present.stdout.decode(errors="replace").split()
     if "venv" in missing:
         raise TargetError(
-            f"{link.target.name} is not set up: it has no venv of ours",
-            f"harness setup {typed(link.target)}, or run with --setup",
+            f"{link.target.name} is not set up: it has no venv of the harness",
+            f"harness setup {cli_name(link.target)}, or run with --setup",
         )
     if "code" in missing:
         put(link, code, path)
     return path
 
 
-# $$: two that write the same file do not write into one another's. What is left of a failure goes away.
+# $$: two processes that write the same file do not mix. A failure leaves nothing behind.
 PUT = """
 part=$2.$$.part
 mkdir -p "$1" && cat > "$part" && [ "$(sha256sum < "$part")" = "$3  -" ] && mv "$part" "$2" && exit
@@ -67,5 +67,5 @@ def put(link: Link, content: bytes, path: str) -> None:
     digest = hashlib.sha256(content).hexdigest()
     done = link.call(["sh", "-c", PUT, "sh", folder, path, digest], content, timeout_s=600)
     if done.returncode != 0:
-        said = done.stderr.decode(errors="replace").strip().splitlines() or ["its hash is wrong"]
-        raise TargetError(f"{link.target.name} could not keep {name}: {harmless(said[-1])}", "is its disk full?")
+        why = last_line(done.stderr, "its hash is wrong")
+        raise TargetError(f"{link.target.name} could not store {name}: {why}", "is its disk full?")

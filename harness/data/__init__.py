@@ -6,14 +6,15 @@ To add a kind: one file here, and its line in KINDS.
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
-from harness.cache import Cache, cache_dir
-from harness.data import folder, function, npz, table
+from harness.cache import Cache, cache_dir, code_of, key_of
+from harness.data import folder, function, npz, samples, table
 from harness.data.labels import settle
 from harness.data.samples import Samples, read_samples
 from harness.data.source import DataSource, Split
@@ -35,7 +36,7 @@ class Kind(Protocol):
         """Whether the split is of this kind, by its name."""
 
     def key(self, split: Split) -> str:
-        """The hash of all that its samples depend on: content, options, code and versions."""
+        """The hash of all that its samples depend on, its code aside: content, options and versions."""
 
     def write(self, split: Split, folder: Path) -> None:
         """Fills the folder with what read_samples() reads. Raises DataError."""
@@ -45,7 +46,7 @@ KINDS: tuple[Kind, ...] = (function, folder, npz, table)
 
 
 def load(source: DataSource, fresh: bool = False) -> Dataset:
-    """The samples, memory-mapped from the cache: what was read once is not read again, unless it shall be `fresh`.
+    """The samples, memory-mapped from the cache: what was read once is not read again, except where `fresh`.
 
     Raises DataError, ConfigError.
     """
@@ -74,32 +75,33 @@ def obtain(split: Split, cache: Cache) -> Samples:
     """The split's samples, written into the cache if they are not there. Raises DataError, ConfigError."""
     kind = kind_of(split)
     try:
-        return read_samples(cache.obtain("datasets", kind.key(split), lambda folder: kind.write(split, folder)))
+        key = key_of(kind.key(split), code_of(sys.modules[kind.write.__module__], samples))
+        return read_samples(cache.obtain("datasets", key, lambda folder: kind.write(split, folder)))
     except OSError as error:  # a file that may not be read, a full disk
-        told = f"{split.where} cannot be brought into {cache.root}: {error}"
-        raise DataError(told, "Make that file readable, or room on that disk.") from error
+        told = f"{split.where} cannot be copied into {cache.root}: {error}"
+        raise DataError(told, "make that file readable, or make room on that disk") from error
 
 
 def kind_of(split: Split) -> Kind:
-    """Raises ConfigError where there is no such file, or it is of no kind."""
+    """Raises ConfigError where there is no such file, or it is of no known kind."""
     kind = next((kind for kind in KINDS if kind.fits(split)), None)
     if kind is not function and not split.path.exists():
         told = f"[data] {split.name}: there is no {split.where} in {split.source.folder}"
-        raise ConfigError(told, "paths are relative to the file they stand in")
+        raise ConfigError(told, "paths are relative to the experiment.toml")
     if kind is None:
-        advice = f"data are {', '.join(kind.SAID for kind in KINDS)}"
-        raise ConfigError(f"[data] {split.name}: {split.where} is no kind of data known here", advice)
+        advice = f"data can be {', '.join(kind.SAID for kind in KINDS)}"
+        raise ConfigError(f"[data] {split.name}: {split.where} is not a known kind of data", advice)
     return kind
 
 
 def check_options(source: DataSource) -> None:
-    """An option that would do nothing was meant to do something. Raises ConfigError."""
+    """Raises ConfigError for an option that would have no effect."""
     written = {"test": source.test} | ({"calibration": source.calibration} if source.calibration else {})
     kinds = [kind_of(Split(source, name, where)) for name, where in written.items()]
     for kind in KINDS:
         for option in kind.OPTIONS:
             if getattr(source, option) and not any(option in used.OPTIONS for used in kinds):
-                told = f"[data] {option} is for {kind.SAID}, and {source.test} is {kinds[0].SAID}"
+                told = f"[data] {option} is for {kind.SAID}, but {source.test} is {kinds[0].SAID}"
                 raise ConfigError(told, f"remove {option}")
 
 
@@ -115,16 +117,16 @@ def settled(
 
 
 def in_order(source: DataSource, training: Samples, names: tuple[str, ...]) -> tuple[np.ndarray, ...]:
-    """The calibration inputs in the order of the test inputs. Raises DataError where they are others."""
+    """The calibration inputs in the order of the test inputs. Raises DataError where they differ."""
     if set(training.names) != set(names) or len(training.inputs) != max(1, len(names)):
         told = [" and ".join(known) or "a single input" for known in (training.names, names)]
-        advice = "Give calibration the same inputs, by the same names."
+        advice = "give calibration the same inputs, by the same names"
         raise DataError(f"{source.name}: calibration has {told[0]}, the test set {told[1]}", advice)
     return tuple(training.inputs[training.names.index(name)] for name in names) if names else training.inputs
 
 
 def affines(source: DataSource, names: tuple[str, ...], count: int) -> tuple[Affine, ...]:
-    """One an input. Raises ConfigError for a name that no input has, and for what is no number."""
+    """One an input. Raises ConfigError for a name that no input has, and for what is not a number."""
     scales, offsets = (by_input(source, option, names, count) for option in ("scale", "offset"))
     return tuple(Affine(scale, offset) for scale, offset in zip(scales, offsets, strict=True))
 

@@ -1,11 +1,11 @@
 """A folder of images, read as keras.utils.image_dataset_from_directory reads it, so that a model's accuracy is the one
 its owner knows.
 
-Each folder in it is a class, sorted by name or in the order of [data] labels; a folder without such is a set without
-labels. `size` is reached by bilinear interpolation between the four nearest pixels, without antialiasing and without
-keeping the aspect ratio. An EXIF orientation is ignored, transparency dropped, 16 bits are cut to their upper eight.
-Two things are not as Keras has them: pixels are rounded to uint8, as a camera gives them; and JPEG is decoded with
-libjpeg's accurate transform, where Keras takes its fast one: on average that is one or two levels in 255.
+Each folder in it is a class, sorted by name or in the order of [data] labels; a folder without subfolders is a set
+without labels. `size` is reached by bilinear interpolation between the four nearest pixels, without antialiasing and
+without keeping the aspect ratio. An EXIF orientation is ignored, transparency dropped, 16 bits are cut to their upper
+eight. Two things differ from Keras: pixels are rounded to uint8, as a camera gives them; and JPEG is decoded with
+libjpeg's accurate transform, where Keras uses its fast one: on average that is one or two levels in 255.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from harness.cache import code_sha256, file_sha256, key_of, version
-from harness.data import samples
+from harness.cache import file_sha256, key_of, version
 from harness.data.samples import SamplesWriter, write_about
 from harness.data.source import Split
 from harness.errors import DataError
@@ -26,7 +25,7 @@ from harness.written import nearest
 
 SAID = "a folder of images"
 OPTIONS: tuple[str, ...] = ("size", "color")
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png")  # what Keras takes; other files are passed over
+SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png")  # what Keras takes; other files are skipped
 MODES = {"rgb": "RGB", "bgr": "RGB", "grayscale": "L"}
 
 
@@ -37,8 +36,7 @@ def fits(split: Split) -> bool:
 def key(split: Split) -> str:
     source, (classes, images) = split.source, find(split)
     contents = [(image.relative_to(split.path), label, file_sha256(image)) for image, label in images]
-    code = code_sha256(Path(__file__), Path(samples.__file__))
-    return key_of("folder", contents, classes, source.size, source.color, code, version("pillow"), version("numpy"))
+    return key_of("folder", contents, classes, source.size, source.color, version("pillow"), version("numpy"))
 
 
 def write(split: Split, folder: Path) -> None:
@@ -56,18 +54,29 @@ def write(split: Split, folder: Path) -> None:
 def find(split: Split) -> tuple[tuple[str, ...], list[tuple[Path, int]]]:
     """The classes' names, and the images with their class, class by class; no classes in a flat folder."""
     folders = sorted(p.name for p in split.path.iterdir() if p.is_dir() and not p.name.startswith("."))
+    for name in folders:
+        check_text(split, name)
     filled = {name: images for name in folders if (images := list(images_below(split.path / name)))}
     if not filled:
         flat = [(path, 0) for path in sorted(split.path.iterdir()) if path.name.lower().endswith(SUFFIXES)]
         if not flat:
-            raise DataError(f"{split.where} holds no images", f"They end in {', '.join(SUFFIXES)}.")
+            raise DataError(f"{split.where} holds no images", f"their names must end in {', '.join(SUFFIXES)}")
         return (), flat
     classes = split.source.labels or tuple(folders)
     for name in filled:
         if name not in classes:
             advice = nearest(name, classes, "[data] labels names the class folders in order; the classes are")
-            raise DataError(f"{split.where}: {name} is none of the classes", advice)
+            raise DataError(f"{split.where}: {name} is not one of the classes", advice)
     return classes, [(image, n) for n, name in enumerate(classes) for image in filled.get(name, [])]
+
+
+def check_text(split: Split, name: str) -> None:
+    """Raises DataError for a class that no report could name."""
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        told = f"{split.where}: the name of class folder {os.fsencode(name)!r} is not UTF-8"
+        raise DataError(told, "rename the folder") from error
 
 
 def images_below(folder: Path) -> Iterator[Path]:
@@ -77,24 +86,24 @@ def images_below(folder: Path) -> Iterator[Path]:
 
 
 def decode(path: Path, color: str, size: tuple[int, int] | None) -> np.ndarray:
-    """The image as uint8 (height, width, channels). Raises DataError where it is none."""
+    """The image as uint8 (height, width, channels). Raises DataError where it is not an image."""
     try:
         with Image.open(path) as image:
             if color == "grayscale":
-                image.draft("L", None)  # of a JPEG file, the luma as it stores it
+                image.draft("L", None)  # the luma as a JPEG file stores it
             pixels = resized(eight_bits(image).convert(MODES[color]), size)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path} cannot be read as an image: {error}", "Mend or remove it.") from error
+        raise DataError(f"{path} cannot be read as an image: {error}", "fix or remove it") from error
     return pixels[..., ::-1] if color == "bgr" else pixels
 
 
 def eight_bits(image: Image.Image) -> Image.Image:
-    """Of 16-bit grey the upper eight, where Pillow would cut off what is above 255."""
+    """The upper eight bits of 16-bit grey, where Pillow would clip at 255."""
     return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)) if image.mode.startswith("I") else image
 
 
 def resized(image: Image.Image, size: tuple[int, int] | None) -> np.ndarray:
-    """Pillow's resize() would antialias; its transform() samples, and in float32 it does not cut off fractions."""
+    """Pillow's resize() would antialias; its transform() samples, and in float32 it keeps fractions."""
     height, width = size or (image.height, image.width)
     if (height, width) != (image.height, image.width):
         whole = (0, 0, image.width, image.height)
@@ -108,4 +117,4 @@ def resized(image: Image.Image, size: tuple[int, int] | None) -> np.ndarray:
 
 def of_several_sizes(split: Split, one: Path, shape: tuple, other: Path, other_shape: tuple) -> DataError:
     told = ", ".join(f"{path} is {s[1]} × {s[0]}" for path, s in ((one, shape), (other, other_shape)))
-    return DataError(f"{split.where} holds images of several sizes: {told}", "Write [data] size = [height, width].")
+    return DataError(f"{split.where} holds images of several sizes: {told}", "write [data] size = [height, width]")

@@ -1,30 +1,26 @@
 """A function of the user's, "package.module:function", for sets that no file holds and those larger than memory.
 
 It is called with no argument, and returns or yields batches: `(x, y)`, or `x` without labels, where x is an array or a
-dict of them by the names of the model's inputs; an array is whatever numpy takes for one. It runs in a process of its
-own, since it may import TensorFlow or be large. It is called again when its module changes, or a .py file beside that;
-what else it reads cannot be known: `--fresh` calls it again.
+dict of them by the names of the model's inputs; an array is whatever numpy makes an array of. It runs in a process of
+its own, since it may import TensorFlow or be large. It is called again when its module changes, a .py file beside
+that, or what these import from the experiment's folder; what else it reads is unknown: `--fresh` calls it again.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import traceback
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from harness.cache import cache_dir, code_sha256, key_of
-from harness.data import samples
+from harness.cache import cache_dir, key_of
+from harness.child_process import ChildProcess
 from harness.data.samples import SamplesWriter, write_about
 from harness.data.source import Split
 from harness.errors import ConfigError, DataError, HarnessError
 from harness.functions import FunctionRef, is_reference, load_function, looking_in, source_sha256
-from harness.keras_process import settle
 
 SAID = '"package.module:function"'
 OPTIONS: tuple[str, ...] = ()
@@ -36,19 +32,13 @@ def fits(split: Split) -> bool:
 
 def key(split: Split) -> str:
     ref = FunctionRef(split.where, split.source.folder)
-    return key_of("function", ref.text, source_sha256(ref), code_sha256(Path(__file__), Path(samples.__file__)))
+    return key_of("function", ref.text, source_sha256(ref))
 
 
 def write(split: Split, folder: Path) -> None:
     log = cache_dir() / "functions.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, context, initializer=settle, initargs=(log,)) as pool:
-        try:
-            pool.submit(write_batches, FunctionRef(split.where, split.source.folder), folder, log).result()
-        except BrokenProcessPool as error:
-            told = f"{split.where} took its process down; its last words stand in {log}"
-            raise DataError(told, "read them; was there memory enough?") from error
+    with ChildProcess(log, DataError, split.where) as process:
+        process.call(write_batches, FunctionRef(split.where, split.source.folder), folder, log)
 
 
 def write_batches(ref: FunctionRef, folder: Path, log: Path) -> None:
@@ -64,9 +54,9 @@ def write_batches(ref: FunctionRef, folder: Path, log: Path) -> None:
     except (Exception, SystemExit) as error:
         traceback.print_exc()
         told = f"{ref.text} failed: {type(error).__name__}: {error}"
-        raise DataError(told, f"mend it; the whole story stands in {log}") from None
+        raise DataError(told, f"fix it; the traceback is in {log}") from None
     if not writer.names:
-        raise DataError(f"{ref.text} gave no batches", "It returns or yields batches, (x, y) or x.")
+        raise DataError(f"{ref.text} gave no batches", "it must return or yield batches, (x, y) or x")
     write_about(folder, writer.names)
 
 
@@ -77,21 +67,21 @@ def batches(given: Any) -> Iterator[Any]:
     elif hasattr(given, "__iter__"):
         yield from given
     else:
-        told = f"it gave {type(given).__name__}, which holds no batches"
-        raise DataError(told, "It returns or yields batches, (x, y) or x, of arrays.")
+        told = f"it returned {type(given).__name__}, which holds no batches"
+        raise DataError(told, "it must return or yield batches, (x, y) or x, of arrays")
 
 
 def arrays(batch: Any) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
-    """Inputs by name and labels. Raises DataError where the batch is none."""
+    """Inputs by name and labels. Raises DataError where it is not a batch."""
     if isinstance(batch, tuple) and len(batch) != 2:
-        raise DataError(f"a batch is a tuple of {len(batch)}", "A batch is (x, y), or x without labels.")
+        raise DataError(f"a batch is a tuple of {len(batch)}", "a batch is (x, y), or x without labels")
     x, y = batch if isinstance(batch, tuple) else (batch, None)
     inputs = {str(name): numeric(array) for name, array in x.items()} if isinstance(x, dict) else {"x": numeric(x)}
     labels = None if y is None else numeric(y)
     counts = {len(array) for array in [*inputs.values(), *([] if labels is None else [labels])]}
     if len(counts) != 1:
         told = f"a batch holds arrays of different lengths: {sorted(counts)}"
-        raise DataError(told, "Every array has one entry a sample.")
+        raise DataError(told, "every array needs one entry a sample")
     return inputs, labels
 
 
@@ -99,5 +89,5 @@ def numeric(given: Any) -> np.ndarray:
     array = np.asarray(given)
     if array.dtype.kind not in "uifb" or array.ndim == 0:
         told = f"a batch holds an array of dtype {array.dtype} and shape {array.shape}"
-        raise DataError(told, "Give arrays of numbers, the samples along the first axis; labels as class numbers.")
+        raise DataError(told, "give arrays of numbers, the samples along the first axis; labels as class numbers")
     return array

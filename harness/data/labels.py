@@ -12,7 +12,7 @@ from harness.arrays import stretches
 from harness.errors import DataError
 from harness.written import nearest
 
-MOST_CLASSES = 100_000  # integers beyond it are no class numbers but amounts
+MOST_CLASSES = 100_000  # larger integers are amounts, not class numbers
 
 Labels = np.ndarray | None
 
@@ -20,7 +20,7 @@ Labels = np.ndarray | None
 def settle(test: Labels, training: Labels, names: tuple[str, ...]) -> tuple[Labels, Labels, tuple[str, ...]]:
     """Test labels, training labels and class names, () for a regression. names: as given, () where they are not.
 
-    Raises DataError for text that is none of the names, and for integers that can be no class numbers.
+    Raises DataError for text that is not one of the names, and for integers that cannot be class numbers.
     """
     plain = [None if labels is None else plainly(labels) for labels in (test, training)]
     known = [labels for labels in plain if labels is not None]
@@ -30,20 +30,28 @@ def settle(test: Labels, training: Labels, names: tuple[str, ...]) -> tuple[Labe
 
 
 def plainly(labels: np.ndarray) -> np.ndarray:
-    """Text as str, truth as 0 and 1, one-hot rows as class numbers, one class number a row as (n,)."""
+    """Text as str, booleans as 0 and 1, one-hot rows as class numbers, one class number a row as (n,)."""
     if labels.dtype.kind == "S":
-        labels = np.char.decode(labels, "utf-8")
+        labels = decoded(labels)
     if labels.dtype.kind == "b":
         labels = labels.astype(np.uint8)
-    if labels.dtype == np.uint64:  # which numpy neither counts nor takes for an index
+    if labels.dtype == np.uint64:  # which numpy cannot count or index by
         labels = labels.astype(np.int64)
     if labels.dtype.kind in "uiU" and labels.ndim == 2 and labels.shape[1] == 1:
         return labels[:, 0]
     return np.concatenate([s.argmax(axis=1) for s in stretches(labels)]) if is_one_hot(labels) else labels
 
 
+def decoded(labels: np.ndarray) -> np.ndarray:
+    try:
+        return np.char.decode(labels, "utf-8")
+    except UnicodeDecodeError as error:
+        told = f"some labels are bytes that are not UTF-8, such as {error.object!r}"
+        raise DataError(told, "store them as str, or as class numbers") from error
+
+
 def is_one_hot(labels: np.ndarray) -> bool:
-    """Whether every row, of two or more, holds a single 1 and else 0."""
+    """Whether every row, of two or more numbers, holds a single 1 and otherwise 0."""
     if labels.dtype.kind not in "uif" or labels.ndim != 2 or labels.shape[1] < 2 or len(labels) == 0:
         return False
     return all(((s == 0) | (s == 1)).all() and ((s == 1).sum(axis=1) == 1).all() for s in stretches(labels))
@@ -58,7 +66,7 @@ def names_of(known: list[np.ndarray]) -> tuple[str, ...]:
     if first.dtype.kind not in "ui" or not numbers:
         return ()
     if min(int(labels.min()) for labels in numbers) < 0:
-        advice = "Classes are numbered from 0. Where they are a regression's targets, store them as floats."
+        advice = "number classes from 0; store the targets of a regression as floats"
         raise DataError("some labels are negative integers", advice)
     highest = max(int(labels.max()) for labels in numbers)
     return tuple(str(n) for n in range(highest + 1)) if highest < MOST_CLASSES else ()
@@ -70,7 +78,7 @@ def numbered(labels: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
         places = {name: n for n, name in enumerate(names)}
         unknown = next(((n, text) for n, text in enumerate(labels.tolist()) if text not in places), None)
         if unknown:
-            told = f"sample {unknown[0]} is labelled {unknown[1]!r}, which is none of the classes"
+            told = f"sample {unknown[0]} is labelled {unknown[1]!r}, which is not one of the classes"
             raise DataError(told, nearest(unknown[1], names, "[data] labels names them in order; they are"))
         return np.array([places[text] for text in labels.tolist()], dtype=np.int64)
     if labels.dtype.kind in "ui" and not names:

@@ -2,7 +2,7 @@
 
 `y` holds the labels; every other array is an input. A single input may have any name; several have the model's own. In
 an .npz that holds both halves, as Keras' own data sets do, the test samples are `x_test` and `y_test`, the calibration
-samples `x_train` and `y_train`; plain `y` will do for either.
+samples `x_train` and `y_train`; plain `y` works for either.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import zlib
 from pathlib import Path
 
 from harness.arrays import map_npy
-from harness.cache import code_sha256, file_sha256, key_of
-from harness.data import samples
+from harness.cache import file_sha256, key_of
 from harness.data.samples import LABELS, input_file, write_about
 from harness.data.source import Split
 from harness.errors import DataError
 
 SAID = "an .npz or .npy file"
 OPTIONS: tuple[str, ...] = ()
+MISNAMED = ("label", "labels", "target", "targets")
 HALVES = {"test": "test", "calibration": "train"}
 CHUNK_BYTES = 4 << 20
 
@@ -30,16 +30,15 @@ def fits(split: Split) -> bool:
 
 
 def key(split: Split) -> str:
-    code = code_sha256(Path(__file__), Path(samples.__file__))
-    return key_of("npz", split.name, split.path.suffix, file_sha256(split.path), code)
+    return key_of("npz", split.name, split.path.suffix, file_sha256(split.path))
 
 
 def write(split: Split, folder: Path) -> None:
-    """A member of an .npz is an .npy file: it is copied as it stands, unpacked as a stream."""
+    """A member of an .npz is an .npy file: it is copied as it is, unpacked as a stream."""
     try:
         names = copy_array(split, folder) if split.path.suffix.lower() == ".npy" else unpack(split, folder)
     except (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{split.where} cannot be read: {error}", "Mend the file, or write it again.") from error
+        raise DataError(f"{split.where} cannot be read: {error}", "fix the file, or write it again") from error
     write_about(folder, names)
     for n, name in enumerate(names):
         check(f"{split.where}: {name}", input_file(folder, n))
@@ -60,7 +59,8 @@ def unpack(split: Split, folder: Path) -> tuple[str, ...]:
         labels = f"y_{half}" if f"y_{half}" in stored else "y"
         inputs = [f"x_{half}"] if f"x_{half}" in stored else [name for name in stored if name != labels]
         if not inputs:
-            raise DataError(f"{split.where} holds no inputs, only {', '.join(stored) or 'nothing'}", "Add an array x.")
+            raise DataError(f"{split.where} holds no inputs, only {', '.join(stored) or 'nothing'}", "add an array x")
+        check_misnamed(split, inputs, labels in stored)
         files = {name: input_file(folder, n) for n, name in enumerate(inputs)}
         for name, file in (files | ({labels: folder / LABELS} if labels in stored else {})).items():
             with archive.open(stored[name]) as member, file.open("wb") as out:
@@ -68,11 +68,18 @@ def unpack(split: Split, folder: Path) -> tuple[str, ...]:
     return tuple(inputs)
 
 
+def check_misnamed(split: Split, inputs: list[str], labelled: bool) -> None:
+    """Raises DataError where labels would be taken for a second input."""
+    found = [name for name in inputs if name.lower() in MISNAMED]
+    if found and not labelled and len(inputs) == 2:
+        raise DataError(f"{split.where} holds no y, but an array {found[0]}", "labels are called y: rename the array")
+
+
 def check(what: str, path: Path) -> None:
     """Raises DataError where the file holds no array with an axis of samples."""
     try:
         shape = map_npy(path).shape
     except (OSError, ValueError) as error:
-        raise DataError(f"{what} cannot be used: {error}", "Store one dtype, text as str.") from error
+        raise DataError(f"{what} cannot be used: {error}", "store one dtype, text as str") from error
     if not shape:
-        raise DataError(f"{what} is a single number", "Every array has the samples along its first axis.")
+        raise DataError(f"{what} is a single number", "every array needs the samples along its first axis")

@@ -19,9 +19,9 @@ ABOUT, LABELS = "samples.json", "labels.npy"
 
 @dataclass(frozen=True)
 class Samples:
-    """labels: as they are stored, None where there are none. names: of the inputs, where there are several.
+    """labels: as they are stored, None where there are no labels. names: of the inputs, where there are several.
 
-    class_names, columns: the class folders and the feature columns, where the samples came from such.
+    class_names, columns: the class folders and the feature columns, where the samples came from them.
     """
 
     inputs: tuple[np.ndarray, ...]
@@ -38,7 +38,7 @@ def input_file(folder: Path, n: int) -> Path:
 def write_about(
     folder: Path, names: tuple[str, ...], class_names: tuple[str, ...] = (), columns: tuple[str, ...] = ()
 ) -> None:
-    """What the arrays in the folder are. names: one an input; that of a single one says nothing and is left out."""
+    """What the arrays in the folder are. names: one an input; a single one needs no name."""
     about = {"count": len(names), "names": names if len(names) > 1 else ()}
     (folder / ABOUT).write_text(json.dumps(about | {"class_names": class_names, "columns": columns}))
 
@@ -67,7 +67,7 @@ class ArrayWriter:
         if form != self.form:
             told = "sample {} is {} of shape {}, those before it are {} of shape {}"
             told = told.format(self.count, *form, *self.form)
-            raise DataError(told, "Give every sample the same dtype and shape.")
+            raise DataError(told, "give every sample the same dtype and shape")
         self.file.write(np.ascontiguousarray(batch).data)
         self.count += len(batch)
 
@@ -104,14 +104,14 @@ class SamplesWriter:
                 writer.close()
 
     def add(self, inputs: Mapping[str, np.ndarray], labels: np.ndarray | None = None) -> None:
-        """Raises DataError where the batch does not go with those before it."""
+        """Raises DataError where the batch differs in form from those before it."""
         if not self._inputs:
             self._begin(tuple(inputs), labels is not None)
         if set(inputs) != set(self.names):
             told = f"a batch has the inputs {', '.join(inputs)}, those before it {', '.join(self.names)}"
-            raise DataError(told, "Give every batch the same inputs.")
+            raise DataError(told, "give every batch the same inputs")
         if (labels is None) != (self._labels is None):
-            raise DataError("some batches have labels and some have none", "Give all of them labels, or none.")
+            raise DataError("some batches have labels and some have none", "give all of them labels, or none")
         for name, writer in zip(self.names, self._inputs, strict=True):
             writer.add(inputs[name])
         if self._labels is not None and labels is not None:

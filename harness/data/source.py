@@ -1,4 +1,4 @@
-"""What stands under [data] of an experiment.toml, and one half of it: what a kind of data is asked for."""
+"""[data] of an experiment.toml, and one half of it, which a kind of data is asked for."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A CSV or Parquet file: a column of labels, and features that become one float32 array (samples, features).
 
-The labels stand in the column that [data] label names, else in one named `label`, else there are none. The features are
+The labels are in the column that [data] label names, else in one named `label`, else there are none. The features are
 the columns that [data] features names, in its order, else all others as the file has them. In a CSV file only an empty
 cell is a missing one: "NA" and "None" are text.
 """
@@ -8,17 +8,17 @@ cell is a missing one: "NA" and "None" are text.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
-from harness.cache import code_sha256, file_sha256, key_of, version
-from harness.data import samples
+from harness.cache import file_sha256, key_of, version
 from harness.data.samples import LABELS, SamplesWriter, write_about
 from harness.data.source import Split
 from harness.errors import ConfigError, DataError
@@ -28,7 +28,8 @@ SAID = "a CSV or Parquet file"
 OPTIONS: tuple[str, ...] = ("label", "features")
 DEFAULT_LABEL = "label"
 ROWS = 20_000  # at a time
-NUMBER = re.compile(r"-?\d*\.\d+")  # 5.1 is no column's name; 5 may be pandas'
+WHOLE = re.compile(r"[+-]?\d+")
+NUMBER = re.compile(r"-?\d*\.\d+")  # 5.1 is not the name of a column; 5 may be one of pandas'
 
 
 def fits(split: Split) -> bool:
@@ -36,15 +37,15 @@ def fits(split: Split) -> bool:
 
 
 def key(split: Split) -> str:
-    source, code = split.source, code_sha256(Path(__file__), Path(samples.__file__))
-    versions = [version(name) for name in ("pandas", "pyarrow", "numpy")]
+    source, versions = split.source, [version(name) for name in ("pandas", "pyarrow", "numpy")]
     return key_of(
-        "table", split.name, file_sha256(split.path), split.path.suffix, source.label, source.features, code, versions
+        "table", split.name, file_sha256(split.path), split.path.suffix, source.label, source.features, versions
     )
 
 
 def write(split: Split, folder: Path) -> None:
     label, features = columns(split, header(split))
+    check_single(split, [*features, *([label] if label else [])])
     labels: list[pd.Series] = []
     row = 0
     with SamplesWriter(folder) as writer:
@@ -54,10 +55,22 @@ def write(split: Split, folder: Path) -> None:
                 labels.append(frame[label])
             row += len(frame)
     if row == 0:
-        raise DataError(f"{split.where} has no rows", "Give at least one sample.")
+        raise DataError(f"{split.where} has no rows", "give at least one sample")
     if label:
         np.save(folder / LABELS, label_array(split, pd.concat(labels, ignore_index=True)))
     write_about(folder, writer.names, columns=features)
+
+
+def check_single(split: Split, names: Sequence[str]) -> None:
+    """Raises DataError where a cell of one of these columns of a Parquet file holds several values."""
+    if split.path.suffix.lower() == ".csv":
+        return
+    with reading(split):
+        schema = pq.read_schema(split.path)
+    for name in names:
+        if pa.types.is_nested(schema.field(name).type):
+            told = f"{split.where}: each cell of column {name!r} holds several values ({schema.field(name).type})"
+            raise DataError(told, "give each number a column of its own, or store the samples as an .npz file")
 
 
 def columns(split: Split, names: list[str]) -> tuple[str | None, tuple[str, ...]]:
@@ -72,20 +85,20 @@ def columns(split: Split, names: list[str]) -> tuple[str | None, tuple[str, ...]
             raise DataError(f"{split.where} has no column {name!r}", nearest(name, names, "the columns are"))
     features = source.features or tuple(name for name in names if name != label)
     if not features:
-        raise DataError(f"{split.where} has no columns but {label!r}", "Features stand in columns of their own.")
+        raise DataError(f"{split.where} has no columns but {label!r}", "put the features into columns of their own")
     if nameless := [name for name in features if name.startswith("Unnamed: ")]:
-        advice = "It looks like an index: write the file with index=False, or name the [data] features."
+        advice = "it looks like an index: write the file with index=False, or name the [data] features"
         raise DataError(f"{split.where}: column {int(nameless[0][9:]) + 1} has no name", advice)
     return label if label in names else None, features
 
 
 @contextmanager
 def reading(split: Split) -> Iterator[None]:
-    """pandas' and pyarrow's errors are told as the file's."""
+    """Errors of pandas and pyarrow become DataErrors of the file."""
     try:
         yield
     except (OSError, ValueError) as error:
-        raise DataError(f"{split.where} cannot be read: {error}", "Mend the file, or write it again.") from error
+        raise DataError(f"{split.where} cannot be read: {error}", "fix the file, or write it again") from error
 
 
 def header(split: Split) -> list[str]:
@@ -93,7 +106,7 @@ def header(split: Split) -> list[str]:
         if split.path.suffix.lower() == ".csv":
             names = [str(name) for name in pd.read_csv(split.path, nrows=0, skipinitialspace=True).columns]
             if any(NUMBER.fullmatch(name) for name in names):
-                advice = "Its first row names the columns: label, and one name a feature."
+                advice = "the first row must name the columns: label, and one name a feature"
                 raise DataError(f"{split.where} has no header: its first row holds numbers", advice)
             return names
         names = pq.read_schema(split.path).names
@@ -101,7 +114,7 @@ def header(split: Split) -> list[str]:
 
 
 def frames(split: Split, label: str | None, features: tuple[str, ...]) -> Iterator[pd.DataFrame]:
-    """The rows, some at a time; labels of a CSV file as text, since their kind is known only at its end."""
+    """The rows, some at a time; labels of a CSV file as text, since their kind is not known before its end."""
     asked = [*features, *([label] if label else [])]
     with reading(split):
         if split.path.suffix.lower() == ".csv":
@@ -122,7 +135,7 @@ def frames(split: Split, label: str | None, features: tuple[str, ...]) -> Iterat
 
 
 def numbers(split: Split, frame: pd.DataFrame, first_row: int) -> np.ndarray:
-    """float32 (rows, features). Raises DataError that names the first cell of a column which holds no number."""
+    """float32 (rows, features). Raises DataError that names the first cell of a column that is not a number."""
     array = np.empty(frame.shape, np.float32)
     for n, (name, column) in enumerate(frame.items()):
         array[:, n] = as_numbers(column)
@@ -133,13 +146,13 @@ def numbers(split: Split, frame: pd.DataFrame, first_row: int) -> np.ndarray:
             told = "is empty" if pd.isna(cell) else f"holds {repr(cell) if isinstance(cell, str) else cell}"
             where = f"{split.where}: column {str(name)!r}, row {first_row + row + 1}"
             raise DataError(
-                f"{where} {told}", "Features are finite float32 numbers; [data] features names the columns."
+                f"{where} {told}", "features must be finite float32 numbers; [data] features names the columns"
             )
     return array
 
 
 def as_numbers(column: pd.Series) -> np.ndarray:
-    """float32, NaN where a cell is no number; text is none, even where it looks like one throughout."""
+    """float32, NaN where a cell is not a number; a column of text is all NaN, even where it looks like numbers."""
     if is_numeric_dtype(column) or is_bool_dtype(column):
         with np.errstate(over="ignore"):
             return column.to_numpy(np.float32, na_value=np.nan)
@@ -151,8 +164,18 @@ def label_array(split: Split, labels: pd.Series) -> np.ndarray:
     """Numbers where all of them are, else text. Raises DataError for a row without one."""
     if labels.isna().any():
         row = int(labels.isna().to_numpy().argmax()) + 1
-        raise DataError(f"{split.where}: row {row} has no label", "Give it one, or leave the row out.")
+        raise DataError(f"{split.where}: row {row} has no label", "give it one, or leave the row out")
     if split.path.suffix.lower() == ".csv":
-        parsed = pd.to_numeric(labels, errors="coerce")
-        labels = labels if parsed.isna().any() else parsed
+        labels = labels if is_text(labels) else pd.to_numeric(labels)
     return labels.to_numpy() if is_numeric_dtype(labels) or is_bool_dtype(labels) else labels.to_numpy().astype(np.str_)
+
+
+def is_text(labels: pd.Series) -> bool:
+    """Whether a CSV file's labels are text: some are not numbers, or whole numbers that are written in another way than
+    theirs, such as 01, which is another class than 1.
+    """
+    parsed = pd.to_numeric(labels, errors="coerce")
+    if parsed.isna().any():
+        return True
+    plain = labels.str.removeprefix("+")
+    return bool(labels.str.fullmatch(WHOLE).all() and (plain != parsed.astype(str)).any())

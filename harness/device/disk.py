@@ -1,4 +1,4 @@
-"""What the server keeps on the device's disk from run to run, how much of it and how long."""
+"""What the server keeps on the device's disk from run to run, how much and how long."""
 
 import contextlib
 import glob
@@ -50,7 +50,7 @@ class Blobs:
                 os.remove(part)
 
     def make_room(self, wanted):
-        """Removes blobs, the one not used for longest first, until so many bytes fit; never what a job needs."""
+        """Removes blobs, the one not used for longest first, until that many bytes fit; never what a job needs."""
         files = sorted((entry.stat().st_mtime, entry.name, entry.stat().st_size) for entry in os.scandir(self.folder))
         total = sum(size for _, _, size in files)
         limit = min(BLOBS_BYTES, (total + shutil.disk_usage(self.folder).free) // 2)

@@ -4,6 +4,8 @@ import importlib
 import importlib.util
 import os
 
+from . import sensors
+
 ENGINES = {
     # distribution name: (module that holds Interpreter)
     "tflite-runtime": "tflite_runtime.interpreter",
@@ -21,11 +23,11 @@ def version(name):
     spec = importlib.util.find_spec(package)
     if spec is None:
         return None
-    return folder_version(spec, package) or metadata_version(name)
+    return folder_version(spec, package) or sensors.package_version(name) or "unknown"
 
 
 def folder_version(spec, package):
-    """What stands in the name of the one dist-info folder beside the package, or None."""
+    """The version in the name of the one dist-info folder beside the package, or None."""
     beside = [os.path.dirname(path) for path in spec.submodule_search_locations or []]
     names = [name for folder in beside if os.path.isdir(folder) for name in os.listdir(folder)]
     found = [name[len(package) + 1 : -len(".dist-info")] for name in names if is_info(name, package)]
@@ -36,21 +38,12 @@ def is_info(name, package):
     return name.startswith(package + "-") and name.endswith(".dist-info")
 
 
-def metadata_version(name):
-    from importlib import metadata  # costs 15 ms, which every job would pay
-
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return "unknown"
-
-
 def interpreter_class(name):
     return importlib.import_module(ENGINES[name]).Interpreter
 
 
 def describe(details):
-    """A tensor's details as the interpreter tells them → what travels: name, index, dtype, shape, scale, zero_point."""
+    """A tensor's details as the interpreter gives them → what is sent: name, index, dtype, shape, scale, zero_point."""
     scales = details["quantization_parameters"]["scales"]
     zero_points = details["quantization_parameters"]["zero_points"]
     return {

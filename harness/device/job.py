@@ -29,17 +29,26 @@ TIMING = np.dtype([("phase", "u1"), ("count", "<u2"), ("ns", "<i8")])  # packed:
 FEED_RUNS = 200  # timings of set_input and of get_output, at most
 FEED_S = 1.0  # each of them costs an invoke, too
 PROGRESS_S = 0.5
+ROUND_PROGRESS_NS = 60 * 10**9  # of timings: so rare that no figure shows it
 
 
 class Log:
-    """The timings, in order, and the memory at each point."""
+    """The timings, in order, and the memory at each point. Says how far they are, so that a slow model is not given up.
 
-    def __init__(self):
+    of: how many timings there will be, at least.
+    """
+
+    def __init__(self, say=None, of=0):
+        self.say, self.of, self.untold_ns = say, of, 0
         self.rows = []
         self.memory = {"start": sensors.memory()}
 
     def add(self, phase, ns, count=1):
         self.rows.append((PHASES.index(phase), count, ns))
+        self.untold_ns += ns
+        if self.say and self.untold_ns > ROUND_PROGRESS_NS:
+            self.untold_ns = 0
+            self.say({"event": "progress", "done": len(self.rows), "of": max(len(self.rows), self.of)})
 
     def timed(self, phase, action):
         begin = time.perf_counter_ns()
@@ -104,8 +113,8 @@ def clock_costs():
 def canary():
     """ns that a fixed loop takes: the best of twenty, so that a slow clock counts and a passing neighbour does not.
 
-    It stands in this process, right before the warm-up and right after the timed invokes, for there the core is awake:
-    looked at from a process that waited, it comes out a fifth slower before a round than after it.
+    It runs in this process, right before the warm-up and right after the timed invokes, while the core is awake:
+    in a process that waited, it comes out a fifth slower before a round than after it.
     """
     return min(fixed_loop_ns() for _ in range(20))
 
@@ -136,7 +145,7 @@ def warm_up(model, job, fed, log):
 
 
 def stopwatch(invoke, clock, count):
-    """What takes `count` invokes → (begin, end). One alone goes without a loop: that would cost .1 µs of its time."""
+    """A function that makes `count` invokes → (begin, end). A single one has no loop, which would cost it .1 µs."""
 
     def one():
         begin = clock()
@@ -153,7 +162,7 @@ def stopwatch(invoke, clock, count):
 
 
 def time_invokes(model, job, fed, count, log):
-    """Only invoke() stands between the two clock readings; inputs are real test samples, cycled."""
+    """Only invoke() runs between the two clock readings; inputs are real test samples, cycled."""
     clock, fill, slowdown = time.perf_counter_ns, model.set, job.get("slowdown", 0.0)
     take = stopwatch(model.interpreter.invoke, clock, count)
     end = clock() + int(job["min_s"] * 1e9)
@@ -189,12 +198,12 @@ def measure_latency(model, job, log, say):
     pair_ns, step_ns = clock_costs()
     model.set(model.tensors(0))
     log.timed("first", model.interpreter.invoke)
-    log.point("first")  # what comes later in memory is the harness's own: prepared samples and timings
+    log.point("first")  # memory from here on is the harness's own: prepared samples and timings
     fed = [model.tensors(sample) for sample in range(model.samples())]
     gc.disable()
     canary_ns = [canary()]
     invoke_ns = warm_up(model, job, fed, log)
-    # Under 20 clock steps a single invoke cannot be read off this clock: several share one timing.
+    # A single invoke of under 20 clock steps is too short for this clock: several share one timing.
     count = 1 if invoke_ns >= 20 * step_ns else int(20 * step_ns / max(invoke_ns, 1)) + 1
     time_invokes(model, job, fed, count, log)
     time_feeding(model, fed, log)
@@ -229,7 +238,7 @@ MEASURE = {"latency": measure_latency, "outputs": measure_outputs}
 
 def run(job, say):
     """One job in the current directory → what result.json holds."""
-    begin, log = time.monotonic_ns(), Log()
+    begin, log = time.monotonic_ns(), Log(say, job.get("min_runs", 0))
     try:
         model = Model(job, log)
         facts = MEASURE[job["kind"]](model, job, log, say)
@@ -262,7 +271,7 @@ def end_with_parent():
 
 
 def orphaned():
-    """Whether the server died before end_with_parent took hold: then nobody reads the pipe that is fd 1."""
+    """Whether the server died before end_with_parent took hold: then nothing reads the pipe that is fd 1."""
     pipe = select.poll()
     pipe.register(1, 0)
     return any(event & select.POLLERR for _, event in pipe.poll(0))
@@ -291,7 +300,7 @@ def main(folder):
 
 
 def leave():
-    """Ends this process. All is written; taking numpy and the runtime down would cost 20 ms more, and may crash."""
+    """Ends this process. Everything is written; unloading numpy and the runtime would cost 20 ms, and may crash."""
     sys.stdout.flush()
     sys.stderr.flush()
     ctypes.CDLL(None).fflush(None)  # what native code printed

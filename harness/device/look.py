@@ -1,4 +1,4 @@
-"""What stands in the way of a good measurement, looked at without changing anything: only stdlib, run from stdin."""
+"""What would spoil a measurement, found without changing anything: only stdlib, run from stdin."""
 
 import glob
 import os
@@ -10,7 +10,7 @@ from . import lock, sensors
 
 
 def existing(path):
-    """The path, or the nearest folder above it that is there."""
+    """The path, or the nearest folder above it that exists."""
     while not os.path.exists(path):
         path = os.path.dirname(path)
     return path
@@ -40,9 +40,9 @@ def neighbours(seconds=0.5):
 
 
 def venv_facts(workdir):
-    """What stands in our venv: its Python, and distribution → version read off the folder names."""
+    """What is in our venv: its Python, and distribution → version read off the folder names."""
     python = os.path.join(workdir, "venv", "bin", "python")
-    lib = "python%d.%d" % sys.version_info[:2]  # a venv of the Python before an upgrade of the system is of no use
+    lib = "python%d.%d" % sys.version_info[:2]  # a venv of the Python before an upgrade of the system is unusable
     site = os.path.join(glob.escape(workdir), "venv", "lib", lib, "site-packages")
     folders = glob.glob(os.path.join(site, "*.dist-info"))
     names = [os.path.basename(folder)[: -len(".dist-info")].rsplit("-", 1) for folder in folders]

@@ -27,7 +27,7 @@ def first(values):
 
 
 def cpuinfo(key):
-    """The last value of a key of /proc/cpuinfo: the board's lines (Model, Revision, Serial) stand at its end."""
+    """The last value of a key of /proc/cpuinfo: the board's lines (Model, Revision, Serial) are at its end."""
     found = re.findall(rf"^{key}\s*:\s*(.+)$", read("/proc/cpuinfo") or "", re.MULTILINE)
     return found[-1].strip() if found else None
 
@@ -37,7 +37,7 @@ def hashed(text):
 
 
 def vcgencmd_text(*args):
-    """What the Raspberry Pi firmware answers, or None where there is no vcgencmd or no right to it."""
+    """What the Raspberry Pi firmware answers, or None where there is no vcgencmd, or no permission to use it."""
     import subprocess  # a job, which imports this module too, never asks
 
     try:
@@ -87,14 +87,14 @@ ARM_CORES = {"0xb76", "0xc07", "0xd03", "0xd08", "0xd0b"}  # of every Raspberry 
 
 
 def emulation():
-    """What betrays an emulated device, in words, or None: no latency claim is made for one."""
+    """What gives an emulated device away, in words, or None. No latency claim is made for one."""
     if os.environ.get("QEMU_CPU"):
         return "QEMU_CPU is set to " + os.environ["QEMU_CPU"]
     if "SIMULATED" in (vcgencmd_text("version") or ""):
         return "its vcgencmd is a simulation"
     if platform.machine().startswith(("aarch64", "arm")):
         if cpuinfo("CPU implementer") is None:
-            return "its CPU does not name its maker: %s" % first([cpuinfo("model name"), "no name at all"])
+            return "its CPU does not name its vendor: %s" % first([cpuinfo("model name"), "no name"])
         if "Raspberry Pi" in (board() or "") and cpuinfo("CPU part") not in ARM_CORES:
             return "no Raspberry Pi has CPU part %s" % cpuinfo("CPU part")
     return None
@@ -134,14 +134,13 @@ def temperature_c():
 
 
 def frequency_hz():
-    """The firmware's measured ARM clock where there is one; cpufreq tells only what was asked for."""
+    """The firmware's measured ARM clock where there is one; cpufreq only knows what was requested."""
     measured = vcgencmd("measure_clock", "arm")
-    asked_hz = read_int("/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq", 1000)
-    return int(measured) if measured and measured.isdigit() else asked_hz
+    return int(measured) if measured and measured.isdigit() else cpufreq_hz("scaling_cur_freq")
 
 
 def undervoltage_alarm():
-    """The second source of under-voltage: 1 while it lasts, 0, or None for unknown."""
+    """A second source for under-voltage: 1 while it lasts, 0, or None for unknown."""
     for folder in glob.glob("/sys/class/hwmon/hwmon*"):
         if read(folder + "/name") == "rpi_volt":
             return read_int(folder + "/in0_lcrit_alarm")

@@ -1,7 +1,7 @@
 """One server a device and run: holds the device's lock, takes blobs and jobs, starts a fresh process for each job.
 
 Messages are JSON lines, from the host on stdin and to it on a private duplicate of fd 1 (native code prints to fd 1).
-A message may carry bytes: it then holds "size" and "sha256", and so many bytes follow its line.
+A message may carry bytes: it then holds "size" and "sha256", and that many bytes follow its line.
 
 host   → hello {workdir, run_id, who, tune} · missing {sha256: […]} · blob {sha256, size}+bytes
          job {job_id, job, blobs, limit_s} · fetch {job_id} · fetched {job_id} · alive
@@ -9,10 +9,10 @@ device → ready {environment} · busy {holder} · missing {sha256: […]} · co
          begin {job_id} · progress {job_id, done, of} · end {job_id} · done {job_id} · alive
          file {job_id, name, size, sha256}+bytes · sent {job_id} · error {what}
 
-The server ends with its stdin, or when nothing was heard for 30 s: a broken link leaves nothing running.
-Finished jobs stay spooled in workdir/spool/<run>/<job> until the host has them, so that a resumed run finds them; what
-no run came back for in 14 days goes. Blobs stay in workdir/blobs; where they would take over 512 MiB, or half of the
-disk that is left to them, those that were not used for longest make room for a new one (disk.py).
+The server ends with its stdin, or when it heard nothing for 30 s: a broken link leaves nothing running.
+Finished jobs stay spooled in workdir/spool/<run>/<job> until the host has them, so that a resumed run finds them; those
+that no run fetched for 14 days are removed. Blobs stay in workdir/blobs; where they would take over 512 MiB, or half of
+the disk that is left to them, those that were not used for longest make room for a new one (disk.py).
 """
 
 import contextlib
@@ -35,7 +35,7 @@ from .disk import Blobs, drop_old_spools
 
 SILENCE_S = 30
 HEARTBEAT_S = 5
-END_S = 5  # for what is under way when the host is gone
+END_S = 5  # for what is in progress when the host is gone
 CHUNK = 1 << 20
 NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 RESULT_FILE = re.compile(r"(result|state)\.json|latencies\.npy|stderr\.txt|outputs/\d+\.npy")
@@ -58,10 +58,10 @@ class Channel:
             self.output.flush()
 
     def beat(self):
-        """A sign of life, where nothing else is being said and there is room for it: this never waits."""
+        """A sign of life, unless something is being sent or the pipe is full: this never waits."""
         if not self.lock.acquire(blocking=False):
             return
-        with contextlib.suppress(OSError):  # the listening thread sees it, too
+        with contextlib.suppress(OSError):  # the listening thread notices it, too
             if select.select([], [self.output], [], 0)[1]:
                 self.output.write(b'{"event": "alive"}\n')
                 self.output.flush()
@@ -122,7 +122,7 @@ class Server:
             self.jobs.put(message)
 
     def chunks(self, size):
-        """So many bytes of what the host sends, as they come."""
+        """That many bytes of what the host sends, as they arrive."""
         while size > 0:
             chunk = self.channel.input.read1(min(size, CHUNK))
             if not chunk:
@@ -194,51 +194,55 @@ class Server:
         return time.monotonic() - begin
 
     def child(self, folder, message):
-        """The exit code of `job .`, in a process group of its own, ended with the host or at its time limit.
+        """The exit code of `job .`, in a process group of its own, ended with the host or where it makes no progress.
 
         It starts in its folder, and every job with the same argv: the length of a path there would shift the figures
         of its memory, by a page and more.
         """
         isolated = ["-I"] if sys.flags.isolated else []  # as this process is, so that both find the same packages
         argv = [sys.executable, *isolated, os.path.abspath(sys.argv[0]), "job", "."]
-        deadline = time.monotonic() + message["limit_s"]
         with open(os.path.join(folder, "stderr.txt"), "wb") as stderr:
-            child = subprocess.Popen(
-                argv,
-                cwd=folder,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-                start_new_session=True,
-            )
+            pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": stderr}
+            child = subprocess.Popen(argv, cwd=folder, start_new_session=True, **pipes)
         try:
-            while not self.relay(child, message["job_id"]):
-                if self.silent() or time.monotonic() > deadline:
-                    break
-            else:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    return child.wait(max(0, deadline - time.monotonic()))
+            stuck = self.watch_child(child, message["job_id"], message["limit_s"])
         finally:
             if child.poll() is None:
                 os.killpg(child.pid, signal.SIGKILL)
             child.stdout.close()
             child.wait()
-        if time.monotonic() > deadline:
+        if stuck:
             with open(os.path.join(folder, "stderr.txt"), "a") as stderr:
-                stderr.write("\nended at its time limit of %g s\n" % message["limit_s"])
+                stderr.write("\nended at its time limit: no progress for %g s\n" % message["limit_s"])
         return child.returncode
 
+    def watch_child(self, child, job_id, limit_s):
+        """Hands on its progress until it ends or the host is gone; true where it made none for limit_s."""
+        moved, line = time.monotonic(), None
+        while not self.silent():
+            if time.monotonic() - moved > limit_s:
+                return True
+            if line == b"":  # it closed its end
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    child.wait(0.2)
+                    break
+            else:
+                line = self.relay(child, job_id)
+            if line:
+                moved = time.monotonic()
+        return False
+
     def relay(self, child, job_id):
-        """Hands on a line of progress, if one comes soon; true when the child has closed its end."""
+        """Hands on a line of progress and returns it; None where none comes soon, b"" when the child closed its end."""
         with selectors.DefaultSelector() as selector:
             selector.register(child.stdout, selectors.EVENT_READ)
             if not selector.select(timeout=0.2):
-                return False
+                return None
         line = child.stdout.readline()
         if line:
             progress = json.loads(line.decode())
             self.channel.say("progress", job_id=job_id, done=progress["done"], of=progress["of"])
-        return not line
+        return line
 
     def silent(self):
         """True, for good, when the host is gone or was not heard for too long: it hangs or the link is dead."""
@@ -280,12 +284,27 @@ def watch(server):
     os._exit(1)
 
 
+def serve(server):
+    """Announces that it is ready, and works until the host is gone or something fails → the exit code."""
+    server.channel.say("ready", environment=dict(sensors.environment(), runtimes=engines.installed()))
+    threading.Thread(target=server.listen, daemon=True).start()
+    threading.Thread(target=watch, args=(server,), daemon=True).start()
+    try:
+        server.work()
+        server.close()
+    except Exception as error:
+        with contextlib.suppress(OSError):  # the host may be what failed
+            server.channel.say("error", what="%s: %s" % (type(error).__name__, error))
+        return 1
+    return 0
+
+
 def main():
     channel = Channel()
     hello = next(channel.messages(), None)
     if hello is None:
         return 0
-    held, holder = lock.take(hello["who"])
+    held, holder = lock.take(hello["who"])  # held until this process ends
     if held is None:
         channel.say("busy", holder=holder)
         return 1
@@ -294,19 +313,7 @@ def main():
     except OSError as error:
         channel.say("error", what="tuning: %s" % error)
         return 1
-    server = Server(channel, hello)
-    environment = dict(sensors.environment(), runtimes=engines.installed())
-    channel.say("ready", environment=environment)
-    threading.Thread(target=server.listen, daemon=True).start()
-    threading.Thread(target=watch, args=(server,), daemon=True).start()
-    code = 0
-    try:
-        server.work()
-        server.close()
-    except Exception as error:
-        code = 1
-        with contextlib.suppress(OSError):  # the host may be what failed
-            channel.say("error", what="%s: %s" % (type(error).__name__, error))
+    code = serve(Server(channel, hello))
     if guard:
         tune.stop(guard)
     # The listener may be blocked in a read of stdin that never ends; it must not hold up the exit, or abort it.

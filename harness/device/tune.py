@@ -1,4 +1,4 @@
-"""The governor, set for a run and put back whatever happens: a guard process outlives the server, however that ends."""
+"""The governor, set for a run and restored whatever happens: a guard process outlives the server, however it ends."""
 
 import glob
 import json
@@ -11,7 +11,7 @@ FILES = "/sys/devices/system/cpu/cpu*/cpufreq/scaling_governor"
 
 
 def write(path, value):
-    """Writes a setting as this user, or through sudo where that asks no password. Raises OSError."""
+    """Writes a setting as this user, or through sudo where that needs no password. Raises OSError."""
     try:
         with open(path, "w") as file:
             file.write(value)
@@ -24,20 +24,20 @@ def write(path, value):
             ) from error
 
 
-def start(governor="performance"):
-    """Sets the governor of every core; returns the guard that puts the old ones back. Raises OSError."""
+def start():
+    """Sets the governor of every core to performance; returns the guard that restores the old ones. Raises OSError."""
     before = {path: sensors.read(path) for path in sorted(glob.glob(FILES))}
     if not before:
-        raise FileNotFoundError("this device has no cpufreq: there is no governor to set")
+        raise FileNotFoundError("this device has no cpufreq, so no governor to set")
     unreadable = [path for path, value in before.items() if value is None]
     if unreadable:
-        raise PermissionError("cannot read %s: what is not known cannot be put back" % unreadable[0])
+        raise PermissionError("cannot read %s, so it could not be restored" % unreadable[0])
     isolated = ["-I"] if sys.flags.isolated else []
     argv = [sys.executable, *isolated, sys.argv[0], "restore", json.dumps(before)]
     guard = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=sys.stderr, start_new_session=True)
     try:
         for path in before:
-            write(path, governor)
+            write(path, "performance")
     except OSError:
         stop(guard)
         raise
@@ -50,7 +50,7 @@ def stop(guard):
 
 
 def main(settings):
-    """The guard: waits until its stdin ends, then writes back what was there before, each core for itself."""
+    """The guard: waits until its stdin ends, then restores the governor of each core."""
     sys.stdin.buffer.read()
     failed = 0
     for path, value in json.loads(settings).items():
@@ -58,5 +58,5 @@ def main(settings):
             write(path, value)
         except OSError as error:
             failed = 1
-            print("cannot put back %s in %s: %s" % (value, path, error), file=sys.stderr)
+            print("cannot restore %s in %s: %s" % (value, path, error), file=sys.stderr)
     return failed

@@ -13,11 +13,11 @@ from harness.dataset import Dataset
 from harness.errors import ConfigError
 from harness.functions import FunctionRef
 from harness.records import BY_DATA, KERAS, Plan, Scoring
-from harness.variants import RECIPES
-from harness.variants import quantizer as quantizer  # its recipes are known by being imported
+from harness.variants import NOT_CALIBRATED, RECIPES
+from harness.variants import quantizer as quantizer  # importing it registers its recipes
 from harness.workloads import WORKLOADS
 
-RESTLESS_RATIO = 1.05  # on a quiet machine 1 round of .05 s in 40 is over it, with a median as much too high
+RESTLESS_RATIO = 1.05  # on a quiet machine 1 round of .05 s in 40 exceeds it, its median too high by as much
 PLANS = {
     "none": Plan("none", rounds=0, min_runs=0, min_s=0.0),
     "quick": Plan("quick", rounds=3, min_runs=50, min_s=0.2, restless_ratio=RESTLESS_RATIO),
@@ -44,8 +44,8 @@ class ModelSource:
 class Experiment:
     """One question to the harness.
 
-    variants: names of recipes to build. recipes: name → a recipe of the user's. imports: name → a .tflite file that is
-    there already. baseline: KERAS, or the name of the variant that takes its place where model is None.
+    variants: names of recipes to build. recipes: name → a recipe of the user's. imports: name → an existing .tflite
+    file. baseline: KERAS, or the name of the variant that takes its place where model is None.
     """
 
     name: str
@@ -58,32 +58,39 @@ class Experiment:
     imports: dict[str, Path] = field(default_factory=dict)
     baseline: str = KERAS
     scoring: Scoring = BY_DATA
+    left_out: tuple[str, ...] = ()  # recipes that are not built for want of calibration samples
     select_ops: bool = False  # whether ops that need TensorFlow's own kernels are allowed
 
 
 def builtin(name: str, data_path: Path | None, variants: tuple[str, ...], plan: Plan) -> Experiment:
     """The built-in experiment of that name. variants: names or globs, () for all; a recipe that needs a package of its
-    own is meant by its name alone. Raises ConfigError.
+    own is only built where it is named. Raises ConfigError.
     """
     if name not in WORKLOADS:
-        raise ConfigError(f"there is no experiment {name!r}", f"the built-in ones are {', '.join(WORKLOADS)}")
+        raise ConfigError(f"there is no built-in experiment {name!r}", f"the built-in ones are {', '.join(WORKLOADS)}")
     workload = WORKLOADS[name]
     known = tuple(name for name, recipe in RECIPES.items() if not recipe.package or name in variants)
-    chosen = select(variants, known)
-    return Experiment(name, partial(workload.load, data_path), ModelSource("workload", name), chosen, plan)
+    model = ModelSource("workload", name)
+    return Experiment(name, partial(workload.load, data_path), model, select(variants, known), plan)
 
 
-def select(patterns: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, ...]:
-    """Those of the known names that the patterns mean, in their own order. Raises ConfigError where one means none."""
+def select(patterns: tuple[str, ...], known: tuple[str, ...], left_out: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """The known names that match the patterns, in their own order. Raises ConfigError where a pattern matches none.
+
+    left_out: names that it would match if there were calibration samples.
+    """
     for pattern in patterns:
         if not any(fnmatchcase(name, pattern) for name in known):
+            if missed := [name for name in left_out if fnmatchcase(name, pattern)]:
+                told = f"{', '.join(missed)} needs samples to calibrate with, and [data] gives none"
+                raise ConfigError(told, NOT_CALIBRATED[1])
             raise ConfigError(f"no variant matches {pattern!r}", f"the variants are {', '.join(known)}")
     return tuple(name for name in known if not patterns or any(fnmatchcase(name, p) for p in patterns))
 
 
-def chosen(experiment: Experiment, patterns: tuple[str, ...]) -> Experiment:
-    """The experiment with those of its variants alone that the patterns mean. Raises ConfigError."""
-    names = select(patterns, (*experiment.variants, *experiment.imports))
+def restrict_variants(experiment: Experiment, patterns: tuple[str, ...]) -> Experiment:
+    """The experiment with only those of its variants that the patterns match. Raises ConfigError."""
+    names = select(patterns, (*experiment.variants, *experiment.imports), experiment.left_out)
     return replace(
         experiment,
         variants=tuple(name for name in experiment.variants if name in names),
@@ -103,4 +110,11 @@ def adjust(plan: Plan, **adjusted: float | int | None) -> Plan:
     changes = {name: value for name, value in adjusted.items() if value is not None}
     if not all(0 <= value < math.inf for value in changes.values()):
         raise ConfigError("a plan's rounds, runs and seconds must be finite and not negative", "give 0 or more")
-    return replace(plan, **changes)  # type: ignore[arg-type]
+    if plan.profile == "none" and any(changes.values()):
+        told = f"plan none times nothing, so {' and '.join(changes)} cannot be used with it"
+        raise ConfigError(told, "leave that out, or use plan quick, standard or strict")
+    made = replace(plan, **changes)  # type: ignore[arg-type]
+    if made.min_runs > made.max_runs:
+        told = f"min_runs is {made.min_runs:,}, and a round makes {made.max_runs:,} timings at most"
+        raise ConfigError(told, f"give {made.max_runs:,} or fewer, or a longer min_s")
+    return made

@@ -18,7 +18,7 @@ from harness.variants import RECIPES
 from harness.written import line_of, nearest, read_toml
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-UNCALIBRATED = ("float32", "float16", "dynamic_range")
+USUAL = ("float32", "float16", "dynamic_range", "int8")
 Numbers = float | dict[str, float]
 Text = Annotated[str, Field(min_length=1)]
 
@@ -65,7 +65,7 @@ class PlanText(Table):
 
 
 class ExperimentText(Table):
-    """What may stand in an experiment.toml."""
+    """What an experiment.toml may hold."""
 
     name: Text
     model: ModelText | None = None
@@ -76,14 +76,16 @@ class ExperimentText(Table):
 
 
 def read_experiment(path: Path, plan: Plan | None = None, fresh: bool = False) -> Experiment:
-    """The experiment that the file describes. plan: instead of the file's; fresh: its data are read anew, too.
+    """The experiment that the file describes. plan: instead of the file's; fresh: its data are read again, too.
 
     Raises ConfigError.
     """
     written, folder = read_toml(path, ExperimentText), path.parent.resolve()
     if not NAME.fullmatch(written.name):
         advice = "letters, digits, dot, dash and underscore, at most 64: it names a folder"
-        raise ConfigError(f"{path}:{line_of(path.read_text(), '', 'name')}: {written.name!r} is no name", advice)
+        where = f"{path}:{line_of(path.read_text(), '', 'name')}"
+        raise ConfigError(f"{where}: {written.name!r} cannot be used as a name", advice)
+    check_labels(written.data.labels, path)
     names, recipes = recipes_of(written, path, folder)
     imports = {name: existing(folder, file, path) for name, file in written.variants.imported.items()}
     experiment = Experiment(
@@ -97,9 +99,19 @@ def read_experiment(path: Path, plan: Plan | None = None, fresh: bool = False) -
         baseline=written.variants.baseline,
         scoring=Scoring(written.metrics.primary, tuple(written.metrics.others), written.metrics.output, folder),
         select_ops=written.variants.select_ops,
+        left_out=left_out(written),
     )
     check_baseline(experiment, path)
     return experiment
+
+
+def check_labels(labels: list[str], path: Path) -> None:
+    """Raises ConfigError where two classes have one name."""
+    for n, name in enumerate(labels):
+        if (first := labels.index(name)) < n:
+            where = f"{path}:{line_of(path.read_text(), 'data', 'labels')}: [data] labels"
+            told = f"{where}: classes {first} and {n} are both called {name!r}"
+            raise ConfigError(told, "give each class a name of its own, in the order of the model's outputs")
 
 
 def data_of(written: ExperimentText, folder: Path) -> DataSource:
@@ -120,7 +132,7 @@ def data_of(written: ExperimentText, folder: Path) -> DataSource:
 
 
 def model_of(written: ExperimentText, folder: Path, path: Path) -> ModelSource | None:
-    """None where there is no Keras model: the imported files stand alone."""
+    """None where there is no Keras model, only imported files."""
     if written.model is None:
         return None
     source = written.model.source
@@ -132,8 +144,8 @@ def model_of(written: ExperimentText, folder: Path, path: Path) -> ModelSource |
     if place.suffix not in (".keras", ".h5", ".hdf5"):
         advice = 'give a .keras or .h5 file, a SavedModel folder or "package.module:function"'
         if place.suffix == ".tflite":
-            advice += '; a .tflite file stands under [variants], as import = { name = "file.tflite" }'
-        raise ConfigError(f"{path}: [model] source: {source} is no Keras model", advice)
+            advice += '; a .tflite file goes under [variants], as import = { name = "file.tflite" }'
+        raise ConfigError(f"{path}: [model] source: {source} is not a Keras model", advice)
     return ModelSource("file", str(place))
 
 
@@ -141,8 +153,7 @@ def recipes_of(written: ExperimentText, path: Path, folder: Path) -> tuple[tuple
     """The names of the variants to build, and which of them are recipes of the user's."""
     asked = written.variants.build
     if asked is None:
-        calibrated = ("int8",) if written.data.calibration else ()
-        asked = [*UNCALIBRATED, *calibrated] if written.model else []
+        asked = [name for name in USUAL if name not in left_out(written)] if written.model else []
     own = {ref.name: ref for text in asked if is_reference(text) for ref in [FunctionRef(text, folder)]}
     names = [text.partition(":")[2] if is_reference(text) else text for text in asked]
     for name in names:
@@ -152,13 +163,20 @@ def recipes_of(written: ExperimentText, path: Path, folder: Path) -> tuple[tuple
     every = [*names, *written.variants.imported]
     for name in every:
         if every.count(name) > 1 or name == KERAS or not NAME.fullmatch(name):
-            told = "is no name" if not NAME.fullmatch(name) else "is taken"
+            told = "cannot be used as a name" if not NAME.fullmatch(name) else "is taken"
             raise ConfigError(f"{path}: [variants] {name!r} {told}", "give each variant a name of its own")
     return tuple(names), own
 
 
+def left_out(written: ExperimentText) -> tuple[str, ...]:
+    """The usual recipes that are not built for want of calibration samples."""
+    if written.model is None or written.variants.build is not None or written.data.calibration:
+        return ()
+    return tuple(name for name in USUAL if RECIPES[name].calibrated)
+
+
 def check_baseline(experiment: Experiment, path: Path) -> None:
-    """Something must be the baseline, and something must stand against it."""
+    """Raises ConfigError unless there is a baseline and something to compare with it."""
     if experiment.model is None and experiment.variants:
         advice = "write [model] source, or import .tflite files alone"
         raise ConfigError(f"{path}: there is no Keras model to build {experiment.variants[0]} from", advice)
@@ -174,5 +192,5 @@ def check_baseline(experiment: Experiment, path: Path) -> None:
 def existing(folder: Path, written: str, path: Path) -> Path:
     place = (folder / Path(written).expanduser()).resolve()
     if not place.exists():
-        raise ConfigError(f"{path}: there is no {written} in {folder}", "paths are relative to the file they stand in")
+        raise ConfigError(f"{path}: there is no {written} in {folder}", "paths are relative to that file")
     return place

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from harness.gate import drops, plain, rates, resampled, rounds
-from harness.gate.evidence import Answer, Evidence
+from harness.gate.evidence import Answer, Evidence, missing, not_comparable
 from harness.gate.remeasured import to_remeasure
 from harness.gate.series import SPEEDUP, TIMED
 from harness.gate.ship import any_may_ship, shipping, worst
@@ -81,16 +81,20 @@ def findings_of(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
     """One a row; one for all where the rule names none, which must never let anything pass."""
     rows = evidence.rows(rule)
     if not rows:
-        yield finding(rule, None, Answer("missing", reason=evidence.why_no_row(rule)))
+        yield finding(rule, None, missing(evidence.why_no_row(rule)))
     for standing in rows:
-        yield finding(rule, standing, answer(rule, standing, evidence))
+        doubts = doubtful(standing, evidence.control_of(rule, standing.case))
+        yield finding(rule, standing, answer(rule, standing, evidence), doubts)
 
 
 def answer(rule: Rule, standing: Standing, evidence: Evidence) -> Answer:
     if standing.status in ("failed", "invalid"):
         return Answer("invalid", reason=f"the row is {standing.status}: {standing.reason}")
     if reason := misfit(rule, evidence):
-        return Answer("missing", reason=reason)
+        return missing(reason)
+    control = evidence.control_of(rule, standing.case)
+    if control and not control.ended_well:
+        return not_comparable(f"float32 beside it is {control.status}: {control.reason}")
     return judge_of(rule.metric)(rule, standing.case, evidence)
 
 
@@ -108,10 +112,15 @@ def misfit(rule: Rule, evidence: Evidence) -> str:
     return "" if task in tasks else told
 
 
-def finding(rule: Rule, standing: Standing | None, said: Answer) -> Finding:
+def doubtful(standing: Standing, control: Standing | None) -> str:
+    """That the row, or the float32 it stands against, is suspect; "" where neither is."""
+    named = (("", standing), ("float32 beside it is ", control))
+    return "; ".join(f"{whose}suspect: {s.reason}" for whose, s in named if s and s.status == "suspect")
+
+
+def finding(rule: Rule, standing: Standing | None, said: Answer, doubts: str = "") -> Finding:
     holds = said.outcome == "pass" or (said.outcome == "inconclusive" and rule.on_inconclusive == "warn")
-    suspect = f"suspect: {standing.reason}" if standing and standing.status == "suspect" else ""
-    reason = "; ".join(filter(None, (said.reason, suspect)))
+    reason = "; ".join(filter(None, (said.reason, doubts)))
     numbers = (said.unit, said.value, said.low, said.high, said.limit, said.p)
     case = standing.case if standing else None
     return Finding(rule.number, rule.words, case, rule.metric, said.outcome, holds, *numbers, said.method, reason)

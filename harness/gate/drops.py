@@ -13,13 +13,13 @@ from functools import cached_property
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from harness.gate.evidence import Answer, Evidence, Pair
+from harness.gate.evidence import Answer, Evidence, Pair, not_comparable
 from harness.policy import Rule
 from harness.records import Case
 from harness.stats import Interval, smallest_n_to_pass, tango, tango_score
 
 MOST_SAMPLES = 10**9  # more is never
-NEARLY_ALL = 1 - 1e-9  # a margin of every sample is no limit; the score test is defined under it
+NEARLY_ALL = 1 - 1e-9  # a margin of every sample is not a limit; the score test is defined under it
 NAMED = 10  # classes in one reason
 
 
@@ -32,7 +32,7 @@ def drop(rule: Rule, case: Case, evidence: Evidence) -> Answer:
 def dropped(rule: Rule, pair: Pair) -> Answer:
     loss = Loss.of(pair, rule)
     if loss.margin <= 0:
-        return Answer("not_comparable", reason=without_base(rule))
+        return not_comparable(without_base(rule))
     errors = 1 - float(pair.right_before.mean())
     unit, scale = ("%", 100 / errors) if rule.metric == "error_rate_growth" else ("pp", 100.0)
     reason = loss.undecided if loss.outcome == "inconclusive" else ""
@@ -51,7 +51,7 @@ def class_drop(rule: Rule, case: Case, evidence: Evidence) -> Answer:
         return pair
     losses = {int(label): Loss.of(pair.of(label), rule) for label in np.unique(pair.labels)}
     if empty := [label for label, loss in losses.items() if loss.margin <= 0]:
-        return Answer("not_comparable", reason=f"{named(empty, evidence)}: {without_base(rule)}")
+        return not_comparable(f"{named(empty, evidence)}: {without_base(rule)}")
     ratios = [float(ndtr(-loss.z)) / (1 - rule.confidence) for loss in losses.values()]
     over = [label for label, significant in zip(losses, step_down(ratios), strict=True) if significant]
     unsure = [label for label, loss in losses.items() if loss.outcome != "pass"]
@@ -126,7 +126,7 @@ class Loss:
         """Why it is, and what would settle it."""
         fewest = smallest_n_to_pass(self.margin, self.rule.two_sided)
         if self.n < fewest:
-            return f"fewer than {fewest:,} samples can never pass {self.rule.limit.text}, and here are {self.n:,}"
+            return f"without an improvement {self.rule.limit.text} takes {fewest:,} samples; there are {self.n:,}"
         return unsettled(self.n, self.needed, self.z < 0)
 
     @property

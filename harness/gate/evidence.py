@@ -9,13 +9,14 @@ from functools import cached_property
 import numpy as np
 
 from harness.comparability import WARN, differences, refusal, sample_difference
-from harness.compare import CONTROL
 from harness.policy import Rule
-from harness.records import Case, Change, Comparison, Round, Standing
+from harness.records import CONTROL, Case, Change, Comparison, Standing
 from harness.remeasure import beside
+from harness.samples import discordant
 
 NO_REFERENCE = "there is no reference: give --reference RUN, or make one with `harness accept RUN`"
 NOT_FINITE = "{} samples have scores that are not finite"
+OF_FILES = ("size_bytes", "activation_bytes_upper_bound")  # read off the .tflite file, whatever became of its row
 EMULATED = "{} is emulated: neither latency nor memory can be claimed for it"
 
 
@@ -57,8 +58,7 @@ class Pair:
     @property
     def lost_and_won(self) -> tuple[int, int]:
         """b and c: right before and wrong after; the reverse."""
-        before, after = self.right_before, self.right_after
-        return int((before & ~after).sum()), int((~before & after).sum())
+        return discordant(self.right_before, self.right_after)
 
     def of(self, label: object) -> Pair:
         """The samples of one class."""
@@ -70,6 +70,10 @@ def control(case: Case) -> Case:
     return beside(case, CONTROL)
 
 
+def stands_against_control(rule: Rule) -> bool:
+    return CONTROL in (rule.against, rule.metric.removeprefix("speedup_vs_"))
+
+
 def same(one: np.ndarray | None, other: np.ndarray | None) -> bool:
     """Labels, or none in both."""
     return one is other or (one is not None and other is not None and np.array_equal(one, other))
@@ -77,6 +81,10 @@ def same(one: np.ndarray | None, other: np.ndarray | None) -> bool:
 
 def missing(reason: str) -> Answer:
     return Answer("missing", reason=reason)
+
+
+def not_comparable(reason: str) -> Answer:
+    return Answer("not_comparable", reason=reason)
 
 
 @dataclass(frozen=True)
@@ -90,8 +98,8 @@ class Evidence:
     again: Comparison | None = None
 
     def rows(self, rule: Rule) -> list[Standing]:
-        """The rows that the rule names, but those that cannot exist. The control does not stand against itself."""
-        itself = "float32" in (rule.against, rule.metric.removeprefix("speedup_vs_"))
+        """The rows that the rule selects, except unsupported ones. The control does not stand against itself."""
+        itself = stands_against_control(rule)
         return [
             s
             for s in self.comparison.standings
@@ -104,31 +112,24 @@ class Evidence:
         cases = self.comparison.run.cases
         names = (("variants", "variant"), ("targets", "target"), ("runtimes", "runtime"))
         had = (f"{many} {', '.join(dict.fromkeys(getattr(c, one) for c in cases)) or 'none'}" for many, one in names)
-        besides = " (float32 does not stand against itself)" if rule.against == CONTROL else ""
+        besides = " (float32 does not stand against itself)" if stands_against_control(rule) else ""
         return f"no row has {rule.selection or 'a variant'}{besides}; the run has {'; '.join(had)}"
 
     # --- values ---
 
-    @cached_property
-    def changes(self) -> dict[tuple[Case, str], Change]:
-        return {(c.case, c.metric): c for c in self.comparison.changes}
-
     def value(self, case: Case, metric: str) -> Change | Answer:
         """The metric of a row, or that it is missing. NaN is as missing as nothing."""
-        change = self.changes.get((case, metric))
+        change = self.comparison.change(case, metric)
         if change is None:
             return missing(f"{case.variant} was not measured there")
         if change.value is None or not math.isfinite(change.value):
-            return missing(change.method or "it is no number")
+            return missing(change.method or "it is not a number")
         return change
 
-    def rounds(self, case: Case) -> list[Round]:
-        """Those that count, in order."""
-        own = (r for r in self.comparison.run.rounds if r.case == case and r.counts)
-        return sorted((r for r in own if len(r.timings.get("timed", ()))), key=lambda r: r.index)
-
-    def standing(self, case: Case) -> Standing | None:
-        return next((s for s in self.comparison.standings if s.case == case), None)
+    def control_of(self, rule: Rule, case: Case) -> Standing | None:
+        """How the float32 that a rule stands against ended; None where it rests on none, or there is none."""
+        rests = stands_against_control(rule) and rule.metric not in OF_FILES
+        return self.comparison.standing(control(case)) if rests else None
 
     def emulated(self, case: Case) -> bool:
         record = self.comparison.run.target(case.target)
@@ -160,9 +161,9 @@ class Evidence:
         if isinstance(own, Answer):
             return own
         labels = self.comparison.run.labels
-        if labels is None:  # flips alone are told of them
+        if labels is None:  # only flips are counted then
             labels = np.full(len(own), -1)
-        if rule.against == "float32":
+        if rule.against == CONTROL:
             before = self.answers(control(case))
         elif rule.against == "reference":
             before = self.past_answers(case)
@@ -188,18 +189,11 @@ class Evidence:
         return missing(f"{whose}: {NOT_FINITE.format(unknown)}") if unknown else given
 
     def past_answers(self, case: Case) -> np.ndarray | Answer:
-        if reason := self.no_past(case):
+        if reason := self.no_paired_past(case):
             return reason
-        assert self.reference and self.past
-        apart = sample_difference(self.reference.run, self.comparison.run, case)
-        if apart:
-            return Answer("not_comparable", reason=str(apart))
-        if not same(self.reference.run.labels, self.comparison.run.labels):
-            return Answer("not_comparable", reason="the labels of the test set are others than the reference's")
+        assert self.past
         found = self.past.answers(case)
-        return (
-            Answer("not_comparable", reason=f"in the reference, {found.reason}") if isinstance(found, Answer) else found
-        )
+        return not_comparable(f"in the reference, {found.reason}") if isinstance(found, Answer) else found
 
     # --- the reference ---
 
@@ -207,12 +201,22 @@ class Evidence:
         """Why the reference says nothing of this row; None where it does."""
         if self.reference is None:
             return missing(NO_REFERENCE)
-        standing = Evidence(self.reference).standing(case)
+        standing = self.reference.standing(case)
         if standing is None:
-            return Answer("not_comparable", reason=f"the reference {self.reference.run.run_id} has no such row")
+            return not_comparable(f"the reference {self.reference.run.run_id} has no such row")
         if not standing.ended_well:
-            return Answer("not_comparable", reason=f"in the reference the row is {standing.status}: {standing.reason}")
+            return not_comparable(f"in the reference the row is {standing.status}: {standing.reason}")
         return None
+
+    def no_paired_past(self, case: Case) -> Answer | None:
+        """Why the row's samples cannot be paired with the reference's; None where they can."""
+        if reason := self.no_past(case):
+            return reason
+        assert self.reference
+        past, run = self.reference.run, self.comparison.run
+        if apart := sample_difference(past, run, case):
+            return not_comparable(str(apart))
+        return None if same(past.labels, run.labels) else not_comparable("the labels of the test set differ")
 
     def apart(self, case: Case) -> tuple[str, str]:
         """What forbids to compare the row's timing with the reference's, and what only warns; "" for nothing."""

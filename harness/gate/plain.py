@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import math
 
-from harness.comparability import sample_difference
-from harness.gate.evidence import Answer, Evidence, control
+from harness.gate.evidence import OF_FILES, Answer, Evidence, control, missing, not_comparable
 from harness.metrics import METRICS
 from harness.policy import Rule
-from harness.records import Case, Change
-
-NEEDS_NO_TEST_SET = ("size_bytes", "activation_bytes_upper_bound")  # read off the file
+from harness.records import CONTROL, Case, Change
 
 
 def by_value(rule: Rule, case: Case, evidence: Evidence) -> Answer:
@@ -25,15 +22,22 @@ def by_value(rule: Rule, case: Case, evidence: Evidence) -> Answer:
 
 
 def sqnr(rule: Rule, case: Case, evidence: Evidence) -> Answer:
-    """Outputs that are equal have no noise, and so no such ratio, and keep every limit on it."""
-    apart = evidence.value(case, "max_abs_diff")
-    if rule.limit.absolute and isinstance(apart, Change) and apart.value == 0:
+    """Outputs equal to Keras' have no noise: their ratio is infinite, and keeps every limit."""
+    if noiseless(evidence, case):
         return Answer("pass", METRICS[rule.metric].unit, limit=rule.limit.value, method="outputs are equal: no noise")
-    return by_value(rule, case, evidence)
+    said = by_value(rule, case, evidence)
+    if said.outcome == "missing" and rule.against == CONTROL and noiseless(evidence, control(case)):
+        return not_comparable("float32 has no noise at all, so no decrease from it has a size; give min")
+    return said
+
+
+def noiseless(evidence: Evidence, case: Case) -> bool:
+    apart = evidence.value(case, "max_abs_diff")
+    return isinstance(apart, Change) and apart.value == 0
 
 
 def compared(rule: Rule, unit: str, value: float, limit: float, method: str) -> Answer:
-    """A value at the limit keeps it. Rounding of the last digits never fails it."""
+    """A value equal to the limit passes, also where it is equal but for rounding of the last digits."""
     upward = rule.limit.kind == "min"
     kept = value >= limit if upward else value <= limit
     outcome = "pass" if kept or math.isclose(value, limit, rel_tol=1e-9) else "fail"
@@ -51,7 +55,7 @@ def moved(rule: Rule, case: Case, change: Change, evidence: Evidence) -> Answer:
     if not rule.limit.relative:
         return compared(rule, change.unit, worse, rule.limit.value, method)
     if before <= 0:
-        return Answer("not_comparable", reason=f"{rule.against} has {before:g}, of which there are no percents")
+        return not_comparable(f"{rule.against} has {before:g}, so a percentage of it is undefined")
     return compared(rule, "%", 100 * worse / before, 100 * rule.limit.value, method)
 
 
@@ -61,21 +65,18 @@ def baseline(rule: Rule, case: Case, change: Change, evidence: Evidence) -> floa
         return of_reference(rule, case, evidence)
     if rule.against == METRICS[rule.metric].against:
         if change.baseline is None or not math.isfinite(change.baseline):
-            return Answer("missing", reason=f"{rule.against} has no {rule.metric} beside it")
+            return missing(f"{rule.against} has no {rule.metric} beside it")
         return change.baseline
     found = evidence.value(control(case), rule.metric)
     return found if isinstance(found, Answer) else float(found.value or 0)
 
 
 def of_reference(rule: Rule, case: Case, evidence: Evidence) -> float | Answer:
-    if reason := evidence.no_past(case):
+    no_past = evidence.no_past if rule.metric in OF_FILES else evidence.no_paired_past
+    if reason := no_past(case):
         return reason
-    assert evidence.reference and evidence.past
-    if rule.metric not in NEEDS_NO_TEST_SET:
-        apart = sample_difference(evidence.reference.run, evidence.comparison.run, case)
-        if apart:
-            return Answer("not_comparable", reason=str(apart))
+    assert evidence.past
     found = evidence.past.value(case, rule.metric)
     if isinstance(found, Answer):
-        return Answer("not_comparable", reason=f"in the reference: {found.reason}")
+        return not_comparable(f"in the reference: {found.reason}")
     return float(found.value or 0)

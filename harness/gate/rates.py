@@ -50,7 +50,7 @@ def rate(count: int, n: int, limit: float, rule: Rule) -> Answer:
 
 def undecided(count: int, n: int, limit: float, rule: Rule) -> str:
     if clopper_pearson(0, n, rule.two_sided).high >= limit:
-        return f"{n:,} samples can never pass {rule.limit.text}: even with none of them a higher rate is possible"
+        return f"{n:,} samples can never pass {rule.limit.text}: not even if none of them counted against it"
     return unsettled(n, rate_to_settle(count, n, limit, rule.two_sided), count < limit * n)
 
 

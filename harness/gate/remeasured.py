@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harness.comparability import REFUSE, differences
-from harness.gate.evidence import Answer, Evidence
+from harness.gate.evidence import Answer, Evidence, not_comparable
 from harness.gate.series import SPEEDUP, TIMED, by_round, rests_on
 from harness.gate.spread import paired
 from harness.policy import Policy, Rule
@@ -37,7 +37,7 @@ def moved(rule: Rule, case: Case, evidence: Evidence) -> Answer:
         if unknown := unmeasured(each, rule, session):
             return replace(unknown, reason=f"in run {run_id}, {unknown.reason}")
     if refused := "; ".join(filter(None, (apart(own, evidence) for own in rows))):
-        return Answer("not_comparable", reason=refused)
+        return not_comparable(refused)
     before, after = (by_round(rule.metric, on_side(case, side), session) for side in (REFERENCE, CANDIDATE))
     said = paired(before, after, rule)
     same = " and ".join(row.variant for row in rows if same_file(row, session))
@@ -47,9 +47,9 @@ def moved(rule: Rule, case: Case, evidence: Evidence) -> Answer:
 
 def unmeasured(case: Case, rule: Rule, session: Evidence) -> Answer | None:
     """Why the run says nothing of a row of it; None where it does."""
-    standing = session.standing(case)
+    standing = session.comparison.standing(case)
     if standing is None:
-        return Answer("not_comparable", reason=f"there is no {case.variant}: the reference has no model that fits it")
+        return not_comparable(f"there is no {case.variant}: the reference has no model that fits it")
     if not standing.ended_well:
         return Answer("invalid", reason=f"{case.variant} is {standing.status}: {standing.reason}")
     found = session.value(case, "latency_p50" if rule.metric == SPEEDUP else rule.metric)

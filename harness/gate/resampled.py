@@ -10,19 +10,18 @@ from collections.abc import Callable
 
 import numpy as np
 
-from harness.comparability import sample_difference
 from harness.gate.drops import decided, dropped
-from harness.gate.evidence import NOT_FINITE, Answer, Evidence, Pair, control, missing
+from harness.gate.evidence import NOT_FINITE, Answer, Evidence, Pair, control, missing, not_comparable
 from harness.gate.rates import at_least
 from harness.metrics.bootstrap import Statistic, bca_p, growth, is_zero
 from harness.metrics.fitting import score_named
 from harness.metrics.scores import TOP_K, Score, hits
 from harness.metrics.scoring import Scorer, difference_of, limits_of, resampled, statistic_of
 from harness.policy import Rule
-from harness.records import Case, Comparison
+from harness.records import CONTROL, Case, Comparison
 from harness.samples import top1
 from harness.stats import Interval
-from harness.task import finite, row_by_row
+from harness.task import LABELLED, finite, row_by_row
 
 FEWEST_SAMPLES = 50  # of 10 normal ones the 95 % limits miss the truth 8 % of the time on a side, of skewed ones 11 %
 FEW = "{} samples: what their resamples say is too narrow to decide by; take {} or more"
@@ -35,14 +34,37 @@ def by_samples(rule: Rule, case: Case, evidence: Evidence) -> Answer:
     if score is None:
         return missing(f"{rule.metric} says nothing of a run whose task is {run.task}")
     if found := TOP_K.fullmatch(rule.metric):
-        return top_k(rule, case, evidence, int(found[1]))
+        classes = evidence.comparison.baseline.shape[1]
+        always = f"the label is always among the {found[1]} highest of {classes} scores"
+        return top_k(rule, case, evidence, int(found[1])) if int(found[1]) < classes else missing(always)
     own = statistic_of(score, evidence.comparison, case)
     if isinstance(own, str):
         return missing(own)
+    if rule.limit.absolute and without_an_error(own, score):
+        assert run.labels is not None
+        return perfect(rule, int(np.unique(run.labels, return_counts=True)[1].min()))
     if rule.limit.absolute:
         return judged(rule, own, rule.limit.value, score.unit, 1 if rule.limit.kind == "max" else -1)
     before = statistic_before(rule, score, case, evidence)
     return before if isinstance(before, Answer) else moved(rule, score, own, before)
+
+
+def without_an_error(statistic: Statistic, score: Score) -> bool:
+    """Of scores of classes that are 1 at best: no resample of samples that are all right has another value."""
+    return statistic.value == 1 and score.tasks == LABELLED and bool((statistic.replicates == 1).all())
+
+
+def perfect(rule: Rule, fewest: int) -> Answer:
+    """No error among the `fewest` samples of the rarest class: no more of them are wrong than α^(1/n) leaves.
+
+    The one-sided limit of Clopper and Pearson (Biometrika 26, 1934, 404–413) for 0 of n, the least that recall, and all
+    that is made of it, can be of any class.
+    """
+    low, limit = (1 - rule.confidence) ** (1 / fewest), rule.limit.value
+    outcome = "pass" if low > limit else "inconclusive"
+    reason = "" if outcome == "pass" else "without an error, only more samples of the rarest class can show it"
+    method = f"no error, at least {fewest} samples a class; Clopper–Pearson"
+    return Answer(outcome, "fraction", 1.0, low, 1.0, limit, limit**fewest, method, reason)
 
 
 def moved(rule: Rule, score: Score, own: Statistic, before: Statistic) -> Answer:
@@ -54,13 +76,13 @@ def moved(rule: Rule, score: Score, own: Statistic, before: Statistic) -> Answer
     if not rule.limit.relative:
         return judged(rule, apart, sign * rule.limit.value, score.unit, sign, sign)
     if before.value <= 0 or (before.replicates <= 0).any():
-        told = f"{rule.against} has {before.value:g}, or may have 0 or less, of which there are no percents"
-        return Answer("not_comparable", reason=told)
+        told = f"{rule.against} has {before.value:g}, or may have 0 or less, so a percentage of it is undefined"
+        return not_comparable(told)
     return judged(rule, growth(own, before), sign * rule.limit.value, "%", sign, 100 * sign)
 
 
 def judged(rule: Rule, statistic: Statistic, limit: float, unit: str, sign: int, shown: float = 1.0) -> Answer:
-    """sign: 1 where less is better, −1 where more is. limit: on the statistic. shown: what numbers are told times."""
+    """sign: 1 where less is better, −1 where more is. limit: on the statistic. shown: a factor for reported numbers."""
     limits = limits_of(statistic, rule.two_sided)
     value, at = shown * statistic.value + 0.0, shown * limit + 0.0  # no −0
     if isinstance(limits, str):
@@ -78,26 +100,17 @@ def judged(rule: Rule, statistic: Statistic, limit: float, unit: str, sign: int,
 def statistic_before(rule: Rule, score: Score, case: Case, evidence: Evidence) -> Statistic | Answer:
     """Of what the rule stands against."""
     if rule.against == "reference":
-        if reason := no_past(case, evidence):
+        if reason := evidence.no_paired_past(case):
             return reason
         assert evidence.reference
         found = statistic_of(score, evidence.reference, case)
-        return Answer("not_comparable", reason=f"in the reference: {found}") if isinstance(found, str) else found
-    if rule.against == "float32":
+        return not_comparable(f"in the reference: {found}") if isinstance(found, str) else found
+    if rule.against == CONTROL:
         found = statistic_of(score, evidence.comparison, control(case))
     else:
         scorer = Scorer(evidence.comparison.run)
         found = scorer.statistic(score, scorer.raw)
     return missing(f"{rule.against}: {found}") if isinstance(found, str) else found
-
-
-def no_past(case: Case, evidence: Evidence) -> Answer | None:
-    """Why the samples cannot be paired with the reference's; None where they can."""
-    if reason := evidence.no_past(case):
-        return reason
-    assert evidence.reference
-    apart = sample_difference(evidence.reference.run, evidence.comparison.run, case)
-    return Answer("not_comparable", reason=str(apart)) if apart else None
 
 
 # --- shares of samples ---------------------------------------------------------------------------------------------
@@ -125,6 +138,8 @@ def top_k(rule: Rule, case: Case, evidence: Evidence, k: int) -> Answer:
 
 
 def by_share(rule: Rule, case: Case, evidence: Evidence, share: Share) -> Answer:
+    if isinstance(keras := share_of(evidence.comparison, evidence.comparison.baseline, share, "keras"), Answer):
+        return keras
     own = counted(evidence.comparison, case, share)
     if isinstance(own, Answer):
         return own
@@ -137,13 +152,13 @@ def by_share(rule: Rule, case: Case, evidence: Evidence, share: Share) -> Answer
 def counted_before(rule: Rule, case: Case, evidence: Evidence, share: Share) -> np.ndarray | Answer:
     if rule.against == "keras":
         return share_of(evidence.comparison, evidence.comparison.baseline, share, "keras")
-    if rule.against == "float32":
+    if rule.against == CONTROL:
         return counted(evidence.comparison, control(case), share)
-    if reason := no_past(case, evidence):
+    if reason := evidence.no_paired_past(case):
         return reason
     assert evidence.reference
     found = counted(evidence.reference, case, share)
-    return Answer("not_comparable", reason=f"in the reference, {found.reason}") if isinstance(found, Answer) else found
+    return not_comparable(f"in the reference, {found.reason}") if isinstance(found, Answer) else found
 
 
 def counted(comparison: Comparison, case: Case, share: Share) -> np.ndarray | Answer:

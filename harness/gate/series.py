@@ -2,55 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-
-import numpy as np
-
 from harness.gate.evidence import Evidence, control
-from harness.metrics.process import anonymous_growth
-from harness.metrics.registry import invokes_ns
-from harness.records import Case, Round
+from harness.metrics import METRICS
+from harness.records import Case
 
-Series = Callable[[Round], float | None]
 SPEEDUP = "speedup_vs_float32"
-
-
-def quantile(q: float, piece: Round) -> float:
-    return float(np.quantile(invokes_ns(piece), q)) / 1e3
-
-
-def mean(piece: Round) -> float:
-    return float(invokes_ns(piece).mean()) / 1e3
-
-
-def cold(phases: tuple[str, ...], piece: Round) -> float | None:
-    if any(not len(piece.timings.get(phase, ())) for phase in phases):
-        return None
-    return sum(float(piece.timings[phase][:, 1].sum()) for phase in phases) / 1e6
-
-
-def peak(piece: Round) -> float | None:
-    return piece.memory_bytes.get("first", {}).get("VmHWM")
-
-
-def series_median(phase: str, piece: Round) -> float | None:
-    return float(np.median(piece.timings[phase][:, 1])) / 1e3 if len(piece.timings.get(phase, ())) else None
-
-
-SERIES: dict[str, Series] = {
-    "latency_p50": partial(quantile, 0.5),
-    "latency_p90": partial(quantile, 0.9),
-    "latency_p99": partial(quantile, 0.99),
-    "latency_mean": mean,
-    "load": partial(cold, ("load", "create", "allocate")),
-    "first_invoke": partial(cold, ("first",)),
-    "set_input": partial(series_median, "set_input"),
-    "get_output": partial(series_median, "get_output"),
-    "peak_rss": peak,
-    "model_rss": anonymous_growth,
-}
-TIMED = (*SERIES, SPEEDUP)  # the metrics that rest on rounds
+OF_ROUNDS = {name: metric.of_round for name, metric in METRICS.items() if metric.of_round}
+TIMED = (*OF_ROUNDS, SPEEDUP)  # the metrics that rest on rounds
 
 
 def by_round(metric: str, case: Case, evidence: Evidence) -> dict[int, float]:
@@ -58,7 +16,8 @@ def by_round(metric: str, case: Case, evidence: Evidence) -> dict[int, float]:
     if metric == SPEEDUP:
         float32, own = (by_round("latency_p50", c, evidence) for c in (control(case), case))
         return {index: float32[index] / own[index] for index in sorted(float32.keys() & own.keys())}
-    found = ((r.index, SERIES[metric](r)) for r in evidence.rounds(case))
+    rounds = evidence.comparison.run.usable_rounds(case)
+    found = ((r.index, OF_ROUNDS[metric](r)) for r in rounds)
     return {index: float(value) for index, value in found if value is not None}
 
 

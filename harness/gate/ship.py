@@ -31,15 +31,16 @@ def shipping(findings: tuple[Finding, ...]) -> tuple[str, ...]:
 
 
 def any_may_ship(findings: tuple[Finding, ...], policy: Policy) -> tuple[Finding, ...]:
-    """Who ships whichever passes looks at the luckiest of many: the answers' p-values are judged together, by Holm.
+    """To ship whichever variant passes is to test many hypotheses at once: Holm corrects the p-values for it.
 
-    A variant passes only if all its own do, so the largest p/α stands for it (intersection–union).
+    A variant passes only if all its own do, so the largest p/α stands for it (intersection–union); what holds without a
+    pass, by a rule that only warns, claims nothing. Of a single candidate nothing is corrected.
     """
     alpha = {rule.number: 1 - rule.confidence for rule in policy.rules}
     shares = {
         name: max(ratios)
         for name, own in by_variant(findings).items()
-        if (ratios := [f.p / alpha[f.rule] for f in own if f.p is not None])
+        if (ratios := [share(f, alpha[f.rule]) for f in own if claims(f)])
     }
     kept = dict(zip(shares, step_down(list(shares.values())), strict=True))
     warns = {rule.number for rule in policy.rules if rule.on_inconclusive == "warn"}
@@ -47,6 +48,17 @@ def any_may_ship(findings: tuple[Finding, ...], policy: Policy) -> tuple[Finding
         withdrawn(f, len(shares), f.rule in warns) if f.case and not kept.get(f.case.variant, True) else f
         for f in findings
     )
+
+
+def claims(finding: Finding) -> bool:
+    """Whether its p-value counts: not where it is inconclusive, and its rule only warns then."""
+    return finding.p is not None and (finding.outcome == "pass" or not finding.holds)
+
+
+def share(finding: Finding, alpha: float) -> float:
+    """p/α; at most 1 of a pass, whose interval and p are found in different ways where they come from resampling."""
+    assert finding.p is not None
+    return min(finding.p / alpha, 1.0) if finding.outcome == "pass" else finding.p / alpha
 
 
 def withdrawn(finding: Finding, candidates: int, warns: bool) -> Finding:

@@ -11,11 +11,12 @@ from scipy.special import stdtr, stdtrit
 
 from harness import stats
 from harness.gate.drops import decided
-from harness.gate.evidence import Answer
+from harness.gate.evidence import Answer, not_comparable
 from harness.metrics import METRICS
 from harness.policy import Rule
 from harness.stats import CLAIM_ROUNDS, Interval
 
+SAME = 1e-9  # relative: what logarithms and back may differ by
 NEVER = 1e-9  # a ratio so small that nothing falls to it: what a decrease by all of it leaves
 UNLIKE = "some rounds are so unlike the others that the value is on one side of the limit, and their mean on the other"
 NOT_POSITIVE = "some rounds are at or under zero: give an absolute limit"
@@ -97,7 +98,11 @@ class Spread:
         """And why it is inconclusive."""
         if self.limits is None or self.value is None:
             return "inconclusive", f"{self.rounds} usable round{'' if self.rounds == 1 else 's'}: that has no interval"
-        if self.rounds < CLAIM_ROUNDS and self.near(self.limits, limit):
+        if self.rounds >= CLAIM_ROUNDS and self.alike(self.limits):
+            sign = 1 if less_is_better else -1
+            kept = sign * self.value <= sign * limit or math.isclose(self.value, limit, rel_tol=SAME)
+            return "pass" if kept else "fail", ""
+        if self.rounds < CLAIM_ROUNDS and (self.near(self.limits, limit) or self.alike(self.limits)):
             rule = "decide only a limit at least twice as far away as the interval"
             return "inconclusive", f"{self.rounds} rounds {rule}; take {CLAIM_ROUNDS} or more"
         sign = 1 if less_is_better else -1
@@ -110,6 +115,11 @@ class Spread:
             )
         undecided = f"the limit is inside the interval; more {self.narrows} narrow it"
         return found, undecided if found == "inconclusive" else ""
+
+    @staticmethod
+    def alike(limits: Interval) -> bool:
+        """Whether every round says the same, as memory may: the value is exact then, and one at the limit keeps it."""
+        return math.isclose(limits.low, limits.high, rel_tol=SAME)
 
     def near(self, limits: Interval, limit: float) -> bool:
         """Whether the limit is under two half-widths away: t over so few rounds leans hard on their being normal."""
@@ -140,12 +150,12 @@ def paired(before: dict[int, float], after: dict[int, float], rule: Rule) -> Ans
     if not rule.limit.relative:
         return Spread.of_differences(one, other, rule).moved(rule)
     if shared and min(*one, *other) <= 0:
-        return Answer("not_comparable", reason=NOT_POSITIVE)
+        return not_comparable(NOT_POSITIVE)
     return Spread.of_ratios(one, other, rule).moved(rule)
 
 
 def told_as_loss(said: Answer, rising: bool) -> Answer:
-    """Of what should not fall, the loss is told: the other sign, and the ends of the interval change places."""
+    """For a higher-is-better metric, the loss: the sign is flipped, and the ends of the interval swapped."""
     if rising:
         return said
     value, low, high, limit = (None if x is None else 0.0 - x for x in (said.value, said.low, said.high, said.limit))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harness.comparability import REFUSE, differences
-from harness.gate.evidence import Answer, Evidence, missing
+from harness.gate.evidence import Answer, Evidence, missing, not_comparable
 from harness.gate.series import by_round, rests_on
 from harness.gate.spread import NOT_POSITIVE, Spread
 from harness.metrics import METRICS
@@ -29,7 +29,7 @@ def moved(rule: Rule, case: Case, evidence: Evidence) -> Answer:
         return unknown
     refused, warned = evidence.apart(case)
     if refused:
-        return Answer("not_comparable", reason=refused)
+        return not_comparable(refused)
     reasons = [(session, why_not(session, rule, case, evidence)) for session in evidence.stored]
     said = judged(rule, case, evidence, [session for session, reason in reasons if not reason])
     return replace(said, reason="; ".join(filter(None, (said.reason, omitted(reasons), warned))))
@@ -52,7 +52,7 @@ def judged(rule: Rule, case: Case, evidence: Evidence, counted: list[Evidence]) 
     if len(own) < fewest:
         return undecided(rule, case, evidence, f"{len(own)} rounds vary more than sessions of {fewest}: take as many")
     if rule.limit.relative and min(map(min, (own, *sessions))) <= 0:
-        return Answer("not_comparable", reason=NOT_POSITIVE)
+        return not_comparable(NOT_POSITIVE)
     return Spread.of_sessions(sessions, own, rule).moved(rule)
 
 
@@ -83,7 +83,7 @@ def why_not(session: Evidence, rule: Rule, case: Case, evidence: Evidence) -> st
 def of_row(session: Evidence, case: Case, evidence: Evidence) -> str:
     """Sessions claim to measure the model of the reference proper, on the device and in the way of the candidate."""
     assert evidence.past
-    standing = session.standing(case)
+    standing = session.comparison.standing(case)
     if standing is None:
         return f"without {case.variant} there"
     if not standing.ended_well:

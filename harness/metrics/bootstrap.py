@@ -89,7 +89,7 @@ def bca(statistic: Statistic, confidence: float = 0.90) -> Interval:
 
 
 def bca_p(statistic: Statistic, limit: float, better: int = 1) -> float:
-    """One-sided: α of the limit of `bca` that `limit` is, the upper one where less is better (1), else (−1) the lower.
+    """The one-sided α at which `limit` is the limit of `bca`: the upper where less is better (1), else (−1) the lower.
 
     Small where the statistic is on the good side of it; never under 1/2B. Raises NoLimitsError.
     """
@@ -107,7 +107,7 @@ def is_zero(statistic: Statistic) -> bool:
 
 
 def numbers(statistic: Statistic) -> np.ndarray:
-    """The replicates that are, of a statistic that nearly always is one, and that varies."""
+    """The finite replicates. Raises NoLimitsError where too many are not finite, or all are equal."""
     seen = statistic.replicates[np.isfinite(statistic.replicates)]
     if len(seen) < MOST_SEEN * len(statistic.replicates):
         raise NoLimitsError("too many resamples have no value, as where a class has but few samples")

@@ -13,7 +13,7 @@ from harness.functions import FunctionRef, is_reference
 from harness.metrics.registry import METRICS
 from harness.metrics.scores import SCORES, TOP_K, Score, declared, top_k, users
 from harness.records import Scoring
-from harness.task import class_count, output_index, task_of
+from harness.task import OF_CLASSES, class_count, output_index, task_of
 
 DEFAULT = {"classification": "accuracy", "regression": "rmse", "agreement": "agreement", "distance": "distance"}
 ALWAYS = {"regression": ("mae", "rmse", "r2"), "distance": ("distance",), "custom": ("distance",)}
@@ -24,7 +24,7 @@ CHOICES = {
     "distance": ("distance",),
     "custom": (),
 }
-OF_NUMBERS = ("mae", "rmse", "r2")
+NUMBER_METRICS = ("mae", "rmse", "r2")
 
 
 # --- before anything is measured ------------------------------------------------------------------------------------
@@ -35,11 +35,12 @@ def check(
 ) -> tuple[Scoring, str]:
     """The scoring with all that was left to the data, and the task. outputs: the baseline's, names: of them.
 
-    Raises ConfigError where a metric does not fit the data, or a user's cannot be had.
+    Raises ConfigError where a metric does not fit the data, or a user's cannot be loaded.
     """
     output = outputs[output_index(scoring.output, names)]
     asked = tuple(dict.fromkeys(filter(None, (scoring.primary, *scoring.others))))
-    task = task_of(dataset.test_labels, output, dataset.class_names, any(name in OF_NUMBERS for name in asked))
+    task = task_of(dataset.test_labels, output, dataset.class_names, any(name in NUMBER_METRICS for name in asked))
+    check_class_names(task, dataset.class_names, output)
     scoring = named(scoring)
     own = {d.reference: d for d in scoring.declared}
     called = {name: fitting(name, task, dataset.test_labels, output) for name in asked if name not in own}
@@ -49,8 +50,16 @@ def check(
     return replace(scoring, primary=primary, others=others), task
 
 
+def check_class_names(task: str, names: Sequence[str], output: np.ndarray) -> None:
+    """A class that no sample is of would shift the numbers of those after it. Raises ConfigError."""
+    scores = class_count(output)
+    if task in OF_CLASSES and names and len(names) != scores:
+        told = f"the data name {len(names)} classes ({', '.join(names[:10])}), and the model has {scores} scores"
+        raise ConfigError(told, "name every class under [data] labels = […], in the order of the model's outputs")
+
+
 def named(scoring: Scoring) -> Scoring:
-    """With what the user's functions in it say of themselves. Raises ConfigError where one cannot be had."""
+    """With what the user's functions in it say of themselves. Raises ConfigError where one cannot be loaded."""
     asked = dict.fromkeys(name for name in (scoring.primary, *scoring.others) if name and is_reference(name))
     own = tuple(declared(FunctionRef(name, scoring.folder)) for name in asked)
     check_names([d.name for d in own])
@@ -60,13 +69,13 @@ def named(scoring: Scoring) -> Scoring:
 def check_names(own: list[str]) -> None:
     for name in own:
         if own.count(name) > 1 or name in METRICS or name in SCORES or TOP_K.fullmatch(name):
-            advice = 'name yours otherwise: @scored("iou", unit="fraction", better="higher") from harness.metrics'
+            advice = 'rename yours: @scored("iou", unit="fraction", better="higher") from harness.metrics'
             raise ConfigError(f"two metrics are called {name}", advice)
 
 
 def default(task: str, labels: np.ndarray | None, output: np.ndarray) -> str:
     if task not in DEFAULT:
-        raise ConfigError(f"no metric fits {data_in_words(labels, output)}", misfit_advice(task, labels, output))
+        raise ConfigError(f"no metric fits {data_in_words(labels, output)}", misfit_advice("", task, labels, output))
     return DEFAULT[task]
 
 
@@ -79,7 +88,7 @@ def fitting(name: str, task: str, labels: np.ndarray | None, output: np.ndarray)
         raise ConfigError(f"there is no metric {name!r}", f'those that fit: {fit}; your own: "package.module:function"')
     if not fits(name, task):
         told = f"{name} does not fit {data_in_words(labels, output)}"
-        raise ConfigError(told, misfit_advice(task, labels, output))
+        raise ConfigError(told, misfit_advice(name, task, labels, output))
     if (found := TOP_K.fullmatch(name)) and int(found[1]) >= max(2, output.shape[-1]):
         told = f"{name} of {max(2, output.shape[-1])} classes is always 1"
         raise ConfigError(told, "give a smaller number, or accuracy")
@@ -103,12 +112,16 @@ def data_in_words(labels: np.ndarray | None, output: np.ndarray) -> str:
     return f"{labels.dtype} labels {of}{span}and {shape}"
 
 
-def misfit_advice(task: str, labels: np.ndarray | None, output: np.ndarray) -> str:
+def misfit_advice(asked: str, task: str, labels: np.ndarray | None, output: np.ndarray) -> str:
+    """asked: the metric that does not fit; "" where none was named."""
     if CHOICES[task]:
         return f'those that fit: {", ".join(CHOICES[task])}; your own: "package.module:function"'
     advice = 'write a function of labels and outputs and name it: primary = "package.module:function"'
     if labels is not None and labels.dtype.kind in "ui" and labels.ndim == 1:
-        told = 'classes are 0 to one under the number of scores; of numbers, write primary = "rmse"'
+        told = "class labels run from 0 to the number of scores less one"
+        if asked in NUMBER_METRICS:
+            return f"{asked} needs as many labels a sample as outputs; for classes write accuracy; else {advice}"
+        told += '; for numbers, write primary = "rmse"'
         start = f"{FROM_1}; " if begins_at_1(labels, class_count(output)) else ""
         return f"{start}{told}; else {advice}"
     return f"for accuracy, store one integer a sample; for rmse, as many labels as outputs; else {advice}"

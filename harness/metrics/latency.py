@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from harness import stats
-from harness.metrics.registry import Estimate, Observation, metric, per_round
+from harness.metrics.registry import Estimate, Observation, invokes_ns, metric, per_round
+from harness.records import CONTROL, Round
 
 WARMUP_SHARE = 10  # the first tenth of a round's timings against the rest
 FEWEST_TIMINGS = 20  # of a round, so that its first tenth has a median
@@ -44,13 +47,20 @@ def percent(logarithm: float) -> float:
 
 
 def latency_quantile(name: str, q: float) -> None:
-    @metric(name, unit="us", better="lower")
+    of_round = partial(quantile_us, q)
+
+    @metric(name, unit="us", better="lower", of_round=of_round)
     @per_round
     def latency(o: Observation) -> Estimate:
-        return quantile_over_rounds(o, q)
+        return quantile_over_rounds(o, q, of_round)
 
 
-def quantile_over_rounds(o: Observation, q: float) -> Estimate:
+def quantile_us(q: float, piece: Round) -> float:
+    """Of one round's timed invokes."""
+    return float(np.quantile(invokes_ns(piece), q)) / 1000
+
+
+def quantile_over_rounds(o: Observation, q: float, of_round: Callable[[Round], float]) -> Estimate:
     """The quantile over all timed invokes; its interval from each round's own quantile, t on the logarithm."""
     series = list(o.invokes_ns.values())
     fewest = min(map(len, series))
@@ -59,7 +69,7 @@ def quantile_over_rounds(o: Observation, q: float) -> Estimate:
     value = float(np.quantile(np.concatenate(series), q)) / 1000
     if len(series) < 2:
         return Estimate(value, method="one round: no interval")
-    limits = stats.rounds_interval([np.quantile(ns, q) / 1000 for ns in series])
+    limits = stats.rounds_interval([of_round(piece) for piece in o.rounds])
     return Estimate(value, None, limits.low, limits.high, f"95 %, t on log of {len(series)} rounds")
 
 
@@ -68,19 +78,22 @@ latency_quantile("latency_p90", 0.9)
 latency_quantile("latency_p99", 0.99)
 
 
-@metric("latency_mean", unit="us", better="lower")
+def mean_us(piece: Round) -> float:
+    return float(invokes_ns(piece).mean()) / 1000
+
+
+@metric("latency_mean", unit="us", better="lower", of_round=mean_us)
 @per_round
 def latency_mean(o: Observation) -> Estimate:
-    return Estimate(
-        float(np.concatenate(list(o.invokes_ns.values())).mean()) / 1000, method="mean of all timed invokes"
-    )
+    value = float(np.concatenate(list(o.invokes_ns.values())).mean()) / 1000
+    return Estimate(value, method="mean of all timed invokes")
 
 
 @metric("speedup_vs_float32", unit="ratio", better="higher", against="float32")
 @per_round
 def speedup_vs_float32(o: Observation) -> Estimate:
     """Median of float32 over median of the variant, paired by round."""
-    if o.variant.name == "float32":
+    if o.variant.name == CONTROL:
         return Estimate(1.0, 1.0, method="is the control")
     found = against_control(o)
     if not isinstance(found, Paired):
@@ -93,7 +106,7 @@ def speedup_vs_float32(o: Observation) -> Estimate:
 @per_round
 def smallest_detectable_effect(o: Observation) -> Estimate:
     """The difference from float32 that these rounds find four times in five; a smaller one is likely to be missed."""
-    if o.variant.name == "float32":
+    if o.variant.name == CONTROL:
         return Estimate(method="is the control")
     found = against_control(o)
     if not isinstance(found, Paired):

@@ -7,9 +7,7 @@ import numpy as np
 from harness import stats
 from harness.metrics.registry import Estimate, Observation, metric, of_scores, per_sample
 from harness.samples import apart, discordant, top1
-from harness.task import OF_CLASSES, probabilities, row_by_row
-
-LABELLED = ("classification",)
+from harness.task import LABELLED, OF_CLASSES, probabilities, row_by_row
 
 
 @metric("accuracy", unit="fraction", better="higher", against="keras", tasks=LABELLED)
@@ -23,7 +21,7 @@ def accuracy(o: Observation, samples: np.ndarray) -> Estimate:
 @per_sample
 def accuracy_drop(o: Observation, samples: np.ndarray) -> Estimate:
     """(b − c) / n in percentage points; positive is bad. Its baseline is Keras' own drop: none."""
-    lost, won = discordant(samples)
+    lost, won = discordant(samples["baseline_correct"], samples["correct"])
     n = len(samples)
     limits = stats.tango(lost, won, n)
     method = f"Tango 90 %, b={lost} c={won} n={n}"
@@ -33,19 +31,19 @@ def accuracy_drop(o: Observation, samples: np.ndarray) -> Estimate:
 @metric("mcnemar_p", unit="probability", against="keras", tasks=LABELLED)
 @per_sample
 def mcnemar_p(o: Observation, samples: np.ndarray) -> Estimate:
-    counts = discordant(samples)
+    counts = discordant(samples["baseline_correct"], samples["correct"])
     method = f"McNemar exact; mid-p {stats.mcnemar_midp(*counts):.4g}; shown, never gated on"
     return Estimate(stats.mcnemar_exact(*counts), method=method)
 
 
 @metric("flips", unit="count", better="lower", against="keras", tasks=OF_CLASSES)
-@per_sample
+@of_scores
 def flips(o: Observation, samples: np.ndarray) -> Estimate:
     return Estimate(float(samples["flip"].sum()), 0.0, method="top-1 differs from Keras, right or wrong")
 
 
 @metric("flip_rate", unit="fraction", better="lower", against="keras", tasks=OF_CLASSES)
-@per_sample
+@of_scores
 def flip_rate(o: Observation, samples: np.ndarray) -> Estimate:
     return Estimate(float(samples["flip"].mean()), 0.0, method="flips / samples")
 
@@ -53,7 +51,7 @@ def flip_rate(o: Observation, samples: np.ndarray) -> Estimate:
 @metric("agreement", unit="fraction", better="higher", against="keras", tasks=OF_CLASSES)
 @per_sample
 def agreement(o: Observation, samples: np.ndarray) -> Estimate:
-    """Whose baseline agrees with itself everywhere. An answer that is none agrees with nothing."""
+    """The baseline's own is 1. An answer that is not finite agrees with nothing."""
     same, n = int((~samples["flip"] & (samples["prediction"] >= 0)).sum()), len(samples)
     limits = stats.clopper_pearson(same, n, 0.90)
     return Estimate(same / n, 1.0, limits.low, limits.high, f"same top-1 as Keras, {same} of {n}; Clopper–Pearson 90 %")
@@ -78,7 +76,7 @@ def js_p99(o: Observation, samples: np.ndarray) -> Estimate:
 
 
 @metric("ties", unit="count", better="lower", tasks=OF_CLASSES)
-@per_sample
+@of_scores
 def ties(o: Observation, samples: np.ndarray) -> Estimate:
     return Estimate(
         float(samples["tie"].sum()), method="samples whose two highest scores are equal; the first one counts"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
 
 from harness.artifact import inspect
 from harness.errors import BuildError
-from harness.metrics.registry import Estimate, Observation, metric, per_round
+from harness.metrics.registry import Estimate, Observation, OfRound, metric, per_round
 from harness.records import Round, Variant
 
 
@@ -19,33 +19,45 @@ def size_bytes(o: Observation) -> Estimate:
     return Estimate(o.variant.size_bytes, control, method=".tflite file")
 
 
-@metric("load", unit="ms", better="lower")
-@per_round
-def load(o: Observation) -> Estimate:
-    """Read the file, create the interpreter, allocate: what comes before the first invoke, the import aside."""
-    values = [sum(r.timings[p][:, 1].sum() for p in ("load", "create", "allocate")) / 1e6 for r in o.rounds]
-    return Estimate(float(np.median(values)), method=f"median of {len(values)} processes: read, create, allocate")
+def phases_ms(phases: tuple[str, ...], piece: Round) -> float | None:
+    """How long these phases of one process took together; None where one is not there."""
+    if any(not len(piece.timings.get(phase, ())) for phase in phases):
+        return None
+    return sum(float(piece.timings[phase][:, 1].sum()) for phase in phases) / 1e6
 
 
-@metric("first_invoke", unit="ms", better="lower")
-@per_round
-def first_invoke(o: Observation) -> Estimate:
-    values = [r.timings["first"][0, 1] / 1e6 for r in o.rounds]
-    return Estimate(float(np.median(values)), method=f"median of {len(values)} processes")
+def phase_median_us(phase: str, piece: Round) -> float | None:
+    timings = piece.timings.get(phase)
+    return float(np.median(timings[:, 1])) / 1000 if timings is not None and len(timings) else None
 
 
-def series_metric(name: str, phase: str, what: str) -> None:
-    @metric(name, unit="us", better="lower")
+def peak_bytes(piece: Round) -> int | None:
+    return piece.memory_bytes.get("first", {}).get("VmHWM")
+
+
+def anonymous_growth(piece: Round) -> int | None:
+    points = [piece.memory_bytes.get(name, {}).get("RssAnon") for name in ("runtime", "first")]
+    return None if points[0] is None or points[1] is None else points[1] - points[0]
+
+
+def of_processes(name: str, unit: str, of_round: OfRound, what: str, unknown: str = "not recorded") -> None:
+    """Registers a metric of which each process says one number: the median of those that do."""
+
+    @metric(name, unit=unit, better="lower", of_round=of_round)
     @per_round
-    def series(o: Observation) -> Estimate:
-        medians = [float(np.median(r.timings[phase][:, 1])) / 1000 for r in o.rounds if phase in r.timings]
-        if not medians:
-            return Estimate(method="not recorded")
-        return Estimate(float(np.median(medians)), method=f"{what}, median of {len(medians)} rounds' medians")
+    def of_process(o: Observation) -> Estimate:
+        values = [value for piece in o.rounds if (value := of_round(piece)) is not None]
+        if not values:
+            return Estimate(method=unknown)
+        return Estimate(float(np.median(values)), method=f"{what}, median of {len(values)} processes")
 
 
-series_metric("set_input", "set_input", "writing every input of one sample")
-series_metric("get_output", "get_output", "reading every output of one sample")
+NO_PROC = "unknown: no /proc on this device"
+COLD = partial(phases_ms, ("load", "create", "allocate"))  # what comes before the first invoke, the import aside
+of_processes("load", "ms", COLD, "read the file, create the interpreter, allocate")
+of_processes("first_invoke", "ms", partial(phases_ms, ("first",)), "the first invoke")
+of_processes("set_input", "us", partial(phase_median_us, "set_input"), "writing every input of one sample")
+of_processes("get_output", "us", partial(phase_median_us, "get_output"), "reading every output of one sample")
 
 
 @metric("timing_pair", unit="ns")
@@ -58,32 +70,8 @@ def timing_pair(o: Observation) -> Estimate:
     return Estimate(float(np.median(known)), method=f"empty pair of clock readings, median of {len(known)} processes")
 
 
-@metric("peak_rss", unit="bytes", better="lower")
-@per_round
-def peak_rss(o: Observation) -> Estimate:
-    return memory_estimate(
-        [r.memory_bytes.get("first", {}).get("VmHWM") for r in o.rounds], "VmHWM after the first invoke"
-    )
-
-
-@metric("model_rss", unit="bytes", better="lower")
-@per_round
-def model_rss(o: Observation) -> Estimate:
-    return memory_estimate(
-        [anonymous_growth(r) for r in o.rounds], "RssAnon after the first invoke less before the model"
-    )
-
-
-def anonymous_growth(piece: Round) -> int | None:
-    points = [piece.memory_bytes.get(name, {}).get("RssAnon") for name in ("runtime", "first")]
-    return None if points[0] is None or points[1] is None else points[1] - points[0]
-
-
-def memory_estimate(values: list[int | None], what: str) -> Estimate:
-    known = [value for value in values if value is not None]
-    if not known:
-        return Estimate(method="unknown: no /proc on this device")
-    return Estimate(float(np.median(known)), method=f"{what}, median of {len(known)} processes")
+of_processes("peak_rss", "bytes", peak_bytes, "VmHWM after the first invoke", NO_PROC)
+of_processes("model_rss", "bytes", anonymous_growth, "RssAnon after the first invoke less before the model", NO_PROC)
 
 
 @metric("activation_bytes_upper_bound", unit="bytes", better="lower", against="float32")
@@ -96,7 +84,7 @@ def activation_bytes_upper_bound(o: Observation) -> Estimate:
     own, control = activation_bytes(o.variant), activation_bytes(o.control.variant) if o.control else None
     if own is None:
         return Estimate(method="unknown: its .tflite file is not at hand, or holds tensors of no fixed size")
-    method = "sum over the tensors of the .tflite file that are no constants; a runtime reuses memory and needs less"
+    method = "sum over the tensors of the .tflite file that are not constants; a runtime reuses memory and needs less"
     return Estimate(float(own), control, method=method)
 
 

@@ -31,8 +31,8 @@ class Observation:
     """All that is known of one case. scores, baseline: the scored output, (samples, classes) where it scores classes;
     samples: a row a sample (see Comparison).
 
-    scores and samples are None where no outputs could be had. labels: None where there are none. control: the same case
-    with the variant float32, or None. logits: the scores of classes are no probabilities.
+    scores and samples are None where there are no outputs. labels: None where there are none. control: the same case
+    with the variant float32, or None. logits: the scores of classes are not probabilities.
     """
 
     case: Case
@@ -64,13 +64,17 @@ def invokes_ns(piece: Round) -> np.ndarray:
 
 def medians_ns(rounds: Iterable[Round]) -> dict[int, float]:
     """Round → its median ns an invoke, of the rounds that count."""
-    good = (r for r in rounds if r.counts and len(r.timings.get("timed", ())))
-    return {r.index: float(np.median(invokes_ns(r))) for r in good}
+    return {r.index: float(np.median(invokes_ns(r))) for r in rounds if r.counts}
+
+
+OfRound = Callable[[Round], float | None]
 
 
 @dataclass(frozen=True)
 class Metric:
-    """tasks: those that it means something for; a run of another has no row of it."""
+    """tasks: those that it means something for; a run of another has no row of it. of_round: what one process says of
+    it, in its unit, None where it says nothing: whoever compares or gates it takes that as the replicate.
+    """
 
     name: str
     unit: str
@@ -78,6 +82,7 @@ class Metric:
     against: str
     estimate: Callable[[Observation], Estimate]
     tasks: tuple[str, ...] = TASKS
+    of_round: OfRound | None = None
 
 
 METRICS: dict[str, Metric] = {}
@@ -89,12 +94,18 @@ NO_ROUNDS = Estimate(method="no rounds were timed")
 
 
 def metric(
-    name: str, *, unit: str, better: str = "", against: str = "", tasks: tuple[str, ...] = TASKS
+    name: str,
+    *,
+    unit: str,
+    better: str = "",
+    against: str = "",
+    tasks: tuple[str, ...] = TASKS,
+    of_round: OfRound | None = None,
 ) -> Callable[[Function], Function]:
     """Registers a metric. better: lower, higher or "" for neither. against: keras, float32 or "" for nothing."""
 
     def register(function: Function) -> Function:
-        METRICS[name] = Metric(name, unit, better, against, function, tasks)
+        METRICS[name] = Metric(name, unit, better, against, function, tasks, of_round)
         return function
 
     return register

@@ -34,7 +34,7 @@ def influence(own: np.ndarray, scores: np.ndarray) -> np.ndarray:
 
 
 def placement(others: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """The share of the others' sorted scores that is under each score, of equal ones the half."""
+    """The share of the others' sorted scores that is under each score; ties count half."""
     ends = (np.searchsorted(others, scores, side) for side in ("left", "right"))
     return np.asarray(sum(ends) / (2 * len(others)))
 

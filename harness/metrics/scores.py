@@ -9,7 +9,9 @@ To add one, write its function: from Answers to a Statistic. A user's own is mad
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +22,7 @@ from harness.metrics.bootstrap import Called, Statistic, means, tallies
 from harness.metrics.roc import rank_area
 from harness.records import Declared
 from harness.samples import apart, mean_distance, top1
-from harness.task import OF_CLASSES, TASKS, are_logits, probabilities, row_by_row
+from harness.task import LABELLED, NO_CLASSES, TASKS, are_logits, probabilities, row_by_row
 
 TOP_K = re.compile(r"top([1-9]\d*)_accuracy")
 MOST_NUMBERS = 16  # of a sample, of each of which r2 keeps three columns
@@ -62,7 +64,7 @@ class ScoreError(Exception):
 
 
 SCORES: dict[str, Score] = {}
-LABELLED, NUMBERS = ("classification",), ("regression",)
+NUMBERS = ("regression",)
 
 
 def score(
@@ -177,9 +179,6 @@ def explained(mean: np.ndarray) -> np.ndarray:
     return np.asarray(1 - (left / (second - np.square(first))).mean(axis=-1))
 
 
-NO_CLASSES = tuple(task for task in TASKS if task not in OF_CLASSES)
-
-
 @score("distance", unit="", better="lower", tasks=NO_CLASSES, paired=False, method="mean |Δ| of an output from Keras'")
 def distance(answers: Answers) -> Statistic:
     return means(row_by_row(mean_distance, answers.baseline, answers.outputs))
@@ -208,7 +207,7 @@ def scored(name: str, *, unit: str = "score", better: str = "higher") -> Callabl
 
 
 def declared(ref: FunctionRef) -> Declared:
-    """What the user's function says of itself. Raises ConfigError where it cannot be had."""
+    """What the user's function says of itself. Raises ConfigError where it cannot be loaded."""
     name, unit, better = getattr(load_function(ref), "scored", (ref.name, "score", "higher"))
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name):
         raise ConfigError(f"{ref.text} calls its metric {name!r}", "give it one word, such as iou")
@@ -220,17 +219,34 @@ def users(own: Declared, ref: FunctionRef) -> Score:
 
     def of(answers: Answers) -> Statistic:
         try:
-            function = load_function(ref)
-            labels = None if answers.labels is None else np.asarray(answers.labels)
-            return made(function, labels, np.asarray(answers.outputs))
+            function = quiet(load_function(ref))
+            labels = None if answers.labels is None else read_only(answers.labels)
+            return made(function, labels, read_only(answers.outputs))
         except ConfigError as error:
             raise ScoreError(str(error)) from error
         except ScoreError:
             raise
-        except Exception as error:  # whatever a user's function does, the other metrics stand
+        except (Exception, SystemExit) as error:  # whatever a user's function does, the other metrics stand
             raise ScoreError(f"{own.reference} raised {type(error).__name__}: {error}") from error
 
     return Score(own.name, own.unit, own.better, TASKS, own.reference, of, raw=True)
+
+
+def quiet(function: Callable[..., object]) -> Callable[..., object]:
+    """What it prints goes to stderr: stdout is for results."""
+
+    def call(labels: np.ndarray | None, outputs: np.ndarray) -> object:
+        with redirect_stdout(sys.stderr):
+            return function(labels, outputs)
+
+    return call
+
+
+def read_only(array: np.ndarray) -> np.ndarray:
+    """What a user's function writes into it would change the metrics after it."""
+    view = np.asarray(array).view()
+    view.flags.writeable = False
+    return view
 
 
 def made(function: Callable[..., object], labels: np.ndarray | None, outputs: np.ndarray) -> Statistic:
@@ -240,4 +256,6 @@ def made(function: Callable[..., object], labels: np.ndarray | None, outputs: np
         return means(said)
     if said.ndim:
         raise ScoreError(f"it returned {said.shape}: return one number, or one a sample")
+    if np.isnan(said):
+        raise ScoreError("it is not a number")
     return Called(lambda labels, outputs: float(function(labels, outputs)), labels, outputs)  # type: ignore[arg-type]

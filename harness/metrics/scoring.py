@@ -16,7 +16,7 @@ from harness.metrics.scores import Answers, Score, ScoreError
 from harness.records import Case, Change, Comparison, Run
 from harness.samples import variation
 from harness.stats import Interval
-from harness.task import are_logits, as_scores, finite, output_index, row_by_row
+from harness.task import OF_CLASSES, are_logits, as_scores, finite, output_index, row_by_row
 
 Found = TypeVar("Found")
 CONFIDENCE = 0.90  # two-sided, so that each end is a one-sided 95 % limit
@@ -43,7 +43,7 @@ class Scorer:
 
     @cached_property
     def of_classes(self) -> bool:
-        return self.run.task in ("classification", "agreement")
+        return self.run.task in OF_CLASSES
 
     @cached_property
     def logits(self) -> bool:
@@ -55,8 +55,13 @@ class Scorer:
         return self.scored(self.raw)
 
     @cached_property
+    def unknown(self) -> int:
+        """How many samples the baseline has no finite answer to."""
+        return int((~row_by_row(finite, self.baseline)).sum())
+
+    @cached_property
     def variation(self) -> float:
-        """Of the baseline's numbers."""
+        """The variation of the baseline's raw output (see samples.variation)."""
         return variation(self.raw)
 
     @cached_property
@@ -82,7 +87,7 @@ class Scorer:
             return NOT_FINITE.method
         try:
             found = score.of(Answers(self.labels, given, base))
-            return found if np.isfinite(found.value) else "it is no number"
+            return found if np.isfinite(found.value) else "it is not a number"
         except ScoreError as error:
             return str(error)
 

@@ -21,8 +21,8 @@ from harness.records import Affine, Tensor
 class Facts:
     """What a model takes, gives and has learnt. A dimension that it leaves open is −1; the first is the batch.
 
-    normalisation: what it begins by doing to its first input, where that is one scale and one offset. bare: whether no
-    layer of its own brings inputs to a common size; False where that is not known.
+    normalisation: what it begins by doing to its first input, where that is one scale and one offset. bare: whether
+    nothing in it brings inputs to a common size before its first layer with weights; False where that is not known.
     """
 
     inputs: tuple[Tensor, ...]

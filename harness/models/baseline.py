@@ -7,18 +7,18 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.errors import BuildError
+from harness.errors import BuildError, one_line
 from harness.models import Model, load
 from harness.models.feed import Feed
 
 BATCH = 256
-BATCH_BYTES = 4 << 20  # of float32 input: what stands between the layers is often many times as much
+BATCH_BYTES = 4 << 20  # of float32 input: the activations are often many times as much
 
 
 def outputs(model_path: Path, feeds: Sequence[Feed], stored: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
     """One float32 array an output, shape (samples, …), for samples as they are stored, one array an input of the data.
 
-    In batches of one size, the last filled up and cut: a model may take no other.
+    In batches of one size, the last one padded and cut: a model may take no other size.
     """
     import tensorflow as tf
 
@@ -38,8 +38,8 @@ def predicted(model: Model, batch: Sequence[np.ndarray]) -> list[np.ndarray]:
     try:
         return model.predict(batch)
     except Exception as error:  # TensorFlow raises a class for each of its codes
-        told = f"the model fails over samples of the test set: {' '.join(str(error).split())[:300]}"
-        advice = "try model.predict on such samples; its first axis must be the batch, of the length that it says"
+        told = f"the model fails on samples of the test set: {one_line(error)}"
+        advice = "try model.predict on such samples; the first axis must be the batch, of the length it declares"
         raise BuildError(told, advice) from error
 
 

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from harness.errors import BuildError
+from harness.errors import BuildError, one_line
 from harness.models.keras2 import SAVE_ELSEWHERE, Config, modern
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -22,14 +22,14 @@ def is_hdf5(path: Path) -> bool:
 
 
 def from_h5(path: Path) -> Any:
-    """The model in the file, for inference alone. Raises BuildError: what stands against it, and what to do."""
+    """The model in the file, for inference alone. Raises BuildError with the reason and what to do."""
     import h5py
 
     try:
         with h5py.File(path, "r") as file:
             config, old = config_of(file, path), keras_version(file) < 3
     except OSError as error:
-        raise BuildError(f"{path.name} is no whole .h5 file: {error}", "copy or save it again") from error
+        raise BuildError(f"{path.name} is not a complete .h5 file: {error}", "copy or save it again") from error
     with tempfile.TemporaryDirectory() as folder:
         file_today = Path(folder) / "model.h5"
         shutil.copyfile(path, file_today)
@@ -48,14 +48,14 @@ def loaded(path: Path, name: str, own: dict[str, Any]) -> Any:
     try:
         return keras.saving.load_model(path, custom_objects=own, compile=False)
     except Exception as error:  # Keras raises whatever its layers raise
-        told = f"Keras {keras.__version__} cannot load {name}: {' '.join(str(error).split())[:400]}"
+        told = f"Keras {keras.__version__} cannot load {name}: {one_line(error)}"
         raise BuildError(told, SAVE_ELSEWHERE) from error
 
 
 def config_of(file: Any, path: Path) -> Config:
     text = file.attrs.get("model_config")
     if text is None:
-        what = "holds weights and no model" if "layer_names" in file.attrs else "is no Keras model"
+        what = "holds weights but no model" if "layer_names" in file.attrs else "is not a Keras model"
         raise BuildError(f"{path.name} {what}", BUILD_IT)
     config: Config = json.loads(text.decode() if isinstance(text, bytes) else text)
     return config
@@ -77,14 +77,14 @@ def hard_sigmoid(x: Any) -> Any:
 
 
 def check_order(model: Any, group: Any, name: str) -> None:
-    """Keras takes weights by their order alone. Raises BuildError where their names tell another one."""
+    """Keras assigns weights by their order alone. Raises BuildError where their names say another order."""
     stored = [names for layer in texts(group, "layer_names") if (names := texts(group[layer], "weight_names"))]
     layers = [layer for layer in model.layers if layer.weights]
     for layer, names in zip(layers, stored, strict=False):
         taken = [w.name for w in [*layer.trainable_weights, *layer.non_trainable_weights]]
         given = [re.sub(r"(_\d+)?(:\d+)?$", "", text.split("/")[-1]) for text in names]
         if sorted(taken) == sorted(given) and taken != given:
-            told = f"{name} holds the weights of {layer.name} in another order than Keras 3 takes them"
+            told = f"{name} holds the weights of {layer.name} in another order than Keras 3 reads them"
             raise BuildError(told, SAVE_ELSEWHERE)
 
 

@@ -1,8 +1,8 @@
-"""The configuration of a model that Keras 2 wrote, put in the words of Keras 3, which would refuse it or misread it.
+"""The configuration of a model that Keras 2 wrote, translated for Keras 3, which would refuse or misread it.
 
-Known differences, each met in files that are about:
-    options that a layer no longer has (groups of a DepthwiseConv2D, time_major of an LSTM): dropped where they say
-        nothing, else refused
+Known differences, each seen in real files:
+    options that a layer no longer has (groups of a DepthwiseConv2D, time_major of an LSTM): dropped where they have
+        no effect, else refused
     batch_input_shape at a Sequential's first layer: an InputLayer of its own
     class "Model"; a Sequential's layers as a bare list; names with a slash; dtypes as {"class_name": "Policy"}
     a nested model's first call has node index 1 in Keras 2 and 0 in Keras 3
@@ -66,7 +66,7 @@ def sequential(config: Config | list[Config]) -> Config:
 
 
 def first_shape(config: Config) -> Any:
-    """What a Sequential's first layer takes, batch and all; a model in that place says it by its own first layer."""
+    """What a Sequential's first layer takes, batch and all; where that is a model, what its own first layer takes."""
     inner = config["config"]
     if kind_of(config) in MODELS:
         layers = inner if isinstance(inner, list) else inner["layers"]
@@ -99,17 +99,17 @@ def renamed_ends(ends: Any, reference: Any) -> Any:
     if len(ends) == 3 and isinstance(ends[0], str):
         return reference(ends)
     made = [renamed_ends(each, reference) for each in ends]
-    return made[0] if len(made) == 1 else made  # a single one was no list to its caller
+    return made[0] if len(made) == 1 else made  # a single one was not a list to its caller
 
 
 def layer(config: Config) -> Config:
-    """One layer, with what it wraps, and without the options that say nothing."""
+    """One layer, with what it wraps, and without the options that have no effect."""
     name, inner = str(kind_of(config)), dict(config["config"])
     if name in RAW_OPS:
-        told = f"the .h5 file holds a TensorFlow operation as a layer ({inner.get('name')}), which Keras 3 has none for"
+        told = f"the .h5 file holds a TensorFlow operation as a layer ({inner.get('name')}), which Keras 3 cannot load"
         raise BuildError(told, SAVE_ELSEWHERE)
     if name == "Lambda":
-        told = f"the .h5 file holds Python code of another Python as a layer ({inner.get('name')})"
+        told = f"the .h5 file holds the bytecode of another Python as a layer ({inner.get('name')})"
         raise BuildError(told, SAVE_ELSEWHERE)
     if name == "GRU":
         inner.setdefault("reset_after", False)
@@ -132,12 +132,12 @@ def wrapped(config: Config) -> Config:
 
 
 def understood(name: str, config: Config) -> Iterator[tuple[str, Any]]:
-    """The options that Keras 3's layer of that name takes. Raises BuildError for one that it lacks and that is set."""
+    """The options that Keras 3's layer of that name takes. Raises BuildError for another one that is set."""
     import keras
 
     kind = getattr(keras.layers, name, None)
     if kind is None:
-        yield from config.items()  # Keras says that it does not know it
+        yield from config.items()  # Keras itself reports it
         return
     known = {
         p for base in kind.__mro__ if "__init__" in vars(base) for p in inspect.signature(base.__init__).parameters

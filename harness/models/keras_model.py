@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from harness.errors import BuildError
+from harness.errors import BuildError, one_line
 from harness.models import Facts
 from harness.models.feed import Feed
 from harness.models.h5 import from_h5, is_hdf5
 from harness.records import Affine, Tensor
 
-NORMALISING = ("Rescaling", "Normalization")  # BatchNormalization too
+NORMALISING = ("Rescaling", "Normalization", "BatchNormalization")
+UNKNOWN = ("Lambda", "TFSMLayer")  # may scale, or not
+ARITHMETIC = ("Add", "Divide", "Multiply", "Subtract", "TrueDivide")  # written into the model, such as x / 255
 
 
 class KerasModel:
@@ -23,7 +25,7 @@ class KerasModel:
     def __init__(self, model: Any) -> None:
         self.model = model
         if not getattr(model, "inputs", None):
-            told = f"the model {model.name} does not say what it takes: it was never called on a keras.Input"
+            told = f"the model {model.name} has no known inputs: it was never called on a keras.Input"
             raise BuildError(told, "return keras.Model(inputs, model(inputs)) from a function of yours")
 
     @property
@@ -35,7 +37,7 @@ class KerasModel:
             tuple(as_tensor(name, y) for name, y in outputs),
             int(model.count_params()),
             normalisation(model),
-            not any(type(layer).__name__.endswith(NORMALISING) for layer in model._flatten_layers()),
+            not scales(model),
         )
 
     def predict(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -51,7 +53,7 @@ class KerasModel:
             keras.Input(batch_shape=feed.tensor.shape, dtype=x.dtype, name=x.name)
             for feed, x in zip(feeds, self.model.inputs, strict=True)
         ]
-        # A flat list of outputs: the file's signature then tells them by their number.
+        # A flat list of outputs: the file's signature then numbers them.
         return tf.lite.TFLiteConverter.from_keras_model(
             keras.Model(inputs, keras.tree.flatten(self.model(self.packed(inputs))))
         )
@@ -67,11 +69,30 @@ class KerasModel:
 
 
 def normalisation(model: Any) -> Affine | None:
-    """Of a model that begins with a Rescaling of one scale and offset."""
+    """The affine of a model that begins with a Rescaling of one scale and offset."""
     first: Any = next((layer for layer in model.layers if type(layer).__name__ != "InputLayer"), None)
     if type(first).__name__ != "Rescaling" or np.size(first.scale) + np.size(first.offset) > 2:
         return None
     return Affine(float(np.ravel(first.scale)[0]), float(np.ravel(first.offset)[0]))
+
+
+def scales(model: Any) -> bool:
+    """Whether something may bring the inputs to a common size before the first layer with weights takes them."""
+    for layer in steps(model):
+        if type(layer).__name__ in (*NORMALISING, *UNKNOWN, *ARITHMETIC):
+            return True
+        if getattr(layer, "weights", ()):
+            return False
+    return False
+
+
+def steps(model: Any) -> Iterator[Any]:
+    """Layers and other operations in their order, those of models within it too."""
+    for each in getattr(model, "operations", None) or model.layers:
+        if hasattr(each, "layers"):
+            yield from steps(each)
+        elif type(each).__name__ != "InputLayer":
+            yield each
 
 
 def output_names(model: Any) -> list[str]:
@@ -96,7 +117,7 @@ def from_file(path: Path) -> Any:
     try:
         return keras.saving.load_model(path, compile=False)
     except Exception as error:  # Keras raises whatever its layers raise
-        told = f"Keras cannot load {path.name}: {' '.join(str(error).split())[:400]}"
+        told = f"Keras cannot load {path.name}: {one_line(error)}"
         raise BuildError(
-            told, "a model with code of its own: give a function that loads it, as module:function"
+            told, "where it has code of its own, give a function that loads it, as module:function"
         ) from error

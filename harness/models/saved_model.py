@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.errors import BuildError
+from harness.errors import BuildError, one_line
 from harness.models import Facts
 from harness.models.feed import Feed
 from harness.records import Tensor
@@ -26,7 +26,7 @@ class SavedModel:
         try:
             self.loaded = tf.saved_model.load(str(path))
         except Exception as error:
-            told = f"TensorFlow cannot load the SavedModel {path.name}: {' '.join(str(error).split())[:400]}"
+            told = f"TensorFlow cannot load the SavedModel {path.name}: {one_line(error)}"
             raise BuildError(told, "give the folder that holds saved_model.pb") from error
         self.function = signature_of(self.loaded, path)
         named = self.function.structured_input_signature[1]
@@ -53,7 +53,7 @@ class SavedModel:
 
         fixed = next(iter(self.inputs.values())).shape[0]
         if fixed not in (None, 1):
-            told = f"the SavedModel takes a batch of {fixed} and no other, and a device runs one sample at a time"
+            told = f"the SavedModel only takes a batch of {fixed}, but a device runs one sample at a time"
             raise BuildError(told, "save it with a batch of 1, or an open one")
         specs = {f.tensor.name: tf.TensorSpec(f.tensor.shape, f.tensor.dtype, f.tensor.name) for f in feeds}
         module = tf.Module()
@@ -62,7 +62,7 @@ class SavedModel:
         folder = tempfile.TemporaryDirectory()
         tf.saved_model.save(module, folder.name, module.call.get_concrete_function(**specs))
         converter = tf.lite.TFLiteConverter.from_saved_model(folder.name)
-        converter.folder = folder  # is read at conversion, and gone with the converter
+        converter.folder = folder  # read at conversion, and removed with the converter
         return converter
 
 
@@ -80,7 +80,7 @@ def signature_of(loaded: Any, path: Path) -> Any:
 
 def as_tensor(name: str, spec: Any) -> Tensor:
     if spec.shape.rank is None:
-        raise BuildError(f"the SavedModel's {name} has no shape at all", "save it with an input signature that has one")
+        raise BuildError(f"the SavedModel's {name} has no shape", "save it with an input signature that has one")
     return Tensor(name, spec.dtype.name, tuple(-1 if n is None else int(n) for n in spec.shape))
 
 

@@ -30,7 +30,7 @@ Glob = Annotated[str, Field(min_length=1)]
 
 
 class RuleText(BaseModel):
-    """What may stand in a [[rule]]; an unknown key is an error."""
+    """What a [[rule]] may hold; an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -48,7 +48,7 @@ class RuleText(BaseModel):
 
 
 class PolicyText(BaseModel):
-    """What may stand in a policy.toml."""
+    """What a policy.toml may hold."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -69,7 +69,7 @@ def parse_policy(text: str, source: str, scoring: Scoring = BY_DATA) -> Policy:
     try:
         written = PolicyText.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{source} is no TOML: {error}", "mend that line") from error
+        raise ConfigError(f"{source} is not TOML: {error}", "fix that line") from error
     except ValidationError as error:
         raise not_valid(error, text, source) from error
     if not written.rule:

@@ -29,16 +29,17 @@ FITTING: dict[str, dict[str, float]] = {  # a metric's unit → what may be writ
 }
 PLAIN = {"": 1.0}
 RATES = ("accuracy_drop", "class_accuracy_drop", "error_rate_growth", "flip_rate")
+UNBOUNDED = ("r2",)  # a fraction at its best, and under any number at its worst
 NEVER_ZERO = ("us", "ms", "ns", "bytes", "ratio", "pp")
 NUMBER = re.compile(r"\s*([+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([^\s\d,.]*)\s*")  # 1,5 is 15 to some
 
 
 def parse_limit(gauge: Gauge, kind: str, written: str | float) -> Limit:
-    """Raises ConfigError where the text is no number, or its unit does not fit the metric."""
+    """Raises ConfigError where the text is not a number, or its unit does not fit the metric."""
     text = written if isinstance(written, str) else f"{written:g}"
     number, unit = split(text) if isinstance(written, str) else (float(written), "")
     if not math.isfinite(number):
-        raise ConfigError(f"{text} is no limit", "give a finite number")
+        raise ConfigError(f"{text} is not a limit", "give a finite number")
     if unit == "%" and is_relative(gauge, kind):
         return checked(gauge, Limit(kind, number / 100, True, text))
     fitting = FITTING.get(gauge.unit, PLAIN | {gauge.unit: 1.0})
@@ -52,7 +53,7 @@ def parse_limit(gauge: Gauge, kind: str, written: str | float) -> Limit:
 def split(text: str) -> tuple[float, str]:
     found = NUMBER.fullmatch(text)
     if not found:
-        raise ConfigError(f"{text!r} is no limit", 'give a number and its unit, such as "5ms", "0.5pp" or "120KB"')
+        raise ConfigError(f"{text!r} is not a limit", 'give a number and its unit, such as "5ms", "0.5pp" or "120KB"')
     return float(found[1].replace("_", "")), found[2]
 
 
@@ -76,17 +77,29 @@ def units_advice(gauge: Gauge, kind: str, unit: str) -> str:
 
 
 def checked(gauge: Gauge, limit: Limit) -> Limit:
-    """Limits that nothing could meet, or everything, are mistakes."""
+    """Raises ConfigError for a limit that always passes or always fails."""
     if limit.kind.startswith("max_"):
-        if limit.value < 0:
-            raise ConfigError(f"{limit.kind} = {limit.text} demands an improvement", "give 0 or more")
-        return limit
+        return moderate(gauge, limit)
+    if limit.value <= 0 and gauge.unit == "fraction" and limit.kind == "min" and gauge.name not in UNBOUNDED:
+        raise ConfigError(f"any {gauge.name} is over {limit.text}", "give a limit over 0")
     if limit.value <= 0 and (gauge.unit in NEVER_ZERO or gauge.name in RATES):
         nothing = "no" if gauge.better == "lower" else "any"
         over = "under" if gauge.better == "lower" else "over"
         raise ConfigError(f"{nothing} {gauge.name} can be shown to be {over} {limit.text}", "give a limit over 0")
-    share = limit.relative or gauge.unit in ("pp", "fraction")
+    share = limit.relative or gauge.unit in ("pp", "fraction", "bits")
     whole = 100 if gauge.unit == "pp" and not limit.relative else 1
     if share and limit.value >= whole:
         raise ConfigError(f"{gauge.name} = {limit.text} is all of it", "a limit is under 100 %, 100 pp or 1")
+    return limit
+
+
+def moderate(gauge: Gauge, limit: Limit) -> Limit:
+    """A limit on how far a metric moves the wrong way."""
+    if limit.value < 0:
+        raise ConfigError(f"{limit.kind} = {limit.text} demands an improvement", "give 0 or more")
+    bounded = gauge.unit in ("fraction", "bits") and gauge.name not in UNBOUNDED
+    falls = limit.kind == "max_decrease"
+    if limit.value >= 1 and ((falls and limit.relative) or (bounded and not limit.relative)):
+        advice = 'a limit is under 100 %, 100 pp or 1: for points, write "5pp"'
+        raise ConfigError(f"{gauge.name} can never move further than {limit.kind} = {limit.text}", advice)
     return limit

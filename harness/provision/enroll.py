@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.connections.link import LINK_BROKE, OPTIONS, SSH, TMP, as_options, destination, run_bounded, unreachable
+from harness.connections.said import last_line
 from harness.errors import TargetError
 from harness.records import Target
 
@@ -28,8 +29,7 @@ def already_trusted(target: Target) -> bool:
     code, said = knock(target, ["StrictHostKeyChecking=yes"])
     if code == LINK_BROKE and re.search("IDENTIFICATION HAS CHANGED|host key for .* has changed", said, re.IGNORECASE):
         raise unreachable(target, said)
-    last = said.strip().rpartition("\n")[2]  # a jump host's denial is not the last word
-    return code != LINK_BROKE or "Permission denied" in last
+    return code != LINK_BROKE or "Permission denied" in last_line(said, "")  # a jump host's denial comes earlier
 
 
 def offered_key(target: Target) -> HostKey:
@@ -56,16 +56,16 @@ def record(key: HostKey) -> None:
 
 
 def verify(target: Target, key: HostKey) -> None:
-    """Raises TargetError where ssh does not find the key that was recorded, or the device shows another by now."""
+    """Raises TargetError where ssh does not find the key that was recorded, or the device now offers another one."""
     if not already_trusted(target):
         raise TargetError(
-            f"the key is in {key.known_hosts}, but ssh does not accept {target.name} by it",
-            "look at UserKnownHostsFile and HostKeyAlgorithms in your ssh_config",
+            f"the key is in {key.known_hosts}, but ssh still does not accept {target.name}",
+            "check UserKnownHostsFile and HostKeyAlgorithms in your ssh_config",
         )
 
 
 def knock(target: Target, options: list[str]) -> tuple[int, str]:
-    """Exit code and stderr of a connection that shows the host's key and no key of ours: nobody knows yet who it is."""
+    """Exit code and stderr of a connection that shows the host's key but offers none of ours: it is not trusted yet."""
     stranger = ("PreferredAuthentications=none", "ControlPath=none")
     argv = [*SSH, *as_options(*options, *stranger, *OPTIONS), *destination(target), "true"]
     try:
@@ -78,7 +78,7 @@ def knock(target: Target, options: list[str]) -> tuple[int, str]:
 def known_hosts_file(target: Target) -> Path:
     """The first UserKnownHostsFile that ssh's own configuration names for the device.
 
-    ssh -G separates the files by spaces and does not quote: where a word starts no path, the file's name goes on.
+    ssh -G separates the files by spaces and does not quote: a word that starts no path continues the file's name.
     """
     done = subprocess.run(["ssh", "-G", *destination(target)], capture_output=True, text=True, check=False)
     found = re.search(r"^userknownhostsfile (.+?)(?= [/~]|$)", done.stdout, re.MULTILINE)

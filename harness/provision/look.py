@@ -13,7 +13,7 @@ from typing import Protocol
 from pydantic import TypeAdapter
 
 from harness.connections.code import look_script
-from harness.connections.said import harmless
+from harness.connections.said import harmless, last_line
 from harness.errors import NoPython, TargetError
 from harness.records import DeviceState, Environment, Target
 from harness.runtimes import Release, release_for
@@ -28,7 +28,7 @@ class Venv:
 
     @property
     def whole(self) -> bool:
-        """pip comes last: without it, making the venv was interrupted, or it belongs to a Python that is gone."""
+        """pip comes last: where it is missing, making the venv was interrupted, or its Python is gone."""
         return self.exists and "pip" in self.packages
 
 
@@ -78,12 +78,11 @@ class Here:
 def look_at(link: Caller) -> Look:
     """Raises NoPython where the device has no Python 3, TargetUnreachable where the link fails."""
     target = link.target
-    # -I: a json.py in the home folder is not ours. -B: nothing is written, no __pycache__ either.
+    # -I: no json.py of the home folder is imported. -B: nothing is written, no __pycache__ either.
     done = link.call(["python3", "-I", "-B", "-", link.workdir], look_script())
     if done.returncode != 0:
-        said = done.stderr.decode(errors="replace").strip().splitlines()
         raise NoPython(
-            f"{target.name} cannot run python3: {harmless(said[-1]) if said else done.returncode}",
+            f"{target.name} cannot run python3: {last_line(done.stderr, f'exit code {done.returncode}')}",
             "install Python 3.9 or newer on it (Debian: apt install python3 python3-venv)",
         )
     try:
@@ -91,13 +90,13 @@ def look_at(link: Caller) -> Look:
     except ValueError as error:
         start = done.stdout[:100].decode(errors="replace")
         raise TargetError(
-            f"{target.name} answered {start!r} where its facts should be", "does a start-up file there print something?"
+            f"{target.name} answered {start!r} instead of its facts", "does a start-up file there print something?"
         ) from error
     return seen
 
 
 def wanted_releases(target: Target, look: Look) -> dict[str, Release | None]:
-    """Runtime of the target → the release that fits it, None where there is none."""
+    """Runtime of the target → the release that fits it, None where no release does."""
     e = look.environment
     machine = e.machine or ""
     if machine == "aarch64" and e.userland_bits == 32:

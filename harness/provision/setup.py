@@ -9,27 +9,27 @@ from collections.abc import Callable
 from pathlib import Path
 
 from harness.connections.link import Link
-from harness.connections.said import harmless
+from harness.connections.said import last_line
 from harness.connections.ssh import put
 from harness.device.engines import ENGINES
 from harness.errors import ConfigError, TargetError
 from harness.provision.look import Look, look_at, wanted_releases
 from harness.records import Target
 from harness.runtimes import Release, parse
-from harness.targets import typed
+from harness.targets import cli_name
 
 
 def setup(target: Target, say: Callable[[str], None]) -> None:
-    """A venv under the target's workdir with the runtimes that fit it. Does nothing where that is so already."""
+    """A venv under the target's workdir with the runtimes that fit it. Does nothing where they are there."""
     if target.kind != "ssh":
-        raise ConfigError(f"{target.name} is no device behind ssh", "only such a device can be set up")
+        raise ConfigError(f"{target.name} is not a device behind ssh", "only such a device can be set up")
     link = Link(target)
     try:
         look = look_at(link)
         releases = [r for r in wanted_releases(target, look).values() if r is not None]
         missing = [r for r in releases if look.venv.packages.get(r.runtime) != r.version]
         if not releases:
-            raise TargetError(f"no TFLite runtime fits {target.name}", f"harness doctor {typed(target)} shows why")
+            raise TargetError(f"no TFLite runtime fits {target.name}", f"harness doctor {cli_name(target)} shows why")
         if look.venv.whole and not missing:
             say(f"{target.name} is set up: {', '.join(f'{r.runtime} {r.version}' for r in releases)}")
             return
@@ -51,11 +51,12 @@ def make_venv(link: Link, look: Look, releases: list[Release], say: Callable[[st
     from_system = any(not r.numpy for r in releases)
     if from_system and not look.system_numpy:
         raise TargetError(
-            f"{name} has no numpy, and there is no wheel for it", "on the device: sudo apt install python3-numpy"
+            f"{name} has no numpy, and no wheel of it fits", "on the device: sudo apt install python3-numpy"
         )
     say(f"{name}: making a venv in {link.target.workdir}")
+    # -I, here and for pip: a logging.py in the home folder is not imported.
     system = ["--system-site-packages"] if from_system else []
-    argv = ["python3", "-m", "venv", "--clear", *system, f"{link.workdir}/venv"]
+    argv = ["python3", "-I", "-m", "venv", "--clear", *system, f"{link.workdir}/venv"]
     must(link, argv, f"{name} could not make a venv")
 
 
@@ -64,11 +65,11 @@ def install(link: Link, look: Look, releases: list[Release], say: Callable[[str]
     needed = sorted({word for r in releases for word in (f"{r.runtime}=={r.version}", r.numpy) if word})
     name = link.target.name
     say(f"{name}: installing {', '.join(needed)}")
-    pip = [link.venv_python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip = [link.venv_python, "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     own = link.call([*pip, "--timeout", "10", "--retries", "1", "--only-binary=:all:", *needed], timeout_s=900)
     if own.returncode == 0:
         return
-    say(f"{name} cannot get them itself ({last_line(own)}); downloading its wheels here and sending them")
+    say(f"{name} cannot download them itself ({failure_of(own)}); downloading its wheels here and sending them")
     folder = f"{link.workdir}/wheels"
     with tempfile.TemporaryDirectory() as local:
         for wheel in download(look, needed, Path(local)):
@@ -84,20 +85,18 @@ def download(look: Look, needed: list[str], folder: Path) -> list[Path]:
     minor = (*parse(e.glibc or ""), 17, 17)[1]
     platforms = [f"manylinux_2_{n}_{machine}" for n in range(min(minor, 99), 16, -1)] + [f"manylinux2014_{machine}"]
     version = ".".join((e.python or "").split(".")[:2])
-    argv = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--only-binary=:all:",
-            "--dest", str(folder), "--implementation", "cp", "--python-version", version,
+    argv = [sys.executable, "-I", "-m", "pip", "download", "--quiet", "--disable-pip-version-check",
+            "--only-binary=:all:", "--dest", str(folder), "--implementation", "cp", "--python-version", version,
             *(word for platform in platforms for word in ("--platform", platform)), *needed]  # fmt: skip
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        said = done.stderr.strip().splitlines()
-        raise TargetError(
-            f"the wheels cannot be had: {said[-1] if said else done.returncode}", "is this machine online?"
-        )
+        why = last_line(done.stderr, f"exit code {done.returncode}")
+        raise TargetError(f"the wheels are not available: {why}", "is this machine online?")
     return sorted(folder.glob("*.whl"))
 
 
 def prove(link: Link, release: Release) -> None:
-    """Imports the runtime there: a wheel's tag can promise what its library does not keep."""
+    """Imports the runtime there: a wheel's tag may promise more than its library can do."""
     code = "import sys; from importlib import import_module; import_module(sys.argv[1]).Interpreter"
     argv = [link.venv_python, "-I", "-c", code, ENGINES[release.runtime]]
     must(link, argv, f"{release.runtime} {release.version} does not work on {link.target.name}")
@@ -106,11 +105,9 @@ def prove(link: Link, release: Release) -> None:
 def must(link: Link, argv: list[str], failure: str) -> None:
     done = link.call(argv, timeout_s=900)
     if done.returncode != 0:
-        raise TargetError(f"{failure}: {last_line(done)}", f"harness doctor {typed(link.target)}")
+        raise TargetError(f"{failure}: {failure_of(done)}", f"harness doctor {cli_name(link.target)}")
 
 
-def last_line(done: subprocess.CompletedProcess[bytes]) -> str:
-    """The last thing that a remote command said."""
-    said = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()
-    line: str = harmless(said[-1]) if said else f"exit code {done.returncode}"
-    return line
+def failure_of(done: subprocess.CompletedProcess[bytes]) -> str:
+    """Why a remote command failed, in its own last words."""
+    return last_line(done.stderr or done.stdout, f"exit code {done.returncode}")

@@ -5,15 +5,14 @@ Experiment ─build─▶ Variant… ─measure─▶ Round, Shard ─▶ Run �
 
 from harness.records.comparison import Change, Comparison, Standing
 from harness.records.device import Blob, DeviceState, Environment, Job, Round, Shard
-from harness.records.model import Affine, Tensor, Variant
+from harness.records.model import CONTROL, KERAS, Affine, Tensor, Variant
 from harness.records.plan import BY_DATA, Case, Declared, Plan, Scoring, Target
-from harness.records.run import Run, TargetRecord
+from harness.records.run import Provenance, Run, TargetRecord
 from harness.records.verdict import Finding, Verdict
-
-KERAS = "keras"  # the baseline, where no .tflite file takes its place
 
 __all__ = [
     "BY_DATA",
+    "CONTROL",
     "KERAS",
     "Affine",
     "Blob",
@@ -26,6 +25,7 @@ __all__ = [
     "Finding",
     "Job",
     "Plan",
+    "Provenance",
     "Round",
     "Run",
     "Scoring",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from harness.records.plan import Case
@@ -66,5 +67,16 @@ class Comparison:
     baseline: np.ndarray
     scores: dict[Case, np.ndarray]
 
+    @cached_property
+    def metrics(self) -> dict[Case, dict[str, Change]]:
+        """The changes by case and the metric's name."""
+        found: dict[Case, dict[str, Change]] = {}
+        for change in self.changes:
+            found.setdefault(change.case, {})[change.metric] = change
+        return found
+
     def change(self, case: Case, metric: str) -> Change | None:
-        return next((c for c in self.changes if c.case == case and c.metric == metric), None)
+        return self.metrics.get(case, {}).get(metric)
+
+    def standing(self, case: Case) -> Standing | None:
+        return next((s for s in self.standings if s.case == case), None)

@@ -40,7 +40,7 @@ class Job:
     last: int
     spec: dict[str, object]
     blobs: dict[str, Blob]
-    limit_s: float = 1800.0
+    limit_s: float = 1800.0  # without progress
     start_temperature_c: float | None = None  # wait until the chip is as cool as this, None not at all
     cooldown_timeout_s: float = 0.0
     restless_ratio: float | None = None

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+CONTROL = "float32"  # the plain .tflite form: every variant of a target and runtime stands beside it
+KERAS = "keras"  # the baseline, where no .tflite file takes its place
+
 
 @dataclass(frozen=True)
 class Tensor:
@@ -27,7 +30,8 @@ class Affine:
 
 @dataclass(frozen=True)
 class Variant:
-    """One .tflite form of the model. A variant that could not be built has status "failed", a reason and no path.
+    """One .tflite form of the model. One that could not be built has status "failed", one that cannot exist of this
+    model "unsupported": either has a reason and no path.
 
     feeds: for each input tensor of the file, which of the data's inputs it is given; yields: for each output of the
     baseline, which of the file's outputs answers to it. () where they stand in the same order.
@@ -40,7 +44,7 @@ class Variant:
     size_bytes: int | None = None
     inputs: tuple[Tensor, ...] = ()
     outputs: tuple[Tensor, ...] = ()
-    status: str = "ok"  # ok, suspect, failed
+    status: str = "ok"  # ok, suspect, failed, unsupported
     reason: str = ""
     feeds: tuple[int, ...] = ()
     yields: tuple[int, ...] = ()

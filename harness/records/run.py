@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.records.device import Environment, Round, Shard
-from harness.records.model import Variant
+from harness.records.model import KERAS, Variant
 from harness.records.plan import BY_DATA, Case, Plan, Scoring, Target
 
 if TYPE_CHECKING:  # imported by everything, so it loads nothing heavy itself
@@ -21,6 +21,27 @@ class TargetRecord:
     target: Target
     environment: Environment | None = None
     bytes_sent: dict[str, int] = field(default_factory=dict)  # "blobs", "jobs"
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What a run was made with; "" and () where that is unknown.
+
+    created: ISO 8601, UTC. remarks: what was odd about the data. candidate, reference: the ids of the runs that a gate
+    timed side by side in this one.
+    """
+
+    created: str = ""
+    harness: str = ""
+    python: str = ""
+    tensorflow: str = ""
+    keras: str = ""
+    data: str = ""
+    seed: int | None = None
+    baseline: str = KERAS
+    remarks: tuple[str, ...] = ()
+    candidate: str = ""
+    reference: str = ""
 
 
 @dataclass(frozen=True)
@@ -42,7 +63,7 @@ class Run:
     shards: tuple[Shard, ...]
     path: Path
     finished: bool
-    provenance: dict[str, object] = field(default_factory=dict)
+    provenance: Provenance = Provenance()
     hashes: dict[str, str] = field(default_factory=dict)  # sha256 of "model", "train", "test" (inputs and labels)
     scoring: Scoring = BY_DATA
     output_names: tuple[str, ...] = ()  # of the baseline, one an array
@@ -55,6 +76,10 @@ class Run:
         """The case whose outputs stand for this one: the same at the lowest thread count."""
         threads = [c.threads for c in self.cases if replace(c, threads=case.threads) == case]
         return replace(case, threads=min(threads, default=case.threads))
+
+    def usable_rounds(self, case: Case) -> list[Round]:
+        """The rounds of the case that count, in order."""
+        return sorted((r for r in self.rounds if r.case == case and r.counts), key=lambda r: r.index)
 
     def variant(self, name: str) -> Variant:
         return next(v for v in self.variants if v.name == name)

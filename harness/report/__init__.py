@@ -1,4 +1,4 @@
-"""A comparison as something to read: HTML, Markdown, CSV and plots. Judges nothing, measures nothing."""
+"""A comparison as HTML, Markdown, CSV and plots. Judges nothing, measures nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from harness.records import Comparison
 if TYPE_CHECKING:
     import numpy as np
 
-    from harness.report.material import Material, SelfTest
+    from harness.aa.result import AaResult
+    from harness.report.material import Material
 
 FORMATS = {
     "html": "html",
@@ -23,7 +24,7 @@ FORMATS = {
 }  # format → the module here whose render(material) makes it
 
 
-def render(comparison: Comparison, pictures: np.ndarray | None, format: str, aa: tuple[SelfTest, ...] = ()) -> str:
+def render(comparison: Comparison, pictures: np.ndarray | None, format: str, aa: tuple[AaResult, ...] = ()) -> str:
     """The whole report in one of FORMATS. pictures: as picture.pictures_of finds them, or None."""
     from harness.report.material import Material
 
@@ -31,18 +32,20 @@ def render(comparison: Comparison, pictures: np.ndarray | None, format: str, aa:
 
 
 def left_out(comparison: Comparison, format: str) -> tuple[str, ...]:
-    """What a reader of this format would miss and why, one sentence each; most formats hold everything."""
+    """What this format leaves out and why, one sentence each; most formats leave out nothing."""
+    from harness.report.material import Material
+
     module = _module(format)
-    return tuple(module.left_out(comparison)) if hasattr(module, "left_out") else ()
+    return tuple(module.left_out(Material(comparison))) if hasattr(module, "left_out") else ()
 
 
 def write_report(
-    comparison: Comparison, pictures: np.ndarray | None, folder: Path, aa: tuple[SelfTest, ...] = ()
+    comparison: Comparison, pictures: np.ndarray | None, folder: Path, aa: tuple[AaResult, ...] = ()
 ) -> Path:
     """Write report.html, report.md, summary.csv, metrics.csv and plots/*.png into folder; returns report.html's path.
 
     pictures: the stored test inputs that can be drawn, as picture.pictures_of finds them; None where none can.
-    aa: what `harness aa` found on each of the run's machines, where it was run.
+    aa: what `harness aa` found on each of the run's machines where it was run.
     """
     from harness.report.material import Material
     from harness.report.rows import metrics_csv
@@ -69,13 +72,13 @@ def _module(format: str) -> ModuleType:
 
 
 def _write_sample(material: Material, path: Path) -> None:
-    from harness.report.sample import sample_figure
+    from harness.report.plots.sample import sample_figure
 
     if material.comparison.run.test_count:
         _write(path, sample_figure(material.comparison, material.pictures, 0))
 
 
 def _write(path: Path, content: str | bytes) -> Path:
-    from harness.store import write_atomically
+    from harness.files import write_atomically
 
     return write_atomically(path, content.encode() if isinstance(content, str) else content)

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from harness.errors import ConfigError
-from harness.records import Case, Comparison
-from harness.report.material import class_name, classifies
+from harness.records import Case, Comparison, Run
+from harness.report.naming import NO_ANSWER, class_name, row_name
 from harness.report.units import listed, plural
-
-if TYPE_CHECKING:
-    import numpy as np
+from harness.samples import margins, top1
+from harness.task import OF_CLASSES
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One model's answer. case is None for Keras; margin = highest − second score; flip = differs from Keras; correct:
-    None without a label.
+    """One model's answer: case is None for Keras; prediction is NO_ANSWER where a score is not finite; margin: highest
+    less second highest score; flip: differs from Keras; correct: None without a label.
     """
 
     case: Case | None
@@ -50,29 +48,44 @@ class Sample:
 def sample_answers(comparison: Comparison, index: int) -> Sample:
     """Raises ConfigError where the sample does not exist or the run has no classes."""
     run = comparison.run
-    if not classifies(run):
-        raise ConfigError(f"run {run.run_id} is no classification", "its samples have no answers to show")
+    if run.task not in OF_CLASSES:
+        raise ConfigError(f"run {run.run_id} is not a classification", "its samples have no answers to show")
     if not 0 <= index < run.test_count:
         raise ConfigError(f"there is no sample {index}", f"choose one of 0 to {run.test_count - 1}")
     label = None if run.labels is None else int(run.labels[index])
-    baseline = comparison.baseline[index]
-    base = int(baseline.argmax())
-    said = [(None, baseline), *((case, scores[index]) for case, scores in comparison.scores.items())]
+    given = (_answer(comparison, case, index) for case in comparison.samples)
     name = "" if label is None else class_name(run, label)
-    return Sample(index, label, name, tuple(_answer(comparison, c, s, base, label) for c, s in said))
+    return Sample(index, label, name, (_keras(comparison, index, label), *given))
 
 
-def _answer(comparison: Comparison, case: Case | None, scores: np.ndarray, base: int, label: int | None) -> Answer:
-    prediction = int(scores.argmax())
-    ordered = sorted((float(s) for s in scores), reverse=True)
-    margin = ordered[0] - ordered[1] if len(ordered) > 1 else ordered[0]
-    name = class_name(comparison.run, prediction)
+def _keras(comparison: Comparison, index: int, label: int | None) -> Answer:
+    scores = comparison.baseline[index : index + 1]
+    prediction = int(top1(scores)[0])
     correct = None if label is None else prediction == label
-    return Answer(case, prediction, name, ordered[0], margin, prediction != base, correct)
+    return _made(comparison.run, None, prediction, float(scores.max()), float(margins(scores)[0]), False, correct)
+
+
+def _answer(comparison: Comparison, case: Case, index: int) -> Answer:
+    """As compare derived it, so that a flip here is a flip in every table."""
+    row = comparison.samples[case][index]
+    correct = None if comparison.run.labels is None else bool(row["correct"])
+    score = float(comparison.scores[case][index].max())
+    return _made(comparison.run, case, int(row["prediction"]), score, float(row["margin"]), bool(row["flip"]), correct)
+
+
+def _made(
+    run: Run, case: Case | None, prediction: int, score: float, margin: float, flip: bool, correct: bool | None
+) -> Answer:
+    return Answer(case, prediction, class_name(run, prediction), score, margin, flip, correct)
+
+
+def sample_title(n: int, label: str) -> str:
+    """label: "" where there is none."""
+    return f"Sample {n}, label {label}" if label else f"Sample {n}, without a label"
 
 
 def agreement(sample: Sample) -> str:
-    """Whether everybody says the same, in a sentence."""
+    """Whether all models give the same answer, in a sentence."""
     others = sample.answers[1:]
     flips = [a for a in others if a.flip]
     if not others:
@@ -80,10 +93,15 @@ def agreement(sample: Sample) -> str:
     truth = ", the true label" if sample.baseline.correct else f", but the label is {sample.label_name}"
     truth = "" if sample.label is None else truth
     if not flips:
-        return f"Keras and all {plural(len(others), 'row')} say {sample.baseline.name}{truth}."
-    said = [f"{a.variant} with {a.case.runtime} on {a.case.target} says {a.name}" for a in flips if a.case]
-    same = f"Keras and {len(others) - len(flips)} of {plural(len(others), 'row')} say"
-    return f"{same} {sample.baseline.name}{truth}; {listed(said)}."
+        return f"Keras and all {plural(len(others), 'row')} {_says(sample.baseline, many=True)}{truth}."
+    told = [f"{row_name(a.case)} {_says(a)}" for a in flips]
+    same = f"Keras and {len(others) - len(flips)} of {plural(len(others), 'row')}"
+    return f"{same} {_says(sample.baseline, many=True)}{truth}; {listed(told)}."
+
+
+def _says(answer: Answer, many: bool = False) -> str:
+    verb = "give" if answer.prediction == NO_ANSWER else "say"
+    return f"{verb if many else verb + 's'} {answer.name}"
 
 
 def grouped(sample: Sample) -> tuple[tuple[str, str, bool | None], ...]:
@@ -100,11 +118,11 @@ def _who(group: list[Answer], sample: Sample) -> str:
         names.setdefault(answer.variant, []).append(answer)
     totals = {name: sum(a.variant == name for a in sample.answers) for name in names}
     several = len({a.case.target for a in sample.answers if a.case}) > 1
-    partly = {n: listed([_short(a, several) for a in g]) for n, g in names.items() if len(g) < totals[n]}
+    partly = {n: listed([_where(a, several) for a in g]) for n, g in names.items() if len(g) < totals[n]}
     return ", ".join(f"{n} ({partly[n]})" if n in partly else n for n in names)
 
 
-def _short(answer: Answer, several: bool) -> str:
+def _where(answer: Answer, several: bool) -> str:
     if answer.case is None:
         return ""
     return f"{answer.case.runtime} on {answer.case.target}" if several else answer.case.runtime

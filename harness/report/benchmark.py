@@ -1,6 +1,6 @@
 """The latencies as pytest-benchmark's JSON, for `pytest-benchmark compare` and the CI services that read its files.
 
-What its words mean here. A round is a round of the harness: one fresh process. `data` holds one value a round that
+Its terms here: a round is a round of the harness, one fresh process. `data` holds one value for each round that
 counts, the median of its timed invokes in seconds an invoke; `rounds` is their number, and `iterations` the fewest
 timed invokes behind any of them. Every other figure is taken over `data` as pytest-benchmark takes it: `mean` is a mean
 of medians, `stddev` (n − 1) and the quartiles say how far processes differ, not invokes, and `ops` is 1 / mean.
@@ -20,15 +20,15 @@ import numpy as np
 
 from harness.errors import ConfigError
 from harness.metrics.registry import medians_ns
-from harness.records import Comparison, Environment, Round
+from harness.records import Comparison, Environment
 from harness.report.material import Material
-from harness.report.rows import Row, rows
+from harness.report.naming import row_name
+from harness.report.rows import Row
 from harness.report.units import listed, plural
-from harness.report.verdict import row_name
 from harness.stats import CLAIM_ROUNDS
 
 LAYOUT = "5.3.1"  # the pytest-benchmark whose files these are like
-FEWEST_ROUNDS = 2  # one has no standard deviation, and the format no way to say so
+FEWEST_ROUNDS = 2  # one has no standard deviation, which the format cannot express
 NS = 1e-9
 
 
@@ -44,24 +44,23 @@ class Series:
 
 def render(material: Material) -> str:
     """The file. Raises ConfigError where no row of the run has a latency that may go into it."""
-    comparison = material.comparison
-    run, shown = comparison.run, exported(comparison)
+    run, shown = material.comparison.run, exported(material)
     if not shown:
-        told = "; ".join(left_out(comparison)) or "it has no rows"
-        advice = "measure with a plan that times, on a device that is no emulation: harness run --plan standard"
+        told = "; ".join(left_out(material)) or "it has no rows"
+        advice = "measure with a plan that times, on a device that is not emulated: harness run --plan standard"
         raise ConfigError(f"run {run.run_id} has no latency for pytest-benchmark: {told}", advice)
     content = {
         "machine_info": machine_info(shown),
         "commit_info": {"id": "unknown", "time": None, "dirty": None, "project": run.experiment, "branch": "(unknown)"},
         "benchmarks": [benchmark(series) for series in shown],
-        "datetime": run.provenance.get("created"),
+        "datetime": run.provenance.created or None,
         "version": LAYOUT,
         "harness": {
-            "version": run.provenance.get("harness"),
+            "version": run.provenance.harness or None,
             "run_id": run.run_id,
             "plan": run.plan.profile,
             "hashes": run.hashes,
-            "left_out": list(left_out(comparison)),
+            "left_out": list(left_out(material)),
         },
     }
     return json.dumps(content, indent=1, allow_nan=False) + "\n"
@@ -70,14 +69,14 @@ def render(material: Material) -> str:
 # --- which rows ----------------------------------------------------------------------------------------------------
 
 
-def exported(comparison: Comparison) -> tuple[Series, ...]:
-    return tuple(series_of(row, comparison) for row in rows(comparison) if not why_not(row))
+def exported(material: Material) -> tuple[Series, ...]:
+    return tuple(series_of(row, material.comparison) for row in material.rows if not why_not(row))
 
 
-def left_out(comparison: Comparison) -> tuple[str, ...]:
+def left_out(material: Material) -> tuple[str, ...]:
     """One sentence a reason: which rows are not in the file, and which are, but support no claim."""
     reasons: dict[str, list[str]] = {}
-    for row in rows(comparison):
+    for row in material.rows:
         told = f"left out, {why}" if (why := why_not(row)) else doubt(row)
         if told:
             reasons.setdefault(told, []).append(row_name(row.case))
@@ -86,7 +85,7 @@ def left_out(comparison: Comparison) -> tuple[str, ...]:
 
 def why_not(row: Row) -> str:
     """Why the row's latency may not go into the file; "" where it may."""
-    if row.standing.status not in ("ok", "suspect"):
+    if not row.standing.ended_well:
         return f"{row.standing.status}: {row.standing.reason}"
     if row.emulated:
         return f"{row.case.target} is emulated, and its times support no claim"
@@ -102,17 +101,13 @@ def doubt(row: Row) -> str:
 
 
 def series_of(row: Row, comparison: Comparison) -> Series:
-    own = [r for r in comparison.run.rounds if r.case == row.case and counts(r)]
+    own = [piece for piece in comparison.run.usable_rounds(row.case) if len(piece.timings.get("timed", ()))]
     return Series(
         row,
         tuple(NS * ns for _, ns in sorted(medians_ns(own).items())),
         tuple(int(r.timings["timed"][:, 0].sum()) for r in own),
         sum(r.status == "flagged" for r in own),
     )
-
-
-def counts(piece: Round) -> bool:
-    return piece.counts and len(piece.timings.get("timed", ())) > 0
 
 
 # --- one benchmark -------------------------------------------------------------------------------------------------
@@ -169,13 +164,13 @@ def statistics(data_s: Sequence[float]) -> dict[str, object]:
 
 
 def machine_info(shown: Sequence[Series]) -> Mapping[str, Any]:
-    """The one device in pytest-benchmark's words; of several, each under its name."""
+    """The device in pytest-benchmark's terms; several devices each under its name."""
     devices = {s.row.case.target: machine(s.row) for s in shown}
     return next(iter(devices.values())) if len(devices) == 1 else devices
 
 
 def machine(row: Row) -> dict[str, Any]:
-    """What the device said of itself, null where it did not; nothing that a reboot changes."""
+    """What the device said of itself, null where it did not; nothing that changes with a reboot."""
     env = row.record.environment or Environment()
     return {
         "node": row.case.target,

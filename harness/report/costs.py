@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from harness.records import Case, Comparison
-from harness.report.rows import Row, rows
+from harness.records import Case, Round
+from harness.report.material import Material
+from harness.report.rows import Row
 from harness.report.tables import Cell, Column, Heading, Table, identity, table_of
 from harness.report.timing import invokes_a_timing
-from harness.report.units import KILOBYTES, MEGABYTES, MISSING, Scale, decimals, significant, whole
+from harness.report.units import MEGABYTES, MISSING, Scale, decimals, significant, size_scale, whole
 
 Sizes = tuple[float | None, float | None]  # RssAnon, VmHWM in bytes
 POINTS = {
@@ -25,15 +26,15 @@ POINTS = {
 
 
 CALLS = (
-    "Medians. Every latency in this report is invoke() alone: to compare it with another tool, add set_tensor and "
-    "get_tensor for what a caller in Python sees of one sample; the empty timing is what reading the clock adds to "
-    "every one of them. Where several invokes share one timing, the time is divided by their number."
+    "Medians. Every latency in this report is invoke() alone. To compare it with another tool, add set_tensor and "
+    "get_tensor: that is what a caller in Python sees of one sample. The empty timing is what reading the clock adds "
+    "to each of them. Where several invokes share one timing, the time is divided by their number."
 )
 MEMORY = (
-    "Private memory (RssAnon) when the process has come so far, with it its peak until then (VmHWM); medians over "
-    "rounds. What comes after the first invoke is the harness' own: prepared samples and timings. Activations: an "
-    "upper bound read off the .tflite file, the sum over its tensors that are no constants (weights that an op unpacks "
-    "are among them, as with float16); a runtime lets them share memory."
+    "Private memory (RssAnon) at this point of the process, with its peak so far (VmHWM); medians over "
+    "rounds. Growth after the first invoke is the harness' own: prepared samples and timings. Activations: an upper "
+    "bound read from the .tflite file, the sum over its tensors that are not constants (including weights that an op "
+    "unpacks, as with float16); a runtime lets them share memory."
 )
 
 
@@ -46,17 +47,17 @@ class Section:
     tables: tuple[Table, ...]
 
 
-def calls(comparison: Comparison) -> Section:
-    return Section("What the Python call costs", CALLS, call_tables(comparison))
+def calls(material: Material) -> Section:
+    return Section("What the Python call costs", CALLS, call_tables(material))
 
 
-def memory(comparison: Comparison) -> Section:
-    return Section("Memory of one process", MEMORY, memory_tables(comparison))
+def memory(material: Material) -> Section:
+    return Section("Memory of one process", MEMORY, memory_tables(material))
 
 
-def call_tables(comparison: Comparison) -> tuple[Table, ...]:
+def call_tables(material: Material) -> tuple[Table, ...]:
     """invoke() beside what Python adds to it: set and get, and the two readings of the clock inside every timing."""
-    counts = invokes_a_timing(comparison)
+    counts = invokes_a_timing(material.comparison)
     columns: list[Column] = [
         (Heading("invoke()", "µs"), lambda r: Cell(significant(r.value("latency_p50")))),
         (Heading("set_tensor", "µs"), lambda r: Cell(significant(r.value("set_input")))),
@@ -65,36 +66,37 @@ def call_tables(comparison: Comparison) -> tuple[Table, ...]:
         (Heading("Empty timing", "ns"), lambda r: Cell(whole(r.value("timing_pair")))),
         (Heading("Invokes per timing"), lambda r: Cell(whole(counts.get(r.case)))),
     ]
-    return tuple(_tables(comparison, columns, "latency_p50"))
+    return tuple(_tables(material, columns, "latency_p50"))
 
 
 def _caller(row: Row) -> float | None:
-    """What a caller in Python sees of one sample."""
+    """What a caller in Python sees of one sample, in µs."""
     parts = [row.value(name) for name in ("latency_p50", "set_input", "get_output")]
     known = [part for part in parts if part is not None]
     return sum(known) if len(known) == len(parts) else None
 
 
-def memory_tables(comparison: Comparison) -> tuple[Table, ...]:
-    """Private memory at each point, with the process' high-water mark until then under it; medians over rounds."""
-    medians = _memory(comparison)
+def memory_tables(material: Material) -> tuple[Table, ...]:
+    """Private memory at each point, and under it the process' high-water mark so far; medians over rounds."""
+    medians = _memory(material.comparison.run.rounds)
     columns = [_point(point, title, medians) for point, title in POINTS.items()]
-    scale = _scale([v for r in rows(comparison) if (v := r.value("activation_bytes_upper_bound")) is not None])
+    scale = size_scale([v for r in material.rows if (v := r.value("activation_bytes_upper_bound")) is not None])
     columns.append((Heading("Activations", scale.name, "at most"), lambda r: Cell(_activations(r, scale))))
-    return tuple(_tables(comparison, columns, "peak_rss"))
+    return tuple(_tables(material, columns, "peak_rss"))
 
 
-def _tables(comparison: Comparison, columns: list[Column], needed: str) -> list[Table]:
+def _tables(material: Material, columns: list[Column], needed: str) -> list[Table]:
     """One table a target, of the rows that have the metric."""
-    shown = [r for r in rows(comparison) if r.value(needed) is not None]
-    groups = {t.target.name: [r for r in shown if r.case.target == t.target.name] for t in comparison.run.targets}
+    shown = [r for r in material.rows if r.value(needed) is not None]
+    names = [record.target.name for record in material.comparison.run.targets]
+    groups = {name: [r for r in shown if r.case.target == name] for name in names}
     return [table_of(group, name, [*identity(group), *columns]) for name, group in groups.items() if group]
 
 
-def _memory(comparison: Comparison) -> dict[tuple[Case, str], Sizes]:
+def _memory(rounds: Iterable[Round]) -> dict[tuple[Case, str], Sizes]:
     """(case, point) → medians over the rounds that count of RssAnon and VmHWM, in bytes."""
     found: dict[tuple[Case, str], list[dict[str, int]]] = {}
-    for piece in comparison.run.rounds:
+    for piece in rounds:
         if piece.counts:
             for point, sizes in piece.memory_bytes.items():
                 found.setdefault((piece.case, point), []).append(sizes)
@@ -117,10 +119,6 @@ def _at(sizes: Sizes | None) -> Cell:
 
 def _megabytes(value: float | None) -> str:
     return MISSING if value is None else decimals(value / MEGABYTES.base, 1)
-
-
-def _scale(values: Sequence[float]) -> Scale:
-    return MEGABYTES if values and min(values) >= MEGABYTES.base else KILOBYTES
 
 
 def _activations(row: Row, scale: Scale) -> str:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.records import Comparison, Environment, TargetRecord
-from harness.report.primary import primary
+from harness.report.material import Material
+from harness.report.rows import is_emulated
 from harness.report.units import GIGABYTES, MEGABYTES, significant, whole
 
 UNKNOWN = "unknown"
@@ -28,8 +29,8 @@ class Device:
     facts: tuple[Fact, ...]
 
 
-def run_facts(comparison: Comparison) -> tuple[Fact, ...]:
-    run, plan = comparison.run, comparison.run.plan
+def run_facts(material: Material) -> tuple[Fact, ...]:
+    run, plan = material.comparison.run, material.comparison.run.plan
     labels = len(np.unique(run.labels)) if run.task == "classification" and run.labels is not None else 0
     samples = f"{whole(run.test_count)} test samples" + (f", {labels} classes" if labels else "")
     samples += ", without labels" if run.labels is None else ""
@@ -39,11 +40,11 @@ def run_facts(comparison: Comparison) -> tuple[Fact, ...]:
     return (
         Fact("Experiment", run.experiment),
         Fact("Run", run.run_id),
-        Fact("Date", str(run.provenance.get("created") or UNKNOWN)),
+        Fact("Date", run.provenance.created or UNKNOWN),
         Fact("Data", samples),
-        Fact("Scored by", primary(comparison).title),
+        Fact("Scored by", material.primary.title),
         Fact("Plan", timing if plan.rounds else f"{plan.profile}: no latency"),
-        Fact("Built with", _joined(*(f"{t} {run.provenance[t]}" for t in TOOLS if run.provenance.get(t)))),
+        Fact("Built with", _joined(*(f"{t} {known}" for t in TOOLS if (known := getattr(run.provenance, t))))),
         Fact("Variants", ", ".join(v.name for v in run.variants)),
     )
 
@@ -55,7 +56,6 @@ def devices(comparison: Comparison) -> tuple[Device, ...]:
 def _facts(record: TargetRecord) -> tuple[Fact, ...]:
     env = record.environment or Environment()
     runtimes = ", ".join(f"{name} {version or '(not importable)'}" for name, version in env.runtimes.items())
-    emulated = record.target.emulated or env.emulated
     sent = sum(record.bytes_sent.values())
     facts = (
         Fact("Board", env.board or UNKNOWN),
@@ -66,7 +66,8 @@ def _facts(record: TargetRecord) -> tuple[Fact, ...]:
         Fact("Runtimes", runtimes or UNKNOWN),
         Fact("Link", f"{record.target.kind}, {MEGABYTES.with_unit(sent)} sent" if sent else record.target.kind),
     )
-    return (*facts, Fact("Emulated", "yes: its latency and memory support no claim")) if emulated else facts
+    emulated = Fact("Emulated", "yes: its latency and memory support no claim")
+    return (*facts, emulated) if is_emulated(record) else facts
 
 
 def _joined(*parts: str | None) -> str:

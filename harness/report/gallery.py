@@ -8,30 +8,31 @@ import numpy as np
 
 from harness.records import Comparison
 from harness.report.answers import Sample, sample_answers
-from harness.report.material import Material, classifies
+from harness.report.material import Material
 from harness.report.picture import picture_of
+from harness.task import OF_CLASSES
 
 MOST = 18
 
 
 @dataclass(frozen=True)
 class Exhibit:
-    """One sample to show, with its largest |Δ score| over the rows that are not suspect, and how many of them flip."""
+    """One sample to show, with its largest |Δ score| over the rows that are not suspect."""
 
     sample: Sample
     max_abs_diff: float
-    flips: int
 
 
 def exhibits(comparison: Comparison) -> tuple[Exhibit, ...]:
     """At most MOST samples: those with flips by max |Δ|, then the others by max |Δ|."""
     tables = _sound(comparison)
-    if not classifies(comparison.run) or not tables:
+    if comparison.run.task not in OF_CLASSES or not tables:
         return ()
-    delta = np.fmax.reduce([table["max_abs_diff"] for table in tables])
-    flips = np.sum([table["flip"] for table in tables], axis=0)
-    worst = np.lexsort((-delta, flips == 0))[:MOST]  # stable, and NaN comes last
-    return tuple(Exhibit(sample_answers(comparison, n), float(delta[n]), int(flips[n])) for n in worst.tolist())
+    delta = np.maximum.reduce([table["max_abs_diff"] for table in tables])
+    moved = np.where(np.isfinite(delta), delta, np.inf)  # scores that are not finite moved furthest
+    flips = np.any([table["flip"] for table in tables], axis=0)
+    worst = np.lexsort((-moved, ~flips))[:MOST]  # stable
+    return tuple(Exhibit(sample_answers(comparison, n), float(delta[n])) for n in worst.tolist())
 
 
 def _sound(comparison: Comparison) -> list[np.ndarray]:
@@ -41,11 +42,9 @@ def _sound(comparison: Comparison) -> list[np.ndarray]:
 
 
 def absent(material: Material) -> str:
-    """Why there are no pictures to show, or nothing."""
+    """Why there are no pictures to show; "" where there are."""
     if not material.comparison.samples:
         return "No row has outputs yet, so no sample can be compared."
     if picture_of(material.pictures, 0) is None:
-        return (
-            "The test inputs are no pictures, or are not at hand on this machine; the answers are shown without them."
-        )
+        return "The test inputs are not pictures, or not on this machine; the answers are shown without them."
     return ""

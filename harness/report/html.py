@@ -5,54 +5,34 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from harness.report.answers import agreement, grouped, sample_answers
-from harness.report.costs import calls, memory
-from harness.report.facts import devices, run_facts
 from harness.report.gallery import absent, exhibits
-from harness.report.material import Material, classifies
+from harness.report.material import Material
 from harness.report.numbers import nearness, number_sample
+from harness.report.page import filled
 from harness.report.picture import picture_of, picture_png
-from harness.report.primary import primary
-from harness.report.rounds import reasons, where
-from harness.report.tables import tables
 from harness.report.units import decimals, significant
-from harness.report.words import findings, headline
+from harness.task import OF_CLASSES
 
 
 def render(material: Material) -> str:
     """The whole page; everything in it is escaped, every image is embedded."""
-    templates = Environment(
-        loader=PackageLoader("harness.report", "."),
+    comparison, metric = material.comparison, material.primary
+    classes, some = comparison.run.task in OF_CLASSES, comparison.run.test_count > 0
+    return filled(
+        "report.html.j2",
+        material,
         autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    templates.filters.update(png=_png, kept=_kept, decimals=decimals, significant=significant)
-    comparison = material.comparison
-    classes, some = classifies(comparison.run), comparison.run.test_count > 0
-    return templates.get_template("report.html.j2").render(
-        run=comparison.run,
-        headline=headline(comparison),
-        findings=findings(material),
-        facts=run_facts(comparison),
-        devices=devices(comparison),
-        tables=tables(comparison),
+        filters={"png": _png, "kept": _kept, "decimals": decimals, "significant": significant},
         drawings={d.name: d for d in material.drawings},
-        reasons=reasons(comparison),
-        where=lambda why: where(comparison, why),
-        calls=calls(comparison),
-        memory=memory(comparison),
         exhibits=exhibits(comparison),
         no_pictures=absent(material),
         picture=lambda index: _picture(material, index),
         sample=sample_answers(comparison, 0) if some and classes else None,
         numbers=number_sample(comparison, 0) if some and not classes else None,
         nearness=nearness,
-        metric=primary(comparison),
-        changes=any(c.metric == primary(comparison).change for c in comparison.changes),
+        metric=metric,
+        changes=any(c.metric == metric.change for c in comparison.changes),
         agreement=agreement,
         grouped=grouped,
     )

@@ -1,7 +1,8 @@
-"""A verdict as JUnit XML, as CI services read it: one test case a rule × row.
+"""A verdict as JUnit XML, for CI services: one test case a rule × row.
 
-A rule that does not hold is a failure; where there was nothing to judge (invalid, missing, not comparable) an error.
-What is inconclusive under a rule that only warns is skipped, as is what need not hold for another variant to ship.
+A rule that does not hold is a failure; one with nothing to judge (invalid, missing, not comparable) is an error.
+An inconclusive finding under a rule that only warns is skipped, as is one that need not hold because another variant
+ships.
 """
 
 from __future__ import annotations
@@ -10,14 +11,15 @@ import re
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from harness.records import Finding, Verdict
-from harness.report.verdict import interval, outcome, quantity, row_name
+from harness.report.naming import row_name
+from harness.report.verdict import interval, outcome, quantity
 
 NOT_JUDGED = ("invalid", "missing", "not_comparable")
 NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def junit(verdict: Verdict, timestamp: str) -> bytes:
-    """timestamp: when the run was made, ISO 8601; the schema has no place for a zone."""
+    """timestamp: when the run was made, ISO 8601; the schema has no place for a time zone."""
     suite = Element("testsuite", name=f"harness gate {verdict.run_id}", hostname="harness")
     if timestamp:
         suite.set("timestamp", timestamp[:19])
@@ -63,5 +65,5 @@ def numbers(finding: Finding) -> str:
 
 
 def clean(text: str) -> str:
-    """Without the characters that no XML may hold, such as those that colour a terminal."""
+    """Without the characters that XML does not allow, such as those that colour a terminal."""
     return " ".join(NOT_IN_XML.sub("", text).split())

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from harness.records import KERAS, Comparison
-from harness.remeasure import CANDIDATE, REFERENCE
-from harness.report.material import baseline_name
+from harness.report.naming import baseline_name, row_name
 from harness.report.rows import Row
 from harness.report.units import listed, plural
 from harness.stats import CLAIM_ROUNDS
 
 
 def limits(comparison: Comparison, shown: tuple[Row, ...]) -> list[str]:
-    """One sentence a reason; empty where everything measured carries its claim."""
+    """One sentence a reason; empty where everything that was measured supports its claim."""
     return [
         *_stand_in(comparison),
         *_unfinished(comparison),
@@ -25,7 +24,7 @@ def limits(comparison: Comparison, shown: tuple[Row, ...]) -> list[str]:
 
 def _stand_in(comparison: Comparison) -> list[str]:
     name = baseline_name(comparison.run)
-    return [f"There is no Keras model: {name} takes its place, and is meant wherever Keras is named."] * (name != KERAS)
+    return [f"There is no Keras model: wherever this report says Keras, {name} is meant."] * (name != KERAS)
 
 
 def _unfinished(comparison: Comparison) -> list[str]:
@@ -36,8 +35,8 @@ def _timed_alone(comparison: Comparison) -> list[str]:
     run = comparison.run
     if run.plan.accuracy:
         return []
-    two = [str(run.provenance.get(which, "?")) for which in (CANDIDATE, REFERENCE)]
-    return [f"No accuracy was measured: a gate on run {two[0]} timed the models of its reference {two[1]} beside it."]
+    candidate, reference = run.provenance.candidate or "?", run.provenance.reference or "?"
+    return [f"No accuracy was measured: a gate timed run {candidate} and its reference {reference} side by side."]
 
 
 def _rounds(comparison: Comparison, shown: tuple[Row, ...]) -> list[str]:
@@ -47,22 +46,21 @@ def _rounds(comparison: Comparison, shown: tuple[Row, ...]) -> list[str]:
     if plan.rounds < CLAIM_ROUNDS:
         text = (
             f"The {plan.profile} plan took {plural(plan.rounds, 'round')}: its latencies are a first look and support "
-            f"no claim; {CLAIM_ROUNDS} rounds are the least that can."
+            f"no claim, which takes at least {CLAIM_ROUNDS} rounds."
         )
         return [text]
     short = [r for r in shown if 0 < r.rounds < CLAIM_ROUNDS]
     if not short:
         return []
-    names = listed([f"{_name(r)} ({r.rounds})" for r in short])
+    names = listed([f"{row_name(r.case)} ({r.rounds})" for r in short])
     return [f"Fewer than {CLAIM_ROUNDS} usable rounds, so no latency claim: {names}."]
 
 
 def _emulated(comparison: Comparison, shown: tuple[Row, ...]) -> list[str]:
     names = list(dict.fromkeys(r.case.target for r in shown if r.emulated))
     verb = "is" if len(names) == 1 else "are"
-    return (
-        [f"{listed(names)} {verb} emulated: answers count there, latency and memory support no claim."] if names else []
-    )
+    text = f"{listed(names)} {verb} emulated: answers count there, but latency and memory support no claim."
+    return [text] if names else []
 
 
 def _statuses(shown: tuple[Row, ...]) -> list[str]:
@@ -79,7 +77,7 @@ def _status(group: list[Row]) -> str:
     told = {
         "failed": "failed",
         "suspect": "is suspect (measured, but something is probably wrong)",
-        "invalid": "is invalid (its latency does not count)",
+        "invalid": "is invalid",
         "unsupported": "is not supported",
     }
     runtimes = listed(list(dict.fromkeys(r.case.runtime for r in group)))
@@ -89,10 +87,5 @@ def _status(group: list[Row]) -> str:
 
 
 def _remarks(comparison: Comparison) -> list[str]:
-    """What was odd about the data before anything was built."""
-    found = comparison.run.provenance.get("remarks", ())
-    return [f"About the data: {remark}." for remark in found] if isinstance(found, list) else []
-
-
-def _name(row: Row) -> str:
-    return f"{row.case.variant} with {row.case.runtime} on {row.case.target}"
+    """What was odd about the data, found before anything was built."""
+    return [f"About the data: {remark}." for remark in comparison.run.provenance.remarks]

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.records import Case, Comparison
-from harness.report.units import listed, plural, significant
+from harness.report.units import known, listed, plural, significant
 
-MOST_NUMBERS = 8  # written out; of more, the first ones
+MOST_NUMBERS = 8  # written out; the rest is counted
 
 
 @dataclass(frozen=True)
-class Said:
+class NumberAnswer:
     """One model's output. case is None for Keras. apart: mean |Δ| from Keras'; error: from the label, None without."""
 
     case: Case | None
@@ -33,33 +33,33 @@ class NumberSample:
     index: int
     label: str
     inputs: tuple[str, ...]
-    said: tuple[Said, ...]
+    answers: tuple[NumberAnswer, ...]
 
 
 def number_sample(comparison: Comparison, index: int) -> NumberSample:
     run, base = comparison.run, comparison.baseline[index]
     label = None if run.labels is None else np.asarray(run.labels[index])
     outputs = [(None, base), *((case, scores[index]) for case, scores in comparison.scores.items())]
-    said = tuple(Said(c, written(o), _mean(o, base) or 0.0, _mean(o, label)) for c, o in outputs)
-    return NumberSample(index, "" if label is None else written(label), inputs_of(comparison, index), said)
+    answers = tuple(NumberAnswer(c, written(o), _mean(o, base) or 0.0, _mean(o, label)) for c, o in outputs)
+    return NumberSample(index, "" if label is None else written(label), inputs_of(comparison, index), answers)
 
 
 def _mean(one: np.ndarray, other: np.ndarray | None) -> float | None:
-    """Mean |Δ|; None where they are not as many numbers."""
+    """Mean |Δ|; None where the two differ in size."""
     if other is None or np.size(one) != np.size(other):
         return None
     return float(np.abs(np.ravel(one).astype(np.float64) - np.ravel(other)).mean())
 
 
 def inputs_of(comparison: Comparison, index: int) -> tuple[str, ...]:
-    """Each input as it is stored, its first numbers."""
+    """The first numbers of each input, as they are stored."""
     arrays = [np.asarray(array[index]) for array in comparison.run.inputs]
     many = len(arrays) > 1
     return tuple(f"input{f' {n}' if many else ''}: {written(a)}" for n, a in enumerate(arrays))
 
 
 def written(values: np.ndarray) -> str:
-    """The numbers, the first of many."""
+    """The numbers as text; only the first where there are many."""
     flat = np.ravel(values)
     shown = ", ".join(significant(float(v), 5) for v in flat[:MOST_NUMBERS])
     return shown if len(flat) <= MOST_NUMBERS else f"{shown} … ({plural(len(flat), 'number')})"
@@ -67,11 +67,13 @@ def written(values: np.ndarray) -> str:
 
 def nearness(sample: NumberSample) -> str:
     """How far the variants are from Keras, in a sentence."""
-    others = sample.said[1:]
+    others = sample.answers[1:]
     if not others:
         return "No variant has an output for it."
+    if unknown := [o.variant for o in others if not known(o.apart)]:
+        return f"Outputs that are not finite: {listed(dict.fromkeys(unknown))}."
     far = max(others, key=lambda one: one.apart)
     if not far.apart:
         return f"Keras and all {plural(len(others), 'row')} say the same."
     furthest = [o.variant for o in others if o.apart == far.apart and o.case]
-    return f"Furthest from Keras, by {significant(far.apart)}: {listed(list(dict.fromkeys(furthest)))}."
+    return f"Furthest from Keras, by {significant(far.apart)}: {listed(dict.fromkeys(furthest))}."

@@ -9,7 +9,7 @@ from harness.report.units import listed, plural
 
 
 def trusted(shown: Iterable[Row]) -> list[Row]:
-    """Rows whose answers are worth a sentence: measured, not suspect. Each file once, at its lowest thread count."""
+    """Rows whose answers are worth a sentence: measured, not suspect; only the lowest thread count of each."""
     found: dict[tuple[str, str, str], Row] = {}
     for row in shown:
         if row.standing.status in ("ok", "invalid") and row.samples is not None:
@@ -44,7 +44,7 @@ def by_variant(found: Iterable[Row]) -> dict[str, list[Row]]:
 
 
 def names(found: Iterable[Row], among: Iterable[Row]) -> str:
-    """The variants of these rows; with their places where the others of the same variant are not meant."""
+    """The variants of these rows; with their places where not all rows of the variant are meant."""
     whole_groups = by_variant(among)
     return listed(
         [

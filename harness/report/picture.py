@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,11 +14,9 @@ from rich.style import Style
 
 RAMP = " .:-=+*#%@"
 MOST_COLUMNS = 64
-
-
-SMALLEST_SIDE, LONGEST = 8, 4  # numbers in two directions are a picture from so many on, and up to so oblong
-DARK = 64  # bytes that never go over it are of fewer levels, such as 0 to 16
-LOOKED_AT = 64  # samples whose range says how numbers become brightness
+SMALLEST_SIDE, LONGEST = 8, 4  # a picture has at least so many numbers a side, and its sides this ratio at most
+DARK = 64  # bytes that never exceed it have fewer levels, such as 0 to 16
+LOOKED_AT = 64  # samples whose range decides how numbers become brightness
 
 
 def drawable(inputs: np.ndarray) -> bool:
@@ -45,7 +42,7 @@ def picture_of(pictures: np.ndarray | None, index: int) -> np.ndarray | None:
 
 
 def as_bytes(picture: np.ndarray, among: np.ndarray) -> np.ndarray:
-    """0 to 1, −1 to 1 and 0 to 255 as they are meant; any other range from its lowest to its highest."""
+    """Scales 0 to 1, −1 to 1 and 0 to 255 as they are; any other range from its lowest to its highest."""
     seen = np.asarray(among[:: max(1, len(among) // LOOKED_AT)][:LOOKED_AT], dtype=np.float64)
     low, high = float(np.nanmin(seen)), float(np.nanmax(seen))
     if picture.dtype == np.uint8 and high > DARK:
@@ -59,15 +56,11 @@ def as_bytes(picture: np.ndarray, among: np.ndarray) -> np.ndarray:
 
 def picture_png(picture: np.ndarray) -> bytes:
     """The picture, pixel for pixel, as PNG bytes: grey for (h, w), RGB for (h, w, 3)."""
-    height, width = picture.shape[:2]
-    lines = b"".join(b"\0" + line.tobytes() for line in np.ascontiguousarray(picture))
-    header = struct.pack(">IIBBBBB", width, height, 8, 0 if picture.ndim == 2 else 2, 0, 0, 0)
-    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(lines, 9)), (b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in chunks)
+    from PIL import Image
 
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from harness.metrics.fitting import primary_of
-from harness.records import Comparison, Run
+from harness.records import CONTROL, Comparison, Run
 from harness.report.phrases import by_variant, names, place, span, trusted
 from harness.report.rows import Row
-from harness.report.units import MISSING, decimals, listed, percent, significant
+from harness.report.units import MISSING, decimals, listed, percent, signed, significant
 
 TITLES = {
     "accuracy": "Accuracy",
@@ -22,17 +23,20 @@ TITLES = {
     "r2": "R²",
     "distance": "Distance",
 }
-SHARES = re.compile(r"accuracy|agreement|balanced_accuracy|top\d+_accuracy")  # told in %
+SHARES = re.compile(r"accuracy|agreement|balanced_accuracy|top\d+_accuracy")  # shown in %
 TOP_K = re.compile(r"top(\d+)_accuracy")
 
 
 @dataclass(frozen=True)
 class Primary:
-    """unit: as its values are told. better: lower, higher."""
+    """unit: that of its values as they are shown. better: lower, higher. positive: Keras' own is over 0."""
 
     name: str
     unit: str
     better: str
+    positive: bool = True
+
+    # --- what it is called ---
 
     @property
     def title(self) -> str:
@@ -40,49 +44,85 @@ class Primary:
         return f"Top-{found[1]} accuracy" if found else TITLES.get(self.name, self.name)
 
     @property
+    def lowered(self) -> str:
+        """The title inside a sentence; abbreviations stay as they are."""
+        title = self.title
+        return title if title[:2].isupper() or not title[:1].isupper() else title[0].lower() + title[1:]
+
+    @property
     def change(self) -> str:
         """The metric that says how far it moved from Keras'."""
         return f"{self.name}_change"
 
+    # --- its values ---
+
     @property
     def is_share(self) -> bool:
         return bool(SHARES.fullmatch(self.name))
+
+    @property
+    def scale(self) -> float:
+        """By which a value is multiplied to be shown."""
+        return 100.0 if self.is_share else 1.0
+
+    @property
+    def sign(self) -> int:
+        """1 where higher is better, −1 where lower is."""
+        return 1 if self.better == "higher" else -1
 
     def text(self, value: float | None) -> str:
         if value is None:
             return MISSING
         return percent(value) if self.is_share else significant(value, 4)
 
-    def told(self, value: float | None) -> str:
-        """With its unit."""
+    def with_unit(self, value: float | None) -> str:
         return f"{self.text(value)} {self.unit}".strip()
 
-    def moved(self, value: float | None, before: float | None) -> str:
-        """How far it moved from Keras' own value, with a sign: in points of a share, in percents of an error."""
-        if value is None or (self.relative and not before):
-            return MISSING
-        if self.relative and before:
-            return signed(100 * value / before)
-        text = decimals(100 * value, 2) if self.is_share else significant(value)
-        return text if text.startswith("−") or not text.strip("0.") else f"+{text}"
+    def before(self, row: Row) -> float | None:
+        """Keras' own value; None for agreement and distance, which compare with Keras themselves."""
+        change = row.changes.get(self.name)
+        return change.baseline if change and self.name not in ("agreement", "distance") else None
+
+    # --- how far they moved ---
 
     @property
     def relative(self) -> bool:
-        """Whether how far it moved is told in % of Keras' own value: of errors, which are over zero."""
-        return self.better == "lower" and not self.is_share
+        """Whether a change is shown in % of Keras' own value: of errors, which are positive."""
+        return self.better == "lower" and not self.is_share and self.positive
 
     @property
     def moved_unit(self) -> str:
         return "pp" if self.is_share else "%" if self.relative else self.unit
 
+    def moved(self, value: float | None, before: float | None) -> str:
+        """The change from Keras' own value, with a sign: in points of a share, in percent of an error."""
+        if value is None or (self.relative and not before):
+            return MISSING
+        if self.relative and before:
+            percents = 100 * value / before
+            return signed(decimals(percents, 1 if abs(percents) >= 1 else 2))
+        return signed(decimals(100 * value, 2) if self.is_share else significant(value))
+
+    def around(self, row: Row) -> tuple[float, float] | None:
+        """Limits of the row's value as it is shown: Keras' own and those of the drop or the change, else its own."""
+        change, own, before = row.interval(self.change), row.interval(self.name), self.before(row)
+        if self.name == "accuracy" and (drop := row.interval("accuracy_drop")) and before is not None:
+            return 100 * before - drop[1], 100 * before - drop[0]
+        if change and before is not None:
+            return self.scale * (before + change[0]), self.scale * (before + change[1])
+        return (self.scale * own[0], self.scale * own[1]) if own else None
+
 
 def primary(comparison: Comparison) -> Primary:
-    run = comparison.run
-    name = primary_of(run.scoring, run.task)
-    found = next((c for c in comparison.changes if c.metric == name), None)
-    unit, better = (found.unit, found.better) if found else ("", "higher")
+    return described(comparison, primary_of(comparison.run.scoring, comparison.run.task))
+
+
+def described(comparison: Comparison, name: str) -> Primary:
+    """A metric of the run in the same words and units."""
+    changes = [c for c in comparison.changes if c.metric == name]
+    unit, better = (changes[0].unit, changes[0].better) if changes else ("", "higher")
     shown = "%" if SHARES.fullmatch(name) else "" if unit in ("fraction", "score") else unit
-    return Primary(name, shown, better)
+    return Primary(name, shown, better, all(c.baseline is None or c.baseline > 0 for c in changes))
 
 
 def by_accuracy(run: Run) -> bool:
@@ -92,101 +132,101 @@ def by_accuracy(run: Run) -> bool:
 # --- words ---------------------------------------------------------------------------------------------------------
 
 
-def headline(comparison: Comparison, shown: tuple[Row, ...]) -> str:
-    """The metric over all rows, beside Keras'; of the one row there is also how far it moved."""
-    metric = primary(comparison)
-    found = [r for r in trusted(shown) if r.value(metric.name) is not None]
+def headline(metric: Primary, shown: Iterable[Row]) -> str:
+    """The metric over all rows, beside Keras'; of a single row also how far it moved."""
+    found = _valued(metric, shown)
     if len(found) == 1:
-        return said(found[0], metric)
+        return _row(found[0], metric)
     values = [v for r in found if (v := r.value(metric.name)) is not None]
-    kerass = f" against Keras' {metric.told(before)}" if found and (before := before_of(found[0], metric)) else ""
-    return span(f"{metric.title} {{}}{f' {metric.unit}' if metric.unit else ''}{kerass}", values, metric.text)
+    kerass = f" against Keras' {metric.with_unit(before)}" if found and (before := metric.before(found[0])) else ""
+    return span(f"{metric.title} {{}}{_spaced(metric.unit)}{kerass}", values, metric.text)
 
 
-def before_of(row: Row, metric: Primary) -> float | None:
-    """Keras' own value; None where the metric has none but being equal."""
-    change = row.changes.get(metric.name)
-    return change.baseline if change and metric.name not in ("agreement", "distance") else None
+def _valued(metric: Primary, shown: Iterable[Row]) -> list[Row]:
+    return [r for r in trusted(shown) if r.value(metric.name) is not None]
 
 
-def sentences(comparison: Comparison, shown: tuple[Row, ...]) -> list[str]:
-    """What each variant costs or gains: only where the interval leaves no change out."""
-    metric = primary(comparison)
-    found = [r for r in trusted(shown) if r.value(metric.name) is not None]
-    moved = [r for r in found if r.interval(metric.change)]
-    same = [
-        r for r in moved if (r.interval(metric.change) or (0, 0))[0] <= 0 <= (r.interval(metric.change) or (0, 0))[1]
-    ]
-    told = [furthest(group, metric) for group in by_variant(r for r in moved if r not in same).values()]
-    told += [f"{said(r, metric)}." for r in found if r not in moved and before_of(r, metric) is None]
-    if same:
-        reach, before = max(reaches(r, metric) for r in same)
-        unit = f" {metric.moved_unit}" if metric.moved_unit else ""
-        told.append(
-            f"For {names(same, found)} no change of {lowered(metric.title)} is shown: each 90 % interval holds 0, and "
-            f"one of {at_most(metric.moved(reach, before))}{unit} remains possible."
-        )
-    return told
+def sentences(metric: Primary, shown: Iterable[Row]) -> list[str]:
+    """What each variant costs or gains: only where the interval excludes 0."""
+    shown = list(shown)
+    found = _valued(metric, shown)
+    if shown and not found and (why := why_none(metric, shown)):
+        return [why]
+    limits = {r.case: ends for r in found if (ends := r.interval(metric.change))}
+    same = [r for r in found if r.case in limits and limits[r.case][0] <= 0 <= limits[r.case][1]]
+    moved = [r for r in found if r.case in limits and r not in same]
+    said = [_furthest(group, metric) for group in by_variant(moved).values()]
+    said += [f"{_row(r, metric)}." for r in found if r.case not in limits and metric.before(r) is None]
+    return [*said, _unmoved(same, found, metric)] if same else said
 
 
-def at_most(text: str) -> str:
-    """Rounded to nothing is not nothing."""
-    return "under 0.01" if text == "0.00" else text.lstrip("+")
+def why_none(metric: Primary, shown: Iterable[Row]) -> str:
+    """Why no row has a value of it; "" where one has, or nobody knows."""
+    changes = [change for row in shown if (change := row.changes.get(metric.name))]
+    if not changes or any(change.value is not None for change in changes):
+        return ""
+    return f"{metric.title} is not available: {changes[0].method}."
 
 
-def reaches(row: Row, metric: Primary) -> tuple[float, float]:
+def _unmoved(same: list[Row], found: list[Row], metric: Primary) -> str:
+    reach, before = max(_reach(r, metric) for r in same)
+    shown = f"No change of {metric.lowered} is shown for {names(same, found)}: each 90 % interval includes 0"
+    at_most = f"{_at_most(metric.moved(reach, before))}{_spaced(metric.moved_unit)}"
+    return f"{shown}, and a change of {at_most} remains possible." if reach else f"{shown}."
+
+
+def _reach(row: Row, metric: Primary) -> tuple[float, float]:
     """The larger end of the interval in size, and Keras' own value."""
-    return max(abs(end) for end in row.interval(metric.change) or (0.0,)), before_of(row, metric) or 0.0
+    return max(abs(end) for end in row.interval(metric.change) or (0.0,)), metric.before(row) or 0.0
 
 
-def furthest(group: list[Row], metric: Primary) -> str:
-    """Of the rows of one variant the one that moved most."""
+def _at_most(text: str) -> str:
+    """A change that is rounded to nothing is still there."""
+    return "under 0.01" if text == "0.00" else f"up to {text.lstrip('+')}"
+
+
+def _spaced(unit: str) -> str:
+    return f" {unit}" if unit else ""
+
+
+def _furthest(group: list[Row], metric: Primary) -> str:
+    """The row of one variant that moved most."""
     row = max(group, key=lambda r: abs(r.value(metric.change) or 0))
-    worse = ((row.value(metric.change) or 0) > 0) == (metric.better == "lower")
+    worse = metric.sign * (row.value(metric.change) or 0) < 0
     others = f"; the same way in {listed([place(r) for r in group if r is not row])}" if len(group) > 1 else ""
-    hardly = "hardly " if metric.moved(row.value(metric.change), before_of(row, metric)) == "0.00" else ""
-    return f"{said(row, metric)}, {hardly}{'worse' if worse else 'better'} with {place(row)}{others}."
+    hardly = "hardly " if metric.moved(row.value(metric.change), metric.before(row)) == "0.00" else ""
+    return f"{_row(row, metric)}, {hardly}{'worse' if worse else 'better'} with {place(row)}{others}."
 
 
-def said(row: Row, metric: Primary) -> str:
+def _row(row: Row, metric: Primary) -> str:
     """int8: MAE 0.213 against Keras' 0.211: +0.8 % (90 % interval −0.1 to +1.9)."""
-    text = f"{row.case.variant}: {metric.title} {metric.told(row.value(metric.name))}"
-    before = before_of(row, metric)
+    text = f"{row.case.variant}: {metric.title} {metric.with_unit(row.value(metric.name))}"
+    before = metric.before(row)
     if before is None:
         limits = row.interval(metric.name)
         return f"{text} (90 % interval {metric.text(limits[0])} to {metric.text(limits[1])})" if limits else text
-    return f"{text} against Keras' {metric.told(before)}{apart(row, metric, before)}"
+    return f"{text} against Keras' {metric.with_unit(before)}{_apart(row, metric, before)}"
 
 
-def apart(row: Row, metric: Primary, before: float) -> str:
-    """How far it moved: points of a share, percents of a positive number, else in its unit."""
+def _apart(row: Row, metric: Primary, before: float) -> str:
+    """How far it moved from Keras' own value, with its interval."""
     value, limits = row.value(metric.change), row.interval(metric.change)
     if value is None:
         return ""
     ends = [metric.moved(end, before) for end in limits or ()]
     within = f" (90 % interval {ends[0]} to {ends[1]})" if ends else ""
-    return f": {metric.moved(value, before)}{f' {metric.moved_unit}' if metric.moved_unit else ''}{within}"
+    return f": {metric.moved(value, before)}{_spaced(metric.moved_unit)}{within}"
 
 
-def signed(value: float) -> str:
-    text = decimals(value, 1 if abs(value) >= 1 else 2)
-    return text if text.startswith("−") or not text.strip("0.") else f"+{text}"
-
-
-def lowered(title: str) -> str:
-    """A word in the middle of a sentence; abbreviations stay."""
-    return title if title[:2].isupper() or not title[:1].isupper() else title[0].lower() + title[1:]
-
-
-def conversion(shown: tuple[Row, ...]) -> list[str]:
-    """The control against Keras, where answers are numbers."""
-    found = [r for r in trusted(shown) if r.case.variant == "float32" and r.value("max_abs_diff") is not None]
+def conversion(shown: Iterable[Row]) -> list[str]:
+    """The control against Keras, where outputs are numbers."""
+    found = [r for r in trusted(shown) if r.case.variant == CONTROL and r.value("max_abs_diff") is not None]
     if not found:
         return []
     worst = max(found, key=lambda r: r.value("max_abs_diff") or 0)
     gap = significant(worst.value("max_abs_diff"), 2)
-    told = (
-        f"No number of the control float32 is further than {gap} from Keras' ({place(worst)}): that is conversion; "
-        "what the other variants differ by beyond it is quantisation."
+    text = (
+        f"No output of the control float32 differs from Keras' by more than {gap} ({place(worst)}): this is due to "
+        "conversion; any larger difference of another variant is due to quantisation."
     )
-    return [told]
+    return [text]

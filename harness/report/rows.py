@@ -6,23 +6,20 @@ import csv
 import io
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from harness.metrics.fitting import primary_of
 from harness.records import Case, Change, Comparison, Run, Standing, TargetRecord
-from harness.report.material import Material
 from harness.report.units import known
 from harness.stats import CLAIM_ROUNDS
 
-MEASURED = ("ok", "suspect", "invalid")
-SHARED = (  # outputs exist once a variant × target × runtime; rows with more threads show the same figures
-    *("accuracy", "accuracy_drop", "flips", "flip_rate", "max_abs_diff", "js_p99", "sqnr", "ece", "mcnemar_p"),
-    "size_bytes",
-)
+if TYPE_CHECKING:
+    from harness.report.material import Material
 
 
 @dataclass(frozen=True)
 class Row:
-    """One case: how it ended, where it ran, its metrics by name. samples and rounds are what was really measured."""
+    """One case: how it ended, where it ran, its metrics by name. samples and rounds: how many of them were measured."""
 
     case: Case
     standing: Standing
@@ -34,7 +31,7 @@ class Row:
 
     @property
     def primary(self) -> str:
-        """The metric that its answers are judged by first."""
+        """The name of the metric that its answers are judged by first."""
         return primary_of(self.run.scoring, self.run.task)
 
     @property
@@ -43,13 +40,12 @@ class Row:
 
     @property
     def emulated(self) -> bool:
-        environment = self.record.environment
-        return self.record.target.emulated or bool(environment and environment.emulated)
+        return is_emulated(self.record)
 
     @property
     def claims_latency(self) -> bool:
         """Whether its latency may be called faster or slower than another."""
-        return self.rounds >= CLAIM_ROUNDS and not self.emulated and self.standing.status in ("ok", "suspect")
+        return self.rounds >= CLAIM_ROUNDS and not self.emulated and self.standing.ended_well
 
     def value(self, metric: str) -> float | None:
         change = self.changes.get(metric)
@@ -63,37 +59,23 @@ class Row:
         return change.low, change.high
 
 
+def is_emulated(record: TargetRecord) -> bool:
+    """Whether the target is emulated, by its file or by what it says of itself."""
+    return record.target.emulated or bool(record.environment and record.environment.emulated)
+
+
 def rows(comparison: Comparison) -> tuple[Row, ...]:
     """One row a case, in the order of the comparison."""
-    table: dict[Case, dict[str, Change]] = {}
-    for change in comparison.changes:
-        table.setdefault(change.case, {})[change.metric] = change
-    rounds: dict[Case, int] = {}
-    for one in comparison.run.rounds:
-        rounds[one.case] = rounds.get(one.case, 0) + (one.counts and "timed" in one.timings)
-    kept = [c.baseline for c in comparison.changes if c.metric == "accuracy" and known(c.baseline)]
-    return tuple(_row(comparison, s, table, rounds, kept[0] if kept else None) for s in comparison.standings)
+    kept = (c.baseline for c in comparison.changes if c.metric == "accuracy" and known(c.baseline))
+    baseline_accuracy = next(kept, None)
+    return tuple(_row(comparison, standing, baseline_accuracy) for standing in comparison.standings)
 
 
-def _row(
-    comparison: Comparison,
-    standing: Standing,
-    table: dict[Case, dict[str, Change]],
-    rounds: dict[Case, int],
-    baseline_accuracy: float | None,
-) -> Row:
-    case, changes, samples = standing.case, dict(table.get(standing.case, {})), None
-    source = outputs_case(comparison, case)
-    if source is not None and standing.status in MEASURED:
-        changes = {m: c for m, c in table.get(source, {}).items() if m in SHARED} | changes
-        samples = len(comparison.outputs[source][0])
-    return Row(case, standing, comparison.run, changes, samples, rounds.get(case, 0), baseline_accuracy)
-
-
-def outputs_case(comparison: Comparison, case: Case) -> Case | None:
-    """The case whose outputs this one shares: itself, or the same at the lowest thread count."""
-    first = comparison.run.accuracy_case(case)
-    return first if first in comparison.outputs else None
+def _row(comparison: Comparison, standing: Standing, baseline_accuracy: float | None) -> Row:
+    case, run = standing.case, comparison.run
+    samples = run.test_count if run.accuracy_case(case) in comparison.outputs else None
+    timed = sum("timed" in piece.timings for piece in run.usable_rounds(case))
+    return Row(case, standing, run, comparison.metrics.get(case, {}), samples, timed, baseline_accuracy)
 
 
 def _size(row: Row) -> float | None:
@@ -157,9 +139,9 @@ METRICS = (
 )
 
 
-def summary_csv(comparison: Comparison) -> str:
+def summary_csv(shown: Iterable[Row]) -> str:
     """Wide: one row a variant × target × runtime × threads."""
-    lines = ([_field(column, of(row)) for column, of in SUMMARY.items()] for row in rows(comparison))
+    lines = ([_field(column, of(row)) for column, of in SUMMARY.items()] for row in shown)
     return _csv(SUMMARY, lines)
 
 
@@ -176,17 +158,9 @@ def _metric_values(change: Change) -> tuple[object, ...]:
     value, baseline = change.value, change.baseline
     difference = value - baseline if value is not None and baseline is not None else None
     case = change.case
-    key = (
-        case.variant,
-        case.target,
-        case.runtime,
-        case.threads,
-        change.metric,
-        change.unit,
-        change.better,
-        change.against,
-    )
-    return (*key, baseline, value, difference, change.low, change.high, change.method)
+    row = (case.variant, case.target, case.runtime, case.threads)
+    metric = (change.metric, change.unit, change.better, change.against)
+    return (*row, *metric, baseline, value, difference, change.low, change.high, change.method)
 
 
 def _csv(columns: Iterable[str], lines: Iterable[list[str]]) -> str:
@@ -214,4 +188,4 @@ def _field(column: str, value: object) -> str:
 
 def render(material: Material) -> str:
     """summary.csv as text."""
-    return summary_csv(material.comparison)
+    return summary_csv(material.rows)

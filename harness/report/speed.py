@@ -1,4 +1,4 @@
-"""Sentences about what is faster, and about what a runtime or a device changes in the answers of the same file."""
+"""Sentences about what is faster, and what a runtime or a device changes in the answers of the same file."""
 
 from __future__ import annotations
 
@@ -7,21 +7,20 @@ from itertools import combinations
 
 from harness.metrics.latency import Paired, paired
 from harness.metrics.registry import medians_ns
-from harness.records import Case, Comparison
-from harness.report.material import classifies
+from harness.records import CONTROL, Case, Comparison
 from harness.report.phrases import place, span
 from harness.report.rows import Row
 from harness.report.units import decimals, listed, plural, significant
 from harness.samples import largest_distance
 from harness.stats import CLAIM_ROUNDS
-from harness.task import row_by_row
+from harness.task import OF_CLASSES, row_by_row
 
 
 def speeds(shown: tuple[Row, ...]) -> list[str]:
-    """Faster or slower than float32, only where the interval leaves 1 out."""
+    """Faster or slower than float32, only where the interval excludes 1."""
     places: dict[str, list[Row]] = {}
     for row in shown:
-        if row.claims_latency and row.case.variant != "float32" and row.interval("speedup_vs_float32"):
+        if row.claims_latency and row.case.variant != CONTROL and row.interval("speedup_vs_float32"):
             places.setdefault(place(row, threads=True), []).append(row)
     return [_speed_at(where, group) for where, group in places.items()]
 
@@ -41,7 +40,7 @@ def _speed_at(where: str, group: list[Row]) -> str:
 
 
 def _unseen(row: Row) -> str:
-    """The variant, and how large a difference would have to be for so many rounds to find it."""
+    """The variant, and how large a difference these rounds would have found."""
     smallest = row.value("smallest_detectable_effect")
     return row.case.variant + (f" ({missed(smallest)})" if smallest is not None else "")
 
@@ -59,7 +58,7 @@ def _ratio(row: Row, inverse: bool) -> str:
 
 
 def engines(comparison: Comparison, shown: tuple[Row, ...]) -> list[str]:
-    """Which runtime is faster on a target: the same file with both, paired by round as against float32."""
+    """Which runtime is faster on a target: the same file with both, paired by round, as in a speed-up."""
     pairs: dict[tuple[str, str, str], list[tuple[Row, Paired]]] = {}
     medians = {r.case: _medians_ns(comparison, r.case) for r in shown if r.claims_latency}
     for one, two in combinations([r for r in shown if r.case in medians], 2):
@@ -81,7 +80,7 @@ def _faster(key: tuple[str, str, str], found: list[tuple[Row, Paired]]) -> str:
     wins[second] = [1 / p.ratio for _, p in found if p.limits.high < 1]
     told = [
         f"{name} is faster than {first if name == second else second} for {len(ratios)} of {plural(len(found), 'row')} "
-        f"that both ran ({span('{}', ratios, _two)}× as fast, each 95 % interval over 1)"
+        f"that both ran ({span('{}', ratios, _two)}× as fast, each 95 % interval above 1)"
         for name, ratios in wins.items()
         if ratios
     ]
@@ -100,7 +99,7 @@ def disagreements(comparison: Comparison) -> list[str]:
     suspect = {s.case for s in comparison.standings if s.status == "suspect"}
     cases = [c for c in comparison.outputs if c not in suspect]
     pairs = [(a, b) for a, b in combinations(cases, 2) if a.variant == b.variant and _one_apart(a, b)]
-    if not classifies(comparison.run):
+    if comparison.run.task not in OF_CLASSES:
         return _apart(comparison, pairs)
     told = {pair: _differing(comparison, *pair) for pair in pairs}
     worst = sorted((pair for pair in pairs if told[pair]), key=lambda p: -told[p])
@@ -112,7 +111,7 @@ def disagreements(comparison: Comparison) -> list[str]:
 
 
 def _apart(comparison: Comparison, pairs: list[tuple[Case, Case]]) -> list[str]:
-    """Where answers are numbers."""
+    """The same where outputs are numbers."""
     scores = comparison.scores
     told = {(a, b): float(row_by_row(largest_distance, scores[a], scores[b]).max()) for a, b in pairs}
     worst = max(told, key=lambda pair: told[pair], default=None)
@@ -125,13 +124,13 @@ def _apart(comparison: Comparison, pairs: list[tuple[Case, Case]]) -> list[str]:
 
 
 def _one_apart(one: Case, two: Case) -> bool:
-    """Same target or same runtime: a pair that differs in both tells nothing of either."""
+    """Same target or same runtime: a pair that differs in both says nothing about either."""
     return one.target == two.target or one.runtime == two.runtime
 
 
 def _differing(comparison: Comparison, one: Case, two: Case) -> int:
-    other = row_by_row(lambda a, b: a.argmax(1) != b.argmax(1), comparison.scores[one], comparison.scores[two])
-    return int(other.sum())
+    answers, others = (comparison.samples[case]["prediction"] for case in (one, two))
+    return int((answers != others).sum())
 
 
 def _between(one: Case, two: Case) -> str:

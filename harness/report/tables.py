@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from harness.records import Comparison
-from harness.report.material import classifies
-from harness.report.primary import Primary, before_of, by_accuracy, primary
-from harness.report.rows import Row, rows
+from harness.report.material import Material
+from harness.report.primary import Primary, by_accuracy
+from harness.report.rows import Row
 from harness.report.units import (
     KILOBYTES,
     MEGABYTES,
@@ -24,11 +23,12 @@ from harness.report.units import (
     whole,
 )
 from harness.stats import CLAIM_ROUNDS
+from harness.task import OF_CLASSES
 
 
 @dataclass(frozen=True)
 class Heading:
-    """A column's name and unit; note says what stands under the value; number columns are aligned right."""
+    """A column's name and unit; note says what is under the value; number columns are aligned right."""
 
     title: str
     unit: str = ""
@@ -53,7 +53,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Table:
-    """All rows of one target. caution says what of it supports no claim, or nothing."""
+    """All rows of one target. caution: what in it supports no claim, or ""."""
 
     target: str
     emulated: bool
@@ -65,26 +65,19 @@ class Table:
 Column = tuple[Heading, Callable[[Row], Cell]]
 
 
-def tables(comparison: Comparison) -> tuple[Table, ...]:
+def tables(material: Material) -> tuple[Table, ...]:
     """The summary, target by target, each in units that fit its values."""
-    shown = rows(comparison)
-    answers = _answers(comparison)
-    return tuple(
-        _table([r for r in shown if r.case.target == t.target.name], t.target.name, answers)
-        for t in comparison.run.targets
-    )
-
-
-def _table(group: list[Row], target: str, answers: list[Column]) -> Table:
-    return table_of(group, target, _columns(group, answers))
+    answers = _answers(material)
+    names = [record.target.name for record in material.comparison.run.targets]
+    groups = {name: [r for r in material.rows if r.case.target == name] for name in names}
+    return tuple(table_of(group, name, _columns(group, answers)) for name, group in groups.items())
 
 
 def table_of(group: Sequence[Row], target: str, columns: Sequence[Column]) -> Table:
     """These rows of one target in these columns."""
     lines = tuple(Line(tuple(cell(r) for _, cell in columns), r.standing.status, r.standing.reason) for r in group)
-    return Table(
-        target, any(r.emulated for r in group), _caution(group), tuple(heading for heading, _ in columns), lines
-    )
+    headings = tuple(heading for heading, _ in columns)
+    return Table(target, any(r.emulated for r in group), _caution(group), headings, lines)
 
 
 def _caution(group: Sequence[Row]) -> str:
@@ -94,20 +87,20 @@ def _caution(group: Sequence[Row]) -> str:
     return f"{plural(rounds, 'round')}: no latency claim" if 0 < rounds < CLAIM_ROUNDS else ""
 
 
-def _answers(comparison: Comparison) -> list[Column]:
+def _answers(material: Material) -> list[Column]:
     """What the answers are worth: the metric that the run is judged by first, and what else its task has."""
     columns: list[Column] = []
-    metric = primary(comparison)
+    comparison, metric = material.comparison, material.primary
     if not by_accuracy(comparison.run):
         if any(c.metric == metric.change for c in comparison.changes):
             columns.append((Heading(metric.title, metric.unit), lambda r: Cell(metric.text(r.value(metric.name)))))
-            columns.append((Heading("Change", metric.moved_unit, "90 %"), _change(metric)))
+            columns.append((Heading("Change", metric.moved_unit, "90 %"), change_cell(metric)))
         else:
-            columns.append((Heading(metric.title, metric.unit, "90 %"), _metric(metric.name, metric.text)))
+            columns.append((Heading(metric.title, metric.unit, "90 %"), value_cell(metric.name, metric.text)))
     if comparison.run.task == "classification":
         columns.append((Heading("Accuracy", "%"), lambda r: Cell(percent(r.value("accuracy")))))
-        columns.append((Heading("Drop", "pp", "90 %"), _metric("accuracy_drop", points)))
-    if classifies(comparison.run):
+        columns.append((Heading("Drop", "pp", "90 %"), value_cell("accuracy_drop", points)))
+    if comparison.run.task in OF_CLASSES:
         return [*columns, (Heading("Flips", "samples"), lambda r: Cell(whole(r.value("flips"))))]
     return [*columns, (Heading("max |Δ|"), lambda r: Cell(significant(r.value("max_abs_diff"))))]
 
@@ -120,9 +113,9 @@ def _columns(group: list[Row], answers: list[Column]) -> list[Column]:
         (Heading("Status", number=False), lambda r: Cell(r.standing.status)),
         *answers,
         (Heading("Size", sizes.name), lambda r: Cell(sizes.text(r.value("size_bytes")))),
-        (Heading("p50", times.name, "95 %"), _metric("latency_p50", times.text)),
-        (Heading("p90", times.name, "95 %"), _metric("latency_p90", times.text)),
-        (Heading("Speed-up", "×", "95 %"), _metric("speedup_vs_float32", lambda v: decimals(v, 2))),
+        (Heading("p50", times.name, "95 %"), value_cell("latency_p50", times.text)),
+        (Heading("p90", times.name, "95 %"), value_cell("latency_p90", times.text)),
+        (Heading("Speed-up", "×", "95 %"), value_cell("speedup_vs_float32", lambda v: decimals(v, 2))),
         (Heading("Model RSS", _memory(group, "model_rss").name), _scaled("model_rss", _memory(group, "model_rss"))),
         (Heading("Peak RSS", _memory(group, "peak_rss").name), _scaled("peak_rss", _memory(group, "peak_rss"))),
     ]
@@ -143,7 +136,7 @@ def _memory(group: list[Row], metric: str) -> Scale:
     return MEGABYTES if values and max(values) >= 1e6 else KILOBYTES
 
 
-def _metric(name: str, text: Callable[[float | None], str]) -> Callable[[Row], Cell]:
+def value_cell(name: str, text: Callable[[float | None], str]) -> Callable[[Row], Cell]:
     """The value with its interval under it."""
 
     def cell(row: Row) -> Cell:
@@ -153,11 +146,11 @@ def _metric(name: str, text: Callable[[float | None], str]) -> Callable[[Row], C
     return cell
 
 
-def _change(metric: Primary) -> Callable[[Row], Cell]:
+def change_cell(metric: Primary) -> Callable[[Row], Cell]:
     """How far the metric moved from Keras' own, with its interval under it."""
 
     def cell(row: Row) -> Cell:
-        limits, before = row.interval(metric.change), before_of(row, metric)
+        limits, before = row.interval(metric.change), metric.before(row)
         ends = [metric.moved(end, before) for end in limits or ()]
         return Cell(metric.moved(row.value(metric.change), before), " – ".join(ends))
 

@@ -1,19 +1,19 @@
-"""What the timings themselves say against them: still warming up, correlated, several invokes in one."""
+"""Reasons in the timings themselves to doubt them: still warming up, correlated, several invokes in one."""
 
 from __future__ import annotations
 
 from harness.records import Case, Comparison
 from harness.report.phrases import by_variant, names, place, span
 from harness.report.rows import Row
-from harness.report.units import decimals, listed
+from harness.report.units import decimals, listed, whole
 
-DRIFT_PERCENT = 2.0  # a first tenth that is this much slower or faster is told, where its interval leaves 0 out
+DRIFT_PERCENT = 2.0  # a first tenth this much slower or faster is reported, if its interval excludes 0
 ESS_SHARE = 0.5
 
 
 def cautions(comparison: Comparison, shown: tuple[Row, ...]) -> list[str]:
-    """One sentence a kind of trouble; empty where there is none."""
-    return [*_drifting(shown), *_correlated(shown), *_shared(comparison, shown)]
+    """One sentence for each kind of doubt; empty where there is none."""
+    return [*_drifting(shown), *_outside(shown), *_correlated(shown), *_shared(comparison, shown)]
 
 
 def _drifting(shown: tuple[Row, ...]) -> list[str]:
@@ -24,7 +24,7 @@ def _drifting(shown: tuple[Row, ...]) -> list[str]:
 
 
 def drift(row: Row) -> float:
-    """The row's warm-up drift in %, 0 where it is small or its interval holds 0."""
+    """The row's warm-up drift in %, 0 where it is small or its interval includes 0."""
     value, limits = row.value("warmup_drift"), row.interval("warmup_drift")
     if value is None or limits is None or limits[0] <= 0 <= limits[1] or abs(value) <= DRIFT_PERCENT:
         return 0.0
@@ -42,6 +42,22 @@ def _drift(row: Row) -> str:
     return f"{size} {who}, 95 % interval {decimals(low, 1)} to {decimals(high, 1)}"
 
 
+def _outside(shown: tuple[Row, ...]) -> list[str]:
+    """A quantile of all invokes is not that of a typical round, where one round differs much from the others."""
+    found = [
+        f"{q} of {r.case.variant} ({place(r, threads=True)})" for q in ("p50", "p90") for r in shown if outside(r, q)
+    ]
+    if not found:
+        return []
+    reason = "it is of all invokes, the interval of the rounds' own values, and one round differs from the others"
+    return [f"Outside its own interval: {listed(found)}; {reason}."]
+
+
+def outside(row: Row, quantile: str) -> bool:
+    value, limits = row.value(f"latency_{quantile}"), row.interval(f"latency_{quantile}")
+    return value is not None and limits is not None and not limits[0] <= value <= limits[1]
+
+
 def _correlated(shown: tuple[Row, ...]) -> list[str]:
     found = [r for r in shown if (share := r.value("ess_share")) is not None and share < ESS_SHARE]
     if not found:
@@ -49,8 +65,8 @@ def _correlated(shown: tuple[Row, ...]) -> list[str]:
     worth = [100 * (row.value("ess_share") or 0.0) for row in found]
     measured = [r for r in shown if r.value("ess_share") is not None]
     text = (
-        f"Invokes inside a process are correlated with {names(found, measured)}: 100 of them are worth "
-        f"{span('{}', worth, _whole)} independent ones. Intervals rest on rounds alone, here as everywhere."
+        f"Invokes within one process are correlated for {names(found, measured)}: 100 of them are worth "
+        f"{span('{}', worth, whole)} independent ones. Intervals are computed from rounds alone, here as everywhere."
     )
     return [text]
 
@@ -60,16 +76,12 @@ def _shared(comparison: Comparison, shown: tuple[Row, ...]) -> list[str]:
     found = [r for r in shown if counts.get(r.case, 1) > 1]
     if not found:
         return []
-    told = [f"{name} ({span('{}', [counts[r.case] for r in g], _whole)})" for name, g in by_variant(found).items()]
-    return [f"The clock is too coarse for one invoke of {listed(told)}: so many share one timing."]
-
-
-def _whole(value: float) -> str:
-    return decimals(value, 0)
+    told = [f"{name} ({span('{}', [counts[r.case] for r in g], whole)})" for name, g in by_variant(found).items()]
+    return [f"The clock is too coarse to time one invoke of {listed(told)}: that many share one timing."]
 
 
 def invokes_a_timing(comparison: Comparison) -> dict[Case, int]:
-    """How many invokes share one timing, at most, of each case that was timed."""
+    """Case → the most invokes that share one timing, of those that were timed."""
     counts: dict[Case, int] = {}
     for piece in comparison.run.rounds:
         timed = piece.timings.get("timed")

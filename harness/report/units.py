@@ -37,6 +37,11 @@ def known(value: float | None) -> TypeGuard[float]:
     return value is not None and math.isfinite(value)
 
 
+def signed(text: str) -> str:
+    """A written number with a + where it is positive; 0 and a missing value have no sign."""
+    return text if text == MISSING or text.startswith("−") or not text.strip("0.") else f"+{text}"
+
+
 def percent(fraction: float | None) -> str:
     """A fraction as a percentage with two decimals, without the sign %."""
     return MISSING if fraction is None else decimals(fraction * 100, 2)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
 from harness import __version__
-from harness.records import Case, Finding, Verdict
+from harness.records import Finding, Verdict
+from harness.report.naming import in_markdown, row_name
 from harness.report.units import MISSING, decimals, known, listed, plural, significant, whole
 
 SCHEMA_VERSION = 1
@@ -24,15 +24,8 @@ SHOWN_IN = {"fraction": "%", "us": "µs", "bytes": "B", "ratio": "×"}
 # --- words ---------------------------------------------------------------------------------------------------------
 
 
-def row_name(case: Case | None) -> str:
-    if case is None:
-        return "no row"
-    threads = "" if case.threads == 1 else f", {case.threads} threads"
-    return f"{case.variant} on {case.target} with {case.runtime}{threads}"
-
-
 def quantity(value: float | None, unit: str) -> str:
-    """A number with its unit; bytes to the last one, shares to three decimals."""
+    """A number with its unit; bytes unrounded, shares to three decimals."""
     return f"{number(value, unit)} {SHOWN_IN.get(unit, unit)}".strip() if known(value) else MISSING
 
 
@@ -49,7 +42,7 @@ def interval(finding: Finding) -> str:
 
 
 def outcome(finding: Finding) -> str:
-    """As the verdict counts it: what only warns says so."""
+    """With a note where a finding holds although it did not pass."""
     held = " (warns)" if finding.holds and finding.outcome != "pass" else ""
     return f"{finding.outcome.replace('_', ' ')}{held}"
 
@@ -67,7 +60,7 @@ def ships(verdict: Verdict) -> str:
 
 
 def stands_against(verdict: Verdict) -> str:
-    """What its rules against a reference stood against; "" where none did."""
+    """What the rules against a reference were judged against; "" where there are none."""
     if not verdict.reference:
         return ""
     if verdict.again:
@@ -96,12 +89,12 @@ def finite(content: Any) -> Any:
 
 
 def markdown(verdict: Verdict, most_bytes: int = MARKDOWN_BYTES) -> str:
-    """Headline and one table, what does not hold first; rows that would make it too long are counted instead."""
+    """Headline and one table, what does not hold first; rows that do not fit are only counted."""
     mark = "✅" if verdict.outcome == "pass" else "❌"
     told = " ".join(filter(None, (ships(verdict), stands_against(verdict))))
-    head = f"### {mark} {plain(headline(verdict))}\n\n{plain(told)}\n\n{HEADER}"
+    head = f"### {mark} {in_markdown(headline(verdict))}\n\n{in_markdown(told)}\n\n{HEADER}"
     ordered = sorted(verdict.findings, key=lambda f: (f.holds, f.outcome == "pass", f.rule))
-    room = most_bytes - len(head.encode()) - 100  # what says how many were left out
+    room = most_bytes - len(head.encode()) - 100  # for the line that counts those left out
     shown = fitting(map(line, ordered), room)
     left = len(ordered) - len(shown)
     more = f"\n{plural(left, 'further row')} left out for length; verdict.json has all.\n" if left else ""
@@ -110,7 +103,7 @@ def markdown(verdict: Verdict, most_bytes: int = MARKDOWN_BYTES) -> str:
 
 
 def fitting(lines: Iterable[str], room: int) -> list[str]:
-    """As many from the start as so many bytes hold."""
+    """As many from the start as fit into so many bytes."""
     shown = []
     for text in lines:
         room -= len(text.encode())
@@ -130,9 +123,4 @@ def line(finding: Finding) -> str:
         quantity(finding.limit, finding.unit),
     )
     reason = finding.reason if len(finding.reason) <= REASON_CHARACTERS else finding.reason[:REASON_CHARACTERS] + " …"
-    return f"| {' | '.join(map(plain, cells))} | {mark} {outcome(finding)} | {plain(reason)} |\n"
-
-
-def plain(text: str) -> str:
-    """What Markdown or the HTML in it would take for markup stays text, on one line."""
-    return re.sub(r"([\\`*_\[\]<>|#@])", r"\\\1", " ".join(text.split()))
+    return f"| {' | '.join(map(in_markdown, cells))} | {mark} {outcome(finding)} | {in_markdown(reason)} |\n"

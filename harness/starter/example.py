@@ -1,4 +1,4 @@
-"""A small model and its data, to start from. Replace it by files of your own, and this file is needed no more."""
+"""A small model and its data, to start from. Replace it by files of your own; then this file is no longer needed."""
 
 import numpy as np
 from sklearn.datasets import load_digits

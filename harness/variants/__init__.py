@@ -1,8 +1,8 @@
-"""The recipes: each a function that tells TensorFlow's converter what to make of the model.
+"""The recipes: each is a function that configures TensorFlow's converter.
 
-A recipe declares beside itself what must be true of its file; artifact/ checks it. To add a variant, add a function.
+A recipe declares what must be true of its file; artifact/ checks it. To add a variant, add a function.
 A recipe of the user's is a function too, `recipe(converter, calibration)`: calibration is what the converter takes as
-representative_dataset. Either kind returns None, or where another tool is to finish the file its bytes.
+representative_dataset. Either kind returns None, or the file's bytes where another tool finishes it.
 """
 
 from __future__ import annotations
@@ -17,18 +17,22 @@ from typing import Any
 import numpy as np
 
 from harness.errors import BuildError, ConfigError
-from harness.functions import FunctionRef, load_function
+from harness.functions import FunctionRef, load_function, looking_in
 from harness.models import load
 from harness.models.feed import Feed
 
 
 @dataclass(frozen=True)
 class Expectation:
-    """What a recipe promises: dtypes of inputs and outputs, of the large weights, and of what flows between the ops."""
+    """What a recipe promises: dtypes of inputs and outputs, of the large weights, and of what flows between the ops.
+
+    smallest: weight tensors of fewer values are left as they are.
+    """
 
     io: str
     weights: str
     activations: str
+    smallest: int = 0
 
 
 NOT_CALIBRATED = "there are no samples to calibrate it with", "give some: calibration = under [data]"
@@ -38,7 +42,7 @@ Sample = list[np.ndarray] | dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Recipe:
-    """package: a distribution that it needs besides TensorFlow; such a recipe is built where it is named."""
+    """package: a distribution that it needs besides TensorFlow; such a recipe is only built where it is named."""
 
     name: str
     configure: Configure
@@ -51,12 +55,20 @@ RECIPES: dict[str, Recipe] = {}
 
 
 def variant(
-    name: str, *, io: str = "float32", weights: str, activations: str, calibrated: bool = False, package: str = ""
+    name: str,
+    *,
+    io: str = "float32",
+    weights: str,
+    activations: str,
+    smallest: int = 0,
+    calibrated: bool = False,
+    package: str = "",
 ) -> Callable[[Configure], Configure]:
     """Registers a recipe under its name, with what it promises."""
 
     def register(configure: Configure) -> Configure:
-        RECIPES[name] = Recipe(name, configure, Expectation(io, weights, activations), calibrated, package)
+        promised = Expectation(io, weights, activations, smallest)
+        RECIPES[name] = Recipe(name, configure, promised, calibrated, package)
         return configure
 
     return register
@@ -70,7 +82,7 @@ def recipe(name: str) -> Recipe:
 
 @variant("float32", weights="float32", activations="float32")
 def float32(converter: Any) -> None:
-    """The control: a difference from Keras here is one of conversion, not of quantisation."""
+    """The control: its differences from Keras come from conversion, not from quantisation."""
 
 
 @variant("float16", weights="float16", activations="float32")
@@ -81,7 +93,7 @@ def float16(converter: Any) -> None:
     converter.target_spec.supported_types = [tf.float16]
 
 
-@variant("dynamic_range", weights="int8", activations="float32")
+@variant("dynamic_range", weights="int8", activations="float32", smallest=1024)
 def dynamic_range(converter: Any) -> None:
     import tensorflow as tf
 
@@ -136,7 +148,8 @@ def convert(
             converter.representative_dataset = given
         made = make.configure(converter)
     else:
-        made = load_function(make)(converter, given)
+        with looking_in(make.folder):
+            made = load_function(make)(converter, given)
     target.write_bytes(converted(converter, select_ops) if made is None else made)
 
 
@@ -150,11 +163,11 @@ def converted(converter: Any, select_ops: bool) -> bytes:
         return bytes(converter.convert())
     except Exception as error:  # the converter raises a class of its own for this, and others
         if custom := ops_named("Custom", str(error)):
-            told = f"TFLite has no op for {', '.join(custom)}, with TensorFlow's own kernels neither"
+            told = f"TFLite has no op for {', '.join(custom)}, not even with TensorFlow's kernels"
             raise BuildError(told, "write that part of the model with other operations") from error
         if missing := ops_named("TF Select", str(error)):
-            told = f"TFLite has {', '.join(missing)} not built in"
-            raise BuildError(told, "[variants] select_ops = true allows TensorFlow's own kernels for it") from error
+            told = f"TFLite has no built-in op for {', '.join(missing)}"
+            raise BuildError(told, "[variants] select_ops = true allows TensorFlow's kernels for it") from error
         raise
 
 

@@ -1,6 +1,6 @@
 """Recipes by ai-edge-quantizer, an extra: they finish the converter's float32 file.
 
-Some runtimes run such files wrongly and without an error, so that what they answer on each device is what counts.
+Some runtimes run such files wrongly without an error: only their answers on each device count.
 """
 
 from __future__ import annotations

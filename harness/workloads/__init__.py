@@ -26,7 +26,6 @@ class Workload:
     """
 
     name: str
-    title: str
     load: Callable[[Path | None], Dataset]
     train: Callable[[Dataset, int], keras.Model]
 
@@ -34,7 +33,7 @@ class Workload:
 WORKLOADS = {
     workload.name: workload
     for workload in (
-        Workload("mnist", "MNIST handwritten digits", mnist.load, reference.train),
-        Workload("digits", "scikit-learn's handwritten digits, offline", digits.load, reference.train),
+        Workload("mnist", mnist.load, reference.train),
+        Workload("digits", digits.load, reference.train),
     )
 }

@@ -20,7 +20,7 @@ SPLIT_SEED = 20_231
 def load(path: Path | None = None) -> Dataset:
     """1,297 training and 500 test images, 28×28 uint8, every class in proportion. Raises ConfigError for a path."""
     if path is not None:
-        raise ConfigError("digits comes with scikit-learn and takes no data", "Leave --data out, or run mnist.")
+        raise ConfigError("digits comes with scikit-learn and takes no data", "leave --data out, or run mnist")
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 

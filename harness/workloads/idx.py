@@ -14,14 +14,14 @@ import numpy as np
 from harness.errors import DataError
 
 UNSIGNED_BYTE = 0x08  # the only type MNIST uses
-GZIP_MAGIC = b"\x1f\x8b"  # looked at instead of the suffix: files get unpacked and keep their name, and the reverse
+GZIP_MAGIC = b"\x1f\x8b"  # looked at instead of the suffix: an unpacked file may keep its name, and the reverse
 
 
 def read_idx(path: Path) -> np.ndarray:
     """The uint8 array in an IDX file, plain or gzipped. Raises DataError for anything but exactly one whole array."""
     content = _read(path)
     if len(content) < 4 or content[:3] != bytes([0, 0, UNSIGNED_BYTE]):
-        raise _broken(path, f"is no IDX file of bytes: it starts with {content[:4].hex(' ') or 'nothing'}")
+        raise _broken(path, f"is not an IDX file of bytes: it starts with {content[:4].hex(' ') or 'nothing'}")
     start = 4 + 4 * content[3]
     if len(content) < start:
         raise _broken(path, "is truncated inside its header")
@@ -40,4 +40,4 @@ def _read(path: Path) -> bytes:
 
 
 def _broken(path: Path, what: str) -> DataError:
-    return DataError(f"{path} {what}", "Download the file again, or give another with --data.")
+    return DataError(f"{path} {what}", "download the file again, or give another with --data")

@@ -1,7 +1,7 @@
 """MNIST: 60,000 training and 10,000 test images of handwritten digits, 28×28 uint8 (LeCun, Cortes & Burges).
 
-Looked for in this order: the path given, $HARNESS_MNIST, Keras' cache, Keras' download. A path that was given and does
-not hold MNIST is an error: nothing else is tried in its place.
+Looked for in this order: the path given, $HARNESS_MNIST, Keras' cache, Keras' download. A path that was given but does
+not hold MNIST is an error: nothing else is tried instead.
 """
 
 from __future__ import annotations
@@ -84,8 +84,8 @@ def _download(home: Path) -> None:
 def _unavailable(reason: str) -> MnistUnavailable:
     return MnistUnavailable(
         f"MNIST is not on this machine and could not be downloaded: {reason}",
-        f"Give it with --data PATH or HARNESS_MNIST=PATH: {FORMATS}. "
-        "Without a network, `harness run digits` works with the digits that come with scikit-learn.",
+        f"give it with --data PATH or HARNESS_MNIST=PATH: {FORMATS}; "
+        "without a network, `harness run digits` uses the digits that come with scikit-learn",
     )
 
 
@@ -98,7 +98,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
     if not zipfile.is_zipfile(path):
-        raise _broken(path, "is no .npz, or a truncated one")
+        raise _broken(path, "is not an .npz, or is truncated")
     try:
         with np.load(path, allow_pickle=False) as stored:
             return {name: stored[name] for name in IDX_STEMS}  # every access decompresses, so once
@@ -132,4 +132,4 @@ def _check_split(path: Path, split: str, images: np.ndarray, labels: np.ndarray,
 
 
 def _broken(path: Path, what: str) -> DataError:
-    return DataError(f"{path} {what}", f"MNIST is {FORMATS}. Mend or delete the file, or give another with --data.")
+    return DataError(f"{path} {what}", f"MNIST is {FORMATS}; fix or delete the file, or give another with --data")

@@ -1,4 +1,4 @@
-"""The figures: each a function of a comparison and a width. To add one, add its line to FIGURES."""
+"""The figures: each a function of the material and a width. To add one, add its line to FIGURES."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from harness.records import Comparison
+from harness.report.material import Material
 from harness.report.plots.discrepancy import class_drops, differences, distances, margins
 from harness.report.plots.latency import cold_start, latencies
 from harness.report.plots.overtime import over_time
 from harness.report.plots.style import NARROW_IN, RC, WIDE_IN, NothingToDrawError, first_cases, png
 from harness.report.plots.timeline import note
 from harness.report.plots.tradeoff import left_out, pareto
-from harness.report.primary import primary
 from harness.task import OF_CLASSES, TASKS
 
 
@@ -37,17 +37,17 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Kind:
-    """title: {} in it is the metric that the run is judged by first."""
+    """title: its {} becomes the metric that the run is judged by first. note: what is added to the method."""
 
     title: str
     method: str
-    draw: Callable[[Comparison, float], Figure]
+    draw: Callable[[Material, float], Figure]
     note: Callable[[Comparison], str] = lambda comparison: ""
-    tasks: tuple[str, ...] = TASKS  # that it says something of
+    tasks: tuple[str, ...] = TASKS  # those that it is drawn for
 
 
 def _shown_once(comparison: Comparison) -> str:
-    """Which rows stand for their variant in figures of single samples."""
+    """Which row represents each variant in figures of single samples."""
     where: dict[str, list[str]] = {}
     for case in first_cases(comparison):
         where.setdefault(f"{case.runtime} on {case.target}", []).append(case.variant)
@@ -60,58 +60,58 @@ OF_NUMBERS = tuple(task for task in TASKS if task not in OF_CLASSES)
 FIGURES = {
     "pareto": Kind(
         "{}, latency and size",
-        "What the answers are worth, with the 90 % limits of how far they moved from Keras', against the p50 over all "
-        "timed invokes, lowest thread count; area is proportional to the file's size, shape tells the runtime; the "
-        "line joins the rows that none beats in both.",
+        "The quality of the answers, with the 90 % limits of their change from Keras', against the p50 over all timed "
+        "invokes, at the lowest thread count. Area is proportional to the file's size, shape shows the runtime; the "
+        "line joins the rows that no other row beats in both.",
         pareto,
         left_out,
     ),
     "latency": Kind(
         "Latency of one invoke",
-        "Every timed invoke after warm-up: box p25 to p75 with the median, line p1 to p99; the ticks under a box are "
-        "the medians of the rounds, each a process of its own, and their spread is what an interval is made of.",
+        "Every timed invoke after warm-up: box p25 to p75 with the median, line p1 to p99. The ticks under a box are "
+        "the medians of the rounds, each in a process of its own; intervals are computed from their spread.",
         latencies,
     ),
     "over-time": Kind(
         "Latency over time",
-        "A point is one process, its median in % from the median of its own row's rounds, with a line from its p10 to "
-        "its p90; points beyond the axis stand at its edge. Temperature and clock are read before and after a process, "
-        "never during it; the broken line is the temperature to start at. Shaded: the device throttled or had too "
-        "little power. Under it each reason why a round is flagged or invalid, with a mark where it holds.",
+        "A point is the median of one process, in % from the median of its own row's rounds, with a line from its p10 "
+        "to its p90; points beyond the axis are drawn at its edge. Temperature and clock are read before and after a "
+        "process, never during it; the dashed line is the temperature to start at. Shaded: the device throttled or had "
+        "too little power. Below: each reason why a round is not valid, with a mark at each round concerned.",
         over_time,
         note,
     ),
     "cold-start": Kind(
         "Cold start",
-        "Loading the model and the first invoke, each timed once a process; a marker per row, its line the limits "
-        "where they exist.",
+        "Loading the model and the first invoke, each timed once per process: a marker per row, with its limits as a "
+        "line where they exist.",
         cold_start,
     ),
     "margin": Kind(
         "Which answers could flip, and which did",
-        "One point a test sample, 10,000 of either kind at most. Above the line (margin < 2·max |Δ|) the scores moved "
-        "far enough for a flip to be possible; values of exactly 0 stand at the lower edge.",
+        "One point per test sample, at most 10,000 of either kind. Above the line (margin < 2·max |Δ|) the scores "
+        "moved far enough for a flip to be possible; values of exactly 0 are drawn at the lower edge.",
         margins,
         _shown_once,
         OF_CLASSES,
     ),
     "differences": Kind(
         "Each number against Keras'",
-        "One point a test sample, 10,000 at most: what the variant says less what Keras says, over what Keras says.",
+        "One point per test sample, at most 10,000: the variant's output less Keras', against Keras' output.",
         differences,
         _shown_once,
         OF_NUMBERS,
     ),
     "ecdf": Kind(
         "How far the outputs moved",
-        "Share of test samples whose distance from Keras is at most x; the further left, the closer.",
+        "Share of test samples whose distance from Keras is at most x; curves further left are closer.",
         distances,
         _shown_once,
     ),
     "classes": Kind(
         "Drop per class",
-        "Accuracy of Keras less the variant's within each class; the line is the two-sided 90 % Tango interval, "
-        "not corrected for looking at several classes.",
+        "Accuracy of Keras less the variant's within each class; the line is the two-sided 90 % Tango interval, not "
+        "corrected for multiple classes.",
         class_drops,
         _shown_once,
         ("classification",),
@@ -119,17 +119,17 @@ FIGURES = {
 }
 
 
-def draw_all(comparison: Comparison) -> tuple[Drawing, ...]:
-    """Every figure of the run's task, for a page and for a phone; those a run has no data for say so."""
-    fitting = {name: kind for name, kind in FIGURES.items() if comparison.run.task in kind.tasks}
-    return tuple(_drawn(name, kind, comparison) for name, kind in fitting.items())
+def draw_all(material: Material) -> tuple[Drawing, ...]:
+    """Every figure of the run's task, for a page and for a phone; those without data say so."""
+    fitting = {name: kind for name, kind in FIGURES.items() if material.comparison.run.task in kind.tasks}
+    return tuple(_drawn(name, kind, material) for name, kind in fitting.items())
 
 
-def _drawn(name: str, kind: Kind, comparison: Comparison) -> Drawing:
-    title = kind.title.format(primary(comparison).title)
+def _drawn(name: str, kind: Kind, material: Material) -> Drawing:
+    title = kind.title.format(material.primary.title)
     try:
         with mpl.rc_context(RC):
-            wide, narrow = (png(kind.draw(comparison, width)) for width in (WIDE_IN, NARROW_IN))
+            wide, narrow = (png(kind.draw(material, width)) for width in (WIDE_IN, NARROW_IN))
     except NothingToDrawError as nothing:
         return Drawing(name, title, kind.method, absent=str(nothing))
-    return Drawing(name, title, kind.method + kind.note(comparison), wide, narrow)
+    return Drawing(name, title, kind.method + kind.note(material.comparison), wide, narrow)

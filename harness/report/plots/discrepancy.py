@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from harness.records import Case, Comparison
-from harness.report.material import class_name, classifies
+from harness.report.material import Material
+from harness.report.naming import class_name, in_figure
 from harness.report.plots.style import (
     FLIP,
     GREY,
@@ -24,15 +25,16 @@ from harness.report.plots.style import (
 )
 from harness.samples import ClassDrop, fields_of
 from harness.samples import class_drops as drops_of
+from harness.task import OF_CLASSES
 
 MOST_POINTS = 10_000
-MOST_CLASSES = 20  # more would be a thicket; then those that may have lost most
+MOST_CLASSES = 20  # of more, those with the largest drops
 LINES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), "-.", (0, (8, 2)), (0, (3, 1, 1, 1, 1, 1)))
 
 
-def margins(comparison: Comparison, width: float) -> Figure:
+def margins(material: Material, width: float) -> Figure:
     """One panel a variant: x Keras' margin, y max |Δ|, both log; a flip needs margin ≤ 2·max |Δ|."""
-    tables = _samples(comparison, "baseline_margin", "max_abs_diff", "flip")
+    tables = _samples(material.comparison, "baseline_margin", "max_abs_diff", "flip")
     figure, axes = grid(len(tables), width, 2.3 if width > 5 else 1.85, most=3, sharex=True, sharey=True)
     x = _positive([t["baseline_margin"] for t in tables.values()])
     y = _positive([t["max_abs_diff"] for t in tables.values()])
@@ -80,7 +82,7 @@ def _scatter(axis: Axes, table: np.ndarray, x: tuple[float, float], y: tuple[flo
 
 
 def _thinned(of: np.ndarray) -> np.ndarray:
-    """At most MOST_POINTS, evenly chosen, the first and the last among them: more are a blot, and much memory."""
+    """At most MOST_POINTS, evenly spaced, first and last included: more would be a blot, and take much memory."""
     return of if len(of) <= MOST_POINTS else of[np.linspace(0, len(of) - 1, MOST_POINTS).astype(int)]
 
 
@@ -101,10 +103,11 @@ def _margin_handles() -> list[Line2D]:
     ]
 
 
-def distances(comparison: Comparison, width: float) -> Figure:
-    """max |Δ|, and of classes Jensen–Shannon divergence (bits): which share of the samples is within x (log)."""
+def distances(material: Material, width: float) -> Figure:
+    """max |Δ|, and for classes Jensen–Shannon divergence (bits): the share of samples within x (log)."""
+    comparison = material.comparison
     panels = {"max_abs_diff": "max |Δ score| (log)", "js_divergence": "Jensen–Shannon divergence, bits (log)"}
-    if not classifies(comparison.run):
+    if comparison.run.task not in OF_CLASSES:
         panels = {"max_abs_diff": "max |Δ output| (log)"}
     tables = _samples(comparison, *panels)
     figure, axes = grid(len(panels), width, 2.9 if width > 5 else 2.4, most=2 if width > 5 else 1, sharey=True)
@@ -127,9 +130,9 @@ def _ecdf(axis: Axes, values: np.ndarray, limits: tuple[float, float], colour: s
     return axis.step(x, y, where="post", color=colour, linestyle=LINES[i % len(LINES)], linewidth=1.5, label=name)[0]
 
 
-def differences(comparison: Comparison, width: float) -> Figure:
-    """One panel a variant: x Keras' number, y the variant's less Keras'; of models that give one number a sample."""
-    tables = _samples(comparison)
+def differences(material: Material, width: float) -> Figure:
+    """One panel a variant: x Keras' number, y the variant's less Keras'; for models that give one number a sample."""
+    tables = _samples(material.comparison)
     if not all("prediction" in fields_of(table) for table in tables.values()):
         raise NothingToDrawError("It needs one number a sample.")
     figure, axes = grid(len(tables), width, 2.3 if width > 5 else 1.85, most=3, sharex=True)
@@ -144,8 +147,9 @@ def differences(comparison: Comparison, width: float) -> Figure:
     return figure
 
 
-def class_drops(comparison: Comparison, width: float) -> Figure:
+def class_drops(material: Material, width: float) -> Figure:
     """One panel a variant: the drop of each class in pp with its 90 % Tango limits."""
+    comparison = material.comparison
     tables = _samples(comparison)
     if not all("correct" in fields_of(table) for table in tables.values()):
         raise NothingToDrawError("It needs labels of classes; this run has none.")
@@ -179,4 +183,4 @@ def _class_panel(axis: Axes, group: Sequence[ClassDrop], labels: list[int], colo
 
 
 def _clipped(name: str) -> str:
-    return (name if len(name) <= 16 else f"{name[:15]}…").replace("$", r"\$")
+    return in_figure(name if len(name) <= 16 else f"{name[:15]}…")

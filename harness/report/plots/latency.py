@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from harness.records import Case, Comparison
+from harness.report.material import Material
 from harness.report.plots.style import (
     GREY,
     MARKERS,
@@ -20,26 +21,22 @@ from harness.report.plots.style import (
     place_name,
     places,
 )
-from harness.report.rows import Row, rows
+from harness.report.rows import Row
 
 
-def latencies(comparison: Comparison, width: float) -> Figure:
+def latencies(material: Material, width: float) -> Figure:
     """One panel a target × runtime × threads: every timed invoke as a box, each round's median as a tick; µs, log."""
+    comparison = material.comparison
     series = _timed(comparison)
     if not series:
         raise NothingToDrawError("No latency was measured in this run.")
     spots = places(list(series))
     names = [v.name for v in comparison.run.variants if any(c.variant == v.name for c in series)]
-    figure, axes = grid(
-        len(spots), width, 0.75 + 0.31 * len(names), most=2 if width > 5 else 1, sharex=True, sharey=True
-    )
+    high, most = 0.75 + 0.31 * len(names), 2 if width > 5 else 1
+    figure, axes = grid(len(spots), width, high, most, sharex=True, sharey=True)
     for axis, spot in zip(axes, spots, strict=True):
-        _boxes(
-            axis,
-            comparison,
-            names,
-            {c.variant: s for c, s in series.items() if (c.target, c.runtime, c.threads) == spot},
-        )
+        own = {c.variant: s for c, s in series.items() if (c.target, c.runtime, c.threads) == spot}
+        _boxes(axis, comparison, names, own)
         axis.set_title(place_name(comparison, spot))
     log_ticks(axes[0].xaxis, axes[0].get_xlim(), most=7 if width > 5 else 5)
     for axis in axes:
@@ -77,11 +74,12 @@ def _boxes(axis: Axes, comparison: Comparison, names: list[str], series: dict[st
     axis.grid(visible=False, axis="y")
 
 
-def cold_start(comparison: Comparison, width: float) -> Figure:
+def cold_start(material: Material, width: float) -> Figure:
     """Two panels, load and first invoke, in ms: a marker a target × runtime at the lowest thread count, its limits."""
+    comparison = material.comparison
     panels = {"load": "load, ms (log)", "first_invoke": "first invoke, ms (log)"}
     fewest = min((c.threads for c in comparison.run.cases), default=1)
-    shown = [r for r in rows(comparison) if r.case.threads == fewest and any(r.value(m) for m in panels)]
+    shown = [r for r in material.rows if r.case.threads == fewest and any(r.value(m) for m in panels)]
     if not shown:
         raise NothingToDrawError("No cold start was measured in this run.")
     names = [v.name for v in comparison.run.variants if any(r.case.variant == v.name for r in shown)]

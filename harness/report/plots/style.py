@@ -1,9 +1,9 @@
-"""How every figure looks: colours that colour-blind readers tell apart, plain ticks, type that a phone can show."""
+"""How every figure looks: colours that colour-blind readers can distinguish, plain ticks, type readable on a phone."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -15,6 +15,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from harness.records import Case, Comparison
+from harness.report.naming import place_label
+from harness.report.rows import is_emulated
 
 OKABE_ITO = ("#000000", "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
@@ -81,20 +83,24 @@ def places(cases: Sequence[Case]) -> list[tuple[str, str, int]]:
     return list(dict.fromkeys((c.target, c.runtime, c.threads) for c in cases))
 
 
-def place_name(comparison: Comparison, place: tuple[str, str, int], separator: str = " · ") -> str:
-    """runtime · target, and the threads where the run has several."""
+def place_name(comparison: Comparison, place: tuple[str, str, int]) -> str:
+    """runtime · target, and the threads where the run has several; a second line where the target is emulated."""
     target, runtime, threads = place
     several = len({c.threads for c in comparison.run.cases}) > 1
-    environment = comparison.run.target(target).environment
-    emulated = comparison.run.target(target).target.emulated or bool(environment and environment.emulated)
-    name = f"{runtime}{separator}{target}" + (f" · {threads} thr." if several else "")
-    return f"{name}\n(emulated: no latency claim)" if emulated else name
+    name = place_label(runtime, target, threads * several)
+    return f"{name}\n(emulated: no latency claim)" if is_emulated(comparison.run.target(target)) else name
+
+
+def runtime_markers(comparison: Comparison) -> dict[str, str]:
+    """One shape a runtime, the same in every figure."""
+    names = sorted({c.runtime for c in comparison.run.cases})
+    return {name: MARKERS[i % len(MARKERS)] for i, name in enumerate(names)}
 
 
 def first_cases(comparison: Comparison) -> list[Case]:
     """For each variant the first case that has outputs: figures of single samples show each file once."""
     suspect = {s.case for s in comparison.standings if s.status == "suspect"}
-    ordered = sorted(comparison.outputs, key=lambda c: c in suspect)  # stable: a sound row before a suspect one
+    ordered = sorted(comparison.outputs, key=lambda c: c in suspect)  # stable: suspect rows come last
     found: dict[str, Case] = {}
     for case in ordered:
         found.setdefault(case.variant, case)
@@ -129,6 +135,15 @@ def variant_handles(comparison: Comparison, labels: dict[str, str]) -> list[Line
     """Legend entries, one a variant."""
     shade = colours(comparison)
     return [Line2D([], [], color=shade[n], marker="o", linestyle="", label=text) for n, text in labels.items()]
+
+
+def runtime_handles(comparison: Comparison, shown: Collection[str]) -> list[Line2D]:
+    """Legend entries, one for each runtime that is shown."""
+    return [
+        Line2D([], [], color=GREY, marker=marker, linestyle="", markerfacecolor="none", label=name)
+        for name, marker in runtime_markers(comparison).items()
+        if name in shown
+    ]
 
 
 def legend(figure: Figure, handles: Sequence[Line2D], width: float, wide_columns: int = 6, above: bool = False) -> None:

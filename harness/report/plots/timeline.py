@@ -15,7 +15,7 @@ from harness.validity import throttled
 
 
 @dataclass(frozen=True)
-class Spot:
+class PlottedRound:
     """A round on the axis of time: it begins at x, in rounds, and lasts `width` of one."""
 
     piece: Round
@@ -23,24 +23,24 @@ class Spot:
     width: float
 
 
-def spots_of(rounds: Sequence[Round]) -> Iterator[Spot]:
-    """Every process of a round has an equal share of it, whatever it took: pauses between rounds are not drawn."""
+def plotted(rounds: Sequence[Round]) -> Iterator[PlottedRound]:
+    """Every process of a round has an equal share of it, however long it took: pauses between rounds are not drawn."""
     for index, group in groupby(rounds, key=lambda r: r.index):
         pieces = list(group)
-        yield from (Spot(piece, index + n / len(pieces), 1 / len(pieces)) for n, piece in enumerate(pieces))
+        yield from (PlottedRound(piece, index + n / len(pieces), 1 / len(pieces)) for n, piece in enumerate(pieces))
 
 
 def median_us(piece: Round) -> float | None:
     return float(np.median(invokes_ns(piece))) / 1000 if len(piece.timings.get("timed", ())) else None
 
 
-def middles(spots: Sequence[Spot]) -> dict[Case, float]:
+def middles(points: Sequence[PlottedRound]) -> dict[Case, float]:
     """Row → the median of its rounds' medians, in µs; rounds that do not count only where there are no others."""
     good: dict[Case, list[float]] = {}
     rest: dict[Case, list[float]] = {}
-    for spot in spots:
-        if (middle := median_us(spot.piece)) is not None:
-            (good if spot.piece.counts else rest).setdefault(spot.piece.case, []).append(middle)
+    for point in points:
+        if (middle := median_us(point.piece)) is not None:
+            (good if point.piece.counts else rest).setdefault(point.piece.case, []).append(middle)
     return {case: float(np.median(values)) for case, values in (rest | good).items()}
 
 
@@ -61,27 +61,27 @@ def gigahertz(state: DeviceState) -> float | None:
     return state.frequency_hz / 1e9 if state.frequency_hz is not None else None
 
 
-def known_by(spots: Sequence[Spot], reading: Reading) -> list[tuple[float, float]]:
-    """(x, value) of every look at the device that gave one: before a round at its beginning, after it at its end."""
-    values = [(x, reading(state)) for s in spots for x, state in looks(s)]
+def known_by(points: Sequence[PlottedRound], reading: Reading) -> list[tuple[float, float]]:
+    """(x, value) of each reading of the device that is known: at the beginning and at the end of a round."""
+    values = [(x, reading(state)) for s in points for x, state in looks(s)]
     return [(x, value) for x, value in values if value is not None]
 
 
-def looks(spot: Spot) -> tuple[tuple[float, DeviceState], tuple[float, DeviceState]]:
-    return (spot.x, spot.piece.before), (spot.x + 0.92 * spot.width, spot.piece.after)
+def looks(point: PlottedRound) -> tuple[tuple[float, DeviceState], tuple[float, DeviceState]]:
+    return (point.x, point.piece.before), (point.x + 0.92 * point.width, point.piece.after)
 
 
-def conditions(spots: Sequence[Spot]) -> str:
-    """What is known of the device while it was measured: ranges, whether it throttled, and what it does not tell."""
+def conditions(points: Sequence[PlottedRound]) -> str:
+    """What is known of the device while it was measured: ranges, whether it throttled, and what it does not report."""
     said: list[str] = []
     unknown: list[str] = []
     for name, reading, unit in (("temperature", celsius, "°C"), ("clock", gigahertz, "GHz")):
-        values = [value for _, value in known_by(spots, reading)]
+        values = [value for _, value in known_by(points, reading)]
         (said if values else unknown).append(f"{name} {_span(values, unit)}" if values else name)
-    shaded = sum(any(throttled(s.piece)) for s in spots)
-    flags = any(state.throttled is not None for s in spots for _, state in looks(s))
+    shaded = sum(any(throttled(s.piece)) for s in points)
+    flags = any(state.throttled is not None for s in points for _, state in looks(s))
     if shaded:
-        said.append(f"throttled or under-powered in {shaded} of {len(spots)} processes (shaded)")
+        said.append(f"throttled or under-powered in {shaded} of {len(points)} processes (shaded)")
     else:
         (said if flags else unknown).append("no throttling" if flags else "throttling")
     return "; ".join([", ".join(said)] * bool(said) + [f"{listed(unknown)} unknown on this device"] * bool(unknown))
@@ -97,4 +97,4 @@ def note(comparison: Comparison) -> str:
     """Whether the order inside a round is known."""
     if all(r.started_s is not None for r in comparison.run.rounds):
         return ""
-    return " This recording does not say when inside a round a row had its turn: rows stand in their own order there."
+    return " This recording does not say in which order the rows of a round were measured: they are in the run's order."

@@ -1,0 +1,191 @@
+"""The baseline of one experiment, and its variants: made by their recipes or copied, and checked."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from harness import artifact, cache, samples, variants
+from harness.artifact import binding
+from harness.build import check, original, runner
+from harness.build.check import CheckResult, Samples
+from harness.build.keras_process import KerasProcess, TensorFlowMissing
+from harness.build.original import Original
+from harness.cache import Shelf, file_sha256, key_of, version
+from harness.dataset import Dataset
+from harness.device import tensors
+from harness.errors import HarnessError
+from harness.experiment import Experiment
+from harness.functions import source_sha256
+from harness.metrics import fitting
+from harness.records import Variant
+from harness.task import OF_CLASSES, output_index
+
+CALIBRATION_SAMPLES = 500
+CHECKED_BYTES = 64 << 20  # of the checked samples' inputs and outputs, as float32
+
+
+@dataclass(frozen=True)
+class Builder:
+    """Makes the baseline and the variants of one experiment."""
+
+    experiment: Experiment
+    dataset: Dataset
+    shelf: Shelf
+    keras: KerasProcess
+    original: Original
+
+    @cached_property
+    def baseline(self) -> tuple[np.ndarray, ...]:
+        """The original's outputs over the test set."""
+        what = f"running {'the Keras model' if self.experiment.model else self.original.name} over the test set"
+        return self.answers(what, self.dataset.test_inputs, self.dataset.test_sha256)
+
+    def answers(self, what: str, stored: tuple[np.ndarray, ...], key: str) -> tuple[np.ndarray, ...]:
+        return original.answers(self.original, what, stored, key_of(key, self.dataset.affines), self.shelf)
+
+    @cached_property
+    def calibration(self) -> tuple[np.ndarray, ...]:
+        """Samples as stored, one array an input of the data; () where there are none."""
+        if not self.dataset.train_inputs or not len(self.dataset.train_inputs[0]):
+            return ()
+        return self.dataset.calibration(CALIBRATION_SAMPLES, self.experiment.seed)
+
+    @cached_property
+    def checking(self) -> Samples:
+        """What every file is checked with: calibration samples, or where there are none the first of the test set."""
+        count = max(1, min(CALIBRATION_SAMPLES, CHECKED_BYTES // self.original.sample_bytes))
+        if self.calibration:
+            stored = tuple(array[:count] for array in self.calibration)
+            key = key_of("calibration", self.dataset.train_sha256, self.experiment.seed, CALIBRATION_SAMPLES, count)
+            wanted, kind = self.answers("", stored, key), "calibration"
+        else:
+            stored = tuple(np.ascontiguousarray(array[:count]) for array in self.dataset.test_inputs)
+            wanted, kind = tuple(array[:count] for array in self.baseline), "test"
+        what = f"{len(stored[0])} {kind} samples"
+        return Samples(stored, wanted, self.of_classes, self.dataset.affines, what)
+
+    @cached_property
+    def of_classes(self) -> tuple[bool, ...]:
+        """For each output, whether its numbers are scores of classes: the task says so for the scored one, for another
+        its rows do, where each adds up to 1. Raises ConfigError where the metrics do not fit the data.
+        """
+        scoring, names = self.experiment.scoring, [tensor.name for tensor in self.original.facts.outputs]
+        _, task = fitting.check(scoring, self.dataset, self.baseline, names)
+        scored = output_index(scoring.output, names)
+        return tuple(
+            task in OF_CLASSES if n == scored else adds_up(output[:CALIBRATION_SAMPLES])
+            for n, output in enumerate(self.baseline)
+        )
+
+    def variant(self, name: str) -> Variant:
+        """A recipe's file, checked; one that cannot be built, or is not what it claims, is "failed" with the reason."""
+        own = self.experiment.recipes.get(name)
+        if not own and variants.recipe(name).calibrated and not self.calibration:
+            return failed(name, name, "; ".join(variants.NOT_CALIBRATED))
+        made_by = (own.text, source_sha256(own)) if own else recipe_key(variants.recipe(name))
+        key = (name, made_by, self.dataset.train_sha256, self.experiment.seed, self.experiment.select_ops)
+        recipe = own.text if own else name
+        return self.checked(name, recipe, f"building {name}", key, lambda folder: self.convert(name, folder))
+
+    def imported(self, name: str) -> Variant:
+        """A .tflite file that is there already, checked."""
+        path = self.experiment.imports[name]
+        key = ("import", file_sha256(path))
+        copy = lambda folder: self.keep(folder, path)  # noqa: E731
+        return self.checked(name, "import", f"checking {name}", key, copy)
+
+    def checked(
+        self, name: str, recipe: str, what: str, key: tuple[object, ...], make: Callable[[Path], None]
+    ) -> Variant:
+        code = cache.code_of(variants, artifact, tensors, binding, check, runner, samples, sys.modules[__name__])
+        data = (self.dataset.affines, self.dataset.input_names, "" if self.calibration else self.dataset.test_sha256)
+        made_by = (original.models_code(), self.original.sha256, original.versions(runner.RUNTIME))
+        full = key_of(code, *made_by, data, self.of_classes, *key)
+        if not intact(kept := self.shelf.cache.folder("variants", full)):
+            shutil.rmtree(kept, ignore_errors=True)
+        try:
+            return read_variant(name, recipe, self.shelf.obtain(what, "variants", full, make))
+        except TensorFlowMissing:
+            raise
+        except Exception as error:  # whatever a converter throws is that variant's row, and the others continue
+            return failed(name, recipe, f"conversion failed: {first_line(error)}")
+
+    def convert(self, name: str, folder: Path) -> None:
+        path, own = folder / "model.tflite", self.experiment.recipes.get(name)
+        make = own or variants.recipe(name)
+        self.keras.call(
+            variants.convert,
+            self.original.path,
+            make,
+            self.original.feeds,
+            self.calibration,
+            path,
+            self.experiment.select_ops,
+        )
+        expected = None if own else variants.recipe(name).expectation
+        write_result(check.check(path, self.original, self.checking, expected, own=True), folder)
+
+    def keep(self, folder: Path, given: Path) -> None:
+        shutil.copyfile(given, folder / "model.tflite")
+        write_result(check.check(given, self.original, self.checking, None, own=False), folder)
+
+
+def adds_up(rows: np.ndarray) -> bool:
+    return rows.ndim == 2 and rows.shape[1] > 1 and bool(np.allclose(rows.sum(axis=1), 1, atol=0.02))
+
+
+def recipe_key(recipe: variants.Recipe) -> tuple[str, str]:
+    """What a recipe's file depends on besides the converter: its own code, and the package it needs."""
+    module = sys.modules[recipe.configure.__module__]
+    return cache.code_of(module), version(recipe.package) if recipe.package else ""
+
+
+def write_result(result: CheckResult, folder: Path) -> None:
+    """Beside the file that was checked, with its hash."""
+    kept = asdict(result) | {"sha256": file_sha256(folder / "model.tflite")}
+    (folder / "check.json").write_text(json.dumps(kept))
+
+
+def read_result(folder: Path) -> tuple[CheckResult, str]:
+    """What was found of the file, and its hash then."""
+    kept = json.loads((folder / "check.json").read_text())
+    sha256 = kept.pop("sha256")
+    return CheckResult(**kept), sha256
+
+
+def intact(folder: Path) -> bool:
+    """Whether the folder holds the file that was checked; true where there is no folder."""
+    try:
+        return not folder.exists() or file_sha256(folder / "model.tflite") == read_result(folder)[1]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def read_variant(name: str, recipe: str, folder: Path) -> Variant:
+    """What the cache holds of a variant."""
+    path = folder / "model.tflite"
+    found, sha256 = read_result(folder)
+    if found.status in ("failed", "unsupported"):
+        kept = f"; the file is {path}" if found.reason.startswith(check.NO_FLEX) else ""  # for a runtime of the user's
+        return Variant(name, recipe, status=found.status, reason=found.reason + kept)
+    facts = artifact.inspect(path)
+    size, order = path.stat().st_size, (tuple(found.feeds), tuple(found.yields))
+    return Variant(name, recipe, path, sha256, size, facts.inputs, facts.outputs, found.status, found.reason, *order)
+
+
+def failed(name: str, recipe: str, reason: str) -> Variant:
+    return Variant(name, recipe, status="failed", reason=reason)
+
+
+def first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    line = lines[-1 if lines[0].endswith(":") else 0].strip()[:300]  # TensorFlow begins with "in user code:"
+    return f"{line}; {error.advice}" if isinstance(error, HarnessError) and error.advice else line

@@ -1,0 +1,34 @@
+"""TensorFlow in a process of its own: it costs 10 s and 600 MB, prints to stdout, and an abort of its converter must
+not end the run. The process starts when something has to be built, and is gone before anything is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from harness.child_process import ChildProcess
+from harness.errors import BuildError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class TensorFlowMissing(BuildError):
+    """The extra `build` is not installed: nothing can be built, which is no variant's fault."""
+
+
+class KerasProcess(ChildProcess):
+    """Calls functions that may import TensorFlow."""
+
+    def __init__(self, log: Path) -> None:
+        super().__init__(log, BuildError, "TensorFlow")
+
+    def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """As ChildProcess.call. Raises TensorFlowMissing where it is not installed."""
+        if find_spec("tensorflow") is None:
+            raise TensorFlowMissing(
+                "TensorFlow is not installed, and there is something to build", "pip install edge-harness[build]"
+            )
+        return super().call(function, *args, **kwargs)

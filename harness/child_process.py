@@ -1,0 +1,75 @@
+"""Functions called in a process of its own: they may crash, print, or take memory that must be given back."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import ParamSpec, Self, TypeVar
+
+from harness.device.job import end_with_parent
+from harness.errors import HarnessError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class ChildProcess:
+    """Started by the first call, gone at the end of the `with` block. What it prints goes to the log.
+
+    died: the class of the error where a call crashes the process. who: runs in it, in that error's words.
+    """
+
+    def __init__(self, log: Path, died: type[HarnessError], who: str) -> None:
+        self.log = log
+        self._died, self._who = died, who
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._pool:
+            self._pool.shutdown(cancel_futures=True)
+
+    def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """function(*args) in the process. Raises what that raised, or `died` where it crashed the process."""
+        if self._pool is None:
+            self.log.parent.mkdir(parents=True, exist_ok=True)
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(1, context, initializer=settle, initargs=(self.log,))
+        try:
+            return self._pool.submit(answered, partial(function, *args, **kwargs), self._died).result()
+        except BrokenProcessPool as error:
+            self._pool = None
+            told = f"{self._who} crashed its process; see the log at {self.log}"
+            raise self._died(told, "look for the reason in its last lines; was there enough memory?") from error
+
+
+def answered(call: Callable[[], T], died: type[HarnessError]) -> T:
+    """call(). An error whose class belongs to another package is raised as `died`: to unpickle it, the parent would
+    have to import that package.
+    """
+    try:
+        return call()
+    except Exception as error:
+        if type(error).__module__.split(".")[0] in ("builtins", "harness"):
+            raise
+        raise died(str(error)) from error
+
+
+def settle(log: Path) -> None:
+    """Run first in the process: it dies with its parent, prints to the log, and behaves the same on every machine."""
+    end_with_parent()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")  # reproducible, and the device has no GPU either
+    with log.open("ab") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)

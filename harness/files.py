@@ -1,0 +1,32 @@
+"""Files that appear whole or not at all: a reader never meets half of one."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A path beside it to write to; it takes the file's place at the end, and is gone where writing failed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        yield part
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, content: bytes) -> Path:
+    with replacing(path) as part:
+        part.write_bytes(content)
+    return path
+
+
+def write_json(path: Path, content: object) -> Path:
+    """Raises ValueError for NaN and infinities, which JSON does not have."""
+    return write_atomically(path, json.dumps(content, indent=1, allow_nan=False).encode() + b"\n")

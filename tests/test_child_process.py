@@ -1,0 +1,89 @@
+"""A process of its own: what is called there, what it prints, how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+
+import pytest
+
+from harness.child_process import ChildProcess
+from harness.errors import DataError
+
+
+@pytest.fixture
+def process(tmp_path):
+    with ChildProcess(tmp_path / "logs" / "mine.log", DataError, "mine:f") as process:
+        yield process
+
+
+def divide(a: int, b: int) -> float:
+    return a / b
+
+
+def print_everywhere() -> None:
+    print("python speaks", flush=True)
+    os.write(1, b"native code speaks\n")
+    os.write(2, b"and complains\n")
+
+
+def die() -> None:
+    os.write(2, b"last words\n")
+    os._exit(134)
+
+
+def test_calls_happen_in_one_other_process(process):
+    there = {process.call(os.getpid) for _ in range(3)}
+    assert len(there) == 1
+    assert os.getpid() not in there
+
+
+def test_nothing_is_started_where_nothing_is_called(tmp_path):
+    with ChildProcess(tmp_path / "mine.log", DataError, "mine:f"):
+        pass
+    assert not (tmp_path / "mine.log").exists()
+
+
+def test_an_error_over_there_is_raised_here(process):
+    assert process.call(divide, 3, 2) == 1.5
+    with pytest.raises(ZeroDivisionError):
+        process.call(divide, 1, 0)
+
+
+def test_an_error_of_another_package_comes_as_words_for_its_class_would_have_to_be_imported_here(process):
+    with pytest.raises(DataError, match="Expecting value"):
+        process.call(json.loads, "no JSON")
+
+
+def test_what_is_printed_goes_to_the_log(process, capfd):
+    process.call(print_everywhere)
+    said = process.log.read_text()
+    assert all(words in said for words in ("python speaks", "native code speaks", "and complains"))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_an_abort_is_an_error_of_the_class_that_was_given_and_names_the_log_and_the_next_call_works(process):
+    before = process.call(os.getpid)
+    with pytest.raises(DataError, match=r"^mine:f crashed its process") as caught:
+        process.call(die)
+    assert str(process.log) in str(caught.value)
+    assert "last words" in process.log.read_text()
+    assert process.call(os.getpid) != before
+
+
+def test_the_process_is_gone_at_the_end(tmp_path):
+    with ChildProcess(tmp_path / "mine.log", DataError, "mine:f") as process:
+        there = process.call(os.getpid)
+    deadline = time.monotonic() + 5
+    while alive(there) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not alive(there)
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
