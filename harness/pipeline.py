@@ -121,15 +121,19 @@ def go_on(record: Record, listener: Listener) -> Comparison:
 
 
 def check_same_device(known: TargetRecord, now: Environment, raw: Path) -> None:
-    """Raises TargetError where a run that goes on would mix what two devices, or two runtimes, measured."""
+    """Raises TargetError where a run that goes on would mix what two devices, or two runtimes, measured.
+
+    A runtime that was not there when the run began may have been installed since.
+    """
     then = known.environment
     if then is None or not raw.exists():
         return
-    fields = ("serial_sha256", "board", "machine", "python", "runtimes")
-    for field in fields:
-        before, after = getattr(then, field), getattr(now, field)
+    fields = ("serial_sha256", "board", "machine", "python")
+    pairs = {field: (getattr(then, field), getattr(now, field)) for field in fields}
+    pairs |= {name: (version, now.runtimes.get(name)) for name, version in then.runtimes.items() if version}
+    for what, (before, after) in pairs.items():
         if before != after:
-            told = f"{known.target.name} is not what this run began on: {field} was {before}, and is {after}"
+            told = f"{known.target.name} is not what this run began on: {what} was {before}, and is {after}"
             raise TargetError(told, "start a new run")
 
 

@@ -146,14 +146,27 @@ def test_only_a_device_that_answers_is_set_up(
 # Going on.
 
 
-def test_a_run_is_not_gone_on_with_on_another_device(tmp_path: Path) -> None:
-    path = replayed(tmp_path)
-    pipeline.resume(path.name, Store(tmp_path), Quiet())
+def gone_on(path: Path, **then: Any) -> None:
+    """Resumes a run that lacks a piece, and whose device was, when it began, another in these fields."""
     header = read_header(path)
     known = header.targets[0]
     assert known.environment
-    other = replace(known, environment=replace(known.environment, serial_sha256="7" * 64))
+    other = replace(known, environment=replace(known.environment, **then))
     Record(path, header).save(replace(header, targets=(other,), finished=False))
     shutil.rmtree(sorted((path / "raw" / "host").iterdir())[0])
-    with pytest.raises(TargetError, match="host is not what this run began on: serial_sha256"):
-        pipeline.resume(path.name, Store(tmp_path), Quiet())
+    pipeline.resume(path.name, Store(path.parent.parent), Quiet())
+
+
+@pytest.mark.parametrize("then", [{"serial_sha256": "7" * 64}, {"runtimes": {"tflite-runtime": "2.13.0"}}])
+def test_a_run_is_not_gone_on_with_on_another_device(tmp_path: Path, then: dict[str, Any]) -> None:
+    path = replayed(tmp_path)
+    pipeline.resume(path.name, Store(tmp_path), Quiet())
+    with pytest.raises(TargetError, match="host is not what this run began on"):
+        gone_on(path, **then)
+
+
+def test_a_runtime_may_be_installed_before_a_run_is_gone_on_with(tmp_path: Path) -> None:
+    path = replayed(tmp_path)
+    pipeline.resume(path.name, Store(tmp_path), Quiet())
+    gone_on(path, runtimes={"tflite-runtime": "2.14.0", "ai-edge-litert": None})
+    assert read_header(path).finished
