@@ -95,7 +95,8 @@ def test_what_hits_the_servers_whole_process_group_does_not_hit_the_guard(
     tmp_path: Path, sysfs: Path, how: signal.Signals
 ) -> None:
     """Ctrl-C in a terminal, a terminal that is closed, a supervisor that kills."""
-    argv = [sys.executable, "-I", str(zipapp(source_for(tmp_path, sysfs))), "serve"]
+    # Under nohup, or in a background job, the tests themselves ignore some of these signals, and so would the server.
+    argv = ["env", "--default-signal", sys.executable, "-I", str(zipapp(source_for(tmp_path, sysfs))), "serve"]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(argv, start_new_session=True, **pipes) as server:
         assert server.stdin and server.stdout
