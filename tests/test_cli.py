@@ -194,6 +194,15 @@ def test_a_broken_target_file_is_two_lines_with_file_and_key(harness, tmp_path):
     assert_two_lines(err, "targets/pi.toml:1: kind: 'serial' cannot be used", "write local, ssh, replay")
 
 
+def test_a_run_of_unknown_date_is_listed_all_the_same(harness, tmp_path):
+    path = store_a_run(tmp_path / "results")
+    content = json.loads((path / "run.json").read_text())
+    del content["provenance"]
+    (path / "run.json").write_text(json.dumps(content))
+    code, out, _ = harness("list")
+    assert code == 0 and RUN_ID in out and "unknown" in out
+
+
 def test_a_damaged_run_is_two_lines(harness, tmp_path):
     path = store_a_run(tmp_path / "results")
     (path / "run.json").write_text('{"schema_version": 1, "run_id": 3}')

@@ -106,19 +106,24 @@ def variants_table(variants: Sequence[Variant]) -> Table:
     return table
 
 
+def created(header: Header) -> str:
+    """In the time zone of this machine."""
+    known = header.provenance.created
+    return f"{datetime.fromisoformat(known).astimezone():%Y-%m-%d %H:%M}" if known else "unknown"
+
+
 def runs_table(headers: Sequence[Header]) -> Table:
     table = plain_table()
     for name in ("Run", "Experiment", "Plan", "Target", "Created", "State"):
         # Run ids are never cut, since --resume and compare need all of one; the other columns give way.
         table.add_column(name, overflow="fold", no_wrap=name in ("Run", "State"))
     for header in headers:
-        created = datetime.fromisoformat(header.provenance.created).astimezone()
         names = ", ".join(record.target.name for record in header.targets)
         state = "finished" if header.finished else "unfinished"
         if not header.plan.accuracy:
             state += f", beside\n{header.provenance.candidate}"
         add_row(
-            table, header.run_id, header.experiment, header.plan.profile, names, f"{created:%Y-%m-%d %H:%M}", state,
+            table, header.run_id, header.experiment, header.plan.profile, names, created(header), state,
             style=None if header.finished else "yellow",
         )  # fmt: skip
     if not all(header.finished for header in headers):
