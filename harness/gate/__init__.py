@@ -17,6 +17,7 @@ To gate a metric in a way of its own, add a line to JUDGES.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, replace
 
 from harness.gate import drops, plain, rates, resampled, rounds
 from harness.gate.evidence import Answer, Evidence, missing, not_comparable
@@ -121,9 +122,9 @@ def doubtful(standing: Standing, control: Standing | None) -> str:
 def finding(rule: Rule, standing: Standing | None, said: Answer, doubts: str = "") -> Finding:
     holds = said.outcome == "pass" or (said.outcome == "inconclusive" and rule.on_inconclusive == "warn")
     reason = "; ".join(filter(None, (said.reason, doubts)))
-    numbers = (said.unit, said.value, said.low, said.high, said.limit, said.p)
     case = standing.case if standing else None
-    return Finding(rule.number, rule.words, case, rule.metric, said.outcome, holds, *numbers, said.method, reason)
+    row = asdict(replace(said, reason=reason))
+    return Finding(**row, rule=rule.number, words=rule.words, case=case, metric=rule.metric, holds=holds)
 
 
 def too_few(policy: Policy, samples: int) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.comparability import WARN, differences, refusal, sample_difference
 from harness.policy import Rule
-from harness.records import CONTROL, Case, Change, Comparison, Standing
+from harness.records import CONTROL, Answer, Case, Change, Comparison, Standing
 from harness.remeasure import beside
 from harness.samples import discordant
 
@@ -18,21 +18,6 @@ NO_REFERENCE = "there is no reference: give --reference RUN, or make one with `h
 NOT_FINITE = "{} samples have scores that are not finite"
 OF_FILES = ("size_bytes", "activation_bytes_upper_bound")  # read off the .tflite file, whatever became of its row
 EMULATED = "{} is emulated: neither latency nor memory can be claimed for it"
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a judge says of one row; numbers in `unit`. The fields are those of a Finding."""
-
-    outcome: str
-    unit: str = ""
-    value: float | None = None
-    low: float | None = None
-    high: float | None = None
-    limit: float | None = None
-    p: float | None = None
-    method: str = ""
-    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -132,8 +117,7 @@ class Evidence:
         return self.comparison.standing(control(case)) if rests else None
 
     def emulated(self, case: Case) -> bool:
-        record = self.comparison.run.target(case.target)
-        return record.target.emulated or bool(record.environment and record.environment.emulated)
+        return self.comparison.run.target(case.target).emulated
 
     # --- answers to the test set ---
 

@@ -8,13 +8,14 @@ from harness.records.device import Blob, DeviceState, Environment, Job, Round, S
 from harness.records.model import CONTROL, KERAS, Affine, Tensor, Variant
 from harness.records.plan import BY_DATA, Case, Declared, Plan, Scoring, Target
 from harness.records.run import Provenance, Run, TargetRecord
-from harness.records.verdict import Finding, Verdict
+from harness.records.verdict import Answer, Finding, Verdict
 
 __all__ = [
     "BY_DATA",
     "CONTROL",
     "KERAS",
     "Affine",
+    "Answer",
     "Blob",
     "Case",
     "Change",

@@ -22,6 +22,11 @@ class TargetRecord:
     environment: Environment | None = None
     bytes_sent: dict[str, int] = field(default_factory=dict)  # "blobs", "jobs"
 
+    @property
+    def emulated(self) -> bool:
+        """By its file, or by what it says of itself."""
+        return self.target.emulated or bool(self.environment and self.environment.emulated)
+
 
 @dataclass(frozen=True)
 class Provenance:

@@ -8,21 +8,15 @@ from harness.records.plan import Case
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What one rule of a policy says of one row, with every number in `unit`.
+class Answer:
+    """What a judge says of one row, with every number in `unit`.
 
-    case: None where the rule matched no row. outcome: pass, fail, inconclusive, invalid, not_comparable, missing.
-    holds: it passed, or it is inconclusive and the rule only warns then. low, high: the interval whose ends are the
+    outcome: pass, fail, inconclusive, invalid, not_comparable, missing. low, high: the interval whose ends are the
     one-sided limits at the rule's confidence. p: one-sided, of a row as good if the truth were at the limit; None
     where there is no interval.
     """
 
-    rule: int  # from 1
-    words: str
-    case: Case | None
-    metric: str
     outcome: str
-    holds: bool
     unit: str = ""
     value: float | None = None
     low: float | None = None
@@ -31,6 +25,19 @@ class Finding:
     p: float | None = None
     method: str = ""
     reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding(Answer):
+    """The answer to one rule of a policy. case: None where the rule matched no row. holds: it passed, or it is
+    inconclusive and the rule only warns then.
+    """
+
+    rule: int  # from 1
+    words: str
+    case: Case | None
+    metric: str
+    holds: bool
 
 
 @dataclass(frozen=True)

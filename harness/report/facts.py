@@ -8,7 +8,6 @@ import numpy as np
 
 from harness.records import Comparison, Environment, TargetRecord
 from harness.report.material import Material
-from harness.report.rows import is_emulated
 from harness.report.units import GIGABYTES, MEGABYTES, significant, whole
 
 UNKNOWN = "unknown"
@@ -67,7 +66,7 @@ def _facts(record: TargetRecord) -> tuple[Fact, ...]:
         Fact("Link", f"{record.target.kind}, {MEGABYTES.with_unit(sent)} sent" if sent else record.target.kind),
     )
     emulated = Fact("Emulated", "yes: its latency and memory support no claim")
-    return (*facts, emulated) if is_emulated(record) else facts
+    return (*facts, emulated) if record.emulated else facts
 
 
 def _joined(*parts: str | None) -> str:

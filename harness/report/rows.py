@@ -40,7 +40,7 @@ class Row:
 
     @property
     def emulated(self) -> bool:
-        return is_emulated(self.record)
+        return self.record.emulated
 
     @property
     def claims_latency(self) -> bool:
@@ -57,11 +57,6 @@ class Row:
         if change is None or change.low is None or change.high is None or not known(change.low + change.high):
             return None
         return change.low, change.high
-
-
-def is_emulated(record: TargetRecord) -> bool:
-    """Whether the target is emulated, by its file or by what it says of itself."""
-    return record.target.emulated or bool(record.environment and record.environment.emulated)
 
 
 def rows(comparison: Comparison) -> tuple[Row, ...]:

@@ -16,7 +16,6 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from harness.records import Case, Comparison
 from harness.report.naming import place_label
-from harness.report.rows import is_emulated
 
 OKABE_ITO = ("#000000", "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
@@ -88,7 +87,7 @@ def place_name(comparison: Comparison, place: tuple[str, str, int]) -> str:
     target, runtime, threads = place
     several = len({c.threads for c in comparison.run.cases}) > 1
     name = place_label(runtime, target, threads * several)
-    return f"{name}\n(emulated: no latency claim)" if is_emulated(comparison.run.target(target)) else name
+    return f"{name}\n(emulated: no latency claim)" if comparison.run.target(target).emulated else name
 
 
 def runtime_markers(comparison: Comparison) -> dict[str, str]:
