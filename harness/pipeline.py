@@ -11,24 +11,22 @@ from pathlib import Path
 from typing import Protocol
 
 from harness import __version__
-from harness.aa.result import of_run
-from harness.build import Built, build
-from harness.cache import Cache, version
-from harness.compare import compare
-from harness.connections import connect
-from harness.connections.link import check_reachable
-from harness.dataset import Dataset
+from harness.build.builder import Built, build
+from harness.compare.baseline import compare
 from harness.errors import TargetError
-from harness.experiment import Experiment
-from harness.measure import Watcher, Work, cases_of, measure
+from harness.gate.reference.side_by_side import begin, same_files
+from harness.measure.connections import connect
+from harness.measure.connections.link import check_reachable
+from harness.measure.jobs import Watcher, Work, cases_of, measure
+from harness.measure.provision.setup import setup as provide
+from harness.measure.selftest.aa_result import of_run
 from harness.metrics.fitting import check
-from harness.provision.setup import setup as provide
-from harness.records import Case, Comparison, Environment, Provenance, Target, TargetRecord
-from harness.remeasure import begin, same_files
+from harness.records import Case, Comparison, Dataset, Environment, Experiment, Provenance, Target, TargetRecord
 from harness.report import write_report
-from harness.report.picture import pictures_of
-from harness.store import Header, Record, Store, absolute_variants, check_unchanged, load, new_run_id, read_dataset
-from harness.tables import write_tables
+from harness.report.samples.picture import pictures_of
+from harness.runs.parquet import write_tables
+from harness.runs.store import Header, Record, Store, absolute_variants, check_unchanged, load, new_run_id, read_dataset
+from harness.support.cache import Cache, version
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from harness.records import Comparison, Finding, Verdict
-    from harness.store import Store
+    from harness.runs.store import Store
 
 NARROWEST = 100  # columns that the table of findings needs to be read
 PREFIX = 8  # what pytest writes before each line of an assertion
@@ -62,7 +62,7 @@ class Gate:
 
     def _verdict(self, policy: str | PathLike[str] | None, references: Sequence[str]) -> Verdict:
         from harness.cli.output import say
-        from harness.judging import policy_of, verdict_of
+        from harness.gate.run_gate import policy_of, verdict_of
 
         rules = policy_of(None if policy is None else self._root / policy, self.comparison.run.scoring)
         named = [from_root(name, self._root) for name in references]
@@ -103,9 +103,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def opened(config: pytest.Config) -> Gate:
     """Raises HarnessError where there is no such run, or none could be measured."""
-    from harness.compare import compare
-    from harness.judging import load
-    from harness.store import Store
+    from harness.compare.baseline import compare
+    from harness.gate.run_gate import load
+    from harness.runs.store import Store
 
     results = config.getoption("harness_results")
     folder = Path.cwd() / results if results else config.rootpath / config.getini("harness_results")
@@ -119,10 +119,11 @@ def opened(config: pytest.Config) -> Gate:
 def measured(config: pytest.Config, store: Store) -> Comparison:
     """What `harness run` does, with its progress on the terminal; captured, a run of minutes would look like a hang."""
     from harness import pipeline
-    from harness.cache import Cache, cache_dir
+    from harness.cli.command_run import requested
     from harness.cli.progress import Progress
-    from harness.cli.run import experiment_of, requested
     from harness.errors import ConfigError
+    from harness.experiment.resolve import experiment_of
+    from harness.support.cache import Cache, cache_dir
 
     if hasattr(config, "workerinput"):
         told = "each worker of pytest-xdist would measure on its own, all on one device"
@@ -164,8 +165,8 @@ def refusal(verdict: Verdict) -> str:
 
     from rich.console import Console
 
-    from harness.cli.verdict_table import verdict_table
-    from harness.report.verdict import headline, ships
+    from harness.cli.tables.verdict_table import verdict_table
+    from harness.report.out.verdict_text import headline, ships
 
     text = StringIO()
     width = max(NARROWEST, get_terminal_size().columns - PREFIX)
@@ -178,7 +179,7 @@ def refusal(verdict: Verdict) -> str:
 def warn(finding: Finding) -> None:
     """Also where warnings are errors: what only warns must not fail a test."""
     from harness.report.naming import row_name
-    from harness.report.verdict import outcome
+    from harness.report.out.verdict_text import outcome
 
     told = f"rule {finding.rule}, {finding.words}: {row_name(finding.case)} is {outcome(finding)}: {finding.reason}"
     with warnings.catch_warnings():

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from harness.cli import main
-from harness.connections import code
-from harness.provision.setup import setup
+from harness.measure.connections import device_code as code
+from harness.measure.provision.setup import setup
 from harness.records import Target
 from tests.devices import device_source
 from tests.virtual_pi import Board, SetUp, skip, why_not

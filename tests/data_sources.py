@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.data import DataSource
+from harness.data.kinds import DataSource
 
 
 def source(folder: Path, test: str, calibration: str | None = None, **options: object) -> DataSource:

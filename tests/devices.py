@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 import harness.device
-from harness.connections import code
 from harness.device import engines
-from harness.measure import Work
+from harness.measure.connections import device_code as code
+from harness.measure.jobs import Work
 from harness.records import Job, Round, Shard
-from harness.store import Header, absolute_variants, read_dataset, read_header
+from harness.runs.store import Header, absolute_variants, read_dataset, read_header
 
 RECORDED = Path(__file__).parent / "recorded" / "digits-schema-1"
 RUNTIMES = [name for name, version in engines.installed().items() if version]

@@ -8,9 +8,9 @@ from functools import partial
 
 import numpy as np
 
-from harness.compare import compare
-from harness.gate import judge, metrics_of
-from harness.policy.file import parse_policy
+from harness.compare.baseline import compare
+from harness.gate.decide import judge, metrics_of
+from harness.gate.policy.policy_file import parse_policy
 from harness.records import Case, Comparison, Environment, Finding, Round, Run, Target, TargetRecord, Variant, Verdict
 from tests import made_runs
 from tests.made_runs import case, shard, timed

@@ -121,7 +121,7 @@ def scaling() -> dict[str, bool]:
     """By what a model of images begins with: whether that may scale its inputs."""
     import keras
 
-    from harness.models.keras_model import KerasModel
+    from harness.build.models.keras_model import KerasModel
 
     layers, image = keras.layers, (8, 8, 3)
     rest = [layers.Conv2D(4, 3), layers.GlobalAveragePooling2D(), layers.Dense(3)]

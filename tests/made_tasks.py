@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from harness.compare import compare
+from harness.compare.baseline import compare
 from harness.records import Comparison, Round, Run, Scoring, Tensor
 from tests import made_runs
 from tests.made_runs import case, shard

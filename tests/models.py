@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from harness.dataset import Dataset
-from harness.models import Facts
-from harness.models.feed import Feed
-from harness.records import Tensor
-from harness.variants import Recipe
+from harness.build.models import Facts
+from harness.build.models.feed import Feed
+from harness.build.variants import Recipe
+from harness.records import Dataset, Tensor
 
 FOLDER = Path(__file__).parent / "models"
 PARAMETERS = 28 * 28 * 8 + 8 + 8 * 10 + 10

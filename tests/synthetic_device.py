@@ -8,8 +8,8 @@ from itertools import groupby
 
 import numpy as np
 
+from harness.measure.validity import judged
 from harness.records import DeviceState, Round
-from harness.validity import judged
 
 POINTS = {"start": 0, "runtime": 600, "model": 700, "allocated": 1500, "first": 1600, "end": 4000}  # kB over the start
 HOT_ROUND = 4  # from here on the chip stays over the start temperature

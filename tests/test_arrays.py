@@ -9,7 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.arrays import StoredArray, gathered, keep_npy, let_go, map_npy, npy_bytes, stretches, whole_file, write_npy
+from harness.support.arrays import (
+    StoredArray,
+    gathered,
+    keep_npy,
+    let_go,
+    map_npy,
+    npy_bytes,
+    stretches,
+    whole_file,
+    write_npy,
+)
 
 MEBIBYTE = 1 << 20
 
@@ -82,7 +92,7 @@ def test_what_is_gathered_is_in_memory_where_it_is_small_and_else_mapped(
 ) -> None:
     whole = np.arange(60, dtype=np.float32).reshape(20, 3)
     for limit, kind in ((240, np.ndarray), (239, np.memmap)):
-        monkeypatch.setattr("harness.arrays.IN_MEMORY_BYTES", limit)
+        monkeypatch.setattr("harness.support.arrays.IN_MEMORY_BYTES", limit)
         array = gathered(iter([whole[:7], whole[7:8].astype(np.float64), whole[8:]]), whole.shape, tmp_path)
         np.testing.assert_array_equal(array, whole)
         assert type(array) is kind and array.dtype == np.float32

@@ -10,10 +10,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from harness import artifact
+from harness.build import artifact
+from harness.build.variants import RECIPES
+from harness.build.variants import quantizer as quantizer  # importing it registers its recipes
 from harness.errors import BuildError
-from harness.variants import RECIPES
-from harness.variants import quantizer as quantizer  # importing it registers its recipes
 from tests.models import FOLDER, PARAMETERS, tflite
 
 MADE = ("float32", "float16", "dynamic_range", "int8", "int8_float_io", "int16x8")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.artifact.binding import bound
+from harness.build.artifact.binding import bound
 from harness.errors import BuildError
 from harness.records import Tensor
 

@@ -11,18 +11,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness import artifact, cache, dataset, variants
-from harness import build as building
-from harness import models as loading
-from harness.build import Built, build, keras_process, original, runner
-from harness.build.runner import run_once
-from harness.cache import Cache, file_sha256
+from harness.build import artifact, keras_process, original, variants
+from harness.build import builder as building
+from harness.build import models as loading
+from harness.build.builder import Built, build
+from harness.build.models import predictions as baseline
+from harness.build.variants import Recipe
+from harness.build.workloads import digits
+from harness.data.calibration import calibration_samples, model_inputs
 from harness.errors import BuildError
-from harness.experiment import Experiment, builtin, plan_of
-from harness.models import baseline
-from harness.records import Affine
-from harness.variants import Recipe
-from harness.workloads import digits
+from harness.experiment.plans import plan_of
+from harness.experiment.resolve import builtin
+from harness.measure import once as runner
+from harness.measure.once import run_once
+from harness.records import Affine, Dataset, Experiment
+from harness.support import cache
+from harness.support.cache import Cache, file_sha256
 from tests import models
 
 NAMES = ("float32", "float16", "dynamic_range", "int8", "int8_float_io", "int16x8")
@@ -73,7 +77,7 @@ def calls(stand_ins, monkeypatch) -> Calls:
 
 
 @pytest.fixture(scope="module")
-def data() -> dataset.Dataset:
+def data() -> Dataset:
     return digits.load()
 
 
@@ -81,7 +85,7 @@ def data() -> dataset.Dataset:
 def once(tmp_path, data):
     """Builds, as one start of the harness does: with a new Cache over the same folder."""
 
-    def built(*names: str, data: dataset.Dataset = data, fresh: bool = False, **changes: Any) -> Built:
+    def built(*names: str, data: Dataset = data, fresh: bool = False, **changes: Any) -> Built:
         asked: Experiment = dataclasses.replace(builtin("digits", None, names, plan_of("none")), **changes)
         return build(asked, data, Cache(tmp_path / "cache", fresh), lambda text: None)
 
@@ -171,7 +175,7 @@ def test_another_seed_builds_everything_again(calls, once):
 
 
 def test_another_seed_takes_other_calibration_samples_though_the_model_is_the_same(calls, once, monkeypatch):
-    def the_same(workload_name: str, data: dataset.Dataset, seed: int, path: Path) -> None:
+    def the_same(workload_name: str, data: Dataset, seed: int, path: Path) -> None:
         path.write_text("trained elsewhere")
 
     monkeypatch.setattr(original, "train_to", the_same)
@@ -282,8 +286,8 @@ def test_low_agreement_is_suspect_told_by_its_share_and_kept(calls, running, onc
     (variant,) = once("float32").variants
     assert variant.status == "suspect"
     assert variant.path.read_bytes() == models.tflite("untrained").read_bytes()
-    stored = data.calibration(500, builtin("digits", None, (), plan_of("none")).seed)
-    (images,) = data.model_inputs(stored)
+    stored = calibration_samples(data, 500, builtin("digits", None, (), plan_of("none")).seed)
+    (images,) = model_inputs(data, stored)
     (answers,) = run_once(variant.path, stored, data.affines)
     share = sum(a.argmax() == b.argmax() for a, b in zip(answers, models.dense_8(images), strict=True)) / 500
     assert variant.reason == f"agrees with Keras on {100 * share:.1f}% of 500 calibration samples"

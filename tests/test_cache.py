@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cache import Cache, Shelf, cache_dir, code_sha256, file_sha256, key_of, version
+from harness.support.cache import Cache, Shelf, cache_dir, code_sha256, file_sha256, key_of, version
 
 
 class Maker:

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from harness.child_process import ChildProcess
 from harness.errors import DataError
+from harness.support.child_process import ChildProcess
 
 
 @pytest.fixture

@@ -19,17 +19,17 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from harness import __version__, pipeline
-from harness import build as building
+from harness.build import builder as building
+from harness.build.workloads import digits, mnist
 from harness.cli import app
-from harness.cli.tables import runs_table, summary_table, summary_tables, targets_table, variants_table
-from harness.compare import compare
+from harness.cli.tables.run_tables import runs_table, summary_table, summary_tables, targets_table, variants_table
+from harness.compare.baseline import compare
 from harness.errors import TargetBusy
-from harness.measure import cases_of
+from harness.measure.jobs import cases_of
 from harness.records import Affine, Plan, Provenance, Target, TargetRecord, Tensor, Variant
 from harness.report.material import Material
-from harness.report.tables import tables
-from harness.store import Header, Store
-from harness.workloads import digits, mnist
+from harness.report.tables.summary_table import tables
+from harness.runs.store import Header, Store
 from tests import made_runs
 from tests.made_runs import ENVIRONMENT, LITERT, case, scores, shard, timed
 
@@ -355,7 +355,7 @@ def test_the_reference_of_a_run_is_looked_up_before_it(harness, asked, monkeypat
         given.extend(references)
         raise TargetBusy("far enough")
 
-    monkeypatch.setattr("harness.judging.verdict_of", verdict_of)
+    monkeypatch.setattr("harness.gate.run_gate.verdict_of", verdict_of)
     code, _, err = harness("run", "digits", "--policy", "policy.toml", "--reference", "latest")
     assert (code, len(asked)) == (3, 1), err
     assert [Path(path).resolve() for path in given] == [before.resolve()]

@@ -13,14 +13,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.arrays import npy_bytes
-from harness.connections import Connection, code, connect, server
-from harness.connections.server import ServerConnection
 from harness.errors import ConfigError, HarnessError, JobFailed, TargetBusy, TargetError, TargetUnreachable
-from harness.measure import Work, round_jobs, shard_jobs
-from harness.raw import label_piece, read_piece
+from harness.measure.connections import Connection, connect, server
+from harness.measure.connections import device_code as code
+from harness.measure.connections.server import ServerConnection
+from harness.measure.jobs import Work, round_jobs, shard_jobs
+from harness.measure.raw import label_piece, read_piece
 from harness.records import Blob, Job, Round, Shard, Target
-from harness.store import absolute_variants, read_dataset, read_header
+from harness.runs.store import absolute_variants, read_dataset, read_header
+from harness.support.arrays import npy_bytes
 from tests.devices import (
     RECORDED,
     RUNTIMES,
@@ -317,7 +318,7 @@ def test_a_workdir_that_cannot_be_written_is_told(tmp_path: Path, own_lock: Path
 
 
 def test_the_code_is_installed_once_and_named_by_its_hash(tmp_path: Path, own_lock: Path) -> None:
-    from harness.connections.local import install
+    from harness.measure.connections.local import install
 
     first = install(tmp_path / "device")
     assert install(tmp_path / "device") == first

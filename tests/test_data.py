@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.data import load
+from harness.build.lint import lint
+from harness.data.calibration import calibration_samples, model_inputs
+from harness.data.kinds import load
 from harness.data.labels import MOST_CLASSES
 from harness.errors import ConfigError, DataError
-from harness.lint import lint
 from harness.records import Affine
 from tests.data_sources import own_cache as own_cache
 from tests.data_sources import source
@@ -102,7 +103,7 @@ def test_labels_are_labels_by_either_name(tmp_path, inputs, labels):
 def test_fortran_order_and_byte_order_do_not_matter(tmp_path):
     x = np.asfortranarray(np.linspace(0, 1, 60).reshape(30, 2)).astype(">f4")
     dataset = load(source(tmp_path, saved(tmp_path, "test.npz", x=x)))
-    assert np.array_equal(dataset.model_inputs(dataset.test_inputs)[0], x.astype(np.float32))
+    assert np.array_equal(model_inputs(dataset, dataset.test_inputs)[0], x.astype(np.float32))
 
 
 @pytest.mark.parametrize(
@@ -195,7 +196,7 @@ def test_calibration_labels_serve_the_balance(tmp_path):
     calibration = saved(tmp_path, "more.npz", x=IMAGES, y=np.array(["dog"] * 28 + ["ant", "cat"]))
     dataset = load(source(tmp_path, test, calibration))
     assert np.bincount(dataset.train_labels).tolist() == [1, 1, 28]
-    (picked,) = dataset.calibration(count=3)
+    (picked,) = calibration_samples(dataset, count=3)
     assert len({sample.tobytes() for sample in picked} & {IMAGES[28].tobytes(), IMAGES[29].tobytes()}) == 2
 
 

@@ -27,10 +27,11 @@ def batches():
 LOAD = """
 import json, resource, sys
 from pathlib import Path
-from harness.data import DataSource, load
+from harness.data.calibration import calibration_samples
+from harness.data.kinds import DataSource, load
 
 dataset = load(DataSource("large", sys.argv[1], sys.argv[1], Path(sys.argv[2])))
-(picked,) = dataset.calibration(500)
+(picked,) = calibration_samples(dataset, 500)
 peak = [line for line in open("/proc/self/status") if line.startswith("VmHWM")][0]
 print(json.dumps({
     "peak": int(peak.split()[1]) * 1024,

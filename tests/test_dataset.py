@@ -6,9 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.dataset import Dataset, validate
+from harness.data.calibration import calibration_samples, model_inputs
+from harness.data.validation import validate
 from harness.errors import DataError
-from harness.records import Affine
+from harness.records import Affine, Dataset
 
 IMAGES = np.arange(60 * 4, dtype=np.uint8).reshape(60, 2, 2)
 LABELS = (np.arange(60) % 3).astype(np.uint8)
@@ -75,7 +76,7 @@ def labels_of(samples: np.ndarray, dataset: Dataset) -> np.ndarray:
 
 
 def test_calibration_is_drawn_from_training_in_balance(dataset):
-    (samples,) = dataset.calibration(count=10, seed=1)
+    (samples,) = calibration_samples(dataset, count=10, seed=1)
     assert samples.dtype == np.uint8
     assert sorted(np.bincount(labels_of(samples, dataset))) == [3, 3, 4]
     assert len(np.unique(samples, axis=0)) == 10
@@ -83,7 +84,7 @@ def test_calibration_is_drawn_from_training_in_balance(dataset):
 
 def test_calibration_fills_up_where_a_class_is_short(dataset):
     rare = replace(dataset, train_labels=np.array([2] + [0] * 22 + [1] * 22, dtype=np.uint8))
-    (samples,) = rare.calibration(count=11, seed=1)
+    (samples,) = calibration_samples(rare, count=11, seed=1)
     assert np.bincount(labels_of(samples, rare)).tolist() == [5, 5, 1]
 
 
@@ -97,27 +98,27 @@ def test_calibration_takes_the_classes_in_turn(dataset, classes):
         taken = [queue.pop(0) for queue in waiting if queue]
         wanted.append(wanted[-1] | set(taken))
     for served in wanted[2:]:
-        (samples,) = many.calibration(count=len(served), seed=3)
+        (samples,) = calibration_samples(many, count=len(served), seed=3)
         assert set(samples.tolist()) == served
 
 
 def test_calibration_of_a_mapped_array_reads_what_it_picks(dataset, tmp_path):
     np.save(tmp_path / "x.npy", IMAGES)
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
-    (samples,) = replace(dataset, train_inputs=(mapped,), train_labels=LABELS).calibration(count=4)
+    (samples,) = calibration_samples(replace(dataset, train_inputs=(mapped,), train_labels=LABELS), count=4)
     assert not isinstance(samples.base, np.memmap)
     assert samples.shape == (4, 2, 2)
 
 
 def test_calibration_is_seeded(dataset):
-    first, again, other = (dataset.calibration(count=10, seed=seed)[0] for seed in (1, 1, 2))
+    first, again, other = (calibration_samples(dataset, count=10, seed=seed)[0] for seed in (1, 1, 2))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
 
 
 def test_calibration_keeps_several_inputs_together(dataset):
     pair = replace(dataset, train_inputs=(IMAGES[:45], IMAGES[:45] + 1), train_labels=None)
-    images, others = pair.calibration(count=500)
+    images, others = calibration_samples(pair, count=500)
     assert len(images) == 45
     assert np.array_equal(images + 1, others)
 
@@ -127,11 +128,11 @@ def test_calibration_needs_samples(dataset, inputs):
     empty = replace(dataset, train_inputs=inputs, train_labels=None)
     assert empty.train_sha256
     with pytest.raises(DataError, match="no samples to calibrate with"):
-        empty.calibration()
+        calibration_samples(empty)
 
 
 def test_model_inputs_apply_the_affine(dataset):
-    (images,) = dataset.model_inputs(dataset.test_inputs)
+    (images,) = model_inputs(dataset, dataset.test_inputs)
     assert images.dtype == np.float32
     assert np.array_equal(images, (IMAGES[45:].astype(np.float64) * (1 / 255)).astype(np.float32))
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from harness.errors import ConfigError
-from harness.experiment import PLANS, builtin, plan_of, select
+from harness.experiment.plans import PLANS, plan_of
+from harness.experiment.resolve import builtin, select
 
 ALL = ("float32", "float16", "dynamic_range", "int8", "int8_float_io", "int16x8")
 

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.data import DataSource
+from harness.data.kinds import DataSource
 from harness.errors import ConfigError
-from harness.experiment import ModelSource, plan_of, restrict_variants
-from harness.experiment.file import read_experiment
+from harness.experiment.experiment_file import read_experiment
+from harness.experiment.plans import plan_of
+from harness.experiment.resolve import restrict_variants
+from harness.records import ModelSource
 
 DOORBELL = """\
 name = "doorbell"

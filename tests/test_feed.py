@@ -7,10 +7,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from harness.dataset import Dataset
+from harness.build.models.feed import feeds_of
 from harness.errors import ConfigError, DataError
-from harness.models.feed import feeds_of
-from harness.records import Affine, Tensor
+from harness.records import Affine, Dataset, Tensor
 
 
 def data(*arrays: np.ndarray, names: tuple[str, ...] = ()) -> Dataset:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.files import replacing, write_atomically, write_json
+from harness.support.files import replacing, write_atomically, write_json
 
 
 def test_a_reader_never_meets_half_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

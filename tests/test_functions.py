@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from harness.errors import ConfigError
-from harness.functions import FunctionRef, is_reference, load_function, loaded_below, source_sha256
+from harness.support.functions import FunctionRef, is_reference, load_function, loaded_below, source_sha256
 
 
 @pytest.fixture

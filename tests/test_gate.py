@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from harness.compare import compare
-from harness.gate import JUDGES, judge, too_few
-from harness.gate.drops import Loss, step_down
+from harness.compare.baseline import compare
+from harness.gate.decide import JUDGES, judge, too_few
+from harness.gate.judge.drops import Loss, step_down
+from harness.gate.policy import default_policy
+from harness.gate.policy.policy_file import parse_policy
+from harness.gate.policy.rules import Limit, Rule
 from harness.metrics import METRICS
-from harness.policy import default_policy
-from harness.policy.file import parse_policy
-from harness.policy.rules import Limit, Rule
+from harness.metrics.stats import smallest_n_to_pass
 from harness.records import Variant
-from harness.stats import smallest_n_to_pass
 from tests import made_runs
 from tests.made_answers import (
     BOARD,

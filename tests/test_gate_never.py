@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.compare import compare
+from harness.compare.baseline import compare
 from harness.errors import ConfigError
-from harness.gate import judge
-from harness.policy.file import parse_policy
+from harness.gate.decide import judge
+from harness.gate.policy.policy_file import parse_policy
 from harness.records import Declared, Finding, Round, Run, Scoring
 from tests.made_answers import RIGHT, RULE, WRONG, dropped, found, made, scored, timed_run, twice, verdict_of
 from tests.made_runs import LITERT, case, shard

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.compare import compare
-from harness.gate import to_remeasure
-from harness.gate.spread import Spread
-from harness.policy.file import parse_policy
-from harness.policy.rules import Limit, Rule
+from harness.compare.baseline import compare
+from harness.gate.judge.spread import Spread
+from harness.gate.policy.policy_file import parse_policy
+from harness.gate.policy.rules import Limit, Rule
+from harness.gate.reference.remeasured import to_remeasure
 from harness.records import Round, Run, Standing
 from tests.made_answers import BOARD, DROP, RULE, found, made, timed_run, twice, verdict_of
 from tests.made_runs import case

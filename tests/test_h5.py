@@ -10,12 +10,12 @@ import h5py
 import numpy as np
 import pytest
 
-from harness import models
+from harness.build import models
 from harness.build.keras_process import KerasProcess
+from harness.build.models import predictions as baseline
+from harness.build.models.feed import Feed
+from harness.build.models.keras2 import modern
 from harness.errors import BuildError
-from harness.models import baseline
-from harness.models.feed import Feed
-from harness.models.keras2 import modern
 from harness.records import Affine, Tensor
 from tests.keras2_files import (
     GLOROT,

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from harness.build import Built, build, keras_process
-from harness.cache import Cache
-from harness.dataset import Dataset
+from harness.build import keras_process
+from harness.build.builder import Built, build
+from harness.build.workloads import digits
 from harness.errors import BuildError, ConfigError, DataError
-from harness.experiment import PLANS, Experiment
-from harness.workloads import digits
+from harness.experiment.plans import PLANS
+from harness.records import Dataset, Experiment
+from harness.support.cache import Cache
 from tests import models
 
 

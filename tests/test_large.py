@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from harness.store import Store, read_header
+from harness.runs.store import Store, read_header
 from tests.devices import RECORDED, device_source
 
 SAMPLES = 200_000

@@ -13,13 +13,20 @@ from pathlib import Path
 
 import pytest
 
-from harness.connections import link as linking
-from harness.connections.link import OUTPUT_LIMIT_BYTES, Link, check_reachable, destination, unreachable, workdir
-from harness.connections.said import last_line
-from harness.connections.ssh import put
 from harness.errors import ConfigError, TargetError, TargetUnreachable
-from harness.provision.enroll import knock
+from harness.measure.connections import link as linking
+from harness.measure.connections.link import (
+    OUTPUT_LIMIT_BYTES,
+    Link,
+    check_reachable,
+    destination,
+    unreachable,
+    workdir,
+)
+from harness.measure.connections.ssh import put
+from harness.measure.provision.enroll import knock
 from harness.records import Target
+from harness.support.text import last_line
 
 PI = Target("pi", "ssh", host="raspberrypi.local")
 ODD = ["it's", 'a "b"', "$HOME `id`", "-rf", "*", "a\nb", "", "~", "#", "é", "\\"]

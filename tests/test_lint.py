@@ -8,10 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.dataset import Dataset
+from harness.build.lint import lint
 from harness.errors import BuildError
-from harness.lint import lint
-from harness.records import Affine
+from harness.records import Affine, Dataset
 
 UNIT = Affine(1 / 255)
 

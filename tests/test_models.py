@@ -12,16 +12,15 @@ import numpy as np
 import pytest
 
 from harness import build as building
-from harness.build import Built, build
+from harness.build.builder import Built, build
 from harness.build.keras_process import KerasProcess
-from harness.build.runner import run_once
-from harness.cache import Cache
-from harness.dataset import Dataset
+from harness.build.models.model_source import call
 from harness.errors import BuildError, DataError
-from harness.experiment import PLANS, Experiment, ModelSource
-from harness.functions import FunctionRef
-from harness.models.source import call
-from harness.records import Affine, Scoring, Variant
+from harness.experiment.plans import PLANS
+from harness.measure.once import run_once
+from harness.records import Affine, Dataset, Experiment, ModelSource, Scoring, Variant
+from harness.support.cache import Cache
+from harness.support.functions import FunctionRef
 from tests import made_models
 
 pytestmark = pytest.mark.slow

@@ -13,14 +13,15 @@ import numpy as np
 import pytest
 
 from harness import pipeline
-from harness.cache import Cache
-from harness.compare import compare
+from harness.compare.baseline import compare
 from harness.errors import BuildError, TargetError, TargetUnreachable
-from harness.experiment import builtin, plan_of
+from harness.experiment.plans import plan_of
+from harness.experiment.resolve import builtin
+from harness.measure.targets import host
 from harness.pipeline import Request
 from harness.records import Target, TargetRecord
-from harness.store import Record, Store, load, read_header
-from harness.targets import host
+from harness.runs.store import Record, Store, load, read_header
+from harness.support.cache import Cache
 from tests.devices import RECORDED, Quiet, copy_of_recording
 
 

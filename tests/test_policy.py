@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from harness.errors import ConfigError
+from harness.gate.policy import Policy, Rule, default_policy, gauges, read_policy
+from harness.gate.policy.policy_file import parse_policy
 from harness.metrics import METRICS
-from harness.policy import Policy, Rule, default_policy, gauges, read_policy
-from harness.policy.file import parse_policy
 from tests.made_runs import case
 
 FIRST = '# a comment\nmode = "all"\n\n[[rule]]\nmetric = "size_bytes"\nmax = "120KB"\n\n'

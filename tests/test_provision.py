@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.connections.code import look_script
-from harness.connections.link import Link
 from harness.errors import NoPython, TargetError
-from harness.provision.doctor import Diagnosis, doctor, examine
-from harness.provision.look import Here, Look, Venv, look_at, wanted_releases
-from harness.provision.setup import download, failure_of, install, make_venv
+from harness.measure.connections.device_code import look_script
+from harness.measure.connections.link import Link
+from harness.measure.provision.doctor import Diagnosis, doctor, examine
+from harness.measure.provision.probe import Here, Look, Venv, look_at, wanted_releases
+from harness.measure.provision.setup import download, failure_of, install, make_venv
 from harness.records import DeviceState, Environment, Target
 
 NONE = Venv(False, {})
@@ -313,7 +313,7 @@ def test_wheels_are_asked_for_as_the_device_needs_them(
         (tmp_path / "x-1-py3-none-any.whl").touch()
         return subprocess.CompletedProcess(argv, 0, "", "")
 
-    monkeypatch.setattr("harness.provision.setup.subprocess.run", run)
+    monkeypatch.setattr("harness.measure.provision.setup.subprocess.run", run)
     assert download(replace(healthy(), environment=environment), ["x==1"], tmp_path) == [
         tmp_path / "x-1-py3-none-any.whl"
     ]
@@ -333,7 +333,7 @@ def test_the_last_line_of_a_command_is_told_and_never_nothing() -> None:
 
 def test_setup_of_this_machine_is_the_users_mistake() -> None:
     from harness.errors import ConfigError
-    from harness.provision.setup import setup
+    from harness.measure.provision.setup import setup
 
     with pytest.raises(ConfigError, match="behind ssh"):
         setup(Target("host"), print)

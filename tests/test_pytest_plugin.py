@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-import harness.cli.gate
-import harness.cli.progress
-import harness.cli.run
-import harness.cli.verdict_table  # noqa: F401  what a gate imports, before pytester would take it out of sys.modules
-from harness import pipeline, store
-from harness.compare import compare
+import harness.cli.command_gate
+import harness.cli.command_run
+import harness.cli.tables.verdict_table  # noqa: F401  what a gate imports, before pytester would take it out of sys.modules
+from harness import pipeline
+from harness.compare.baseline import compare
 from harness.errors import TargetBusy
 from harness.pipeline import Request
 from harness.records import Run
+from harness.runs import store
 from tests.devices import RECORDED, copy_of_recording
 from tests.made_answers import DROP, RULE, dropped, timed_run
 

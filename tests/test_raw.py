@@ -16,7 +16,7 @@ import pytest
 
 from harness.device.job import PHASES, TIMING
 from harness.errors import StoreError
-from harness.raw import read_piece
+from harness.measure.raw import read_piece
 from harness.records import Case, Round, Shard
 from tests.devices import RECORDED
 

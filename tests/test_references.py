@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import references
 from harness.errors import ConfigError, StoreError
-from harness.store import Store
+from harness.runs import references
+from harness.runs.store import Store
 from tests.devices import copy_of_recording
 
 FIRST = "20260101-000000-0000"

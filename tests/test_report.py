@@ -19,22 +19,22 @@ import pytest
 from rich.console import Console
 
 from harness.errors import ConfigError
+from harness.metrics.discrepancy import sample_table
 from harness.records import Case, Comparison, Standing
 from harness.report import FORMATS, render, write_report
-from harness.report.answers import agreement, grouped, sample_answers
-from harness.report.gallery import exhibits
+from harness.report.format import decimals, percent, signed, significant
 from harness.report.material import Material
 from harness.report.naming import in_markdown, row_label, row_name
-from harness.report.picture import picture_png
-from harness.report.plots.overtime import over_time
-from harness.report.plots.sample import sample_figure
+from harness.report.plots.over_time import over_time
+from harness.report.plots.sample_plot import sample_figure
 from harness.report.plots.tradeoff import front, pareto
 from harness.report.rows import METRICS, SUMMARY, metrics_csv, rows, summary_csv
-from harness.report.sample import sample_text
-from harness.report.speed import disagreements
-from harness.report.units import decimals, percent, signed, significant
-from harness.report.words import headline, sentences
-from harness.samples import sample_table
+from harness.report.samples.answers import agreement, grouped, sample_answers
+from harness.report.samples.gallery import exhibits
+from harness.report.samples.one_sample import sample_text
+from harness.report.samples.picture import picture_png
+from harness.report.words.speed import disagreements
+from harness.report.words.summary import headline, sentences
 from tests.synthetic import FAILED, SUSPECT, UNSUPPORTED, VARIANTS, pictures, synthetic
 
 COLUMNS = """experiment, run_id, target, board, emulated, runtime, runtime_version, threads, variant, status, reason,

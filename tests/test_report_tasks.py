@@ -15,19 +15,19 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
-from harness.cli.tables import summary_tables
-from harness.compare import compare
+from harness.cli.tables.run_tables import summary_tables
+from harness.compare.baseline import compare
 from harness.records import Change, Comparison, Declared, Scoring
 from harness.report import render, write_report
 from harness.report.material import Material
-from harness.report.numbers import number_sample
-from harness.report.picture import drawable, picture_of, pictures_of
-from harness.report.primary import described
+from harness.report.metric import described
 from harness.report.rows import rows, summary_csv
-from harness.report.sample import sample_text
-from harness.report.tables import tables
-from harness.report.words import headline, sentences
-from harness.tables import write_tables
+from harness.report.samples.numbers import number_sample
+from harness.report.samples.one_sample import sample_text
+from harness.report.samples.picture import drawable, picture_of, pictures_of
+from harness.report.tables.summary_table import tables
+from harness.report.words.summary import headline, sentences
+from harness.runs.parquet import write_tables
 from tests.made_runs import case, timed
 from tests.made_tasks import classes, numbers, regression, run_of
 
@@ -95,7 +95,7 @@ def test_samples_without_labels_have_flips_and_an_empty_label(tmp_path: Path):
 
 @pytest.mark.parametrize("made", [classes, regression])
 def test_texts_are_written_as_texts_in_stretches(made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("harness.tables.ROWS", 150)
+    monkeypatch.setattr("harness.runs.parquet.ROWS", 150)
     comparison = compare(made())
     write_tables(comparison, tmp_path)
     file = pq.ParquetFile(tmp_path / "samples.parquet")

@@ -11,21 +11,21 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from harness.aa.result import AaResult
+from harness.measure.selftest.aa_result import AaResult
+from harness.measure.validity import judged
 from harness.records import Case, Comparison, DeviceState, Environment, Round, TargetRecord
 from harness.report import render, write_report
-from harness.report.costs import call_tables, memory_tables
 from harness.report.material import Material
 from harness.report.plots import draw_all
-from harness.report.plots.overtime import over_time
+from harness.report.plots.over_time import over_time
 from harness.report.plots.style import NothingToDrawError
 from harness.report.plots.timeline import conditions, middles, plotted, relative
-from harness.report.rounds import merged, of_target, reasons, sentences, stretches, where
 from harness.report.rows import rows
-from harness.report.selftest import self_tests
-from harness.report.timing import cautions
-from harness.report.words import sentences as all_sentences
-from harness.validity import judged
+from harness.report.tables.costs import call_tables, memory_tables
+from harness.report.words.false_alarms import self_tests
+from harness.report.words.round_quality import merged, of_target, reasons, sentences, stretches, where
+from harness.report.words.summary import sentences as all_sentences
+from harness.report.words.timing import cautions
 from tests.made_runs import case, timed
 from tests.synthetic import synthetic
 

@@ -13,18 +13,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.connections import code
 from harness.errors import StoreError
+from harness.measure.connections import device_code as code
 from harness.pipeline import measure_target
 from harness.records import Run
-from harness.store import Record, load, read_dataset, read_header
+from harness.runs.store import Record, load, read_dataset, read_header
 from tests.devices import RUNTIMES, Quiet, copy_of_recording, device_source, header, processes_with, wait_for
 
 # The command itself, only that its device holds a lock of the test's own.
 HARNESS = """
 import signal, sys
 from pathlib import Path
-from harness.connections import code
+from harness.measure.connections import device_code as code
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background would ignore it
 code.SOURCE = Path(sys.argv.pop(1))
 from harness.cli import main

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.errors import ConfigError
-from harness.runtimes import check_runtimes, exists_for
+from harness.measure.runtimes import check_runtimes, exists_for
 
 
 @pytest.mark.parametrize(

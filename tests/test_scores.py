@@ -10,15 +10,14 @@ import pytest
 from scipy.special import softmax
 from sklearn import metrics
 
-from harness.compare import compare
-from harness.dataset import Dataset
+from harness.compare.baseline import compare
 from harness.errors import ConfigError
+from harness.metrics.discrepancy import fields_of
 from harness.metrics.fitting import check, scores_of
 from harness.metrics.scores import SCORES, Answers, ScoreError, top_k
-from harness.records import Affine, Run, Scoring, Tensor
+from harness.records import Affine, Dataset, Run, Scoring, Tensor
 from harness.report import write_report
-from harness.samples import fields_of
-from harness.tables import write_tables
+from harness.runs.parquet import write_tables
 from tests.made_runs import case
 from tests.made_tasks import classes, numbers, regression, run_of
 

@@ -16,11 +16,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.connections import code, connect
-from harness.connections.link import workdir
+from harness.measure.connections import connect
+from harness.measure.connections import device_code as code
+from harness.measure.connections.link import workdir
 from harness.pipeline import measure_target
 from harness.records import Target
-from harness.store import Record, load, read_dataset, read_header
+from harness.runs.store import Record, load, read_dataset, read_header
 from tests.devices import RECORDED, Quiet, device_source, wait_for
 from tests.virtual_pi import ALL_RUNTIMES, WORKDIR, Board, Desk, PiRun, SetUp, ended, skip
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.connections.link import Link
-from harness.provision.look import look_at
-from harness.provision.setup import download
+from harness.measure.connections.link import Link
+from harness.measure.provision.probe import look_at
+from harness.measure.provision.setup import download
 from harness.records import Target
 from tests.virtual_pi import Board, Desk, PiRun, call
 

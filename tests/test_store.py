@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.dataset import Dataset
+from harness.build.artifact import inspect
 from harness.errors import StoreError
-from harness.records import Environment, Round, Shard, TargetRecord
-from harness.run_arrays import baseline_sha256, read_baseline
-from harness.store import (
+from harness.records import Dataset, Environment, Round, Shard, TargetRecord
+from harness.runs.run_arrays import baseline_sha256, read_baseline
+from harness.runs.store import (
     SCHEMA_VERSION,
     Header,
     Record,
@@ -29,6 +29,8 @@ from harness.store import (
 )
 from tests.devices import RECORDED, copy_of_recording, header
 
+RUNS = sorted(RECORDED.parent.glob("*-schema-*"))
+
 
 def opened(root: Path, run_id: str, experiment: str = "digits") -> Record:
     known = replace(header(), run_id=run_id, experiment=experiment, finished=False)
@@ -39,7 +41,7 @@ def opened(root: Path, run_id: str, experiment: str = "digits") -> Record:
 # Old runs.
 
 
-@pytest.mark.parametrize("path", sorted(RECORDED.parent.glob("*-schema-*")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", RUNS, ids=lambda path: path.name)
 def test_a_run_of_every_schema_so_far_can_be_read(path: Path) -> None:
     run = load(path)
     assert run.experiment == "digits" and run.finished
@@ -307,3 +309,18 @@ def test_a_file_that_is_another_than_was_measured_is_refused(tmp_path: Path, fil
     (path / file).write_bytes(content)
     with pytest.raises(StoreError, match=r"not the file that was measured|baseline is not the one"):
         check_unchanged(record)
+
+
+@pytest.mark.parametrize("path", RUNS, ids=lambda path: path.name)
+def test_an_old_run_has_its_activation_bytes_from_its_files(path: Path) -> None:
+    for variant in load(path).variants:
+        assert variant.path
+        assert variant.activation_bytes == inspect(variant.path).activation_bytes
+        assert load(path).variant(variant.name).activation_bytes
+
+
+def test_activation_bytes_of_an_old_run_without_its_files_are_unknown(tmp_path: Path) -> None:
+    path = copy_of_recording(tmp_path)
+    for file in (path / "variants").iterdir():
+        file.unlink()
+    assert {variant.activation_bytes for variant in load(path).variants} == {None}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import ConfigError
-from harness.targets import cli_name, known_targets, read_target, select_targets
+from harness.measure.targets import cli_name, known_targets, read_target, select_targets
 
 PI = """
 kind = "ssh"

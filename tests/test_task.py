@@ -7,8 +7,8 @@ import pytest
 from scipy.special import expit, softmax
 
 from harness.errors import ConfigError
-from harness.samples import top1
-from harness.task import are_logits, as_scores, output_index, probabilities, row_by_row, task_of
+from harness.metrics.discrepancy import top1
+from harness.metrics.task import are_logits, as_scores, output_index, probabilities, row_by_row, task_of
 
 INTS, FLOATS = np.array([0, 2, 1]), np.array([0.5, 2.25, 1.0])
 THREE, ONE = np.full((3, 3), 1 / 3), np.full((3, 1), 0.5)
@@ -79,7 +79,7 @@ def test_outputs_are_found_by_name():
 
 
 def test_rows_are_worked_through_in_stretches(monkeypatch):
-    monkeypatch.setattr("harness.task.STRETCH_VALUES", 7)
+    monkeypatch.setattr("harness.metrics.task.STRETCH_VALUES", 7)
     seen = []
 
     def first(rows):

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.devices import PATIENCE_S, RUNTIMES, append, device_source, endless, processes_with, wait_for, zipapp
-from tests.test_device_serve import Host, serving
+from tests.test_serve import Host, serving
 
 SYSFS = "/sys/devices/system/cpu/cpu*/cpufreq/scaling_governor"
 BEFORE = {"cpu0": "ondemand", "cpu1": "ondemand", "cpu2": "powersave", "cpu3": "ondemand"}

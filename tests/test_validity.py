@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.measure import measure
+from harness.measure.jobs import measure
+from harness.measure.validity import judged
 from harness.records import DeviceState, Job, Round
-from harness.validity import judged
 from tests.devices import RUNTIMES, Quiet, append, device_source, job_spec, zipapp
 from tests.made_runs import case
-from tests.test_device_serve import INPUTS, MODEL, Host, serving
-from tests.test_measure import Device, work
+from tests.test_jobs import Device, work
+from tests.test_serve import INPUTS, MODEL, Host, serving
 
 SECOND = 1_000_000_000
 NAMES = ("under-voltage", "frequency capped", "throttled", "soft temperature limit")  # bits 0 to 3, and 16 to 19

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness import experiment, variants
+from harness.build import variants
+from harness.build.models.feed import Feed
 from harness.errors import BuildError, ConfigError
-from harness.models.feed import Feed
+from harness.experiment.plans import PLANS
+from harness.experiment.resolve import builtin
 from harness.records import Affine, Tensor
 
 NAMES = ["float32", "float16", "dynamic_range", "int8", "int8_float_io", "int16x8"]
@@ -74,10 +76,10 @@ def test_a_recipe_that_calibrates_where_there_are_no_samples_is_told_so():
 
 
 def test_recipes_that_need_a_package_are_built_where_they_are_named():
-    plan = experiment.PLANS["none"]
-    assert experiment.builtin("digits", None, (), plan).variants == tuple(NAMES)
-    assert experiment.builtin("digits", None, ("*int8*",), plan).variants == ("int8", "int8_float_io")
-    assert experiment.builtin("digits", None, ("aeq_static_int8",), plan).variants == ("aeq_static_int8",)
+    plan = PLANS["none"]
+    assert builtin("digits", None, (), plan).variants == tuple(NAMES)
+    assert builtin("digits", None, ("*int8*",), plan).variants == ("int8", "int8_float_io")
+    assert builtin("digits", None, ("aeq_static_int8",), plan).variants == ("aeq_static_int8",)
 
 
 def test_the_converter_names_what_it_lacks():

@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.build.workloads import WORKLOADS, digits, mnist
+from harness.build.workloads.idx import read_idx
+from harness.data.calibration import calibration_samples
 from harness.errors import ConfigError, DataError
-from harness.workloads import WORKLOADS, digits, mnist
-from harness.workloads.idx import read_idx
 
 COUNTS = {"train": 30, "test": 20}
 
@@ -264,7 +265,7 @@ def test_digits_takes_no_path(tmp_path):
 
 
 def test_importing_the_workloads_is_light():
-    heavy = "import sys, harness.workloads; print({'tensorflow', 'keras', 'sklearn', 'scipy'} & set(sys.modules))"
+    heavy = "import sys, harness.build.workloads; print({'tensorflow', 'keras', 'sklearn', 'scipy'} & set(sys.modules))"
     argv = [sys.executable, "-c", heavy]
     assert subprocess.Popen(argv, stdout=subprocess.PIPE, text=True).communicate()[0].strip() == "set()"
 
@@ -279,5 +280,5 @@ def test_real_mnist(monkeypatch):
     dataset = mnist.load(Path(REAL_MNIST))
     assert dataset.test_labels[:5].tolist() == [7, 2, 1, 0, 4]
     assert np.bincount(dataset.train_labels).tolist() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
-    (samples,) = dataset.calibration(count=500, seed=1)
+    (samples,) = calibration_samples(dataset, count=500, seed=1)
     assert samples.shape == (500, 28, 28)

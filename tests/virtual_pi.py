@@ -21,11 +21,11 @@ from typing import NoReturn
 import numpy as np
 import pytest
 
-from harness.cache import cache_dir
 from harness.device.engines import ENGINES
+from harness.measure.targets import read_target
 from harness.records import Target
-from harness.store import load
-from harness.targets import read_target
+from harness.runs.store import load
+from harness.support.cache import cache_dir
 from tests.devices import children, copy_of_recording, wait_for
 
 SCRIPT = Path(__file__).parent.parent / "scripts" / "virtual-pi"

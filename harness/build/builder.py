@@ -1,4 +1,4 @@
-"""The baseline of one experiment, and its variants: made by their recipes or copied, and checked."""
+"""Experiment → model, baseline and checked variants, each through the cache: nothing is built twice."""
 
 from __future__ import annotations
 
@@ -8,28 +8,73 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
-from harness import artifact, cache, samples, variants
-from harness.artifact import binding
-from harness.build import check, original, runner
+from harness.build import artifact, check, original, variants
+from harness.build.artifact import binding
 from harness.build.check import CheckResult, Samples
 from harness.build.keras_process import KerasProcess, TensorFlowMissing
+from harness.build.lint import Remark
 from harness.build.original import Original
-from harness.cache import Shelf, file_sha256, key_of, version
-from harness.dataset import Dataset
+from harness.build.remarks import remarks
+from harness.data.calibration import calibration_samples
 from harness.device import tensors
-from harness.errors import HarnessError
-from harness.experiment import Experiment
-from harness.functions import source_sha256
+from harness.errors import ConfigError, HarnessError
+from harness.measure import once as runner
+from harness.metrics import discrepancy as samples
 from harness.metrics import fitting
-from harness.records import Variant
-from harness.task import OF_CLASSES, output_index
+from harness.metrics.task import OF_CLASSES, output_index
+from harness.records import Dataset, Experiment, Variant
+from harness.support import cache
+from harness.support.cache import Cache, Shelf, file_sha256, key_of, version
+from harness.support.functions import source_sha256
 
+Say = Callable[[str], None]
 CALIBRATION_SAMPLES = 500
 CHECKED_BYTES = 64 << 20  # of the checked samples' inputs and outputs, as float32
+
+
+@dataclass(frozen=True)
+class Built:
+    """baseline: one float32 array an output, shape (test samples, …), mapped from the cache; output_names: of them.
+    made: what was not in the cache.
+    """
+
+    model_sha256: str
+    baseline: tuple[np.ndarray, ...]
+    variants: tuple[Variant, ...]
+    made: tuple[str, ...]
+    output_names: tuple[str, ...] = ()
+    remarks: tuple[Remark, ...] = ()
+
+
+def build(experiment: Experiment, dataset: Dataset, cache: Cache, say: Say) -> Built:
+    """The experiment's model, baseline and variants. Raises BuildError where there is no baseline to compare with."""
+    check_packages(experiment)
+    shelf = Shelf(cache, say)
+    with KerasProcess(cache.root / "tensorflow.log") as keras:
+        known = original.of_model(experiment, dataset, shelf, keras) if experiment.model else None
+        known = known or original.of_file(experiment, dataset)
+        found = remarks(known, experiment, dataset, shelf)
+        made = Builder(experiment, dataset, shelf, keras, known)
+        baseline = made.baseline
+        built = [*(made.variant(name) for name in experiment.variants), *(made.imported(n) for n in experiment.imports)]
+    if not shelf.made:
+        say("nothing to build: the model, its baseline and its variants are as they were built before")
+    names = tuple(tensor.name for tensor in known.facts.outputs)
+    return Built(known.sha256, baseline, tuple(built), tuple(shelf.made), names, found)
+
+
+def check_packages(experiment: Experiment) -> None:
+    """Raises ConfigError where a recipe that was asked for needs a package that is not there."""
+    for name in experiment.variants:
+        package = "" if name in experiment.recipes else variants.recipe(name).package
+        if package and find_spec(package.replace("-", "_")) is None:
+            told = f"{name} needs {package}, which is not installed"
+            raise ConfigError(told, "pip install edge-harness[quantizer], or leave the variant out")
 
 
 @dataclass(frozen=True)
@@ -56,7 +101,7 @@ class Builder:
         """Samples as stored, one array an input of the data; () where there are none."""
         if not self.dataset.train_inputs or not len(self.dataset.train_inputs[0]):
             return ()
-        return self.dataset.calibration(CALIBRATION_SAMPLES, self.experiment.seed)
+        return calibration_samples(self.dataset, CALIBRATION_SAMPLES, self.experiment.seed)
 
     @cached_property
     def checking(self) -> Samples:
@@ -177,8 +222,20 @@ def read_variant(name: str, recipe: str, folder: Path) -> Variant:
         kept = f"; the file is {path}" if found.reason.startswith(check.NO_FLEX) else ""  # for a runtime of the user's
         return Variant(name, recipe, status=found.status, reason=found.reason + kept)
     facts = artifact.inspect(path)
-    size, order = path.stat().st_size, (tuple(found.feeds), tuple(found.yields))
-    return Variant(name, recipe, path, sha256, size, facts.inputs, facts.outputs, found.status, found.reason, *order)
+    return Variant(
+        name,
+        recipe,
+        path,
+        sha256,
+        path.stat().st_size,
+        facts.inputs,
+        facts.outputs,
+        found.status,
+        found.reason,
+        feeds=tuple(found.feeds),
+        yields=tuple(found.yields),
+        activation_bytes=facts.activation_bytes,
+    )
 
 
 def failed(name: str, recipe: str, reason: str) -> Variant:

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
-from harness import artifact
-from harness.artifact import Artifact
-from harness.artifact.binding import bound
-from harness.build import runner
+from harness.build import artifact
+from harness.build.artifact import Artifact
+from harness.build.artifact.binding import bound
+from harness.build.models.feed import WHOLE, check_whole
 from harness.build.original import Original
+from harness.build.variants import Expectation
 from harness.errors import BuildError, DataError
-from harness.models.feed import WHOLE, check_whole
+from harness.measure import once as runner
+from harness.metrics.discrepancy import doubt
 from harness.records import Affine
-from harness.samples import doubt
-from harness.variants import Expectation
 
 NO_FLEX = "it needs TensorFlow's own kernels, which no runtime here has (their wheels lack the Flex delegate)"
 

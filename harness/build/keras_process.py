@@ -8,8 +8,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from harness.child_process import ChildProcess
 from harness.errors import BuildError
+from harness.support.child_process import ChildProcess
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -12,18 +12,20 @@ from pathlib import Path
 import numpy as np
 from pydantic import TypeAdapter
 
-from harness import artifact, cache, models
-from harness.arrays import let_go, map_npy
-from harness.build import runner
+from harness.build import artifact, models
 from harness.build.keras_process import KerasProcess
-from harness.cache import Shelf, code_sha256, key_of, version
-from harness.dataset import Dataset
+from harness.build.models import Facts
+from harness.build.models import model_source as source
+from harness.build.models import predictions as baseline
+from harness.build.models.feed import Feed, feeds_of
 from harness.device import tensors
 from harness.errors import ConfigError
-from harness.experiment import Experiment, ModelSource
-from harness.functions import FunctionRef
-from harness.models import Facts, baseline, source
-from harness.models.feed import Feed, feeds_of
+from harness.measure import once as runner
+from harness.records import Dataset, Experiment, ModelSource
+from harness.support import cache
+from harness.support.arrays import let_go, map_npy
+from harness.support.cache import Shelf, code_sha256, key_of, version
+from harness.support.functions import FunctionRef
 
 STRETCH_BYTES = 16 << 20  # of inputs and outputs, as float32: what the model is sent at a time
 Answer = Callable[[tuple[Feed, ...], tuple[np.ndarray, ...]], tuple[np.ndarray, ...]]
@@ -82,7 +84,7 @@ def file_answers(path: Path, feeds: tuple[Feed, ...], stored: tuple[np.ndarray, 
 def kept_model(origin: ModelSource, seed: int, dataset: Dataset, shelf: Shelf, keras: KerasProcess) -> Path:
     """The model as the cache keeps it. A function is called each time: what it reads is not known."""
     if origin.kind == "workload":
-        code = code_sha256(*sorted((Path(__file__).parents[1] / "workloads").glob("*.py")))
+        code = code_sha256(*sorted((Path(__file__).with_name("workloads")).glob("*.py")))
         key = key_of(code, dataset.train_sha256, seed, versions())
         train = lambda folder: keras.call(train_to, origin.where, dataset, seed, folder / "model.keras")  # noqa: E731
         return source.kept(shelf.obtain(f"training the Keras model of {origin.where}", "models", key, train))
@@ -133,7 +135,7 @@ def empty_npy(path: Path, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def train_to(workload_name: str, dataset: Dataset, seed: int, path: Path) -> None:
-    from harness.workloads import WORKLOADS
+    from harness.build.workloads import WORKLOADS
 
     WORKLOADS[workload_name].train(dataset, seed).save(path)
 
@@ -143,7 +145,7 @@ def write_facts(facts: Facts, folder: Path) -> None:
 
 
 def models_code() -> str:
-    return code_sha256(*sorted((Path(__file__).parents[1] / "models").glob("*.py")))
+    return code_sha256(*sorted((Path(__file__).with_name("models")).glob("*.py")))
 
 
 def versions(*further: str) -> str:

@@ -9,16 +9,15 @@ from pathlib import Path
 import numpy as np
 from pydantic import TypeAdapter
 
-from harness import cache
-from harness.build import runner
+from harness.build.lint import Remark, lint
 from harness.build.original import Original, models_code, versions
-from harness.cache import Shelf, key_of
-from harness.dataset import Dataset
 from harness.device import tensors
-from harness.experiment import Experiment
-from harness.lint import Remark, lint
+from harness.measure import once as runner
 from harness.metrics.fitting import NUMBER_METRICS
-from harness.task import are_logits, as_scores, output_index
+from harness.metrics.task import are_logits, as_scores, output_index
+from harness.records import Dataset, Experiment
+from harness.support import cache
+from harness.support.cache import Shelf, key_of
 
 _REMARKS = TypeAdapter(tuple[Remark, ...])
 

@@ -10,7 +10,13 @@ from typing import Annotated
 import typer
 
 from harness import __version__
-from harness.cli import aa, compare, devices, gate, init, results, run
+from harness.cli import command_aa as aa
+from harness.cli import command_compare as compare
+from harness.cli import command_devices as devices
+from harness.cli import command_gate as gate
+from harness.cli import command_init as init
+from harness.cli import command_results as results
+from harness.cli import command_run as run
 from harness.errors import HarnessError
 
 DEBUG = "--debug"

@@ -10,12 +10,12 @@ from rich import progress as rich_progress
 
 from harness.cli.output import stderr
 from harness.errors import TargetError
-from harness.gate import too_few
-from harness.measure import REPEATS
-from harness.policy import Policy
+from harness.gate.decide import too_few
+from harness.gate.policy import Policy
+from harness.measure.jobs import REPEATS
+from harness.measure.validity import AGAIN
 from harness.records import Job, Round, Shard
-from harness.store import Record, read_dataset
-from harness.validity import AGAIN
+from harness.runs.store import Record, read_dataset
 
 
 class Progress:

@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from harness.cache import file_sha256, key_of, version
-from harness.data.samples import SamplesWriter, write_about
+from harness.data.on_disk import SamplesWriter, write_about
 from harness.data.source import Split
 from harness.errors import DataError
-from harness.written import nearest
+from harness.support.cache import file_sha256, key_of, version
+from harness.support.toml import nearest
 
 SAID = "a folder of images"
 OPTIONS: tuple[str, ...] = ("size", "color")

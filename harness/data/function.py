@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from harness.cache import cache_dir, key_of
-from harness.child_process import ChildProcess
-from harness.data.samples import SamplesWriter, write_about
+from harness.data.on_disk import SamplesWriter, write_about
 from harness.data.source import Split
 from harness.errors import ConfigError, DataError, HarnessError
-from harness.functions import FunctionRef, is_reference, load_function, looking_in, source_sha256
+from harness.support.cache import cache_dir, key_of
+from harness.support.child_process import ChildProcess
+from harness.support.functions import FunctionRef, is_reference, load_function, looking_in, source_sha256
 
 SAID = '"package.module:function"'
 OPTIONS: tuple[str, ...] = ()

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.arrays import stretches
 from harness.errors import DataError
-from harness.written import nearest
+from harness.support.arrays import stretches
+from harness.support.toml import nearest
 
 MOST_CLASSES = 100_000  # larger integers are amounts, not class numbers
 

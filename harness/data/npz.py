@@ -12,11 +12,11 @@ import zipfile
 import zlib
 from pathlib import Path
 
-from harness.arrays import map_npy
-from harness.cache import file_sha256, key_of
-from harness.data.samples import LABELS, input_file, write_about
+from harness.data.on_disk import LABELS, input_file, write_about
 from harness.data.source import Split
 from harness.errors import DataError
+from harness.support.arrays import map_npy
+from harness.support.cache import file_sha256, key_of
 
 SAID = "an .npz or .npy file"
 OPTIONS: tuple[str, ...] = ()

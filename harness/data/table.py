@@ -18,11 +18,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
-from harness.cache import file_sha256, key_of, version
-from harness.data.samples import LABELS, SamplesWriter, write_about
+from harness.data.on_disk import LABELS, SamplesWriter, write_about
 from harness.data.source import Split
 from harness.errors import ConfigError, DataError
-from harness.written import nearest
+from harness.support.cache import file_sha256, key_of, version
+from harness.support.toml import nearest
 
 SAID = "a CSV or Parquet file"
 OPTIONS: tuple[str, ...] = ("label", "features")

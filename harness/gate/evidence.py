@@ -8,11 +8,11 @@ from functools import cached_property
 
 import numpy as np
 
-from harness.comparability import WARN, differences, refusal, sample_difference
-from harness.policy import Rule
+from harness.compare.fingerprint import WARN, differences, refusal, sample_difference
+from harness.gate.policy import Rule
+from harness.gate.reference.side_by_side import beside
+from harness.metrics.discrepancy import discordant
 from harness.records import CONTROL, Answer, Case, Change, Comparison, Standing
-from harness.remeasure import beside
-from harness.samples import discordant
 
 NO_REFERENCE = "there is no reference: give --reference RUN, or make one with `harness accept RUN`"
 NOT_FINITE = "{} samples have scores that are not finite"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from harness.gate.drops import step_down
-from harness.policy import Policy
+from harness.gate.judge.drops import step_down
+from harness.gate.policy import Policy
 from harness.records import Finding
 
 WORST_FIRST = ("fail", "invalid", "missing", "not_comparable", "inconclusive")

@@ -19,7 +19,7 @@ from typing import Protocol
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from harness.stats import Interval
+from harness.metrics.stats import Interval
 
 RESAMPLES, FEWEST_RESAMPLES = 2000, 200
 BLOCKS, FEWEST_BLOCKS = 20_000, 1000  # more samples are put into so many blocks at random, as independent as they are

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from harness.dataset import FROM_1, Dataset, begins_at_1
+from harness.data.validation import FROM_1, begins_at_1
 from harness.errors import ConfigError
-from harness.functions import FunctionRef, is_reference
 from harness.metrics.registry import METRICS
 from harness.metrics.scores import SCORES, TOP_K, Score, declared, top_k, users
-from harness.records import Scoring
-from harness.task import OF_CLASSES, class_count, output_index, task_of
+from harness.metrics.task import OF_CLASSES, class_count, output_index, task_of
+from harness.records import Dataset, Scoring
+from harness.support.functions import FunctionRef, is_reference
 
 DEFAULT = {"classification": "accuracy", "regression": "rmse", "agreement": "agreement", "distance": "distance"}
 ALWAYS = {"regression": ("mae", "rmse", "r2"), "distance": ("distance",), "custom": ("distance",)}

@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from harness import stats
+from harness.metrics import stats
 from harness.metrics.registry import Estimate, Observation, invokes_ns, metric, per_round
 from harness.records import CONTROL, Round
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness import stats
+from harness.metrics import stats
+from harness.metrics.discrepancy import apart, discordant, top1
 from harness.metrics.registry import Estimate, Observation, metric, of_scores, per_sample
-from harness.samples import apart, discordant, top1
-from harness.task import LABELLED, OF_CLASSES, probabilities, row_by_row
+from harness.metrics.task import LABELLED, OF_CLASSES, probabilities, row_by_row
 
 
 @metric("accuracy", unit="fraction", better="higher", against="keras", tasks=LABELLED)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cache, partial
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 
-from harness.artifact import inspect
-from harness.errors import BuildError
 from harness.metrics.registry import Estimate, Observation, OfRound, metric, per_round
-from harness.records import Round, Variant
+from harness.records import Round
 
 
 @metric("size_bytes", unit="bytes", better="lower", against="float32")
@@ -81,21 +78,9 @@ def activation_bytes_upper_bound(o: Observation) -> Estimate:
     Weights that an op unpacks count too, as in a float16 file. What kernels need for themselves, and weights that they
     repack, is in no .tflite file and not in this number.
     """
-    own, control = activation_bytes(o.variant), activation_bytes(o.control.variant) if o.control else None
+    own = o.variant.activation_bytes
     if own is None:
         return Estimate(method="unknown: its .tflite file is not at hand, or holds tensors of no fixed size")
+    control = o.control.variant.activation_bytes if o.control else None
     method = "sum over the tensors of the .tflite file that are not constants; a runtime reuses memory and needs less"
     return Estimate(float(own), control, method=method)
-
-
-def activation_bytes(variant: Variant) -> int | None:
-    return read_activation_bytes(variant.path, variant.sha256) if variant.path is not None else None
-
-
-@cache
-def read_activation_bytes(path: Path, sha256: str) -> int | None:
-    """Once a file: several cases share it. sha256 tells a file from another that took its place."""
-    try:
-        return inspect(path).activation_bytes
-    except (OSError, BuildError):
-        return None

@@ -8,8 +8,8 @@ from functools import cached_property
 
 import numpy as np
 
+from harness.metrics.task import TASKS
 from harness.records import Case, Round, Variant
-from harness.task import TASKS
 
 
 @dataclass(frozen=True)

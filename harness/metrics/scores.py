@@ -17,12 +17,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.errors import ConfigError
-from harness.functions import FunctionRef, load_function
 from harness.metrics.bootstrap import Called, Statistic, means, tallies
+from harness.metrics.discrepancy import apart, mean_distance, top1
 from harness.metrics.roc import rank_area
+from harness.metrics.task import LABELLED, NO_CLASSES, TASKS, are_logits, probabilities, row_by_row
 from harness.records import Declared
-from harness.samples import apart, mean_distance, top1
-from harness.task import LABELLED, NO_CLASSES, TASKS, are_logits, probabilities, row_by_row
+from harness.support.functions import FunctionRef, load_function
 
 TOP_K = re.compile(r"top([1-9]\d*)_accuracy")
 MOST_NUMBERS = 16  # of a sample, of each of which r2 keeps three columns

@@ -10,13 +10,13 @@ from typing import TypeVar
 import numpy as np
 
 from harness.metrics.bootstrap import NoLimitsError, Statistic, bca, difference
+from harness.metrics.discrepancy import variation
 from harness.metrics.fitting import scores_of
 from harness.metrics.registry import NO_OUTPUTS, NOT_FINITE, wanted
 from harness.metrics.scores import Answers, Score, ScoreError
+from harness.metrics.stats import Interval
+from harness.metrics.task import OF_CLASSES, are_logits, as_scores, finite, output_index, row_by_row
 from harness.records import Case, Change, Comparison, Run
-from harness.samples import variation
-from harness.stats import Interval
-from harness.task import OF_CLASSES, are_logits, as_scores, finite, output_index, row_by_row
 
 Found = TypeVar("Found")
 CONFIDENCE = 0.90  # two-sided, so that each end is a one-sided 95 % limit

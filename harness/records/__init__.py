@@ -4,7 +4,9 @@ Experiment ─build─▶ Variant… ─measure─▶ Round, Shard ─▶ Run �
 """
 
 from harness.records.comparison import Change, Comparison, Standing
-from harness.records.device import Blob, DeviceState, Environment, Job, Round, Shard
+from harness.records.dataset import Dataset
+from harness.records.experiment import SEED, Experiment, ModelSource
+from harness.records.measurement import Blob, DeviceState, Environment, Job, Round, Shard
 from harness.records.model import CONTROL, KERAS, Affine, Tensor, Variant
 from harness.records.plan import BY_DATA, Case, Declared, Plan, Scoring, Target
 from harness.records.run import Provenance, Run, TargetRecord
@@ -14,17 +16,21 @@ __all__ = [
     "BY_DATA",
     "CONTROL",
     "KERAS",
+    "SEED",
     "Affine",
     "Answer",
     "Blob",
     "Case",
     "Change",
     "Comparison",
+    "Dataset",
     "Declared",
     "DeviceState",
     "Environment",
+    "Experiment",
     "Finding",
     "Job",
+    "ModelSource",
     "Plan",
     "Provenance",
     "Round",

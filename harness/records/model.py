@@ -48,3 +48,4 @@ class Variant:
     reason: str = ""
     feeds: tuple[int, ...] = ()
     yields: tuple[int, ...] = ()
+    activation_bytes: int | None = None  # of its tensors that are not constants; None where some have no fixed size

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+RESTLESS_RATIO = 1.05  # on a quiet machine 1 round of .05 s in 40 exceeds it, its median too high by as much
+
 
 @dataclass(frozen=True)
 class Target:

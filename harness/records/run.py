@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.records.device import Environment, Round, Shard
+from harness.records.measurement import Environment, Round, Shard
 from harness.records.model import KERAS, Variant
 from harness.records.plan import BY_DATA, Case, Plan, Scoring, Target
 

@@ -13,14 +13,14 @@ from harness.records import Comparison
 if TYPE_CHECKING:
     import numpy as np
 
-    from harness.aa.result import AaResult
+    from harness.measure.selftest.aa_result import AaResult
     from harness.report.material import Material
 
 FORMATS = {
-    "html": "html",
-    "markdown": "markdown",
+    "html": "out.html",
+    "markdown": "out.markdown",
     "csv": "rows",
-    "pytest-benchmark": "benchmark",
+    "pytest-benchmark": "out.benchmark",
 }  # format → the module here whose render(material) makes it
 
 
@@ -72,13 +72,13 @@ def _module(format: str) -> ModuleType:
 
 
 def _write_sample(material: Material, path: Path) -> None:
-    from harness.report.plots.sample import sample_figure
+    from harness.report.plots.sample_plot import sample_figure
 
     if material.comparison.run.test_count:
         _write(path, sample_figure(material.comparison, material.pictures, 0))
 
 
 def _write(path: Path, content: str | bytes) -> Path:
-    from harness.files import write_atomically
+    from harness.support.files import write_atomically
 
     return write_atomically(path, content.encode() if isinstance(content, str) else content)

@@ -7,13 +7,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from harness.records import Comparison
-from harness.report.primary import Primary, primary
+from harness.report.metric import Primary, primary
 from harness.report.rows import Row, rows
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from harness.aa.result import AaResult
+    from harness.measure.selftest.aa_result import AaResult
     from harness.report.plots import Drawing
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from harness.records import Case, Run
-from harness.report.units import plural
+from harness.report.format import plural
 
 NO_ANSWER = -1  # as samples.top1 has it, where a score is not finite
 

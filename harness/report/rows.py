@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.metrics.fitting import primary_of
+from harness.metrics.stats import CLAIM_ROUNDS
 from harness.records import Case, Change, Comparison, Run, Standing, TargetRecord
-from harness.report.units import known
-from harness.stats import CLAIM_ROUNDS
+from harness.report.format import known
 
 if TYPE_CHECKING:
     from harness.report.material import Material

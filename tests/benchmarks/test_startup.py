@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness import stats
-from harness.compare import compare
-from harness.store import load
+from harness.compare.baseline import compare
+from harness.metrics import stats
+from harness.runs.store import load
 from tests.devices import RECORDED, RUNTIMES, device_source, job_spec, lay_job, stored_inputs, zipapp
 
 ROUNDS = 7

@@ -23,10 +23,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from harness.models import describe
-from harness.models.feed import feeds_of
-from harness.variants import RECIPES, Sample, convert, samples
-from harness.workloads import digits
+from harness.build.models import describe
+from harness.build.models.feed import feeds_of
+from harness.build.variants import RECIPES, Sample, convert, samples
+from harness.build.workloads import digits
+from harness.data.calibration import calibration_samples, model_inputs
 
 HERE = Path(__file__).parent
 
@@ -68,8 +69,8 @@ def float_fallback(model: keras.Model, calibration: Callable[[], Iterator[Sample
 
 def main() -> None:
     dataset = digits.load()
-    (images,) = dataset.model_inputs(dataset.train_inputs)
-    calibration = dataset.calibration()
+    (images,) = model_inputs(dataset, dataset.train_inputs)
+    calibration = calibration_samples(dataset)
     model = trained(images, dataset.train_labels)
     names = ("hidden_weights", "hidden_bias", "output_weights", "output_bias")
     np.savez_compressed(HERE / "weights.npz", **dict(zip(names, model.get_weights(), strict=True)))

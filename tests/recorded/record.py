@@ -13,13 +13,14 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from harness.cache import Cache, cache_dir
-from harness.experiment import builtin, plan_of
-from harness.measure import Watcher
+from harness.experiment.plans import plan_of
+from harness.experiment.resolve import builtin
+from harness.measure.jobs import Watcher
+from harness.measure.targets import host
 from harness.pipeline import Request, run
 from harness.records import Job, Round, Shard, TargetRecord
-from harness.store import SCHEMA_VERSION, Record, Store
-from harness.targets import host
+from harness.runs.store import SCHEMA_VERSION, Record, Store
+from harness.support.cache import Cache, cache_dir
 
 KEPT = ("raw", "run.json", "test", "baseline.npy", "variants")
 PORTABLE_WORKDIR = "~/.cache/edge-harness/device"

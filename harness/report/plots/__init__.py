@@ -8,15 +8,15 @@ from dataclasses import dataclass
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from harness.metrics.task import OF_CLASSES, TASKS
 from harness.records import Comparison
 from harness.report.material import Material
-from harness.report.plots.discrepancy import class_drops, differences, distances, margins
-from harness.report.plots.latency import cold_start, latencies
-from harness.report.plots.overtime import over_time
+from harness.report.plots.discrepancy_plots import class_drops, differences, distances, margins
+from harness.report.plots.latency_plots import cold_start, latencies
+from harness.report.plots.over_time import over_time
 from harness.report.plots.style import NARROW_IN, RC, WIDE_IN, NothingToDrawError, first_cases, png
 from harness.report.plots.timeline import note
 from harness.report.plots.tradeoff import left_out, pareto
-from harness.task import OF_CLASSES, TASKS
 
 
 @dataclass(frozen=True)

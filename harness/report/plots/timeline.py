@@ -8,10 +8,10 @@ from itertools import groupby
 
 import numpy as np
 
+from harness.measure.validity import throttled
 from harness.metrics.registry import invokes_ns
 from harness.records import Case, Comparison, DeviceState, Round
-from harness.report.units import decimals, listed
-from harness.validity import throttled
+from harness.report.format import decimals, listed
 
 
 @dataclass(frozen=True)

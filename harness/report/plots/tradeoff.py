@@ -9,7 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from harness.records import Comparison
+from harness.report.format import size_scale
 from harness.report.material import Material
+from harness.report.metric import Primary
 from harness.report.naming import row_name
 from harness.report.plots.style import (
     GREY,
@@ -22,9 +24,7 @@ from harness.report.plots.style import (
     runtime_markers,
     variant_handles,
 )
-from harness.report.primary import Primary
 from harness.report.rows import Row
-from harness.report.units import size_scale
 
 LARGEST_AREA = 260.0  # square points, for the largest file; the others in proportion
 SMALLEST_AREA = 12.0

@@ -1,0 +1,189 @@
+"""The recipes: each is a function that configures TensorFlow's converter.
+
+A recipe declares what must be true of its file; artifact/ checks it. To add a variant, add a function.
+A recipe of the user's is a function too, `recipe(converter, calibration)`: calibration is what the converter takes as
+representative_dataset. Either kind returns None, or the file's bytes where another tool finishes it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.build.models import load
+from harness.build.models.feed import Feed
+from harness.errors import BuildError, ConfigError
+from harness.support.functions import FunctionRef, load_function, looking_in
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What a recipe promises: dtypes of inputs and outputs, of the large weights, and of what flows between the ops.
+
+    smallest: weight tensors of fewer values are left as they are.
+    """
+
+    io: str
+    weights: str
+    activations: str
+    smallest: int = 0
+
+
+NOT_CALIBRATED = "there are no samples to calibrate it with", "give some: calibration = under [data]"
+Configure = Callable[[Any], bytes | None]
+Sample = list[np.ndarray] | dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """package: a distribution that it needs besides TensorFlow; such a recipe is only built where it is named."""
+
+    name: str
+    configure: Configure
+    expectation: Expectation
+    calibrated: bool
+    package: str = ""
+
+
+RECIPES: dict[str, Recipe] = {}
+
+
+def variant(
+    name: str,
+    *,
+    io: str = "float32",
+    weights: str,
+    activations: str,
+    smallest: int = 0,
+    calibrated: bool = False,
+    package: str = "",
+) -> Callable[[Configure], Configure]:
+    """Registers a recipe under its name, with what it promises."""
+
+    def register(configure: Configure) -> Configure:
+        promised = Expectation(io, weights, activations, smallest)
+        RECIPES[name] = Recipe(name, configure, promised, calibrated, package)
+        return configure
+
+    return register
+
+
+def recipe(name: str) -> Recipe:
+    if name not in RECIPES:
+        raise ConfigError(f"there is no variant {name!r}", f"the variants are {', '.join(RECIPES)}")
+    return RECIPES[name]
+
+
+@variant("float32", weights="float32", activations="float32")
+def float32(converter: Any) -> None:
+    """The control: its differences from Keras come from conversion, not from quantisation."""
+
+
+@variant("float16", weights="float16", activations="float32")
+def float16(converter: Any) -> None:
+    import tensorflow as tf
+
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.target_spec.supported_types = [tf.float16]
+
+
+@variant("dynamic_range", weights="int8", activations="float32", smallest=1024)
+def dynamic_range(converter: Any) -> None:
+    import tensorflow as tf
+
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    # Per-channel dense weights need FULLY_CONNECTED version 12, which tflite-runtime 2.14 lacks.
+    converter._experimental_disable_per_channel_quantization_for_dense_layers = True
+
+
+@variant("int8", io="int8", weights="int8", activations="int8", calibrated=True)
+def int8(converter: Any) -> None:
+    import tensorflow as tf
+
+    int8_float_io(converter)
+    converter.inference_input_type = converter.inference_output_type = tf.int8
+
+
+@variant("int8_float_io", weights="int8", activations="int8", calibrated=True)
+def int8_float_io(converter: Any) -> None:
+    import tensorflow as tf
+
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+
+
+@variant("int16x8", weights="int8", activations="int16", calibrated=True)
+def int16x8(converter: Any) -> None:
+    import tensorflow as tf
+
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    mode = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+    converter.target_spec.supported_ops = [mode]
+
+
+def convert(
+    model_path: Path,
+    make: Recipe | FunctionRef,
+    feeds: Sequence[Feed],
+    calibration: tuple[np.ndarray, ...],
+    target: Path,
+    select_ops: bool = False,
+) -> None:
+    """Writes the .tflite file that a recipe, or a function of the user's, makes of the model, at a static batch of 1.
+
+    feeds: one an input of the model. calibration: samples as stored, one array an input of the data; () for none.
+    select_ops: whether ops that need TensorFlow's own kernels are allowed. Raises BuildError where they are needed and
+    are not; else whatever the converter raises.
+    """
+    converter = load(model_path).converter(feeds)
+    given = partial(samples, feeds, calibration)
+    if isinstance(make, Recipe):
+        if make.calibrated:
+            converter.representative_dataset = given
+        made = make.configure(converter)
+    else:
+        with looking_in(make.folder):
+            made = load_function(make)(converter, given)
+    target.write_bytes(converted(converter, select_ops) if made is None else made)
+
+
+def converted(converter: Any, select_ops: bool) -> bytes:
+    import tensorflow as tf
+
+    if select_ops:
+        allowed = set(converter.target_spec.supported_ops) | {tf.lite.OpsSet.SELECT_TF_OPS}
+        converter.target_spec.supported_ops = sorted(allowed, key=lambda ops: str(ops.value))
+    try:
+        return bytes(converter.convert())
+    except Exception as error:  # the converter raises a class of its own for this, and others
+        if custom := ops_named("Custom", str(error)):
+            told = f"TFLite has no op for {', '.join(custom)}, not even with TensorFlow's kernels"
+            raise BuildError(told, "write that part of the model with other operations") from error
+        if missing := ops_named("TF Select", str(error)):
+            told = f"TFLite has no built-in op for {', '.join(missing)}"
+            raise BuildError(told, "[variants] select_ops = true allows TensorFlow's kernels for it") from error
+        raise
+
+
+def ops_named(kind: str, error: str) -> list[str]:
+    """The ops that the converter lists under "Custom ops:" or "TF Select ops:" where it gives up."""
+    lines = re.findall(rf"^\s*{kind} ops: (.+)$", error, re.MULTILINE)
+    return sorted({name.strip() for line in lines for name in line.split(",") if name.strip()})
+
+
+def samples(feeds: Sequence[Feed], stored: tuple[np.ndarray, ...]) -> Iterator[Sample]:
+    """One sample at a time as the model takes it, at batch 1; several inputs by name: the file's order is its own.
+
+    Raises BuildError where there are none.
+    """
+    if not stored:
+        raise BuildError(*NOT_CALIBRATED)
+    for n in range(len(stored[0])):
+        values = [feed.values([array[n : n + 1] for array in stored]) for feed in feeds]
+        yield values if len(feeds) == 1 else {f.tensor.name: v for f, v in zip(feeds, values, strict=True)}

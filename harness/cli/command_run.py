@@ -1,0 +1,250 @@
+"""harness run, harness build."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from harness.cli.progress import Progress
+    from harness.gate.policy import Policy
+    from harness.pipeline import Request
+    from harness.records import Comparison, Experiment
+    from harness.runs.store import Store
+
+Name = Annotated[
+    str | None, typer.Argument(metavar="[EXPERIMENT]", help="mnist (the default), digits, or an experiment.toml")
+]
+Variants = Annotated[
+    list[str] | None, typer.Option("-v", "--variant", metavar="NAME|GLOB", help="default: all of them")
+]
+Data = Annotated[Path | None, typer.Option(help="where MNIST is: an .npz, or a folder with its four IDX files")]
+Results = Annotated[Path, typer.Option(help="where runs are kept")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="ignore what was built before")]
+REPEATABLE = "; repeatable"
+WITH_RESUME = ("resume", "results", "policy", "reference", "json", "digits_if_no_mnist")  # said of a run as it ends
+
+
+def run(
+    context: typer.Context,
+    experiment: Name = None,
+    target: Annotated[
+        list[str] | None, typer.Option("-t", "--target", metavar="NAME|GLOB|DEST", help="default: host" + REPEATABLE)
+    ] = None,
+    variant: Variants = None,
+    runtime: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="default: the target's" + REPEATABLE)
+    ] = None,
+    threads: Annotated[list[int] | None, typer.Option(min=1, help="default: the target's" + REPEATABLE)] = None,
+    plan: Annotated[
+        str | None, typer.Option(help="none (accuracy alone), quick, standard or strict; default: the experiment's")
+    ] = None,
+    rounds: Annotated[int | None, typer.Option(min=0, help="adjusts the plan: processes a case")] = None,
+    min_runs: Annotated[
+        int | None, typer.Option(min=1, help="adjusts the plan: timed invokes a round, at least")
+    ] = None,
+    min_s: Annotated[
+        float | None, typer.Option(min=0, help="adjusts the plan: timed seconds a round, at least")
+    ] = None,
+    warmup_s: Annotated[float | None, typer.Option(min=0, help="adjusts the plan: warm-up before it")] = None,
+    data: Data = None,
+    resume: Annotated[str | None, typer.Option(metavar="RUN", help="continue an interrupted run")] = None,
+    results: Results = Path("results"),
+    targets_dir: Annotated[Path, typer.Option(help="where devices are described")] = Path("targets"),
+    fresh: Fresh = False,
+    setup: Annotated[bool, typer.Option("--setup", help="first set up devices that are not set up")] = False,
+    tune: Annotated[bool, typer.Option("--tune", help="set the devices' governor, restore it afterwards")] = False,
+    policy: Annotated[Path | None, typer.Option(help="judge the run by this policy.toml at the end")] = None,
+    reference: Annotated[
+        list[str] | None,
+        typer.Option(metavar="RUN", help="what the policy's rules against a reference compare with" + REPEATABLE),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="print the rows of summary.csv as JSON")] = False,
+    digits_if_no_mnist: Annotated[bool, typer.Option("--digits-if-no-mnist", hidden=True)] = False,
+) -> None:
+    """Build, measure, compare and report: the main command."""
+    from dataclasses import replace
+
+    from harness.cli.progress import Progress
+    from harness.experiment.plans import adjust
+    from harness.experiment.resolve import experiment_of
+    from harness.runs.store import Store
+
+    store = Store(results)
+    references = found_references(reference or [], policy, store)
+    with Progress() as progress:
+        if resume is not None:
+            check_nothing_new(context)
+            comparison = resumed(resume, policy, store, progress)
+        else:
+            name = experiment or default_experiment(data, digits_if_no_mnist, progress)
+            chosen = experiment_of(name, data, variant, plan, fresh)
+            adjusted = adjust(chosen.plan, rounds=rounds, min_runs=min_runs, min_s=min_s, warmup_s=warmup_s)
+            request = requested(replace(chosen, plan=adjusted), target, targets_dir, runtime, threads)
+            if setup:
+                check_setup(request)
+            comparison = started(replace(request, setup=setup, tune=tune), policy, store, fresh, progress)
+    present(comparison, json)
+    rules = progress.policy
+    passed = judged(comparison, rules, references, store, quiet=json) if rules else True
+    raise typer.Exit(exit_code(comparison) or int(not passed))
+
+
+def found_references(references: Sequence[str], policy: Path | None, store: Store) -> list[str]:
+    """Their folders, known before minutes of building: `latest` would be the new run itself later on.
+
+    Raises ConfigError where nothing would be judged by them, StoreError where one is not there.
+    """
+    from harness.errors import ConfigError
+
+    if references and policy is None:
+        raise ConfigError("--reference without --policy: nothing is judged", "add --policy FILE, or leave it out")
+    return [str(store.find(name)) for name in references]
+
+
+def check_setup(request: Request) -> None:
+    """Raises ConfigError where no target can be set up."""
+    from harness.errors import ConfigError
+
+    if not any(target.kind == "ssh" for target in request.targets):
+        names = ", ".join(target.name for target in request.targets)
+        told = f"--setup is for devices behind ssh, and none of the targets is one: {names}"
+        raise ConfigError(told, "leave it out, or name a device with -t")
+
+
+def started(request: Request, policy: Path | None, store: Store, fresh: bool, progress: Progress) -> Comparison:
+    """A new run, to its end."""
+    from harness import pipeline
+    from harness.gate.run_gate import policy_of
+    from harness.metrics.fitting import named
+    from harness.support.cache import Cache, cache_dir
+
+    progress.policy = policy_of(policy, named(request.experiment.scoring)) if policy else None
+    return pipeline.run(request, store, Cache(cache_dir(), fresh), progress)
+
+
+def resumed(reference: str, policy: Path | None, store: Store, progress: Progress) -> Comparison:
+    """An interrupted run, to its end."""
+    from harness import pipeline
+    from harness.gate.run_gate import policy_of
+    from harness.runs.store import read_header
+
+    progress.policy = policy_of(policy, read_header(store.find(reference)).scoring) if policy else None
+    return pipeline.resume(reference, store, progress)
+
+
+def check_nothing_new(context: typer.Context) -> None:
+    """Raises ConfigError where an option beside --resume makes sense for a new run only."""
+    from harness.errors import ConfigError
+
+    sources = {name: context.get_parameter_source(name) for name in context.params if name not in WITH_RESUME}
+    new = [name.replace("_", "-") for name, source in sources.items() if source and source.name == "COMMANDLINE"]
+    if new:
+        told = f"a resumed run keeps its settings: --resume cannot be used with {', '.join(new)}"
+        raise ConfigError(told, "leave it out, or start a new run without --resume")
+
+
+def build(
+    experiment: Name = None,
+    variant: Variants = None,
+    data: Data = None,
+    out: Annotated[Path | None, typer.Option(help="copy the .tflite files here")] = None,
+    fresh: Fresh = False,
+    json: Annotated[bool, typer.Option("--json", help="print the variants as JSON")] = False,
+) -> None:
+    """Build the variants only, and say what each of them really is."""
+    from harness.build.builder import build as build_variants
+    from harness.cli.output import print_json, say, stdout
+    from harness.cli.tables.run_tables import variants_table
+    from harness.experiment.resolve import experiment_of
+    from harness.support.cache import Cache, cache_dir
+
+    chosen = experiment_of(experiment or "mnist", data, variant, "none", fresh)
+    built = build_variants(chosen, chosen.load(), Cache(cache_dir(), fresh), say)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        for v in built.variants:
+            if v.path:
+                shutil.copyfile(v.path, out / f"{v.name}.tflite")
+    if json:
+        print_json([{"name": v.name, "status": v.status, "reason": v.reason, "path": v.path, "size_bytes": v.size_bytes,
+                     "sha256": v.sha256} for v in built.variants])  # fmt: skip
+    else:
+        stdout().print(variants_table(built.variants))
+    raise typer.Exit(any(v.status not in ("ok", "unsupported") for v in built.variants))
+
+
+COMMANDS = (run, build)
+
+
+def default_experiment(data: Path | None, digits_if_no_mnist: bool, progress: Progress) -> str:
+    """mnist; or digits, said so, where scripts/run asked for that and MNIST is not available."""
+    from harness.build.workloads import WORKLOADS, mnist
+
+    if digits_if_no_mnist:
+        try:
+            WORKLOADS["mnist"].load(data)
+        except mnist.MnistUnavailable as error:
+            progress.say(f"{error}")
+            progress.say("MNIST is not available on this machine, so this run uses `digits`, scikit-learn's bundled")
+            progress.say("handwritten digits: the same model and the same steps, on a smaller data set.")
+            progress.say(error.advice)
+            return "digits"
+    return "mnist"
+
+
+def requested(
+    experiment: Experiment,
+    targets: list[str] | None,
+    targets_dir: Path,
+    runtimes: list[str] | None,
+    threads: list[int] | None,
+) -> Request:
+    from harness.measure.runtimes import check_runtimes
+    from harness.measure.targets import select_targets
+    from harness.pipeline import Request
+
+    chosen = select_targets(tuple(targets or ()), targets_dir)
+    return Request(
+        experiment,
+        chosen,
+        check_runtimes(runtimes or []),
+        tuple(sorted(set(threads or []))),
+    )
+
+
+def present(comparison: Comparison, as_json: bool) -> None:
+    """One table a target, or the rows as JSON, on stdout."""
+    from harness.cli.output import print_json, stdout
+    from harness.cli.tables.run_tables import summary_tables
+    from harness.report.rows import SUMMARY, rows
+
+    if as_json:
+        print_json([{column: value(row) for column, value in SUMMARY.items()} for row in rows(comparison)])
+        return
+    console = stdout()
+    for table in summary_tables(comparison, console):
+        console.print(table)
+    print(f"report: {comparison.run.path / 'report.html'}")
+
+
+def judged(comparison: Comparison, rules: Policy, references: Sequence[str], store: Store, quiet: bool) -> bool:
+    """Whether the run passes the policy; the verdict is shown, unless quiet, and kept with the run as verdict.json."""
+    from harness.cli import command_gate as gate
+    from harness.cli.output import say
+    from harness.gate.run_gate import verdict_of
+
+    verdict = verdict_of(comparison, rules, references, store, say)
+    if not quiet:
+        gate.present(verdict)
+    gate.write(verdict, comparison)
+    return verdict.outcome == "pass"
+
+
+def exit_code(comparison: Comparison) -> int:
+    """1 if a requested row did not end ok; a combination that does not exist does not count."""
+    return int(any(s.status not in ("ok", "unsupported") for s in comparison.standings))

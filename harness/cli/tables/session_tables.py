@@ -1,0 +1,171 @@
+"""Two runs side by side in the terminal: a row for each case and metric, and below what makes them differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from harness.cli.tables.run_tables import add_row, natural_width, plain_table
+from harness.compare.fingerprint import REFUSE, WARN
+from harness.compare.two_runs import CAVEAT, MOVED, Pair, Sessions
+from harness.records import Case, Change
+from harness.report.format import (
+    MISSING,
+    decimals,
+    percent,
+    plural,
+    points,
+    signed,
+    significant,
+    size_scale,
+    time_scale,
+)
+from harness.report.metric import Primary
+
+TITLES = {
+    "accuracy_drop": "Accuracy",
+    "flip_rate": "Flips",
+    "size_bytes": "Size",
+    "latency_p50": "p50",
+    "latency_p90": "p90",
+    "model_rss": "Model RSS",
+}
+KINDS = {
+    "improved": Text("improved", "green"),
+    "regressed": Text("regressed", "bold red"),
+    "similar": Text("similar"),
+    "not_comparable": Text("not comparable", "yellow"),
+    "missing": Text("missing", "yellow"),
+    "": Text("not judged", "dim"),
+}
+UNSEEN = "a smaller change is missed more often than once in five"
+OF_ROUNDS = "the values are over all invokes, their change is the mean over the rounds with its 95 % interval"
+
+
+def session_tables(sessions: Sessions, console: Console) -> Iterator[Table]:
+    """One table a target; variant and runtime share a column where the console is narrow."""
+    for target in dict.fromkeys(pair.case.target for pair in sessions.pairs):
+        pairs = [pair for pair in sessions.pairs if pair.case.target == target]
+        wide, narrow = (session_table(sessions, pairs, stacked) for stacked in (False, True))
+        table = wide if natural_width(wide, console) <= console.width else narrow
+        table.caption, table.caption_justify = escape("\n".join(notes(sessions, pairs))) or None, "left"
+        yield table
+
+
+def session_table(sessions: Sessions, pairs: Sequence[Pair], stacked: bool) -> Table:
+    one, other = sessions.reference.run, sessions.candidate.run
+    title = f"{other.experiment} on {pairs[0].case.target}: {other.run_id} against the reference {one.run_id}"
+    table = plain_table(title)
+    swept = len({pair.case.threads for pair in pairs}) > 1
+    for name in ("Case",) if stacked else ("Variant", "Runtime", "Threads")[: 2 + swept]:
+        table.add_column(name, no_wrap=True)
+    for name in ("Metric", "Reference", "Candidate", "Change", "Verdict"):
+        table.add_column(name, justify="left" if name in ("Metric", "Verdict") else "right", no_wrap=True)
+    for pair in pairs:
+        for line, change in enumerate(pair.changes):
+            first = stacked_key(pair.case, swept, line) if stacked else key(pair.case, swept)
+            add_row(table, *first, *cells(sessions, change, stacked), verdict(change))
+        table.add_section()
+    return table
+
+
+def verdict(change: Change) -> Text:
+    """Beside "similar", how small a change would be missed."""
+    if change.smallest_percent is None:
+        return KINDS[change.kind]
+    return KINDS[change.kind] + Text(f" ±{decimals(change.smallest_percent, 1)} %", "dim")
+
+
+def key(case: Case, swept: bool) -> list[str]:
+    return [case.variant, case.runtime, *([str(case.threads)] if swept else [])]
+
+
+def stacked_key(case: Case, swept: bool, line: int) -> list[str]:
+    """Variant, runtime and threads below each other, in the first lines of a case."""
+    parts = [case.variant, case.runtime, *([plural(case.threads, "thread")] if swept else [])]
+    return [parts[line] if line < len(parts) else ""]
+
+
+def cells(sessions: Sessions, change: Change, stacked: bool) -> list[str]:
+    """Metric, its value in each run, and the change with its interval beside or below it."""
+    value, limits = change_texts(change)
+    separator = "\n" if stacked else " "
+    shown = f"{value}{separator}({limits})" if limits else value
+    return [title(change), *own_texts(sessions, change), shown]
+
+
+def title(change: Change) -> str:
+    return TITLES.get(change.metric) or Primary(change.metric.removesuffix(MOVED), "", "").title
+
+
+def own_texts(sessions: Sessions, change: Change) -> tuple[str, str]:
+    values = sessions.values(change)
+    known = [value for value in values if value is not None]
+    unit = sessions.own_unit(change)
+    if change.metric.endswith(MOVED):
+        one, other = (significant(value, 4) for value in values)
+        return one, other
+    if unit == "fraction":
+        one, other = (f"{percent(value)} %" if value is not None else MISSING for value in values)
+        return one, other
+    scale = time_scale(known) if unit == "us" else size_scale(known)
+    one, other = (scale.with_unit(value) if value is not None else MISSING for value in values)
+    return one, other
+
+
+def change_texts(change: Change) -> tuple[str, str]:
+    """Candidate less reference, with its sign, and the limits of that; "" where there is no interval."""
+    value, low, high = change.value, change.low, change.high
+    if value is None:
+        return MISSING, ""
+    if change.metric.endswith(MOVED):
+        return signed(
+            significant(value)
+        ), f"{significant(low)} – {significant(high)}" if low is not None and high is not None else ""
+    if change.unit == "fraction":
+        return f"{percent(value)} %", ""
+    if change.unit == "bytes":
+        return f"{signed(decimals(value - (change.baseline or 0), 0))} bytes", ""
+    if low is None or high is None:
+        return MISSING, ""
+    if change.unit == "pp":  # a drop is a negative change
+        return f"{signed(decimals(-value, 2))} pp", f"{points(-high)} – {points(-low)}"
+    return (
+        f"{signed(decimals(100 * (value - 1), 1))} %",
+        f"{decimals(100 * (low - 1), 1)} – {decimals(100 * (high - 1), 1)}",
+    )
+
+
+# --- under the table -----------------------------------------------------------------------------------------------
+
+
+def notes(sessions: Sessions, pairs: Sequence[Pair]) -> list[str]:
+    """Each reason once, however many rows share it: not comparable, missing, warnings."""
+    found = dict.fromkeys(difference for pair in pairs for difference in pair.differences)
+    changes = [change for pair in pairs for change in pair.changes]
+    lines = [f"not comparable: {d}" for d in found if d.level == REFUSE]
+    lines += dict.fromkeys(f"missing: {c.method}" for c in changes if c.kind == "missing")
+    lines += [f"warning: {d}" for d in found if d.level == WARN and not d.unknown]
+    lines += unknown(d.field for d in found if d.level == WARN and d.unknown)
+    lines += suspects(sessions, {pair.case for pair in pairs})
+    if sessions.reference.run.run_id == sessions.candidate.run.run_id:
+        lines.append("warning: both are the same run")
+    if any(c.unit == "ratio" and c.value is not None for c in changes):
+        lines.append(f"latency and memory: {OF_ROUNDS}; {CAVEAT}; ±x % beside similar: {UNSEEN}")
+    return lines
+
+
+def unknown(fields: Iterable[str]) -> list[str]:
+    names = "; ".join(fields)
+    return [f"warning: not known in either run: {names}"] if names else []
+
+
+def suspects(sessions: Sessions, cases: set[Case]) -> Iterator[str]:
+    for name, side in (("reference", sessions.reference), ("candidate", sessions.candidate)):
+        for s in side.standings:
+            if s.status == "suspect" and s.case in cases:
+                yield f"warning: {s.case.variant} with {s.case.runtime} is suspect in the {name}: {s.reason}"

@@ -1,0 +1,30 @@
+"""The verdict in the terminal."""
+
+from __future__ import annotations
+
+from rich.table import Table
+from rich.text import Text
+
+from harness.cli.tables.run_tables import add_row, plain_table
+from harness.records import Finding, Verdict
+from harness.report.naming import row_name
+from harness.report.out.verdict_text import interval, outcome, quantity
+
+STYLES = {"pass": "green", "inconclusive": "yellow"}
+
+
+def verdict_table(verdict: Verdict) -> Table:
+    """One line a finding; a rule's words only in its first line, and a reason only where the one above differs."""
+    table = plain_table()
+    for name in ("Rule", "Row", "Value", "Interval", "Limit", "Outcome", "Reason"):
+        number = name in ("Value", "Interval", "Limit")
+        table.add_column(name, justify="right" if number else "left", no_wrap=number or name == "Outcome")
+    above: Finding | None = None
+    for f in verdict.findings:
+        same = above is not None and above.rule == f.rule
+        words = "" if same else f"{f.rule} {f.words}"
+        reason = "as above" if same and above and f.reason and above.reason == f.reason else f.reason
+        cells = (words, row_name(f.case), quantity(f.value, f.unit), interval(f), quantity(f.limit, f.unit))
+        add_row(table, *cells, Text(outcome(f), STYLES.get(f.outcome, "red")), reason)
+        above = f
+    return table

@@ -1,0 +1,1 @@
+"""A run's raw records → Comparison; and what changed between two runs."""

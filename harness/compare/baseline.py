@@ -1,0 +1,179 @@
+"""A run's raw records → Comparison: standings, every metric of every case, per-sample discrepancies."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from harness.device.tensors import from_tensor
+from harness.measure.runtimes import exists_for
+from harness.metrics import METRICS, Observation
+from harness.metrics.discrepancy import explained, low_agreement, low_explained, number_table, sample_table
+from harness.metrics.registry import wanted
+from harness.metrics.scoring import Scorer
+from harness.records import CONTROL, Case, Change, Comparison, Run, Shard, Standing
+from harness.support.arrays import gathered, stretches
+
+TEST_SET = "the test set"
+PART_BYTES = 1 << 20  # of outputs, dequantised at once in float64
+
+
+def compare(run: Run, metrics: Collection[str] | None = None) -> Comparison:
+    """Everything that can be said of the run's cases against the Keras baseline and the float32 control.
+
+    metrics: the names of those that are wanted; None for all.
+    """
+    scorer = Scorer(run, metrics)
+    firsts = [case for case in run.cases if case == run.accuracy_case(case)]
+    outputs = {case: found for case in firsts if (found := outputs_of(run, case)) is not None}
+    scores = {case: scorer.scored(found[scorer.index]) for case, found in outputs.items()}
+    samples = {case: tabled(run, scorer, own) for case, own in scores.items()}
+    observations = observe(run, scorer, scores, samples)
+    scored = {case: scorer.changes(case, found[scorer.index]) for case, found in outputs.items()}
+    return Comparison(
+        run=run,
+        standings=tuple(standing(run, case, samples.get(run.accuracy_case(case)), scorer) for case in run.cases),
+        changes=tuple(
+            change for o in observations for change in (*changes_of(o, metrics), *shared(o.case, run, scorer, scored))
+        ),
+        samples=samples,
+        outputs=outputs,
+        baseline=scorer.baseline,
+        scores=scores,
+    )
+
+
+def tabled(run: Run, scorer: Scorer, scores: np.ndarray) -> np.ndarray:
+    """A case's samples, a row each."""
+    if scorer.of_classes:
+        return sample_table(run.labels, scorer.baseline, scores, scorer.logits)
+    return number_table(run.labels, scorer.baseline, scores)
+
+
+def shared(case: Case, run: Run, scorer: Scorer, scored: dict[Case, list[Change]]) -> list[Change]:
+    """What the outputs say, of every thread count: they are those of the lowest."""
+    first = run.accuracy_case(case)
+    return [replace(change, case=case) for change in scored.get(first) or scorer.changes(case, None)]
+
+
+def shards_of(run: Run, case: Case) -> list[Shard]:
+    wanted = run.accuracy_case(case)
+    return sorted((s for s in run.shards if s.case == wanted), key=lambda shard: shard.first)
+
+
+def outputs_of(run: Run, case: Case) -> tuple[np.ndarray, ...] | None:
+    """The case's outputs over the whole test set, dequantised, one array an output of the baseline, in its order; None
+    where a stretch is missing.
+    """
+    shards = shards_of(run, case)
+    order = run.variant(case.variant).yields or range(len(run.baseline))
+    if sum(len(s.outputs[0]) for s in shards if len(s.outputs) > max(order)) != run.test_count:
+        return None
+    shapes = {n: (run.test_count, *shards[0].outputs[n].shape[1:]) for n in order}
+    return tuple(gathered(dequantised(shards, n), shapes[n], run.path) for n in order)
+
+
+def dequantised(shards: Sequence[Shard], n: int) -> Iterator[np.ndarray]:
+    """Output n of these stretches as float32, a part of a stretch at a time."""
+    for shard in shards:
+        tensor = shard.tensors[n]
+        for part in stretches(np.asarray(shard.outputs[n]), PART_BYTES):
+            yield from_tensor(part, tensor.scale, tensor.zero_point)
+
+
+def observe(
+    run: Run, scorer: Scorer, scores: dict[Case, np.ndarray], samples: dict[Case, np.ndarray]
+) -> list[Observation]:
+    """Controls first are made, so that each variant can stand against its own."""
+    made: dict[Case, Observation] = {}
+    for case in sorted(run.cases, key=lambda c: c.variant != CONTROL):
+        control = made.get(replace(case, variant=CONTROL))
+        first = run.accuracy_case(case)
+        rounds = tuple(run.usable_rounds(case))
+        answers = (run.labels, scorer.baseline, scores.get(first), samples.get(first))
+        made[case] = Observation(case, run.variant(case.variant), *answers, rounds, control, scorer.logits, run.task)
+    return [made[case] for case in run.cases]
+
+
+def changes_of(observation: Observation, metrics: Collection[str] | None) -> list[Change]:
+    changes = []
+    for metric in METRICS.values():
+        if observation.task not in metric.tasks or not wanted(metric.name, metrics):
+            continue
+        e = metric.estimate(observation)
+        row = (metric.name, metric.unit, metric.better, metric.against)
+        changes.append(Change(observation.case, *row, e.baseline, e.value, e.low, e.high, e.method))
+    return changes
+
+
+def standing(run: Run, case: Case, samples: np.ndarray | None, scorer: Scorer) -> Standing:
+    """How the case ended. The first thing that went wrong is the one that is told."""
+    environment = run.target(case.target).environment
+    version = environment.runtimes.get(case.runtime) if environment else None
+    checks = (unbuilt(run, case), unmeasurable(run, case), broken(run, case), incomplete(run, case, samples))
+    status, reason = next(filter(None, checks), None) or doubtful(run, case, samples, scorer) or ("ok", "")
+    return Standing(case, status, reason, version)
+
+
+Ended = tuple[str, str] | None  # status and reason, or None where nothing is wrong
+
+
+def unbuilt(run: Run, case: Case) -> Ended:
+    variant = run.variant(case.variant)
+    return (variant.status, variant.reason) if variant.status in ("failed", "unsupported") else None
+
+
+def unmeasurable(run: Run, case: Case) -> Ended:
+    environment = run.target(case.target).environment
+    if environment is None:
+        if run.finished:
+            return "invalid", f"{case.target} was not reached"
+        return "invalid", f"nothing was measured on {case.target}; resume the run"
+    if environment.runtimes.get(case.runtime):
+        return None
+    if not exists_for(case.runtime, environment.python, environment.machine):
+        return "unsupported", f"there is no {case.runtime} for Python {environment.python}"
+    return "failed", f"{case.runtime} is not installed on {case.target}"
+
+
+def broken(run: Run, case: Case) -> Ended:
+    reasons = [s.reason for s in shards_of(run, case) if s.status == "failed"]
+    reasons += [r.reasons[0] for r in run.rounds if r.case == case and r.status == "failed"]
+    return ("failed", reasons[0]) if reasons else None
+
+
+def incomplete(run: Run, case: Case, samples: np.ndarray | None) -> Ended:
+    if samples is None and run.plan.accuracy:
+        return "invalid", "not every sample was measured; resume the run"
+    attempted = [r for r in run.rounds if r.case == case]
+    good = {r.index for r in attempted if r.counts}
+    if len({r.index for r in attempted}) < run.plan.rounds:
+        return "invalid", f"{len(good)} of {run.plan.rounds} rounds were measured; resume the run"
+    if len(good) < run.plan.rounds:
+        reasons = dict.fromkeys(reason for r in attempted if r.index not in good for reason in r.reasons)
+        return "invalid", f"{run.plan.rounds - len(good)} of {run.plan.rounds} rounds are invalid: {'; '.join(reasons)}"
+    return None
+
+
+def doubtful(run: Run, case: Case, samples: np.ndarray | None, scorer: Scorer) -> Ended:
+    """Measured all the same: the gate judges."""
+    variant = run.variant(case.variant)
+    if variant.status == "suspect":
+        return "suspect", variant.reason
+    if samples is None or not len(samples):
+        return None
+    reason = far_off(samples, scorer)
+    return ("suspect", reason) if reason else None
+
+
+def far_off(samples: np.ndarray, scorer: Scorer) -> str:
+    """Why the outputs are suspect: not finite, or too far from the baseline to be merely lossy. "" if they are not."""
+    if unknown := int((~np.isfinite(samples["max_abs_diff"])).sum()):
+        keras = f", {scorer.unknown} of them Keras' own" if scorer.unknown else ""
+        return f"{unknown} samples have scores that are not finite{keras}"
+    if scorer.of_classes:
+        return low_agreement(1 - samples["flip"].mean(), "Keras", TEST_SET)
+    error = float(np.square(samples["l2"], dtype=np.float64).sum())
+    return low_explained(explained(error, scorer.variation), "Keras", TEST_SET)

@@ -1,0 +1,253 @@
+"""What makes two stored runs comparable: the fingerprint, field by field, and where two runs differ in it.
+
+Accuracy needs equal test inputs and labels, size nothing. Latency and memory need every field below marked REFUSE to be
+known and equal; one marked WARN is told and no more. Threads and the runtime's name are not here: they are part of a
+Case, and cases that differ in them never meet. The delegate and the uptime are not recorded yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from statistics import median
+
+import numpy as np
+
+from harness.metrics.task import output_index
+from harness.records import Case, DeviceState, Environment, Run
+
+REFUSE, WARN = "refuse", "warn"
+TEMPERATURE_APART_C = 10.0
+LOAD_APART = 1.0  # one more process that ran all the while
+SETTLED_S = 600  # of uptime
+HASH_DIGITS = 12  # of 64: enough to tell apart, few enough to read
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A field in which two runs are not known to be equal: its values in words, None for unknown."""
+
+    field: str
+    level: str  # refuse, warn
+    reference: str | None
+    candidate: str | None
+
+    @property
+    def unknown(self) -> bool:
+        """On both sides."""
+        return self.reference is None and self.candidate is None
+
+    def __str__(self) -> str:
+        one, other = self.reference or "unknown", self.candidate or "unknown"
+        values = f"{one} in both" if one == other else f"{one} in the reference, {other} in the candidate"
+        return f"{self.field}: {values}"
+
+
+@dataclass(frozen=True)
+class Side:
+    """One case in one of the two runs, and what its fields are read from."""
+
+    run: Run
+    case: Case
+
+    @property
+    def environment(self) -> Environment:
+        return self.run.target(self.case.target).environment or Environment()
+
+    @property
+    def before(self) -> list[DeviceState]:
+        """The device before every usable round: the target's, since the rounds of all cases are shuffled."""
+        return [r.before for r in self.run.rounds if r.case.target == self.case.target and r.counts]
+
+    @property
+    def emulated(self) -> str:
+        """What says so, in words; "" for a real device."""
+        declared = self.run.target(self.case.target).target.emulated
+        return self.environment.emulation or ("its target file says so" if declared else "")
+
+
+Value = str | float | None
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of the fingerprint. Numbers up to `apart` from each other count as equal. unknown: the level where
+    neither side knows it."""
+
+    name: str
+    level: str
+    read: Callable[[Side], Value]
+    apart: float = 0.0
+    unknown: str = WARN
+
+    def difference(self, reference: Side, candidate: Side) -> Difference | None:
+        """None where both are known and equal. Unknown in both cannot be told equal."""
+        first, second = self.read(reference), self.read(candidate)
+        if first is not None and second is not None and close(first, second, self.apart):
+            return None
+        level = self.unknown if first is None and second is None else self.level
+        return Difference(self.name, level, words(first), words(second))
+
+
+def close(first: Value, second: Value, apart: float) -> bool:
+    if isinstance(first, int | float) and isinstance(second, int | float):
+        return abs(first - second) <= apart
+    return first == second
+
+
+def words(value: Value) -> str | None:
+    return f"{value:,.10g}" if isinstance(value, int | float) else value
+
+
+# --- how each field is read ----------------------------------------------------------------------------------------
+
+
+def of_environment(attribute: str) -> Callable[[Side], Value]:
+    """An attribute of the device, as one line."""
+
+    def read(side: Side) -> Value:
+        value = getattr(side.environment, attribute)
+        return " ".join(value.split()) if isinstance(value, str) else value
+
+    return read
+
+
+def of_plan(attribute: str) -> Callable[[Side], Value]:
+    return lambda side: getattr(side.run.plan, attribute)
+
+
+def short(digest: str | None) -> str | None:
+    return digest[:HASH_DIGITS] if digest else None
+
+
+def device(side: Side) -> str | None:
+    return short(side.environment.serial_sha256)
+
+
+def runtime(side: Side) -> str | None:
+    version = side.environment.runtimes.get(side.case.runtime)
+    return f"{side.case.runtime} {version}" if version else None
+
+
+def affinity(side: Side) -> str | None:
+    cpus = side.environment.affinity
+    return "CPUs " + ", ".join(map(str, cpus)) if cpus else None
+
+
+def input_shapes(side: Side) -> str | None:
+    """One shape an input of the model: 1×28×28."""
+    shapes = ["×".join(map(str, tensor.shape)) for tensor in side.run.variant(side.case.variant).inputs]
+    return ", ".join(shapes) or None
+
+
+def governor(side: Side) -> str | None:
+    """Every governor that a round began with; unknown in one round is unknown."""
+    names = {state.governor for state in side.before}
+    return None if not names or None in names else ", ".join(sorted(filter(None, names)))
+
+
+def start_temperature(side: Side) -> float | None:
+    known = [state.temperature_c for state in side.before if state.temperature_c is not None]
+    return median(known) if known else None
+
+
+def load(side: Side) -> float | None:
+    known = [state.load_1m for state in side.before if state.load_1m is not None]
+    return median(known) if known else None
+
+
+def uptime(side: Side) -> str | None:
+    """Services are still starting in the first minutes; later ones are all alike."""
+    known = [state.uptime_s for state in side.before if state.uptime_s is not None]
+    return None if not known else f"{'under' if min(known) < SETTLED_S else 'over'} {SETTLED_S // 60} minutes"
+
+
+def scored_output(side: Side) -> str:
+    """Its name; an only output may have any."""
+    run = side.run
+    return run.output_names[scored_index(run)] if len(run.baseline) > 1 and run.output_names else "the only one"
+
+
+def scored_width(side: Side) -> int:
+    output = side.run.baseline[scored_index(side.run)]
+    return int(np.prod(output.shape[1:]))
+
+
+def scored_index(run: Run) -> int:
+    return output_index(run.scoring.output, run.output_names)
+
+
+def model(side: Side) -> str | None:
+    return short(side.run.variant(side.case.variant).sha256)
+
+
+FIELDS = (  # measurement.md, section 2, in its order
+    Field("device", REFUSE, device, unknown=REFUSE),  # two boards of a kind differ by as much as a release may
+    Field("board", REFUSE, of_environment("board")),
+    Field("revision", REFUSE, of_environment("revision")),
+    Field("userland bits", REFUSE, of_environment("userland_bits")),
+    Field("page size, bytes", REFUSE, of_environment("page_bytes")),
+    Field("runtime", REFUSE, runtime),
+    Field("affinity", REFUSE, affinity),
+    Field("input shapes", REFUSE, input_shapes),
+    Field("plan", REFUSE, of_plan("profile")),
+    # what a round is; how many there are is in the interval
+    *(Field(f"plan {name}", REFUSE, of_plan(name)) for name in ("min_runs", "min_s", "warmup_s")),
+    *(Field(f"plan {name}", REFUSE, of_plan(name)) for name in ("warmup_runs", "max_runs")),
+    Field("governor", REFUSE, governor),
+    Field("minimum frequency, Hz", REFUSE, of_environment("frequency_min_hz")),
+    Field("maximum frequency, Hz", REFUSE, of_environment("frequency_max_hz")),
+    Field("kernel", WARN, of_environment("kernel")),
+    Field("firmware", WARN, of_environment("firmware")),
+    Field("OS", WARN, of_environment("os")),
+    Field("Python", WARN, of_environment("python")),
+    Field("numpy", WARN, of_environment("numpy")),
+    Field("start temperature, °C", WARN, start_temperature, TEMPERATURE_APART_C),
+    Field("uptime", WARN, uptime),
+    Field("load", WARN, load, LOAD_APART),
+)
+MODEL = Field("model", REFUSE, model)
+SAMPLES = (
+    Field("test inputs and labels", REFUSE, lambda side: short(side.run.hashes.get("test"))),
+    Field("task", REFUSE, lambda side: side.run.task),
+    Field("scored output", REFUSE, scored_output),
+    Field("numbers a sample", REFUSE, scored_width),
+)
+
+
+# --- the questions -------------------------------------------------------------------------------------------------
+
+
+def differences(
+    reference: Run, candidate: Run, case: Case, same_model: bool = False, there: Case | None = None
+) -> tuple[Difference, ...]:
+    """Where the two are not known to be equal for latency and memory, in the order of FIELDS.
+
+    same_model: the same .tflite is claimed in both (A/A, a remeasured reference), so its hash counts too.
+    there: the case as the candidate names it, where it has another name.
+    """
+    one, other = Side(reference, case), Side(candidate, there or case)
+    fields = (*FIELDS, MODEL) if same_model else FIELDS
+    found = (field.difference(one, other) for field in fields)
+    return (*emulation(one, other), *filter(None, found))
+
+
+def emulation(one: Side, other: Side) -> Iterator[Difference]:
+    """An emulated device has no latency to compare, even with itself."""
+    if one.emulated or other.emulated:
+        yield Difference("emulated", REFUSE, one.emulated or "no", other.emulated or "no")
+
+
+def sample_difference(reference: Run, candidate: Run, case: Case) -> Difference | None:
+    """Why the samples of two runs cannot be paired: they are not known to be the same, or are scored in another way.
+
+    Unknown refuses.
+    """
+    one, other = Side(reference, case), Side(candidate, case)
+    found = next(filter(None, (field.difference(one, other) for field in SAMPLES)), None)
+    return found and Difference(found.field, REFUSE, found.reference, found.candidate)
+
+
+def refusal(found: Iterable[Difference]) -> str:
+    """Every field that forbids the comparison, with both values; "" where nothing does."""
+    return "; ".join(str(difference) for difference in found if difference.level == REFUSE)

@@ -1,0 +1,279 @@
+"""Two stored runs → what improved, regressed or stayed similar, case by case, and what cannot be compared, and why.
+
+Each run is one session. Accuracy is paired by sample, size is exact; latency and memory are compared by the rounds of
+both, where the fingerprint (comparability.py) allows it. Sessions differ among themselves by more than their rounds
+show, and two cannot tell by how much: each such Change says so, and a gate wants five (measurement.md, section 1).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from harness.compare.baseline import compare
+from harness.compare.fingerprint import REFUSE, Difference, differences, refusal, sample_difference
+from harness.metrics import METRICS, stats
+from harness.metrics.discrepancy import discordant
+from harness.metrics.fitting import primary_of, score_named
+from harness.metrics.latency import percent
+from harness.metrics.registry import OfRound
+from harness.metrics.scores import Score
+from harness.metrics.scoring import CONFIDENCE, difference_of, limits_of, resampled, statistic_of
+from harness.records import Case, Change, Comparison, Round, Run
+
+LARGE_ENOUGH = 1.03  # a real ratio counts beyond it; "real and large enough" is asv's rule (its compare.py, --factor)
+MOVED = "_change"
+CAVEAT = "2 sessions: session-to-session variance is not in this interval"
+
+
+@dataclass(frozen=True)
+class Both:
+    """One case in the reference and in the candidate."""
+
+    reference: Comparison
+    candidate: Comparison
+    case: Case
+
+    @property
+    def sides(self) -> tuple[tuple[str, Comparison], ...]:
+        return ("reference", self.reference), ("candidate", self.candidate)
+
+    @cached_property
+    def rounds(self) -> tuple[list[Round], list[Round]]:
+        """The usable rounds of each."""
+        return self.reference.run.usable_rounds(self.case), self.candidate.run.usable_rounds(self.case)
+
+    @cached_property
+    def answers(self) -> tuple[np.ndarray, np.ndarray]:
+        """The samples of each, in the order of the test set; all thread counts share them."""
+        reference, candidate = (side.samples[side.run.accuracy_case(self.case)] for _, side in self.sides)
+        return reference, candidate
+
+    @cached_property
+    def rounds_apart(self) -> tuple[Difference, ...]:
+        """What stands between the two sessions' rounds: the fingerprint, too few of them, a case that ended badly."""
+        fingerprint = differences(self.reference.run, self.candidate.run, self.case)
+        return (*fingerprint, *too_few(self), *ended_badly(self))
+
+    @cached_property
+    def samples_apart(self) -> tuple[Difference, ...]:
+        found = sample_difference(self.reference.run, self.candidate.run, self.case)
+        return (found,) if found else ()
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What changed in one case, and where the two runs are not known to be alike in what that rests on."""
+
+    case: Case
+    changes: tuple[Change, ...]
+    differences: tuple[Difference, ...]
+
+
+@dataclass(frozen=True)
+class Sessions:
+    """Two runs side by side: the cases of the reference, then those that only the candidate has."""
+
+    reference: Comparison
+    candidate: Comparison
+    pairs: tuple[Pair, ...]
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        return tuple(change for pair in self.pairs for change in pair.changes)
+
+    def values(self, change: Change) -> tuple[float | None, float | None]:
+        """What each run itself says, in the unit that METRICS names: of an accuracy drop, the two accuracies."""
+        own = (side.change(change.case, own_metric(change)) for side in (self.reference, self.candidate))
+        first, second = (found.value if found else None for found in own)
+        return first, second
+
+    def own_unit(self, change: Change) -> str:
+        name = own_metric(change)
+        return METRICS[name].unit if name in METRICS else change.unit if name else ""
+
+
+def own_metric(change: Change) -> str:
+    """The metric of each run that stands beside a change of this one; "" for none."""
+    return next((m.own for m in MEASURES if m.metric == change.metric), change.metric.removesuffix(MOVED))
+
+
+def compare_sessions(reference: Run, candidate: Run) -> Sessions:
+    """Every case of either run: the same variant, target, runtime and thread count make a pair."""
+    one, other = compare(reference), compare(candidate)
+    cases = dict.fromkeys((*reference.cases, *candidate.cases))
+    return Sessions(one, other, tuple(pair(Both(one, other, case)) for case in cases))
+
+
+def pair(both: Both) -> Pair:
+    changes: list[Change] = []
+    found: list[Difference] = []
+    for measure in measures_of(both.candidate.run):
+        change, apart = change_of(measure, both)
+        changes.append(change)
+        found += apart
+    return Pair(both.case, tuple(changes), tuple(dict.fromkeys(found)))
+
+
+def change_of(measure: Measure, both: Both) -> tuple[Change, tuple[Difference, ...]]:
+    """missing where a side has no value, not_comparable where the two rest on different things, else what it is."""
+    blank = Change(both.case, measure.metric, measure.unit, measure.better, "reference", None, None)
+    if reason := missing(both, measure.rests_on):
+        return replace(blank, kind="missing", method=reason), ()
+    apart = measure.apart(both)
+    if reason := refusal(apart):
+        return replace(blank, kind="not_comparable", method=reason), apart
+    return measure.change(both, blank), apart
+
+
+def missing(both: Both, metric: str) -> str:
+    """Which side has no value and why, or ""."""
+    for name, side in both.sides:
+        if (own := side.change(both.case, metric)) is None:
+            return f"the {name} has no such {'metric' if side.standing(both.case) else 'case'}"
+        if own.value is None or not math.isfinite(own.value):
+            standing = side.standing(both.case)
+            ended_badly = standing and not standing.ended_well
+            return f"the {name} has none: {standing.reason if standing and ended_badly else own.method}"
+    return ""
+
+
+def too_few(both: Both) -> Iterator[Difference]:
+    counts = [len(rounds) for rounds in both.rounds]
+    if min(counts) < stats.CLAIM_ROUNDS:
+        yield Difference(f"under {stats.CLAIM_ROUNDS} rounds", REFUSE, str(counts[0]), str(counts[1]))
+
+
+def ended_badly(both: Both) -> Iterator[Difference]:
+    ends = [end for _, side in both.sides if (end := side.standing(both.case))]
+    if not all(end.ended_well for end in ends):
+        told = [f"{end.status} ({end.reason})" if end.reason else end.status for end in ends]
+        yield Difference("status", REFUSE, told[0], told[1])
+
+
+# --- how each metric is compared -----------------------------------------------------------------------------------
+
+
+def accuracy_drop(both: Both, blank: Change) -> Change:
+    """(b − c)/n in percentage points: b samples that the reference has right and the candidate wrong, c the reverse."""
+    before, after = (rows["correct"] for rows in both.answers)
+    (lost, won), n = discordant(before, after), len(before)
+    limits = stats.tango(lost, won, n)
+    kind = "regressed" if limits.low > 0 else "improved" if limits.high < 0 else "similar"
+    value, low, high = (100 * share for share in ((lost - won) / n, limits.low, limits.high))
+    method = f"Tango 90 %, b={lost} c={won} n={n}"
+    return replace(blank, baseline=0.0, value=value, low=low, high=high, method=method, kind=kind)
+
+
+def flip_rate(both: Both, blank: Change) -> Change:
+    """Shown, not judged: a flip may be for the better."""
+    given = [rows["prediction"] for rows in both.answers]
+    flips, n = int((given[0] != given[1]).sum()), len(given[0])
+    return replace(blank, baseline=0.0, value=flips / n, method=f"top-1 differs from the reference's, {flips} of {n}")
+
+
+def size(both: Both, blank: Change) -> Change:
+    one, other = (side.run.variant(both.case.variant).size_bytes for _, side in both.sides)
+    assert one is not None and other is not None
+    kind = "regressed" if other > one else "improved" if other < one else "similar"
+    return replace(blank, baseline=float(one), value=float(other), method=".tflite file, exact", kind=kind)
+
+
+def by_rounds(of_round: OfRound) -> Callable[[Both, Change], Change]:
+    """The ratio candidate / reference of what each round says, by Welch's t on the logarithm; less is better."""
+
+    def change(both: Both, blank: Change) -> Change:
+        one, other = ([v for r in rounds if (v := of_round(r)) is not None] for rounds in both.rounds)
+        if min(len(one), len(other)) < 2 or min(*one, *other) <= 0:
+            return replace(blank, kind="missing", method="some rounds are at or under zero: there is no ratio")
+        ratio, limits = stats.welch_ratio_interval(one, other)
+        method = f"95 %, Welch t on log of {len(one)} and {len(other)} rounds; {CAVEAT}"
+        kind = kind_of_ratio(ratio, limits)
+        unseen = percent(stats.smallest_welch_effect(one, other)) if kind == "similar" else None
+        found = replace(blank, baseline=1.0, value=ratio, low=limits.low, high=limits.high, method=method)
+        return replace(found, kind=kind, smallest_percent=unseen)
+
+    return change
+
+
+def kind_of_ratio(ratio: float, limits: stats.Interval) -> str:
+    """A change counts when it is both real (1 is outside) and large enough; less is better."""
+    if limits.low > 1 and ratio > LARGE_ENOUGH:
+        return "regressed"
+    return "improved" if limits.high < 1 and ratio < 1 / LARGE_ENOUGH else "similar"
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One metric between two runs. unit: of the change. rests_on: what both runs must know of it. own: what each run
+    shows beside it. apart: what the comparison rests on and where the two differ in it."""
+
+    metric: str
+    unit: str
+    rests_on: str
+    own: str
+    apart: Callable[[Both], tuple[Difference, ...]]
+    change: Callable[[Both, Change], Change]
+
+    @property
+    def better(self) -> str:
+        return METRICS[self.metric].better
+
+
+@dataclass(frozen=True)
+class Scored(Measure):
+    """By what a run of another task is judged first: a metric of labels and outputs."""
+
+    direction: str = "higher"
+
+    @property
+    def better(self) -> str:
+        return self.direction
+
+
+def scored(score: Score) -> Scored:
+    def change(both: Both, blank: Change) -> Change:
+        """The candidate's less the reference's, over the same samples: paired bootstrap, BCa."""
+        found = [statistic_of(score, side, both.case) for _, side in both.sides]
+        moved = next((s for s in found if isinstance(s, str)), None) or difference_of(found[1], found[0])  # type: ignore[arg-type]
+        if isinstance(moved, str):
+            return replace(blank, kind="missing", method=moved)
+        limits = limits_of(moved, CONFIDENCE)
+        known = replace(blank, baseline=0.0, value=moved.value)
+        if isinstance(limits, str):
+            return replace(known, kind="similar" if moved.value == 0 else "", method=limits)
+        sign = 1 if score.better == "lower" else -1
+        low, high = sorted((sign * limits.low, sign * limits.high))
+        kind = "regressed" if low > 0 else "improved" if high < 0 else "similar"
+        method = f"paired by sample; {resampled(moved, CONFIDENCE)}"
+        return replace(known, low=limits.low, high=limits.high, method=method, kind=kind)
+
+    name = score.name
+    return Scored(name + MOVED, score.unit, name, name, lambda both: both.samples_apart, change, score.better)
+
+
+def timed(metric: str) -> Measure:
+    of_round = METRICS[metric].of_round
+    assert of_round
+    return Measure(metric, "ratio", metric, metric, lambda both: both.rounds_apart, by_rounds(of_round))
+
+
+MEASURES = (
+    Measure("accuracy_drop", "pp", "accuracy", "accuracy", lambda both: both.samples_apart, accuracy_drop),
+    Measure("flip_rate", "fraction", "flip_rate", "", lambda both: both.samples_apart, flip_rate),
+    Measure("size_bytes", "bytes", "size_bytes", "size_bytes", lambda both: (), size),
+    timed("latency_p50"),
+    timed("latency_p90"),
+    timed("model_rss"),
+)
+
+
+def measures_of(run: Run) -> tuple[Measure, ...]:
+    """Those that mean something for the run's task, its first metric before them."""
+    first = score_named(primary_of(run.scoring, run.task), run.scoring, run.task)
+    own = (scored(first),) if first else ()
+    return (*own, *(m for m in MEASURES if run.task in METRICS[m.metric].tasks))

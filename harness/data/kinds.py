@@ -1,0 +1,147 @@
+"""Test and calibration samples from what a user has: files and folders of several kinds, or a function.
+
+To add a kind: one file here, and its line in KINDS.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from harness.data import folder, function, npz, table
+from harness.data import on_disk as samples
+from harness.data.labels import settle
+from harness.data.on_disk import Samples, read_samples
+from harness.data.source import DataSource, Split
+from harness.data.validation import validate
+from harness.errors import ConfigError, DataError
+from harness.records import Affine, Dataset
+from harness.support.cache import Cache, cache_dir, code_of, key_of
+from harness.support.toml import nearest
+
+__all__ = ["KINDS", "DataSource", "load"]
+
+
+class Kind(Protocol):
+    """A kind of data. SAID: what it is, in words. OPTIONS: the fields of DataSource that mean something to it."""
+
+    SAID: str
+    OPTIONS: tuple[str, ...]
+
+    def fits(self, split: Split) -> bool:
+        """Whether the split is of this kind, by its name."""
+
+    def key(self, split: Split) -> str:
+        """The hash of all that its samples depend on, its code aside: content, options and versions."""
+
+    def write(self, split: Split, folder: Path) -> None:
+        """Fills the folder with what read_samples() reads. Raises DataError."""
+
+
+KINDS: tuple[Kind, ...] = (function, folder, npz, table)
+
+
+def load(source: DataSource, fresh: bool = False) -> Dataset:
+    """The samples, memory-mapped from the cache: what was read once is not read again, except where `fresh`.
+
+    Raises DataError, ConfigError.
+    """
+    check_options(source)
+    cache = Cache(cache_dir(), fresh)
+    test = obtain(Split(source, "test", source.test), cache)
+    alike = replace(source, labels=source.labels or test.class_names, features=test.columns or source.features)
+    training = obtain(Split(alike, "calibration", source.calibration), cache) if source.calibration else None
+    test_labels, train_labels, names = settled(source, test, training)
+    dataset = Dataset(
+        name=source.name,
+        train_inputs=in_order(source, training, test.names) if training else (),
+        train_labels=train_labels,
+        test_inputs=test.inputs,
+        test_labels=test_labels,
+        affines=affines(source, test.names, len(test.inputs)),
+        class_names=names,
+        source=source.test + (f", calibration {source.calibration}" if source.calibration else ""),
+        input_names=test.names,
+    )
+    validate(dataset)
+    return dataset
+
+
+def obtain(split: Split, cache: Cache) -> Samples:
+    """The split's samples, written into the cache if they are not there. Raises DataError, ConfigError."""
+    kind = kind_of(split)
+    try:
+        key = key_of(kind.key(split), code_of(sys.modules[kind.write.__module__], samples))
+        return read_samples(cache.obtain("datasets", key, lambda folder: kind.write(split, folder)))
+    except OSError as error:  # a file that may not be read, a full disk
+        told = f"{split.where} cannot be copied into {cache.root}: {error}"
+        raise DataError(told, "make that file readable, or make room on that disk") from error
+
+
+def kind_of(split: Split) -> Kind:
+    """Raises ConfigError where there is no such file, or it is of no known kind."""
+    kind = next((kind for kind in KINDS if kind.fits(split)), None)
+    if kind is not function and not split.path.exists():
+        told = f"[data] {split.name}: there is no {split.where} in {split.source.folder}"
+        raise ConfigError(told, "paths are relative to the experiment.toml")
+    if kind is None:
+        advice = f"data can be {', '.join(kind.SAID for kind in KINDS)}"
+        raise ConfigError(f"[data] {split.name}: {split.where} is not a known kind of data", advice)
+    return kind
+
+
+def check_options(source: DataSource) -> None:
+    """Raises ConfigError for an option that would have no effect."""
+    written = {"test": source.test} | ({"calibration": source.calibration} if source.calibration else {})
+    kinds = [kind_of(Split(source, name, where)) for name, where in written.items()]
+    for kind in KINDS:
+        for option in kind.OPTIONS:
+            if getattr(source, option) and not any(option in used.OPTIONS for used in kinds):
+                told = f"[data] {option} is for {kind.SAID}, but {source.test} is {kinds[0].SAID}"
+                raise ConfigError(told, f"remove {option}")
+
+
+def settled(
+    source: DataSource, test: Samples, training: Samples | None
+) -> tuple[np.ndarray | None, np.ndarray | None, tuple[str, ...]]:
+    """Test labels, training labels and class names. Raises DataError."""
+    known = source.labels or test.class_names or (training.class_names if training else ())
+    try:
+        return settle(test.labels, training.labels if training else None, known)
+    except DataError as error:
+        raise DataError(f"{source.name}: {error}", error.advice) from error
+
+
+def in_order(source: DataSource, training: Samples, names: tuple[str, ...]) -> tuple[np.ndarray, ...]:
+    """The calibration inputs in the order of the test inputs. Raises DataError where they differ."""
+    if set(training.names) != set(names) or len(training.inputs) != max(1, len(names)):
+        told = [" and ".join(known) or "a single input" for known in (training.names, names)]
+        advice = "give calibration the same inputs, by the same names"
+        raise DataError(f"{source.name}: calibration has {told[0]}, the test set {told[1]}", advice)
+    return tuple(training.inputs[training.names.index(name)] for name in names) if names else training.inputs
+
+
+def affines(source: DataSource, names: tuple[str, ...], count: int) -> tuple[Affine, ...]:
+    """One an input. Raises ConfigError for a name that no input has, and for what is not a number."""
+    scales, offsets = (by_input(source, option, names, count) for option in ("scale", "offset"))
+    return tuple(Affine(scale, offset) for scale, offset in zip(scales, offsets, strict=True))
+
+
+def by_input(source: DataSource, option: str, names: tuple[str, ...], count: int) -> list[float]:
+    written: float | dict[str, float] = getattr(source, option)
+    default: float = getattr(Affine(), option)
+    by_name = written if isinstance(written, dict) else {}
+    for name in by_name:
+        if name not in names:
+            advice = nearest(name, names, "the inputs are") if names else f"there is one input: write {option} = 1.0"
+            raise ConfigError(f"[data] {option}: there is no input {name!r}", advice)
+    value = default if isinstance(written, dict) else written
+    values = [by_name.get(name, default) for name in names] if by_name else [value] * count
+    if not all(math.isfinite(value) for value in values):
+        raise ConfigError(f"[data] {option} must be a finite number", "stored value × scale + offset = model input")
+    return values

@@ -1,0 +1,123 @@
+"""Samples on disk: an .npy file an input, one for the labels. They are written batch by batch and mapped, never read
+whole, so that a set may be larger than memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+from harness.errors import DataError
+from harness.support.arrays import map_npy
+
+ABOUT, LABELS = "samples.json", "labels.npy"
+
+
+@dataclass(frozen=True)
+class Samples:
+    """labels: as they are stored, None where there are no labels. names: of the inputs, where there are several.
+
+    class_names, columns: the class folders and the feature columns, where the samples came from them.
+    """
+
+    inputs: tuple[np.ndarray, ...]
+    labels: np.ndarray | None
+    names: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+
+
+def input_file(folder: Path, n: int) -> Path:
+    return folder / f"input{n}.npy"
+
+
+def write_about(
+    folder: Path, names: tuple[str, ...], class_names: tuple[str, ...] = (), columns: tuple[str, ...] = ()
+) -> None:
+    """What the arrays in the folder are. names: one an input; a single one needs no name."""
+    about = {"count": len(names), "names": names if len(names) > 1 else ()}
+    (folder / ABOUT).write_text(json.dumps(about | {"class_names": class_names, "columns": columns}))
+
+
+def read_samples(folder: Path) -> Samples:
+    """What was written, memory-mapped."""
+    about = json.loads((folder / ABOUT).read_text())
+    inputs = tuple(map_npy(input_file(folder, n)) for n in range(about["count"]))
+    labels = map_npy(folder / LABELS) if (folder / LABELS).exists() else None
+    return Samples(inputs, labels, *(tuple(about[key]) for key in ("names", "class_names", "columns")))
+
+
+class ArrayWriter:
+    """Appends batches to an .npy file whose length is known only at its end: numpy's header has room for it."""
+
+    def __init__(self, path: Path) -> None:
+        self.file = path.open("wb")
+        self.form: tuple[np.dtype, tuple[int, ...]] | None = None
+        self.count = 0
+
+    def add(self, batch: np.ndarray) -> None:
+        form = (batch.dtype, batch.shape[1:])
+        if self.form is None:
+            self.form = form
+            self._write_header()
+        if form != self.form:
+            told = "sample {} is {} of shape {}, those before it are {} of shape {}"
+            told = told.format(self.count, *form, *self.form)
+            raise DataError(told, "give every sample the same dtype and shape")
+        self.file.write(np.ascontiguousarray(batch).data)
+        self.count += len(batch)
+
+    def close(self) -> None:
+        if self.form is not None:
+            self.file.seek(0)
+            self._write_header()
+        self.file.close()
+
+    def _write_header(self) -> None:
+        assert self.form
+        dtype, shape = self.form
+        header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (self.count, *shape)}
+        np.lib.format.write_array_header_1_0(self.file, header)
+
+
+class SamplesWriter:
+    """Fills a folder with batches of samples: `inputs` by name, the same in every batch, and their labels or None."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.names: tuple[str, ...] = ()
+        self._inputs: list[ArrayWriter] = []
+        self._labels: ArrayWriter | None = None
+
+    def __enter__(self) -> SamplesWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for writer in [*self._inputs, self._labels]:
+            if writer is not None:
+                writer.close()
+
+    def add(self, inputs: Mapping[str, np.ndarray], labels: np.ndarray | None = None) -> None:
+        """Raises DataError where the batch differs in form from those before it."""
+        if not self._inputs:
+            self._begin(tuple(inputs), labels is not None)
+        if set(inputs) != set(self.names):
+            told = f"a batch has the inputs {', '.join(inputs)}, those before it {', '.join(self.names)}"
+            raise DataError(told, "give every batch the same inputs")
+        if (labels is None) != (self._labels is None):
+            raise DataError("some batches have labels and some have none", "give all of them labels, or none")
+        for name, writer in zip(self.names, self._inputs, strict=True):
+            writer.add(inputs[name])
+        if self._labels is not None and labels is not None:
+            self._labels.add(labels)
+
+    def _begin(self, names: tuple[str, ...], labelled: bool) -> None:
+        self.names = names
+        self._inputs = [ArrayWriter(input_file(self.folder, n)) for n in range(len(names))]
+        self._labels = ArrayWriter(self.folder / LABELS) if labelled else None

@@ -1,0 +1,196 @@
+"""experiment.toml → Experiment. Paths in it are relative to the file; an unknown key or word is an error."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from harness.build.variants import RECIPES
+from harness.data.kinds import DataSource, load
+from harness.errors import ConfigError
+from harness.experiment.plans import plan_of
+from harness.records import KERAS, Experiment, ModelSource, Plan, Scoring
+from harness.support.functions import FunctionRef, is_reference
+from harness.support.toml import line_of, nearest, read_toml
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+USUAL = ("float32", "float16", "dynamic_range", "int8")
+Numbers = float | dict[str, float]
+Text = Annotated[str, Field(min_length=1)]
+
+
+class Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class ModelText(Table):
+    source: Text
+
+
+class DataText(Table):
+    test: Text
+    calibration: Text | None = None
+    scale: Numbers = 1.0
+    offset: Numbers = 0.0
+    labels: list[str] = []
+    size: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=2, max_length=2)] | None = None
+    color: Literal["rgb", "bgr", "grayscale"] | None = None
+    label: Text | None = None
+    features: list[Text] = []
+
+
+class VariantsText(Table):
+    build: list[Text] | None = None
+    imported: dict[str, Text] = Field(default={}, alias="import")
+    baseline: Text = KERAS
+    select_ops: bool = False
+
+
+class MetricsText(Table):
+    primary: Text | None = None
+    others: list[Text] = []
+    output: str = ""
+
+
+class PlanText(Table):
+    profile: Literal["none", "quick", "standard", "strict"] = "standard"
+    rounds: Annotated[int, Field(ge=0)] | None = None
+    min_runs: Annotated[int, Field(ge=1)] | None = None
+    min_s: Annotated[float, Field(ge=0)] | None = None
+    warmup_s: Annotated[float, Field(ge=0)] | None = None
+
+
+class ExperimentText(Table):
+    """What an experiment.toml may hold."""
+
+    name: Text
+    model: ModelText | None = None
+    data: DataText
+    variants: VariantsText = VariantsText()
+    metrics: MetricsText = MetricsText()
+    plan: PlanText = PlanText()
+
+
+def read_experiment(path: Path, plan: Plan | None = None, fresh: bool = False) -> Experiment:
+    """The experiment that the file describes. plan: instead of the file's; fresh: its data are read again, too.
+
+    Raises ConfigError.
+    """
+    written, folder = read_toml(path, ExperimentText), path.parent.resolve()
+    if not NAME.fullmatch(written.name):
+        advice = "letters, digits, dot, dash and underscore, at most 64: it names a folder"
+        where = f"{path}:{line_of(path.read_text(), '', 'name')}"
+        raise ConfigError(f"{where}: {written.name!r} cannot be used as a name", advice)
+    check_labels(written.data.labels, path)
+    names, recipes = recipes_of(written, path, folder)
+    imports = {name: existing(folder, file, path) for name, file in written.variants.imported.items()}
+    experiment = Experiment(
+        name=written.name,
+        load=partial(load, data_of(written, folder), fresh=fresh),
+        model=model_of(written, folder, path),
+        variants=names,
+        plan=plan or plan_of(**written.plan.model_dump()),
+        recipes=recipes,
+        imports=imports,
+        baseline=written.variants.baseline,
+        scoring=Scoring(written.metrics.primary, tuple(written.metrics.others), written.metrics.output, folder),
+        select_ops=written.variants.select_ops,
+        left_out=left_out(written),
+    )
+    check_baseline(experiment, path)
+    return experiment
+
+
+def check_labels(labels: list[str], path: Path) -> None:
+    """Raises ConfigError where two classes have one name."""
+    for n, name in enumerate(labels):
+        if (first := labels.index(name)) < n:
+            where = f"{path}:{line_of(path.read_text(), 'data', 'labels')}: [data] labels"
+            told = f"{where}: classes {first} and {n} are both called {name!r}"
+            raise ConfigError(told, "give each class a name of its own, in the order of the model's outputs")
+
+
+def data_of(written: ExperimentText, folder: Path) -> DataSource:
+    data = written.data
+    return DataSource(
+        name=written.name,
+        test=data.test,
+        calibration=data.calibration,
+        folder=folder,
+        scale=data.scale,
+        offset=data.offset,
+        labels=tuple(data.labels),
+        size=(data.size[0], data.size[1]) if data.size else None,
+        color=data.color,
+        label=data.label,
+        features=tuple(data.features),
+    )
+
+
+def model_of(written: ExperimentText, folder: Path, path: Path) -> ModelSource | None:
+    """None where there is no Keras model, only imported files."""
+    if written.model is None:
+        return None
+    source = written.model.source
+    if is_reference(source):
+        return ModelSource("function", source, folder)
+    place = existing(folder, source, path)
+    if place.is_dir():
+        return ModelSource("saved_model", str(place))
+    if place.suffix not in (".keras", ".h5", ".hdf5"):
+        advice = 'give a .keras or .h5 file, a SavedModel folder or "package.module:function"'
+        if place.suffix == ".tflite":
+            advice += '; a .tflite file goes under [variants], as import = { name = "file.tflite" }'
+        raise ConfigError(f"{path}: [model] source: {source} is not a Keras model", advice)
+    return ModelSource("file", str(place))
+
+
+def recipes_of(written: ExperimentText, path: Path, folder: Path) -> tuple[tuple[str, ...], dict[str, FunctionRef]]:
+    """The names of the variants to build, and which of them are recipes of the user's."""
+    asked = written.variants.build
+    if asked is None:
+        asked = [name for name in USUAL if name not in left_out(written)] if written.model else []
+    own = {ref.name: ref for text in asked if is_reference(text) for ref in [FunctionRef(text, folder)]}
+    names = [text.partition(":")[2] if is_reference(text) else text for text in asked]
+    for name in names:
+        if name not in RECIPES and name not in own:
+            where = f"{path}:{line_of(path.read_text(), 'variants', 'build')}: [variants] build"
+            raise ConfigError(f"{where}: there is no variant {name!r}", nearest(name, RECIPES, "the variants are"))
+    every = [*names, *written.variants.imported]
+    for name in every:
+        if every.count(name) > 1 or name == KERAS or not NAME.fullmatch(name):
+            told = "cannot be used as a name" if not NAME.fullmatch(name) else "is taken"
+            raise ConfigError(f"{path}: [variants] {name!r} {told}", "give each variant a name of its own")
+    return tuple(names), own
+
+
+def left_out(written: ExperimentText) -> tuple[str, ...]:
+    """The usual recipes that are not built for want of calibration samples."""
+    if written.model is None or written.variants.build is not None or written.data.calibration:
+        return ()
+    return tuple(name for name in USUAL if RECIPES[name].calibrated)
+
+
+def check_baseline(experiment: Experiment, path: Path) -> None:
+    """Raises ConfigError unless there is a baseline and something to compare with it."""
+    if experiment.model is None and experiment.variants:
+        advice = "write [model] source, or import .tflite files alone"
+        raise ConfigError(f"{path}: there is no Keras model to build {experiment.variants[0]} from", advice)
+    if not experiment.variants and not experiment.imports:
+        raise ConfigError(f"{path}: [variants] names nothing to test", 'write build = ["float32", "int8"]')
+    if experiment.model is None and experiment.baseline not in experiment.imports:
+        advice = f"write [variants] baseline = one of {', '.join(experiment.imports)}"
+        raise ConfigError(f"{path}: without a Keras model a variant must be the baseline", advice)
+    if experiment.model is not None and experiment.baseline != KERAS:
+        raise ConfigError(f"{path}: the Keras model is the baseline", "remove [variants] baseline")
+
+
+def existing(folder: Path, written: str, path: Path) -> Path:
+    place = (folder / Path(written).expanduser()).resolve()
+    if not place.exists():
+        raise ConfigError(f"{path}: there is no {written} in {folder}", "paths are relative to that file")
+    return place

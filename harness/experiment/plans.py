@@ -1,0 +1,39 @@
+"""The plans by name, and a plan that the user adjusted."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from harness.errors import ConfigError
+from harness.records import Plan
+from harness.records.plan import RESTLESS_RATIO
+
+PLANS = {
+    "none": Plan("none", rounds=0, min_runs=0, min_s=0.0),
+    "quick": Plan("quick", rounds=3, min_runs=50, min_s=0.2, restless_ratio=RESTLESS_RATIO),
+    "standard": Plan("standard", rounds=10, min_runs=50, min_s=0.5, restless_ratio=RESTLESS_RATIO),
+    "strict": Plan("strict", rounds=10, min_runs=1024, min_s=6.0, restless_ratio=RESTLESS_RATIO),
+}
+
+
+def plan_of(profile: str, **adjusted: float | int | None) -> Plan:
+    """A profile of PLANS with what the user adjusted. Raises ConfigError."""
+    if profile not in PLANS:
+        raise ConfigError(f"there is no plan {profile!r}", f"the plans are {', '.join(PLANS)}")
+    return adjust(PLANS[profile], **adjusted)
+
+
+def adjust(plan: Plan, **adjusted: float | int | None) -> Plan:
+    """The plan with what is not None in place of its own. Raises ConfigError."""
+    changes = {name: value for name, value in adjusted.items() if value is not None}
+    if not all(0 <= value < math.inf for value in changes.values()):
+        raise ConfigError("a plan's rounds, runs and seconds must be finite and not negative", "give 0 or more")
+    if plan.profile == "none" and any(changes.values()):
+        told = f"plan none times nothing, so {' and '.join(changes)} cannot be used with it"
+        raise ConfigError(told, "leave that out, or use plan quick, standard or strict")
+    made = replace(plan, **changes)  # type: ignore[arg-type]
+    if made.min_runs > made.max_runs:
+        told = f"min_runs is {made.min_runs:,}, and a round makes {made.max_runs:,} timings at most"
+        raise ConfigError(told, f"give {made.max_runs:,} or fewer, or a longer min_s")
+    return made

@@ -1,0 +1,66 @@
+"""What a user names → Experiment: a built-in one by its name, or the user's own by its file."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from functools import partial
+from pathlib import Path
+
+from harness.build.variants import NOT_CALIBRATED, RECIPES
+from harness.build.variants import quantizer as quantizer  # importing it registers its recipes
+from harness.build.workloads import WORKLOADS
+from harness.errors import ConfigError
+from harness.experiment.experiment_file import read_experiment
+from harness.experiment.plans import plan_of
+from harness.records import Experiment, ModelSource, Plan
+
+
+def experiment_of(
+    name: str, data: Path | None, variants: list[str] | None, plan: str | None, fresh: bool = False
+) -> Experiment:
+    """A built-in one by its name, or the user's own by its file. Raises ConfigError."""
+
+    if name in WORKLOADS or not (name.endswith(".toml") or Path(name).exists()):
+        return builtin(name, data, tuple(variants or ()), plan_of(plan or "standard"))
+
+    if data is not None:
+        raise ConfigError("--data is for the built-in experiments", f"{name} says where its data is, under [data]")
+    path = Path(name) / "experiment.toml" if Path(name).is_dir() else Path(name)
+    return restrict_variants(read_experiment(path, plan_of(plan) if plan else None, fresh), tuple(variants or ()))
+
+
+def builtin(name: str, data_path: Path | None, variants: tuple[str, ...], plan: Plan) -> Experiment:
+    """The built-in experiment of that name. variants: names or globs, () for all; a recipe that needs a package of its
+    own is only built where it is named. Raises ConfigError.
+    """
+    if name not in WORKLOADS:
+        raise ConfigError(f"there is no built-in experiment {name!r}", f"the built-in ones are {', '.join(WORKLOADS)}")
+    workload = WORKLOADS[name]
+    known = tuple(name for name, recipe in RECIPES.items() if not recipe.package or name in variants)
+    model = ModelSource("workload", name)
+    return Experiment(name, partial(workload.load, data_path), model, select(variants, known), plan)
+
+
+def select(patterns: tuple[str, ...], known: tuple[str, ...], left_out: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """The known names that match the patterns, in their own order. Raises ConfigError where a pattern matches none.
+
+    left_out: names that it would match if there were calibration samples.
+    """
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name in known):
+            if missed := [name for name in left_out if fnmatchcase(name, pattern)]:
+                told = f"{', '.join(missed)} needs samples to calibrate with, and [data] gives none"
+                raise ConfigError(told, NOT_CALIBRATED[1])
+            raise ConfigError(f"no variant matches {pattern!r}", f"the variants are {', '.join(known)}")
+    return tuple(name for name in known if not patterns or any(fnmatchcase(name, p) for p in patterns))
+
+
+def restrict_variants(experiment: Experiment, patterns: tuple[str, ...]) -> Experiment:
+    """The experiment with only those of its variants that the patterns match. Raises ConfigError."""
+    names = select(patterns, (*experiment.variants, *experiment.imports), experiment.left_out)
+    return replace(
+        experiment,
+        variants=tuple(name for name in experiment.variants if name in names),
+        imports={name: path for name, path in experiment.imports.items() if name in names},
+    )

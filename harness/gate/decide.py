@@ -1,0 +1,139 @@
+"""Comparison + Policy (+ reference) → Verdict. A failed gate is a verdict, never an exception.
+
+    evidence.py   what a run, and its reference, say of a row; Answer, what a judge makes of it
+    drops.py      what is lost from sample to sample, by Tango
+    rates.py      how often something happens over the test set, by Clopper–Pearson
+    rounds.py     the processes: latency, cold start, memory; series.py says what each round says of them
+    stored.py     the same against stored sessions of a reference
+    remeasured.py the same against a reference that was timed again beside the candidate
+    spread.py     a value and its interval, under a limit
+    resampled.py  metrics of labels and outputs, a user's own among them: by BCa, or as shares of samples
+    plain.py      everything else, by its value
+    ship.py       mode any: which variants ship, after Holm
+
+To gate a metric in a way of its own, add a line to JUDGES.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, replace
+
+from harness.gate.evidence import Answer, Evidence, missing, not_comparable
+from harness.gate.judge import drops, plain, rates, resampled, rounds
+from harness.gate.judge.series import SPEEDUP, TIMED
+from harness.gate.policy import Policy, Rule
+from harness.gate.reference.remeasured import to_remeasure
+from harness.gate.ship import any_may_ship, shipping, worst
+from harness.metrics import METRICS
+from harness.metrics.stats import smallest_n_to_pass
+from harness.metrics.task import TASKS
+from harness.records import Case, Comparison, Finding, Standing, Verdict
+
+__all__ = ["judge", "metrics_of", "to_remeasure", "too_few"]
+
+OF_LABELS = ("error_rate_growth", "class_accuracy_drop")  # gated alone; METRICS says it of the others
+BESIDES = {"sqnr": "max_abs_diff", SPEEDUP: "latency_p50"}  # what judges look at beside the metric itself
+Judge = Callable[[Rule, Case, Evidence], Answer]
+JUDGES: dict[str, Judge] = {
+    "accuracy": rates.accuracy,
+    "accuracy_drop": drops.drop,
+    "error_rate_growth": drops.drop,
+    "class_accuracy_drop": drops.class_drop,
+    "flip_rate": rates.flip_rate,
+    "agreement": resampled.agreement,
+    "sqnr": plain.sqnr,
+    **dict.fromkeys(TIMED, rounds.by_rounds),
+}
+
+
+def judge(
+    comparison: Comparison,
+    policy: Policy,
+    reference: Comparison | None = None,
+    sessions: Sequence[Comparison] = (),
+    again: Comparison | None = None,
+) -> Verdict:
+    """Every rule over every row that it names.
+
+    reference: the stored run that `against = "reference"` means. sessions: further runs of the same models. again: the
+    run in which they were timed again, beside the candidate's: rules on what processes cost then stand against it.
+    """
+    evidence = Evidence(comparison, reference, tuple(sessions), again)
+    findings = tuple(finding for rule in policy.rules for finding in findings_of(rule, evidence))
+    if policy.mode == "any":
+        findings = any_may_ship(findings, policy)
+    ships = shipping(findings)
+    lost = [f for f in findings if not f.holds and (f.case is None or policy.mode == "all" or not ships)]
+    outcome = worst(lost) if lost else "pass"
+    against = tuple(e.comparison.run.run_id for e in evidence.stored)
+    beside = again.run.run_id if again else ""
+    about = (comparison.run.run_id, policy.source, policy.mode, outcome)
+    return Verdict(*about, findings, ships, next(iter(against), ""), against[1:], beside)
+
+
+def metrics_of(policy: Policy) -> frozenset[str]:
+    """The names of the metrics that a judge by this policy looks at: of a run's comparison it needs no others."""
+    named = {rule.metric for rule in policy.rules}
+    return frozenset(METRICS.keys() & (named | {BESIDES[metric] for metric in named & BESIDES.keys()}))
+
+
+def findings_of(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
+    """One a row; one for all where the rule names none, which must never let anything pass."""
+    rows = evidence.rows(rule)
+    if not rows:
+        yield finding(rule, None, missing(evidence.why_no_row(rule)))
+    for standing in rows:
+        doubts = doubtful(standing, evidence.control_of(rule, standing.case))
+        yield finding(rule, standing, answer(rule, standing, evidence), doubts)
+
+
+def answer(rule: Rule, standing: Standing, evidence: Evidence) -> Answer:
+    if standing.status in ("failed", "invalid"):
+        return Answer("invalid", reason=f"the row is {standing.status}: {standing.reason}")
+    if reason := misfit(rule, evidence):
+        return missing(reason)
+    control = evidence.control_of(rule, standing.case)
+    if control and not control.ended_well:
+        return not_comparable(f"float32 beside it is {control.status}: {control.reason}")
+    return judge_of(rule.metric)(rule, standing.case, evidence)
+
+
+def judge_of(metric: str) -> Judge:
+    return JUDGES.get(metric) or (plain.by_value if metric in METRICS else resampled.by_samples)
+
+
+def misfit(rule: Rule, evidence: Evidence) -> str:
+    """Why the run can have no such metric: its data have no such thing. "" where they do."""
+    task = evidence.comparison.run.task
+    tasks = METRICS[rule.metric].tasks if rule.metric in METRICS else TASKS
+    if rule.metric in OF_LABELS and task != "classification":
+        tasks = ("classification",)
+    told = f"{rule.metric} is of {' and '.join(tasks)}, and this run's task is {task}: give the policy other rules"
+    return "" if task in tasks else told
+
+
+def doubtful(standing: Standing, control: Standing | None) -> str:
+    """That the row, or the float32 it stands against, is suspect; "" where neither is."""
+    named = (("", standing), ("float32 beside it is ", control))
+    return "; ".join(f"{whose}suspect: {s.reason}" for whose, s in named if s and s.status == "suspect")
+
+
+def finding(rule: Rule, standing: Standing | None, said: Answer, doubts: str = "") -> Finding:
+    holds = said.outcome == "pass" or (said.outcome == "inconclusive" and rule.on_inconclusive == "warn")
+    reason = "; ".join(filter(None, (said.reason, doubts)))
+    case = standing.case if standing else None
+    row = asdict(replace(said, reason=reason))
+    return Finding(**row, rule=rule.number, words=rule.words, case=case, metric=rule.metric, holds=holds)
+
+
+def too_few(policy: Policy, samples: int) -> tuple[str, ...]:
+    """The rules that a test set of this size can never pass, one sentence each; known before anything is measured."""
+    told = []
+    for rule in policy.rules:
+        if rule.metric != "accuracy_drop" or rule.limit.relative:
+            continue
+        fewest = smallest_n_to_pass(rule.limit.value / 100, rule.two_sided)
+        if samples < fewest:
+            told.append(f"rule {rule.number}, {rule.words}, needs {fewest:,} test samples; there are {samples:,}")
+    return tuple(told)

@@ -1,0 +1,77 @@
+"""Rules on how often something happens over the test set, by Clopper–Pearson: accuracy itself, and the flip rate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from scipy.special import bdtr
+
+from harness.gate.evidence import Answer, Evidence, Pair
+from harness.gate.judge.drops import MOST_SAMPLES, decided, drop, unsettled
+from harness.gate.policy import Rule
+from harness.metrics.stats import clopper_pearson
+from harness.records import Case
+
+
+def accuracy(rule: Rule, case: Case, evidence: Evidence) -> Answer:
+    """min by Clopper–Pearson on the errors; max_decrease is a drop."""
+    if not rule.limit.absolute:
+        return drop(rule, case, evidence)
+    pair = evidence.pair(rule, case)
+    return pair if isinstance(pair, Answer) else at_least(rule, pair)
+
+
+def at_least(rule: Rule, pair: Pair) -> Answer:
+    """So large a share of the samples right."""
+    wrong = int((~pair.right_after).sum())
+    said = rate(wrong, pair.samples, 1 - rule.limit.value, rule)
+    assert said.value is not None and said.low is not None and said.high is not None
+    method = f"Clopper–Pearson, {pair.samples - wrong} of {pair.samples} right"
+    numbers = (1 - said.value, 1 - said.high, 1 - said.low, rule.limit.value, said.p)
+    return Answer(said.outcome, "fraction", *numbers, method, said.reason)
+
+
+def flip_rate(rule: Rule, case: Case, evidence: Evidence) -> Answer:
+    """Any answer that differs, right or wrong."""
+    pair = evidence.pair(rule, case)
+    if isinstance(pair, Answer):
+        return pair
+    return rate(int((pair.before != pair.after).sum()), pair.samples, rule.limit.value, rule)
+
+
+def rate(count: int, n: int, limit: float, rule: Rule) -> Answer:
+    """Less is better. p: of so few or fewer if the true rate were the limit."""
+    bounds = clopper_pearson(count, n, rule.two_sided)
+    outcome = decided(bounds, limit)
+    reason = undecided(count, n, limit, rule) if outcome == "inconclusive" else ""
+    numbers = (count / n, bounds.low, bounds.high, limit, float(bdtr(count, n, limit)))
+    return Answer(outcome, "fraction", *numbers, f"Clopper–Pearson, {count} of {n}", reason)
+
+
+def undecided(count: int, n: int, limit: float, rule: Rule) -> str:
+    if clopper_pearson(0, n, rule.two_sided).high >= limit:
+        return f"{n:,} samples can never pass {rule.limit.text}: not even if none of them counted against it"
+    return unsettled(n, rate_to_settle(count, n, limit, rule.two_sided), count < limit * n)
+
+
+def rate_to_settle(count: int, n: int, limit: float, confidence: float) -> int | None:
+    """The smallest n at which the interval excludes the limit, the rate held fixed. None: never."""
+
+    def settled(size: int) -> bool:
+        seen = count / n * size  # a rate held fixed makes no whole counts
+        return decided(clopper_pearson(seen, size, confidence), limit) != "inconclusive"  # type: ignore[arg-type]
+
+    return smallest(settled, n) if count != limit * n else None
+
+
+def smallest(good: Callable[[int], bool], start: int) -> int | None:
+    """The smallest number over start that is good, where all after one that is good are."""
+    low, high = start, 2 * start
+    while not good(high):
+        low, high = high, 2 * high
+        if high > MOST_SAMPLES:
+            return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if good(middle) else (middle, high)
+    return high

@@ -1,0 +1,172 @@
+"""A value and its interval over so many replicates, made at the rule's confidence, under a limit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.special import stdtr, stdtrit
+
+from harness.gate.evidence import Answer, not_comparable
+from harness.gate.judge.drops import decided
+from harness.gate.policy import Rule
+from harness.metrics import METRICS, stats
+from harness.metrics.stats import CLAIM_ROUNDS, Interval
+
+SAME = 1e-9  # relative: what logarithms and back may differ by
+NEVER = 1e-9  # a ratio so small that nothing falls to it: what a decrease by all of it leaves
+UNLIKE = "some rounds are so unlike the others that the value is on one side of the limit, and their mean on the other"
+NOT_POSITIVE = "some rounds are at or under zero: give an absolute limit"
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A value and its one-sided limits at `confidence`, Student's t of so many degrees of freedom. logarithmic: the
+    interval is symmetric on that scale; a ratio, where it is a move. rounds: of the row itself. narrows: more of what
+    makes the interval narrower."""
+
+    value: float | None
+    limits: Interval | None
+    rounds: int
+    logarithmic: bool
+    what: str
+    freedom: int
+    confidence: float
+    narrows: str = "rounds"
+
+    @classmethod
+    def of_values(cls, value: float, each: Sequence[float], rule: Rule) -> Spread:
+        positive = bool(each) and min(each) > 0
+        interval = stats.rounds_interval if positive else t_interval
+        limits = interval(each, rule.two_sided) if len(each) > 1 else None
+        what = f"t on {'log of ' if positive else ''}{len(each)} rounds"
+        return cls(value, limits, len(each), positive, what, len(each) - 1, rule.confidence)
+
+    @classmethod
+    def of_differences(cls, before: Sequence[float], after: Sequence[float], rule: Rule) -> Spread:
+        each = [b - a for a, b in zip(before, after, strict=True)]
+        limits = t_interval(each, rule.two_sided) if len(each) > 1 else None
+        value = float(np.mean(each)) if each else None
+        what = f"t on differences of {len(each)} paired rounds"
+        return cls(value, limits, len(each), False, what, len(each) - 1, rule.confidence)
+
+    @classmethod
+    def of_ratios(cls, before: Sequence[float], after: Sequence[float], rule: Rule) -> Spread:
+        count = len(before)
+        ratio, limits = stats.ratio_interval(before, after, rule.two_sided) if count > 1 else (None, None)
+        what = f"t on log ratios of {count} paired rounds"
+        return cls(ratio, limits, count, True, what, count - 1, rule.confidence)
+
+    @classmethod
+    def of_sessions(cls, stored: Sequence[Sequence[float]], own: Sequence[float], rule: Rule) -> Spread:
+        """How far one more session lies from the mean of S stored ones, whose values by round these are.
+
+        d ± t_{S−1}·s·√(1 + 1/S), the prediction interval for one more of the same draws (Hahn & Meeker, Statistical
+        Intervals, 2nd ed., chapter 4): s is the sd of the sessions' means, which holds the variance between rounds too.
+        On the logarithm, as a ratio, where the limit is relative.
+        """
+        relative, count = rule.limit.relative, len(stored)
+        scaled = np.log if relative else np.asarray
+        means = np.array([scaled(values).mean() for values in stored])
+        moved = float(scaled(own).mean() - means.mean())
+        half = float(stdtrit(count - 1, rule.confidence) * means.std(ddof=1)) * math.sqrt(1 + 1 / count)
+        ends = (moved, moved - half, moved + half)
+        value, low, high = map(math.exp, ends) if relative else ends
+        what = f"t on {'log of ' if relative else ''}{count} stored sessions, one more predicted"
+        limits, freedom = Interval(low, high), count - 1
+        return cls(value, limits, len(own), relative, what, freedom, rule.confidence, narrows="stored sessions")
+
+    def moved(self, rule: Rule) -> Answer:
+        """Judges a move from before to after, a ratio or a difference, by how far it went the wrong way."""
+        rising = rule.limit.kind == "max_increase"
+        most = rule.limit.value if rising else -rule.limit.value
+        if rule.limit.relative:
+            return told_as_loss(self.judged(max(1 + most, NEVER), "%", rising), rising)
+        return told_as_loss(self.judged(most, METRICS[rule.metric].unit, rising), rising)
+
+    def judged(self, limit: float, unit: str, less_is_better: bool = True) -> Answer:
+        """unit "%": the value is a ratio, told as the percentage over 1."""
+        outcome, reason = self.outcome(limit, less_is_better)
+        low, high = (self.limits.low, self.limits.high) if self.limits else (None, None)
+        value, low, high, at = (told(x, unit) for x in (self.value, low, high, limit))
+        return Answer(outcome, unit, value, low, high, at, self.p(limit, less_is_better), self.what, reason)
+
+    def outcome(self, limit: float, less_is_better: bool) -> tuple[str, str]:
+        """And why it is inconclusive."""
+        if self.limits is None or self.value is None:
+            return "inconclusive", f"{self.rounds} usable round{'' if self.rounds == 1 else 's'}: that has no interval"
+        if self.rounds >= CLAIM_ROUNDS and self.alike(self.limits):
+            sign = 1 if less_is_better else -1
+            kept = sign * self.value <= sign * limit or math.isclose(self.value, limit, rel_tol=SAME)
+            return "pass" if kept else "fail", ""
+        if self.rounds < CLAIM_ROUNDS and (self.near(self.limits, limit) or self.alike(self.limits)):
+            rule = "decide only a limit at least twice as far away as the interval"
+            return "inconclusive", f"{self.rounds} rounds {rule}; take {CLAIM_ROUNDS} or more"
+        sign = 1 if less_is_better else -1
+        ends = sorted((sign * self.limits.low, sign * self.limits.high))
+        found = decided(Interval(*ends), sign * limit)
+        if found != "inconclusive" and decided(Interval(sign * self.value, sign * self.value), sign * limit) != found:
+            return (
+                "inconclusive",
+                UNLIKE,
+            )
+        undecided = f"the limit is inside the interval; more {self.narrows} narrow it"
+        return found, undecided if found == "inconclusive" else ""
+
+    @staticmethod
+    def alike(limits: Interval) -> bool:
+        """Whether every round says the same, as memory may: the value is exact then, and one at the limit keeps it."""
+        return math.isclose(limits.low, limits.high, rel_tol=SAME)
+
+    def near(self, limits: Interval, limit: float) -> bool:
+        """Whether the limit is under two half-widths away: t over so few rounds leans hard on their being normal."""
+        middle, half, at = self.scaled(limits, limit)
+        return abs(at - middle) < 2 * half
+
+    def p(self, limit: float, less_is_better: bool) -> float | None:
+        """One-sided, of a row as good if the truth were at the limit: its t is what the limit is away in half-widths,
+        times the t of one half-width."""
+        if self.limits is None:
+            return None
+        middle, half, at = self.scaled(self.limits, limit)
+        over = middle - at if less_is_better else at - middle
+        if half == 0:
+            return float(over >= 0)
+        return float(stdtr(self.freedom, over / half * stdtrit(self.freedom, self.confidence)))
+
+    def scaled(self, limits: Interval, limit: float) -> tuple[float, float, float]:
+        """The interval's middle and half-width, and the limit, where the interval is symmetric."""
+        low, high, at = (math.log(x) if self.logarithmic else x for x in (limits.low, limits.high, limit))
+        return (low + high) / 2, (high - low) / 2, at
+
+
+def paired(before: dict[int, float], after: dict[int, float], rule: Rule) -> Answer:
+    """How far the values moved, over the rounds that both have."""
+    shared = sorted(before.keys() & after.keys())
+    one, other = ([side[index] for index in shared] for side in (before, after))
+    if not rule.limit.relative:
+        return Spread.of_differences(one, other, rule).moved(rule)
+    if shared and min(*one, *other) <= 0:
+        return not_comparable(NOT_POSITIVE)
+    return Spread.of_ratios(one, other, rule).moved(rule)
+
+
+def told_as_loss(said: Answer, rising: bool) -> Answer:
+    """For a higher-is-better metric, the loss: the sign is flipped, and the ends of the interval swapped."""
+    if rising:
+        return said
+    value, low, high, limit = (None if x is None else 0.0 - x for x in (said.value, said.low, said.high, said.limit))
+    return replace(said, value=value, low=high, high=low, limit=limit)
+
+
+def told(number: float | None, unit: str) -> float | None:
+    return round(100 * (number - 1), 9) if number is not None and unit == "%" else number
+
+
+def t_interval(values: Sequence[float], confidence: float) -> Interval:
+    """mean ± t_{R−1}·s/√R, for what may be under zero."""
+    array = np.asarray(values, dtype=np.float64)
+    half = float(stdtrit(len(array) - 1, (1 + confidence) / 2) * array.std(ddof=1)) / math.sqrt(len(array))
+    return Interval(float(array.mean()) - half, float(array.mean()) + half)

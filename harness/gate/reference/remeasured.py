@@ -1,0 +1,70 @@
+"""Rules on what processes cost, against a reference whose models were timed again, in the candidate's rounds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from harness.compare.fingerprint import REFUSE, differences
+from harness.gate.evidence import Answer, Evidence, not_comparable
+from harness.gate.judge.series import SPEEDUP, TIMED, by_round, rests_on
+from harness.gate.judge.spread import paired
+from harness.gate.policy import Policy, Rule
+from harness.gate.reference.side_by_side import CANDIDATE, REFERENCE, SIDES, on_side
+from harness.records import Case, Comparison
+
+SAME_FILE = "the reference has the same .tflite file as {}: it was measured beside itself"
+
+
+def to_remeasure(comparison: Comparison, policy: Policy) -> tuple[Case, ...]:
+    """The rows that rules against a reference judge by their rounds, and those that these rest on."""
+    evidence = Evidence(comparison)
+    rules = [rule for rule in policy.rules if rule.against == "reference" and rule.metric in TIMED]
+    named = [
+        (rule, standing.case)
+        for rule in rules
+        for standing in evidence.rows(rule)
+        if standing.ended_well and not evidence.emulated(standing.case)
+    ]
+    return tuple(dict.fromkeys(each for rule, case in named for each in rests_on(rule.metric, case)))
+
+
+def moved(rule: Rule, case: Case, evidence: Evidence) -> Answer:
+    """How far the candidate's rounds lie from the reference's beside them, in the direction that the rule limits."""
+    session = evidence.session
+    assert session
+    rows, run_id = rests_on(rule.metric, case), session.comparison.run.run_id
+    for each in (on_side(row, side) for row in rows for side in SIDES):
+        if unknown := unmeasured(each, rule, session):
+            return replace(unknown, reason=f"in run {run_id}, {unknown.reason}")
+    if refused := "; ".join(filter(None, (apart(own, evidence) for own in rows))):
+        return not_comparable(refused)
+    before, after = (by_round(rule.metric, on_side(case, side), session) for side in (REFERENCE, CANDIDATE))
+    said = paired(before, after, rule)
+    same = " and ".join(row.variant for row in rows if same_file(row, session))
+    reasons = (said.reason, SAME_FILE.format(same) if same else "")
+    return replace(said, method=f"{said.method}, in run {run_id}", reason="; ".join(filter(None, reasons)))
+
+
+def unmeasured(case: Case, rule: Rule, session: Evidence) -> Answer | None:
+    """Why the run says nothing of a row of it; None where it does."""
+    standing = session.comparison.standing(case)
+    if standing is None:
+        return not_comparable(f"there is no {case.variant}: the reference has no model that fits it")
+    if not standing.ended_well:
+        return Answer("invalid", reason=f"{case.variant} is {standing.status}: {standing.reason}")
+    found = session.value(case, "latency_p50" if rule.metric == SPEEDUP else rule.metric)
+    return found if isinstance(found, Answer) else None
+
+
+def apart(case: Case, evidence: Evidence) -> str:
+    """Where the device is no longer what it was when the candidate was measured: this is another row then."""
+    assert evidence.again
+    now = on_side(case, CANDIDATE)
+    found = differences(evidence.comparison.run, evidence.again.run, case, same_model=True, there=now)
+    refused = [d for d in found if d.level == REFUSE]
+    told = (f"{d.field}: {d.reference or 'unknown'} then, {d.candidate or 'unknown'} now" for d in refused)
+    return "; ".join(told)
+
+
+def same_file(row: Case, session: Evidence) -> bool:
+    return len({session.comparison.run.variant(on_side(row, side).variant).sha256 for side in SIDES}) == 1

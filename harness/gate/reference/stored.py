@@ -1,0 +1,107 @@
+"""Rules on what processes cost, against stored sessions: the reference, and further runs of the same models.
+
+A session is the replicate. Sessions differ by more than their rounds show, and under five do not tell by how much: the
+move is shown then, and never decided (measurement.md, section 1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from harness.compare.fingerprint import REFUSE, differences
+from harness.gate.evidence import Answer, Evidence, missing, not_comparable
+from harness.gate.judge.series import by_round, rests_on
+from harness.gate.judge.spread import NOT_POSITIVE, Spread
+from harness.gate.policy import Rule
+from harness.metrics import METRICS
+from harness.records import Case
+
+SESSIONS = 5
+FEW = (
+    "{} stored session{}, and under {} do not show how much sessions differ: add more of the same model with `harness "
+    "accept --add RUN`, or let --remeasure-reference time it again beside the candidate"
+)
+
+
+def moved(rule: Rule, case: Case, evidence: Evidence) -> Answer:
+    """How far the candidate's session lies from the stored ones, in the direction that the rule limits."""
+    if unknown := evidence.no_past(case):
+        return unknown
+    refused, warned = evidence.apart(case)
+    if refused:
+        return not_comparable(refused)
+    reasons = [(session, why_not(session, rule, case, evidence)) for session in evidence.stored]
+    said = judged(rule, case, evidence, [session for session, reason in reasons if not reason])
+    return replace(said, reason="; ".join(filter(None, (said.reason, omitted(reasons), warned))))
+
+
+def omitted(reasons: list[tuple[Evidence, str]]) -> str:
+    """Which sessions were left out, those of one reason together; "" for none."""
+    groups: dict[str, list[str]] = {}
+    for session, reason in reasons:
+        groups.setdefault(reason, []).append(session.comparison.run.run_id)
+    told = [f"{', '.join(run_ids)} ({reason})" for reason, run_ids in groups.items() if reason]
+    return f"left out: {', '.join(told)}" if told else ""
+
+
+def judged(rule: Rule, case: Case, evidence: Evidence, counted: list[Evidence]) -> Answer:
+    own, *sessions = (list(by_round(rule.metric, case, side).values()) for side in (evidence, *counted))
+    if len(sessions) < SESSIONS:
+        return undecided(rule, case, evidence, FEW.format(len(sessions), "" if len(sessions) == 1 else "s", SESSIONS))
+    fewest = min(map(len, sessions))
+    if len(own) < fewest:
+        return undecided(rule, case, evidence, f"{len(own)} rounds vary more than sessions of {fewest}: take as many")
+    if rule.limit.relative and min(map(min, (own, *sessions))) <= 0:
+        return not_comparable(NOT_POSITIVE)
+    return Spread.of_sessions(sessions, own, rule).moved(rule)
+
+
+def undecided(rule: Rule, case: Case, evidence: Evidence, reason: str) -> Answer:
+    """The move from the reference proper alone is shown, without an interval."""
+    assert evidence.past
+    before, after = (side.value(case, rule.metric) for side in (evidence.past, evidence))
+    if isinstance(before, Answer) or isinstance(after, Answer):
+        return missing(f"the reference has no {rule.metric} there")
+    moved = shown(rule, float(before.value or 0), float(after.value or 0))
+    return Answer("inconclusive", *moved, method=f"{before.value:.4g} before, {after.value:.4g} now", reason=reason)
+
+
+def why_not(session: Evidence, rule: Rule, case: Case, evidence: Evidence) -> str:
+    """Why a stored session says nothing of this row; "" where it counts."""
+    run, candidate = session.comparison.run, evidence.comparison.run
+    if run.run_id == candidate.run_id:
+        return "the candidate itself"
+    if not run.finished:
+        return "not finished"
+    if run.experiment != candidate.experiment:
+        return f"of the experiment {run.experiment}"
+    reasons = (of_row(session, each, evidence) for each in rests_on(rule.metric, case))
+    own = session.value(case, rule.metric)
+    return next(filter(None, reasons), "") or (own.reason if isinstance(own, Answer) else "")
+
+
+def of_row(session: Evidence, case: Case, evidence: Evidence) -> str:
+    """Sessions claim to measure the model of the reference proper, on the device and in the way of the candidate."""
+    assert evidence.past
+    standing = session.comparison.standing(case)
+    if standing is None:
+        return f"without {case.variant} there"
+    if not standing.ended_well:
+        return f"{case.variant} is {standing.status} there"
+    if sha256_of(session, case) != sha256_of(evidence.past, case):
+        return f"another model as {case.variant}"
+    found = differences(evidence.comparison.run, session.comparison.run, case)
+    refused = (d for d in found if d.level == REFUSE)
+    return "; ".join(f"{d.field}: {d.candidate or 'unknown'}, not {d.reference or 'unknown'}" for d in refused)
+
+
+def sha256_of(session: Evidence, case: Case) -> str:
+    return session.comparison.run.variant(case.variant).sha256
+
+
+def shown(rule: Rule, before: float, after: float) -> tuple[str, float | None, None, None, float]:
+    """Unit, how far the value moved the wrong way, no interval, the limit."""
+    worse = after - before if rule.limit.kind == "max_increase" else before - after
+    if rule.limit.relative:
+        return "%", 100 * worse / before if before else None, None, None, 100 * rule.limit.value
+    return METRICS[rule.metric].unit, worse, None, None, rule.limit.value

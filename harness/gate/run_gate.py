@@ -1,0 +1,85 @@
+"""A stored run and a policy → its verdict. What rules stand against is read, or measured again, where a rule asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from harness.compare.baseline import compare
+from harness.errors import ConfigError, DataError
+from harness.gate.decide import judge, metrics_of
+from harness.gate.policy import Policy, default_policy, read_policy
+from harness.gate.reference.remeasured import to_remeasure
+from harness.records import BY_DATA, Case, Comparison, Run, Scoring, Verdict
+from harness.runs import store
+from harness.runs.references import accepted
+from harness.runs.store import Store
+
+Say = Callable[[str], None]
+Remeasure = Callable[[Path, Sequence[Case]], Comparison]  # a reference, and the candidate's cases to time beside it
+
+
+def policy_of(path: Path | None, scoring: Scoring = BY_DATA) -> Policy:
+    """The default policy where there is no path. scoring: of the run, whose own metrics a rule may name.
+
+    Raises ConfigError.
+    """
+    return read_policy(path, scoring) if path else default_policy()
+
+
+def load(path: Path) -> Run:
+    """Raises DataError where there is nothing to judge by, StoreError where it is not what was measured."""
+    run = store.load(path)
+    if not run.test_count:
+        raise DataError(f"the test set of {run.run_id} is empty", "nothing can be said of a model without a sample")
+    store.check_models(run.path, run.variants, run.hashes)
+    return run
+
+
+def verdict_of(
+    candidate: Comparison,
+    policy: Policy,
+    references: Sequence[str],
+    runs: Store,
+    say: Say,
+    remeasure: Remeasure | None = None,
+) -> Verdict:
+    """references: the stored run that rules stand against, then further sessions of it; without any, what was accepted.
+
+    They are read only where a rule stands against them, and timed again by `remeasure`, where it is given. say: is told
+    what was asked for and changes nothing. Raises ConfigError, StoreError, TargetError.
+    """
+    if all(rule.against != "reference" for rule in policy.rules):
+        if references or remeasure:
+            option = "--remeasure-reference" if remeasure else "--reference"
+            say(f'no rule has against = "reference", so {option} changes nothing')
+        return judge(candidate, policy)
+    paths = [runs.find(name) for name in references] or accepted(runs, candidate.run.experiment)
+    if paths and paths[0].resolve() == candidate.run.path.resolve():
+        say("the reference is the run itself: against it, nothing can have changed")
+    metrics = metrics_of(policy)
+    reference = compare(load(paths[0]), metrics) if paths else None
+    if remeasure:
+        again = measured_again(candidate, policy, paths, say, remeasure)
+        return judge(candidate, policy, reference, again=again)
+    return judge(candidate, policy, reference, [compare(rounds_alone(path), metrics) for path in paths[1:]])
+
+
+def measured_again(
+    candidate: Comparison, policy: Policy, paths: Sequence[Path], say: Say, remeasure: Remeasure
+) -> Comparison | None:
+    """The run in which the reference, the first path, is timed beside the candidate; None where no rule needs it."""
+    if not paths:
+        raise ConfigError("there is no reference to measure again", "give --reference RUN, or `harness accept` a run")
+    cases = to_remeasure(candidate, policy)
+    if cases:
+        return remeasure(paths[0], cases)
+    say("no row has a rule on time or memory against a reference: nothing is measured again")
+    return None
+
+
+def rounds_alone(path: Path) -> Run:
+    """A further session of a reference counts by its rounds; its answers, which take long to compare, are left out."""
+    run = store.load(path)
+    return replace(run, shards=(), plan=replace(run.plan, accuracy=False))

@@ -1,0 +1,94 @@
+"""Answers from a recorded run, by case, kind and round: the whole pipeline with no device."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from harness.errors import ConfigError, JobFailed
+from harness.measure.connections import OnProgress
+from harness.records import Blob, Environment, Job, Target
+from harness.support.arrays import let_go, map_npy, npy_bytes
+
+MODEL = "model.tflite"
+INPUT = re.compile(r"inputs/(\d+)-(\d+)\.npy")  # which of the data's inputs, from which sample on
+AGAIN = "record it again with what is to be measured now, or measure on a device"
+
+
+class Replay:
+    """A Connection to the recording that the target's `host` names: RUN/raw/TARGET.
+
+    It answers only for the models and the test set that were recorded. A job's id holds its case, kind and round, so
+    the hashes of its blobs are compared with those of the recorded run.
+    """
+
+    def __init__(self, target: Target, run_id: str, tune: bool = False) -> None:
+        self.recording = Path(target.host or "").expanduser()
+        self.environment, self.models = recorded_run(target.name, self.recording)
+        self.bytes_sent = {"blobs": 0, "jobs": 0}
+        self._inputs: dict[tuple[str, int], str] = {}
+
+    def send(self, blobs: Iterable[Blob]) -> None:
+        """A recording needs no blobs."""
+
+    def run(self, job: Job, on_progress: OnProgress) -> int | None:
+        if not (self.folder_of(job) / "state.json").exists():
+            raise JobFailed(f"{self.recording} has no job {job.id}", "request only cases that were recorded")
+        self.check_same(job)
+        host_ns: int | None = json.loads((self.folder_of(job) / "piece.json").read_text()).get("host_ns")
+        return host_ns
+
+    def check_same(self, job: Job) -> None:
+        """Raises JobFailed where the job's model or inputs are not those that were recorded."""
+        variant = job.case.variant
+        # A gate renames the variants that it times again, so a name that was not recorded may be any of them.
+        known = {self.models[variant]} if variant in self.models else set(self.models.values())
+        if job.blobs[MODEL].sha256 not in known:
+            raise JobFailed(f"{self.recording} was recorded with another {variant}", AGAIN)
+        for name in job.blobs.keys() - {MODEL}:
+            if self.inputs(name, job.last) not in (None, job.blobs[name].sha256):
+                raise JobFailed(f"{self.recording} was recorded with another test set", AGAIN)
+
+    def inputs(self, name: str, last: int) -> str | None:
+        """The sha256 of a job's input file up to sample `last`, made of the recorded test set.
+
+        None where that is unknown: a recording of schema 1 has no file of it.
+        """
+        found = INPUT.fullmatch(name)
+        path = self.recording.parent.parent / "test" / f"input-{found[1]}.npy" if found else None
+        if found and path and (name, last) not in self._inputs and path.exists():
+            array = map_npy(path)
+            self._inputs[name, last] = hashlib.sha256(npy_bytes(array[int(found[2]) : last])).hexdigest()
+            let_go(array)
+        return self._inputs.get((name, last))
+
+    def fetch(self, job: Job, folder: Path) -> None:
+        shutil.copytree(self.folder_of(job), folder, dirs_exist_ok=True)
+
+    def folder_of(self, job: Job) -> Path:
+        """The job's folder; of an attempt that was never made, the attempt that was."""
+        own = self.recording / job.id
+        return own if own.exists() else self.recording / job.id.replace(f"-again{job.attempt}.", ".")
+
+    def close(self) -> None:
+        """Nothing was opened."""
+
+
+def recorded_run(name: str, recording: Path) -> tuple[Environment, dict[str, str]]:
+    """What the recorded device was, and variant → sha256. Raises ConfigError where it is not a recording."""
+    try:
+        run = json.loads((recording.parent.parent / "run.json").read_text())
+        record = next(t for t in run["targets"] if t["target"]["name"] == recording.name)
+        environment: Environment = TypeAdapter(Environment).validate_python(record["environment"])
+        models = {variant["name"]: variant["sha256"] for variant in run["variants"]}
+    except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
+        raise ConfigError(
+            f"target {name} replays {recording}, which is not a recording", "set host to a run's raw/TARGET folder"
+        ) from error
+    return environment, models

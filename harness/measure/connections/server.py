@@ -1,0 +1,251 @@
+"""Talks to device/serve.py over the stdin and stdout of a process; how that process is started is the kind's."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import hashlib
+import io
+import json
+import os
+import re
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from harness.errors import JobFailed, TargetBusy, TargetUnreachable
+from harness.measure.connections import OnProgress
+from harness.records import Blob, Environment, Job, Target
+from harness.support.text import harmless, last_line
+
+HEARTBEAT_S = 5.0  # of both sides
+SILENCE_S = 30.0
+CHUNK_BYTES = 1 << 16
+FILES_LIMIT_BYTES = 1 << 30  # of one job
+MESSAGE_LIMIT_BYTES = 1 << 20
+RESULT_FILE = re.compile(r"(result|state)\.json|latencies\.npy|stderr\.txt|outputs/\d{1,3}\.npy")
+END_S = 10.0
+FIELDS: dict[str, dict[str, Any]] = {  # that we read of a message from the device, by event
+    "ready": {"environment": Environment},
+    "busy": {"holder": str},
+    "missing": {"sha256": list[str]},
+    "progress": {"done": int, "of": int},
+    "file": {"name": str, "size": int, "sha256": str},
+    "error": {"what": str},
+}
+
+
+class ServerConnection:
+    """A Connection to a server that `argv` starts."""
+
+    def __init__(self, target: Target, run_id: str, argv: Sequence[str], workdir: str, tune: bool = False) -> None:
+        self.target = target
+        self.bytes_sent = {"blobs": 0, "jobs": 0}
+        self._writing = threading.Lock()
+        self._waiting_since: float | None = None  # when the device last moved while we wait for it
+        self._silent = False
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (closed in close)
+        # A session of its own: Ctrl-C is the host's to handle, and the server ends with its stdin.
+        self._process = subprocess.Popen(
+            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr, start_new_session=True
+        )
+        self._closed = threading.Event()
+        try:
+            self._say({"op": "hello", "workdir": workdir, "run_id": run_id, "who": whoami(run_id), "tune": tune})
+            self.environment: Environment = self._hear("ready")["environment"]
+        except BaseException:
+            self.close()
+            raise
+        threading.Thread(target=self._beat, daemon=True).start()
+
+    def send(self, blobs: Iterable[Blob]) -> None:
+        by_hash = {blob.sha256: blob for blob in blobs}
+        self._say({"op": "missing", "sha256": list(by_hash)})  # each time: a device drops what it did not use for long
+        missing = set(self._hear("missing")["sha256"])
+        for sha256, blob in by_hash.items():
+            if sha256 in missing:
+                self._give(blob)
+
+    def _give(self, blob: Blob) -> None:
+        data = blob.read()
+        try:
+            self._say({"op": "blob", "sha256": blob.sha256, "size": len(data)}, data)
+        except TargetUnreachable:
+            self._hear()  # raises what the server said before it ended, such as that its disk is full
+        self.bytes_sent["blobs"] += len(data)
+
+    def run(self, job: Job, on_progress: OnProgress) -> int | None:
+        blobs = {name: blob.sha256 for name, blob in job.blobs.items()}
+        message = {"op": "job", "job_id": job.id, "job": job.spec, "blobs": blobs, "limit_s": job.limit_s}
+        if job.start_temperature_c is not None:
+            message |= {"start_temperature_c": job.start_temperature_c, "cooldown_timeout_s": job.cooldown_timeout_s}
+        self.bytes_sent["jobs"] += self._say(message)
+        seen_ns: dict[str, int] = {}
+        while (answer := self._hear("cooling", "begin", "progress", "end", "done"))["event"] != "done":
+            seen_ns[answer["event"]] = time.monotonic_ns()
+            if answer["event"] == "progress":
+                on_progress(answer["done"], answer["of"])
+        return seen_ns["end"] - seen_ns["begin"] if "begin" in seen_ns and "end" in seen_ns else None
+
+    def fetch(self, job: Job, folder: Path) -> None:
+        self._say({"op": "fetch", "job_id": job.id})
+        left = FILES_LIMIT_BYTES
+        while (answer := self._hear("file", "sent"))["event"] == "file":
+            left -= max(1, self._take(answer, job, folder, left))
+        self._say({"op": "fetched", "job_id": job.id})
+
+    def close(self) -> None:
+        self._closed.set()
+        with contextlib.suppress(OSError), self._writing:
+            if self._process.stdin:
+                self._process.stdin.close()
+        try:
+            self._process.wait(END_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if self._process.stdout:
+            self._process.stdout.close()
+        self._stderr.close()
+
+    def _beat(self) -> None:
+        """Sends the device signs of life, and ends the connection where none comes from it while we wait."""
+        while not self._closed.wait(HEARTBEAT_S):
+            since = self._waiting_since
+            if since is not None and time.monotonic() - since > SILENCE_S:
+                self._silent = True
+                self._process.kill()  # whoever waits for it sees it end
+            if self._writing.acquire(blocking=False):  # else it hears from us anyway
+                try:
+                    self._write({"op": "alive"})
+                except (OSError, ValueError):
+                    return
+                finally:
+                    self._writing.release()
+
+    @contextlib.contextmanager
+    def _waiting(self) -> Iterator[None]:
+        self._waiting_since = time.monotonic()
+        try:
+            yield
+        finally:
+            self._waiting_since = None
+
+    def _say(self, message: dict[str, Any], data: bytes = b"") -> int:
+        try:
+            with self._writing, self._waiting():
+                return self._write(message, data)
+        except (OSError, ValueError) as error:
+            raise self.lost() from error
+
+    def _write(self, message: dict[str, Any], data: bytes = b"") -> int:
+        assert self._process.stdin
+        line = json.dumps(message).encode() + b"\n"
+        self._process.stdin.write(line)
+        for first in range(0, len(data), CHUNK_BYTES):
+            self._process.stdin.write(memoryview(data)[first : first + CHUNK_BYTES])
+            self._moved()
+        self._process.stdin.flush()
+        return len(line)
+
+    def _moved(self) -> None:
+        self._waiting_since = time.monotonic()
+
+    def _hear(self, *events: str) -> dict[str, Any]:
+        """The next message, which must be one of these events; signs of life are skipped."""
+        with self._waiting():
+            while (message := self._message())["event"] == "alive":
+                self._moved()
+        event = message["event"]
+        if event == "busy":
+            raise TargetBusy(f"{self.target.name} is held by {message['holder']}", "wait until that run has ended")
+        if event == "error":
+            raise JobFailed(f"the server on {self.target.name} failed: {message['what']}", "fix that, then resume")
+        if event not in events:
+            raise TargetUnreachable(f"{self.target.name} sent {event!r} out of turn", "resume the run")
+        return message
+
+    def _message(self) -> dict[str, Any]:
+        assert self._process.stdout
+        line = self._process.stdout.readline(MESSAGE_LIMIT_BYTES)
+        if not line.endswith(b"\n"):
+            raise self.lost()
+        try:
+            return checked(harmless(json.loads(line)))
+        except (ValueError, KeyError, TypeError) as error:
+            said = line[:200].decode(errors="replace").strip()
+            raise TargetUnreachable(
+                f"{self.target.name} answered {said!r}", "what was measured is kept; resume the run"
+            ) from error
+
+    def _take(self, answer: dict[str, Any], job: Job, folder: Path, limit: int) -> int:
+        """Writes the file that follows its announcement, checked, and returns its size."""
+        damaged = TargetUnreachable(
+            f"{self.target.name} sent a damaged file for job {job.id}", "resume the run to fetch it again"
+        )
+        name, size = answer["name"], answer["size"]
+        if not 0 <= size <= limit:
+            raise TargetUnreachable(f"{self.target.name} announced a file of {size} bytes", "resume the run")
+        if not RESULT_FILE.fullmatch(name):
+            raise damaged
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        digest = hashlib.sha256()
+        with path.open("wb") as file:
+            for chunk in self._read(size):
+                digest.update(chunk)
+                file.write(chunk)
+        if digest.hexdigest() != answer["sha256"]:
+            path.unlink()
+            raise damaged
+        return size
+
+    def _read(self, size: int) -> Iterator[bytes]:
+        """That many bytes, as they arrive."""
+        assert isinstance(self._process.stdout, io.BufferedReader)
+        with self._waiting():
+            while size:
+                chunk = self._process.stdout.read1(min(size, CHUNK_BYTES))
+                if not chunk:
+                    raise self.lost()
+                self._moved()
+                size -= len(chunk)
+                yield chunk
+
+    def lost(self) -> TargetUnreachable:
+        """The error to raise where the server ended too early."""
+        if self._silent:
+            what = f"{self.target.name} said nothing for {SILENCE_S:g} s"
+            return TargetUnreachable(what, "what was measured is kept; restart it if it hangs, and resume the run")
+        code, said = self.ended()
+        why = last_line(said, f"its server ended with exit code {code}")
+        return TargetUnreachable(f"lost {self.target.name}: {why}", "what was measured is kept; resume the run")
+
+    def ended(self) -> tuple[int | None, str]:
+        """The exit code of the process, None where it has not ended, and what it printed to stderr."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(2)
+        self._stderr.seek(max(0, self._stderr.seek(0, os.SEEK_END) - MESSAGE_LIMIT_BYTES))
+        return self._process.returncode, self._stderr.read().decode(errors="replace")
+
+
+def checked(message: dict[str, Any]) -> dict[str, Any]:
+    """What we read of a device's message, each field of its type. Raises ValueError, KeyError, TypeError."""
+    event = message["event"]
+    fields = {name: TypeAdapter(kind).validate_python(message[name]) for name, kind in FIELDS.get(event, {}).items()}
+    return {"event": event, **fields}
+
+
+def whoami(run_id: str) -> str:
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}, run {run_id},"

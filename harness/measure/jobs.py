@@ -1,0 +1,235 @@
+"""Cases × plan × connection → Shards and Rounds, each saved as it arrives. No statistics here."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import random
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property, partial
+from itertools import product
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from harness.errors import StoreError
+from harness.measure.connections import Connection
+from harness.measure.raw import label_piece, read_piece
+from harness.measure.validity import AGAIN
+from harness.records import Blob, Case, Dataset, Environment, Job, Plan, Round, Shard, Target, Tensor, Variant
+from harness.support.arrays import let_go, npy_bytes
+
+SHARD_SAMPLES = 5_000  # at most; what a broken link can cost
+SHARD_BYTES = 32 << 20  # of inputs and outputs together: memory on both sides, disk on the device
+REPEATS = 2  # of a round that does not count
+LATENCY_SAMPLES = 64  # real test samples that a latency round cycles through
+NOT_IN_AN_ID = re.compile(r"[^A-Za-z0-9._-]")  # as the device checks it
+
+
+class Watcher(Protocol):
+    """Is told what is going on."""
+
+    def begin(self, target: str, shards: int, rounds: int) -> None: ...
+    def job(self, job: Job) -> None: ...
+    def samples(self, done: int, of: int) -> None: ...
+    def done(self, piece: Round | Shard) -> None: ...
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is to be measured on one target."""
+
+    target: Target
+    cases: tuple[Case, ...]
+    variants: tuple[Variant, ...]
+    dataset: Dataset
+    plan: Plan
+
+    @cached_property
+    def models(self) -> dict[str, Blob]:
+        """The .tflite files by variant."""
+        return {v.name: Blob(partial(model_bytes, v.path), v.sha256) for v in self.variants if v.path is not None}
+
+
+def model_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise StoreError(f"a variant of this run cannot be read: {error}", "start a new run") from error
+
+
+def cases_of(
+    variants: Sequence[Variant], target: Target, runtimes: Sequence[str], threads: Sequence[int]
+) -> tuple[Case, ...]:
+    """Every combination, each once, in a stable order."""
+    return tuple(dict.fromkeys(Case(v.name, target.name, r, t) for v, r, t in product(variants, runtimes, threads)))
+
+
+def measurable(work: Work, environment: Environment) -> tuple[Case, ...]:
+    """The cases whose model exists and whose runtime this device has."""
+    built = {v.name for v in work.variants if v.path is not None}
+    return tuple(c for c in work.cases if c.variant in built and environment.runtimes.get(c.runtime))
+
+
+def measure(work: Work, connection: Connection, folder: Path, watcher: Watcher) -> Iterator[Round | Shard]:
+    """Yields every piece of the work: from `folder` where it is already, else from the device into it.
+
+    Accuracy comes first, a stretch of the test set after the other; a case whose outputs could not be had is asked for
+    no further ones, and not timed. A round that does not count is measured again, at most REPEATS times, and every
+    attempt is kept.
+    """
+    cases = measurable(work, connection.environment)
+    shards = shard_jobs(work, cases) if work.plan.accuracy else []
+    rounds = round_jobs(work, cases)
+    watcher.begin(work.target.name, len(shards), len(rounds))
+    broken: set[Case] = set()
+    for job in [*shards, *rounds]:
+        if job.case in broken:
+            continue
+        for piece in tried(job, connection, folder, watcher):
+            yield piece
+        if piece.status == "failed":
+            broken |= {c for c in cases if c == job.case or (job.kind == "outputs" and same_but_threads(c, job.case))}
+
+
+def tried(job: Job, connection: Connection, folder: Path, watcher: Watcher) -> Iterator[Round | Shard]:
+    """The job's piece, or where that does not count every attempt at it: the last one does."""
+    for again in attempts(job):
+        watcher.job(again)
+        piece = obtain(again, connection, folder, watcher)
+        yield piece
+        if piece.status not in AGAIN:
+            return
+
+
+def obtain(job: Job, connection: Connection, folder: Path, watcher: Watcher) -> Round | Shard:
+    """One piece. Its folder appears whole or not at all, so what is there need not be measured again, unless it failed:
+    a process that was killed once may come to its end the next time.
+    """
+    kept = folder / job.id
+    if kept.exists():
+        piece = read_piece(kept)
+        if piece.status != "failed":
+            return piece
+    part = folder / f"{job.id}.part"
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    connection.send(job.blobs.values())
+    host_ns = connection.run(job, watcher.samples)
+    connection.fetch(job, part)
+    label_piece(part, job, host_ns)
+    shutil.rmtree(kept, ignore_errors=True)
+    part.rename(kept)
+    return read_piece(kept)
+
+
+def attempts(job: Job) -> Iterator[Job]:
+    """The job and its repetitions, each with an id of its own."""
+    yield job
+    for attempt in range(1, REPEATS + 1):
+        yield replace(job, attempt=attempt, id=job_id(job.case, job.kind, job.first, attempt))
+
+
+def same_but_threads(one: Case, other: Case) -> bool:
+    return replace(one, threads=other.threads) == other
+
+
+def shard_jobs(work: Work, cases: Sequence[Case]) -> list[Job]:
+    """The test set in stretches, each for every variant × runtime at its lowest thread count, and then no more."""
+    lowest = min((case.threads for case in cases), default=1)
+    size, total = shard_samples(work), work.dataset.test_count
+    jobs = []
+    for first in range(0, total, size):
+        stretch = first, min(first + size, total)
+        inputs = input_files(work.dataset, *stretch)
+        jobs += [job(work, case, "outputs", stretch, inputs) for case in cases if case.threads == lowest]
+    return jobs
+
+
+def shard_samples(work: Work) -> int:
+    """How many samples make a stretch: what goes in and what comes out of it stay small on both sides."""
+    sent = sum(array[:1].nbytes for array in work.dataset.test_inputs)
+    answered = max((sum(map(sample_bytes, variant.outputs)) for variant in work.variants), default=0)
+    return max(1, min(SHARD_SAMPLES, SHARD_BYTES // (sent + answered)))
+
+
+def sample_bytes(tensor: Tensor) -> int:
+    return math.prod(tensor.shape[1:]) * np.dtype(tensor.dtype).itemsize
+
+
+def round_jobs(work: Work, cases: Sequence[Case]) -> list[Job]:
+    """Every round holds every case once, in an order shuffled by the plan's seed: drift hits all alike."""
+    samples = min(LATENCY_SAMPLES, shard_samples(work), work.dataset.test_count)
+    inputs = input_files(work.dataset, 0, samples)
+    jobs = []
+    for index in range(work.plan.rounds):
+        order = list(cases)
+        random.Random(f"{work.plan.seed}/{index}").shuffle(order)
+        jobs += [job(work, case, "latency", (index, samples), inputs) for case in order]
+    return jobs
+
+
+def job(work: Work, case: Case, kind: str, place: tuple[int, int], inputs: dict[str, Blob]) -> Job:
+    """place: first and last of the stretch of samples; for a latency job, the round and how many samples it cycles."""
+    start_temperature_c = restless_ratio = None
+    spec: dict[str, object] = {
+        "kind": kind,
+        "runtime": case.runtime,
+        "threads": case.threads,
+        **fed(work, case, list(inputs)),
+    }
+    if kind == "latency":
+        spec |= {
+            name: getattr(work.plan, name) for name in ("warmup_s", "warmup_runs", "min_s", "min_runs", "max_runs")
+        }
+        start_temperature_c, restless_ratio = work.target.start_temperature_c, work.plan.restless_ratio
+    blobs = {"model.tflite": work.models[case.variant], **inputs}
+    return Job(
+        job_id(case, kind, place[0]),
+        case,
+        kind,
+        *place,
+        spec,
+        blobs,
+        start_temperature_c=start_temperature_c,
+        cooldown_timeout_s=work.target.cooldown_timeout_s,
+        restless_ratio=restless_ratio,
+    )
+
+
+def fed(work: Work, case: Case, files: list[str]) -> dict[str, object]:
+    """The files of the data's inputs and their affines, in the order of the variant's own input tensors."""
+    feeds = next(v.feeds for v in work.variants if v.name == case.variant) or range(len(files))
+    return {"inputs": [files[n] for n in feeds], "affines": [asdict(work.dataset.affines[n]) for n in feeds]}
+
+
+def input_files(dataset: Dataset, first: int, last: int) -> dict[str, Blob]:
+    """One .npy an input of the model, holding the stored values of these test samples."""
+    return {
+        f"inputs/{n}-{first}.npy": Blob(partial(stretch_bytes, array, first, last))
+        for n, array in enumerate(dataset.test_inputs)
+    }
+
+
+def stretch_bytes(array: np.ndarray, first: int, last: int) -> bytes:
+    """These samples as an .npy file; nothing of them stays in memory."""
+    try:
+        return npy_bytes(array[first:last])
+    finally:
+        let_go(array)
+
+
+def job_id(case: Case, kind: str, first: int, attempt: int = 0) -> str:
+    """Says case, kind and place; 64 plain characters at most: a longer or other name is cut and told by its hash."""
+    name = f"{case.variant}.{case.runtime}.t{case.threads}"
+    prefix = f"shard-{first:06d}" if kind == "outputs" else f"round-{first:03d}"
+    if attempt:
+        prefix += f"-again{attempt}"
+    if len(prefix) + len(name) + 1 > 64 or NOT_IN_AN_ID.search(name):
+        digest = hashlib.sha256(name.encode()).hexdigest()
+        name = f"{NOT_IN_AN_ID.sub('-', name)[:30]}.{digest[:12]}"
+    return f"{prefix}.{name}"

@@ -1,0 +1,56 @@
+"""A .tflite file run on this machine, in a process of its own: to check it, or because it is the baseline."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.device import tensors
+from harness.errors import BuildError
+from harness.measure.connections.local import install
+from harness.records import Affine
+
+RUNTIME = "ai-edge-litert"
+
+
+def run_once(path: Path, stored: tuple[np.ndarray, ...], affines: Sequence[Affine]) -> tuple[np.ndarray, ...]:
+    """The dequantised outputs of a .tflite file for stored samples, one array an input tensor, in the file's order.
+
+    Raises BuildError where it cannot run.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "model.tflite").write_bytes(path.read_bytes())
+        inputs = [f"{n}.npy" for n in range(len(stored))]
+        for file, array in zip(inputs, stored, strict=True):
+            np.save(folder / file, array)
+        job = {"kind": "outputs", "runtime": RUNTIME, "threads": 1, "inputs": inputs,
+               "affines": [asdict(affine) for affine in affines]}  # fmt: skip
+        (folder / "job.json").write_text(json.dumps(job))
+        return answers(folder, done(folder))
+
+
+def done(folder: Path) -> dict[str, Any]:
+    argv = [sys.executable, "-I", str(install(folder)), "job", str(folder)]
+    process = subprocess.run(argv, capture_output=True, text=True, check=False)
+    if process.returncode != 0:
+        raise BuildError(f"it crashes {RUNTIME} with exit code {process.returncode}", "try another recipe")
+    result: dict[str, Any] = json.loads((folder / "result.json").read_text())
+    if result["status"] != "ok":
+        raise BuildError(f"{RUNTIME} cannot run it: {result['error']}", "try another recipe")
+    return result
+
+
+def answers(folder: Path, result: dict[str, Any]) -> tuple[np.ndarray, ...]:
+    return tuple(
+        tensors.from_tensor(np.load(folder / "outputs" / f"{n}.npy"), tensor["scale"], tensor["zero_point"])
+        for n, tensor in enumerate(result["outputs"])
+    )

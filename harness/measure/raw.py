@@ -1,0 +1,152 @@
+"""What came back from a device, read and checked: raw/<target>/<job-id>/ → Round or Shard. Nothing in it is trusted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import Field, FiniteFloat, TypeAdapter
+
+from harness.device.job import PHASES, TIMING
+from harness.errors import StoreError
+from harness.measure.validity import judged
+from harness.records import Case, DeviceState, Job, Round, Shard, Tensor
+from harness.support.arrays import StoredArray
+from harness.support.text import harmless
+
+
+@dataclass(frozen=True)
+class Label:
+    """What a folder holds: written by the host, so that it can be read without the job that asked for it."""
+
+    case: Case
+    kind: str
+    first: int
+    last: int
+    attempt: int = 0
+    host_ns: int | None = None
+    restless_ratio: float | None = None
+
+
+_LABEL = TypeAdapter(Label)
+_TENSORS = TypeAdapter(tuple[Tensor, ...])
+_STATE = TypeAdapter(DeviceState)
+_Count = Annotated[int, Field(ge=0, le=2**53)]  # what a float can tell exactly, and more than anything here can be
+_MEMORY = TypeAdapter(dict[str, dict[str, _Count]])
+_COUNT = TypeAdapter(_Count)
+_CANARY = TypeAdapter(tuple[_Count, ...])
+_SECONDS = TypeAdapter(FiniteFloat | None)
+_PAIR = TypeAdapter(FiniteFloat)
+
+
+def label_piece(folder: Path, job: Job, host_ns: int | None) -> None:
+    label = Label(job.case, job.kind, job.first, job.last, job.attempt, host_ns, job.restless_ratio)
+    (folder / "piece.json").write_text(json.dumps(asdict(label)))
+
+
+def read_piece(folder: Path) -> Round | Shard:
+    """The Round or Shard that the folder holds. Raises StoreError where a file is not what it must be."""
+    try:
+        label = _LABEL.validate_json((folder / "piece.json").read_bytes())
+        state = json.loads((folder / "state.json").read_text())
+        result = _result(folder, state["exit"])
+        if label.kind == "latency":
+            return judged(_round(folder, label, result, state))
+        return _shard(folder, label, result)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
+        raise StoreError(f"{folder} cannot be read: {error}", "remove that folder and resume the run") from error
+
+
+def _result(folder: Path, exit_code: int) -> Mapping[str, Any]:
+    """result.json, or a failed result in its words where the process died before it could write one."""
+    path = folder / "result.json"
+    if exit_code == 0 and path.exists():
+        result: dict[str, Any] = json.loads(path.read_text())
+        return result
+    said = (folder / "stderr.txt").read_text(errors="replace").strip().splitlines()
+    how = f"signal {-exit_code}" if exit_code < 0 else f"exit code {exit_code}"
+    return {"status": "failed", "error": f"the process died with {how}" + (f": {said[-1]}" if said else "")}
+
+
+def _round(folder: Path, label: Label, result: Mapping[str, Any], state: Mapping[str, Any]) -> Round:
+    if result["status"] != "ok":
+        return Round(label.case, label.first, "failed", (one_line(result["error"]),), label.attempt)
+    return Round(
+        label.case,
+        label.first,
+        attempt=label.attempt,
+        timings=_timings(folder / "latencies.npy"),
+        memory_bytes=_MEMORY.validate_python(result["memory_bytes"]),
+        clock_step_ns=_COUNT.validate_python(result["clock_step_ns"]),
+        timing_pair_ns=_PAIR.validate_python(result["timing_pair_ns"]),
+        before=_state(state["before"]),
+        after=_state(state["after"]),
+        device_ns=_COUNT.validate_python(state["device_ns"]),
+        host_ns=label.host_ns,
+        canary_ns=_CANARY.validate_python(result.get("canary_ns", ())),
+        waited_s=_SECONDS.validate_python(state.get("waited_s")),
+        start_temperature_c=_SECONDS.validate_python(state.get("start_temperature_c")),
+        restless_ratio=label.restless_ratio,
+        started_s=_SECONDS.validate_python(state.get("started_s")),
+    )
+
+
+def _state(said: object) -> DeviceState:
+    """Raises ValueError where a number is larger than anything that a device can mean."""
+    state: DeviceState = _STATE.validate_python(said)
+    numbers = [value for value in asdict(state).values() if isinstance(value, int | float)]
+    if not all(abs(value) <= 2**53 for value in numbers):
+        raise ValueError("the state of the device holds numbers that nothing can be")
+    return state
+
+
+def _timings(path: Path) -> dict[str, np.ndarray]:
+    rows = _array(path)
+    if rows.dtype != TIMING or rows.ndim != 1 or (rows["ns"] < 0).any() or untimed(rows) or (rows["count"] < 1).any():
+        raise ValueError(f"{path.name} is not a table of timings")
+    if PHASES.index("timed") not in rows["phase"] or rows["phase"].max() >= len(PHASES):
+        raise ValueError(f"{path.name} has no timed invokes, or a phase that nobody knows")
+    columns = np.column_stack([rows["count"], rows["ns"]]).astype(np.int64)
+    phases = np.ascontiguousarray(rows["phase"])
+    return {name: columns[own] for n, name in enumerate(PHASES) if (own := np.flatnonzero(phases == n)).size}
+
+
+def untimed(rows: np.ndarray) -> bool:
+    """Whether some timed invokes took no time at all: the clock stood, or the device says so."""
+    return bool((rows["ns"][rows["phase"] == PHASES.index("timed")] == 0).any())
+
+
+def _array(path: Path) -> np.ndarray:
+    """An .npy file as it is; ValueError for anything else (np.load would also open archives)."""
+    try:
+        with path.open("rb") as file:
+            array: np.ndarray = np.lib.format.read_array(file, allow_pickle=False)
+    except Exception as error:  # a broken header alone can end in any of four
+        raise ValueError(f"{path.name} is not an array: {error}") from error
+    return array
+
+
+def _shard(folder: Path, label: Label, result: Mapping[str, Any]) -> Shard:
+    if result["status"] != "ok":
+        return Shard(label.case, label.first, label.last, "failed", one_line(result["error"]))
+    tensors = _TENSORS.validate_python([{k: v for k, v in t.items() if k != "index"} for t in result["outputs"]])
+    outputs = tuple(StoredArray.of(folder / "outputs" / f"{n}.npy") for n in range(len(tensors)))
+    for output, tensor in zip(outputs, tensors, strict=True):
+        wanted = (label.last - label.first, *tensor.shape[1:])
+        if (tensor.scale is None) != (tensor.zero_point is None):
+            raise ValueError(f"output {tensor.name} has a scale or a zero point, not both")
+        if output.dtype != np.dtype(tensor.dtype) or output.dtype.kind not in "fiub":
+            raise ValueError(f"output {tensor.name} is of {output.dtype}, not {tensor.dtype}")
+        if output.shape != wanted:  # as where it depends on the values that go in
+            told = f"output {tensor.name} has shape {output.shape} where the model says {wanted}"
+            return Shard(label.case, label.first, label.last, "failed", told)
+    return Shard(label.case, label.first, label.last, outputs=outputs, tensors=tensors)
+
+
+def one_line(error: str) -> str:
+    text: str = harmless(" ".join(error.split())[:300])
+    return text

@@ -1,0 +1,159 @@
+"""Measures a model against itself, comparison by comparison; each is kept as soon as it is complete."""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness import __version__
+from harness.errors import ConfigError, JobFailed, StoreError
+from harness.measure.connections import Connection
+from harness.measure.jobs import Watcher, Work, cases_of, round_jobs, tried
+from harness.measure.selftest.aa_result import (
+    REAL_SLOWDOWN,
+    RESULT,
+    STUDY,
+    AaResult,
+    Asked,
+    Pairs,
+    Study,
+    conclude,
+    read,
+)
+from harness.measure.validity import AGAIN
+from harness.metrics.registry import medians_ns
+from harness.records import Dataset, Environment, Job, Plan, Round, Target, Variant
+from harness.records.plan import RESTLESS_RATIO
+from harness.support.files import write_json
+
+
+class Record:
+    """A study while it is measured."""
+
+    def __init__(self, path: Path, study: Study) -> None:
+        self.path, self.study = path, study
+
+    def save(self, study: Study) -> None:
+        self.study = study
+        write_json(self.path / "study.json", STUDY.dump_python(study, mode="json"))
+
+    def raw(self, number: int) -> Path:
+        return self.path / "raw" / f"{number:03d}"
+
+
+def begin(
+    path: Path, target: Target, environment: Environment, variant: Variant, runtime: str | None, asked: Asked
+) -> Record:
+    """A new study in the folder results/aa/<target>/<study-id>, which must not be there yet. Raises ConfigError."""
+    chosen = present_runtime(target, environment, runtime)
+    if variant.path is None:
+        raise ConfigError(f"{variant.name} cannot be measured: {variant.reason}", "take another variant")
+    study = Study(
+        path.name, datetime.now(UTC).isoformat(timespec="seconds"), __version__, target.name, environment.board,
+        environment.serial_sha256, variant.name, variant.sha256, chosen, environment.runtimes[chosen],
+        min(target.threads), asked,
+    )  # fmt: skip
+    record = Record(path, study)
+    path.mkdir(parents=True)
+    shutil.copyfile(variant.path, path / "model.tflite")
+    record.save(study)
+    return record
+
+
+def present_runtime(target: Target, environment: Environment, wanted: str | None) -> str:
+    """The runtime that is wanted, or else the target's first that is there. Raises ConfigError."""
+    present = [name for name in target.runtimes if environment.runtimes.get(name)]
+    chosen = wanted or next(iter(present), None)
+    if chosen is None or not environment.runtimes.get(chosen):
+        raise ConfigError(
+            f"{target.name} has no runtime {chosen or 'at all'}", f"it has {', '.join(present) or 'none'}"
+        )
+    return chosen
+
+
+def reopen(results: Path, target: Target) -> Record:
+    """The newest study of the target that is not finished. Raises StoreError."""
+    for path in sorted((results / "aa" / target.name).glob("*/study.json"), reverse=True):
+        study = read(path, STUDY)
+        if not study.finished:
+            return Record(path.parent, study)
+    raise StoreError(f"there is no unfinished study of {target.name} in {results}", "start one without --resume")
+
+
+def go_on(record: Record, target: Target, dataset: Dataset, connection: Connection, watcher: Watcher) -> AaResult:
+    """Measures what the study lacks, and concludes. Each comparison is saved as it is complete."""
+    check_same_device(record.study, connection.environment)
+    groups = comparisons(record, target, dataset)
+    done = len(record.study.measured)
+    watcher.begin(target.name, 0, sum(map(len, groups[done:])))
+    for number in range(done, len(groups)):
+        rounds = measured(groups[number], connection, record.raw(number), watcher)
+        pack(record.raw(number))
+        record.save(replace(record.study, measured=(*record.study.measured, paired(rounds))))
+        shutil.rmtree(record.raw(number))
+    result = conclude(record.study)
+    write_json(record.path.parent / "aa.json", RESULT.dump_python(result, mode="json"))
+    return result
+
+
+def check_same_device(study: Study, environment: Environment) -> None:
+    """Raises ConfigError where rounds of another device or runtime would be mixed in."""
+    version = environment.runtimes.get(study.runtime)
+    for what, was, now in (
+        ("the device", study.serial_sha256, environment.serial_sha256),
+        (study.runtime, study.runtime_version, version),
+    ):
+        if was != now:
+            raise ConfigError(f"{what} is another than when study {study.study_id} began", "start a new one")
+
+
+def comparisons(record: Record, target: Target, dataset: Dataset) -> list[list[Job]]:
+    """The jobs of each comparison: R rounds of A and B in an order shuffled by the seed; the last is the slowed one."""
+    study = record.study
+    asked, path = study.asked, record.path / "model.tflite"
+    twins = tuple(Variant(name, study.variant, path, study.model_sha256) for name in ("A", "B"))
+    cases = cases_of(twins, target, (study.runtime,), (study.threads,))
+    total = (asked.comparisons + 1) * asked.rounds
+    plan = Plan("aa", total, 50, asked.min_s, warmup_s=asked.warmup_s, seed=asked.seed, restless_ratio=RESTLESS_RATIO)
+    jobs = round_jobs(Work(target, cases, twins, dataset, plan), cases)
+    size = len(twins) * asked.rounds
+    groups = [jobs[n : n + size] for n in range(0, len(jobs), size)]
+    return [*groups[:-1], [slowed(job) if job.case.variant == "B" else job for job in groups[-1]]]
+
+
+def slowed(job: Job) -> Job:
+    return replace(job, spec=job.spec | {"slowdown": REAL_SLOWDOWN})
+
+
+def measured(jobs: Sequence[Job], connection: Connection, folder: Path, watcher: Watcher) -> list[Round]:
+    """Every attempt at every job, in order. Raises JobFailed."""
+    rounds = []
+    for job in jobs:
+        for piece in tried(job, connection, folder, watcher):
+            watcher.done(piece)
+            assert isinstance(piece, Round)
+            rounds.append(piece)
+            if piece.status == "failed":
+                raise JobFailed(f"{job.case.variant} failed: {'; '.join(piece.reasons)}", "choose another runtime")
+    return rounds
+
+
+def paired(rounds: Sequence[Round]) -> Pairs:
+    """What counts of a comparison: the rounds in which neither stayed invalid."""
+    a, b = (medians_ns(r for r in rounds if r.case.variant == name) for name in ("A", "B"))
+    shared = sorted(a.keys() & b.keys())
+    again, flagged = (sum(r.status in kind for r in rounds) for kind in (AGAIN, ("flagged",)))
+    return Pairs(tuple(a[n] for n in shared), tuple(b[n] for n in shared), again, flagged)
+
+
+def pack(folder: Path) -> None:
+    """raw/<n>/ → raw/<n>.zip, whole or not at all: a comparison's latencies shrink to an eighth."""
+    part = folder.with_suffix(".part")
+    with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=3) as archive:
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            archive.write(path, path.relative_to(folder))
+    part.replace(folder.with_suffix(".zip"))

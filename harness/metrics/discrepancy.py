@@ -1,0 +1,211 @@
+"""Per-sample discrepancies between the Keras baseline and one case, and per-class drops."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from harness.metrics import stats
+from harness.metrics.task import are_logits, as_scores, finite, one_column, probabilities, row_by_row, stretches
+
+SUSPECT_AGREEMENT = 0.9  # under this share of equal answers something is probably wrong, not merely lossy
+SUSPECT_EXPLAINED = 0.9  # and under this share of explained variation, where outputs are not scores of classes
+FLIP_KINDS = ("", "right_to_wrong", "wrong_to_right", "wrong_to_wrong")
+
+
+def top1(scores: np.ndarray) -> np.ndarray:
+    """The first of the highest scores a row, (samples, classes) → int64; −1 where a score is not finite."""
+    return np.where(np.isfinite(scores).all(axis=1), scores.argmax(axis=1), -1)
+
+
+def agreement(expected: np.ndarray, given: np.ndarray) -> float:
+    """Share of samples with the same top-1 answer, where there is one; scores of shape (samples, classes)."""
+    answers = top1(given)
+    return float(np.mean((top1(expected) == answers) & (answers >= 0)))
+
+
+def doubt(expected: np.ndarray, given: np.ndarray, of_classes: bool, against: str, what: str) -> str:
+    """Why outputs lie so far from the baseline's that something is probably wrong, not merely lossy; "" where they do
+    not. against: the baseline, what: the samples, both in words.
+    """
+    if unknown := len(given) - int(row_by_row(finite, given).sum()):
+        return f"{unknown} of {what} have outputs that are not finite"
+    if of_classes:
+        logits = are_logits(expected)
+        return low_agreement(agreement(as_scores(expected, logits), as_scores(given, logits)), against, what)
+    error = float(row_by_row(lambda *rows: np.square(apart(*rows)).sum(axis=1), expected, given).sum())
+    return low_explained(explained(error, variation(expected)), against, what)
+
+
+def low_agreement(share: float, against: str, what: str) -> str:
+    """Whether so small a share of equal answers is suspect, in words; "" where it is not."""
+    return f"agrees with {against} on {share:.1%} of {what}" if share < SUSPECT_AGREEMENT else ""
+
+
+def low_explained(share: float, against: str, what: str) -> str:
+    """The same of the share of the baseline's variation that outputs explain."""
+    whose = f"{against}'" if against.endswith("s") else f"{against}'s"
+    told = f"explains {max(share, 0):.1%} of the variation in {whose} output over {what}"
+    return told if share < SUSPECT_EXPLAINED else ""
+
+
+def explained(squared_error: float, variation: float) -> float:
+    """Share of the baseline's variation over the samples that other outputs reproduce: the coefficient of
+    determination, 1 − Σ(given − expected)² / Σ(expected − mean)².
+
+    Unlike a signal-to-noise ratio it does not reward a constant: outputs that never change explain 0. .9 is 10 dB of
+    signal over error, where eight bits leave 30 and more. 1 where nothing varies and nothing differs, else −∞.
+    """
+    if variation == 0:
+        return 1.0 if squared_error == 0 else -np.inf
+    return 1 - squared_error / variation
+
+
+def variation(outputs: np.ndarray) -> float:
+    """Σ(value − mean)² of all numbers, each against its own mean over the samples."""
+    rows = outputs.reshape(len(outputs), -1)
+    means = sum(part.sum(axis=0, dtype=np.float64) for part in stretches(rows)) / len(rows)
+    return sum(float(np.square(part - means).sum()) for part in stretches(rows))
+
+
+def margins(scores: np.ndarray) -> np.ndarray:
+    """Highest score less the second highest, a row; 0 is a tie."""
+    ordered = np.sort(scores.astype(np.float64), axis=1)
+    return ordered[:, -1] - ordered[:, -2]
+
+
+def cosine(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Cosine similarity a row; NaN where a row is all zeros."""
+    x, y = (array.reshape(len(array), -1).astype(np.float64) for array in (x, y))
+    norms = np.linalg.norm(x, axis=1) * np.linalg.norm(y, axis=1)
+    return np.divide((x * y).sum(axis=1), norms, out=np.full(len(x), np.nan), where=norms > 0)
+
+
+@np.errstate(invalid="ignore")  # scores that are not finite give NaN, which the metrics tell
+def sample_table(
+    labels: np.ndarray | None, baseline: np.ndarray, scores: np.ndarray, logits: bool = False
+) -> np.ndarray:
+    """One row a sample: answers of both, what flipped, and how far the scores lie apart. Scores: (samples, classes).
+
+    Without labels there is no label, and nothing that is right or wrong. logits: the scores are not probabilities.
+    """
+    expected, given = row_by_row(top1, baseline), row_by_row(top1, scores)
+    margin = row_by_row(margins, scores)
+    flip = expected != given
+    answers = {"baseline_prediction": small(expected), "prediction": small(given), "flip": flip}
+    if labels is not None:
+        was_right, is_right = expected == labels, given == labels
+        kind = np.select([flip & was_right, flip & is_right, flip], [1, 2, 3], 0).astype(np.uint8)
+        right = {"baseline_correct": was_right, "correct": is_right, "flip_kind": kind}
+        answers = {"label": small(labels), **answers, **right}
+    return joined(
+        {
+            **answers,
+            **distances(baseline, scores),
+            "js_divergence": single(row_by_row(partial(divergence, logits=logits), baseline, scores)),
+            "baseline_margin": single(row_by_row(margins, baseline)),
+            "margin": single(margin),
+            "tie": margin == 0,
+        }
+    )
+
+
+@np.errstate(invalid="ignore")
+def number_table(labels: np.ndarray | None, baseline: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+    """One row a sample of a model that gives numbers, of any shape: how far they lie apart, and from their labels.
+
+    label, baseline_prediction and prediction are there where they are one number a sample; errors, the mean distance
+    from the label's numbers, where there are as many labels as outputs.
+    """
+    columns = {}
+    if labels is not None and one_column(labels):
+        columns["label"] = labels.reshape(-1)
+    if one_column(outputs):
+        columns |= {"baseline_prediction": single(baseline.reshape(-1)), "prediction": single(outputs.reshape(-1))}
+    if labels is not None and labels.reshape(len(labels), -1).shape == outputs.reshape(len(outputs), -1).shape:
+        columns["baseline_error"] = single(row_by_row(mean_distance, baseline, labels))
+        columns["error"] = single(row_by_row(mean_distance, outputs, labels))
+    return joined(columns | distances(baseline, outputs))
+
+
+def joined(columns: dict[str, np.ndarray]) -> np.ndarray:
+    """A structured array, a field a column."""
+    fields = [(name, column.dtype) for name, column in columns.items()]
+    table = np.empty(len(next(iter(columns.values()))), fields)
+    for name, column in columns.items():
+        table[name] = column
+    return table
+
+
+def fields_of(table: np.ndarray) -> tuple[str, ...]:
+    """What is known of each sample, by name."""
+    return table.dtype.names or ()
+
+
+def distances(baseline: np.ndarray, outputs: np.ndarray) -> dict[str, np.ndarray]:
+    """How far a sample's outputs lie from the baseline's."""
+    measures = {"max_abs_diff": largest_distance, "l2": euclidean, "cosine": cosine}
+    return {name: single(row_by_row(measure, baseline, outputs)) for name, measure in measures.items()}
+
+
+def apart(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The differences of each row's numbers, (rows, numbers)."""
+    rows = len(one)
+    return np.asarray(other.reshape(rows, -1).astype(np.float64) - one.reshape(rows, -1))
+
+
+def largest_distance(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    return np.asarray(np.abs(apart(one, other)).max(axis=1))
+
+
+def euclidean(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    return np.asarray(np.linalg.norm(apart(one, other), axis=1))
+
+
+def mean_distance(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    return np.asarray(np.abs(apart(one, other)).mean(axis=1))
+
+
+def divergence(baseline: np.ndarray, scores: np.ndarray, logits: bool) -> np.ndarray:
+    """Jensen–Shannon, in bits."""
+    return stats.js_divergence(*((probabilities(s) for s in (baseline, scores)) if logits else (baseline, scores)))
+
+
+def small(whole: np.ndarray) -> np.ndarray:
+    """Classes take four bytes."""
+    return whole.astype(np.int32)
+
+
+def single(numbers: np.ndarray) -> np.ndarray:
+    """Computed in double precision, kept in single: seven digits."""
+    return numbers.astype(np.float32)
+
+
+@dataclass(frozen=True)
+class ClassDrop:
+    """The accuracy drop within one class of n samples, with its two-sided 90 % Tango limits."""
+
+    label: int
+    n: int
+    drop_pp: float
+    low_pp: float
+    high_pp: float
+
+
+def class_drops(samples: np.ndarray) -> tuple[ClassDrop, ...]:
+    """Of each class that has samples, in order."""
+    return tuple(class_drop(int(label), samples[samples["label"] == label]) for label in np.unique(samples["label"]))
+
+
+def class_drop(label: int, samples: np.ndarray) -> ClassDrop:
+    lost, won = discordant(samples["baseline_correct"], samples["correct"])
+    n = len(samples)
+    limits = stats.tango(lost, won, n)
+    return ClassDrop(label, n, 100 * (lost - won) / n, 100 * limits.low, 100 * limits.high)
+
+
+def discordant(before: np.ndarray, after: np.ndarray) -> tuple[int, int]:
+    """(b, c): right before and wrong after; the reverse. Of booleans, (samples,)."""
+    return int((before & ~after).sum()), int((~before & after).sum())

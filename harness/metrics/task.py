@@ -1,0 +1,107 @@
+"""Which of a model's outputs is scored, and what its numbers are: scores of classes, or numbers as such.
+
+task              labels             the scored output
+classification    one class each     scores of classes, or one column: the probability, or logit, of class 1
+regression        numbers            as many numbers
+agreement         none               scores of classes: answers are held against the baseline's
+distance          none               numbers: they are held against the baseline's
+custom            anything           anything that a user's own metric understands
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from harness.errors import ConfigError
+from harness.support import arrays
+from harness.support.arrays import let_go
+
+TASKS = ("classification", "regression", "agreement", "distance", "custom")
+LABELLED = ("classification",)
+OF_CLASSES = ("classification", "agreement")
+NO_CLASSES = ("regression", "distance", "custom")
+STRETCH_VALUES = 4_000_000  # worked through at a time, so that what is made of them stays small
+OUTSIDE = 1e-3  # further outside 0 to 1 than rounding takes a probability
+
+
+def output_index(name: str, names: Sequence[str]) -> int:
+    """Where the output of that name stands, "" the first. Raises ConfigError."""
+    if not name:
+        return 0
+    if name not in names:
+        told = f"the model has no output {name!r} to score"
+        raise ConfigError(told, f"its outputs are {', '.join(names) or 'not named: leave [metrics] output out'}")
+    return list(names).index(name)
+
+
+def one_column(outputs: np.ndarray) -> bool:
+    """A single number a sample."""
+    return outputs.ndim == 1 or outputs.shape[1:] == (1,)
+
+
+def class_count(outputs: np.ndarray) -> int:
+    """How many classes an output can tell apart: two by one column, 0 where its numbers are not scores."""
+    return 2 if one_column(outputs) else outputs.shape[1] if outputs.ndim == 2 else 0
+
+
+def task_of(labels: np.ndarray | None, outputs: np.ndarray, class_names: Sequence[str], numbers: bool = False) -> str:
+    """The task that labels and the baseline's scored output make. numbers: a metric of numbers is asked for."""
+    if labels is None:
+        scores = outputs.ndim == 2 and outputs.shape[1] > 1
+        return "agreement" if scores and (class_names or not are_logits(outputs)) else "distance"
+    if not numbers and labels.ndim == 1 and labels.dtype.kind in "ui":
+        whole = len(labels) and 0 <= labels.min() <= labels.max() < class_count(outputs)
+        return "classification" if whole else "custom"
+    same = labels.reshape(len(labels), -1).shape == outputs.reshape(len(outputs), -1).shape
+    return "regression" if same and (numbers or labels.dtype.kind == "f") else "custom"
+
+
+def as_scores(outputs: np.ndarray, logits: bool) -> np.ndarray:
+    """Scores of classes, (samples, classes). Of one column the two classes are made: (1 − p, p), or (0, logit).
+
+    Class 1 from a probability of ½ on, or a logit of 0; logits: whether the baseline's are such.
+    """
+    if not one_column(outputs):
+        return outputs
+    column = outputs.reshape(-1)
+    other = np.zeros_like(column) if logits else (1 - column).astype(column.dtype)
+    other = np.where(other == column, np.nextafter(other, np.array(-1, column.dtype)), other)  # a tie is class 1's
+    return np.stack([other, column], axis=1)
+
+
+def are_logits(outputs: np.ndarray) -> bool:
+    """Whether some score lies outside 0 to 1, as no probability does."""
+    return any(((part < -OUTSIDE) | (part > 1 + OUTSIDE)).any() for part in stretches(outputs))
+
+
+def finite(rows: np.ndarray) -> np.ndarray:
+    """Whether every number of each row is finite."""
+    return np.asarray(np.isfinite(rows.reshape(len(rows), -1)).all(axis=1))
+
+
+def probabilities(scores: np.ndarray) -> np.ndarray:
+    """Softmax of logits, (samples, classes); where divergences and calibration need probabilities."""
+    powers = np.exp(scores.astype(np.float64) - scores.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
+def stretches(array: np.ndarray) -> Iterator[np.ndarray]:
+    """The rows, as many at a time as make no more than STRETCH_VALUES."""
+    return arrays.stretches(array, STRETCH_VALUES * array.itemsize)
+
+
+def rows_at_a_time(array: np.ndarray) -> int:
+    return max(1, STRETCH_VALUES // max(1, int(np.prod(array.shape[1:]))))
+
+
+def row_by_row(function: Callable[..., np.ndarray], *tables: np.ndarray) -> np.ndarray:
+    """function(*tables), which says one thing a row, worked through in stretches."""
+    rows = rows_at_a_time(tables[0])
+    parts = []
+    for first in range(0, len(tables[0]), rows):
+        parts.append(function(*(a[first : first + rows] for a in tables)))
+        for array in tables:
+            let_go(array)
+    return np.concatenate(parts) if parts else function(*tables)

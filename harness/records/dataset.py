@@ -1,0 +1,51 @@
+"""What a model is tested on: inputs as they are stored, the affine that makes them model inputs, and labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from harness.records.model import Affine
+
+if TYPE_CHECKING:  # imported by everything, so it loads nothing heavy itself
+    import numpy as np
+
+
+@dataclass(frozen=True, eq=False)  # arrays do not compare to one bool; the hashes below do
+class Dataset:
+    """Training and test samples, one array an input of the model, first axis the sample, dtype as stored.
+
+    Arrays may be memory-mapped, and larger than memory. train_labels is None where the training samples serve
+    calibration alone; test_labels where there are none to score by. class_names is empty where the labels are not
+    classes. affines: one an input. source: where the samples came from, in words for the report. input_names: of the
+    model's inputs, in the order of the arrays; () where the arrays are in the model's own order.
+    """
+
+    name: str
+    train_inputs: tuple[np.ndarray, ...]
+    train_labels: np.ndarray | None
+    test_inputs: tuple[np.ndarray, ...]
+    test_labels: np.ndarray | None
+    affines: tuple[Affine, ...]
+    class_names: tuple[str, ...]
+    source: str
+    input_names: tuple[str, ...] = ()
+
+    @property
+    def test_count(self) -> int:
+        return len(self.test_inputs[0])
+
+    @cached_property
+    def train_sha256(self) -> str:
+        """Hash of the training samples and labels: dtypes, shapes and bytes."""
+        from harness.support.arrays import sha256_of
+
+        return sha256_of(*self.train_inputs, self.train_labels)
+
+    @cached_property
+    def test_sha256(self) -> str:
+        """Hash of the test samples and labels: dtypes, shapes and bytes."""
+        from harness.support.arrays import sha256_of
+
+        return sha256_of(*self.test_inputs, self.test_labels)

@@ -1,0 +1,52 @@
+"""What is to be tested: a model, its data, the variants to build, how to score them, and the plan to time them by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.records.model import KERAS
+from harness.records.plan import BY_DATA, Plan, Scoring
+
+if TYPE_CHECKING:  # imported by everything, so it loads nothing heavy itself
+    from harness.records.dataset import Dataset
+    from harness.support.functions import FunctionRef
+
+SEED = 20_231
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """Where the Keras model comes from.
+
+    kind: "workload", trained by the built-in experiment `where`; "file", a .keras or .h5 file; "saved_model", a folder;
+    "function", of the user's, which returns a Keras model. folder: where a function's package is looked for.
+    """
+
+    kind: str
+    where: str
+    folder: Path = Path()
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One question to the harness.
+
+    variants: names of recipes to build. recipes: name → a recipe of the user's. imports: name → an existing .tflite
+    file. baseline: KERAS, or the name of the variant that takes its place where model is None.
+    """
+
+    name: str
+    load: Callable[[], Dataset]
+    model: ModelSource | None
+    variants: tuple[str, ...]
+    plan: Plan
+    seed: int = SEED
+    recipes: dict[str, FunctionRef] = field(default_factory=dict)
+    imports: dict[str, Path] = field(default_factory=dict)
+    baseline: str = KERAS
+    scoring: Scoring = BY_DATA
+    left_out: tuple[str, ...] = ()  # recipes that are not built for want of calibration samples
+    select_ops: bool = False  # whether ops that need TensorFlow's own kernels are allowed

@@ -1,0 +1,142 @@
+"""What goes to a device, and what comes back from it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from harness.records.model import Tensor
+from harness.records.plan import Case
+
+if TYPE_CHECKING:  # imported by everything, so it loads nothing heavy itself
+    import numpy as np
+
+    from harness.support.arrays import StoredArray
+
+
+@dataclass(frozen=True)
+class Blob:
+    """Bytes that a device keeps under their hash: a model or a stretch of inputs. Read when they are sent, not kept."""
+
+    read: Callable[[], bytes] = field(repr=False)
+    known_sha256: str = ""  # where it need not be computed
+
+    @cached_property
+    def sha256(self) -> str:
+        return self.known_sha256 or hashlib.sha256(self.read()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one process on the device is to measure. spec becomes job.json; blobs: name in its directory → bytes."""
+
+    id: str
+    case: Case
+    kind: str  # "outputs" for a stretch of the test set, "latency" for a round
+    first: int  # outputs: first ≤ sample < last; latency: the round is `first`
+    last: int
+    spec: dict[str, object]
+    blobs: dict[str, Blob]
+    limit_s: float = 1800.0  # without progress
+    start_temperature_c: float | None = None  # wait until the chip is as cool as this, None not at all
+    cooldown_timeout_s: float = 0.0
+    restless_ratio: float | None = None
+    attempt: int = 0  # an invalid round is measured again
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What a device is, read once a run."""
+
+    board: str | None = None
+    revision: str | None = None
+    serial_sha256: str | None = None
+    cpu: str | None = None
+    machine: str | None = None
+    userland_bits: int | None = None
+    page_bytes: int | None = None
+    cores: int | None = None
+    memory_bytes: int | None = None
+    os: str | None = None
+    kernel: str | None = None
+    firmware: str | None = None
+    glibc: str | None = None
+    frequency_min_hz: int | None = None
+    frequency_max_hz: int | None = None
+    affinity: tuple[int, ...] | None = None
+    python: str | None = None
+    numpy: str | None = None
+    boot_id: str | None = None
+    emulation: str | None = None  # what betrays an emulated device; None where nothing does
+    runtimes: dict[str, str | None] = field(default_factory=dict)  # name → version, None where it cannot be imported
+
+    @property
+    def emulated(self) -> bool:
+        return self.emulation is not None
+
+
+@dataclass(frozen=True)
+class DeviceState:
+    """What a device looks like at one moment, before or after a round."""
+
+    temperature_c: float | None = None
+    frequency_hz: int | None = None
+    governor: str | None = None
+    throttled: str | None = None  # the firmware's flags, hexadecimal
+    undervoltage_alarm: int | None = None
+    load_1m: float | None = None
+    uptime_s: float | None = None
+    boot_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Round:
+    """One process that timed one case: raw, no statistics.
+
+    timings: phase → int64 array of shape (n, 2), columns count (invokes in this timing) and ns (for all of them).
+    memory_bytes: point ("start", "runtime", "model", "allocated", "first", "end") → VmHWM, VmRSS, RssAnon, RssFile
+        → bytes.
+    """
+
+    case: Case
+    index: int
+    status: str = "valid"  # valid, flagged, repeated, invalid, failed
+    reasons: tuple[str, ...] = ()
+    attempt: int = 0
+    timings: dict[str, np.ndarray] = field(default_factory=dict)
+    memory_bytes: dict[str, dict[str, int]] = field(default_factory=dict)
+    clock_step_ns: int | None = None
+    timing_pair_ns: float | None = None
+    before: DeviceState = DeviceState()
+    after: DeviceState = DeviceState()
+    device_ns: int | None = None  # how long the process ran by the device's clock, and by the host's
+    host_ns: int | None = None
+    canary_ns: tuple[int, ...] = ()  # a fixed loop before and after
+    waited_s: float | None = None  # for the chip to cool to start_temperature_c
+    start_temperature_c: float | None = None
+    restless_ratio: float | None = None  # its plan's
+    started_s: float | None = None  # Unix time by the device's clock, which may jump: only the order is read off it
+
+    @property
+    def counts(self) -> bool:
+        """Whether its timings are believed."""
+        return self.status in ("valid", "flagged")
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A stretch of the test set, first ≤ sample < last: one array an output, as the runtime gave it.
+
+    Where they are stored, np.asarray reads them: a whole test set's may be larger than memory.
+    """
+
+    case: Case
+    first: int
+    last: int
+    status: str = "ok"  # ok, failed
+    reason: str = ""
+    outputs: tuple[np.ndarray | StoredArray, ...] = ()
+    tensors: tuple[Tensor, ...] = ()

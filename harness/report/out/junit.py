@@ -1,0 +1,69 @@
+"""A verdict as JUnit XML, for CI services: one test case a rule × row.
+
+A rule that does not hold is a failure; one with nothing to judge (invalid, missing, not comparable) is an error.
+An inconclusive finding under a rule that only warns is skipped, as is one that need not hold because another variant
+ships.
+"""
+
+from __future__ import annotations
+
+import re
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+from harness.records import Finding, Verdict
+from harness.report.naming import row_name
+from harness.report.out.verdict_text import interval, outcome, quantity
+
+NOT_JUDGED = ("invalid", "missing", "not_comparable")
+NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def junit(verdict: Verdict, timestamp: str) -> bytes:
+    """timestamp: when the run was made, ISO 8601; the schema has no place for a time zone."""
+    suite = Element("testsuite", name=f"harness gate {verdict.run_id}", hostname="harness")
+    if timestamp:
+        suite.set("timestamp", timestamp[:19])
+    cases = [test_case(suite, finding, verdict) for finding in verdict.findings]
+    root = Element("testsuites", name="harness gate")
+    root.append(suite)
+    counts = {plural: sum(case.find(tag) is not None for case in cases) for tag, plural in COUNTED.items()}
+    for key, count in {"tests": len(cases), **counts, "time": 0}.items():
+        suite.set(key, str(count))
+        root.set(key, str(count))
+    indent(root)
+    return bytes(tostring(root, encoding="utf-8", xml_declaration=True)) + b"\n"
+
+
+COUNTED = {"failure": "failures", "error": "errors", "skipped": "skipped"}
+
+
+def test_case(suite: Element, finding: Finding, verdict: Verdict) -> Element:
+    name = clean(f"{row_name(finding.case)}: {finding.words}")
+    case = SubElement(suite, "testcase", classname=f"policy.rule-{finding.rule}", name=name, time="0")
+    tag = tag_of(finding, verdict)
+    if tag:
+        said = SubElement(case, tag, message=clean(f"{outcome(finding)}: {finding.reason or numbers(finding)}"))
+        if tag != "skipped":
+            said.set("type", finding.outcome)
+            said.text = clean(numbers(finding))
+    return case
+
+
+def tag_of(finding: Finding, verdict: Verdict) -> str:
+    """ "" for a test case that passes."""
+    if finding.outcome == "pass":
+        return ""
+    need_not_hold = verdict.mode == "any" and verdict.outcome == "pass"
+    if finding.holds or need_not_hold:
+        return "skipped"
+    return "error" if finding.outcome in NOT_JUDGED else "failure"
+
+
+def numbers(finding: Finding) -> str:
+    value, limit = (quantity(x, finding.unit) for x in (finding.value, finding.limit))
+    return "; ".join(filter(None, (f"value {value}", interval(finding), f"limit {limit}", finding.method)))
+
+
+def clean(text: str) -> str:
+    """Without the characters that XML does not allow, such as those that colour a terminal."""
+    return " ".join(NOT_IN_XML.sub("", text).split())

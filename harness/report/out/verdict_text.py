@@ -1,0 +1,126 @@
+"""A verdict as something to read: the words of its rows, a document for programs, Markdown for CI and pull requests."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+from harness import __version__
+from harness.records import Finding, Verdict
+from harness.report.format import MISSING, decimals, known, listed, plural, significant, whole
+from harness.report.naming import in_markdown, row_name
+
+SCHEMA_VERSION = 1
+MARKDOWN_BYTES = 60_000  # a comment on GitHub takes 65,536 characters, a job's summary 1 MiB
+REASON_CHARACTERS = 400
+HEADER = "| Rule | Row | Value | Interval | Limit | Outcome | Reason |\n|---|---|--:|--:|--:|---|---|\n"
+MARKS = {"pass": "✅", "inconclusive": "❔"}
+SHARES = {"fraction": 100.0, "pp": 1.0, "%": 1.0}  # unit → how many of the unit it is shown in
+SHOWN_IN = {"fraction": "%", "us": "µs", "bytes": "B", "ratio": "×"}
+
+
+# --- words ---------------------------------------------------------------------------------------------------------
+
+
+def quantity(value: float | None, unit: str) -> str:
+    """A number with its unit; bytes unrounded, shares to three decimals."""
+    return f"{number(value, unit)} {SHOWN_IN.get(unit, unit)}".strip() if known(value) else MISSING
+
+
+def number(value: float | None, unit: str) -> str:
+    if unit in SHARES and known(value):
+        return decimals(SHARES[unit] * value, 3)
+    return whole(value) if unit in ("bytes", "count") else significant(value, 4)
+
+
+def interval(finding: Finding) -> str:
+    if not (known(finding.low) and known(finding.high)):
+        return ""
+    return f"{number(finding.low, finding.unit)} to {number(finding.high, finding.unit)}"
+
+
+def outcome(finding: Finding) -> str:
+    """With a note where a finding holds although it did not pass."""
+    held = " (warns)" if finding.holds and finding.outcome != "pass" else ""
+    return f"{finding.outcome.replace('_', ' ')}{held}"
+
+
+def headline(verdict: Verdict) -> str:
+    counts = Counter(f.outcome.replace("_", " ") for f in verdict.findings)
+    told = listed([f"{count} {name}" for name, count in counts.most_common()])
+    said = "passes" if verdict.outcome == "pass" else f"does not pass: {verdict.outcome.replace('_', ' ')}"
+    return f"{verdict.run_id} {said} ({plural(len(verdict.findings), 'finding')}: {told}; by {verdict.policy})"
+
+
+def ships(verdict: Verdict) -> str:
+    names = ", ".join(verdict.ships) or "none"
+    return f"{'May ship' if verdict.mode == 'any' else 'Keep every rule that names them'}: {names}."
+
+
+def stands_against(verdict: Verdict) -> str:
+    """What the rules against a reference were judged against; "" where there are none."""
+    if not verdict.reference:
+        return ""
+    if verdict.again:
+        return f"Against {verdict.reference}, its time and memory measured again beside it in run {verdict.again}."
+    more = f" and {plural(len(verdict.sessions), 'further session')} of it" if verdict.sessions else ""
+    return f"Against {verdict.reference}{more}."
+
+
+# --- for programs --------------------------------------------------------------------------------------------------
+
+
+def document(verdict: Verdict) -> dict[str, Any]:
+    """verdict.json; a number that is not finite is null."""
+    return {"schema_version": SCHEMA_VERSION, "harness": __version__, **finite(asdict(verdict))}
+
+
+def finite(content: Any) -> Any:
+    if isinstance(content, dict):
+        return {key: finite(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [finite(value) for value in content]
+    return None if isinstance(content, float) and not known(content) else content
+
+
+# --- Markdown ------------------------------------------------------------------------------------------------------
+
+
+def markdown(verdict: Verdict, most_bytes: int = MARKDOWN_BYTES) -> str:
+    """Headline and one table, what does not hold first; rows that do not fit are only counted."""
+    mark = "✅" if verdict.outcome == "pass" else "❌"
+    told = " ".join(filter(None, (ships(verdict), stands_against(verdict))))
+    head = f"### {mark} {in_markdown(headline(verdict))}\n\n{in_markdown(told)}\n\n{HEADER}"
+    ordered = sorted(verdict.findings, key=lambda f: (f.holds, f.outcome == "pass", f.rule))
+    room = most_bytes - len(head.encode()) - 100  # for the line that counts those left out
+    shown = fitting(map(line, ordered), room)
+    left = len(ordered) - len(shown)
+    more = f"\n{plural(left, 'further row')} left out for length; verdict.json has all.\n" if left else ""
+    text = head + "".join(shown) + more
+    return text if len(text.encode()) <= most_bytes else ""
+
+
+def fitting(lines: Iterable[str], room: int) -> list[str]:
+    """As many from the start as fit into so many bytes."""
+    shown = []
+    for text in lines:
+        room -= len(text.encode())
+        if room < 0:
+            break
+        shown.append(text)
+    return shown
+
+
+def line(finding: Finding) -> str:
+    mark = MARKS.get(finding.outcome, "❌")
+    cells = (
+        f"{finding.rule}: {finding.words}",
+        row_name(finding.case),
+        quantity(finding.value, finding.unit),
+        interval(finding),
+        quantity(finding.limit, finding.unit),
+    )
+    reason = finding.reason if len(finding.reason) <= REASON_CHARACTERS else finding.reason[:REASON_CHARACTERS] + " …"
+    return f"| {' | '.join(map(in_markdown, cells))} | {mark} {outcome(finding)} | {in_markdown(reason)} |\n"

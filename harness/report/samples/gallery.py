@@ -1,0 +1,50 @@
+"""The samples where the variants went furthest from Keras, flips first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.metrics.task import OF_CLASSES
+from harness.records import Comparison
+from harness.report.material import Material
+from harness.report.samples.answers import Sample, sample_answers
+from harness.report.samples.picture import picture_of
+
+MOST = 18
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """One sample to show, with its largest |Δ score| over the rows that are not suspect."""
+
+    sample: Sample
+    max_abs_diff: float
+
+
+def exhibits(comparison: Comparison) -> tuple[Exhibit, ...]:
+    """At most MOST samples: those with flips by max |Δ|, then the others by max |Δ|."""
+    tables = _sound(comparison)
+    if comparison.run.task not in OF_CLASSES or not tables:
+        return ()
+    delta = np.maximum.reduce([table["max_abs_diff"] for table in tables])
+    moved = np.where(np.isfinite(delta), delta, np.inf)  # scores that are not finite moved furthest
+    flips = np.any([table["flip"] for table in tables], axis=0)
+    worst = np.lexsort((-moved, ~flips))[:MOST]  # stable
+    return tuple(Exhibit(sample_answers(comparison, n), float(delta[n])) for n in worst.tolist())
+
+
+def _sound(comparison: Comparison) -> list[np.ndarray]:
+    """The samples of the rows that are not suspect, or of all where every row is."""
+    suspect = {comparison.run.accuracy_case(s.case) for s in comparison.standings if s.status == "suspect"}
+    return [t for case, t in comparison.samples.items() if case not in suspect] or list(comparison.samples.values())
+
+
+def absent(material: Material) -> str:
+    """Why there are no pictures to show; "" where there are."""
+    if not material.comparison.samples:
+        return "No row has outputs yet, so no sample can be compared."
+    if picture_of(material.pictures, 0) is None:
+        return "The test inputs are not pictures, or not on this machine; the answers are shown without them."
+    return ""

@@ -1,0 +1,73 @@
+"""What was run on what: pairs of a name and a text, "unknown" where a device did not say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.records import Comparison, Environment, TargetRecord
+from harness.report.format import GIGABYTES, MEGABYTES, significant, whole
+from harness.report.material import Material
+
+UNKNOWN = "unknown"
+TOOLS = ("harness", "tensorflow", "keras", "python")  # whose versions made the variants and the baseline
+
+
+@dataclass(frozen=True)
+class Fact:
+    name: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Device:
+    """A target and what it is."""
+
+    name: str
+    facts: tuple[Fact, ...]
+
+
+def run_facts(material: Material) -> tuple[Fact, ...]:
+    run, plan = material.comparison.run, material.comparison.run.plan
+    labels = len(np.unique(run.labels)) if run.task == "classification" and run.labels is not None else 0
+    samples = f"{whole(run.test_count)} test samples" + (f", {labels} classes" if labels else "")
+    samples += ", without labels" if run.labels is None else ""
+    timing = (
+        f"{plan.profile}: {plan.rounds} rounds of at least {plan.min_runs} invokes and {significant(plan.min_s, 2)} s"
+    )
+    return (
+        Fact("Experiment", run.experiment),
+        Fact("Run", run.run_id),
+        Fact("Date", run.provenance.created or UNKNOWN),
+        Fact("Data", samples),
+        Fact("Scored by", material.primary.title),
+        Fact("Plan", timing if plan.rounds else f"{plan.profile}: no latency"),
+        Fact("Built with", _joined(*(f"{t} {known}" for t in TOOLS if (known := getattr(run.provenance, t))))),
+        Fact("Variants", ", ".join(v.name for v in run.variants)),
+    )
+
+
+def devices(comparison: Comparison) -> tuple[Device, ...]:
+    return tuple(Device(t.target.name, _facts(t)) for t in comparison.run.targets)
+
+
+def _facts(record: TargetRecord) -> tuple[Fact, ...]:
+    env = record.environment or Environment()
+    runtimes = ", ".join(f"{name} {version or '(not importable)'}" for name, version in env.runtimes.items())
+    sent = sum(record.bytes_sent.values())
+    facts = (
+        Fact("Board", env.board or UNKNOWN),
+        Fact("CPU", _joined(env.cpu, f"{env.cores} cores" if env.cores else None, env.machine)),
+        Fact("Memory", GIGABYTES.with_unit(env.memory_bytes) if env.memory_bytes else UNKNOWN),
+        Fact("System", _joined(env.os, env.kernel)),
+        Fact("Python", _joined(env.python, f"numpy {env.numpy}" if env.numpy else None)),
+        Fact("Runtimes", runtimes or UNKNOWN),
+        Fact("Link", f"{record.target.kind}, {MEGABYTES.with_unit(sent)} sent" if sent else record.target.kind),
+    )
+    emulated = Fact("Emulated", "yes: its latency and memory support no claim")
+    return (*facts, emulated) if record.emulated else facts
+
+
+def _joined(*parts: str | None) -> str:
+    return ", ".join(p for p in parts if p) or UNKNOWN

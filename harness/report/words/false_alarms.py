@@ -1,0 +1,40 @@
+"""What `harness aa` found about the harness itself on the machines of a run: false alarms, and what it detects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.report.format import decimals, listed, significant, whole
+from harness.report.material import Material
+
+if TYPE_CHECKING:
+    from harness.measure.selftest.aa_result import AaResult
+
+
+def self_tests(material: Material) -> list[str]:
+    """One or two sentences for each machine that was tested; where latency was measured and none was, that is said."""
+    if not material.aa and material.comparison.run.rounds:
+        return ["The false-alarm rate of this harness on this machine is unknown; harness aa measures it."]
+    return [_sentence(material, one) for one in material.aa]
+
+
+def _sentence(material: Material, one: AaResult) -> str:
+    alarms = (
+        f"{_machine(material, one)} this harness raises a false alarm in {whole(one.false_alarms)} of "
+        f"{whole(one.comparisons)} comparisons of a model with itself "
+        f"(95 % interval {_percent(one.low)} to {_percent(one.high)} %)"
+    )
+    width = f"; the median half-width of a ratio's interval is {significant(100 * one.half_width, 2)} %"
+    found = [f"{name} % in {_percent(share)} %" for name, share in one.detection.items()]
+    return f"{alarms}{width}.{f' It finds a slow-down of {listed(found)} of the comparisons.' if found else ''}"
+
+
+def _percent(share: float) -> str:
+    return decimals(100 * share, 1)
+
+
+def _machine(material: Material, one: AaResult) -> str:
+    """The targets of this run that are that machine, by its serial number."""
+    targets = material.comparison.run.targets
+    same = [t.target.name for t in targets if t.environment and t.environment.serial_sha256 == one.serial_sha256]
+    return f"On {listed(same)}" if same and one.serial_sha256 and len(targets) > 1 else "On this machine"

@@ -1,0 +1,91 @@
+"""What in a run supports no claim, and why: too few rounds, emulated targets, rows that did not end well."""
+
+from __future__ import annotations
+
+from harness.metrics.stats import CLAIM_ROUNDS
+from harness.records import KERAS, Comparison
+from harness.report.format import listed, plural
+from harness.report.naming import baseline_name, row_name
+from harness.report.rows import Row
+
+
+def limits(comparison: Comparison, shown: tuple[Row, ...]) -> list[str]:
+    """One sentence a reason; empty where everything that was measured supports its claim."""
+    return [
+        *_stand_in(comparison),
+        *_unfinished(comparison),
+        *_timed_alone(comparison),
+        *_rounds(comparison, shown),
+        *_emulated(comparison, shown),
+        *_statuses(shown),
+        *_remarks(comparison),
+    ]
+
+
+def _stand_in(comparison: Comparison) -> list[str]:
+    name = baseline_name(comparison.run)
+    return [f"There is no Keras model: wherever this report says Keras, {name} is meant."] * (name != KERAS)
+
+
+def _unfinished(comparison: Comparison) -> list[str]:
+    return [] if comparison.run.finished else ["The run is not finished: rows and rounds are missing."]
+
+
+def _timed_alone(comparison: Comparison) -> list[str]:
+    run = comparison.run
+    if run.plan.accuracy:
+        return []
+    candidate, reference = run.provenance.candidate or "?", run.provenance.reference or "?"
+    return [f"No accuracy was measured: a gate timed run {candidate} and its reference {reference} side by side."]
+
+
+def _rounds(comparison: Comparison, shown: tuple[Row, ...]) -> list[str]:
+    plan = comparison.run.plan
+    if plan.rounds == 0:
+        return ["No latency was measured (plan none)."]
+    if plan.rounds < CLAIM_ROUNDS:
+        text = (
+            f"The {plan.profile} plan took {plural(plan.rounds, 'round')}: its latencies are a first look and support "
+            f"no claim, which takes at least {CLAIM_ROUNDS} rounds."
+        )
+        return [text]
+    short = [r for r in shown if 0 < r.rounds < CLAIM_ROUNDS]
+    if not short:
+        return []
+    names = listed([f"{row_name(r.case)} ({r.rounds})" for r in short])
+    return [f"Fewer than {CLAIM_ROUNDS} usable rounds, so no latency claim: {names}."]
+
+
+def _emulated(comparison: Comparison, shown: tuple[Row, ...]) -> list[str]:
+    names = list(dict.fromkeys(r.case.target for r in shown if r.emulated))
+    verb = "is" if len(names) == 1 else "are"
+    text = f"{listed(names)} {verb} emulated: answers count there, but latency and memory support no claim."
+    return [text] if names else []
+
+
+def _statuses(shown: tuple[Row, ...]) -> list[str]:
+    """One sentence a variant × status × reason, however many rows share it."""
+    groups: dict[tuple[str, str, str], list[Row]] = {}
+    for row in shown:
+        if row.standing.status != "ok":
+            groups.setdefault((row.case.variant, row.standing.status, row.standing.reason), []).append(row)
+    return [_status(group) for group in groups.values()]
+
+
+def _status(group: list[Row]) -> str:
+    row, status = group[0], group[0].standing.status
+    told = {
+        "failed": "failed",
+        "suspect": "is suspect (measured, but something is probably wrong)",
+        "invalid": "is invalid",
+        "unsupported": "is not supported",
+    }
+    runtimes = listed(list(dict.fromkeys(r.case.runtime for r in group)))
+    targets = listed(list(dict.fromkeys(r.case.target for r in group)))
+    reason = f": {row.standing.reason.rstrip('.')}" if row.standing.reason else ""
+    return f"{row.case.variant} {told.get(status, status)} with {runtimes} on {targets}{reason}."
+
+
+def _remarks(comparison: Comparison) -> list[str]:
+    """What was odd about the data, found before anything was built."""
+    return [f"About the data: {remark}." for remark in comparison.run.provenance.remarks]

@@ -1,0 +1,54 @@
+"""Pieces of sentences about rows: which ones, where they ran, from what to what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from harness.report.format import listed, plural
+from harness.report.rows import Row
+
+
+def trusted(shown: Iterable[Row]) -> list[Row]:
+    """Rows whose answers are worth a sentence: measured, not suspect; only the lowest thread count of each."""
+    found: dict[tuple[str, str, str], Row] = {}
+    for row in shown:
+        if row.standing.status in ("ok", "invalid") and row.samples is not None:
+            found.setdefault((row.case.variant, row.case.target, row.case.runtime), row)
+    return list(found.values())
+
+
+def place(row: Row, threads: bool = False) -> str:
+    """Where a row was measured; the target and the threads only where the run has several."""
+    where = row.case.runtime
+    if len(row.run.targets) > 1:
+        where += f" on {row.case.target}"
+    if threads and len({c.threads for c in row.run.cases}) > 1:
+        where += f", {plural(row.case.threads, 'thread')}"
+    return where
+
+
+def span(template: str, values: Sequence[float], text: Callable[[float], str]) -> str:
+    """The template filled with "a to b", or with "a" where both read the same; empty without values."""
+    if not values:
+        return ""
+    low, high = text(min(values)), text(max(values))
+    return template.format(low if low == high else f"{low} to {high}")
+
+
+def by_variant(found: Iterable[Row]) -> dict[str, list[Row]]:
+    """The rows of each variant, in order."""
+    groups: dict[str, list[Row]] = {}
+    for row in found:
+        groups.setdefault(row.case.variant, []).append(row)
+    return groups
+
+
+def names(found: Iterable[Row], among: Iterable[Row]) -> str:
+    """The variants of these rows; with their places where not all rows of the variant are meant."""
+    whole_groups = by_variant(among)
+    return listed(
+        [
+            name if len(group) == len(whole_groups[name]) else f"{name} ({listed([place(r) for r in group])})"
+            for name, group in by_variant(found).items()
+        ]
+    )

@@ -1,0 +1,153 @@
+"""What the figures say, in short sentences made from them. Where they support no claim, a sentence says so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.metrics.discrepancy import FLIP_KINDS, fields_of
+from harness.metrics.task import OF_CLASSES
+from harness.records import CONTROL, Comparison
+from harness.report import metric as primary
+from harness.report.format import decimals, listed, percent, plural, points, significant, size_scale, time_scale, whole
+from harness.report.material import Material
+from harness.report.metric import by_accuracy
+from harness.report.rows import Row
+from harness.report.words.false_alarms import self_tests
+from harness.report.words.limitations import limits
+from harness.report.words.phrases import by_variant, names, place, span, trusted
+from harness.report.words.round_quality import sentences as rounds_sentences
+from harness.report.words.speed import disagreements, engines, speeds
+from harness.report.words.timing import cautions
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """One or more sentences about one topic."""
+
+    topic: str
+    text: str
+
+
+def headline(material: Material) -> str:
+    """One sentence about the whole run, without a verdict."""
+    run, shown = material.comparison.run, material.rows
+    drops = [v for r in trusted(shown) if (v := r.value("accuracy_drop")) is not None]
+    base = next((r.baseline_accuracy for r in shown if r.baseline_accuracy is not None), None)
+    kerass = f"Keras' {percent(base)} %" if base is not None else "Keras"
+    drop = span(f"accuracy drop {{}} pp against {kerass}", drops, points)
+    parts = [drop if by_accuracy(run) else primary.headline(material.primary, shown)]
+    p50 = [v for r in trusted(shown) if (v := r.value("latency_p50")) is not None and not r.emulated]
+    parts.append(span(f"p50 {{}} {time_scale(p50).name}", p50, time_scale(p50).text))
+    sizes = [v for r in shown if (v := r.value("size_bytes")) is not None]
+    parts.append(span(f"{{}} {size_scale(sizes).name}", sizes, size_scale(sizes).text))
+    targets = listed(t.target.name for t in run.targets)
+    said = "; ".join(p for p in parts if p) or "nothing was measured"
+    return f"{plural(len(run.variants), 'variant')} of {run.experiment} on {targets}: {said}."
+
+
+def sentences(material: Material) -> tuple[Sentence, ...]:
+    """What a reader should take away, most important first."""
+    comparison, shown, metric = material.comparison, material.rows, material.primary
+    run = comparison.run
+    texts = {
+        **({} if by_accuracy(run) else {metric.title: primary.sentences(metric, shown)}),
+        "Accuracy": _accuracy(shown),
+        "Conversion": _conversion(shown) if run.task in OF_CLASSES else primary.conversion(shown),
+        "Flips": _flips(comparison, shown),
+        "Speed": speeds(shown),
+        "Runtimes": [*engines(comparison, shown), *disagreements(comparison)],
+        "Size": _sizes(shown),
+        "Rounds": rounds_sentences(comparison),
+        "Timing": cautions(comparison, shown),
+        "Self-test": self_tests(material),
+        "Limits": limits(comparison, shown),
+    }
+    return tuple(Sentence(topic, " ".join(said)) for topic, said in texts.items() if said)
+
+
+def _accuracy(shown: tuple[Row, ...]) -> list[str]:
+    """What each variant costs: a cost is an interval wholly above 0."""
+    found = [r for r in trusted(shown) if r.interval("accuracy_drop")]
+    said = [_cost(group, found, "costs") for group in by_variant(r for r in found if _low(r) > 0).values()]
+    said += [_cost(group, found, "gains") for group in by_variant(r for r in found if _high(r) < 0).values()]
+    undecided = [r for r in found if _low(r) <= 0 <= _high(r)]
+    if undecided:
+        worst = max(_high(r) for r in undecided)
+        said.append(
+            f"No change of accuracy is shown for {names(undecided, found)}: each 90 % interval includes 0, "
+            f"and a drop of up to {points(worst)} pp remains possible."
+        )
+    return said
+
+
+def _low(row: Row) -> float:
+    return (row.interval("accuracy_drop") or (0.0, 0.0))[0]
+
+
+def _high(row: Row) -> float:
+    return (row.interval("accuracy_drop") or (0.0, 0.0))[1]
+
+
+def _cost(group: list[Row], among: list[Row], verb: str) -> str:
+    """The variant's largest and smallest change, or the one that all its rows share."""
+    ordered = sorted(group, key=lambda r: abs(r.value("accuracy_drop") or 0), reverse=True)
+    ends = {_points(row, -1 if verb == "gains" else 1): row for row in (ordered[0], ordered[-1])}
+    told = [text if len(ends) == 1 else f"{text} with {place(row)}" for text, row in ends.items()]
+    return f"{names(group, among)} {verb} {listed(told)}."
+
+
+def _points(row: Row, sign: int) -> str:
+    low, high = sorted((sign * _low(row), sign * _high(row)))
+    return f"{points(sign * (row.value('accuracy_drop') or 0))} pp (90 % interval {points(low)} to {points(high)})"
+
+
+def _conversion(shown: tuple[Row, ...]) -> list[str]:
+    """The control against Keras: what float32 alone changes is conversion or preprocessing, not quantisation."""
+    found = [r for r in trusted(shown) if r.case.variant == CONTROL and r.value("flips") is not None]
+    if not found:
+        return []
+    worst = max(found, key=lambda r: (r.value("flips") or 0, r.value("max_abs_diff") or 0))
+    flips, gap = worst.value("flips") or 0, significant(worst.value("max_abs_diff"), 2)
+    if flips:
+        text = (
+            f"The control float32 answers {whole(flips)} of {plural(worst.samples or 0, 'sample')} differently from "
+            f"Keras (max |Δ| {gap}, {place(worst)}): look for a fault in conversion or preprocessing before blaming "
+            "quantisation."
+        )
+        return [text]
+    return [f"The control float32 answers every sample as Keras does (max |Δ| {gap}): conversion adds no flip."]
+
+
+def _flips(comparison: Comparison, shown: tuple[Row, ...]) -> list[str]:
+    found = [r for r in trusted(shown) if r.value("flips") is not None]
+    flipped = {name: [r for r in group if r.value("flips")] for name, group in by_variant(found).items()}
+    told = [_flip_counts(comparison, max(g, key=lambda r: r.value("flips") or 0)) for g in flipped.values() if g]
+    without = names([r for r in found if r.value("flips") == 0], found)
+    if not told:
+        return ["No answer differs from Keras."] if without else []
+    return [f"Answers that differ from Keras: {'; '.join(told)}.", *([f"None with {without}."] if without else [])]
+
+
+def _flip_counts(comparison: Comparison, row: Row) -> str:
+    flips, rate = row.value("flips"), row.value("flip_rate")
+    text = f"{row.case.variant} {whole(flips)} of {whole(row.samples)} ({percent(rate)} %"
+    samples = comparison.samples[comparison.run.accuracy_case(row.case)]
+    if "flip_kind" in fields_of(samples):
+        counts = np.bincount(samples["flip_kind"], minlength=len(FLIP_KINDS)).tolist()
+        kinds = sorted(zip(counts[1:], FLIP_KINDS[1:], strict=True), key=lambda kind: -kind[0])
+        text += "".join(f", {count} {kind.replace('_to_', ' → ')}" for count, kind in kinds if count)
+    return text + ")"
+
+
+def _sizes(shown: tuple[Row, ...]) -> list[str]:
+    sizes = {r.case.variant: size for r in shown if (size := r.value("size_bytes")) is not None}
+    if len(set(sizes.values())) < 2:
+        return []
+    smallest, scale = min(sizes, key=lambda n: sizes[n]), size_scale(list(sizes.values()))
+    text = f"{smallest} is the smallest file, {scale.with_unit(sizes[smallest])}"
+    if CONTROL in sizes and smallest != CONTROL:
+        share = decimals(100 * sizes[smallest] / sizes[CONTROL], 0)
+        text += f", {share} % of {CONTROL} ({scale.with_unit(sizes[CONTROL])})"
+    return [f"{text}."]

@@ -1,0 +1,106 @@
+"""The Parquet tables of a run, derived from what came back: latency.parquet and samples.parquet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from harness.metrics.discrepancy import FLIP_KINDS, fields_of
+from harness.records import Case, Comparison, Round
+from harness.support.files import replacing
+
+LATENCY_SCHEMA = pa.schema(
+    [
+        *((name, pa.dictionary(pa.int32(), pa.string())) for name in ("variant", "target", "runtime")),
+        ("threads", pa.int32()),
+        ("round", pa.int32()),
+        ("phase", pa.dictionary(pa.int32(), pa.string())),
+        ("index", pa.int64()),
+        ("count", pa.int64()),
+        ("ns", pa.int64()),
+    ]
+)
+
+PREDICTIONS = ("label", "baseline_prediction", "prediction")
+ERRORS = ("baseline_error", "error")  # of numbers alone
+SAMPLES = {
+    **dict.fromkeys(("variant", "target", "runtime"), pa.string()),
+    **dict.fromkeys(("sample", *PREDICTIONS), pa.int32()),
+    **dict.fromkeys(("baseline_correct", "correct", "flip"), pa.bool_()),
+    "flip_kind": pa.string(),
+    **dict.fromkeys(("max_abs_diff", "l2", "cosine", "js_divergence", "baseline_margin", "margin"), pa.float32()),
+    "tie": pa.bool_(),
+}
+ROWS = 250_000  # written at a time
+
+
+def write_tables(comparison: Comparison, folder: Path) -> None:
+    """latency.parquet, every timing of the rounds that count; samples.parquet, a row a sample × variant × target ×
+    runtime."""
+    counted = [piece for piece in comparison.run.rounds if piece.counts]
+    write_parquet(latency_table(counted), folder / "latency.parquet")
+    write_samples(comparison.samples, folder / "samples.parquet")
+
+
+def write_samples(samples: Mapping[Case, np.ndarray], path: Path) -> None:
+    """A stretch of a case at a time. Columns that the task does not have are there, and empty."""
+    schema = samples_schema(list(samples.values()))
+    with replacing(path) as part, pq.ParquetWriter(part, schema, compression="zstd") as writer:
+        for case, table in samples.items():
+            for first in range(0, len(table), ROWS):
+                arrays = [column_of(field, case, table[first : first + ROWS], first) for field in schema]
+                writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+
+
+def samples_schema(tables: Sequence[np.ndarray]) -> pa.Schema:
+    """Predictions are classes or numbers, as they come."""
+    known = tables[0].dtype.fields or {} if tables else {}
+    own = {name: pa.from_numpy_dtype(known[name][0]) for name in PREDICTIONS if name in known}
+    return pa.schema([*(SAMPLES | own).items(), *((name, pa.float32()) for name in ERRORS if name in known)])
+
+
+def column_of(field: pa.Field, case: Case, rows: np.ndarray, first: int) -> pa.Array:
+    """first: the number of the first of these samples."""
+    if field.name in ("variant", "target", "runtime"):
+        return pa.repeat(getattr(case, field.name), len(rows))
+    if field.name == "sample":
+        return pa.array(np.arange(first, first + len(rows)), field.type)
+    if field.name not in fields_of(rows):
+        return pa.nulls(len(rows), field.type)
+    values = np.ascontiguousarray(rows[field.name])
+    return pa.array(np.array(FLIP_KINDS)[values] if field.name == "flip_kind" else values, field.type)
+
+
+def latency_table(rounds: Sequence[Round]) -> pa.Table:
+    return pa.Table.from_batches(latency_batches(rounds), LATENCY_SCHEMA).unify_dictionaries()
+
+
+def latency_batches(rounds: Sequence[Round]) -> Iterator[pa.RecordBatch]:
+    """One batch a round and phase; `index` counts the timings of the phase."""
+    for piece in rounds:
+        for phase, timings in piece.timings.items():
+            rows = len(timings)
+            texts = [repeated(text, rows) for text in (piece.case.variant, piece.case.target, piece.case.runtime)]
+            columns = [
+                *texts,
+                pa.array(np.full(rows, piece.case.threads, np.int32)),
+                pa.array(np.full(rows, piece.index, np.int32)),
+                repeated(phase, rows),
+                pa.array(np.arange(rows)),
+                pa.array(timings[:, 0]),
+                pa.array(timings[:, 1]),
+            ]
+            yield pa.RecordBatch.from_arrays(columns, schema=LATENCY_SCHEMA)
+
+
+def repeated(text: str, rows: int) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), pa.array([text]))
+
+
+def write_parquet(table: pa.Table, path: Path) -> None:
+    with replacing(path) as part:
+        pq.write_table(table, part, compression="zstd")

@@ -1,0 +1,154 @@
+"""results/<experiment>/reference.json: the run that an experiment's next ones stand against. Small, to be committed.
+
+It holds the ids of that run and of its further sessions, and where their folders lie; the folders have to be brought
+along. A session is a run of the same models on another occasion: five of them show how much sessions differ.
+
+History of the schema (schema_version):
+    1   one run: run_id, path (from this file's folder), hashes, accepted, harness
+    2   sessions: run_id and path of each further one
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from harness import __version__
+from harness.errors import ConfigError, StoreError
+from harness.runs.store import Header, Store, read_header
+from harness.support.files import write_json
+
+NAME = "reference.json"
+SCHEMA_VERSION = 2
+
+
+@dataclass(frozen=True)
+class Session:
+    """A stored run. path: of its folder, from the folder of reference.json."""
+
+    run_id: str
+    path: str
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """What reference.json holds. hashes: of the reference proper, as in its run.json."""
+
+    run_id: str
+    path: str
+    hashes: dict[str, str]
+    accepted: str
+    harness: str
+    sessions: tuple[Session, ...] = ()
+    schema_version: int = SCHEMA_VERSION
+
+
+_ACCEPTED = TypeAdapter(Accepted)
+
+
+def accept(store: Store, runs: Sequence[str]) -> Path:
+    """Makes the first run the reference of its experiment, and the others its further sessions.
+
+    Returns the file that says so. Raises ConfigError, StoreError.
+    """
+    path, *further = (store.find(run) for run in runs)
+    header = acceptable(path)
+    file = store.root / header.experiment / NAME
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    proper = session_of(path, header, file)
+    known = Accepted(proper.run_id, proper.path, header.hashes, now, __version__)
+    return write(file, with_sessions(known, further, file))
+
+
+def add(store: Store, runs: Sequence[str]) -> Path:
+    """Adds sessions to the reference of their experiment. Returns its file. Raises ConfigError, StoreError."""
+    paths = [store.find(run) for run in runs]
+    experiment = acceptable(paths[0]).experiment
+    file = store.root / experiment / NAME
+    if not file.exists():
+        raise ConfigError(f"{experiment} has no reference to add to", "`harness accept RUN` makes a run the reference")
+    return write(file, with_sessions(read(file), paths, file))
+
+
+def accepted(store: Store, experiment: str) -> tuple[Path, ...]:
+    """The folders of the experiment's reference and of its further sessions; () where there is none.
+
+    Raises StoreError.
+    """
+    file = store.root / experiment / NAME
+    if not file.exists():
+        return ()
+    known = read(file)
+    proper, *further = (present(s, experiment, file) for s in (Session(known.run_id, known.path), *known.sessions))
+    if read_header(proper).hashes != known.hashes:
+        told = f"run {known.run_id} in {proper} is not what was accepted: its model or its data are others"
+        raise StoreError(told, "bring the accepted run back, or `harness accept` this one")
+    return proper, *further
+
+
+def present(session: Session, experiment: str, file: Path) -> Path:
+    path = file.parent / session.path
+    if not (path / "run.json").exists():
+        advice = f"bring that folder to {path}, give --reference RUN, or `harness accept` another"
+        raise StoreError(f"the reference of {experiment}, run {session.run_id}, is not here", advice)
+    if (found := read_header(path).run_id) != session.run_id:
+        told = f"{path} holds run {found}, and the reference of {experiment} is run {session.run_id}"
+        raise StoreError(told, "bring the accepted run back, give --reference RUN, or `harness accept` another")
+    return path.resolve()
+
+
+def with_sessions(known: Accepted, paths: Sequence[Path], file: Path) -> Accepted:
+    """Each once, and only such as measured a model of the reference proper."""
+    proper = acceptable(present(Session(known.run_id, known.path), file.parent.name, file))
+    sessions = {session.run_id: session for session in known.sessions}
+    for path in paths:
+        header = acceptable(path)
+        if header.experiment != proper.experiment:
+            told = f"{header.run_id} is of {header.experiment}, and the reference of {proper.experiment}"
+            raise ConfigError(told, "the sessions of a reference are runs of one experiment")
+        if not models(header) & models(proper):
+            told = f"{header.run_id} measured none of the models of {proper.run_id}: every .tflite file is another"
+            raise ConfigError(told, "sessions are runs of the same models; `harness run` builds none of them anew")
+        if header.run_id != proper.run_id:
+            sessions[header.run_id] = session_of(path, header, file)
+    return replace(known, sessions=tuple(sessions.values()), schema_version=SCHEMA_VERSION)
+
+
+def acceptable(path: Path) -> Header:
+    """The run's header. Raises ConfigError where nothing can stand against it."""
+    header = read_header(path)
+    if not header.finished:
+        raise ConfigError(f"{header.run_id} is not finished", f"harness run --resume {header.run_id}")
+    if not header.plan.accuracy:
+        told = f"{header.run_id} timed a reference again beside a candidate, and measured no accuracy"
+        raise ConfigError(told, "accept a run of its own")
+    return header
+
+
+def models(header: Header) -> set[str]:
+    return {variant.sha256 for variant in header.variants if variant.sha256}
+
+
+def session_of(path: Path, header: Header, file: Path) -> Session:
+    return Session(header.run_id, Path(os.path.relpath(path, file.parent.resolve())).as_posix())
+
+
+def read(file: Path) -> Accepted:
+    try:
+        content = json.loads(file.read_text("utf-8"))
+        if content["schema_version"] > SCHEMA_VERSION:
+            raise StoreError(f"{file} was written by a newer harness", "upgrade edge-harness")
+        known: Accepted = _ACCEPTED.validate_python(content)
+    except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
+        raise StoreError(f"{file} cannot be read: {error}", "`harness accept RUN` writes it again") from error
+    return known
+
+
+def write(file: Path, content: Accepted) -> Path:
+    return write_json(file, asdict(content))

@@ -1,0 +1,84 @@
+"""The large arrays in a run's folder: its test set and its baseline, as .npy files that are mapped where they are read.
+
+test/input-<n>.npy, test/labels.npy    as stored; what was a whole mapped file already is linked, and takes no room
+baseline.npy, or baseline-<n>.npy      float32, one an output of the model
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from harness.errors import StoreError
+from harness.support.arrays import keep_npy, map_npy
+from harness.support.cache import file_sha256
+
+TEST, LABELS, PACKED = "test", "labels.npy", "test.npz"
+USELESS = "the run cannot be used without it"
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
+
+TestSet = tuple[tuple[np.ndarray, ...], np.ndarray | None]  # inputs and labels
+
+
+def keep_test_set(path: Path, inputs: Sequence[np.ndarray], labels: np.ndarray | None) -> None:
+    (path / TEST).mkdir()
+    for n, array in enumerate(inputs):
+        keep_npy(path / TEST / input_name(n), array)
+    if labels is not None:
+        keep_npy(path / TEST / LABELS, labels)
+
+
+def read_test_set(path: Path, inputs: int, labelled: bool) -> TestSet:
+    arrays = tuple(read_array(path / TEST / input_name(n)) for n in range(inputs))
+    return arrays, read_array(path / TEST / LABELS) if labelled else None
+
+
+def read_packed(path: Path, inputs: int, labelled: bool) -> TestSet:
+    """The test set of a run of schema 1, read whole."""
+    try:
+        with np.load(path / PACKED, allow_pickle=False) as file:
+            return tuple(file[f"input{n}"] for n in range(inputs)), file["labels"] if labelled else None
+    except _UNREADABLE as error:
+        raise StoreError(f"{path / PACKED} cannot be read: {error}", USELESS) from error
+
+
+def keep_baseline(path: Path, outputs: Sequence[np.ndarray]) -> None:
+    for n, output in enumerate(outputs):
+        keep_npy(path / baseline_name(n, len(outputs)), output)
+
+
+def baseline_sha256(path: Path) -> str:
+    """Over all outputs, in their order."""
+    return hashlib.sha256(b"".join(file_sha256(file).encode() for file in baseline_files(path))).hexdigest()
+
+
+def baseline_files(path: Path) -> list[Path]:
+    return sorted(path.glob("baseline*.npy"), key=lambda file: (len(file.name), file.name))
+
+
+def read_baseline(path: Path) -> tuple[np.ndarray, ...]:
+    names = baseline_files(path)
+    if not names:
+        raise StoreError(f"{path} has no baseline.npy", USELESS)
+    return tuple(map(read_array, names))
+
+
+def read_array(path: Path) -> np.ndarray:
+    """Mapped. Raises StoreError."""
+    try:
+        return map_npy(path)
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path} cannot be read: {error}", USELESS) from error
+
+
+def input_name(n: int) -> str:
+    return f"input-{n}.npy"
+
+
+def baseline_name(n: int, count: int) -> str:
+    return "baseline.npy" if count == 1 else f"baseline-{n}.npy"

@@ -1,0 +1,263 @@
+"""results/ on disk: results/<experiment>/<run-id>/. Files appear whole or not at all; what was measured stays.
+
+History of the schema (run.json, schema_version):
+    1   the first: raw/<target>/<job-id>/ as it came, test.npz, baseline.npy, variants/; tables are derived from them
+    2   test/input-<n>.npy and test/labels.npy in test.npz's place: mapped, so that the test set may exceed memory
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from pydantic import TypeAdapter, ValidationError
+
+from harness.errors import BuildError, StoreError
+from harness.measure.raw import read_piece
+from harness.records import (
+    BY_DATA,
+    Affine,
+    Case,
+    Dataset,
+    Plan,
+    Provenance,
+    Round,
+    Run,
+    Scoring,
+    Shard,
+    TargetRecord,
+    Variant,
+)
+from harness.runs.run_arrays import (
+    baseline_sha256,
+    keep_baseline,
+    keep_test_set,
+    read_baseline,
+    read_packed,
+    read_test_set,
+)
+from harness.support.cache import file_sha256
+from harness.support.files import write_json
+
+SCHEMA_VERSION = 2
+_Piece = TypeVar("_Piece", Round, Shard)
+
+
+@dataclass(frozen=True)
+class Header:
+    """run.json: everything of a run but its arrays. Paths in it are relative to the run's folder."""
+
+    run_id: str
+    experiment: str
+    task: str
+    class_names: tuple[str, ...]
+    affines: tuple[Affine, ...]
+    plan: Plan
+    variants: tuple[Variant, ...]
+    targets: tuple[TargetRecord, ...]
+    cases: tuple[Case, ...]
+    hashes: dict[str, str]
+    provenance: Provenance = field(default_factory=Provenance)
+    tune: bool = False  # the devices' governors were set for the run
+    labelled: bool = True  # the test set has labels
+    scoring: Scoring = BY_DATA  # before it was there, all runs were scored by accuracy, as their data would have it
+    output_names: tuple[str, ...] = ()  # of the baseline, one an array
+    finished: bool = False
+    schema_version: int = SCHEMA_VERSION
+
+
+_HEADER = TypeAdapter(Header)
+
+
+def new_run_id() -> str:
+    """Sorts by time: UTC to the second, and four hexadecimal digits against a second run in it."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+class Record:
+    """A run while it is measured: what it is, and where its pieces go."""
+
+    def __init__(self, path: Path, header: Header) -> None:
+        self.path = path
+        self.header = header
+
+    def raw(self, target: str) -> Path:
+        return self.path / "raw" / target
+
+    def note(self, record: TargetRecord) -> None:
+        """Saves what is known of a target: its environment, the bytes sent to it."""
+        targets = tuple(record if t.target.name == record.target.name else t for t in self.header.targets)
+        self.save(replace(self.header, targets=targets))
+
+    def finish(self) -> None:
+        self.save(replace(self.header, finished=True))
+
+    def save(self, header: Header) -> None:
+        self.header = header
+        write_json(self.path / "run.json", _HEADER.dump_python(header, mode="json"))
+
+
+class Store:
+    """The runs below one folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def open(self, header: Header, dataset: Dataset, baseline: Sequence[np.ndarray]) -> Record:
+        """A new run's folder, with its variants, test set and baseline in it."""
+        path = self.root / header.experiment / header.run_id
+        (path / "variants").mkdir(parents=True)
+        for variant in header.variants:
+            if variant.path:
+                shutil.copyfile(variant.path, path / "variants" / f"{variant.name}.tflite")
+        keep_test_set(path, dataset.test_inputs, dataset.test_labels)
+        keep_baseline(path, baseline)
+        moved = tuple(replace(v, path=v.path and Path("variants") / f"{v.name}.tflite") for v in header.variants)
+        record = Record(path, header)
+        labelled, hashes = dataset.test_labels is not None, header.hashes | {"baseline": baseline_sha256(path)}
+        record.save(replace(header, variants=moved, labelled=labelled, hashes=hashes, schema_version=SCHEMA_VERSION))
+        if header.plan.accuracy:
+            point_latest(path)
+        return record
+
+    def reopen(self, reference: str) -> Record:
+        path = self.find(reference)
+        return Record(path, read_header(path))
+
+    def paths(self) -> list[Path]:
+        """The folders of all runs, newest first."""
+        found = [p.parent for p in self.root.glob("*/*/run.json") if not p.parent.is_symlink()]
+        return sorted(found, key=lambda path: path.name, reverse=True)
+
+    def find(self, reference: str) -> Path:
+        """The folder of a run: `latest`, a run id, or a path. Raises StoreError.
+
+        `latest` is the newest of all but those in which a gate timed a reference again: they are of another run.
+        """
+        if (Path(reference) / "run.json").exists():
+            return Path(reference).resolve()
+        found = self.latest() if reference == "latest" else next((p for p in self.paths() if p.name == reference), None)
+        if found is None:
+            raise StoreError(f"there is no run {reference!r} in {self.root}", "`harness list` shows the stored runs")
+        return found
+
+    def latest(self) -> Path | None:
+        """A run dated into the future, by a clock that ran ahead, comes last. A broken one is passed over, unless
+        there is nothing else: then its StoreError is raised.
+        """
+        tomorrow = f"{datetime.now(UTC) + timedelta(days=1):%Y%m%d-%H%M%S}"
+        unreadable: list[StoreError] = []
+        for path in sorted(self.paths(), key=lambda path: path.name > tomorrow):
+            try:
+                if read_header(path).plan.accuracy:
+                    return path
+            except StoreError as error:
+                unreadable.append(error)
+        if unreadable:
+            raise unreadable[0]
+        return None
+
+    def load(self, reference: str) -> Run:
+        return load(self.find(reference))
+
+
+def load(path: Path) -> Run:
+    """All that a run left, as far as it came. Raises StoreError."""
+    header = read_header(path)
+    dataset = read_dataset(path, header)
+    pieces = [read_piece(p) for p in sorted(path.glob("raw/*/*")) if p.is_dir() and p.suffix != ".part"]
+    return Run(
+        run_id=header.run_id,
+        experiment=header.experiment,
+        task=header.task,
+        class_names=header.class_names,
+        plan=header.plan,
+        variants=tuple(map(with_activations, absolute_variants(path, header))),
+        targets=header.targets,
+        cases=header.cases,
+        labels=dataset.test_labels,
+        inputs=dataset.test_inputs,
+        baseline=read_baseline(path),
+        rounds=of_kind(pieces, Round),
+        shards=of_kind(pieces, Shard),
+        path=path,
+        finished=header.finished,
+        provenance=header.provenance,
+        hashes=header.hashes,
+        scoring=header.scoring,
+        output_names=header.output_names,
+    )
+
+
+def of_kind(pieces: Sequence[Round | Shard], kind: type[_Piece]) -> tuple[_Piece, ...]:
+    return tuple(piece for piece in pieces if isinstance(piece, kind))
+
+
+def read_header(path: Path) -> Header:
+    try:
+        content = json.loads((path / "run.json").read_text())
+        if content["schema_version"] > SCHEMA_VERSION:
+            raise StoreError(
+                f"{path} was written by a newer harness (schema {content['schema_version']})", "upgrade edge-harness"
+            )
+        header: Header = _HEADER.validate_python(content)
+    except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
+        raise StoreError(f"{path}/run.json cannot be read: {error}", "is it a run's folder?") from error
+    return header
+
+
+def read_dataset(path: Path, header: Header) -> Dataset:
+    """The test set that the run was measured on, mapped; it holds no training samples. Raises StoreError."""
+    read = read_packed if header.schema_version == 1 else read_test_set
+    inputs, labels = read(path, len(header.affines), header.labelled)
+    return Dataset(header.experiment, (), None, inputs, labels, header.affines, header.class_names, str(path))
+
+
+def check_unchanged(record: Record) -> None:
+    """Raises StoreError where test set, models or baseline are not those that the run began with."""
+    header = record.header
+    check_models(record.path, header.variants, header.hashes)
+    if header.schema_version > 1 and read_dataset(record.path, header).test_sha256 != header.hashes["test"]:
+        raise StoreError(f"{record.path}/test is not the test set that this run began with", "start a new run")
+
+
+def check_models(path: Path, variants: Sequence[Variant], hashes: Mapping[str, str]) -> None:
+    """Raises StoreError where a .tflite file in the run's folder, or its baseline, is another than was measured."""
+    for variant in variants:
+        file = variant.path and path / variant.path
+        if file and file.exists() and file_sha256(file) != variant.sha256:
+            raise StoreError(f"{file} is not the file that was measured", "bring that back, or start a new run")
+    if hashes.get("baseline", (now := baseline_sha256(path))) != now:
+        raise StoreError(f"{path}: the baseline is not the one that was measured against", "start a new run")
+
+
+def absolute_variants(path: Path, header: Header) -> tuple[Variant, ...]:
+    return tuple(replace(v, path=v.path and path / v.path) for v in header.variants)
+
+
+def with_activations(variant: Variant) -> Variant:
+    """A run that was stored before activation_bytes was kept has it in its .tflite file, where that is still there."""
+    if variant.activation_bytes is not None or variant.path is None:
+        return variant
+    from harness.build.artifact import inspect  # flatbuffers: only where an old run is read
+
+    with suppress(OSError, BuildError):
+        return replace(variant, activation_bytes=inspect(variant.path).activation_bytes)
+    return variant
+
+
+def point_latest(path: Path) -> None:
+    """results/<experiment>/latest, a relative link, set in one step. A file system without links goes without."""
+    link = path.parent / f".latest.{os.getpid()}"
+    with suppress(OSError):
+        link.symlink_to(path.name)
+        link.replace(path.parent / "latest")

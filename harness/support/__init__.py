@@ -1,0 +1,1 @@
+"""What any program needs: files, caches, arrays larger than memory, child processes, TOML, safe text."""

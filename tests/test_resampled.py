@@ -1,0 +1,226 @@
+"""Rules on MAE, F1, AUC, top-k, agreement and a user's own: how each is decided, and what is missing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from harness.compare.baseline import compare
+from harness.errors import ConfigError
+from harness.gate.decide import judge
+from harness.gate.policy.policy_file import parse_policy
+from harness.records import Declared, Finding, Run, Scoring
+from tests.made_runs import shard
+from tests.made_tasks import classes, numbers, regression, run_of
+
+
+def found(run: Run, rule: str, variant: str = "int8", reference: Run | None = None) -> Finding:
+    policy = parse_policy(f"[[rule]]\n{rule}", "policy.toml", run.scoring)
+    verdict = judge(compare(run), policy, compare(reference) if reference else None)
+    return next(f for f in verdict.findings if f.case and f.case.variant == variant)
+
+
+def mae(outputs: np.ndarray, run: Run) -> float:
+    return float(np.abs(outputs[:, 0] - run.labels).mean())
+
+
+@pytest.mark.parametrize(
+    ("limit", "outcome"),
+    [('max_increase = "10%"', "pass"), ('max_increase = "1.2%"', "inconclusive"), ('max_increase = "0%"', "fail")],
+)
+def test_an_increase_in_percent_is_held_against_paired_limits(limit, outcome):
+    run = regression(samples=4000)
+    finding = found(run, f'metric = "mae"\n{limit}\nagainst = "keras"')
+    before, after = mae(run.baseline[0], run), mae(run.shards[1].outputs[0], run)
+    assert finding.outcome == outcome
+    assert finding.unit == "%" and finding.value == pytest.approx(100 * (after - before) / before, rel=1e-5)
+    assert finding.low < finding.value < finding.high < 3
+    assert "BCa 90 %" in finding.method
+
+
+def test_an_increase_in_the_metrics_unit():
+    run = regression(samples=4000)
+    assert found(run, 'metric = "rmse"\nmax_increase = 0.02\nagainst = "float32"').outcome == "pass"
+    assert found(run, 'metric = "rmse"\nmax_increase = 0.0001\nagainst = "float32"').outcome == "fail"
+
+
+@pytest.mark.parametrize(("share", "outcome"), [(1.2, "pass"), (1.01, "inconclusive"), (0.8, "fail")])
+def test_a_limit_on_the_value_itself(share, outcome):
+    run = regression()
+    limit = round(share * mae(run.shards[1].outputs[0], run), 6)
+    finding = found(run, f'metric = "mae"\nmax = {limit}')
+    assert finding.outcome == outcome and finding.limit == limit
+    assert finding.low < finding.value < finding.high
+
+
+def test_more_is_better_of_r2():
+    run = regression()
+    assert found(run, 'metric = "r2"\nmin = 0.9').outcome == "pass"
+    assert found(run, 'metric = "r2"\nmin = 0.99').outcome == "fail"
+    finding = found(run, 'metric = "r2"\nmax_decrease = 0.05\nagainst = "keras"')
+    assert finding.outcome == "pass" and finding.limit == 0.05 and finding.low < finding.value < finding.high
+    with pytest.raises(ConfigError, match="an improvement would fail"):
+        found(run, 'metric = "r2"\nmax = 0.9')
+
+
+def test_an_improvement_never_fails():
+    labels, keras, _ = numbers(samples=1000)
+    better = (0.9 * labels[:, None] + 0.1 * keras).astype(np.float32)
+    run = run_of("regression", labels, keras, {"int8": better}, Scoring("mae"))
+    finding = found(run, 'metric = "mae"\nmax_increase = "0%"\nagainst = "keras"')
+    assert finding.outcome == "pass" and finding.high < 0
+
+
+def test_exactly_nothing_keeps_a_limit_of_nothing():
+    labels, keras, _ = numbers()
+    run = run_of("regression", labels, keras, {"int8": keras.copy()}, Scoring("mae"))
+    for limit in ('"0%"', "0"):
+        finding = found(run, f'metric = "mae"\nmax_increase = {limit}\nagainst = "keras"')
+        assert (finding.outcome, finding.value, finding.low, finding.high) == ("pass", 0, 0, 0)
+    finding = found(run, 'metric = "r2"\nmax_decrease = 0\nagainst = "keras"')  # of which more is better
+    assert (finding.outcome, finding.p, f"{finding.value:g}") == ("pass", 0, "0")
+
+
+@pytest.mark.parametrize(("samples", "outcome"), [(49, "inconclusive"), (50, "pass")])
+def test_few_samples_decide_nothing(samples, outcome):
+    """Resampled limits of few samples are too narrow: of ten exponential ones the upper misses the mean in 11 %."""
+    finding = found(regression(samples=samples), 'metric = "mae"\nmax = 100')
+    assert finding.outcome == outcome and finding.low < finding.value < finding.high
+    assert ("49 samples" in finding.reason) == (samples == 49)
+
+
+def test_a_constant_difference_is_inconclusive_and_says_why():
+    labels = (np.arange(400) % 16 / 8).astype(np.float32)
+    run = run_of("regression", labels, (labels - 1)[:, None], {"int8": (labels - 1.5)[:, None]}, Scoring("mae"))
+    finding = found(run, 'metric = "mae"\nmax_increase = 10\nagainst = "keras"')
+    assert finding.outcome == "inconclusive" and finding.reason.startswith(
+        "no interval: it is the same in every resample"
+    )
+
+
+def test_more_confidence_is_a_wider_interval():
+    rule = 'metric = "mae"\nmax_increase = "10%"\nagainst = "keras"\nconfidence = '
+    wide, narrow = (found(regression(), rule + c) for c in ("0.995", "0.8"))
+    assert wide.low < narrow.low < narrow.high < wide.high and "BCa 99 %" in wide.method
+
+
+def test_against_a_reference_the_same_samples_are_paired():
+    run, before = regression(), regression()
+    rule = 'metric = "mae"\nmax_increase = "1%"\nagainst = "reference"'
+    assert found(run, rule, reference=before).value == 0
+    other = replace(before, hashes={"test": "8" * 64})
+    assert found(run, rule, reference=other).outcome == "not_comparable"
+    assert found(run, rule).outcome == "missing"
+
+
+def test_numbers_that_are_none_are_missing():
+    run = regression()
+    bad = np.where(np.arange(400)[:, None] == 3, np.inf, run.shards[1].outputs[0])
+    run = replace(run, shards=(run.shards[0], shard(run.cases[1], bad, tensor=run.shards[1].tensors[0])))
+    finding = found(run, 'metric = "mae"\nmax = 100')
+    assert finding.outcome == "missing" and "not finite" in finding.reason
+
+
+@pytest.mark.parametrize(
+    "metric", ["accuracy_drop", "class_accuracy_drop", "flip_rate", "agreement", "f1", "top2_accuracy"]
+)
+def test_a_rule_that_says_nothing_of_the_task_is_missing(metric):
+    limit = 'max = "1pp"' if metric.endswith("drop") else "max = 0.1" if metric == "flip_rate" else "min = 0.5"
+    finding = found(regression(), f'metric = "{metric}"\n{limit}')
+    assert finding.outcome == "missing" and "task is regression" in finding.reason
+
+
+@pytest.mark.parametrize("metric", ["top2_accuracy", "agreement", "f1"])
+def test_a_baseline_that_has_no_answers_makes_nothing_look_good(metric):
+    """What Keras answers with NaN would count as wrong, and a drop from it as none."""
+    run = classes(samples=1000)
+    broken = np.where(np.arange(1000)[:, None] < 300, np.nan, run.baseline[0])
+    finding = found(replace(run, baseline=(broken,)), f'metric = "{metric}"\nmax_decrease = 0.2\nagainst = "keras"')
+    assert finding.outcome == "missing" and "not finite" in finding.reason
+
+
+# --- classes -------------------------------------------------------------------------------------------------------
+
+
+def hits(run: Run, outputs: np.ndarray, k: int) -> np.ndarray:
+    return np.array(
+        [label in np.argsort(-row, kind="stable")[:k] for row, label in zip(outputs, run.labels, strict=True)]
+    )
+
+
+def test_top_k_is_judged_as_accuracy_is():
+    run = classes(samples=800)
+    after = hits(run, run.shards[1].outputs[0], 2)
+    finding = found(run, 'metric = "top2_accuracy"\nmin = 0.5')
+    exact = binomtest(int(after.sum()), 800).proportion_ci(0.90, "exact")
+    assert (finding.low, finding.high) == pytest.approx((exact.low, exact.high))
+    assert finding.value == after.mean() and finding.outcome == "pass"
+    drop = found(run, 'metric = "top2_accuracy"\nmax_decrease = "5pp"\nagainst = "keras"')
+    before = hits(run, run.baseline[0], 2)
+    assert drop.value == pytest.approx(float(100 * Fraction(int(before.sum()) - int(after.sum()), 800)))
+    assert "Tango" in drop.method and drop.low < drop.value < drop.high
+
+
+def test_agreement_is_a_share_of_the_samples():
+    run = replace(classes(samples=800), labels=None, task="agreement")
+    same = int((run.baseline[0].argmax(1) == run.shards[1].outputs[0].argmax(1)).sum())
+    exact = binomtest(same, 800).proportion_ci(0.90, "exact")
+    finding = found(run, 'metric = "agreement"\nmin = 0.9')
+    assert (finding.value, finding.low, finding.high) == pytest.approx((same / 800, exact.low, exact.high))
+    assert found(run, 'metric = "agreement"\nmin = 0.999').outcome == "fail"
+    assert found(run, 'metric = "flip_rate"\nmax = 0.1').outcome == "pass"
+    lost = found(run, 'metric = "agreement"\nmax_decrease = "10pp"\nagainst = "float32"')
+    assert lost.outcome == "pass" and lost.value == pytest.approx(100 * (1 - same / 800))
+
+
+@pytest.mark.parametrize("metric", ["f1", "balanced_accuracy", "auc"])
+def test_a_metric_that_was_not_asked_for_can_be_gated_all_the_same(metric):
+    run = classes(samples=600)
+    assert found(run, f'metric = "{metric}"\nmin = 0.2').outcome == "pass"
+    finding = found(run, f'metric = "{metric}"\nmax_decrease = 0.1\nagainst = "keras"')
+    assert finding.outcome == "pass" and finding.low < finding.value < finding.high
+    assert found(run, f'metric = "{metric}"\nmin = 0.97').outcome == "fail"
+
+
+def test_the_p_value_is_on_the_side_of_the_outcome():
+    """It is what Holm's procedure reads where any variant may ship."""
+    run = regression(samples=4000)
+    policy = '[[rule]]\nmetric = "mae"\nmax_increase = "3%"\nagainst = "keras"\n'
+    findings = judge(compare(run), parse_policy(policy, "p")).findings
+    assert all(f.p is not None and (f.p < 0.05) == (f.outcome == "pass") for f in findings)
+
+
+# --- a user's own --------------------------------------------------------------------------------------------------
+
+
+def test_a_users_metric_is_named_as_it_calls_itself_and_missing_where_it_is_gone(tmp_path):
+    name = f"gated_{tmp_path.name.replace('-', '_')}"
+    (tmp_path / f"{name}.py").write_text("def near(labels, outputs):\n    return abs(outputs[:, 0] - labels) < 0.3\n")
+    declared = Declared(f"{name}:near", "near", "score", "higher")
+    run = regression(Scoring("near", folder=tmp_path, declared=(declared,)))
+    assert found(run, 'metric = "near"\nmin = 0.5').outcome == "pass"
+    assert found(run, f'metric = "{name}:near"\nmin = 0.9').outcome == "fail"
+    gone = replace(declared, reference="gone_for_good:near")
+    lost = replace(run, scoring=replace(run.scoring, declared=(gone,)))
+    finding = found(lost, 'metric = "near"\nmin = 0.5')
+    assert finding.outcome == "missing" and "there is no module gone_for_good" in finding.reason
+    with pytest.raises(ConfigError, match="no metric 'near'"):
+        found(regression(), 'metric = "near"\nmin = 0.5')
+
+
+def test_a_users_metric_of_outputs_that_are_not_finite_is_missing_unless_keras_are_not_either(tmp_path):
+    """max() and argmax() make something of NaN, too."""
+    name = f"highest_{tmp_path.name.replace('-', '_')}"
+    (tmp_path / f"{name}.py").write_text("def best(labels, outputs):\n    return outputs.argmax(axis=1) == labels\n")
+    declared = Declared(f"{name}:best", "best", "score", "higher")
+    run = classes(Scoring("best", folder=tmp_path, declared=(declared,)))
+    bad = np.where(np.arange(400)[:, None] == 3, np.nan, run.shards[1].outputs[0])
+    broken = replace(run, shards=(run.shards[0], shard(run.cases[1], bad, tensor=run.shards[1].tensors[0])))
+    assert found(run, 'metric = "best"\nmin = 0.3').outcome == "pass"
+    finding = found(broken, 'metric = "best"\nmin = 0.3')
+    assert finding.outcome == "missing" and "not finite" in finding.reason
+    assert found(replace(broken, baseline=(bad,)), 'metric = "best"\nmin = 0.3').outcome == "pass"
