@@ -18,6 +18,7 @@ from harness.records import (
     Target,
     TargetRecord,
     Tensor,
+    Timings,
     Variant,
 )
 
@@ -44,10 +45,9 @@ def shard(of: Case, values: np.ndarray, first: int = 0, tensor: Tensor = FLOAT) 
 
 def timed(of: Case, index: int, ns: Sequence[int], count: int = 1, cold_ns: int = 1_000_000) -> Round:
     """A round with these timings, a cold start of four steps, and memory that grew by 5,000 bytes."""
-    cold = {name: np.array([[1, cold_ns]]) for name in ("load", "create", "allocate", "first")}
-    table = np.array([[count, one] for one in ns], dtype=np.int64)
+    cold = {name: Timings.of([cold_ns]) for name in ("load", "create", "allocate", "first")}
     memory = {"runtime": {"RssAnon": 20_000}, "first": {"RssAnon": 25_000, "VmHWM": 70_000}}
-    return Round(of, index, timings=cold | {"timed": table}, memory_bytes=memory)
+    return Round(of, index, timings=cold | {"timed": Timings.of(ns, count)}, memory_bytes=memory)
 
 
 def run(

@@ -22,6 +22,7 @@ from harness.records import (
     Standing,
     Target,
     TargetRecord,
+    Timings,
     Variant,
 )
 from tests.synthetic_device import lived
@@ -179,8 +180,8 @@ def _round(rng: np.random.Generator, case: Case, index: int, slow: int) -> Round
     ns = (
         middle * 1e3 * np.exp(rng.normal(0, 0.012) + np.abs(rng.normal(0, 0.04, 200)) + 0.5 * (rng.random(200) > 0.985))
     )
-    single = {p: np.array([[1, int(middle * f * rng.uniform(0.9, 1.2))]]) for p, f in (("load", 9e3), ("first", 4e3))}
-    return Round(case, index, timings={"timed": np.stack([np.ones(200), ns], axis=1).astype(np.int64), **single})
+    single = {p: Timings.of([int(middle * f * rng.uniform(0.9, 1.2))]) for p, f in (("load", 9e3), ("first", 4e3))}
+    return Round(case, index, timings={"timed": Timings.of(ns), **single})
 
 
 def _samples(labels: np.ndarray, base: np.ndarray, scores: np.ndarray) -> np.ndarray:
@@ -238,7 +239,7 @@ def _accuracy_changes(case: Case, table: np.ndarray) -> list[Change]:
 
 def _latency_changes(rng: np.random.Generator, case: Case, attempts: tuple[Round, ...]) -> list[Change]:
     rounds = tuple(r for r in attempts if r.status in ("valid", "flagged"))
-    series = [r.timings["timed"][:, 1] / r.timings["timed"][:, 0] / 1e3 for r in rounds if r.case == case]
+    series = [r.invokes_ns / 1e3 for r in rounds if r.case == case]
     changes = [
         Change(case, "size_bytes", "bytes", "lower", "float32", VARIANTS["float32"][0], VARIANTS[case.variant][0]),
         Change(case, "peak_rss", "bytes", "lower", "", None, float(rng.integers(60, 70) * 1_048_576)),
@@ -253,13 +254,13 @@ def _latency_changes(rng: np.random.Generator, case: Case, attempts: tuple[Round
         )
     changes.append(Change(case, "latency_mean", "us", "lower", "", None, float(np.concatenate(series).mean())))
     for name, phase in (("load", "load"), ("first_invoke", "first")):
-        ms = [r.timings[phase][0, 1] / 1e6 for r in rounds if r.case == case]
+        ms = [r.timings[phase].ns[0] / 1e6 for r in rounds if r.case == case]
         changes.append(
             Change(case, name, "ms", "lower", "", None, float(np.median(ms)), float(min(ms)), float(max(ms)))
         )
     control = [r for r in rounds if r.case == Case("float32", case.target, case.runtime, case.threads)]
     if case.variant != "float32":
-        medians = np.array([np.median(r.timings["timed"][:, 1]) / 1e3 for r in control])
+        medians = np.array([np.median(r.timings["timed"].ns) / 1e3 for r in control])
         ratios = np.log(medians / [np.median(s) for s in series])
         ratio = float(np.exp(ratios.mean()))
         changes.append(Change(case, "speedup_vs_float32", "ratio", "higher", "float32", 1.0, ratio, *_t(ratios)))

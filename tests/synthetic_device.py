@@ -9,7 +9,7 @@ from itertools import groupby
 import numpy as np
 
 from harness.measure.validity import judged
-from harness.records import DeviceState, Round
+from harness.records import DeviceState, Round, Timings
 
 POINTS = {"start": 0, "runtime": 600, "model": 700, "allocated": 1500, "first": 1600, "end": 4000}  # kB over the start
 HOT_ROUND = 4  # from here on the chip stays over the start temperature
@@ -45,8 +45,8 @@ def _measured(piece: Round, rng: np.random.Generator) -> Round:
     )
 
 
-def _series(rng: np.random.Generator, ns: float) -> np.ndarray:
-    return np.stack([np.ones(200), rng.normal(ns, 20, 200)], axis=1).astype(np.int64)
+def _series(rng: np.random.Generator, ns: float) -> Timings:
+    return Timings.of(rng.normal(ns, 20, 200))
 
 
 def _attempts(piece: Round, hot: tuple[str, ...]) -> Iterator[Round]:
@@ -56,8 +56,7 @@ def _attempts(piece: Round, hot: tuple[str, ...]) -> Iterator[Round]:
         return
     sticky = (piece.index, piece.case.variant) > min(THROTTLED)
     if (piece.index, piece.case.variant) in THROTTLED:
-        slow = piece.timings | {"timed": piece.timings["timed"] * np.array([1, 1.35])}
-        slow["timed"] = slow["timed"].astype(np.int64)
+        slow = piece.timings | {"timed": Timings.of(piece.timings["timed"].ns * 1.35)}
         yield judged(replace(piece, timings=slow, **_states(piece, "0x0", "0x40004", 1.0e9)))
         piece, sticky = replace(piece, attempt=1), True
     flags = "0x40000" if sticky else "0x0"

@@ -9,7 +9,6 @@ import pytest
 from scipy.spatial.distance import jensenshannon
 
 from harness.metrics.discrepancy import (
-    FLIP_KINDS,
     agreement,
     class_drops,
     cosine,
@@ -20,6 +19,7 @@ from harness.metrics.discrepancy import (
     top1,
     variation,
 )
+from harness.records.terms import FLIP_KINDS
 from tests.made_runs import scores
 
 LABELS = np.random.default_rng(5).integers(0, 3, 40)

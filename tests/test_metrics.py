@@ -13,7 +13,7 @@ from scipy.stats import binomtest, t
 
 from harness.metrics import METRICS, Estimate, Observation
 from harness.metrics.discrepancy import sample_table
-from harness.records import Round, Variant
+from harness.records import Round, Timings, Variant
 from tests.made_runs import case, scores, timed
 
 LABELS = np.random.default_rng(5).integers(0, 3, 40)
@@ -295,7 +295,7 @@ def test_warm_up_drift_is_the_first_tenth_against_the_rest(percent):
     found = estimate("warmup_drift", observation(rounds=rounds))
     assert found.value == pytest.approx(percent, abs=0.5)
     assert found.low < found.value < found.high
-    ratios = [math.log(np.median(r.timings["timed"][:100, 1]) / np.median(r.timings["timed"][100:, 1])) for r in rounds]
+    ratios = [math.log(np.median(r.timings["timed"].ns[:100]) / np.median(r.timings["timed"].ns[100:])) for r in rounds]
     low, high = t.interval(0.95, 9, statistics.mean(ratios), statistics.stdev(ratios) / math.sqrt(10))
     assert (found.low, found.high) == pytest.approx((100 * math.expm1(low), 100 * math.expm1(high)))
 
@@ -354,7 +354,7 @@ def test_memory_that_no_device_told_is_unknown_not_zero(metric):
 
 def fed(index: int, set_ns: list[int], get_ns: list[int], pair_ns: float) -> Round:
     one = timed(case(), index, [1000])
-    series = {"set_input": np.array([[1, ns] for ns in set_ns]), "get_output": np.array([[1, ns] for ns in get_ns])}
+    series = {"set_input": Timings.of(set_ns), "get_output": Timings.of(get_ns)}
     return dataclasses.replace(one, timings=one.timings | series, timing_pair_ns=pair_ns)
 
 

@@ -75,8 +75,8 @@ def test_a_round_is_read_as_it_was_measured() -> None:
     assert (piece.case, piece.index, piece.status, piece.reasons) == (CASE, 1, "valid", ())
     assert set(piece.timings) == set(PHASES)
     raw = np.load(RECORDED / "raw" / "host" / ROUND / "latencies.npy")
-    np.testing.assert_array_equal(piece.timings["timed"][:, 1], raw["ns"][raw["phase"] == TIMED])
-    assert all(series.dtype == np.int64 and series.shape[1] == 2 for series in piece.timings.values())
+    np.testing.assert_array_equal(piece.timings["timed"].ns, raw["ns"][raw["phase"] == TIMED])
+    assert all(series.ns.dtype == series.count.dtype == np.int64 for series in piece.timings.values())
     assert sum(len(series) for series in piece.timings.values()) == len(raw)  # nothing is discarded
     assert piece.before.boot_id == piece.after.boot_id != None  # noqa: E711
     assert piece.clock_step_ns and piece.timing_pair_ns

@@ -13,7 +13,7 @@ from matplotlib.image import imread
 
 from harness.measure.selftest.aa_result import AaResult
 from harness.measure.validity import judged
-from harness.records import Case, Comparison, DeviceState, Environment, Round, TargetRecord
+from harness.records import Case, Comparison, DeviceState, Environment, Round, TargetRecord, Timings
 from harness.report import render, write_report
 from harness.report.material import Material
 from harness.report.plots import draw_all
@@ -151,8 +151,8 @@ def equal_runtimes(comparison: Comparison, spread: float) -> Comparison:
     return with_rounds(comparison, tuple(again))
 
 
-def _scaled(ns: float) -> np.ndarray:
-    return np.array([[1, round(ns)]] * 50, dtype=np.int64)
+def _scaled(ns: float) -> Timings:
+    return Timings.of([round(ns)] * 50)
 
 
 def test_runtimes_without_a_difference_say_what_would_be_missed(cool: Comparison) -> None:
@@ -230,7 +230,9 @@ def test_a_quantile_outside_its_own_interval_is_told(cool: Comparison) -> None:
 
 def test_invokes_that_share_a_timing_are_told(cool: Comparison) -> None:
     shared = [
-        dataclasses.replace(r, timings=r.timings | {"timed": r.timings["timed"] * 8}) if r.case == INT8 else r
+        dataclasses.replace(r, timings=r.timings | {"timed": Timings.of(r.timings["timed"].ns * 8, 8)})
+        if r.case == INT8
+        else r
         for r in cool.run.rounds
     ]
     comparison = with_rounds(cool, tuple(shared))

@@ -14,7 +14,7 @@ import pytest
 
 from harness.measure.jobs import measure
 from harness.measure.validity import judged
-from harness.records import DeviceState, Job, Round
+from harness.records import DeviceState, Job, Round, Timings
 from tests.devices import RUNTIMES, Quiet, append, device_source, job_spec, zipapp
 from tests.made_runs import case
 from tests.test_jobs import Device, work
@@ -179,9 +179,7 @@ def test_an_invalid_round_tells_only_what_made_it_so() -> None:
 def timed(median: int, low: int, attempt: int = 0, count: int = 1) -> Round:
     """A round of 100 timings, its lowest tenth at `low` ns an invoke, the rest at `median`."""
     ns = np.array([low] * 15 + [median] * 85)
-    return piece(
-        timings={"timed": np.column_stack([np.full(100, count), ns * count])}, attempt=attempt, restless_ratio=1.05
-    )
+    return piece(timings={"timed": Timings.of(ns * count, count)}, attempt=attempt, restless_ratio=1.05)
 
 
 @pytest.mark.parametrize(("median", "status"), [(1000, "valid"), (1050, "valid"), (1051, "repeated")])

@@ -18,6 +18,7 @@ from harness.errors import BuildError, DataError
 from harness.measure import once as runner
 from harness.metrics.discrepancy import doubt
 from harness.records import Affine
+from harness.records.terms import FileStatus
 
 NO_FLEX = "it needs TensorFlow's own kernels, which no runtime here has (their wheels lack the Flex delegate)"
 
@@ -36,10 +37,10 @@ class Samples:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """status: ok, suspect, failed, or unsupported where there can be no such file of the model. feeds, yields: as
+    """status: unsupported where there can be no such file of the model. feeds, yields: as
     Variant has them."""
 
-    status: str
+    status: FileStatus
     reason: str = ""
     feeds: tuple[int, ...] = ()
     yields: tuple[int, ...] = ()

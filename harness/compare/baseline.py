@@ -14,6 +14,7 @@ from harness.metrics.discrepancy import explained, low_agreement, low_explained,
 from harness.metrics.registry import wanted
 from harness.metrics.scoring import Scorer
 from harness.records import CONTROL, Case, Change, Comparison, Run, Shard, Standing
+from harness.records.terms import RowStatus
 from harness.support.arrays import gathered, stretches
 
 TEST_SET = "the test set"
@@ -117,7 +118,7 @@ def standing(run: Run, case: Case, samples: np.ndarray | None, scorer: Scorer) -
     return Standing(case, status, reason, version)
 
 
-Ended = tuple[str, str] | None  # status and reason, or None where nothing is wrong
+Ended = tuple[RowStatus, str] | None  # status and reason, or None where nothing is wrong
 
 
 def unbuilt(run: Run, case: Case) -> Ended:

@@ -15,8 +15,10 @@ import numpy as np
 
 from harness.metrics.task import output_index
 from harness.records import Case, DeviceState, Environment, Run
+from harness.records.terms import Level
 
-REFUSE, WARN = "refuse", "warn"
+REFUSE: Level = "refuse"
+WARN: Level = "warn"
 TEMPERATURE_APART_C = 10.0
 LOAD_APART = 1.0  # one more process that ran all the while
 SETTLED_S = 600  # of uptime
@@ -28,7 +30,7 @@ class Difference:
     """A field in which two runs are not known to be equal: its values in words, None for unknown."""
 
     field: str
-    level: str  # refuse, warn
+    level: Level
     reference: str | None
     candidate: str | None
 
@@ -75,10 +77,10 @@ class Field:
     neither side knows it."""
 
     name: str
-    level: str
+    level: Level
     read: Callable[[Side], Value]
     apart: float = 0.0
-    unknown: str = WARN
+    unknown: Level = WARN
 
     def difference(self, reference: Side, candidate: Side) -> Difference | None:
         """None where both are known and equal. Unknown in both cannot be told equal."""

@@ -24,6 +24,7 @@ from harness.metrics.registry import OfRound
 from harness.metrics.scores import Score
 from harness.metrics.scoring import CONFIDENCE, difference_of, limits_of, resampled, statistic_of
 from harness.records import Case, Change, Comparison, Round, Run
+from harness.records.terms import Better, ChangeKind
 
 LARGE_ENOUGH = 1.03  # a real ratio counts beyond it; "real and large enough" is asv's rule (its compare.py, --factor)
 MOVED = "_change"
@@ -163,7 +164,7 @@ def accuracy_drop(both: Both, blank: Change) -> Change:
     before, after = (rows["correct"] for rows in both.answers)
     (lost, won), n = discordant(before, after), len(before)
     limits = stats.tango(lost, won, n)
-    kind = "regressed" if limits.low > 0 else "improved" if limits.high < 0 else "similar"
+    kind = kind_of_loss(limits.low, limits.high)
     value, low, high = (100 * share for share in ((lost - won) / n, limits.low, limits.high))
     method = f"Tango 90 %, b={lost} c={won} n={n}"
     return replace(blank, baseline=0.0, value=value, low=low, high=high, method=method, kind=kind)
@@ -179,7 +180,7 @@ def flip_rate(both: Both, blank: Change) -> Change:
 def size(both: Both, blank: Change) -> Change:
     one, other = (side.run.variant(both.case.variant).size_bytes for _, side in both.sides)
     assert one is not None and other is not None
-    kind = "regressed" if other > one else "improved" if other < one else "similar"
+    kind = kind_of_loss(other - one, other - one)
     return replace(blank, baseline=float(one), value=float(other), method=".tflite file, exact", kind=kind)
 
 
@@ -200,7 +201,12 @@ def by_rounds(of_round: OfRound) -> Callable[[Both, Change], Change]:
     return change
 
 
-def kind_of_ratio(ratio: float, limits: stats.Interval) -> str:
+def kind_of_loss(low: float, high: float) -> ChangeKind:
+    """What the limits of a loss say: more than 0 is worse."""
+    return "regressed" if low > 0 else "improved" if high < 0 else "similar"
+
+
+def kind_of_ratio(ratio: float, limits: stats.Interval) -> ChangeKind:
     """A change counts when it is both real (1 is outside) and large enough; less is better."""
     if limits.low > 1 and ratio > LARGE_ENOUGH:
         return "regressed"
@@ -220,7 +226,7 @@ class Measure:
     change: Callable[[Both, Change], Change]
 
     @property
-    def better(self) -> str:
+    def better(self) -> Better:
         return METRICS[self.metric].better
 
 
@@ -228,10 +234,10 @@ class Measure:
 class Scored(Measure):
     """By what a run of another task is judged first: a metric of labels and outputs."""
 
-    direction: str = "higher"
+    direction: Better = "higher"
 
     @property
-    def better(self) -> str:
+    def better(self) -> Better:
         return self.direction
 
 
@@ -248,7 +254,7 @@ def scored(score: Score) -> Scored:
             return replace(known, kind="similar" if moved.value == 0 else "", method=limits)
         sign = 1 if score.better == "lower" else -1
         low, high = sorted((sign * limits.low, sign * limits.high))
-        kind = "regressed" if low > 0 else "improved" if high < 0 else "similar"
+        kind = kind_of_loss(low, high)
         method = f"paired by sample; {resampled(moved, CONFIDENCE)}"
         return replace(known, low=limits.low, high=limits.high, method=method, kind=kind)
 

@@ -27,8 +27,8 @@ from harness.gate.reference.remeasured import to_remeasure
 from harness.gate.ship import any_may_ship, shipping, worst
 from harness.metrics import METRICS
 from harness.metrics.stats import smallest_n_to_pass
-from harness.metrics.task import TASKS
 from harness.records import Case, Comparison, Finding, Standing, Verdict
+from harness.records.terms import TASKS
 
 __all__ = ["judge", "metrics_of", "to_remeasure", "too_few"]
 

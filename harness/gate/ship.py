@@ -8,12 +8,13 @@ from dataclasses import replace
 from harness.gate.judge.drops import step_down
 from harness.gate.policy import Policy
 from harness.records import Finding
+from harness.records.terms import Outcome
 
-WORST_FIRST = ("fail", "invalid", "missing", "not_comparable", "inconclusive")
+WORST_FIRST: tuple[Outcome, ...] = ("fail", "invalid", "missing", "not_comparable", "inconclusive")
 ALONE = "it passes alone, but not among {} candidates of which any may ship (Holm)"
 
 
-def worst(findings: Iterable[Finding]) -> str:
+def worst(findings: Iterable[Finding]) -> Outcome:
     return min((f.outcome for f in findings), key=WORST_FIRST.index)
 
 

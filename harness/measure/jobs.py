@@ -21,6 +21,7 @@ from harness.measure.connections import Connection
 from harness.measure.raw import label_piece, read_piece
 from harness.measure.validity import AGAIN
 from harness.records import Blob, Case, Dataset, Environment, Job, Plan, Round, Shard, Target, Tensor, Variant
+from harness.records.terms import PieceKind
 from harness.support.arrays import let_go, npy_bytes
 
 SHARD_SAMPLES = 5_000  # at most; what a broken link can cost
@@ -173,7 +174,7 @@ def round_jobs(work: Work, cases: Sequence[Case]) -> list[Job]:
     return jobs
 
 
-def job(work: Work, case: Case, kind: str, place: tuple[int, int], inputs: dict[str, Blob]) -> Job:
+def job(work: Work, case: Case, kind: PieceKind, place: tuple[int, int], inputs: dict[str, Blob]) -> Job:
     """place: first and last of the stretch of samples; for a latency job, the round and how many samples it cycles."""
     start_temperature_c = restless_ratio = None
     spec: dict[str, object] = {
@@ -223,7 +224,7 @@ def stretch_bytes(array: np.ndarray, first: int, last: int) -> bytes:
         let_go(array)
 
 
-def job_id(case: Case, kind: str, first: int, attempt: int = 0) -> str:
+def job_id(case: Case, kind: PieceKind, first: int, attempt: int = 0) -> str:
     """Says case, kind and place; 64 plain characters at most: a longer or other name is cut and told by its hash."""
     name = f"{case.variant}.{case.runtime}.t{case.threads}"
     prefix = f"shard-{first:06d}" if kind == "outputs" else f"round-{first:03d}"

@@ -14,7 +14,8 @@ from pydantic import Field, FiniteFloat, TypeAdapter
 from harness.device.job import PHASES, TIMING
 from harness.errors import StoreError
 from harness.measure.validity import judged
-from harness.records import Case, DeviceState, Job, Round, Shard, Tensor
+from harness.records import Case, DeviceState, Job, Round, Shard, Tensor, Timings
+from harness.records.terms import PieceKind
 from harness.support.arrays import StoredArray
 from harness.support.text import harmless
 
@@ -24,7 +25,7 @@ class Label:
     """What a folder holds: written by the host, so that it can be read without the job that asked for it."""
 
     case: Case
-    kind: str
+    kind: PieceKind
     first: int
     last: int
     attempt: int = 0
@@ -104,15 +105,17 @@ def _state(said: object) -> DeviceState:
     return state
 
 
-def _timings(path: Path) -> dict[str, np.ndarray]:
+def _timings(path: Path) -> dict[str, Timings]:
     rows = _array(path)
     if rows.dtype != TIMING or rows.ndim != 1 or (rows["ns"] < 0).any() or untimed(rows) or (rows["count"] < 1).any():
         raise ValueError(f"{path.name} is not a table of timings")
     if PHASES.index("timed") not in rows["phase"] or rows["phase"].max() >= len(PHASES):
         raise ValueError(f"{path.name} has no timed invokes, or a phase that nobody knows")
-    columns = np.column_stack([rows["count"], rows["ns"]]).astype(np.int64)
+    count, ns = (rows[name].astype(np.int64) for name in ("count", "ns"))
     phases = np.ascontiguousarray(rows["phase"])
-    return {name: columns[own] for n, name in enumerate(PHASES) if (own := np.flatnonzero(phases == n)).size}
+    return {
+        name: Timings(count[own], ns[own]) for n, name in enumerate(PHASES) if (own := np.flatnonzero(phases == n)).size
+    }
 
 
 def untimed(rows: np.ndarray) -> bool:

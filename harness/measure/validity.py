@@ -98,7 +98,6 @@ def restless(piece: Round) -> Iterator[str]:
     """Bursts of tens of milliseconds turn the median of a short round; its lowest tenth they leave alone."""
     if piece.restless_ratio is None:
         return
-    timed = piece.timings["timed"]
-    low_ns, median_ns = np.quantile(timed[:, 1] / timed[:, 0], (0.1, 0.5))
+    low_ns, median_ns = np.quantile(piece.invokes_ns, (0.1, 0.5))
     if median_ns > piece.restless_ratio * low_ns:
         yield f"restless: its median is {median_ns / low_ns:.2f}× its lowest tenth"

@@ -12,7 +12,6 @@ from harness.metrics.task import are_logits, as_scores, finite, one_column, prob
 
 SUSPECT_AGREEMENT = 0.9  # under this share of equal answers something is probably wrong, not merely lossy
 SUSPECT_EXPLAINED = 0.9  # and under this share of explained variation, where outputs are not scores of classes
-FLIP_KINDS = ("", "right_to_wrong", "wrong_to_right", "wrong_to_wrong")
 
 
 def top1(scores: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from harness.metrics.registry import METRICS
 from harness.metrics.scores import SCORES, TOP_K, Score, declared, top_k, users
 from harness.metrics.task import OF_CLASSES, class_count, output_index, task_of
 from harness.records import Dataset, Scoring
+from harness.records.terms import Task
 from harness.support.functions import FunctionRef, is_reference
 
 DEFAULT = {"classification": "accuracy", "regression": "rmse", "agreement": "agreement", "distance": "distance"}
@@ -32,7 +33,7 @@ NUMBER_METRICS = ("mae", "rmse", "r2")
 
 def check(
     scoring: Scoring, dataset: Dataset, outputs: Sequence[np.ndarray], names: Sequence[str] = ()
-) -> tuple[Scoring, str]:
+) -> tuple[Scoring, Task]:
     """The scoring with all that was left to the data, and the task. outputs: the baseline's, names: of them.
 
     Raises ConfigError where a metric does not fit the data, or a user's cannot be loaded.
@@ -50,7 +51,7 @@ def check(
     return replace(scoring, primary=primary, others=others), task
 
 
-def check_class_names(task: str, names: Sequence[str], output: np.ndarray) -> None:
+def check_class_names(task: Task, names: Sequence[str], output: np.ndarray) -> None:
     """A class that no sample is of would shift the numbers of those after it. Raises ConfigError."""
     scores = class_count(output)
     if task in OF_CLASSES and names and len(names) != scores:
@@ -73,13 +74,13 @@ def check_names(own: list[str]) -> None:
             raise ConfigError(f"two metrics are called {name}", advice)
 
 
-def default(task: str, labels: np.ndarray | None, output: np.ndarray) -> str:
+def default(task: Task, labels: np.ndarray | None, output: np.ndarray) -> str:
     if task not in DEFAULT:
         raise ConfigError(f"no metric fits {data_in_words(labels, output)}", misfit_advice("", task, labels, output))
     return DEFAULT[task]
 
 
-def fitting(name: str, task: str, labels: np.ndarray | None, output: np.ndarray) -> str:
+def fitting(name: str, task: Task, labels: np.ndarray | None, output: np.ndarray) -> str:
     """The metric's name where it fits the task; the distance stands in for an agreement of numbers."""
     if name == "agreement" and task == "distance":
         return "distance"
@@ -99,7 +100,7 @@ def known(name: str) -> bool:
     return name in SCORES or name in ("accuracy", "agreement") or bool(TOP_K.fullmatch(name))
 
 
-def fits(name: str, task: str) -> bool:
+def fits(name: str, task: Task) -> bool:
     return task in (METRICS[name].tasks if name in METRICS else found.tasks if (found := built_in(name)) else ())
 
 
@@ -112,7 +113,7 @@ def data_in_words(labels: np.ndarray | None, output: np.ndarray) -> str:
     return f"{labels.dtype} labels {of}{span}and {shape}"
 
 
-def misfit_advice(asked: str, task: str, labels: np.ndarray | None, output: np.ndarray) -> str:
+def misfit_advice(asked: str, task: Task, labels: np.ndarray | None, output: np.ndarray) -> str:
     """asked: the metric that does not fit; "" where none was named."""
     if CHOICES[task]:
         return f'those that fit: {", ".join(CHOICES[task])}; your own: "package.module:function"'
@@ -135,7 +136,7 @@ def built_in(name: str) -> Score | None:
     return top_k(int(found[1])) if found else SCORES.get(name)
 
 
-def scores_of(scoring: Scoring, task: str) -> tuple[Score, ...]:
+def scores_of(scoring: Scoring, task: Task) -> tuple[Score, ...]:
     """Those of the run's metrics that are resampled, the primary first; METRICS has the others."""
     own = {d.name: users(d, FunctionRef(d.reference, scoring.folder)) for d in scoring.declared}
     wanted = dict.fromkeys(filter(None, (scoring.primary, *scoring.others, *ALWAYS.get(task, ()))))
@@ -143,13 +144,13 @@ def scores_of(scoring: Scoring, task: str) -> tuple[Score, ...]:
     return tuple(score for score in found if score)
 
 
-def score_named(name: str, scoring: Scoring, task: str) -> Score | None:
+def score_named(name: str, scoring: Scoring, task: Task) -> Score | None:
     """The metric of that name where it means something for the task, whether it was asked for or not."""
     own = next((users(d, FunctionRef(d.reference, scoring.folder)) for d in scoring.declared if d.name == name), None)
     found = own or built_in(name)
     return found if found and task in found.tasks else None
 
 
-def primary_of(scoring: Scoring, task: str) -> str:
+def primary_of(scoring: Scoring, task: Task) -> str:
     """The name of the metric that a run's answers are judged by first."""
     return scoring.primary or DEFAULT.get(task, "distance")

@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 
 from harness.metrics import stats
-from harness.metrics.registry import Estimate, Observation, invokes_ns, metric, per_round
+from harness.metrics.registry import Estimate, Observation, metric, per_round
 from harness.records import CONTROL, Round
 
 WARMUP_SHARE = 10  # the first tenth of a round's timings against the rest
@@ -57,12 +57,12 @@ def latency_quantile(name: str, q: float) -> None:
 
 def quantile_us(q: float, piece: Round) -> float:
     """Of one round's timed invokes."""
-    return float(np.quantile(invokes_ns(piece), q)) / 1000
+    return float(np.quantile(piece.invokes_ns, q)) / 1000
 
 
 def quantile_over_rounds(o: Observation, q: float, of_round: Callable[[Round], float]) -> Estimate:
     """The quantile over all timed invokes; its interval from each round's own quantile, t on the logarithm."""
-    series = list(o.invokes_ns.values())
+    series = [piece.invokes_ns for piece in o.rounds]
     fewest = min(map(len, series))
     if not stats.estimable(fewest, q):
         return Estimate(method=f"not estimable: a round has {fewest} timings")
@@ -79,13 +79,13 @@ latency_quantile("latency_p99", 0.99)
 
 
 def mean_us(piece: Round) -> float:
-    return float(invokes_ns(piece).mean()) / 1000
+    return float(piece.invokes_ns.mean()) / 1000
 
 
 @metric("latency_mean", unit="us", better="lower", of_round=mean_us)
 @per_round
 def latency_mean(o: Observation) -> Estimate:
-    value = float(np.concatenate(list(o.invokes_ns.values())).mean()) / 1000
+    value = float(np.concatenate([piece.invokes_ns for piece in o.rounds]).mean()) / 1000
     return Estimate(value, method="mean of all timed invokes")
 
 
@@ -131,7 +131,7 @@ def ess_share(o: Observation) -> Estimate:
     Under 1/2 the invokes of a process are so correlated that statistics inside it mean little (Geyer 1992); what is
     claimed rests on rounds alone, always.
     """
-    shares = [stats.effective_sample_size(ns) / len(ns) for ns in o.invokes_ns.values()]
+    shares = [stats.effective_sample_size(r.invokes_ns) / len(r.invokes_ns) for r in o.rounds]
     return Estimate(
         float(np.median(shares)), method=f"Geyer's initial positive sequence, median of {len(shares)} rounds"
     )
@@ -146,7 +146,7 @@ def warmup_drift(o: Observation) -> Estimate:
     and cutting until they seem to biases the rest (Barrett et al., OOPSLA 2017). Per round the ratio of the two
     medians; over rounds their geometric mean, with t on the logarithms.
     """
-    ratios = [early_over_late(ns) for ns in o.invokes_ns.values() if len(ns) >= FEWEST_TIMINGS]
+    ratios = [early_over_late(r.invokes_ns) for r in o.rounds if len(r.invokes_ns) >= FEWEST_TIMINGS]
     if not ratios:
         return Estimate(method=f"not estimable: a round has under {FEWEST_TIMINGS} timings")
     value = percent(float(np.log(ratios).mean()))

@@ -20,12 +20,12 @@ def phases_ms(phases: tuple[str, ...], piece: Round) -> float | None:
     """How long these phases of one process took together; None where one is not there."""
     if any(not len(piece.timings.get(phase, ())) for phase in phases):
         return None
-    return sum(float(piece.timings[phase][:, 1].sum()) for phase in phases) / 1e6
+    return sum(piece.timings[phase].total_ns for phase in phases) / 1e6
 
 
 def phase_median_us(phase: str, piece: Round) -> float | None:
     timings = piece.timings.get(phase)
-    return float(np.median(timings[:, 1])) / 1000 if timings is not None and len(timings) else None
+    return float(np.median(timings.ns)) / 1000 if timings is not None and len(timings) else None
 
 
 def peak_bytes(piece: Round) -> int | None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
-from harness.metrics.task import TASKS
 from harness.records import Case, Round, Variant
+from harness.records.terms import TASKS, Against, Better, Task
 
 
 @dataclass(frozen=True)
@@ -44,27 +43,16 @@ class Observation:
     rounds: tuple[Round, ...]
     control: Observation | None
     logits: bool = False
-    task: str = "classification"
+    task: Task = "classification"
 
-    @cached_property
-    def invokes_ns(self) -> dict[int, np.ndarray]:
-        """Round → ns an invoke, one entry a timing."""
-        return {r.index: invokes_ns(r) for r in self.rounds}
-
-    @cached_property
+    @property
     def medians_ns(self) -> dict[int, float]:
-        return {index: float(np.median(ns)) for index, ns in self.invokes_ns.items()}
-
-
-def invokes_ns(piece: Round) -> np.ndarray:
-    """ns an invoke, one entry a timing of the round: several invokes may share one."""
-    timed = piece.timings["timed"]
-    return np.asarray(timed[:, 1] / timed[:, 0])
+        return medians_ns(self.rounds)
 
 
 def medians_ns(rounds: Iterable[Round]) -> dict[int, float]:
     """Round → its median ns an invoke, of the rounds that count."""
-    return {r.index: float(np.median(invokes_ns(r))) for r in rounds if r.counts}
+    return {r.index: r.median_ns for r in rounds if r.counts}
 
 
 OfRound = Callable[[Round], float | None]
@@ -78,10 +66,10 @@ class Metric:
 
     name: str
     unit: str
-    better: str
-    against: str
+    better: Better
+    against: Against
     estimate: Callable[[Observation], Estimate]
-    tasks: tuple[str, ...] = TASKS
+    tasks: tuple[Task, ...] = TASKS
     of_round: OfRound | None = None
 
 
@@ -97,9 +85,9 @@ def metric(
     name: str,
     *,
     unit: str,
-    better: str = "",
-    against: str = "",
-    tasks: tuple[str, ...] = TASKS,
+    better: Better = "",
+    against: Against = "",
+    tasks: tuple[Task, ...] = TASKS,
     of_round: OfRound | None = None,
 ) -> Callable[[Function], Function]:
     """Registers a metric. better: lower, higher or "" for neither. against: keras, float32 or "" for nothing."""

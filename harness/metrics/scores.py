@@ -20,8 +20,9 @@ from harness.errors import ConfigError
 from harness.metrics.bootstrap import Called, Statistic, means, tallies
 from harness.metrics.discrepancy import apart, mean_distance, top1
 from harness.metrics.roc import rank_area
-from harness.metrics.task import LABELLED, NO_CLASSES, TASKS, are_logits, probabilities, row_by_row
+from harness.metrics.task import LABELLED, NO_CLASSES, are_logits, probabilities, row_by_row
 from harness.records import Declared
+from harness.records.terms import TASKS, Better, Task
 from harness.support.functions import FunctionRef, load_function
 
 TOP_K = re.compile(r"top([1-9]\d*)_accuracy")
@@ -51,8 +52,8 @@ class Score:
 
     name: str
     unit: str
-    better: str
-    tasks: tuple[str, ...]
+    better: Better
+    tasks: tuple[Task, ...]
     method: str
     of: Callable[[Answers], Statistic]
     paired: bool = True
@@ -64,11 +65,11 @@ class ScoreError(Exception):
 
 
 SCORES: dict[str, Score] = {}
-NUMBERS = ("regression",)
+NUMBERS: tuple[Task, ...] = ("regression",)
 
 
 def score(
-    name: str, *, unit: str, better: str, tasks: tuple[str, ...], method: str, paired: bool = True
+    name: str, *, unit: str, better: Better, tasks: tuple[Task, ...], method: str, paired: bool = True
 ) -> Callable[[Callable[[Answers], Statistic]], Callable[[Answers], Statistic]]:
     """Registers a metric of the outputs."""
 
@@ -189,7 +190,7 @@ def distance(answers: Answers) -> Statistic:
 Own = Callable[[np.ndarray | None, np.ndarray], object]
 
 
-def scored(name: str, *, unit: str = "score", better: str = "higher") -> Callable[[Own], Own]:
+def scored(name: str, *, unit: str = "score", better: Better = "higher") -> Callable[[Own], Own]:
     """Says of a metric of one's own what to call it, its unit, and which way is better.
 
     The function takes labels, (samples, …) or None, and outputs, float32 (samples, …) of the scored output as the model
@@ -208,7 +209,8 @@ def scored(name: str, *, unit: str = "score", better: str = "higher") -> Callabl
 
 def declared(ref: FunctionRef) -> Declared:
     """What the user's function says of itself. Raises ConfigError where it cannot be loaded."""
-    name, unit, better = getattr(load_function(ref), "scored", (ref.name, "score", "higher"))
+    said: tuple[str, str, Better] = getattr(load_function(ref), "scored", (ref.name, "score", "higher"))
+    name, unit, better = said
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name):
         raise ConfigError(f"{ref.text} calls its metric {name!r}", "give it one word, such as iou")
     return Declared(ref.text, name, unit, better)

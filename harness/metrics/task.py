@@ -15,13 +15,13 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from harness.errors import ConfigError
+from harness.records.terms import Task
 from harness.support import arrays
 from harness.support.arrays import let_go
 
-TASKS = ("classification", "regression", "agreement", "distance", "custom")
-LABELLED = ("classification",)
-OF_CLASSES = ("classification", "agreement")
-NO_CLASSES = ("regression", "distance", "custom")
+LABELLED: tuple[Task, ...] = ("classification",)
+OF_CLASSES: tuple[Task, ...] = ("classification", "agreement")
+NO_CLASSES: tuple[Task, ...] = ("regression", "distance", "custom")
 STRETCH_VALUES = 4_000_000  # worked through at a time, so that what is made of them stays small
 OUTSIDE = 1e-3  # further outside 0 to 1 than rounding takes a probability
 
@@ -46,7 +46,7 @@ def class_count(outputs: np.ndarray) -> int:
     return 2 if one_column(outputs) else outputs.shape[1] if outputs.ndim == 2 else 0
 
 
-def task_of(labels: np.ndarray | None, outputs: np.ndarray, class_names: Sequence[str], numbers: bool = False) -> str:
+def task_of(labels: np.ndarray | None, outputs: np.ndarray, class_names: Sequence[str], numbers: bool = False) -> Task:
     """The task that labels and the baseline's scored output make. numbers: a metric of numbers is asked for."""
     if labels is None:
         scores = outputs.ndim == 2 and outputs.shape[1] > 1

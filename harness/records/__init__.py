@@ -6,7 +6,7 @@ Experiment ─build─▶ Variant… ─measure─▶ Round, Shard ─▶ Run �
 from harness.records.comparison import Change, Comparison, Standing
 from harness.records.dataset import Dataset
 from harness.records.experiment import SEED, Experiment, ModelSource
-from harness.records.measurement import Blob, DeviceState, Environment, Job, Round, Shard
+from harness.records.measurement import Blob, DeviceState, Environment, Job, Round, Shard, Timings
 from harness.records.model import CONTROL, KERAS, Affine, Tensor, Variant
 from harness.records.plan import BY_DATA, Case, Declared, Plan, Scoring, Target
 from harness.records.run import Provenance, Run, TargetRecord
@@ -41,6 +41,7 @@ __all__ = [
     "Target",
     "TargetRecord",
     "Tensor",
+    "Timings",
     "Variant",
     "Verdict",
 ]

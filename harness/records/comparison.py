@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.records.plan import Case
 from harness.records.run import Run
+from harness.records.terms import Against, Better, ChangeKind, RowStatus
 
 if TYPE_CHECKING:  # imported by everything, so it loads nothing heavy itself
     import numpy as np
@@ -20,23 +21,23 @@ class Change:
     case: Case
     metric: str
     unit: str
-    better: str  # lower, higher, "" where neither
-    against: str  # keras, float32, reference (a stored run), "" where the metric stands alone
+    better: Better
+    against: Against
     baseline: float | None
     value: float | None
     low: float | None = None
     high: float | None = None
     method: str = ""
-    kind: str = ""  # against a reference: improved, similar, regressed, not_comparable, missing; "" is not judged
+    kind: ChangeKind = ""  # against a reference, a stored run
     smallest_percent: float | None = None  # of a similar ratio: a smaller change is missed more often than once in five
 
 
 @dataclass(frozen=True)
 class Standing:
-    """How a case ended: ok, suspect, failed, unsupported or invalid, and why."""
+    """How a case ended, and why."""
 
     case: Case
-    status: str
+    status: RowStatus
     reason: str = ""
     runtime_version: str | None = None
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.records.model import KERAS
 from harness.records.plan import BY_DATA, Plan, Scoring
+from harness.records.terms import ModelKind
 
 if TYPE_CHECKING:  # imported by everything, so it loads nothing heavy itself
     from harness.records.dataset import Dataset
@@ -25,7 +26,7 @@ class ModelSource:
     "function", of the user's, which returns a Keras model. folder: where a function's package is looked for.
     """
 
-    kind: str
+    kind: ModelKind
     where: str
     folder: Path = Path()
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from harness.records.model import Tensor
 from harness.records.plan import Case
+from harness.records.terms import PieceKind, RoundStatus, ShardStatus
 
 if TYPE_CHECKING:  # imported by everything, so it loads nothing heavy itself
     import numpy as np
@@ -35,7 +36,7 @@ class Job:
 
     id: str
     case: Case
-    kind: str  # "outputs" for a stretch of the test set, "latency" for a round
+    kind: PieceKind
     first: int  # outputs: first ≤ sample < last; latency: the round is `first`
     last: int
     spec: dict[str, object]
@@ -92,21 +93,53 @@ class DeviceState:
     boot_id: str | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Timings:
+    """One phase of a round, as it came: two int64 arrays of shape (timings,).
+
+    count: how many invokes a timing holds, more than one where an invoke is shorter than the clock can tell. ns: how
+    long all of them took together.
+    """
+
+    count: np.ndarray
+    ns: np.ndarray
+
+    @classmethod
+    def of(cls, ns: Sequence[float] | np.ndarray, count: int = 1) -> Timings:
+        """Timings of `count` invokes each."""
+        import numpy as np
+
+        whole = np.asarray(ns, dtype=np.int64)
+        return cls(np.full_like(whole, count), whole)
+
+    def __len__(self) -> int:
+        return len(self.ns)
+
+    @cached_property
+    def invokes_ns(self) -> np.ndarray:
+        """Nanoseconds an invoke, one entry a timing: float64, (timings,)."""
+        return self.ns / self.count
+
+    @property
+    def total_ns(self) -> int:
+        return int(self.ns.sum())
+
+
 @dataclass(frozen=True)
 class Round:
-    """One process that timed one case: raw, no statistics.
+    """One process that timed one case: raw, no statistics but the median that all of them begin with.
 
-    timings: phase → int64 array of shape (n, 2), columns count (invokes in this timing) and ns (for all of them).
+    timings: by phase; "timed" holds the invokes that count.
     memory_bytes: point ("start", "runtime", "model", "allocated", "first", "end") → VmHWM, VmRSS, RssAnon, RssFile
         → bytes.
     """
 
     case: Case
     index: int
-    status: str = "valid"  # valid, flagged, repeated, invalid, failed
+    status: RoundStatus = "valid"
     reasons: tuple[str, ...] = ()
     attempt: int = 0
-    timings: dict[str, np.ndarray] = field(default_factory=dict)
+    timings: dict[str, Timings] = field(default_factory=dict)
     memory_bytes: dict[str, dict[str, int]] = field(default_factory=dict)
     clock_step_ns: int | None = None
     timing_pair_ns: float | None = None
@@ -125,6 +158,24 @@ class Round:
         """Whether its timings are believed."""
         return self.status in ("valid", "flagged")
 
+    @property
+    def timed(self) -> Timings | None:
+        """The invokes that were timed; None where there are none."""
+        timings = self.timings.get("timed")
+        return timings if timings is not None and len(timings) else None
+
+    @property
+    def invokes_ns(self) -> np.ndarray:
+        """Nanoseconds an invoke of the timed ones, (timings,). Only where there are some: see `timed`."""
+        return self.timings["timed"].invokes_ns
+
+    @cached_property
+    def median_ns(self) -> float:
+        """The median of invokes_ns: what a round says of its case's latency."""
+        import numpy as np
+
+        return float(np.median(self.invokes_ns))
+
 
 @dataclass(frozen=True)
 class Shard:
@@ -136,7 +187,7 @@ class Shard:
     case: Case
     first: int
     last: int
-    status: str = "ok"  # ok, failed
+    status: ShardStatus = "ok"
     reason: str = ""
     outputs: tuple[np.ndarray | StoredArray, ...] = ()
     tensors: tuple[Tensor, ...] = ()

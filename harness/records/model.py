@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.records.terms import FileStatus
+
 CONTROL = "float32"  # the plain .tflite form: every variant of a target and runtime stands beside it
 KERAS = "keras"  # the baseline, where no .tflite file takes its place
 
@@ -44,7 +46,7 @@ class Variant:
     size_bytes: int | None = None
     inputs: tuple[Tensor, ...] = ()
     outputs: tuple[Tensor, ...] = ()
-    status: str = "ok"  # ok, suspect, failed, unsupported
+    status: FileStatus = "ok"
     reason: str = ""
     feeds: tuple[int, ...] = ()
     yields: tuple[int, ...] = ()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.records.terms import Better
+
 RESTLESS_RATIO = 1.05  # on a quiet machine 1 round of .05 s in 40 exceeds it, its median too high by as much
 
 
@@ -63,7 +65,7 @@ class Declared:
     reference: str
     name: str
     unit: str
-    better: str
+    better: Better
 
 
 @dataclass(frozen=True)

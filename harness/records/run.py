@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from harness.records.measurement import Environment, Round, Shard
 from harness.records.model import KERAS, Variant
 from harness.records.plan import BY_DATA, Case, Plan, Scoring, Target
+from harness.records.terms import Task
 
 if TYPE_CHECKING:  # imported by everything, so it loads nothing heavy itself
     import numpy as np
@@ -55,7 +56,7 @@ class Run:
 
     run_id: str
     experiment: str
-    task: str
+    task: Task
     class_names: tuple[str, ...]
     plan: Plan
     variants: tuple[Variant, ...]

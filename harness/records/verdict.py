@@ -5,18 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.records.plan import Case
+from harness.records.terms import Mode, Outcome
 
 
 @dataclass(frozen=True)
 class Answer:
     """What a judge says of one row, with every number in `unit`.
 
-    outcome: pass, fail, inconclusive, invalid, not_comparable, missing. low, high: the interval whose ends are the
+    low, high: the interval whose ends are the
     one-sided limits at the rule's confidence. p: one-sided, of a row as good if the truth were at the limit; None
     where there is no interval.
     """
 
-    outcome: str
+    outcome: Outcome
     unit: str = ""
     value: float | None = None
     low: float | None = None
@@ -49,8 +50,8 @@ class Verdict:
 
     run_id: str
     policy: str
-    mode: str  # all, any
-    outcome: str
+    mode: Mode
+    outcome: Outcome
     findings: tuple[Finding, ...]
     ships: tuple[str, ...] = ()
     reference: str = ""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from harness.metrics.fitting import primary_of
 from harness.records import CONTROL, Comparison, Run
+from harness.records.terms import Better
 from harness.report.format import MISSING, decimals, listed, percent, signed, significant
 from harness.report.rows import Row
 from harness.report.words.phrases import by_variant, names, place, span, trusted
@@ -33,7 +34,7 @@ class Primary:
 
     name: str
     unit: str
-    better: str
+    better: Better
     positive: bool = True
 
     # --- what it is called ---

@@ -69,7 +69,7 @@ def rows(comparison: Comparison) -> tuple[Row, ...]:
 def _row(comparison: Comparison, standing: Standing, baseline_accuracy: float | None) -> Row:
     case, run = standing.case, comparison.run
     samples = run.test_count if run.accuracy_case(case) in comparison.outputs else None
-    timed = sum("timed" in piece.timings for piece in run.usable_rounds(case))
+    timed = sum(piece.timed is not None for piece in run.usable_rounds(case))
     return Row(case, standing, run, comparison.metrics.get(case, {}), samples, timed, baseline_accuracy)
 
 

@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from harness.metrics.discrepancy import FLIP_KINDS, fields_of
+from harness.metrics.discrepancy import fields_of
 from harness.records import Case, Comparison, Round
+from harness.records.terms import FLIP_KINDS
 from harness.support.files import replacing
 
 LATENCY_SCHEMA = pa.schema(
@@ -91,8 +92,8 @@ def latency_batches(rounds: Sequence[Round]) -> Iterator[pa.RecordBatch]:
                 pa.array(np.full(rows, piece.index, np.int32)),
                 repeated(phase, rows),
                 pa.array(np.arange(rows)),
-                pa.array(timings[:, 0]),
-                pa.array(timings[:, 1]),
+                pa.array(timings.count),
+                pa.array(timings.ns),
             ]
             yield pa.RecordBatch.from_arrays(columns, schema=LATENCY_SCHEMA)
 

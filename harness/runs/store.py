@@ -37,6 +37,7 @@ from harness.records import (
     TargetRecord,
     Variant,
 )
+from harness.records.terms import Task
 from harness.runs.run_arrays import (
     baseline_sha256,
     keep_baseline,
@@ -58,7 +59,7 @@ class Header:
 
     run_id: str
     experiment: str
-    task: str
+    task: Task
     class_names: tuple[str, ...]
     affines: tuple[Affine, ...]
     plan: Plan

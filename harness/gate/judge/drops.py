@@ -17,6 +17,7 @@ from harness.gate.evidence import Answer, Evidence, Pair, not_comparable
 from harness.gate.policy import Rule
 from harness.metrics.stats import Interval, smallest_n_to_pass, tango, tango_score
 from harness.records import Case
+from harness.records.terms import Outcome
 
 MOST_SAMPLES = 10**9  # more is never
 NEARLY_ALL = 1 - 1e-9  # a margin of every sample is not a limit; the score test is defined under it
@@ -55,7 +56,8 @@ def class_drop(rule: Rule, case: Case, evidence: Evidence) -> Answer:
     ratios = [float(ndtr(-loss.z)) / (1 - rule.confidence) for loss in losses.values()]
     over = [label for label, significant in zip(losses, step_down(ratios), strict=True) if significant]
     unsure = [label for label, loss in losses.items() if loss.outcome != "pass"]
-    outcome, reason = "pass", ""
+    outcome: Outcome = "pass"
+    reason = ""
     if over:
         outcome, reason = "fail", f"over the limit after Holm: {named(over, evidence)}"
     elif unsure:
@@ -114,7 +116,7 @@ class Loss:
         return tango_score(self.b, self.c, self.n, self.margin)
 
     @property
-    def outcome(self) -> str:
+    def outcome(self) -> Outcome:
         return decided(self.limits, self.margin)
 
     @property
@@ -137,7 +139,7 @@ class Loss:
         samples = math.floor(self.n * (float(ndtri(self.rule.confidence)) / self.z) ** 2) + 1
         return samples if samples <= MOST_SAMPLES else None
 
-    def answer(self, outcome: str, reason: str, shown: str, unit: str = "pp", scale: float = 100.0) -> Answer:
+    def answer(self, outcome: Outcome, reason: str, shown: str, unit: str = "pp", scale: float = 100.0) -> Answer:
         bounds = (self.limits.low, self.limits.high, self.margin)
         value, low, high, limit = (scale * x for x in ((self.b - self.c) / self.n, *bounds))
         return Answer(outcome, unit, value, low, high, limit, float(ndtr(self.z)), f"Tango, {shown}", reason)
@@ -153,7 +155,7 @@ def margin_of(rule: Rule, accuracy: float) -> float:
     return limit.value / 100 if rule.metric.endswith("_drop") else limit.value
 
 
-def decided(limits: Interval, limit: float) -> str:
+def decided(limits: Interval, limit: float) -> Outcome:
     """Less is better."""
     return "pass" if limits.high < limit else "fail" if limits.low > limit else "inconclusive"
 

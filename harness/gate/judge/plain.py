@@ -8,6 +8,7 @@ from harness.gate.evidence import OF_FILES, Answer, Evidence, control, missing, 
 from harness.gate.policy import Rule
 from harness.metrics import METRICS
 from harness.records import CONTROL, Case, Change
+from harness.records.terms import Outcome
 
 
 def by_value(rule: Rule, case: Case, evidence: Evidence) -> Answer:
@@ -40,7 +41,7 @@ def compared(rule: Rule, unit: str, value: float, limit: float, method: str) -> 
     """A value equal to the limit passes, also where it is equal but for rounding of the last digits."""
     upward = rule.limit.kind == "min"
     kept = value >= limit if upward else value <= limit
-    outcome = "pass" if kept or math.isclose(value, limit, rel_tol=1e-9) else "fail"
+    outcome: Outcome = "pass" if kept or math.isclose(value, limit, rel_tol=1e-9) else "fail"
     return Answer(outcome, unit, value, limit=limit, method=method)
 
 

@@ -22,6 +22,7 @@ from harness.metrics.scoring import Scorer, difference_of, limits_of, resampled,
 from harness.metrics.stats import Interval
 from harness.metrics.task import LABELLED, finite, row_by_row
 from harness.records import CONTROL, Case, Comparison
+from harness.records.terms import Outcome
 
 FEWEST_SAMPLES = 50  # of 10 normal ones the 95 % limits miss the truth 8 % of the time on a side, of skewed ones 11 %
 FEW = "{} samples: what their resamples say is too narrow to decide by; take {} or more"
@@ -61,7 +62,7 @@ def perfect(rule: Rule, fewest: int) -> Answer:
     that is made of it, can be of any class.
     """
     low, limit = (1 - rule.confidence) ** (1 / fewest), rule.limit.value
-    outcome = "pass" if low > limit else "inconclusive"
+    outcome: Outcome = "pass" if low > limit else "inconclusive"
     reason = "" if outcome == "pass" else "without an error, only more samples of the rarest class can show it"
     method = f"no error, at least {fewest} samples a class; Clopper–Pearson"
     return Answer(outcome, "fraction", 1.0, low, 1.0, limit, limit**fewest, method, reason)

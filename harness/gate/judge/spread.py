@@ -14,6 +14,7 @@ from harness.gate.judge.drops import decided
 from harness.gate.policy import Rule
 from harness.metrics import METRICS, stats
 from harness.metrics.stats import CLAIM_ROUNDS, Interval
+from harness.records.terms import Outcome
 
 SAME = 1e-9  # relative: what logarithms and back may differ by
 NEVER = 1e-9  # a ratio so small that nothing falls to it: what a decrease by all of it leaves
@@ -93,7 +94,7 @@ class Spread:
         value, low, high, at = (told(x, unit) for x in (self.value, low, high, limit))
         return Answer(outcome, unit, value, low, high, at, self.p(limit, less_is_better), self.what, reason)
 
-    def outcome(self, limit: float, less_is_better: bool) -> tuple[str, str]:
+    def outcome(self, limit: float, less_is_better: bool) -> tuple[Outcome, str]:
         """And why it is inconclusive."""
         if self.limits is None or self.value is None:
             return "inconclusive", f"{self.rounds} usable round{'' if self.rounds == 1 else 's'}: that has no interval"

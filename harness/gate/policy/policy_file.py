@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import re
 import tomllib
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import ConfigError
-from harness.gate.policy.rules import PAIRINGS, Gauge, Limit, Policy, Rule, gauge_of, gauges
+from harness.gate.policy.rules import Gauge, Limit, Policy, Rule, gauge_of, gauges
 from harness.gate.policy.units import parse_limit
 from harness.metrics.scores import TOP_K, top_k
 from harness.records import BY_DATA, Scoring
+from harness.records.terms import LIMIT_KINDS, PAIRINGS, Against, Mode, OnInconclusive
 from harness.support.toml import nearest
 
-KINDS = ("max", "min", "max_increase", "max_decrease")
 WANTED = {  # key → what must stand there
-    **dict.fromkeys(KINDS, 'a text such as "5ms", or a number'),
+    **dict.fromkeys(LIMIT_KINDS, 'a text such as "5ms", or a number'),
     **dict.fromkeys(("variant", "target", "runtime"), "a name or a glob in quotes"),
     "metric": "the name of a metric in quotes",
     "confidence": "a number over 0.5 and under 1, such as 0.95",
     "rule": "a [[rule]] table with keys",
 }
-WORDS = {"against": PAIRINGS, "on_inconclusive": ("fail", "warn"), "mode": ("all", "any")}
+WORDS = {"against": PAIRINGS, "on_inconclusive": get_args(OnInconclusive), "mode": get_args(Mode)}
 HEADER = re.compile(r"\s*\[\[\s*[\"']?rule[\"']?\s*\]\]")
 Written = str | int | float | None
 Glob = Annotated[str, Field(min_length=1)]
@@ -44,7 +44,7 @@ class RuleText(BaseModel):
     target: Glob = "*"
     runtime: Glob = "*"
     against: Literal["keras", "float32", "reference"] | None = None
-    on_inconclusive: Literal["fail", "warn"] = "fail"
+    on_inconclusive: OnInconclusive = "fail"
 
 
 class PolicyText(BaseModel):
@@ -52,7 +52,7 @@ class PolicyText(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    mode: Literal["all", "any"] = "all"
+    mode: Mode = "all"
     rule: list[RuleText] = []
 
 
@@ -107,10 +107,10 @@ def gauge_named(name: str, known: dict[str, Gauge]) -> Gauge:
 
 
 def limit_of(gauge: Gauge, written: RuleText) -> Limit:
-    given = [kind for kind in KINDS if getattr(written, kind) is not None]
+    given = [kind for kind in LIMIT_KINDS if getattr(written, kind) is not None]
     if len(given) != 1:
         told = f"has {' and '.join(given)}" if given else "has no limit"
-        advice = f"give one of {', '.join(KINDS)}; two limits are two rules"
+        advice = f"give one of {', '.join(LIMIT_KINDS)}; two limits are two rules"
         raise Problem(given[-1] if given else "", told, advice)
     (kind,) = given
     if (kind in ("max", "max_increase")) != (gauge.better == "lower"):
@@ -125,7 +125,7 @@ def limit_of(gauge: Gauge, written: RuleText) -> Limit:
         raise Problem(kind, str(error), error.advice) from error
 
 
-def against_of(gauge: Gauge, limit: Limit, written: str | None) -> str:
+def against_of(gauge: Gauge, limit: Limit, written: Against | None) -> Against:
     """What the rule stands against. Without a word: Keras for answers, nothing for a value on its own."""
     moved = not limit.absolute
     possible = pairings(gauge, moved)
@@ -138,14 +138,15 @@ def against_of(gauge: Gauge, limit: Limit, written: str | None) -> str:
     return written or (possible[0] if possible else "")
 
 
-def pairings(gauge: Gauge, moved: bool) -> tuple[str, ...]:
+def pairings(gauge: Gauge, moved: bool) -> tuple[Against, ...]:
     """What a rule may stand against, the one that is meant without a word first."""
     if gauge.paired and (moved or not gauge.alone):
         return PAIRINGS
     if moved and gauge.against == "float32" and gauge.unit == "ratio":  # a speed-up stands against float32 already
         return ("reference",)
     if moved:
-        return tuple(dict.fromkeys(filter(None, (gauge.against, "float32", "reference"))))
+        own: tuple[Against, ...] = (gauge.against, "float32", "reference")
+        return tuple(dict.fromkeys(filter(None, own)))
     return ("keras",) if gauge.against == "keras" and not gauge.alone else ()
 
 

@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from harness.metrics import METRICS
 from harness.metrics.scores import SCORES, Score
 from harness.records import BY_DATA, Case, Scoring
+from harness.records.terms import Against, Better, LimitKind, Mode, OnInconclusive
 
 
 @dataclass(frozen=True)
@@ -20,13 +21,12 @@ class Gauge:
 
     name: str
     unit: str
-    better: str
-    against: str
+    better: Better
+    against: Against
     paired: bool = False
     alone: bool = False
 
 
-PAIRINGS = ("keras", "float32", "reference")
 ONLY_GATED = (  # metrics that mean something under a limit alone, beside those of metrics/
     Gauge("error_rate_growth", "%", "lower", "keras", paired=True),
     Gauge("class_accuracy_drop", "pp", "lower", "keras", paired=True),
@@ -56,7 +56,7 @@ class Limit:
     """kind: max, min, max_increase, max_decrease. value: in the metric's unit, or, where relative, a fraction of what
     the rule stands against. text: as the user wrote it."""
 
-    kind: str
+    kind: LimitKind
     value: float
     relative: bool
     text: str
@@ -79,8 +79,8 @@ class Rule:
     variant: str = "*"
     target: str = "*"
     runtime: str = "*"
-    against: str = ""
-    on_inconclusive: str = "fail"  # or warn
+    against: Against = ""
+    on_inconclusive: OnInconclusive = "fail"
     line: int = 1
 
     @property
@@ -113,5 +113,5 @@ class Policy:
     """mode: all (every rule must hold for every row) or any (a variant ships if every rule holds for its rows)."""
 
     rules: tuple[Rule, ...]
-    mode: str = "all"
+    mode: Mode = "all"
     source: str = ""

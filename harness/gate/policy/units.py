@@ -12,6 +12,7 @@ from difflib import get_close_matches
 
 from harness.errors import ConfigError
 from harness.gate.policy.rules import Gauge, Limit
+from harness.records.terms import LimitKind
 
 TIMES_US = {"ns": 1e-3, "us": 1.0, "µs": 1.0, "μs": 1.0, "ms": 1e3, "s": 1e6}  # both signs for micro
 BYTES = {"B": 1.0, "kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 1024.0, "MiB": 1024.0**2, "GiB": 1024.0**3}
@@ -34,7 +35,7 @@ NEVER_ZERO = ("us", "ms", "ns", "bytes", "ratio", "pp")
 NUMBER = re.compile(r"\s*([+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([^\s\d,.]*)\s*")  # 1,5 is 15 to some
 
 
-def parse_limit(gauge: Gauge, kind: str, written: str | float) -> Limit:
+def parse_limit(gauge: Gauge, kind: LimitKind, written: str | float) -> Limit:
     """Raises ConfigError where the text is not a number, or its unit does not fit the metric."""
     text = written if isinstance(written, str) else f"{written:g}"
     number, unit = split(text) if isinstance(written, str) else (float(written), "")
@@ -57,12 +58,12 @@ def split(text: str) -> tuple[float, str]:
     return float(found[1].replace("_", "")), found[2]
 
 
-def is_relative(gauge: Gauge, kind: str) -> bool:
+def is_relative(gauge: Gauge, kind: LimitKind) -> bool:
     """Whether a % of such a limit is one of what the rule stands against. Growth is in % by itself."""
     return kind.startswith("max_") or (gauge.unit == "pp" and gauge.paired)
 
 
-def units_advice(gauge: Gauge, kind: str, unit: str) -> str:
+def units_advice(gauge: Gauge, kind: LimitKind, unit: str) -> str:
     fitting = [name for name in FITTING.get(gauge.unit, PLAIN) if name and name != "μs"]
     if is_relative(gauge, kind):
         fitting.append("%")

@@ -101,11 +101,11 @@ def doubt(row: Row) -> str:
 
 
 def series_of(row: Row, comparison: Comparison) -> Series:
-    own = [piece for piece in comparison.run.usable_rounds(row.case) if len(piece.timings.get("timed", ()))]
+    own = [piece for piece in comparison.run.usable_rounds(row.case) if piece.timed]
     return Series(
         row,
         tuple(NS * ns for _, ns in sorted(medians_ns(own).items())),
-        tuple(int(r.timings["timed"][:, 0].sum()) for r in own),
+        tuple(int(r.timings["timed"].count.sum()) for r in own),
         sum(r.status == "flagged" for r in own),
     )
 

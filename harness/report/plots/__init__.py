@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from harness.metrics.task import OF_CLASSES, TASKS
+from harness.metrics.task import OF_CLASSES
 from harness.records import Comparison
+from harness.records.terms import TASKS
 from harness.report.material import Material
 from harness.report.plots.discrepancy_plots import class_drops, differences, distances, margins
 from harness.report.plots.latency_plots import cold_start, latencies

@@ -48,9 +48,9 @@ def _timed(comparison: Comparison) -> dict[Case, list[np.ndarray]]:
     """µs per invoke: one array a round that counts, for each case."""
     series: dict[Case, list[np.ndarray]] = {}
     for one in comparison.run.rounds:
-        timed = one.timings.get("timed")
+        timed = one.timed
         if timed is not None and len(timed) and one.counts:
-            series.setdefault(one.case, []).append(timed[:, 1] / timed[:, 0] / 1e3)
+            series.setdefault(one.case, []).append(timed.invokes_ns / 1e3)
     return {s.case: series[s.case] for s in comparison.standings if s.case in series}
 
 

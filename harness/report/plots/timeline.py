@@ -9,7 +9,6 @@ from itertools import groupby
 import numpy as np
 
 from harness.measure.validity import throttled
-from harness.metrics.registry import invokes_ns
 from harness.records import Case, Comparison, DeviceState, Round
 from harness.report.format import decimals, listed
 
@@ -31,7 +30,7 @@ def plotted(rounds: Sequence[Round]) -> Iterator[PlottedRound]:
 
 
 def median_us(piece: Round) -> float | None:
-    return float(np.median(invokes_ns(piece))) / 1000 if len(piece.timings.get("timed", ())) else None
+    return piece.median_ns / 1000 if piece.timed else None
 
 
 def middles(points: Sequence[PlottedRound]) -> dict[Case, float]:
@@ -46,7 +45,7 @@ def middles(points: Sequence[PlottedRound]) -> dict[Case, float]:
 
 def relative(piece: Round, middle_us: float) -> tuple[float, float, float]:
     """p10, p50 and p90 of the round in % from the row's own median."""
-    p10, p50, p90 = np.quantile(invokes_ns(piece) / 1000, [0.1, 0.5, 0.9])
+    p10, p50, p90 = np.quantile(piece.invokes_ns / 1000, [0.1, 0.5, 0.9])
     return tuple(100 * (float(us) / middle_us - 1) for us in (p10, p50, p90))  # type: ignore[return-value] # three
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from harness.metrics.stats import CLAIM_ROUNDS
 from harness.metrics.task import OF_CLASSES
+from harness.records.terms import RowStatus
 from harness.report.format import (
     KILOBYTES,
     MEGABYTES,
@@ -44,10 +45,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Line:
-    """One row. status is ok, suspect, failed, unsupported or invalid; reason where it is not ok."""
+    """One row. reason: where it is not ok."""
 
     cells: tuple[Cell, ...]
-    status: str
+    status: RowStatus
     reason: str
 
 

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from harness.records import Case, Comparison, Round
+from harness.records.terms import RoundStatus
 from harness.report.format import listed, plural
 from harness.report.naming import row_label
 
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
-TOLD = {
+TOLD: dict[RoundStatus, str] = {
     "flagged": "flagged, and counted",
     "repeated": "measured again",
     "invalid": "invalid, and not counted",
@@ -26,7 +27,7 @@ class RoundReason:
     """One reason, in words that hold for all of these rounds; a round with two reasons is in both."""
 
     target: str
-    status: str
+    status: RoundStatus
     text: str
     rounds: tuple[Round, ...]
 
@@ -47,7 +48,7 @@ def reasons(comparison: Comparison) -> tuple[RoundReason, ...]:
     )
 
 
-def _grouped(target: str, status: str, rounds: Sequence[Round]) -> list[RoundReason]:
+def _grouped(target: str, status: RoundStatus, rounds: Sequence[Round]) -> list[RoundReason]:
     groups: dict[str, list[tuple[str, Round]]] = {}
     for piece in rounds:
         if piece.status == status:
@@ -93,7 +94,7 @@ def _sentence(target: str, rounds: Sequence[Round], found: Sequence[RoundReason]
     return f"{begin}: {'; '.join(parts)}.{lost}"
 
 
-def _told(found: Sequence[RoundReason], status: str) -> str:
+def _told(found: Sequence[RoundReason], status: RoundStatus) -> str:
     return "; ".join(f"{reason.text}: {len(reason.rounds)}" for reason in found if reason.status == status)
 
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.metrics.discrepancy import FLIP_KINDS, fields_of
+from harness.metrics.discrepancy import fields_of
 from harness.metrics.task import OF_CLASSES
 from harness.records import CONTROL, Comparison
+from harness.records.terms import FLIP_KINDS
 from harness.report import metric as primary
 from harness.report.format import decimals, listed, percent, plural, points, significant, size_scale, time_scale, whole
 from harness.report.material import Material

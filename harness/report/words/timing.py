@@ -84,7 +84,7 @@ def invokes_a_timing(comparison: Comparison) -> dict[Case, int]:
     """Case → the most invokes that share one timing, of those that were timed."""
     counts: dict[Case, int] = {}
     for piece in comparison.run.rounds:
-        timed = piece.timings.get("timed")
+        timed = piece.timed
         if timed is not None and len(timed):
-            counts[piece.case] = max(counts.get(piece.case, 1), int(timed[:, 0].max()))
+            counts[piece.case] = max(counts.get(piece.case, 1), int(timed.count.max()))
     return counts

@@ -1,0 +1,32 @@
+"""The words of the domain as types. Each stands once here, as it stands in files; docs/glossary.md explains them."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+# How something ended.
+FileStatus = Literal["ok", "suspect", "failed", "unsupported"]  # a .tflite file after its check
+RowStatus = Literal["ok", "suspect", "failed", "unsupported", "invalid"]  # a case, once it was measured
+RoundStatus = Literal["valid", "flagged", "repeated", "invalid", "failed"]
+ShardStatus = Literal["ok", "failed"]
+
+# What a run is asked.
+Task = Literal["classification", "regression", "agreement", "distance", "custom"]
+Better = Literal["lower", "higher", ""]  # "": neither way is better, so it is shown and never judged
+Against = Literal["keras", "float32", "reference", ""]  # what a value stands against; "": nothing
+PieceKind = Literal["outputs", "latency"]  # a shard of the test set, or a round
+ModelKind = Literal["workload", "file", "saved_model", "function"]
+FlipKind = Literal["", "right_to_wrong", "wrong_to_right", "wrong_to_wrong"]
+
+# What is said of it.
+ChangeKind = Literal["improved", "similar", "regressed", "not_comparable", "missing", ""]  # "": not judged
+Outcome = Literal["pass", "fail", "inconclusive", "invalid", "not_comparable", "missing"]
+LimitKind = Literal["max", "min", "max_increase", "max_decrease"]
+Mode = Literal["all", "any"]  # every variant must keep its rules, or any variant that keeps them may ship
+OnInconclusive = Literal["fail", "warn"]
+Level = Literal["refuse", "warn"]  # what a difference between two runs does to their comparison
+
+TASKS: tuple[Task, ...] = get_args(Task)
+FLIP_KINDS: tuple[FlipKind, ...] = get_args(FlipKind)
+LIMIT_KINDS: tuple[LimitKind, ...] = get_args(LimitKind)
+PAIRINGS: tuple[Against, ...] = ("keras", "float32", "reference")  # what answers to a test set may stand against
