@@ -12,10 +12,12 @@ from sklearn import metrics
 
 from harness.compare.baseline import compare
 from harness.errors import ConfigError
+from harness.metrics import METRICS
 from harness.metrics.discrepancy import fields_of
 from harness.metrics.fitting import check, scores_of
-from harness.metrics.scores import SCORES, Answers, ScoreError, top_k
-from harness.records import Affine, Dataset, Run, Scoring, Tensor
+from harness.metrics.registry import Answers
+from harness.metrics.scores import top_k
+from harness.records import Absent, Affine, Dataset, Run, Scoring, Tensor
 from harness.report import write_report
 from harness.runs.parquet import write_tables
 from tests.made_runs import case
@@ -29,7 +31,7 @@ GIVEN = SCORES_OF.argmax(axis=1)
 
 
 def value(name: str, labels: np.ndarray, outputs: np.ndarray) -> float:
-    return SCORES[name].of(Answers(labels, outputs, outputs)).value
+    return METRICS[name].statistic(Answers(labels, outputs, outputs)).value
 
 
 @pytest.mark.filterwarnings("ignore:y_pred contains classes")  # that is what is tried
@@ -43,7 +45,7 @@ def test_of_classes():
 def test_f1_of_a_resample_is_that_of_the_samples_in_it():
     from harness.metrics.bootstrap import weights
 
-    statistic = SCORES["f1"].of(Answers(LABELS, SCORES_OF, SCORES_OF))
+    statistic = METRICS["f1"].statistic(Answers(LABELS, SCORES_OF, SCORES_OF))
     for row in (0, 11):
         index = np.repeat(np.arange(200), weights(200)[row])
         assert statistic.replicates[row] == pytest.approx(
@@ -68,23 +70,23 @@ def test_auc_takes_outputs_for_what_keras_are():
     shares = softmax(6 * SCORES_OF[:, :4].astype(float), axis=1)
     over = shares + np.where(shares == shares.max(), 1.01 - shares.max(), 0)
     wanted = np.mean([metrics.roc_auc_score(k == LABELS, over[:, k]) for k in range(4)])
-    assert SCORES["auc"].of(Answers(LABELS, over, shares)).value == pytest.approx(wanted)
+    assert METRICS["auc"].statistic(Answers(LABELS, over, shares)).value == pytest.approx(wanted)
 
 
 def test_auc_of_one_class_alone_has_no_value():
-    with pytest.raises(ScoreError, match="all of one class"):
+    with pytest.raises(Absent, match="all of one class"):
         value("auc", np.zeros(200, int), SCORES_OF)
 
 
 @pytest.mark.parametrize("k", [1, 2, 3])
 def test_top_k(k):
     wanted = metrics.top_k_accuracy_score(LABELS, SCORES_OF, k=k, labels=range(5))
-    assert top_k(k).of(Answers(LABELS, SCORES_OF, SCORES_OF)).value == pytest.approx(wanted)
+    assert top_k(k).statistic(Answers(LABELS, SCORES_OF, SCORES_OF)).value == pytest.approx(wanted)
 
 
 def test_among_equal_scores_the_first_classes_count():
     even = np.full((3, 4), 0.25)
-    assert top_k(2).of(Answers(np.array([0, 1, 2]), even, even)).value == pytest.approx(2 / 3)
+    assert top_k(2).statistic(Answers(np.array([0, 1, 2]), even, even)).value == pytest.approx(2 / 3)
 
 
 @pytest.mark.parametrize("width", [1, 3])

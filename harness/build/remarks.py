@@ -13,7 +13,7 @@ from harness.build.lint import Remark, lint
 from harness.build.original import Original, models_code, versions
 from harness.device import tensors
 from harness.measure import once as runner
-from harness.metrics.fitting import NUMBER_METRICS
+from harness.metrics.fitting import of_numbers
 from harness.metrics.task import are_logits, as_scores, output_index
 from harness.records import Dataset, Experiment
 from harness.support import cache
@@ -26,7 +26,7 @@ def remarks(known: Original, experiment: Experiment, dataset: Dataset, shelf: Sh
     """Every remark on the data, through the cache; each is said."""
     scoring = experiment.scoring
     output = output_index(scoring.output, [tensor.name for tensor in known.facts.outputs])
-    if any(name in NUMBER_METRICS for name in (scoring.primary, *scoring.others)):
+    if any(of_numbers(name) for name in (scoring.primary or "", *scoring.others)):
         dataset = replace(dataset, class_names=())  # whole numbers to predict are no classes
 
     def scores(declared: Dataset, stored: tuple[np.ndarray, ...]) -> np.ndarray:

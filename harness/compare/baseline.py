@@ -101,7 +101,7 @@ def observe(
 def changes_of(observation: Observation, metrics: Collection[str] | None) -> list[Change]:
     changes = []
     for metric in METRICS.values():
-        if observation.task not in metric.tasks or not wanted(metric.name, metrics):
+        if not metric.estimate or observation.task not in metric.tasks or not wanted(metric.name, metrics):
             continue
         e = metric.estimate(observation)
         row = (metric.name, metric.unit, metric.better, metric.against)

@@ -16,15 +16,16 @@ import numpy as np
 
 from harness.compare.baseline import compare
 from harness.compare.fingerprint import REFUSE, Difference, differences, refusal, sample_difference
-from harness.metrics import METRICS, stats
+from harness.metrics import METRICS, Metric, stats
+from harness.metrics.bootstrap import Statistic
 from harness.metrics.discrepancy import discordant
-from harness.metrics.fitting import primary_of, score_named
+from harness.metrics.fitting import primary_of
 from harness.metrics.latency import percent
-from harness.metrics.registry import OfRound
-from harness.metrics.scores import Score
-from harness.metrics.scoring import CONFIDENCE, difference_of, limits_of, resampled, statistic_of
-from harness.records import Case, Change, Comparison, Round, Run
-from harness.records.terms import Better, ChangeKind
+from harness.metrics.registry import in_order
+from harness.metrics.scores import metric_named
+from harness.metrics.scoring import CONFIDENCE, Scorer, difference_of, limits_of, resampled
+from harness.records import Absent, Case, Change, Comparison, Round, Run
+from harness.records.terms import ChangeKind, Compared
 
 LARGE_ENOUGH = 1.03  # a real ratio counts beyond it; "real and large enough" is asv's rule (its compare.py, --factor)
 MOVED = "_change"
@@ -38,6 +39,8 @@ class Both:
     reference: Comparison
     candidate: Comparison
     case: Case
+
+    scorers: tuple[Scorer, Scorer]
 
     @property
     def sides(self) -> tuple[tuple[str, Comparison], ...]:
@@ -53,6 +56,14 @@ class Both:
         """The samples of each, in the order of the test set; all thread counts share them."""
         reference, candidate = (side.samples[side.run.accuracy_case(self.case)] for _, side in self.sides)
         return reference, candidate
+
+    def statistic(self, metric: Metric, side: int) -> Statistic:
+        """The metric of the case's answers. Raises Absent."""
+        comparison, scorer = self.sides[side][1], self.scorers[side]
+        outputs = comparison.outputs.get(comparison.run.accuracy_case(self.case))
+        if outputs is None:
+            raise Absent(f"{self.case.variant} has no answers there")
+        return scorer.statistic(metric, outputs[scorer.index])
 
     @cached_property
     def rounds_apart(self) -> tuple[Difference, ...]:
@@ -100,35 +111,44 @@ class Sessions:
 
 def own_metric(change: Change) -> str:
     """The metric of each run that stands beside a change of this one; "" for none."""
-    return next((m.own for m in MEASURES if m.metric == change.metric), change.metric.removesuffix(MOVED))
+    metric = METRICS.get(change.metric)
+    if metric is None:
+        return change.metric.removesuffix(MOVED)
+    return "" if metric.compared == "flips" else metric.fall_of or metric.name
 
 
 def compare_sessions(reference: Run, candidate: Run) -> Sessions:
     """Every case of either run: the same variant, target, runtime and thread count make a pair."""
     one, other = compare(reference), compare(candidate)
     cases = dict.fromkeys((*reference.cases, *candidate.cases))
-    return Sessions(one, other, tuple(pair(Both(one, other, case)) for case in cases))
+    scorers = Scorer(reference), Scorer(candidate)
+    return Sessions(one, other, tuple(pair(Both(one, other, case, scorers)) for case in cases))
 
 
 def pair(both: Both) -> Pair:
     changes: list[Change] = []
     found: list[Difference] = []
-    for measure in measures_of(both.candidate.run):
-        change, apart = change_of(measure, both)
+    for metric in metrics_of(both.candidate.run):
+        change, apart = change_of(metric, both)
         changes.append(change)
         found += apart
     return Pair(both.case, tuple(changes), tuple(dict.fromkeys(found)))
 
 
-def change_of(measure: Measure, both: Both) -> tuple[Change, tuple[Difference, ...]]:
+def change_of(metric: Metric, both: Both) -> tuple[Change, tuple[Difference, ...]]:
     """missing where a side has no value, not_comparable where the two rest on different things, else what it is."""
-    blank = Change(both.case, measure.metric, measure.unit, measure.better, "reference", None, None)
-    if reason := missing(both, measure.rests_on):
+    way = WAYS[metric.compared]
+    name = metric.name + MOVED if metric.compared == "samples" else metric.name
+    blank = Change(both.case, name, way.unit or metric.unit, metric.better, "reference", None, None)
+    if reason := missing(both, metric.fall_of or metric.name):
         return replace(blank, kind="missing", method=reason), ()
-    apart = measure.apart(both)
+    apart = way.apart(both)
     if reason := refusal(apart):
         return replace(blank, kind="not_comparable", method=reason), apart
-    return measure.change(both, blank), apart
+    try:
+        return way.change(metric, both, blank), apart
+    except Absent as absent:
+        return replace(blank, kind="missing", method=absent.reason), apart
 
 
 def missing(both: Both, metric: str) -> str:
@@ -159,7 +179,7 @@ def ended_badly(both: Both) -> Iterator[Difference]:
 # --- how each metric is compared -----------------------------------------------------------------------------------
 
 
-def accuracy_drop(both: Both, blank: Change) -> Change:
+def drop(metric: Metric, both: Both, blank: Change) -> Change:
     """(b − c)/n in percentage points: b samples that the reference has right and the candidate wrong, c the reverse."""
     before, after = (rows["correct"] for rows in both.answers)
     (lost, won), n = discordant(before, after), len(before)
@@ -170,35 +190,52 @@ def accuracy_drop(both: Both, blank: Change) -> Change:
     return replace(blank, baseline=0.0, value=value, low=low, high=high, method=method, kind=kind)
 
 
-def flip_rate(both: Both, blank: Change) -> Change:
+def flips(metric: Metric, both: Both, blank: Change) -> Change:
     """Shown, not judged: a flip may be for the better."""
     given = [rows["prediction"] for rows in both.answers]
     flips, n = int((given[0] != given[1]).sum()), len(given[0])
     return replace(blank, baseline=0.0, value=flips / n, method=f"top-1 differs from the reference's, {flips} of {n}")
 
 
-def size(both: Both, blank: Change) -> Change:
-    one, other = (side.run.variant(both.case.variant).size_bytes for _, side in both.sides)
-    assert one is not None and other is not None
-    kind = kind_of_loss(other - one, other - one)
-    return replace(blank, baseline=float(one), value=float(other), method=".tflite file, exact", kind=kind)
+def exact(metric: Metric, both: Both, blank: Change) -> Change:
+    """A value that has no spread: the file's size."""
+    own = [side.change(both.case, metric.name) for _, side in both.sides]
+    one, other = (float(change.value or 0) for change in own if change)
+    kind = kind_of_loss(*[metric_sign(metric) * (other - one)] * 2)
+    return replace(blank, baseline=one, value=other, method=f"{own[1].method if own[1] else ''}, exact", kind=kind)
 
 
-def by_rounds(of_round: OfRound) -> Callable[[Both, Change], Change]:
+def by_rounds(metric: Metric, both: Both, blank: Change) -> Change:
     """The ratio candidate / reference of what each round says, by Welch's t on the logarithm; less is better."""
+    assert metric.of_round
+    one, other = ([v for r in rounds if (v := metric.of_round(r)) is not None] for rounds in both.rounds)
+    if min(len(one), len(other)) < 2 or min(*one, *other) <= 0:
+        raise Absent("some rounds are at or under zero: there is no ratio")
+    ratio, limits = stats.welch_ratio_interval(one, other)
+    method = f"95 %, Welch t on log of {len(one)} and {len(other)} rounds; {CAVEAT}"
+    kind = kind_of_ratio(ratio, limits)
+    unseen = percent(stats.smallest_welch_effect(one, other)) if kind == "similar" else None
+    known = replace(blank, baseline=1.0, value=ratio, low=limits.low, high=limits.high, method=method)
+    return replace(known, kind=kind, smallest_percent=unseen)
 
-    def change(both: Both, blank: Change) -> Change:
-        one, other = ([v for r in rounds if (v := of_round(r)) is not None] for rounds in both.rounds)
-        if min(len(one), len(other)) < 2 or min(*one, *other) <= 0:
-            return replace(blank, kind="missing", method="some rounds are at or under zero: there is no ratio")
-        ratio, limits = stats.welch_ratio_interval(one, other)
-        method = f"95 %, Welch t on log of {len(one)} and {len(other)} rounds; {CAVEAT}"
-        kind = kind_of_ratio(ratio, limits)
-        unseen = percent(stats.smallest_welch_effect(one, other)) if kind == "similar" else None
-        found = replace(blank, baseline=1.0, value=ratio, low=limits.low, high=limits.high, method=method)
-        return replace(found, kind=kind, smallest_percent=unseen)
 
-    return change
+def by_samples(metric: Metric, both: Both, blank: Change) -> Change:
+    """The candidate's less the reference's, over the same samples: paired bootstrap, BCa."""
+    before, after = (both.statistic(metric, n) for n in (0, 1))
+    moved = difference_of(after, before)
+    known = replace(blank, baseline=0.0, value=moved.value)
+    try:
+        limits = limits_of(moved, CONFIDENCE)
+    except Absent as absent:
+        return replace(known, kind="similar" if moved.value == 0 else "", method=absent.reason)
+    low, high = sorted((metric_sign(metric) * limits.low, metric_sign(metric) * limits.high))
+    method = f"paired by sample; {resampled(moved, CONFIDENCE)}"
+    return replace(known, low=limits.low, high=limits.high, method=method, kind=kind_of_loss(low, high))
+
+
+def metric_sign(metric: Metric) -> int:
+    """1 where more is worse, −1 where less is."""
+    return 1 if metric.better == "lower" else -1
 
 
 def kind_of_loss(low: float, high: float) -> ChangeKind:
@@ -214,72 +251,26 @@ def kind_of_ratio(ratio: float, limits: stats.Interval) -> ChangeKind:
 
 
 @dataclass(frozen=True)
-class Measure:
-    """One metric between two runs. unit: of the change. rests_on: what both runs must know of it. own: what each run
-    shows beside it. apart: what the comparison rests on and where the two differ in it."""
+class Way:
+    """How two runs of a metric are held against each other. unit: of the change, "" for the metric's own. apart: what
+    the comparison rests on, and where the two differ in it."""
 
-    metric: str
     unit: str
-    rests_on: str
-    own: str
     apart: Callable[[Both], tuple[Difference, ...]]
-    change: Callable[[Both, Change], Change]
-
-    @property
-    def better(self) -> Better:
-        return METRICS[self.metric].better
+    change: Callable[[Metric, Both, Change], Change]
 
 
-@dataclass(frozen=True)
-class Scored(Measure):
-    """By what a run of another task is judged first: a metric of labels and outputs."""
-
-    direction: Better = "higher"
-
-    @property
-    def better(self) -> Better:
-        return self.direction
+WAYS: dict[Compared, Way] = {
+    "drop": Way("pp", lambda both: both.samples_apart, drop),
+    "flips": Way("fraction", lambda both: both.samples_apart, flips),
+    "exact": Way("", lambda both: (), exact),
+    "rounds": Way("ratio", lambda both: both.rounds_apart, by_rounds),
+    "samples": Way("", lambda both: both.samples_apart, by_samples),
+}
 
 
-def scored(score: Score) -> Scored:
-    def change(both: Both, blank: Change) -> Change:
-        """The candidate's less the reference's, over the same samples: paired bootstrap, BCa."""
-        found = [statistic_of(score, side, both.case) for _, side in both.sides]
-        moved = next((s for s in found if isinstance(s, str)), None) or difference_of(found[1], found[0])  # type: ignore[arg-type]
-        if isinstance(moved, str):
-            return replace(blank, kind="missing", method=moved)
-        limits = limits_of(moved, CONFIDENCE)
-        known = replace(blank, baseline=0.0, value=moved.value)
-        if isinstance(limits, str):
-            return replace(known, kind="similar" if moved.value == 0 else "", method=limits)
-        sign = 1 if score.better == "lower" else -1
-        low, high = sorted((sign * limits.low, sign * limits.high))
-        kind = kind_of_loss(low, high)
-        method = f"paired by sample; {resampled(moved, CONFIDENCE)}"
-        return replace(known, low=limits.low, high=limits.high, method=method, kind=kind)
-
-    name = score.name
-    return Scored(name + MOVED, score.unit, name, name, lambda both: both.samples_apart, change, score.better)
-
-
-def timed(metric: str) -> Measure:
-    of_round = METRICS[metric].of_round
-    assert of_round
-    return Measure(metric, "ratio", metric, metric, lambda both: both.rounds_apart, by_rounds(of_round))
-
-
-MEASURES = (
-    Measure("accuracy_drop", "pp", "accuracy", "accuracy", lambda both: both.samples_apart, accuracy_drop),
-    Measure("flip_rate", "fraction", "flip_rate", "", lambda both: both.samples_apart, flip_rate),
-    Measure("size_bytes", "bytes", "size_bytes", "size_bytes", lambda both: (), size),
-    timed("latency_p50"),
-    timed("latency_p90"),
-    timed("model_rss"),
-)
-
-
-def measures_of(run: Run) -> tuple[Measure, ...]:
-    """Those that mean something for the run's task, its first metric before them."""
-    first = score_named(primary_of(run.scoring, run.task), run.scoring, run.task)
-    own = (scored(first),) if first else ()
-    return (*own, *(m for m in MEASURES if run.task in METRICS[m.metric].tasks))
+def metrics_of(run: Run) -> tuple[Metric, ...]:
+    """Those that mean something for the run's task and can be compared, its first metric before them."""
+    first = metric_named(primary_of(run.scoring, run.task), run.scoring)
+    own = (first,) if first and first.compared == "samples" else ()
+    return (*own, *(m for m in in_order() if m.compared not in ("", "samples") and run.task in m.tasks))

@@ -19,31 +19,29 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 
-from harness.gate.evidence import Answer, Evidence, missing, not_comparable
-from harness.gate.judge import drops, plain, rates, resampled, rounds
-from harness.gate.judge.series import SPEEDUP, TIMED
+from harness.gate.evidence import Evidence, not_comparable
+from harness.gate.judge import drops, plain, rates, resampled, rounds, shares
 from harness.gate.policy import Policy, Rule
 from harness.gate.reference.remeasured import to_remeasure
 from harness.gate.ship import any_may_ship, shipping, worst
 from harness.metrics import METRICS
 from harness.metrics.stats import smallest_n_to_pass
-from harness.records import Case, Comparison, Finding, Standing, Verdict
-from harness.records.terms import TASKS
+from harness.records import Absent, Answer, Case, Comparison, Finding, Standing, Verdict
+from harness.records.terms import Judged
 
 __all__ = ["judge", "metrics_of", "to_remeasure", "too_few"]
 
-OF_LABELS = ("error_rate_growth", "class_accuracy_drop")  # gated alone; METRICS says it of the others
-BESIDES = {"sqnr": "max_abs_diff", SPEEDUP: "latency_p50"}  # what judges look at beside the metric itself
 Judge = Callable[[Rule, Case, Evidence], Answer]
-JUDGES: dict[str, Judge] = {
+JUDGES: dict[Judged, Judge] = {
     "accuracy": rates.accuracy,
-    "accuracy_drop": drops.drop,
-    "error_rate_growth": drops.drop,
-    "class_accuracy_drop": drops.class_drop,
-    "flip_rate": rates.flip_rate,
-    "agreement": resampled.agreement,
-    "sqnr": plain.sqnr,
-    **dict.fromkeys(TIMED, rounds.by_rounds),
+    "drop": drops.drop,
+    "class_drop": drops.class_drop,
+    "flips": rates.flip_rate,
+    "share": shares.by_share,
+    "noise": plain.sqnr,
+    "samples": resampled.by_samples,
+    "rounds": rounds.by_rounds,
+    "value": plain.by_value,
 }
 
 
@@ -74,43 +72,46 @@ def judge(
 
 def metrics_of(policy: Policy) -> frozenset[str]:
     """The names of the metrics that a judge by this policy looks at: of a run's comparison it needs no others."""
-    named = {rule.metric for rule in policy.rules}
-    return frozenset(METRICS.keys() & (named | {BESIDES[metric] for metric in named & BESIDES.keys()}))
+    named = [METRICS[rule.metric] for rule in policy.rules if rule.metric in METRICS]
+    names = {name for metric in named for name in (metric.name, *metric.beside)}
+    return frozenset(name for name in names if METRICS[name].estimate)
 
 
 def findings_of(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
     """One a row; one for all where the rule names none, which must never let anything pass."""
     rows = evidence.rows(rule)
     if not rows:
-        yield finding(rule, None, missing(evidence.why_no_row(rule)))
+        yield finding(rule, None, Answer("missing", reason=evidence.why_no_row(rule)))
     for standing in rows:
         doubts = doubtful(standing, evidence.control_of(rule, standing.case))
         yield finding(rule, standing, answer(rule, standing, evidence), doubts)
 
 
 def answer(rule: Rule, standing: Standing, evidence: Evidence) -> Answer:
+    """What the rule's judge says of the row; where a value is absent, that it is, and why."""
+    try:
+        check_judged(rule, standing, evidence)
+        return JUDGES[evidence.metric(rule).judged](rule, standing.case, evidence)
+    except Absent as absent:
+        return Answer(absent.outcome, reason=absent.reason)
+
+
+def check_judged(rule: Rule, standing: Standing, evidence: Evidence) -> None:
+    """Raises Absent where the row, or the float32 that it stands against, cannot be judged by the rule."""
     if standing.status in ("failed", "invalid"):
-        return Answer("invalid", reason=f"the row is {standing.status}: {standing.reason}")
+        raise Absent(f"the row is {standing.status}: {standing.reason}", "invalid")
     if reason := misfit(rule, evidence):
-        return missing(reason)
+        raise Absent(reason)
     control = evidence.control_of(rule, standing.case)
     if control and not control.ended_well:
-        return not_comparable(f"float32 beside it is {control.status}: {control.reason}")
-    return judge_of(rule.metric)(rule, standing.case, evidence)
-
-
-def judge_of(metric: str) -> Judge:
-    return JUDGES.get(metric) or (plain.by_value if metric in METRICS else resampled.by_samples)
+        raise not_comparable(f"float32 beside it is {control.status}: {control.reason}")
 
 
 def misfit(rule: Rule, evidence: Evidence) -> str:
     """Why the run can have no such metric: its data have no such thing. "" where they do."""
-    task = evidence.comparison.run.task
-    tasks = METRICS[rule.metric].tasks if rule.metric in METRICS else TASKS
-    if rule.metric in OF_LABELS and task != "classification":
-        tasks = ("classification",)
-    told = f"{rule.metric} is of {' and '.join(tasks)}, and this run's task is {task}: give the policy other rules"
-    return "" if task in tasks else told
+    task, tasks = evidence.comparison.run.task, evidence.metric(rule).tasks
+    fit = f"{rule.metric} is of {' and '.join(tasks)}, and this run's task is {task}: give the policy other rules"
+    return "" if task in tasks else fit
 
 
 def doubtful(standing: Standing, control: Standing | None) -> str:
@@ -131,7 +132,8 @@ def too_few(policy: Policy, samples: int) -> tuple[str, ...]:
     """The rules that a test set of this size can never pass, one sentence each; known before anything is measured."""
     told = []
     for rule in policy.rules:
-        if rule.metric != "accuracy_drop" or rule.limit.relative:
+        metric = METRICS.get(rule.metric)
+        if not metric or metric.judged != "drop" or metric.unit != "pp" or rule.limit.relative:
             continue
         fewest = smallest_n_to_pass(rule.limit.value / 100, rule.two_sided)
         if samples < fewest:

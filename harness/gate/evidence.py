@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,12 +13,15 @@ import numpy as np
 from harness.compare.fingerprint import WARN, differences, refusal, sample_difference
 from harness.gate.policy import Rule
 from harness.gate.reference.side_by_side import beside
+from harness.metrics import Metric
 from harness.metrics.discrepancy import discordant
-from harness.records import CONTROL, Answer, Case, Change, Comparison, Standing
+from harness.metrics.scores import metric_named
+from harness.metrics.scoring import Scorer
+from harness.records import CONTROL, Absent, Case, Change, Comparison, Standing
+from harness.records.terms import Outcome
 
 NO_REFERENCE = "there is no reference: give --reference RUN, or make one with `harness accept RUN`"
 NOT_FINITE = "{} samples have scores that are not finite"
-OF_FILES = ("size_bytes", "activation_bytes_upper_bound")  # read off the .tflite file, whatever became of its row
 EMULATED = "{} is emulated: neither latency nor memory can be claimed for it"
 
 
@@ -64,12 +69,17 @@ def same(one: np.ndarray | None, other: np.ndarray | None) -> bool:
     return one is other or (one is not None and other is not None and np.array_equal(one, other))
 
 
-def missing(reason: str) -> Answer:
-    return Answer("missing", reason=reason)
+def not_comparable(reason: str) -> Absent:
+    return Absent(reason, "not_comparable")
 
 
-def not_comparable(reason: str) -> Answer:
-    return Answer("not_comparable", reason=reason)
+@contextmanager
+def restated(words: str, outcome: Outcome | None = None) -> Iterator[None]:
+    """Says whose value is absent: `words` before the reason."""
+    try:
+        yield
+    except Absent as absent:
+        raise Absent(f"{words}{absent.reason}", outcome or absent.outcome) from absent
 
 
 @dataclass(frozen=True)
@@ -100,20 +110,45 @@ class Evidence:
         besides = " (float32 does not stand against itself)" if stands_against_control(rule) else ""
         return f"no row has {rule.selection or 'a variant'}{besides}; the run has {'; '.join(had)}"
 
+    def metric(self, rule: Rule) -> Metric:
+        """The metric that the rule is on: one of METRICS, or one of the run's own."""
+        metric = metric_named(rule.metric, self.comparison.run.scoring)
+        if metric is None:
+            raise Absent(f"{rule.metric} says nothing of a run whose task is {self.comparison.run.task}")
+        return metric
+
     # --- values ---
 
-    def value(self, case: Case, metric: str) -> Change | Answer:
-        """The metric of a row, or that it is missing. NaN is as missing as nothing."""
+    def value(self, case: Case, metric: str) -> float:
+        """The metric of a row. Raises Absent where it has none; NaN is as absent as nothing."""
+        value = self.change(case, metric).value
+        assert value is not None
+        return value
+
+    def change(self, case: Case, metric: str) -> Change:
+        """The metric of a row, with what it stands against. Raises Absent where it has no value."""
         change = self.comparison.change(case, metric)
         if change is None:
-            return missing(f"{case.variant} was not measured there")
+            raise Absent(f"{case.variant} was not measured there")
         if change.value is None or not math.isfinite(change.value):
-            return missing(change.method or "it is not a number")
+            raise Absent(change.method or "it is not a number")
         return change
+
+    @cached_property
+    def scorer(self) -> Scorer:
+        """What the run's answers are scored with, made once."""
+        return Scorer(self.comparison.run)
+
+    def output(self, case: Case) -> np.ndarray:
+        """The scored output of a row, as the model gave it. Raises Absent."""
+        outputs = self.comparison.outputs.get(self.comparison.run.accuracy_case(case))
+        if outputs is None:
+            raise Absent(f"{case.variant} has no answers there")
+        return outputs[self.scorer.index]
 
     def control_of(self, rule: Rule, case: Case) -> Standing | None:
         """How the float32 that a rule stands against ended; None where it rests on none, or there is none."""
-        rests = stands_against_control(rule) and rule.metric not in OF_FILES
+        rests = stands_against_control(rule) and not self.metric(rule).of_file
         return self.comparison.standing(control(case)) if rests else None
 
     def emulated(self, case: Case) -> bool:
@@ -139,11 +174,9 @@ class Evidence:
         known = {e.comparison.run.run_id: e for e in (self.past, *map(Evidence, self.sessions)) if e}
         return tuple(known.values())
 
-    def pair(self, rule: Rule, case: Case) -> Pair | Answer:
-        """The row's answers beside those that the rule stands against, or why there is no such pair."""
+    def pair(self, rule: Rule, case: Case) -> Pair:
+        """The row's answers beside those that the rule stands against. Raises Absent where there is no such pair."""
         own = self.answers(case)
-        if isinstance(own, Answer):
-            return own
         labels = self.comparison.run.labels
         if labels is None:  # only flips are counted then
             labels = np.full(len(own), -1)
@@ -155,52 +188,51 @@ class Evidence:
             samples = self.samples(case)
             assert samples is not None
             before = self.known(samples["baseline_prediction"], "keras")
-        return before if isinstance(before, Answer) else Pair(labels, before, own)
+        return Pair(labels, before, own)
 
-    def answers(self, case: Case) -> np.ndarray | Answer:
-        """Top-1 of every sample of a row."""
+    def answers(self, case: Case) -> np.ndarray:
+        """Top-1 of every sample of a row. Raises Absent."""
         samples = self.samples(case)
         if samples is None:
-            return missing(f"{case.variant} has no answers there")
+            raise Absent(f"{case.variant} has no answers there")
         if not len(samples):
-            return missing("the test set is empty")
+            raise Absent("the test set is empty")
         return self.known(samples["prediction"], case.variant)
 
     @staticmethod
-    def known(given: np.ndarray, whose: str) -> np.ndarray | Answer:
+    def known(given: np.ndarray, whose: str) -> np.ndarray:
         """Top-1 answers, where every one is known: −1 would count as wrong, on one side or the other."""
-        unknown = int((given < 0).sum())
-        return missing(f"{whose}: {NOT_FINITE.format(unknown)}") if unknown else given
+        if unknown := int((given < 0).sum()):
+            raise Absent(f"{whose}: {NOT_FINITE.format(unknown)}")
+        return given
 
-    def past_answers(self, case: Case) -> np.ndarray | Answer:
-        if reason := self.no_paired_past(case):
-            return reason
-        assert self.past
-        found = self.past.answers(case)
-        return not_comparable(f"in the reference, {found.reason}") if isinstance(found, Answer) else found
+    def past_answers(self, case: Case) -> np.ndarray:
+        past = self.paired_past(case)
+        with restated("in the reference, ", "not_comparable"):
+            return past.answers(case)
 
     # --- the reference ---
 
-    def no_past(self, case: Case) -> Answer | None:
-        """Why the reference says nothing of this row; None where it does."""
-        if self.reference is None:
-            return missing(NO_REFERENCE)
-        standing = self.reference.standing(case)
+    def past_of(self, case: Case) -> Evidence:
+        """What the reference says of this row. Raises Absent where it says nothing."""
+        if self.past is None:
+            raise Absent(NO_REFERENCE)
+        standing = self.past.comparison.standing(case)
         if standing is None:
-            return not_comparable(f"the reference {self.reference.run.run_id} has no such row")
+            raise not_comparable(f"the reference {self.past.comparison.run.run_id} has no such row")
         if not standing.ended_well:
-            return not_comparable(f"in the reference the row is {standing.status}: {standing.reason}")
-        return None
+            raise not_comparable(f"in the reference the row is {standing.status}: {standing.reason}")
+        return self.past
 
-    def no_paired_past(self, case: Case) -> Answer | None:
-        """Why the row's samples cannot be paired with the reference's; None where they can."""
-        if reason := self.no_past(case):
-            return reason
-        assert self.reference
-        past, run = self.reference.run, self.comparison.run
+    def paired_past(self, case: Case) -> Evidence:
+        """The reference, where the row's samples can be paired with its own. Raises Absent where they cannot."""
+        evidence = self.past_of(case)
+        past, run = evidence.comparison.run, self.comparison.run
         if apart := sample_difference(past, run, case):
-            return not_comparable(str(apart))
-        return None if same(past.labels, run.labels) else not_comparable("the labels of the test set differ")
+            raise not_comparable(str(apart))
+        if not same(past.labels, run.labels):
+            raise not_comparable("the labels of the test set differ")
+        return evidence
 
     def apart(self, case: Case) -> tuple[str, str]:
         """What forbids to compare the row's timing with the reference's, and what only warns; "" for nothing."""

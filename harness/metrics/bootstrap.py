@@ -20,6 +20,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from harness.metrics.stats import Interval
+from harness.records import Absent
 
 RESAMPLES, FEWEST_RESAMPLES = 2000, 200
 BLOCKS, FEWEST_BLOCKS = 20_000, 1000  # more samples are put into so many blocks at random, as independent as they are
@@ -54,10 +55,6 @@ class Combined:
     left_out: np.ndarray
 
 
-class NoLimitsError(Exception):
-    """Why resampling says nothing of how far a statistic may be off, in words."""
-
-
 def difference(own: Statistic, other: Statistic) -> Combined:
     size = max(own.size, other.size)
     return Combined(own.value - other.value, size, own.replicates - other.replicates, own.left_out - other.left_out)
@@ -72,7 +69,7 @@ def growth(own: Statistic, other: Statistic) -> Combined:
 
 
 def bca(statistic: Statistic, confidence: float = 0.90) -> Interval:
-    """Two-sided limits (Efron, JASA 82, 1987, 171–185). Raises NoLimitsError, which says why there are none.
+    """Two-sided limits (Efron, JASA 82, 1987, 171–185). Raises Absent, which says why there are none.
 
     The acceleration is the jackknife's. What is zero for all samples and in every resample has the limits 0 and 0.
     """
@@ -83,7 +80,7 @@ def bca(statistic: Statistic, confidence: float = 0.90) -> Interval:
     tails = bias + ndtri(np.array([1 - confidence, 1 + confidence]) / 2)
     levels = ndtr(bias + tails / (1 - acceleration * tails))
     if not 1 / len(seen) <= levels.min() <= levels.max() <= 1 - 1 / len(seen):
-        raise NoLimitsError(f"{len(seen):,} resamples do not reach so far out")
+        raise Absent(f"{len(seen):,} resamples do not reach so far out")
     low, high = np.quantile(seen, levels)
     return Interval(float(low), float(high))
 
@@ -91,7 +88,7 @@ def bca(statistic: Statistic, confidence: float = 0.90) -> Interval:
 def bca_p(statistic: Statistic, limit: float, better: int = 1) -> float:
     """The one-sided α at which `limit` is the limit of `bca`: the upper where less is better (1), else (−1) the lower.
 
-    Small where the statistic is on the good side of it; never under 1/2B. Raises NoLimitsError.
+    Small where the statistic is on the good side of it; never under 1/2B. Raises Absent.
     """
     if is_zero(statistic):
         return float(better * limit < 0)
@@ -107,12 +104,12 @@ def is_zero(statistic: Statistic) -> bool:
 
 
 def numbers(statistic: Statistic) -> np.ndarray:
-    """The finite replicates. Raises NoLimitsError where too many are not finite, or all are equal."""
+    """The finite replicates. Raises Absent where too many are not finite, or all are equal."""
     seen = statistic.replicates[np.isfinite(statistic.replicates)]
     if len(seen) < MOST_SEEN * len(statistic.replicates):
-        raise NoLimitsError("too many resamples have no value, as where a class has but few samples")
+        raise Absent("too many resamples have no value, as where a class has but few samples")
     if np.ptp(seen) <= ROUNDING * statistic.size:
-        raise NoLimitsError("it is the same in every resample")
+        raise Absent("it is the same in every resample")
     return seen
 
 
@@ -123,7 +120,7 @@ def corrections(statistic: Statistic, seen: np.ndarray) -> tuple[float, float]:
     spread = statistic.left_out.mean() - statistic.left_out
     acceleration = (spread**3).sum() / (6 * (spread**2).sum() ** 1.5)
     if not np.isfinite([bias, acceleration]).all():
-        raise NoLimitsError("its resamples lie all on one side of it, or it has no value where one sample is left out")
+        raise Absent("its resamples lie all on one side of it, or it has no value where one sample is left out")
     return float(bias), float(acceleration)
 
 
@@ -230,7 +227,7 @@ def tallies(classes: int, kinds: Sequence[Sequence[np.ndarray]], combine: Combin
 
 
 class Called:
-    """function(labels, outputs) → float. Raises NoLimitsError where its resamples take over LONGEST_S."""
+    """function(labels, outputs) → float. Raises Absent where its resamples take over LONGEST_S."""
 
     def __init__(
         self, function: Callable[[np.ndarray | None, np.ndarray], float], labels: np.ndarray | None, outputs: np.ndarray
@@ -249,7 +246,7 @@ class Called:
         begin, found = time.monotonic(), []
         for index in chosen:
             if time.monotonic() - begin > LONGEST_S:
-                raise NoLimitsError(f"resampling took over {LONGEST_S:g} s: return one value a sample, which is faster")
+                raise Absent(f"resampling took over {LONGEST_S:g} s: return one value a sample, which is faster")
             labels = None if self._labels is None else self._labels[index]
             found.append(float(self._function(labels, self._outputs[index])))
         return np.array(found)

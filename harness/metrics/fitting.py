@@ -9,24 +9,12 @@ import numpy as np
 
 from harness.data.validation import FROM_1, begins_at_1
 from harness.errors import ConfigError
-from harness.metrics.registry import METRICS
-from harness.metrics.scores import SCORES, TOP_K, Score, declared, top_k, users
-from harness.metrics.task import OF_CLASSES, class_count, output_index, task_of
+from harness.metrics.registry import METRICS, Metric
+from harness.metrics.scores import NUMBERS, TOP_K, declared, metric_named
+from harness.metrics.task import LABELLED, OF_CLASSES, class_count, output_index, task_of
 from harness.records import Dataset, Scoring
 from harness.records.terms import Task
 from harness.support.functions import FunctionRef, is_reference
-
-DEFAULT = {"classification": "accuracy", "regression": "rmse", "agreement": "agreement", "distance": "distance"}
-ALWAYS = {"regression": ("mae", "rmse", "r2"), "distance": ("distance",), "custom": ("distance",)}
-CHOICES = {
-    "classification": ("accuracy", "top5_accuracy", "balanced_accuracy", "f1", "auc", "agreement"),
-    "regression": ("mae", "rmse", "r2", "distance"),
-    "agreement": ("agreement",),
-    "distance": ("distance",),
-    "custom": (),
-}
-NUMBER_METRICS = ("mae", "rmse", "r2")
-
 
 # --- before anything is measured ------------------------------------------------------------------------------------
 
@@ -40,7 +28,7 @@ def check(
     """
     output = outputs[output_index(scoring.output, names)]
     asked = tuple(dict.fromkeys(filter(None, (scoring.primary, *scoring.others))))
-    task = task_of(dataset.test_labels, output, dataset.class_names, any(name in NUMBER_METRICS for name in asked))
+    task = task_of(dataset.test_labels, output, dataset.class_names, any(of_numbers(name) for name in asked))
     check_class_names(task, dataset.class_names, output)
     scoring = named(scoring)
     own = {d.reference: d for d in scoring.declared}
@@ -69,39 +57,48 @@ def named(scoring: Scoring) -> Scoring:
 
 def check_names(own: list[str]) -> None:
     for name in own:
-        if own.count(name) > 1 or name in METRICS or name in SCORES or TOP_K.fullmatch(name):
+        if own.count(name) > 1 or name in METRICS or TOP_K.fullmatch(name):
             advice = 'rename yours: @scored("iou", unit="fraction", better="higher") from harness.metrics'
             raise ConfigError(f"two metrics are called {name}", advice)
 
 
 def default(task: Task, labels: np.ndarray | None, output: np.ndarray) -> str:
-    if task not in DEFAULT:
+    if task == "custom":  # the distance from the baseline is shown; it says nothing of such labels
         raise ConfigError(f"no metric fits {data_in_words(labels, output)}", misfit_advice("", task, labels, output))
-    return DEFAULT[task]
+    return default_of(task)
+
+
+def default_of(task: Task) -> str:
+    """The metric that a task is judged by first where the user names none."""
+    return next(metric.name for metric in METRICS.values() if task in metric.default_for)
+
+
+def choices(task: Task) -> tuple[str, ...]:
+    """The metrics that a user can ask for, for advice; top5_accuracy stands for all of its kind."""
+    fit = [metric.name for metric in METRICS.values() if task in metric.offered_for]
+    return (*fit, "top5_accuracy") if task in LABELLED else tuple(fit)
+
+
+def of_numbers(name: str) -> bool:
+    """Whether it is a metric of numbers alone, so that asking for it says what the labels are."""
+    return name in METRICS and METRICS[name].tasks == NUMBERS
 
 
 def fitting(name: str, task: Task, labels: np.ndarray | None, output: np.ndarray) -> str:
     """The metric's name where it fits the task; the distance stands in for an agreement of numbers."""
     if name == "agreement" and task == "distance":
         return "distance"
-    if not known(name):
-        fit = ", ".join(CHOICES[task]) or "none of its own"
+    metric = metric_named(name)
+    if metric is None or not metric.may_be_primary:
+        fit = ", ".join(choices(task)) or "none of its own"
         raise ConfigError(f"there is no metric {name!r}", f'those that fit: {fit}; your own: "package.module:function"')
-    if not fits(name, task):
+    if task not in metric.tasks:
         told = f"{name} does not fit {data_in_words(labels, output)}"
         raise ConfigError(told, misfit_advice(name, task, labels, output))
     if (found := TOP_K.fullmatch(name)) and int(found[1]) >= max(2, output.shape[-1]):
         told = f"{name} of {max(2, output.shape[-1])} classes is always 1"
         raise ConfigError(told, "give a smaller number, or accuracy")
     return name
-
-
-def known(name: str) -> bool:
-    return name in SCORES or name in ("accuracy", "agreement") or bool(TOP_K.fullmatch(name))
-
-
-def fits(name: str, task: Task) -> bool:
-    return task in (METRICS[name].tasks if name in METRICS else found.tasks if (found := built_in(name)) else ())
 
 
 def data_in_words(labels: np.ndarray | None, output: np.ndarray) -> str:
@@ -115,12 +112,12 @@ def data_in_words(labels: np.ndarray | None, output: np.ndarray) -> str:
 
 def misfit_advice(asked: str, task: Task, labels: np.ndarray | None, output: np.ndarray) -> str:
     """asked: the metric that does not fit; "" where none was named."""
-    if CHOICES[task]:
-        return f'those that fit: {", ".join(CHOICES[task])}; your own: "package.module:function"'
+    if fit := choices(task):
+        return f'those that fit: {", ".join(fit)}; your own: "package.module:function"'
     advice = 'write a function of labels and outputs and name it: primary = "package.module:function"'
     if labels is not None and labels.dtype.kind in "ui" and labels.ndim == 1:
         told = "class labels run from 0 to the number of scores less one"
-        if asked in NUMBER_METRICS:
+        if of_numbers(asked):
             return f"{asked} needs as many labels a sample as outputs; for classes write accuracy; else {advice}"
         told += '; for numbers, write primary = "rmse"'
         start = f"{FROM_1}; " if begins_at_1(labels, class_count(output)) else ""
@@ -131,26 +128,14 @@ def misfit_advice(asked: str, task: Task, labels: np.ndarray | None, output: np.
 # --- afterwards ------------------------------------------------------------------------------------------------------
 
 
-def built_in(name: str) -> Score | None:
-    found = TOP_K.fullmatch(name)
-    return top_k(int(found[1])) if found else SCORES.get(name)
-
-
-def scores_of(scoring: Scoring, task: Task) -> tuple[Score, ...]:
-    """Those of the run's metrics that are resampled, the primary first; METRICS has the others."""
-    own = {d.name: users(d, FunctionRef(d.reference, scoring.folder)) for d in scoring.declared}
-    wanted = dict.fromkeys(filter(None, (scoring.primary, *scoring.others, *ALWAYS.get(task, ()))))
-    found = (own.get(name) or built_in(name) for name in wanted)
-    return tuple(score for score in found if score)
-
-
-def score_named(name: str, scoring: Scoring, task: Task) -> Score | None:
-    """The metric of that name where it means something for the task, whether it was asked for or not."""
-    own = next((users(d, FunctionRef(d.reference, scoring.folder)) for d in scoring.declared if d.name == name), None)
-    found = own or built_in(name)
-    return found if found and task in found.tasks else None
+def scores_of(scoring: Scoring, task: Task) -> tuple[Metric, ...]:
+    """Those of the run's metrics that are statistics of its answers, the primary first."""
+    always = (metric.name for metric in METRICS.values() if task in metric.always_for)
+    names = dict.fromkeys(filter(None, (scoring.primary, *scoring.others, *always)))
+    found = (metric_named(name, scoring) for name in names)
+    return tuple(metric for metric in found if metric and metric.statistic)
 
 
 def primary_of(scoring: Scoring, task: Task) -> str:
     """The name of the metric that a run's answers are judged by first."""
-    return scoring.primary or DEFAULT.get(task, "distance")
+    return scoring.primary or default_of(task)

@@ -10,8 +10,9 @@ from functools import partial
 import numpy as np
 
 from harness.metrics import stats
-from harness.metrics.registry import Estimate, Observation, metric, per_round
+from harness.metrics.registry import Estimate, Metric, Observation, of_case, per_round
 from harness.records import CONTROL, Round
+from harness.records.terms import TASKS, Compared, Task
 
 WARMUP_SHARE = 10  # the first tenth of a round's timings against the rest
 FEWEST_TIMINGS = 20  # of a round, so that its first tenth has a median
@@ -46,10 +47,15 @@ def percent(logarithm: float) -> float:
     return 100 * math.expm1(logarithm)
 
 
-def latency_quantile(name: str, q: float) -> None:
-    of_round = partial(quantile_us, q)
+def latency_quantile(q: float, compared: Compared = "", in_table: tuple[Task, ...] = ()) -> None:
+    of_round, title = partial(quantile_us, q), f"p{100 * q:.0f}"
+    name = f"latency_{title}"
 
-    @metric(name, unit="us", better="lower", of_round=of_round)
+    @of_case(Metric(
+        name, unit="us", better="lower", title=title, about="latency", of_round=of_round, judged="rounds",
+        interval_percent=95, compared=compared, columns=(f"{name}_us",), in_table=in_table,
+    
+    ))  # fmt: skip
     @per_round
     def latency(o: Observation) -> Estimate:
         return quantile_over_rounds(o, q, of_round)
@@ -73,23 +79,30 @@ def quantile_over_rounds(o: Observation, q: float, of_round: Callable[[Round], f
     return Estimate(value, None, limits.low, limits.high, f"95 %, t on log of {len(series)} rounds")
 
 
-latency_quantile("latency_p50", 0.5)
-latency_quantile("latency_p90", 0.9)
-latency_quantile("latency_p99", 0.99)
+latency_quantile(0.5, "rounds", TASKS)
+latency_quantile(0.9, "rounds", TASKS)
+latency_quantile(0.99)
 
 
 def mean_us(piece: Round) -> float:
     return float(piece.invokes_ns.mean()) / 1000
 
 
-@metric("latency_mean", unit="us", better="lower", of_round=mean_us)
+@of_case(Metric(
+    "latency_mean", unit="us", better="lower", title="Mean", about="latency", of_round=mean_us, judged="rounds",
+    columns=("latency_mean_us",),
+))  # fmt: skip
 @per_round
 def latency_mean(o: Observation) -> Estimate:
     value = float(np.concatenate([piece.invokes_ns for piece in o.rounds]).mean()) / 1000
     return Estimate(value, method="mean of all timed invokes")
 
 
-@metric("speedup_vs_float32", unit="ratio", better="higher", against="float32")
+@of_case(Metric(
+    "speedup_vs_float32", unit="ratio", better="higher", title="Speed-up", about="latency", against="float32",
+    judged="rounds", beside=("latency_p50",), interval_percent=95,
+    columns=("speedup_vs_float32", "speedup_low", "speedup_high"), in_table=TASKS,
+))  # fmt: skip
 @per_round
 def speedup_vs_float32(o: Observation) -> Estimate:
     """Median of float32 over median of the variant, paired by round."""
@@ -102,7 +115,9 @@ def speedup_vs_float32(o: Observation) -> Estimate:
     return Estimate(found.ratio, 1.0, found.limits.low, found.limits.high, method)
 
 
-@metric("smallest_detectable_effect", unit="%", against="float32")
+@of_case(Metric(
+    "smallest_detectable_effect", unit="%", title="Smallest detectable effect", about="latency", against="float32"
+))  # fmt: skip
 @per_round
 def smallest_detectable_effect(o: Observation) -> Estimate:
     """The difference from float32 that these rounds find four times in five; a smaller one is likely to be missed."""
@@ -123,7 +138,7 @@ def against_control(o: Observation) -> Paired | Estimate:
     return paired(o.medians_ns, o.control.medians_ns) or Estimate(method=f"not estimable: {shared} paired rounds")
 
 
-@metric("ess_share", unit="fraction")
+@of_case(Metric("ess_share", unit="fraction", title="ESS / n", about="latency"))
 @per_round
 def ess_share(o: Observation) -> Estimate:
     """How many of a round's timings are worth an independent one: effective sample size / n, median over rounds.
@@ -137,7 +152,7 @@ def ess_share(o: Observation) -> Estimate:
     )
 
 
-@metric("warmup_drift", unit="%")
+@of_case(Metric("warmup_drift", unit="%", title="Warm-up drift", about="latency", interval_percent=95))
 @per_round
 def warmup_drift(o: Observation) -> Estimate:
     """How much slower the first tenth of a round's timed invokes is than the rest: a check that never trims.

@@ -6,18 +6,31 @@ import numpy as np
 
 from harness.metrics import stats
 from harness.metrics.discrepancy import apart, discordant, top1
-from harness.metrics.registry import Estimate, Observation, metric, of_scores, per_sample
-from harness.metrics.task import LABELLED, OF_CLASSES, probabilities, row_by_row
+from harness.metrics.registry import Answers, Estimate, Metric, Observation, declare, of_case, of_scores, per_sample
+from harness.metrics.task import LABELLED, NO_CLASSES, OF_CLASSES, probabilities, row_by_row
 
 
-@metric("accuracy", unit="fraction", better="higher", against="keras", tasks=LABELLED)
+def same(answers: Answers) -> np.ndarray:
+    """Whether each sample's top-1 is the baseline's, (samples,)."""
+    return np.asarray(row_by_row(top1, answers.outputs) == row_by_row(top1, answers.baseline))
+
+
+@of_case(Metric(
+    "accuracy", unit="fraction", better="higher", title="Accuracy", about="answers", against="keras", tasks=LABELLED,
+    judged="accuracy", in_percent=True, paired=True, alone=True,
+    columns=("accuracy",), in_table=LABELLED, default_for=LABELLED, offered_for=LABELLED,
+))  # fmt: skip
 @per_sample
 def accuracy(o: Observation, samples: np.ndarray) -> Estimate:
     method = f"top-1 of {len(samples)} samples at batch 1"
     return Estimate(float(samples["correct"].mean()), float(samples["baseline_correct"].mean()), method=method)
 
 
-@metric("accuracy_drop", unit="pp", better="lower", against="keras", tasks=LABELLED)
+@of_case(Metric(
+    "accuracy_drop", unit="pp", better="lower", title="Drop", about="answers", against="keras", tasks=LABELLED,
+    judged="drop", paired=True, fall_of="accuracy", compared="drop", interval_percent=90,
+    columns=("accuracy_drop_pp", "drop_low_pp", "drop_high_pp"), in_table=LABELLED,
+))  # fmt: skip
 @per_sample
 def accuracy_drop(o: Observation, samples: np.ndarray) -> Estimate:
     """(b − c) / n in percentage points; positive is bad. Its baseline is Keras' own drop: none."""
@@ -28,7 +41,7 @@ def accuracy_drop(o: Observation, samples: np.ndarray) -> Estimate:
     return Estimate(100 * (lost - won) / n, 0.0, 100 * limits.low, 100 * limits.high, method)
 
 
-@metric("mcnemar_p", unit="probability", against="keras", tasks=LABELLED)
+@of_case(Metric("mcnemar_p", unit="probability", title="McNemar p", about="answers", against="keras", tasks=LABELLED))
 @per_sample
 def mcnemar_p(o: Observation, samples: np.ndarray) -> Estimate:
     counts = discordant(samples["baseline_correct"], samples["correct"])
@@ -36,19 +49,29 @@ def mcnemar_p(o: Observation, samples: np.ndarray) -> Estimate:
     return Estimate(stats.mcnemar_exact(*counts), method=method)
 
 
-@metric("flips", unit="count", better="lower", against="keras", tasks=OF_CLASSES)
+@of_case(Metric(
+    "flips", unit="count", better="lower", title="Flips", about="answers", against="keras", tasks=OF_CLASSES,
+    columns=("flips",), in_table=OF_CLASSES,
+))  # fmt: skip
 @of_scores
 def flips(o: Observation, samples: np.ndarray) -> Estimate:
     return Estimate(float(samples["flip"].sum()), 0.0, method="top-1 differs from Keras, right or wrong")
 
 
-@metric("flip_rate", unit="fraction", better="lower", against="keras", tasks=OF_CLASSES)
+@of_case(Metric(
+    "flip_rate", unit="fraction", better="lower", title="Flips", about="answers", against="keras", tasks=OF_CLASSES,
+    judged="flips", paired=True, compared="flips", columns=("flip_rate",),
+))  # fmt: skip
 @of_scores
 def flip_rate(o: Observation, samples: np.ndarray) -> Estimate:
     return Estimate(float(samples["flip"].mean()), 0.0, method="flips / samples")
 
 
-@metric("agreement", unit="fraction", better="higher", against="keras", tasks=OF_CLASSES)
+@of_case(Metric(
+    "agreement", unit="fraction", better="higher", title="Agreement", about="answers", against="keras",
+    tasks=OF_CLASSES, judged="share", of_sample=same, interval_percent=90, to_baseline=True, in_percent=True,
+    default_for=("agreement",), offered_for=OF_CLASSES,
+))  # fmt: skip
 @per_sample
 def agreement(o: Observation, samples: np.ndarray) -> Estimate:
     """The baseline's own is 1. An answer that is not finite agrees with nothing."""
@@ -57,13 +80,18 @@ def agreement(o: Observation, samples: np.ndarray) -> Estimate:
     return Estimate(same / n, 1.0, limits.low, limits.high, f"same top-1 as Keras, {same} of {n}; Clopper–Pearson 90 %")
 
 
-@metric("max_abs_diff", unit="score", better="lower", against="keras")
+@of_case(Metric(
+    "max_abs_diff", unit="score", better="lower", title="max |Δ|", about="answers", against="keras",
+    columns=("max_abs_diff",), in_table=NO_CLASSES,
+))  # fmt: skip
 @of_scores
 def max_abs_diff(o: Observation, samples: np.ndarray) -> Estimate:
     return Estimate(float(samples["max_abs_diff"].max()), 0.0, method="largest |Δ| of any output of any sample")
 
 
-@metric("js_p99", unit="bits", better="lower", against="keras", tasks=OF_CLASSES)
+@of_case(Metric(
+    "js_p99", unit="bits", better="lower", title="JS p99", about="answers", against="keras", tasks=OF_CLASSES
+))  # fmt: skip
 @of_scores
 def js_p99(o: Observation, samples: np.ndarray) -> Estimate:
     if unknown := int(np.isnan(samples["js_divergence"]).sum()):
@@ -75,7 +103,7 @@ def js_p99(o: Observation, samples: np.ndarray) -> Estimate:
     )
 
 
-@metric("ties", unit="count", better="lower", tasks=OF_CLASSES)
+@of_case(Metric("ties", unit="count", better="lower", title="Ties", about="answers", tasks=OF_CLASSES))
 @of_scores
 def ties(o: Observation, samples: np.ndarray) -> Estimate:
     return Estimate(
@@ -83,7 +111,10 @@ def ties(o: Observation, samples: np.ndarray) -> Estimate:
     )
 
 
-@metric("sqnr", unit="dB", better="higher", against="keras")
+@of_case(Metric(
+    "sqnr", unit="dB", better="higher", title="SQNR", about="answers", against="keras",
+    judged="noise", beside=("max_abs_diff",),
+))  # fmt: skip
 @of_scores
 def sqnr(o: Observation, samples: np.ndarray) -> Estimate:
     assert o.scores is not None
@@ -101,7 +132,7 @@ def noise_energy(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return np.asarray(np.square(apart(one, other)).sum(axis=1))
 
 
-@metric("ece", unit="fraction", better="lower", against="keras", tasks=LABELLED)
+@of_case(Metric("ece", unit="fraction", better="lower", title="ECE", about="answers", against="keras", tasks=LABELLED))
 @of_scores
 def ece(o: Observation, samples: np.ndarray) -> Estimate:
     assert o.scores is not None and o.labels is not None
@@ -119,3 +150,15 @@ def confidence(scores: np.ndarray) -> np.ndarray:
 
 def confidence_of_logits(scores: np.ndarray) -> np.ndarray:
     return confidence(probabilities(scores))
+
+
+# --- what only a rule can ask for ------------------------------------------------------------------------------------
+
+declare(Metric(
+    "error_rate_growth", unit="%", better="lower", title="Growth of errors", about="answers", against="keras",
+    tasks=LABELLED, judged="drop", paired=True, fall_of="accuracy",
+))  # fmt: skip
+declare(Metric(
+    "class_accuracy_drop", unit="pp", better="lower", title="Drop of a class", about="answers", against="keras",
+    tasks=LABELLED, judged="class_drop", paired=True,
+))  # fmt: skip

@@ -6,11 +6,15 @@ from functools import partial
 
 import numpy as np
 
-from harness.metrics.registry import Estimate, Observation, OfRound, metric, per_round
+from harness.metrics.registry import Estimate, Metric, Observation, OfRound, of_case, per_round
 from harness.records import Round
+from harness.records.terms import TASKS, Compared, Task
 
 
-@metric("size_bytes", unit="bytes", better="lower", against="float32")
+@of_case(Metric(
+    "size_bytes", unit="bytes", better="lower", title="Size", about="file", against="float32",
+    compared="exact", columns=("size_bytes",), in_table=TASKS,
+))  # fmt: skip
 def size_bytes(o: Observation) -> Estimate:
     control = o.control.variant.size_bytes if o.control else None
     return Estimate(o.variant.size_bytes, control, method=".tflite file")
@@ -37,10 +41,24 @@ def anonymous_growth(piece: Round) -> int | None:
     return None if points[0] is None or points[1] is None else points[1] - points[0]
 
 
-def of_processes(name: str, unit: str, of_round: OfRound, what: str, unknown: str = "not recorded") -> None:
-    """Registers a metric of which each process says one number: the median of those that do."""
+def of_processes(
+    name: str,
+    unit: str,
+    title: str,
+    of_round: OfRound,
+    what: str,
+    unknown: str = "not recorded",
+    columns: tuple[str, ...] = (),
+    in_table: tuple[Task, ...] = (),
+    compared: Compared = "",
+) -> None:
+    """Declares a metric of which each process says one number: the median of those that do."""
 
-    @metric(name, unit=unit, better="lower", of_round=of_round)
+    @of_case(Metric(
+        name, unit=unit, better="lower", title=title, about="process", of_round=of_round, judged="rounds",
+        columns=columns, in_table=in_table, compared=compared,
+    
+    ))  # fmt: skip
     @per_round
     def of_process(o: Observation) -> Estimate:
         values = [value for piece in o.rounds if (value := of_round(piece)) is not None]
@@ -51,13 +69,18 @@ def of_processes(name: str, unit: str, of_round: OfRound, what: str, unknown: st
 
 NO_PROC = "unknown: no /proc on this device"
 COLD = partial(phases_ms, ("load", "create", "allocate"))  # what comes before the first invoke, the import aside
-of_processes("load", "ms", COLD, "read the file, create the interpreter, allocate")
-of_processes("first_invoke", "ms", partial(phases_ms, ("first",)), "the first invoke")
-of_processes("set_input", "us", partial(phase_median_us, "set_input"), "writing every input of one sample")
-of_processes("get_output", "us", partial(phase_median_us, "get_output"), "reading every output of one sample")
+of_processes("load", "ms", "Load", COLD, "read the file, create the interpreter, allocate", columns=("load_ms",))
+FIRST = partial(phases_ms, ("first",))
+of_processes("first_invoke", "ms", "First invoke", FIRST, "the first invoke", columns=("first_invoke_ms",))
+of_processes(
+    "set_input", "us", "set_tensor", partial(phase_median_us, "set_input"), "writing every input of one sample"
+)
+of_processes(
+    "get_output", "us", "get_tensor", partial(phase_median_us, "get_output"), "reading every output of one sample"
+)
 
 
-@metric("timing_pair", unit="ns")
+@of_case(Metric("timing_pair", unit="ns", title="Empty timing", about="process"))
 @per_round
 def timing_pair(o: Observation) -> Estimate:
     """What two readings of the clock with nothing between them cost: it is inside every timing."""
@@ -67,11 +90,20 @@ def timing_pair(o: Observation) -> Estimate:
     return Estimate(float(np.median(known)), method=f"empty pair of clock readings, median of {len(known)} processes")
 
 
-of_processes("peak_rss", "bytes", peak_bytes, "VmHWM after the first invoke", NO_PROC)
-of_processes("model_rss", "bytes", anonymous_growth, "RssAnon after the first invoke less before the model", NO_PROC)
+of_processes(
+    "peak_rss", "bytes", "Peak RSS", peak_bytes, "VmHWM after the first invoke", NO_PROC,
+    columns=("peak_rss_bytes",), in_table=TASKS,
+)  # fmt: skip
+of_processes(
+    "model_rss", "bytes", "Model RSS", anonymous_growth, "RssAnon after the first invoke less before the model",
+    NO_PROC,
+    compared="rounds", columns=("model_rss_bytes",), in_table=TASKS,
+)  # fmt: skip
 
 
-@metric("activation_bytes_upper_bound", unit="bytes", better="lower", against="float32")
+@of_case(Metric(
+    "activation_bytes_upper_bound", unit="bytes", better="lower", title="Activations", about="file", against="float32"
+))  # fmt: skip
 def activation_bytes_upper_bound(o: Observation) -> Estimate:
     """All that flows between the ops, as if every tensor had memory of its own; a runtime lets them share it.
 

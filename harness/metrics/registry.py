@@ -1,14 +1,19 @@
-"""What a metric is given, what it answers, and where it is registered."""
+"""All that is known of a metric stands in its declaration here: unit, direction, tasks, judge, title and columns.
+
+Whoever shows, compares or judges a metric reads its record: metrics.csv and summary.csv, the report, `harness compare`,
+policies and the gate. To add a metric, declare it in the module it belongs to; nothing else needs to change.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from harness.metrics.bootstrap import Statistic
 from harness.records import Case, Round, Variant
-from harness.records.terms import TASKS, Against, Better, Task
+from harness.records.terms import ABOUT, TASKS, About, Against, Better, Compared, Judged, Task
 
 
 @dataclass(frozen=True)
@@ -55,48 +60,112 @@ def medians_ns(rounds: Iterable[Round]) -> dict[int, float]:
     return {r.index: r.median_ns for r in rounds if r.counts}
 
 
-OfRound = Callable[[Round], float | None]
-
-
 @dataclass(frozen=True)
+class Answers:
+    """What a model answered to the test set. labels: (samples, …), or None; outputs: the scored output, (samples,
+    classes) where it scores classes; baseline: the same of the model that it stands against."""
+
+    labels: np.ndarray | None
+    outputs: np.ndarray
+    baseline: np.ndarray
+
+    @property
+    def truth(self) -> np.ndarray:
+        assert self.labels is not None  # of the tasks that have a metric of labels
+        return self.labels
+
+
+OfRound = Callable[[Round], float | None]
+OfCase = Callable[[Observation], Estimate]
+OfAnswers = Callable[[Answers], Statistic]
+OfSample = Callable[[Answers], np.ndarray]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Metric:
-    """tasks: those that it means something for; a run of another has no row of it. of_round: what one process says of
-    it, in its unit, None where it says nothing: whoever compares or gates it takes that as the replicate.
+    """One metric. Each of its values comes from one of two functions; without either, it is a rule's alone.
+
+    estimate: the value of a case, from all that is known of it. statistic: the value of answers to the test set, whose
+    limits come from resampling; it raises Absent where there is none.
     """
 
-    name: str
+    name: str = field(kw_only=False)
     unit: str
-    better: Better
-    against: Against
-    estimate: Callable[[Observation], Estimate]
-    tasks: tuple[Task, ...] = TASKS
-    of_round: OfRound | None = None
+    title: str  # the heading of its column
+    about: About
+    better: Better = ""
+    against: Against = ""
+    tasks: tuple[Task, ...] = TASKS  # those that it means something for; a run of another has no row of it
+    estimate: OfCase | None = None
+    statistic: OfAnswers | None = None
+    method: str = ""  # of the statistic, in words
+
+    of_round: OfRound | None = None  # what one process says of it, in its unit: the replicate of every judgement
+    of_sample: OfSample | None = None  # whether each sample counts, (samples,): its value is their share
+    interval_percent: int | None = None  # the two-sided confidence of the limits that are shown
+    bounded: bool = True  # whether a fraction lies between 0 and 1
+    to_baseline: bool = False  # it says itself how far the answers are from the baseline's
+    in_percent: bool = False  # its values are shown so
+    raw: bool = False  # of a statistic: it takes the outputs as the model gives them, not as scores of classes
+
+    judged: Judged = "value"  # how a rule on it is decided
+    beside: tuple[str, ...] = ()  # the metrics that its judge looks at, too
+    paired: bool = False  # it compares two models' answers to one test set, and stands against any of PAIRINGS
+    alone: bool = False  # max and min bound the value itself, whatever it stands against
+    fall_of: str = ""  # the metric whose loss it is: accuracy, of accuracy_drop
+    compared: Compared = ""  # how `harness compare` holds two runs of it against each other
+
+    columns: tuple[str, ...] = ()  # of summary.csv: its value, its lower and its upper limit
+    in_table: tuple[Task, ...] = ()  # the tasks whose report shows it in the summary table
+    default_for: tuple[Task, ...] = ()  # the tasks that are judged by it first, where the user names nothing
+    always_for: tuple[Task, ...] = ()  # the tasks whose runs have it without being asked
+    offered_for: tuple[Task, ...] = ()  # the tasks for which a user is told of it
+
+    @property
+    def of_file(self) -> bool:
+        """Whether it is read off the .tflite file, whatever became of the row."""
+        return self.about == "file"
+
+    @property
+    def may_be_primary(self) -> bool:
+        return self.statistic is not None or bool(self.offered_for)
 
 
 METRICS: dict[str, Metric] = {}
-Function = Callable[[Observation], Estimate]
 
 NO_OUTPUTS = Estimate(method="no outputs")
 NOT_FINITE = Estimate(method="some scores are not finite")
 NO_ROUNDS = Estimate(method="no rounds were timed")
 
 
-def metric(
-    name: str,
-    *,
-    unit: str,
-    better: Better = "",
-    against: Against = "",
-    tasks: tuple[Task, ...] = TASKS,
-    of_round: OfRound | None = None,
-) -> Callable[[Function], Function]:
-    """Registers a metric. better: lower, higher or "" for neither. against: keras, float32 or "" for nothing."""
+def declare(metric: Metric) -> Metric:
+    METRICS[metric.name] = metric
+    return metric
 
-    def register(function: Function) -> Function:
-        METRICS[name] = Metric(name, unit, better, against, function, tasks, of_round)
-        return function
+
+def of_case(metric: Metric) -> Callable[[OfCase], OfCase]:
+    """Declares a metric whose value the function finds, of one case."""
+
+    def register(estimate: OfCase) -> OfCase:
+        declare(replace(metric, estimate=estimate))
+        return estimate
 
     return register
+
+
+def of_answers(metric: Metric) -> Callable[[OfAnswers], OfAnswers]:
+    """Declares a metric whose statistic the function makes, of a model's answers to the test set."""
+
+    def register(statistic: OfAnswers) -> OfAnswers:
+        declare(replace(metric, statistic=statistic))
+        return statistic
+
+    return register
+
+
+def in_order() -> list[Metric]:
+    """All metrics as tables have them: of answers, the file, latency, the process."""
+    return sorted(METRICS.values(), key=lambda metric: ABOUT.index(metric.about))
 
 
 def wanted(name: str, metrics: Collection[str] | None) -> bool:
@@ -104,18 +173,18 @@ def wanted(name: str, metrics: Collection[str] | None) -> bool:
     return metrics is None or name in metrics
 
 
-def per_sample(function: Callable[[Observation, np.ndarray], Estimate]) -> Function:
+def per_sample(function: Callable[[Observation, np.ndarray], Estimate]) -> OfCase:
     """A metric of the outputs: empty, with the reason, where there are none."""
     return lambda o: NO_OUTPUTS if o.samples is None else function(o, o.samples)
 
 
-def of_scores(function: Callable[[Observation, np.ndarray], Estimate]) -> Function:
+def of_scores(function: Callable[[Observation, np.ndarray], Estimate]) -> OfCase:
     """A metric of the scores themselves: empty, with the reason, where one is NaN or infinite."""
     return per_sample(
         lambda o, samples: function(o, samples) if np.isfinite(samples["max_abs_diff"]).all() else NOT_FINITE
     )
 
 
-def per_round(function: Function) -> Function:
+def per_round(function: OfCase) -> OfCase:
     """A metric of the rounds: empty, with the reason, where there are none."""
     return lambda o: function(o) if o.rounds else NO_ROUNDS

@@ -12,72 +12,22 @@ import re
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stdout
-from dataclasses import dataclass
 
 import numpy as np
 
 from harness.errors import ConfigError
 from harness.metrics.bootstrap import Called, Statistic, means, tallies
 from harness.metrics.discrepancy import apart, mean_distance, top1
+from harness.metrics.registry import METRICS, Answers, Metric, of_answers
 from harness.metrics.roc import rank_area
 from harness.metrics.task import LABELLED, NO_CLASSES, are_logits, probabilities, row_by_row
-from harness.records import Declared
-from harness.records.terms import TASKS, Better, Task
+from harness.records import BY_DATA, Absent, Declared, Scoring
+from harness.records.terms import Better, Task
 from harness.support.functions import FunctionRef, load_function
 
 TOP_K = re.compile(r"top([1-9]\d*)_accuracy")
 MOST_NUMBERS = 16  # of a sample, of each of which r2 keeps three columns
-
-
-@dataclass(frozen=True)
-class Answers:
-    """What a model said to the test set. labels: (samples, …), or None; outputs: the scored output, (samples, classes)
-    where it scores classes; baseline: the same of the model that it stands against."""
-
-    labels: np.ndarray | None
-    outputs: np.ndarray
-    baseline: np.ndarray
-
-    @property
-    def truth(self) -> np.ndarray:
-        assert self.labels is not None  # of the tasks that have a metric of labels
-        return self.labels
-
-
-@dataclass(frozen=True)
-class Score:
-    """A metric. paired: the baseline has a value too, so there is a change. raw: it takes outputs as the model gave
-    them, not as scores of classes. of: raises ScoreError where it has no value.
-    """
-
-    name: str
-    unit: str
-    better: Better
-    tasks: tuple[Task, ...]
-    method: str
-    of: Callable[[Answers], Statistic]
-    paired: bool = True
-    raw: bool = False
-
-
-class ScoreError(Exception):
-    """Why a metric has no value, in words."""
-
-
-SCORES: dict[str, Score] = {}
 NUMBERS: tuple[Task, ...] = ("regression",)
-
-
-def score(
-    name: str, *, unit: str, better: Better, tasks: tuple[Task, ...], method: str, paired: bool = True
-) -> Callable[[Callable[[Answers], Statistic]], Callable[[Answers], Statistic]]:
-    """Registers a metric of the outputs."""
-
-    def register(of: Callable[[Answers], Statistic]) -> Callable[[Answers], Statistic]:
-        SCORES[name] = Score(name, unit, better, tasks, method, of, paired)
-        return of
-
-    return register
 
 
 # --- classes -------------------------------------------------------------------------------------------------------
@@ -89,14 +39,24 @@ def answered(answers: Answers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return answers.truth, given, np.where(given == answers.truth, given, -1)
 
 
-@score("balanced_accuracy", unit="fraction", better="higher", tasks=LABELLED, method="mean recall of the classes")
+@of_answers(Metric(
+    "balanced_accuracy", unit="fraction", better="higher", title="Balanced accuracy", about="answers", in_percent=True,
+    against="keras", tasks=LABELLED,
+    method="mean recall of the classes", judged="samples", alone=True, interval_percent=90, compared="samples",
+    offered_for=LABELLED,
+))  # fmt: skip
 def balanced_accuracy(answers: Answers) -> Statistic:
     """Each class that has samples counts alike: scikit-learn's balanced_accuracy_score."""
     labels, _, right = answered(answers)
     return tallies(answers.outputs.shape[1], [[right], [labels]], mean_share)
 
 
-@score("f1", unit="fraction", better="higher", tasks=LABELLED, method="macro: the mean F1 of the classes")
+@of_answers(Metric(
+    "f1", unit="fraction", better="higher", title="F1", about="answers",
+    against="keras", tasks=LABELLED,
+    method="macro: the mean F1 of the classes", judged="samples", alone=True, interval_percent=90, compared="samples",
+    offered_for=LABELLED,
+))  # fmt: skip
 def f1(answers: Answers) -> Statistic:
     """2·hits / (samples + answers) of each class that has either, and their mean: scikit-learn's f1_score with
     average="macro"."""
@@ -111,7 +71,13 @@ def mean_share(mean: np.ndarray) -> np.ndarray:
     return np.asarray(shares.sum(axis=-1) / (whole > 0).sum(axis=-1))
 
 
-@score("auc", unit="fraction", better="higher", tasks=LABELLED, method="area under ROC, macro, one against the rest")
+@of_answers(Metric(
+    "auc", unit="fraction", better="higher", title="AUC", about="answers",
+    against="keras", tasks=LABELLED,
+    method="area under ROC, macro, one against the rest", judged="samples", alone=True, interval_percent=90,
+    compared="samples",
+    offered_for=LABELLED,
+))  # fmt: skip
 def auc(answers: Answers) -> Statistic:
     """As scikit-learn's roc_auc_score of each class against the rest, averaged; logits through softmax first."""
     scores, (samples, classes) = answers.outputs, answers.outputs.shape
@@ -120,18 +86,22 @@ def auc(answers: Answers) -> Statistic:
         scores = difference if classes == 2 else row_by_row(probabilities, scores)
     area = rank_area(answers.truth, scores)
     if not np.isfinite(area.value):
-        raise ScoreError("no value: the labels are all of one class")
+        raise Absent("no value: the labels are all of one class")
     return area
 
 
-def top_k(k: int) -> Score:
+def top_k(k: int) -> Metric:
     """top5_accuracy and its like."""
 
-    def of(answers: Answers) -> Statistic:
-        return means(hits(answers.truth, answers.outputs, k))
+    def hit(answers: Answers) -> np.ndarray:
+        return hits(answers.truth, answers.outputs, k)
 
-    method = f"label among the {k} highest scores"
-    return Score(f"top{k}_accuracy", "fraction", "higher", LABELLED, method, of)
+    return Metric(
+        f"top{k}_accuracy", unit="fraction", better="higher", title=f"Top-{k} accuracy", about="answers",
+        against="keras", tasks=LABELLED, statistic=lambda answers: means(hit(answers)), of_sample=hit,
+        method=f"label among the {k} highest scores", judged="share", alone=True, in_percent=True,
+        interval_percent=90, compared="samples",
+    )  # fmt: skip
 
 
 def hits(labels: np.ndarray, scores: np.ndarray, k: int) -> np.ndarray:
@@ -152,26 +122,42 @@ def mean_square(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return np.asarray(np.square(apart(one, other)).mean(axis=1))
 
 
-@score("mae", unit="", better="lower", tasks=NUMBERS, method="mean |output − label|")
+@of_answers(Metric(
+    "mae", unit="", better="lower", title="MAE", about="answers",
+    against="keras", tasks=NUMBERS,
+    method="mean |output − label|", judged="samples", alone=True, interval_percent=90, compared="samples",
+    always_for=NUMBERS, offered_for=NUMBERS,
+))  # fmt: skip
 def mae(answers: Answers) -> Statistic:
     return means(row_by_row(mean_distance, answers.outputs, answers.truth))
 
 
-@score("rmse", unit="", better="lower", tasks=NUMBERS, method="√ of the mean (output − label)²")
+@of_answers(Metric(
+    "rmse", unit="", better="lower", title="RMSE", about="answers",
+    against="keras", tasks=NUMBERS,
+    method="√ of the mean (output − label)²", judged="samples", alone=True, interval_percent=90, compared="samples",
+    default_for=NUMBERS, always_for=NUMBERS, offered_for=NUMBERS,
+))  # fmt: skip
 def rmse(answers: Answers) -> Statistic:
     return means(row_by_row(mean_square, answers.outputs, answers.truth), lambda mean: np.sqrt(mean[..., 0]))
 
 
-@score("r2", unit="fraction", better="higher", tasks=NUMBERS, method="1 − Σ(output − label)² / Σ(label − mean)²")
+@of_answers(Metric(
+    "r2", unit="fraction", better="higher", title="R²", about="answers",
+    against="keras", tasks=NUMBERS,
+    method="1 − Σ(output − label)² / Σ(label − mean)²", judged="samples", alone=True, interval_percent=90,
+    compared="samples",
+    bounded=False, always_for=NUMBERS, offered_for=NUMBERS,
+))  # fmt: skip
 def r2(answers: Answers) -> Statistic:
     """Of each of a sample's numbers, averaged: scikit-learn's r2_score."""
     if np.prod(answers.outputs.shape[1:]) > MOST_NUMBERS:
-        raise ScoreError(f"no value: made for {MOST_NUMBERS} numbers a sample at most")
+        raise Absent(f"no value: made for {MOST_NUMBERS} numbers a sample at most")
     missed = apart(answers.truth, answers.outputs)
     labels = answers.truth.reshape(missed.shape).astype(np.float64)
     centred = labels - labels.mean(axis=0)  # changes nothing but rounding
     if not centred.any(axis=0).all():
-        raise ScoreError("no value: the labels are all equal")
+        raise Absent("no value: the labels are all equal")
     return means(np.concatenate([np.square(missed), centred, np.square(centred)], axis=1), explained)
 
 
@@ -180,7 +166,13 @@ def explained(mean: np.ndarray) -> np.ndarray:
     return np.asarray(1 - (left / (second - np.square(first))).mean(axis=-1))
 
 
-@score("distance", unit="", better="lower", tasks=NO_CLASSES, paired=False, method="mean |Δ| of an output from Keras'")
+@of_answers(Metric(
+    "distance", unit="", better="lower", title="Distance", about="answers",
+    against="keras", tasks=NO_CLASSES,
+    method="mean |Δ| of an output from Keras'", judged="samples", alone=True, interval_percent=90, compared="samples",
+    to_baseline=True, default_for=("distance", "custom"), always_for=("distance", "custom"),
+    offered_for=("regression", "distance"),
+))  # fmt: skip
 def distance(answers: Answers) -> Statistic:
     return means(row_by_row(mean_distance, answers.baseline, answers.outputs))
 
@@ -216,7 +208,7 @@ def declared(ref: FunctionRef) -> Declared:
     return Declared(ref.text, name, unit, better)
 
 
-def users(own: Declared, ref: FunctionRef) -> Score:
+def users(own: Declared, ref: FunctionRef) -> Metric:
     """The metric that a user's function makes; what it raises, or its absence, is the reason why it has no value."""
 
     def of(answers: Answers) -> Statistic:
@@ -225,13 +217,16 @@ def users(own: Declared, ref: FunctionRef) -> Score:
             labels = None if answers.labels is None else read_only(answers.labels)
             return made(function, labels, read_only(answers.outputs))
         except ConfigError as error:
-            raise ScoreError(str(error)) from error
-        except ScoreError:
+            raise Absent(str(error)) from error
+        except Absent:
             raise
         except (Exception, SystemExit) as error:  # whatever a user's function does, the other metrics stand
-            raise ScoreError(f"{own.reference} raised {type(error).__name__}: {error}") from error
+            raise Absent(f"{own.reference} raised {type(error).__name__}: {error}") from error
 
-    return Score(own.name, own.unit, own.better, TASKS, own.reference, of, raw=True)
+    return Metric(
+        own.name, unit=own.unit, better=own.better, title=own.name, about="answers", against="keras", statistic=of,
+        method=own.reference, raw=True, judged="samples", alone=True, interval_percent=90, compared="samples",
+    )  # fmt: skip
 
 
 def quiet(function: Callable[..., object]) -> Callable[..., object]:
@@ -257,7 +252,19 @@ def made(function: Callable[..., object], labels: np.ndarray | None, outputs: np
     if said.shape == (len(outputs),):
         return means(said)
     if said.ndim:
-        raise ScoreError(f"it returned {said.shape}: return one number, or one a sample")
+        raise Absent(f"it returned {said.shape}: return one number, or one a sample")
     if np.isnan(said):
-        raise ScoreError("it is not a number")
+        raise Absent("it is not a number")
     return Called(lambda labels, outputs: float(function(labels, outputs)), labels, outputs)  # type: ignore[arg-type]
+
+
+# --- by name -------------------------------------------------------------------------------------------------------
+
+
+def metric_named(name: str, scoring: Scoring = BY_DATA) -> Metric | None:
+    """The metric of that name: a user's own of this scoring, top5_accuracy and its like, or one of METRICS."""
+    own = next((d for d in scoring.declared if name in (d.name, d.reference)), None)
+    if own:
+        return users(own, FunctionRef(own.reference, scoring.folder))
+    found = TOP_K.fullmatch(name)
+    return top_k(int(found[1])) if found else METRICS.get(name)

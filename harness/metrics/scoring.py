@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TypeVar
 
 import numpy as np
 
-from harness.metrics.bootstrap import NoLimitsError, Statistic, bca, difference
+from harness.metrics.bootstrap import Combined, Statistic, bca, difference
 from harness.metrics.discrepancy import variation
 from harness.metrics.fitting import scores_of
-from harness.metrics.registry import NO_OUTPUTS, NOT_FINITE, wanted
-from harness.metrics.scores import Answers, Score, ScoreError
+from harness.metrics.registry import NO_OUTPUTS, NOT_FINITE, Answers, Metric, wanted
 from harness.metrics.stats import Interval
 from harness.metrics.task import OF_CLASSES, are_logits, as_scores, finite, output_index, row_by_row
-from harness.records import Case, Change, Comparison, Run
+from harness.records import Absent, Case, Change, Run
 
-Found = TypeVar("Found")
 CONFIDENCE = 0.90  # two-sided, so that each end is a one-sided 95 % limit
 
 
@@ -74,61 +72,81 @@ class Scorer:
         return as_scores(output, self.logits) if self.of_classes else output
 
     @cached_property
-    def scores(self) -> tuple[Score, ...]:
+    def metrics_of_answers(self) -> tuple[Metric, ...]:
         of_run = scores_of(self.run.scoring, self.run.task)
-        return tuple(score for score in of_run if wanted(score.name, self.metrics))
+        return tuple(metric for metric in of_run if wanted(metric.name, self.metrics))
 
-    def statistic(self, score: Score, output: np.ndarray) -> Statistic | str:
-        """The metric of one case's scored output, or why there is none."""
+    def statistic(self, metric: Metric, output: np.ndarray) -> Statistic:
+        """The metric of one case's scored output. Raises Absent where there is none."""
+        answers = self.answers(output, metric.raw)
+        wanted = row_by_row(finite, answers.baseline) if metric.raw else True  # a user's function may know NaN
+        if (wanted & ~row_by_row(finite, answers.outputs)).any():
+            raise Absent(NOT_FINITE.method)
+        assert metric.statistic
+        statistic = metric.statistic(answers)
+        if not np.isfinite(statistic.value):
+            raise Absent("it is not a number")
+        return statistic
+
+    def answers(self, output: np.ndarray, raw: bool = False) -> Answers:
+        """What a metric is given of one case's scored output. raw: as the model gave it."""
         output = output.reshape(self.raw.shape) if output.size == self.raw.size else output
-        given, base = (output, self.raw) if score.raw else (self.scored(output), self.baseline)
-        wanted = row_by_row(finite, base) if score.raw else True  # a user's function may know what NaN means
-        if (wanted & ~row_by_row(finite, given)).any():
-            return NOT_FINITE.method
-        try:
-            found = score.of(Answers(self.labels, given, base))
-            return found if np.isfinite(found.value) else "it is not a number"
-        except ScoreError as error:
-            return str(error)
+        return (
+            Answers(self.labels, output, self.raw) if raw else Answers(self.labels, self.scored(output), self.baseline)
+        )
+
+    def baseline_statistic(self, metric: Metric) -> Statistic:
+        """The metric of the baseline, found once. Raises Absent where there is none."""
+        if metric.name not in self._of_baseline:
+            try:
+                self._of_baseline[metric.name] = self.statistic(metric, self.raw)
+            except Absent as absent:
+                self._of_baseline[metric.name] = absent
+        found = self._of_baseline[metric.name]
+        if isinstance(found, Absent):
+            raise found
+        return found
 
     @cached_property
-    def expected(self) -> dict[str, Statistic | str]:
-        """Each metric of the baseline."""
-        return {score.name: self.statistic(score, self.raw) for score in self.scores}
+    def _of_baseline(self) -> dict[str, Statistic | Absent]:
+        return {}
 
     def changes(self, case: Case, output: np.ndarray | None) -> list[Change]:
         """The rows of a case: each metric, and how far it is from the baseline's."""
-        return [change for score in self.scores for change in self.changes_of(score, case, output)]
+        return [change for metric in self.metrics_of_answers for change in self.changes_of(metric, case, output)]
 
-    def changes_of(self, score: Score, case: Case, output: np.ndarray | None) -> list[Change]:
-        found = NO_OUTPUTS.method if output is None else self.statistic(score, output)
-        base = self.expected[score.name]
-        before = None if isinstance(base, str) else base.value if score.paired else 0.0
-        row = Change(case, score.name, score.unit, score.better, "keras", before, None)
-        if isinstance(found, str):
-            return [replace(row, method=found)]
-        own = bounded(replace(row, value=found.value), found, score.method)
-        if isinstance(base, str) or not score.paired:
-            return [own]
-        moved = difference_of(found, base)
-        apart = replace(row, metric=f"{score.name}_change", baseline=0.0, value=found.value - base.value)
-        if isinstance(moved, str):
-            return [own, replace(apart, method=moved)]
-        return [own, bounded(apart, moved, "less Keras', paired by sample")]
+    def changes_of(self, metric: Metric, case: Case, output: np.ndarray | None) -> list[Change]:
+        base = self.baseline_or_none(metric)
+        before = None if base is None else 0.0 if metric.to_baseline else base.value
+        row = Change(case, metric.name, metric.unit, metric.better, "keras", before, None)
+        try:
+            if output is None:
+                raise Absent(NO_OUTPUTS.method)
+            own = self.statistic(metric, output)
+        except Absent as absent:
+            return [replace(row, method=absent.reason)]
+        first = bounded(replace(row, value=own.value), own, metric.method)
+        if base is None or metric.to_baseline:
+            return [first]
+        apart = replace(row, metric=f"{metric.name}_change", baseline=0.0, value=own.value - base.value)
+        try:
+            return [first, bounded(apart, difference_of(own, base), "less Keras', paired by sample")]
+        except Absent as absent:
+            return [first, replace(apart, method=absent.reason)]
 
-
-def statistic_of(score: Score, comparison: Comparison, case: Case) -> Statistic | str:
-    """The metric of a row's outputs, which all its thread counts share, or why there is none."""
-    scorer = Scorer(comparison.run)
-    outputs = comparison.outputs.get(comparison.run.accuracy_case(case))
-    return f"{case.variant} has no answers there" if outputs is None else scorer.statistic(score, outputs[scorer.index])
+    def baseline_or_none(self, metric: Metric) -> Statistic | None:
+        try:
+            return self.baseline_statistic(metric)
+        except Absent:
+            return None
 
 
 def bounded(change: Change, statistic: Statistic, what: str) -> Change:
-    """With its limits; where it has none, the method says why."""
-    limits = limits_of(statistic, CONFIDENCE)
-    if isinstance(limits, str):
-        return replace(change, method=f"{what}; {limits}")
+    """The change with the statistic's limits; where it has none, the method says why."""
+    try:
+        limits = limits_of(statistic, CONFIDENCE)
+    except Absent as absent:
+        return replace(change, method=f"{what}; {absent.reason}")
     return replace(change, low=limits.low, high=limits.high, method=f"{what}; {resampled(statistic, CONFIDENCE)}")
 
 
@@ -137,19 +155,24 @@ def resampled(statistic: Statistic, confidence: float) -> str:
     return f"BCa {100 * confidence:g} %, {len(statistic.replicates):,} resamples"
 
 
-def limits_of(statistic: Statistic, confidence: float) -> Interval | str:
-    """BCa limits, or why there are none. A user's function may fail on fewer samples than all."""
-    return or_reason(lambda: bca(statistic, confidence))
+def limits_of(statistic: Statistic, confidence: float) -> Interval:
+    """BCa limits. Raises Absent where there are none."""
+    with resampling():
+        return bca(statistic, confidence)
 
 
-def difference_of(own: Statistic, other: Statistic) -> Statistic | str:
-    return or_reason(lambda: difference(own, other))
+def difference_of(own: Statistic, other: Statistic) -> Combined:
+    """own − other, paired by sample. Raises Absent where resamples have no value."""
+    with resampling():
+        return difference(own, other)
 
 
-def or_reason(resampled: Callable[[], Found]) -> Found | str:
+@contextmanager
+def resampling() -> Iterator[None]:
+    """Says Absent where a statistic fails on resamples: a user's function may, on fewer samples than all."""
     try:
-        return resampled()
-    except (NoLimitsError, ScoreError) as error:
-        return f"no interval: {error}"
+        yield
+    except Absent as absent:
+        raise Absent(f"no interval: {absent.reason}") from absent
     except Exception as error:
-        return f"no interval: on a resample it raised {type(error).__name__}: {error}"
+        raise Absent(f"no interval: on a resample it raised {type(error).__name__}: {error}") from error

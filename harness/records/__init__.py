@@ -3,6 +3,7 @@
 Experiment ─build─▶ Variant… ─measure─▶ Round, Shard ─▶ Run ─compare─▶ Comparison ─gate─▶ Verdict
 """
 
+from harness.records.absent import Absent
 from harness.records.comparison import Change, Comparison, Standing
 from harness.records.dataset import Dataset
 from harness.records.experiment import SEED, Experiment, ModelSource
@@ -17,6 +18,7 @@ __all__ = [
     "CONTROL",
     "KERAS",
     "SEED",
+    "Absent",
     "Affine",
     "Answer",
     "Blob",

@@ -18,6 +18,11 @@ PieceKind = Literal["outputs", "latency"]  # a shard of the test set, or a round
 ModelKind = Literal["workload", "file", "saved_model", "function"]
 FlipKind = Literal["", "right_to_wrong", "wrong_to_right", "wrong_to_wrong"]
 
+# What a metric is about, and how a limit on it is decided.
+About = Literal["answers", "file", "latency", "process"]  # in the order of every table
+Judged = Literal["accuracy", "drop", "class_drop", "flips", "share", "noise", "samples", "rounds", "value"]
+Compared = Literal["", "drop", "flips", "exact", "rounds", "samples"]  # between two runs; "": it is not
+
 # What is said of it.
 ChangeKind = Literal["improved", "similar", "regressed", "not_comparable", "missing", ""]  # "": not judged
 Outcome = Literal["pass", "fail", "inconclusive", "invalid", "not_comparable", "missing"]
@@ -30,3 +35,4 @@ TASKS: tuple[Task, ...] = get_args(Task)
 FLIP_KINDS: tuple[FlipKind, ...] = get_args(FlipKind)
 LIMIT_KINDS: tuple[LimitKind, ...] = get_args(LimitKind)
 PAIRINGS: tuple[Against, ...] = ("keras", "float32", "reference")  # what answers to a test set may stand against
+ABOUT: tuple[About, ...] = get_args(About)

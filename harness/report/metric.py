@@ -2,47 +2,35 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from harness.metrics import METRICS, Metric
 from harness.metrics.fitting import primary_of
-from harness.records import CONTROL, Comparison, Run
-from harness.records.terms import Better
+from harness.metrics.scores import metric_named
+from harness.records import CONTROL, Change, Comparison, Run
 from harness.report.format import MISSING, decimals, listed, percent, signed, significant
 from harness.report.rows import Row
 from harness.report.words.phrases import by_variant, names, place, span, trusted
 
-TITLES = {
-    "accuracy": "Accuracy",
-    "balanced_accuracy": "Balanced accuracy",
-    "agreement": "Agreement",
-    "f1": "F1",
-    "auc": "AUC",
-    "mae": "MAE",
-    "rmse": "RMSE",
-    "r2": "R²",
-    "distance": "Distance",
-}
-SHARES = re.compile(r"accuracy|agreement|balanced_accuracy|top\d+_accuracy")  # shown in %
-TOP_K = re.compile(r"top(\d+)_accuracy")
-
 
 @dataclass(frozen=True)
 class Primary:
-    """unit: that of its values as they are shown. better: lower, higher. positive: Keras' own is over 0."""
+    """A metric as a report shows it. unit: that of the values shown. positive: Keras' own is over 0."""
 
-    name: str
+    metric: Metric
     unit: str
-    better: Better
     positive: bool = True
 
     # --- what it is called ---
 
     @property
+    def name(self) -> str:
+        return self.metric.name
+
+    @property
     def title(self) -> str:
-        found = TOP_K.fullmatch(self.name)
-        return f"Top-{found[1]} accuracy" if found else TITLES.get(self.name, self.name)
+        return self.metric.title
 
     @property
     def lowered(self) -> str:
@@ -59,7 +47,7 @@ class Primary:
 
     @property
     def is_share(self) -> bool:
-        return bool(SHARES.fullmatch(self.name))
+        return self.metric.in_percent
 
     @property
     def scale(self) -> float:
@@ -69,7 +57,7 @@ class Primary:
     @property
     def sign(self) -> int:
         """1 where higher is better, −1 where lower is."""
-        return 1 if self.better == "higher" else -1
+        return 1 if self.metric.better == "higher" else -1
 
     def text(self, value: float | None) -> str:
         if value is None:
@@ -82,14 +70,14 @@ class Primary:
     def before(self, row: Row) -> float | None:
         """Keras' own value; None for agreement and distance, which compare with Keras themselves."""
         change = row.changes.get(self.name)
-        return change.baseline if change and self.name not in ("agreement", "distance") else None
+        return change.baseline if change and not self.metric.to_baseline else None
 
     # --- how far they moved ---
 
     @property
     def relative(self) -> bool:
         """Whether a change is shown in % of Keras' own value: of errors, which are positive."""
-        return self.better == "lower" and not self.is_share and self.positive
+        return self.metric.better == "lower" and not self.is_share and self.positive
 
     @property
     def moved_unit(self) -> str:
@@ -104,10 +92,15 @@ class Primary:
             return signed(decimals(percents, 1 if abs(percents) >= 1 else 2))
         return signed(decimals(100 * value, 2) if self.is_share else significant(value))
 
+    def drop_of(self, row: Row) -> tuple[float, float] | None:
+        """The limits of the metric that says how far it fell, in pp; None where there is none."""
+        falls = (m.name for m in METRICS.values() if m.fall_of == self.name and m.estimate)
+        return next((limits for name in falls if (limits := row.interval(name))), None)
+
     def around(self, row: Row) -> tuple[float, float] | None:
         """Limits of the row's value as it is shown: Keras' own and those of the drop or the change, else its own."""
         change, own, before = row.interval(self.change), row.interval(self.name), self.before(row)
-        if self.name == "accuracy" and (drop := row.interval("accuracy_drop")) and before is not None:
+        if (drop := self.drop_of(row)) and before is not None:
             return 100 * before - drop[1], 100 * before - drop[0]
         if change and before is not None:
             return self.scale * (before + change[0]), self.scale * (before + change[1])
@@ -121,9 +114,15 @@ def primary(comparison: Comparison) -> Primary:
 def described(comparison: Comparison, name: str) -> Primary:
     """A metric of the run in the same words and units."""
     changes = [c for c in comparison.changes if c.metric == name]
+    metric = metric_named(name, comparison.run.scoring) or undeclared(name, changes)
+    shown = "%" if metric.in_percent else "" if metric.unit in ("fraction", "score") else metric.unit
+    return Primary(metric, shown, all(c.baseline is None or c.baseline > 0 for c in changes))
+
+
+def undeclared(name: str, changes: Sequence[Change]) -> Metric:
+    """A user's metric in a run that was stored before runs kept what such metrics say of themselves."""
     unit, better = (changes[0].unit, changes[0].better) if changes else ("", "higher")
-    shown = "%" if SHARES.fullmatch(name) else "" if unit in ("fraction", "score") else unit
-    return Primary(name, shown, better, all(c.baseline is None or c.baseline > 0 for c in changes))
+    return Metric(name, unit=unit, better=better, title=name, about="answers")
 
 
 def by_accuracy(run: Run) -> bool:

@@ -6,9 +6,12 @@ import csv
 import io
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
+from harness.metrics import METRICS, Metric
 from harness.metrics.fitting import primary_of
+from harness.metrics.registry import in_order
 from harness.metrics.stats import CLAIM_ROUNDS
 from harness.records import Case, Change, Comparison, Run, Standing, TargetRecord
 from harness.report.format import known
@@ -90,7 +93,7 @@ def _limit(name: str, end: int) -> Callable[[Row], object]:
     return lambda row: (row.interval(name) or (None, None))[end]
 
 
-SUMMARY: dict[str, Callable[[Row], object]] = {  # column → its value, in the order of summary.csv
+IDENTITY: dict[str, Callable[[Row], object]] = {
     "experiment": lambda row: row.run.experiment,
     "run_id": lambda row: row.run.run_id,
     "target": lambda row: row.case.target,
@@ -105,30 +108,28 @@ SUMMARY: dict[str, Callable[[Row], object]] = {  # column → its value, in the 
     "size_bytes": _size,
     "samples": lambda row: row.samples,
     "baseline_accuracy": lambda row: row.baseline_accuracy,
-    "accuracy": _metric("accuracy"),
-    "accuracy_drop_pp": _metric("accuracy_drop"),
-    "drop_low_pp": _limit("accuracy_drop", 0),
-    "drop_high_pp": _limit("accuracy_drop", 1),
-    "flips": _metric("flips"),
-    "flip_rate": _metric("flip_rate"),
-    "max_abs_diff": _metric("max_abs_diff"),
-    "latency_p50_us": _metric("latency_p50"),
-    "latency_p90_us": _metric("latency_p90"),
-    "latency_p99_us": _metric("latency_p99"),
-    "latency_mean_us": _metric("latency_mean"),
-    "speedup_vs_float32": _metric("speedup_vs_float32"),
-    "speedup_low": _limit("speedup_vs_float32", 0),
-    "speedup_high": _limit("speedup_vs_float32", 1),
-    "load_ms": _metric("load"),
-    "first_invoke_ms": _metric("first_invoke"),
-    "peak_rss_bytes": _metric("peak_rss"),
-    "model_rss_bytes": _metric("model_rss"),
+}
+PRIMARY: dict[str, Callable[[Row], object]] = {
     "primary_metric": lambda row: row.primary,
     "primary_value": lambda row: row.value(row.primary),
     "primary_baseline": lambda row: row.changes[row.primary].baseline if row.primary in row.changes else None,
 }
-WHOLE = ("size_bytes", "samples", "flips", "peak_rss_bytes", "model_rss_bytes", "threads")
-METRICS = (
+
+
+def metric_columns(metric: Metric) -> dict[str, Callable[[Row], object]]:
+    """The columns of summary.csv that the metric declares: its value, and its limits where it names theirs."""
+    cells = (_metric(metric.name), _limit(metric.name, 0), _limit(metric.name, 1))
+    return dict(zip(metric.columns, cells, strict=False))
+
+
+def summary() -> dict[str, Callable[[Row], object]]:
+    """Column → its value, in the order of summary.csv: what the row is, its metrics, the metric it is judged by."""
+    columns = {name: cell for metric in in_order() for name, cell in metric_columns(metric).items()}
+    return IDENTITY | {name: cell for name, cell in columns.items() if name not in IDENTITY} | PRIMARY
+
+
+COUNTED = ("bytes", "count")  # units of whole numbers
+LONG = (
     *("variant", "target", "runtime", "threads", "metric", "unit", "better", "against"),
     *("baseline", "value", "change", "low", "high", "method"),
 )
@@ -136,17 +137,18 @@ METRICS = (
 
 def summary_csv(shown: Iterable[Row]) -> str:
     """Wide: one row a variant × target × runtime × threads."""
-    lines = ([_field(column, of(row)) for column, of in SUMMARY.items()] for row in shown)
-    return _csv(SUMMARY, lines)
+    columns = summary()
+    lines = ([_field(column, cell(row)) for column, cell in columns.items()] for row in shown)
+    return _csv(columns, lines)
 
 
 def metrics_csv(comparison: Comparison) -> str:
     """Long: one row a case × metric; change = value − baseline where both exist."""
     lines = (
-        [_field(column, value) for column, value in zip(METRICS, _metric_values(c), strict=True)]
+        [_field(column, value) for column, value in zip(LONG, _metric_values(c), strict=True)]
         for c in comparison.changes
     )
-    return _csv(METRICS, lines)
+    return _csv(LONG, lines)
 
 
 def _metric_values(change: Change) -> tuple[object, ...]:
@@ -166,6 +168,12 @@ def _csv(columns: Iterable[str], lines: Iterable[list[str]]) -> str:
     return text.getvalue()
 
 
+@cache
+def _whole_columns() -> frozenset[str]:
+    """The columns whose numbers are counts, whatever type they have."""
+    return frozenset(name for metric in METRICS.values() if metric.unit in COUNTED for name in metric.columns)
+
+
 def _field(column: str, value: object) -> str:
     """Unrounded; drops carry at least four decimals, counts none."""
     import numpy as np
@@ -174,7 +182,7 @@ def _field(column: str, value: object) -> str:
         return ""
     if isinstance(value, bool | np.bool_):
         return "true" if value else "false"
-    if isinstance(value, int | np.integer) or (column in WHOLE and float(str(value)).is_integer()):
+    if isinstance(value, int | np.integer) or (column in _whole_columns() and float(str(value)).is_integer()):
         return str(int(float(str(value))))
     if isinstance(value, float | np.floating):
         return np.format_float_positional(float(value), min_digits=4) if column.endswith("_pp") else repr(float(value))

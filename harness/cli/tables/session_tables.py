@@ -12,6 +12,8 @@ from rich.text import Text
 from harness.cli.tables.run_tables import add_row, natural_width, plain_table
 from harness.compare.fingerprint import REFUSE, WARN
 from harness.compare.two_runs import CAVEAT, MOVED, Pair, Sessions
+from harness.metrics import METRICS
+from harness.metrics.scores import metric_named
 from harness.records import Case, Change
 from harness.report.format import (
     MISSING,
@@ -24,16 +26,7 @@ from harness.report.format import (
     size_scale,
     time_scale,
 )
-from harness.report.metric import Primary
 
-TITLES = {
-    "accuracy_drop": "Accuracy",
-    "flip_rate": "Flips",
-    "size_bytes": "Size",
-    "latency_p50": "p50",
-    "latency_p90": "p90",
-    "model_rss": "Model RSS",
-}
 KINDS = {
     "improved": Text("improved", "green"),
     "regressed": Text("regressed", "bold red"),
@@ -95,11 +88,16 @@ def cells(sessions: Sessions, change: Change, stacked: bool) -> list[str]:
     value, limits = change_texts(change)
     separator = "\n" if stacked else " "
     shown = f"{value}{separator}({limits})" if limits else value
-    return [title(change), *own_texts(sessions, change), shown]
+    return [title(sessions, change), *own_texts(sessions, change), shown]
 
 
-def title(change: Change) -> str:
-    return TITLES.get(change.metric) or Primary(change.metric.removesuffix(MOVED), "", "").title
+def title(sessions: Sessions, change: Change) -> str:
+    """What stands in each run beside the change: of an accuracy drop, the accuracy."""
+    name = change.metric.removesuffix(MOVED)
+    metric = metric_named(name, sessions.candidate.run.scoring)
+    if metric is None:
+        return name
+    return METRICS[metric.fall_of].title if metric.fall_of else metric.title
 
 
 def own_texts(sessions: Sessions, change: Change) -> tuple[str, str]:

@@ -13,10 +13,11 @@ from functools import cached_property
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from harness.gate.evidence import Answer, Evidence, Pair, not_comparable
+from harness.gate.evidence import Evidence, Pair, not_comparable
 from harness.gate.policy import Rule
+from harness.metrics import Metric
 from harness.metrics.stats import Interval, smallest_n_to_pass, tango, tango_score
-from harness.records import Case
+from harness.records import Answer, Case
 from harness.records.terms import Outcome
 
 MOST_SAMPLES = 10**9  # more is never
@@ -26,16 +27,15 @@ NAMED = 10  # classes in one reason
 
 def drop(rule: Rule, case: Case, evidence: Evidence) -> Answer:
     """accuracy_drop in pp; error_rate_growth in % of the errors made before, which are held fixed."""
-    pair = evidence.pair(rule, case)
-    return pair if isinstance(pair, Answer) else dropped(rule, pair)
+    return dropped(rule, evidence.pair(rule, case), evidence.metric(rule))
 
 
-def dropped(rule: Rule, pair: Pair) -> Answer:
-    loss = Loss.of(pair, rule)
+def dropped(rule: Rule, pair: Pair, metric: Metric) -> Answer:
+    loss = Loss.of(pair, rule, metric)
     if loss.margin <= 0:
-        return not_comparable(without_base(rule))
+        raise not_comparable(without_base(rule, metric))
     errors = 1 - float(pair.right_before.mean())
-    unit, scale = ("%", 100 / errors) if rule.metric == "error_rate_growth" else ("pp", 100.0)
+    unit, scale = ("%", 100 / errors) if metric.unit == "%" else ("pp", 100.0)
     reason = loss.undecided if loss.outcome == "inconclusive" else ""
     return loss.answer(loss.outcome, reason, loss.counts, unit, scale)
 
@@ -47,12 +47,10 @@ def class_drop(rule: Rule, case: Case, evidence: Evidence) -> Answer:
     Technometrics 24, 1982, 295–300). It fails when one class is over the limit after Holm's correction (Scandinavian
     Journal of Statistics 6, 1979, 65–70), since among many classes one is over it by chance.
     """
-    pair = evidence.pair(rule, case)
-    if isinstance(pair, Answer):
-        return pair
-    losses = {int(label): Loss.of(pair.of(label), rule) for label in np.unique(pair.labels)}
+    pair, metric = evidence.pair(rule, case), evidence.metric(rule)
+    losses = {int(label): Loss.of(pair.of(label), rule, metric) for label in np.unique(pair.labels)}
     if empty := [label for label, loss in losses.items() if loss.margin <= 0]:
-        return not_comparable(f"{named(empty, evidence)}: {without_base(rule)}")
+        raise not_comparable(f"{named(empty, evidence)}: {without_base(rule, metric)}")
     ratios = [float(ndtr(-loss.z)) / (1 - rule.confidence) for loss in losses.values()]
     over = [label for label, significant in zip(losses, step_down(ratios), strict=True) if significant]
     unsure = [label for label, loss in losses.items() if loss.outcome != "pass"]
@@ -67,8 +65,8 @@ def class_drop(rule: Rule, case: Case, evidence: Evidence) -> Answer:
     return losses[worst].answer(outcome, reason, shown)
 
 
-def without_base(rule: Rule) -> str:
-    if rule.metric == "error_rate_growth":
+def without_base(rule: Rule, metric: Metric) -> str:
+    if metric.unit == "%":
         return f"{rule.against} makes no error, so there is no growth to speak of; limit accuracy_drop"
     return f"{rule.against} gets nothing right, or the limit is 0: give an absolute limit over 0, in pp"
 
@@ -102,8 +100,8 @@ class Loss:
     rule: Rule
 
     @classmethod
-    def of(cls, pair: Pair, rule: Rule) -> Loss:
-        margin = margin_of(rule, float(pair.right_before.mean()))
+    def of(cls, pair: Pair, rule: Rule, metric: Metric) -> Loss:
+        margin = margin_of(rule, metric.unit, float(pair.right_before.mean()))
         return cls(*pair.lost_and_won, pair.samples, min(margin, NEARLY_ALL), rule)
 
     @cached_property
@@ -145,14 +143,18 @@ class Loss:
         return Answer(outcome, unit, value, low, high, limit, float(ndtr(self.z)), f"Tango, {shown}", reason)
 
 
-def margin_of(rule: Rule, accuracy: float) -> float:
-    """As a fraction of the samples. accuracy: of what the rule stands against, held fixed."""
+def margin_of(rule: Rule, unit: str, accuracy: float) -> float:
+    """The largest drop that the rule allows, as a fraction of the samples.
+
+    unit: the metric's: % of the errors made before, pp, or a fraction. accuracy: of what the rule stands against, held
+    fixed.
+    """
     limit = rule.limit
-    if rule.metric == "error_rate_growth":
+    if unit == "%":
         return limit.value / 100 * (1 - accuracy)
     if limit.relative:
         return limit.value * accuracy
-    return limit.value / 100 if rule.metric.endswith("_drop") else limit.value
+    return limit.value / 100 if unit == "pp" else limit.value
 
 
 def decided(limits: Interval, limit: float) -> Outcome:

@@ -6,19 +6,18 @@ from collections.abc import Callable
 
 from scipy.special import bdtr
 
-from harness.gate.evidence import Answer, Evidence, Pair
+from harness.gate.evidence import Evidence, Pair
 from harness.gate.judge.drops import MOST_SAMPLES, decided, drop, unsettled
 from harness.gate.policy import Rule
 from harness.metrics.stats import clopper_pearson
-from harness.records import Case
+from harness.records import Answer, Case
 
 
 def accuracy(rule: Rule, case: Case, evidence: Evidence) -> Answer:
     """min by Clopper–Pearson on the errors; max_decrease is a drop."""
     if not rule.limit.absolute:
         return drop(rule, case, evidence)
-    pair = evidence.pair(rule, case)
-    return pair if isinstance(pair, Answer) else at_least(rule, pair)
+    return at_least(rule, evidence.pair(rule, case))
 
 
 def at_least(rule: Rule, pair: Pair) -> Answer:
@@ -34,8 +33,6 @@ def at_least(rule: Rule, pair: Pair) -> Answer:
 def flip_rate(rule: Rule, case: Case, evidence: Evidence) -> Answer:
     """Any answer that differs, right or wrong."""
     pair = evidence.pair(rule, case)
-    if isinstance(pair, Answer):
-        return pair
     return rate(int((pair.before != pair.after).sum()), pair.samples, rule.limit.value, rule)
 
 

@@ -1,44 +1,39 @@
-"""Rules on what processes cost: latency, cold start, memory, and the speed-up.
+"""Rules on what processes cost: latency, cold start, memory, and the speed-up. The replicate is a round, one process.
 
 The interval is made again at the rule's confidence from each round's own value: t on logarithms, exponentiated.
 """
 
 from __future__ import annotations
 
-from harness.gate.evidence import EMULATED, Answer, Evidence, control, missing
+from harness.gate.evidence import EMULATED, Evidence, control, restated
 from harness.gate.judge.series import by_round
 from harness.gate.judge.spread import Spread, paired
 from harness.gate.policy import Rule
 from harness.gate.reference import remeasured, stored
-from harness.metrics import METRICS
-from harness.records import Case, Change
+from harness.records import Absent, Answer, Case
 
 
 def by_rounds(rule: Rule, case: Case, evidence: Evidence) -> Answer:
     """max, min: the value itself. max_increase, max_decrease: against float32 in the same rounds, or a reference."""
     if evidence.emulated(case):
-        return Answer("invalid", reason=EMULATED.format(case.target))
-    change = evidence.value(case, rule.metric)
-    if isinstance(change, Answer):
-        return change
+        raise Absent(EMULATED.format(case.target), "invalid")
+    value = evidence.value(case, rule.metric)
     if rule.against == "reference":
         return (remeasured if evidence.again else stored).moved(rule, case, evidence)
     if not rule.limit.absolute:
         return beside(rule, case, evidence)
-    return itself(rule, case, evidence, change)
+    return itself(rule, case, evidence, value)
 
 
-def itself(rule: Rule, case: Case, evidence: Evidence, change: Change) -> Answer:
+def itself(rule: Rule, case: Case, evidence: Evidence, value: float) -> Answer:
     own = list(by_round(rule.metric, case, evidence).values())
-    assert change.value is not None
-    spread = Spread.of_values(change.value, own, rule)
-    return spread.judged(rule.limit.value, METRICS[rule.metric].unit, less_is_better=rule.limit.kind == "max")
+    spread = Spread.of_values(value, own, rule)
+    return spread.judged(rule.limit.value, evidence.metric(rule).unit, less_is_better=rule.limit.kind == "max")
 
 
 def beside(rule: Rule, case: Case, evidence: Evidence) -> Answer:
     """How much more than float32, paired by round."""
-    there = evidence.value(control(case), rule.metric)
-    if isinstance(there, Answer):
-        return missing(f"float32 beside it: {there.reason}")
+    with restated("float32 beside it: ", "missing"):
+        evidence.value(control(case), rule.metric)
     before, after = (by_round(rule.metric, c, evidence) for c in (control(case), case))
-    return paired(before, after, rule)
+    return paired(before, after, rule, evidence.metric(rule).unit)

@@ -7,8 +7,6 @@ from harness.metrics import METRICS
 from harness.records import Case
 
 SPEEDUP = "speedup_vs_float32"
-OF_ROUNDS = {name: metric.of_round for name, metric in METRICS.items() if metric.of_round}
-TIMED = (*OF_ROUNDS, SPEEDUP)  # the metrics that rest on rounds
 
 
 def by_round(metric: str, case: Case, evidence: Evidence) -> dict[int, float]:
@@ -16,8 +14,9 @@ def by_round(metric: str, case: Case, evidence: Evidence) -> dict[int, float]:
     if metric == SPEEDUP:
         float32, own = (by_round("latency_p50", c, evidence) for c in (control(case), case))
         return {index: float32[index] / own[index] for index in sorted(float32.keys() & own.keys())}
-    rounds = evidence.comparison.run.usable_rounds(case)
-    found = ((r.index, OF_ROUNDS[metric](r)) for r in rounds)
+    of_round = METRICS[metric].of_round
+    assert of_round
+    found = ((r.index, of_round(r)) for r in evidence.comparison.run.usable_rounds(case))
     return {index: float(value) for index, value in found if value is not None}
 
 

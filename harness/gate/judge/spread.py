@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
-from harness.gate.evidence import Answer, not_comparable
+from harness.gate.evidence import not_comparable
 from harness.gate.judge.drops import decided
 from harness.gate.policy import Rule
-from harness.metrics import METRICS, stats
+from harness.metrics import stats
 from harness.metrics.stats import CLAIM_ROUNDS, Interval
+from harness.records import Answer
 from harness.records.terms import Outcome
 
 SAME = 1e-9  # relative: what logarithms and back may differ by
@@ -79,13 +80,13 @@ class Spread:
         limits, freedom = Interval(low, high), count - 1
         return cls(value, limits, len(own), relative, what, freedom, rule.confidence, narrows="stored sessions")
 
-    def moved(self, rule: Rule) -> Answer:
-        """Judges a move from before to after, a ratio or a difference, by how far it went the wrong way."""
+    def moved(self, rule: Rule, unit: str) -> Answer:
+        """Judges a move from before to after, a ratio or a difference in `unit`, by how far it went the wrong way."""
         rising = rule.limit.kind == "max_increase"
         most = rule.limit.value if rising else -rule.limit.value
         if rule.limit.relative:
             return told_as_loss(self.judged(max(1 + most, NEVER), "%", rising), rising)
-        return told_as_loss(self.judged(most, METRICS[rule.metric].unit, rising), rising)
+        return told_as_loss(self.judged(most, unit, rising), rising)
 
     def judged(self, limit: float, unit: str, less_is_better: bool = True) -> Answer:
         """unit "%": the value is a ratio, told as the percentage over 1."""
@@ -143,15 +144,15 @@ class Spread:
         return (low + high) / 2, (high - low) / 2, at
 
 
-def paired(before: dict[int, float], after: dict[int, float], rule: Rule) -> Answer:
-    """How far the values moved, over the rounds that both have."""
+def paired(before: dict[int, float], after: dict[int, float], rule: Rule, unit: str) -> Answer:
+    """Judges how far the values, in `unit`, moved over the rounds that both have. Raises Absent."""
     shared = sorted(before.keys() & after.keys())
     one, other = ([side[index] for index in shared] for side in (before, after))
     if not rule.limit.relative:
-        return Spread.of_differences(one, other, rule).moved(rule)
+        return Spread.of_differences(one, other, rule).moved(rule, unit)
     if shared and min(*one, *other) <= 0:
-        return not_comparable(NOT_POSITIVE)
-    return Spread.of_ratios(one, other, rule).moved(rule)
+        raise not_comparable(NOT_POSITIVE)
+    return Spread.of_ratios(one, other, rule).moved(rule, unit)
 
 
 def told_as_loss(said: Answer, rising: bool) -> Answer:

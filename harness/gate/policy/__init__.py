@@ -11,10 +11,10 @@ from pathlib import Path
 
 from harness.errors import ConfigError
 from harness.gate.policy.policy_file import parse_policy
-from harness.gate.policy.rules import Gauge, Limit, Policy, Rule, gauges
+from harness.gate.policy.rules import Limit, Policy, Rule, gauges
 from harness.records import BY_DATA, Scoring
 
-__all__ = ["Gauge", "Limit", "Policy", "Rule", "default_policy", "gauges", "read_policy"]
+__all__ = ["Limit", "Policy", "Rule", "default_policy", "gauges", "read_policy"]
 
 DEFAULT = Path(__file__).with_name("default.toml")
 

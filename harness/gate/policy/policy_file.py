@@ -9,9 +9,10 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import ConfigError
-from harness.gate.policy.rules import Gauge, Limit, Policy, Rule, gauge_of, gauges
+from harness.gate.policy.rules import Limit, Policy, Rule, gauges
 from harness.gate.policy.units import parse_limit
-from harness.metrics.scores import TOP_K, top_k
+from harness.metrics import METRICS, Metric
+from harness.metrics.scores import metric_named
 from harness.records import BY_DATA, Scoring
 from harness.records.terms import LIMIT_KINDS, PAIRINGS, Against, Mode, OnInconclusive
 from harness.support.toml import nearest
@@ -79,7 +80,7 @@ def parse_policy(text: str, source: str, scoring: Scoring = BY_DATA) -> Policy:
     return Policy(rules, written.mode, source)
 
 
-def checked_rule(index: int, written: RuleText, text: str, source: str, known: dict[str, Gauge]) -> Rule:
+def checked_rule(index: int, written: RuleText, text: str, source: str, known: dict[str, Metric]) -> Rule:
     try:
         return rule_of(index + 1, written, line_of(text, index, ""), known)
     except Problem as error:
@@ -90,64 +91,67 @@ def checked_rule(index: int, written: RuleText, text: str, source: str, known: d
 # --- one rule ------------------------------------------------------------------------------------------------------
 
 
-def rule_of(number: int, written: RuleText, line: int, known: dict[str, Gauge]) -> Rule:
-    gauge = gauge_named(written.metric, known)
-    limit = limit_of(gauge, written)
+def rule_of(number: int, written: RuleText, line: int, known: dict[str, Metric]) -> Rule:
+    metric = metric_of(written.metric, known)
+    limit = limit_of(metric, written)
     chosen = written.model_dump(include={"confidence", "variant", "target", "runtime", "on_inconclusive"})
-    against = against_of(gauge, limit, written.against)
-    return Rule(number, gauge.name, limit, against=against, line=line, **chosen)
+    against = against_of(metric, limit, written.against)
+    return Rule(number, metric.name, limit, against=against, line=line, **chosen)
 
 
-def gauge_named(name: str, known: dict[str, Gauge]) -> Gauge:
-    if found := TOP_K.fullmatch(name):
-        return gauge_of(top_k(int(found[1])))
-    if name not in known:
+def metric_of(name: str, known: dict[str, Metric]) -> Metric:
+    metric = known.get(name) or (metric_named(name) if name not in METRICS else None)
+    if metric is None:
         raise Problem("metric", f"there is no metric {name!r} to gate on", nearest(name, known, "the metrics are"))
-    return known[name]
+    return metric
 
 
-def limit_of(gauge: Gauge, written: RuleText) -> Limit:
+def limit_of(metric: Metric, written: RuleText) -> Limit:
     given = [kind for kind in LIMIT_KINDS if getattr(written, kind) is not None]
     if len(given) != 1:
         told = f"has {' and '.join(given)}" if given else "has no limit"
         advice = f"give one of {', '.join(LIMIT_KINDS)}; two limits are two rules"
         raise Problem(given[-1] if given else "", told, advice)
     (kind,) = given
-    if (kind in ("max", "max_increase")) != (gauge.better == "lower"):
-        fitting = "max or max_increase" if gauge.better == "lower" else "min or max_decrease"
-        told = f"of {gauge.name}, {gauge.better} is better: with {kind} an improvement would fail"
+    if (kind in ("max", "max_increase")) != (metric.better == "lower"):
+        fitting = "max or max_increase" if metric.better == "lower" else "min or max_decrease"
+        told = f"of {metric.name}, {metric.better} is better: with {kind} an improvement would fail"
         raise Problem(kind, told, f"give {fitting}")
-    if gauge.paired and kind == "max_increase":
-        raise Problem(kind, f"{gauge.name} is an increase by itself", "give max, and against what")
+    if metric.paired and kind == "max_increase":
+        raise Problem(kind, f"{metric.name} is an increase by itself", "give max, and against what")
     try:
-        return parse_limit(gauge, kind, getattr(written, kind))
+        return parse_limit(metric, kind, getattr(written, kind))
     except ConfigError as error:
         raise Problem(kind, str(error), error.advice) from error
 
 
-def against_of(gauge: Gauge, limit: Limit, written: Against | None) -> Against:
+def against_of(metric: Metric, limit: Limit, written: Against | None) -> Against:
     """What the rule stands against. Without a word: Keras for answers, nothing for a value on its own."""
     moved = not limit.absolute
-    possible = pairings(gauge, moved)
-    if written is None and (moved and not gauge.paired):
+    possible = pairings(metric, moved)
+    if written is None and (moved and not metric.paired):
         raise Problem(limit.kind, f"{limit.kind} of what?", f"give against = {' or '.join(possible)}")
     if written is not None and written not in possible:
         told = f"stands against {' or '.join(possible)}" if possible else "stands alone"
         advice = "for another run or variant give max_increase or max_decrease"
-        raise Problem("against", f"against = {written!r} does not fit: {gauge.name} {limit.kind} {told}", advice)
+        raise Problem("against", f"against = {written!r} does not fit: {metric.name} {limit.kind} {told}", advice)
     return written or (possible[0] if possible else "")
 
 
-def pairings(gauge: Gauge, moved: bool) -> tuple[Against, ...]:
+def pairings(metric: Metric, moved: bool) -> tuple[Against, ...]:
     """What a rule may stand against, the one that is meant without a word first."""
-    if gauge.paired and (moved or not gauge.alone):
+    if metric.paired and (moved or not metric.alone):
         return PAIRINGS
-    if moved and gauge.against == "float32" and gauge.unit == "ratio":  # a speed-up stands against float32 already
+    if moved and metric.against == "float32" and metric.unit == "ratio":  # a speed-up stands against float32 already
         return ("reference",)
     if moved:
-        own: tuple[Against, ...] = (gauge.against, "float32", "reference")
+        own: tuple[Against, ...] = (
+            "" if metric.statistic and metric.to_baseline else metric.against,
+            "float32",
+            "reference",
+        )
         return tuple(dict.fromkeys(filter(None, own)))
-    return ("keras",) if gauge.against == "keras" and not gauge.alone else ()
+    return ("keras",) if metric.against == "keras" and not metric.alone else ()
 
 
 # --- where in the file ---------------------------------------------------------------------------------------------

@@ -2,53 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from harness.metrics import METRICS
-from harness.metrics.scores import SCORES, Score
+from harness.metrics import METRICS, Metric
+from harness.metrics.scores import metric_named
 from harness.records import BY_DATA, Case, Scoring
-from harness.records.terms import Against, Better, LimitKind, Mode, OnInconclusive
+from harness.records.terms import Against, LimitKind, Mode, OnInconclusive
 
 
-@dataclass(frozen=True)
-class Gauge:
-    """What can be gated: its unit, which way is better (lower, higher), what it is measured against ("" for nothing).
-
-    paired: it holds the answers to one test set against other answers to it, so it can stand against any of PAIRINGS.
-    alone: max and min bound the value itself, whatever it is measured against.
-    """
-
-    name: str
-    unit: str
-    better: Better
-    against: Against
-    paired: bool = False
-    alone: bool = False
-
-
-ONLY_GATED = (  # metrics that mean something under a limit alone, beside those of metrics/
-    Gauge("error_rate_growth", "%", "lower", "keras", paired=True),
-    Gauge("class_accuracy_drop", "pp", "lower", "keras", paired=True),
-)
-PAIRED = ("accuracy", "accuracy_drop", "flip_rate")
-
-
-def gauges(scoring: Scoring = BY_DATA) -> dict[str, Gauge]:
-    """All that a rule may name, but top3_accuracy and its like. A metric of which neither way is better is shown and
+def gauges(scoring: Scoring = BY_DATA) -> dict[str, Metric]:
+    """The metrics that a rule may name, but top3_accuracy and its like. One of which neither way is better is shown and
     never gated on. scoring: of the run, whose user's metrics can be named too, as they call themselves or as
     "package.module:function".
     """
-    own = [Gauge(m.name, m.unit, m.better, m.against, m.name in PAIRED) for m in METRICS.values() if m.better]
-    found = {gauge.name: gauge for gauge in (*own, *map(gauge_of, SCORES.values()), *ONLY_GATED)}
-    found["accuracy"] = replace(found["accuracy"], alone=True)
-    users = [(d, Gauge(d.name, d.unit, d.better, "keras", alone=True)) for d in scoring.declared]
-    return found | {name: gauge for d, gauge in users for name in (d.name, d.reference)}
-
-
-def gauge_of(score: Score) -> Gauge:
-    """How far such a metric moved is paired, but its name says nothing of moving."""
-    return Gauge(score.name, score.unit, score.better, "keras" if score.paired else "", alone=True)
+    known = {metric.name: metric for metric in METRICS.values() if metric.better}
+    for declared in scoring.declared:
+        metric = metric_named(declared.name, scoring)
+        assert metric
+        known |= {declared.name: metric, declared.reference: metric}
+    return known
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ import re
 from difflib import get_close_matches
 
 from harness.errors import ConfigError
-from harness.gate.policy.rules import Gauge, Limit
+from harness.gate.policy.rules import Limit
+from harness.metrics import Metric
 from harness.records.terms import LimitKind
 
 TIMES_US = {"ns": 1e-3, "us": 1.0, "µs": 1.0, "μs": 1.0, "ms": 1e3, "s": 1e6}  # both signs for micro
@@ -29,26 +30,25 @@ FITTING: dict[str, dict[str, float]] = {  # a metric's unit → what may be writ
     "bits": {"": 1.0, "bits": 1.0},
 }
 PLAIN = {"": 1.0}
-RATES = ("accuracy_drop", "class_accuracy_drop", "error_rate_growth", "flip_rate")
-UNBOUNDED = ("r2",)  # a fraction at its best, and under any number at its worst
+TESTED = ("drop", "class_drop", "flips")  # ways to judge whose test is defined for a limit over 0
 NEVER_ZERO = ("us", "ms", "ns", "bytes", "ratio", "pp")
 NUMBER = re.compile(r"\s*([+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([^\s\d,.]*)\s*")  # 1,5 is 15 to some
 
 
-def parse_limit(gauge: Gauge, kind: LimitKind, written: str | float) -> Limit:
+def parse_limit(metric: Metric, kind: LimitKind, written: str | float) -> Limit:
     """Raises ConfigError where the text is not a number, or its unit does not fit the metric."""
     text = written if isinstance(written, str) else f"{written:g}"
     number, unit = split(text) if isinstance(written, str) else (float(written), "")
     if not math.isfinite(number):
         raise ConfigError(f"{text} is not a limit", "give a finite number")
-    if unit == "%" and is_relative(gauge, kind):
-        return checked(gauge, Limit(kind, number / 100, True, text))
-    fitting = FITTING.get(gauge.unit, PLAIN | {gauge.unit: 1.0})
+    if unit == "%" and is_relative(metric, kind):
+        return checked(metric, Limit(kind, number / 100, True, text))
+    fitting = FITTING.get(metric.unit, PLAIN | {metric.unit: 1.0})
     if unit not in fitting:
         raise ConfigError(
-            f"{text!r} does not fit {gauge.name}, which is in {gauge.unit}", units_advice(gauge, kind, unit)
+            f"{text!r} does not fit {metric.name}, which is in {metric.unit}", units_advice(metric, kind, unit)
         )
-    return checked(gauge, Limit(kind, number * fitting[unit], False, text))
+    return checked(metric, Limit(kind, number * fitting[unit], False, text))
 
 
 def split(text: str) -> tuple[float, str]:
@@ -58,17 +58,17 @@ def split(text: str) -> tuple[float, str]:
     return float(found[1].replace("_", "")), found[2]
 
 
-def is_relative(gauge: Gauge, kind: LimitKind) -> bool:
+def is_relative(metric: Metric, kind: LimitKind) -> bool:
     """Whether a % of such a limit is one of what the rule stands against. Growth is in % by itself."""
-    return kind.startswith("max_") or (gauge.unit == "pp" and gauge.paired)
+    return kind.startswith("max_") or (metric.unit == "pp" and metric.paired)
 
 
-def units_advice(gauge: Gauge, kind: LimitKind, unit: str) -> str:
-    fitting = [name for name in FITTING.get(gauge.unit, PLAIN) if name and name != "μs"]
-    if is_relative(gauge, kind):
+def units_advice(metric: Metric, kind: LimitKind, unit: str) -> str:
+    fitting = [name for name in FITTING.get(metric.unit, PLAIN) if name and name != "μs"]
+    if is_relative(metric, kind):
         fitting.append("%")
     if unit == "%" and "%" not in fitting:
-        moved = "max_increase" if gauge.better == "lower" else "max_decrease"
+        moved = "max_increase" if metric.better == "lower" else "max_decrease"
         return f'a % is of something: write {moved} = "…%" and against'
     if not fitting:
         return "give a plain number"
@@ -77,30 +77,30 @@ def units_advice(gauge: Gauge, kind: LimitKind, unit: str) -> str:
     return f"{f'did you mean {by_lower[near[0]]}? ' if near else ''}the units are {', '.join(fitting)}"
 
 
-def checked(gauge: Gauge, limit: Limit) -> Limit:
+def checked(metric: Metric, limit: Limit) -> Limit:
     """Raises ConfigError for a limit that always passes or always fails."""
     if limit.kind.startswith("max_"):
-        return moderate(gauge, limit)
-    if limit.value <= 0 and gauge.unit == "fraction" and limit.kind == "min" and gauge.name not in UNBOUNDED:
-        raise ConfigError(f"any {gauge.name} is over {limit.text}", "give a limit over 0")
-    if limit.value <= 0 and (gauge.unit in NEVER_ZERO or gauge.name in RATES):
-        nothing = "no" if gauge.better == "lower" else "any"
-        over = "under" if gauge.better == "lower" else "over"
-        raise ConfigError(f"{nothing} {gauge.name} can be shown to be {over} {limit.text}", "give a limit over 0")
-    share = limit.relative or gauge.unit in ("pp", "fraction", "bits")
-    whole = 100 if gauge.unit == "pp" and not limit.relative else 1
+        return moderate(metric, limit)
+    if limit.value <= 0 and metric.unit == "fraction" and limit.kind == "min" and metric.bounded:
+        raise ConfigError(f"any {metric.name} is over {limit.text}", "give a limit over 0")
+    if limit.value <= 0 and (metric.unit in NEVER_ZERO or metric.judged in TESTED):
+        nothing = "no" if metric.better == "lower" else "any"
+        over = "under" if metric.better == "lower" else "over"
+        raise ConfigError(f"{nothing} {metric.name} can be shown to be {over} {limit.text}", "give a limit over 0")
+    share = limit.relative or metric.unit in ("pp", "fraction", "bits")
+    whole = 100 if metric.unit == "pp" and not limit.relative else 1
     if share and limit.value >= whole:
-        raise ConfigError(f"{gauge.name} = {limit.text} is all of it", "a limit is under 100 %, 100 pp or 1")
+        raise ConfigError(f"{metric.name} = {limit.text} is all of it", "a limit is under 100 %, 100 pp or 1")
     return limit
 
 
-def moderate(gauge: Gauge, limit: Limit) -> Limit:
+def moderate(metric: Metric, limit: Limit) -> Limit:
     """A limit on how far a metric moves the wrong way."""
     if limit.value < 0:
         raise ConfigError(f"{limit.kind} = {limit.text} demands an improvement", "give 0 or more")
-    bounded = gauge.unit in ("fraction", "bits") and gauge.name not in UNBOUNDED
+    bounded = metric.unit in ("fraction", "bits") and metric.bounded
     falls = limit.kind == "max_decrease"
     if limit.value >= 1 and ((falls and limit.relative) or (bounded and not limit.relative)):
         advice = 'a limit is under 100 %, 100 pp or 1: for points, write "5pp"'
-        raise ConfigError(f"{gauge.name} can never move further than {limit.kind} = {limit.text}", advice)
+        raise ConfigError(f"{metric.name} can never move further than {limit.kind} = {limit.text}", advice)
     return limit

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harness.compare.fingerprint import REFUSE, differences
-from harness.gate.evidence import Answer, Evidence, not_comparable
-from harness.gate.judge.series import SPEEDUP, TIMED, by_round, rests_on
+from harness.gate.evidence import Evidence, not_comparable, restated
+from harness.gate.judge.series import SPEEDUP, by_round, rests_on
 from harness.gate.judge.spread import paired
 from harness.gate.policy import Policy, Rule
 from harness.gate.reference.side_by_side import CANDIDATE, REFERENCE, SIDES, on_side
-from harness.records import Case, Comparison
+from harness.records import Absent, Answer, Case, Comparison
 
 SAME_FILE = "the reference has the same .tflite file as {}: it was measured beside itself"
 
@@ -18,7 +18,7 @@ SAME_FILE = "the reference has the same .tflite file as {}: it was measured besi
 def to_remeasure(comparison: Comparison, policy: Policy) -> tuple[Case, ...]:
     """The rows that rules against a reference judge by their rounds, and those that these rest on."""
     evidence = Evidence(comparison)
-    rules = [rule for rule in policy.rules if rule.against == "reference" and rule.metric in TIMED]
+    rules = [rule for rule in policy.rules if rule.against == "reference" and evidence.metric(rule).judged == "rounds"]
     named = [
         (rule, standing.case)
         for rule in rules
@@ -33,27 +33,26 @@ def moved(rule: Rule, case: Case, evidence: Evidence) -> Answer:
     session = evidence.session
     assert session
     rows, run_id = rests_on(rule.metric, case), session.comparison.run.run_id
-    for each in (on_side(row, side) for row in rows for side in SIDES):
-        if unknown := unmeasured(each, rule, session):
-            return replace(unknown, reason=f"in run {run_id}, {unknown.reason}")
+    with restated(f"in run {run_id}, "):
+        for each in (on_side(row, side) for row in rows for side in SIDES):
+            check_measured(each, rule, session)
     if refused := "; ".join(filter(None, (apart(own, evidence) for own in rows))):
-        return not_comparable(refused)
+        raise not_comparable(refused)
     before, after = (by_round(rule.metric, on_side(case, side), session) for side in (REFERENCE, CANDIDATE))
-    said = paired(before, after, rule)
+    said = paired(before, after, rule, evidence.metric(rule).unit)
     same = " and ".join(row.variant for row in rows if same_file(row, session))
     reasons = (said.reason, SAME_FILE.format(same) if same else "")
     return replace(said, method=f"{said.method}, in run {run_id}", reason="; ".join(filter(None, reasons)))
 
 
-def unmeasured(case: Case, rule: Rule, session: Evidence) -> Answer | None:
-    """Why the run says nothing of a row of it; None where it does."""
+def check_measured(case: Case, rule: Rule, session: Evidence) -> None:
+    """Raises Absent where the run says nothing of one of its rows."""
     standing = session.comparison.standing(case)
     if standing is None:
-        return not_comparable(f"there is no {case.variant}: the reference has no model that fits it")
+        raise not_comparable(f"there is no {case.variant}: the reference has no model that fits it")
     if not standing.ended_well:
-        return Answer("invalid", reason=f"{case.variant} is {standing.status}: {standing.reason}")
-    found = session.value(case, "latency_p50" if rule.metric == SPEEDUP else rule.metric)
-    return found if isinstance(found, Answer) else None
+        raise Absent(f"{case.variant} is {standing.status}: {standing.reason}", "invalid")
+    session.value(case, "latency_p50" if rule.metric == SPEEDUP else rule.metric)
 
 
 def apart(case: Case, evidence: Evidence) -> str:

@@ -9,12 +9,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harness.compare.fingerprint import REFUSE, differences
-from harness.gate.evidence import Answer, Evidence, missing, not_comparable
+from harness.gate.evidence import Evidence, not_comparable
 from harness.gate.judge.series import by_round, rests_on
 from harness.gate.judge.spread import NOT_POSITIVE, Spread
 from harness.gate.policy import Rule
-from harness.metrics import METRICS
-from harness.records import Case
+from harness.records import Absent, Answer, Case
 
 SESSIONS = 5
 FEW = (
@@ -25,14 +24,17 @@ FEW = (
 
 def moved(rule: Rule, case: Case, evidence: Evidence) -> Answer:
     """How far the candidate's session lies from the stored ones, in the direction that the rule limits."""
-    if unknown := evidence.no_past(case):
-        return unknown
+    evidence.past_of(case)
     refused, warned = evidence.apart(case)
     if refused:
-        return not_comparable(refused)
+        raise not_comparable(refused)
     reasons = [(session, why_not(session, rule, case, evidence)) for session in evidence.stored]
-    said = judged(rule, case, evidence, [session for session, reason in reasons if not reason])
-    return replace(said, reason="; ".join(filter(None, (said.reason, omitted(reasons), warned))))
+    notes = omitted(reasons), warned
+    try:
+        answer = judged(rule, case, evidence, [session for session, reason in reasons if not reason])
+    except Absent as absent:
+        raise Absent("; ".join(filter(None, (absent.reason, *notes))), absent.outcome) from absent
+    return replace(answer, reason="; ".join(filter(None, (answer.reason, *notes))))
 
 
 def omitted(reasons: list[tuple[Evidence, str]]) -> str:
@@ -52,18 +54,19 @@ def judged(rule: Rule, case: Case, evidence: Evidence, counted: list[Evidence]) 
     if len(own) < fewest:
         return undecided(rule, case, evidence, f"{len(own)} rounds vary more than sessions of {fewest}: take as many")
     if rule.limit.relative and min(map(min, (own, *sessions))) <= 0:
-        return not_comparable(NOT_POSITIVE)
-    return Spread.of_sessions(sessions, own, rule).moved(rule)
+        raise not_comparable(NOT_POSITIVE)
+    return Spread.of_sessions(sessions, own, rule).moved(rule, evidence.metric(rule).unit)
 
 
 def undecided(rule: Rule, case: Case, evidence: Evidence, reason: str) -> Answer:
     """The move from the reference proper alone is shown, without an interval."""
     assert evidence.past
-    before, after = (side.value(case, rule.metric) for side in (evidence.past, evidence))
-    if isinstance(before, Answer) or isinstance(after, Answer):
-        return missing(f"the reference has no {rule.metric} there")
-    moved = shown(rule, float(before.value or 0), float(after.value or 0))
-    return Answer("inconclusive", *moved, method=f"{before.value:.4g} before, {after.value:.4g} now", reason=reason)
+    try:
+        before, after = (side.value(case, rule.metric) for side in (evidence.past, evidence))
+    except Absent as absent:
+        raise Absent(f"the reference has no {rule.metric} there") from absent
+    moved = shown(rule, evidence.metric(rule).unit, before, after)
+    return Answer("inconclusive", *moved, method=f"{before:.4g} before, {after:.4g} now", reason=reason)
 
 
 def why_not(session: Evidence, rule: Rule, case: Case, evidence: Evidence) -> str:
@@ -76,8 +79,16 @@ def why_not(session: Evidence, rule: Rule, case: Case, evidence: Evidence) -> st
     if run.experiment != candidate.experiment:
         return f"of the experiment {run.experiment}"
     reasons = (of_row(session, each, evidence) for each in rests_on(rule.metric, case))
-    own = session.value(case, rule.metric)
-    return next(filter(None, reasons), "") or (own.reason if isinstance(own, Answer) else "")
+    return next(filter(None, reasons), "") or unknown(session, case, rule.metric)
+
+
+def unknown(session: Evidence, case: Case, metric: str) -> str:
+    """Why the session has no value of the metric there; "" where it has one."""
+    try:
+        session.value(case, metric)
+    except Absent as absent:
+        return absent.reason
+    return ""
 
 
 def of_row(session: Evidence, case: Case, evidence: Evidence) -> str:
@@ -99,9 +110,9 @@ def sha256_of(session: Evidence, case: Case) -> str:
     return session.comparison.run.variant(case.variant).sha256
 
 
-def shown(rule: Rule, before: float, after: float) -> tuple[str, float | None, None, None, float]:
+def shown(rule: Rule, unit: str, before: float, after: float) -> tuple[str, float | None, None, None, float]:
     """Unit, how far the value moved the wrong way, no interval, the limit."""
     worse = after - before if rule.limit.kind == "max_increase" else before - after
     if rule.limit.relative:
         return "%", 100 * worse / before if before else None, None, None, 100 * rule.limit.value
-    return METRICS[rule.metric].unit, worse, None, None, rule.limit.value
+    return unit, worse, None, None, rule.limit.value

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from harness.metrics import Metric
+from harness.metrics.registry import in_order
 from harness.metrics.stats import CLAIM_ROUNDS
-from harness.metrics.task import OF_CLASSES
 from harness.records.terms import RowStatus
 from harness.report.format import (
     KILOBYTES,
     MEGABYTES,
     MISSING,
-    Scale,
     decimals,
     percent,
     plural,
@@ -23,7 +23,7 @@ from harness.report.format import (
     whole,
 )
 from harness.report.material import Material
-from harness.report.metric import Primary, by_accuracy
+from harness.report.metric import Primary
 from harness.report.rows import Row
 
 
@@ -89,37 +89,46 @@ def _caution(group: Sequence[Row]) -> str:
 
 
 def _answers(material: Material) -> list[Column]:
-    """What the answers are worth: the metric that the run is judged by first, and what else its task has."""
-    columns: list[Column] = []
+    """What the answers are worth: the metric that the run is judged by first, where it has no column of its own."""
     comparison, metric = material.comparison, material.primary
-    if not by_accuracy(comparison.run):
-        if any(c.metric == metric.change for c in comparison.changes):
-            columns.append((Heading(metric.title, metric.unit), lambda r: Cell(metric.text(r.value(metric.name)))))
-            columns.append((Heading("Change", metric.moved_unit, "90 %"), change_cell(metric)))
-        else:
-            columns.append((Heading(metric.title, metric.unit, "90 %"), value_cell(metric.name, metric.text)))
-    if comparison.run.task == "classification":
-        columns.append((Heading("Accuracy", "%"), lambda r: Cell(percent(r.value("accuracy")))))
-        columns.append((Heading("Drop", "pp", "90 %"), value_cell("accuracy_drop", points)))
-    if comparison.run.task in OF_CLASSES:
-        return [*columns, (Heading("Flips", "samples"), lambda r: Cell(whole(r.value("flips"))))]
-    return [*columns, (Heading("max |Δ|"), lambda r: Cell(significant(r.value("max_abs_diff"))))]
+    if comparison.run.task in metric.metric.in_table:
+        return []
+    if any(c.metric == metric.change for c in comparison.changes):
+        value: Column = (Heading(metric.title, metric.unit), lambda r: Cell(metric.text(r.value(metric.name))))
+        return [value, (Heading("Change", metric.moved_unit, "90 %"), change_cell(metric))]
+    return [(Heading(metric.title, metric.unit, "90 %"), value_cell(metric.name, metric.text))]
 
 
 def _columns(group: list[Row], answers: list[Column]) -> list[Column]:
-    times = time_scale([v for r in group if (v := r.value("latency_p50")) is not None])
-    sizes = size_scale([v for r in group if (v := r.value("size_bytes")) is not None])
-    return [
-        *identity(group),
-        (Heading("Status", number=False), lambda r: Cell(r.standing.status)),
-        *answers,
-        (Heading("Size", sizes.name), lambda r: Cell(sizes.text(r.value("size_bytes")))),
-        (Heading("p50", times.name, "95 %"), value_cell("latency_p50", times.text)),
-        (Heading("p90", times.name, "95 %"), value_cell("latency_p90", times.text)),
-        (Heading("Speed-up", "×", "95 %"), value_cell("speedup_vs_float32", lambda v: decimals(v, 2))),
-        (Heading("Model RSS", _memory(group, "model_rss").name), _scaled("model_rss", _memory(group, "model_rss"))),
-        (Heading("Peak RSS", _memory(group, "peak_rss").name), _scaled("peak_rss", _memory(group, "peak_rss"))),
-    ]
+    status: Column = (Heading("Status", number=False), lambda r: Cell(r.standing.status))
+    task = group[0].run.task if group else None
+    shown = [metric for metric in in_order() if task in metric.in_table]
+    return [*identity(group), status, *answers, *(metric_column(metric, group) for metric in shown)]
+
+
+def metric_column(metric: Metric, group: Sequence[Row]) -> Column:
+    """The metric's values in a unit that fits them, each with its interval where the metric has one."""
+    unit, text = style_of(metric, [v for r in group if (v := r.value(metric.name)) is not None])
+    note = f"{metric.interval_percent} %" if metric.interval_percent else ""
+    return Heading(metric.title, unit, note), value_cell(metric.name, text)
+
+
+def style_of(metric: Metric, values: Sequence[float]) -> tuple[str, Callable[[float | None], str]]:
+    """The unit that values of the metric are shown in, and how one is written."""
+    if metric.unit == "us":
+        return (scale := time_scale(values)).name, scale.text
+    if metric.about == "file":
+        return (scale := size_scale(values)).name, scale.text
+    if metric.unit == "bytes":
+        scale = MEGABYTES if values and max(values) >= MEGABYTES.base else KILOBYTES
+        return scale.name, lambda v: MISSING if v is None else decimals(v / scale.base, 1)
+    if metric.unit == "ratio":
+        return "×", lambda v: decimals(v, 2)
+    if metric.unit == "count":
+        return "samples", whole
+    if metric.in_percent:
+        return "%", percent
+    return ("pp", points) if metric.unit == "pp" else ("", significant)
 
 
 def identity(group: Sequence[Row]) -> list[Column]:
@@ -130,11 +139,6 @@ def identity(group: Sequence[Row]) -> list[Column]:
     ]
     threads: Column = (Heading("Threads"), lambda r: Cell(str(r.case.threads)))
     return [*columns, threads] if len({r.case.threads for r in group}) > 1 else columns
-
-
-def _memory(group: list[Row], metric: str) -> Scale:
-    values = [v for r in group if (v := r.value(metric)) is not None]
-    return MEGABYTES if values and max(values) >= 1e6 else KILOBYTES
 
 
 def value_cell(name: str, text: Callable[[float | None], str]) -> Callable[[Row], Cell]:
@@ -156,7 +160,3 @@ def change_cell(metric: Primary) -> Callable[[Row], Cell]:
         return Cell(metric.moved(row.value(metric.change), before), " – ".join(ends))
 
     return cell
-
-
-def _scaled(name: str, scale: Scale) -> Callable[[Row], Cell]:
-    return lambda row: Cell(decimals(v / scale.base, 1) if (v := row.value(name)) is not None else MISSING)

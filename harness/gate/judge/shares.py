@@ -1,0 +1,53 @@
+"""Rules on shares of samples, agreement and top-k accuracy: min by Clopper–Pearson, how far a share moved by Tango."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from harness.gate.evidence import NOT_FINITE, Evidence, Pair, control, restated
+from harness.gate.judge.drops import dropped
+from harness.gate.judge.rates import at_least
+from harness.gate.policy import Rule
+from harness.metrics import Metric
+from harness.metrics.registry import Answers
+from harness.metrics.scores import TOP_K
+from harness.metrics.task import finite, row_by_row
+from harness.records import CONTROL, Absent, Answer, Case
+
+
+def by_share(rule: Rule, case: Case, evidence: Evidence) -> Answer:
+    """Judges how many samples count, as accuracy is judged by those that are right."""
+    metric = evidence.metric(rule)
+    check_k(metric, evidence)
+    counted(metric, evidence, evidence.scorer.raw, "keras")  # a baseline that is not finite has nothing to agree with
+    own = counted(metric, evidence, evidence.output(case), case.variant)
+    if rule.limit.absolute:
+        return at_least(rule, Pair(np.ones(len(own), bool), own, own))
+    before = counted_before(rule, metric, case, evidence)
+    return dropped(rule, Pair(np.ones(len(own), bool), before, own), metric)
+
+
+def check_k(metric: Metric, evidence: Evidence) -> None:
+    """Raises Absent for top-k of k classes."""
+    classes = evidence.comparison.baseline.shape[1]
+    if (found := TOP_K.fullmatch(metric.name)) and int(found[1]) >= classes:
+        raise Absent(f"the label is always among the {found[1]} highest of {classes} scores")
+
+
+def counted_before(rule: Rule, metric: Metric, case: Case, evidence: Evidence) -> np.ndarray:
+    if rule.against == "keras":
+        return counted(metric, evidence, evidence.scorer.raw, "keras")
+    if rule.against == CONTROL:
+        return counted(metric, evidence, evidence.output(control(case)), CONTROL)
+    past = evidence.paired_past(case)
+    with restated("in the reference, ", "not_comparable"):
+        return counted(metric, past, past.output(case), case.variant)
+
+
+def counted(metric: Metric, evidence: Evidence, output: np.ndarray, whose: str) -> np.ndarray:
+    """Whether each sample counts, of scores that are all finite: NaN never passes. Raises Absent."""
+    answers: Answers = evidence.scorer.answers(output)
+    if bad := int((~row_by_row(finite, answers.outputs)).sum()):
+        raise Absent(f"{whose}: {NOT_FINITE.format(bad)}")
+    assert metric.of_sample
+    return metric.of_sample(answers)
