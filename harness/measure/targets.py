@@ -66,14 +66,16 @@ def target_of(path: Path | None) -> Target:
 def read_target(path: Path) -> Target:
     """Raises ConfigError with the file, the line, the key and what is wrong with it."""
     file = read_toml(path, TargetFile)
+    written = file.content
     try:
-        check_runtimes(file.runtimes)
+        check_runtimes(written.runtimes)
     except ConfigError as error:
-        raise ConfigError(f"{path}: runtimes: {error}", error.advice) from error
-    if re.match(r"~[^/]", file.workdir or ""):
-        raise ConfigError(f"{path}: workdir: {file.workdir}: ~user paths are not supported", "write ~/… or /…")
-    given = file.model_dump(exclude_unset=True, exclude_none=True)
-    return Target(path.stem, **({"workdir": local_workdir()} if file.kind == "local" else {}) | given)
+        raise ConfigError(f"{file.where(key='runtimes')}: {error}", error.advice) from error
+    if re.match(r"~[^/]", written.workdir or ""):
+        where = file.where(key="workdir")
+        raise ConfigError(f"{where}: {written.workdir}: ~user paths are not supported", "write ~/… or /…")
+    given = written.model_dump(exclude_unset=True, exclude_none=True)
+    return Target(path.stem, **({"workdir": local_workdir()} if written.kind == "local" else {}) | given)
 
 
 def select_targets(patterns: tuple[str, ...], folder: Path) -> tuple[Target, ...]:
