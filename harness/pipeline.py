@@ -15,7 +15,7 @@ from harness.build.builder import Built, build
 from harness.compare.baseline import compare
 from harness.errors import TargetError
 from harness.gate.reference.side_by_side import begin, same_files
-from harness.measure.connections import connect
+from harness.measure.connections import connect, kind_of
 from harness.measure.connections.link import check_reachable
 from harness.measure.jobs import Watcher, Work, cases_of, measure
 from harness.measure.provision.setup import setup as provide
@@ -55,7 +55,7 @@ def run(request: Request, store: Store, cache: Cache, listener: Listener) -> Com
     targets = reachable(request.targets, listener)
     dataset = request.experiment.load()
     for target in targets:
-        if request.setup and target.kind == "ssh":
+        if request.setup and kind_of(target).is_remote:
             provide(target, listener.say)
     built = build(request.experiment, dataset, cache, listener.say)
     record = store.open(header_of(request, dataset, built), dataset, built.baseline)
@@ -70,7 +70,7 @@ def reachable(targets: Sequence[Target], listener: Listener) -> list[Target]:
     found, lost = [], []
     for target in targets:
         try:
-            if target.kind == "ssh":
+            if kind_of(target).is_remote:
                 check_reachable(target)
             found.append(target)
         except TargetError as error:

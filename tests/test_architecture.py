@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -114,3 +115,22 @@ def test_records_load_nothing_heavy() -> None:
 )
 def test_only_building_needs_tensorflow(module: str) -> None:
     assert not loaded_by(f"import harness.{module}") & {"tensorflow", "keras", "tflite_runtime", "ai_edge_litert"}
+
+
+@pytest.mark.parametrize("command", ["gate RUN", "compare RUN RUN", "list", "doctor host", "targets"])
+def test_a_command_that_needs_no_table_loads_neither_pandas_nor_scikit_learn(command: str, tmp_path: Path) -> None:
+    run = shutil.copytree(Path(__file__).parent / "recorded" / "digits-schema-1", tmp_path / "run")
+    argv = ["harness", *command.replace("RUN", str(run)).split()]
+    loaded = loaded_by(
+        f"import contextlib, io, os, sys\nfrom harness.cli import main\nsys.argv = {argv}\n"
+        f"os.chdir({str(tmp_path)!r})\n"
+        "try:\n    with contextlib.redirect_stdout(io.StringIO()): main()\n"
+        "except SystemExit as end:\n    assert end.code in (None, 0, 1), end.code  # 2 would be a command that failed"
+    )
+    assert "typer" in loaded
+    assert not loaded & {"pandas", "sklearn", "matplotlib", "tensorflow"}
+
+
+def test_an_experiment_of_arrays_loads_no_pandas() -> None:
+    loaded = loaded_by("import harness.experiment.experiment_file, harness.data.kinds")
+    assert not loaded & {"pandas", "pyarrow", "sklearn"}

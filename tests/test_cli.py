@@ -191,7 +191,7 @@ def test_a_broken_target_file_is_two_lines_with_file_and_key(harness, tmp_path):
     (tmp_path / "targets" / "pi.toml").write_text('kind = "serial"')
     code, _, err = harness("targets")
     assert code == 2
-    assert_two_lines(err, "targets/pi.toml:1: kind: 'serial' cannot be used", "write local, ssh, replay")
+    assert_two_lines(err, "targets/pi.toml:1: kind: 'serial' cannot be used", "write one of local, ssh, replay")
 
 
 def test_a_run_of_unknown_date_is_listed_all_the_same(harness, tmp_path):

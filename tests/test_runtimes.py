@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
+import tomllib
+from pathlib import Path
 
+import pytest
+from packaging.requirements import Requirement
+
+from harness.device.engines import ENGINES
 from harness.errors import ConfigError
-from harness.measure.runtimes import check_runtimes, exists_for
+from harness.measure.runtimes import RELEASES, check_runtimes, exists_for, release_for, version_of
+from harness.records import Target
+
+PROJECT = Path(__file__).parent.parent / "pyproject.toml"
 
 
 @pytest.mark.parametrize(
@@ -34,3 +42,40 @@ def test_an_unknown_name_is_refused_with_the_known_ones():
         check_runtimes(["ai-edge-litert", "tensorrt"])
     assert "tflite-runtime" in caught.value.advice
     assert "ai-edge-litert" in caught.value.advice
+
+
+@pytest.mark.parametrize(
+    ("runtime", "machine", "python", "glibc", "version"),
+    [
+        ("ai-edge-litert", "aarch64", "3.11.2", "2.36", "2.3.0"),  # Debian 12
+        ("ai-edge-litert", "aarch64", "3.9.2", "2.31", "2.1.0"),  # Debian 11
+        ("tflite-runtime", "aarch64", "3.9.2", "2.31", "2.13.0"),
+        ("tflite-runtime", "armv7l", "3.11.2", "2.36", "2.14.0"),
+        ("ai-edge-litert", "armv7l", "3.11.2", "2.36", None),
+        ("tflite-runtime", "x86_64", "3.12.0", "2.39", None),
+        ("ai-edge-litert", "x86_64", "3.13.0+", "2.39", "2.3.0"),  # built from its sources
+        ("ai-edge-litert", "x86_64", "", "", None),  # it does not say what it is
+    ],
+)
+def test_the_newest_release_that_runs_on_a_device(runtime, machine, python, glibc, version):
+    release = release_for(runtime, machine, python, glibc)
+    assert (release.version if release else None) == version
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [("3.11.2", "3.11.2"), ("3.12.0+", "3.12.0"), ("3.14.0rc1", "3.14.0"), ("2.36", "2.36"), ("", "0"), ("x", "0")],
+)
+def test_a_version_as_a_device_says_it(text, version):
+    assert str(version_of(text)) == version
+
+
+def test_a_runtime_is_named_once():
+    """Its releases, the pins for this machine and what a target has by itself are all of engines.py's runtimes."""
+    assert {release.runtime for release in RELEASES} == set(ENGINES)
+    assert Target("host").runtimes == tuple(ENGINES)
+    pins = {r.name: r for r in map(Requirement, tomllib.loads(PROJECT.read_text())["project"]["dependencies"])}
+    for name in ENGINES:
+        release = release_for(name, "x86_64", "3.11", "2.36")
+        assert release
+        assert str(pins[name].specifier) == f"=={release.version}"

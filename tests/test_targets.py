@@ -77,7 +77,7 @@ def test_a_workdir_that_is_given_is_taken(folder, kind):
         ('kind = "local"\n\nthreads = [1, 0]', ":3: threads: 0 cannot be used"),
         ('kind = "local"\nthreads = []', ":2: threads: [] cannot be used"),
         ('kind = "local"\nruntimes = []', ":2: runtimes: [] cannot be used"),
-        ('kind = "local"\nruntimes = ["tensorrt"]', ": runtimes: "),
+        ('kind = "local"\nruntimes = ["tensorrt"]', ":2: runtimes: "),
         ('kind = "local"\nstart_temperature_c = nan', ":2: start_temperature_c: nan cannot be used"),
         ('kind = "local"\nstart_temperature_c = -1.0', ":2: start_temperature_c: -1.0 cannot be used"),
         ('kind = "local"\ncooldown_timeout_s = inf', ":2: cooldown_timeout_s: inf cannot be used"),

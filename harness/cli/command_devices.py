@@ -39,14 +39,15 @@ def doctor(target: Name, targets_dir: Folder = FOLDER, json: Json = False) -> No
     from harness.cli.output import print_json, stdout
     from harness.cli.tables.run_tables import diagnoses_table
     from harness.errors import ConfigError
+    from harness.measure.connections import kind_of
     from harness.measure.connections.link import Link
     from harness.measure.provision.doctor import examine
     from harness.measure.provision.probe import Here
 
     chosen = one(target, targets_dir)
-    if chosen.kind == "replay":
+    if not kind_of(chosen).is_device:
         raise ConfigError(f"{chosen.name} is a recording, not a device", "look at a device of kind ssh or local")
-    with closing(Link(chosen)) if chosen.kind == "ssh" else nullcontext(Here(chosen)) as device:
+    with closing(Link(chosen)) if kind_of(chosen).is_remote else nullcontext(Here(chosen)) as device:
         diagnoses = list(examine(device))
     if json:
         print_json([asdict(diagnosis) for diagnosis in diagnoses])
@@ -63,10 +64,11 @@ def enroll(
     """Show the host key's fingerprint, ask, record it."""
     from harness.cli.output import stderr
     from harness.errors import ConfigError
+    from harness.measure.connections import kind_of
     from harness.measure.provision import enroll as enrolling
 
     chosen, console = one(target, targets_dir), stderr()
-    if chosen.kind != "ssh":
+    if not kind_of(chosen).is_remote:
         raise ConfigError(f"{chosen.name} is not a device behind ssh", "only such a device has a host key")
     if enrolling.already_trusted(chosen):
         console.print(f"{chosen.name} is enrolled: ssh already knows its host key", soft_wrap=True, markup=False)

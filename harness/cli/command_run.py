@@ -109,8 +109,9 @@ def found_references(references: Sequence[str], policy: Path | None, store: Stor
 def check_setup(request: Request) -> None:
     """Raises ConfigError where no target can be set up."""
     from harness.errors import ConfigError
+    from harness.measure.connections import kind_of
 
-    if not any(target.kind == "ssh" for target in request.targets):
+    if not any(kind_of(target).is_remote for target in request.targets):
         names = ", ".join(target.name for target in request.targets)
         told = f"--setup is for devices behind ssh, and none of the targets is one: {names}"
         raise ConfigError(told, "leave it out, or name a device with -t")

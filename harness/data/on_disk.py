@@ -15,6 +15,7 @@ from harness.errors import DataError
 from harness.support.arrays import map_npy
 
 ABOUT, LABELS = "samples.json", "labels.npy"
+TEST = "test"  # the folder of the test set in a run
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,13 @@ class Samples:
 
 
 def input_file(folder: Path, n: int) -> Path:
+    """Input n of samples in the cache."""
     return folder / f"input{n}.npy"
+
+
+def run_input_file(run: Path, n: int) -> Path:
+    """Input n of the test set that a run keeps in its folder."""
+    return run / TEST / f"input-{n}.npy"
 
 
 def write_about(

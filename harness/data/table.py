@@ -11,18 +11,18 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
-from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from harness.data.on_disk import LABELS, SamplesWriter, write_about
 from harness.data.source import Split
 from harness.errors import ConfigError, DataError
 from harness.support.cache import file_sha256, key_of, version
 from harness.support.toml import nearest
+
+if TYPE_CHECKING:  # slow to load, and every experiment comes past here
+    import pandas as pd
 
 SAID = "a CSV or Parquet file"
 OPTIONS: tuple[str, ...] = ("label", "features")
@@ -44,6 +44,8 @@ def key(split: Split) -> str:
 
 
 def write(split: Split, folder: Path) -> None:
+    import pandas as pd
+
     label, features = columns(split, header(split))
     check_single(split, [*features, *([label] if label else [])])
     labels: list[pd.Series] = []
@@ -65,6 +67,9 @@ def check_single(split: Split, names: Sequence[str]) -> None:
     """Raises DataError where a cell of one of these columns of a Parquet file holds several values."""
     if split.path.suffix.lower() == ".csv":
         return
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     with reading(split):
         schema = pq.read_schema(split.path)
     for name in names:
@@ -102,6 +107,9 @@ def reading(split: Split) -> Iterator[None]:
 
 
 def header(split: Split) -> list[str]:
+    import pandas as pd
+    import pyarrow.parquet as pq
+
     with reading(split):
         if split.path.suffix.lower() == ".csv":
             names = [str(name) for name in pd.read_csv(split.path, nrows=0, skipinitialspace=True).columns]
@@ -115,6 +123,9 @@ def header(split: Split) -> list[str]:
 
 def frames(split: Split, label: str | None, features: tuple[str, ...]) -> Iterator[pd.DataFrame]:
     """The rows, some at a time; labels of a CSV file as text, since their kind is not known before its end."""
+    import pandas as pd
+    import pyarrow.parquet as pq
+
     asked = [*features, *([label] if label else [])]
     with reading(split):
         if split.path.suffix.lower() == ".csv":
@@ -136,6 +147,8 @@ def frames(split: Split, label: str | None, features: tuple[str, ...]) -> Iterat
 
 def numbers(split: Split, frame: pd.DataFrame, first_row: int) -> np.ndarray:
     """float32 (rows, features). Raises DataError that names the first cell of a column that is not a number."""
+    import pandas as pd
+
     array = np.empty(frame.shape, np.float32)
     for n, (name, column) in enumerate(frame.items()):
         array[:, n] = as_numbers(column)
@@ -153,7 +166,9 @@ def numbers(split: Split, frame: pd.DataFrame, first_row: int) -> np.ndarray:
 
 def as_numbers(column: pd.Series) -> np.ndarray:
     """float32, NaN where a cell is not a number; a column of text is all NaN, even where it looks like numbers."""
-    if is_numeric_dtype(column) or is_bool_dtype(column):
+    import pandas as pd
+
+    if is_number(column):
         with np.errstate(over="ignore"):
             return column.to_numpy(np.float32, na_value=np.nan)
     parsed = pd.to_numeric(column.astype(str), errors="coerce").to_numpy(np.float32)
@@ -162,18 +177,29 @@ def as_numbers(column: pd.Series) -> np.ndarray:
 
 def label_array(split: Split, labels: pd.Series) -> np.ndarray:
     """Numbers where all of them are, else text. Raises DataError for a row without one."""
+    import pandas as pd
+
     if labels.isna().any():
         row = int(labels.isna().to_numpy().argmax()) + 1
         raise DataError(f"{split.where}: row {row} has no label", "give it one, or leave the row out")
     if split.path.suffix.lower() == ".csv":
         labels = labels if is_text(labels) else pd.to_numeric(labels)
-    return labels.to_numpy() if is_numeric_dtype(labels) or is_bool_dtype(labels) else labels.to_numpy().astype(np.str_)
+    return labels.to_numpy() if is_number(labels) else labels.to_numpy().astype(np.str_)
+
+
+def is_number(column: pd.Series) -> bool:
+    """Whether its cells are numbers or truth values."""
+    from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+    return bool(is_numeric_dtype(column) or is_bool_dtype(column))
 
 
 def is_text(labels: pd.Series) -> bool:
     """Whether a CSV file's labels are text: some are not numbers, or whole numbers that are written in another way than
     theirs, such as 01, which is another class than 1.
     """
+    import pandas as pd
+
     parsed = pd.to_numeric(labels, errors="coerce")
     if parsed.isna().any():
         return True

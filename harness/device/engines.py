@@ -1,4 +1,7 @@
-"""The TFLite runtimes, by name: one entry each. One engine a process, always: two in one break each other."""
+"""The TFLite runtimes, by name: one entry each. One engine a process, always: two in one break each other.
+
+To add one: its line here, its releases in measure/runtimes.py, and its pin for this machine in pyproject.toml.
+"""
 
 import importlib
 import importlib.util
@@ -7,9 +10,9 @@ import os
 from . import sensors
 
 ENGINES = {
-    # distribution name: (module that holds Interpreter)
-    "tflite-runtime": "tflite_runtime.interpreter",
+    # distribution name: module that holds Interpreter; a target has all of them unless its file names some
     "ai-edge-litert": "ai_edge_litert.interpreter",
+    "tflite-runtime": "tflite_runtime.interpreter",
 }
 
 

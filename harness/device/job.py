@@ -3,8 +3,7 @@
 job.json  kind ("latency" or "outputs"), runtime, threads, affines [{scale, offset}], inputs [file a model input],
           and for latency: warmup_s, warmup_runs, min_s, min_runs, max_runs, and where the harness tests itself
           slowdown: the share of its own time that is added to every timing; for outputs: nothing more
-latencies.npy  one TIMING a timing, in order: phase (index in PHASES), count (invokes in it), ns (for all of them)
-outputs/<n>.npy  what output n held for each sample, as the runtime gave it
+The names of the files, the phases and the form of the timings are in protocol.py.
 """
 
 import ctypes
@@ -21,11 +20,11 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # nothing here needs it, and
 
 import numpy as np
 
-from . import engines, sensors
+from . import engines, protocol, sensors
+from .protocol import PHASES
 from .tensors import to_tensor
 
-PHASES = ("import", "load", "create", "allocate", "first", "warmup", "timed", "set_input", "get_output")
-TIMING = np.dtype([("phase", "u1"), ("count", "<u2"), ("ns", "<i8")])  # packed: a run keeps millions of them
+TIMING = np.dtype(protocol.TIMING)
 FEED_RUNS = 200  # timings of set_input and of get_output, at most
 FEED_S = 1.0  # each of them costs an invoke, too
 PROGRESS_S = 0.5
@@ -48,7 +47,7 @@ class Log:
         self.untold_ns += ns
         if self.say and self.untold_ns > ROUND_PROGRESS_NS:
             self.untold_ns = 0
-            self.say({"event": "progress", "done": len(self.rows), "of": max(len(self.rows), self.of)})
+            self.say({"event": protocol.Event.PROGRESS, "done": len(self.rows), "of": max(len(self.rows), self.of)})
 
     def timed(self, phase, action):
         begin = time.perf_counter_ns()
@@ -66,7 +65,7 @@ class Model:
     def __init__(self, job, log):
         interpreter_class = log.timed("import", lambda: engines.interpreter_class(job["runtime"]))
         log.point("runtime")
-        content = log.timed("load", lambda: read_bytes("model.tflite"))
+        content = log.timed("load", lambda: read_bytes(protocol.MODEL))
         log.point("model")
         self.interpreter = log.timed(
             "create", lambda: interpreter_class(model_content=content, num_threads=job["threads"])
@@ -226,10 +225,10 @@ def measure_outputs(model, job, log, say):
             array[sample] = output
         if time.monotonic() - said > PROGRESS_S:
             said = time.monotonic()
-            say({"event": "progress", "done": sample + 1, "of": total})
-    os.makedirs("outputs", exist_ok=True)
+            say({"event": protocol.Event.PROGRESS, "done": sample + 1, "of": total})
+    os.makedirs(protocol.OUTPUTS, exist_ok=True)
     for n, array in enumerate(kept or []):
-        np.save(os.path.join("outputs", "%d.npy" % n), array, allow_pickle=False)
+        np.save(protocol.output_file(n), array, allow_pickle=False)
     return {"samples": total}
 
 
@@ -252,7 +251,7 @@ def run(job, say):
             "error": "%s: %s" % (type(error).__name__, error),
             "traceback": traceback.format_exc(),
         }
-    np.save("latencies.npy", np.array(log.rows, TIMING), allow_pickle=False)
+    np.save(protocol.TIMINGS, np.array(log.rows, TIMING), allow_pickle=False)
     facts.update(
         runtime=job["runtime"],
         runtime_version=engines.version(job["runtime"]),
@@ -290,12 +289,12 @@ def main(folder):
         private.write(json.dumps(message) + "\n")
         private.flush()
 
-    with open("job.json") as file:
+    with open(protocol.JOB) as file:
         job = json.load(file)
     result = run(job, say)
-    with open("result.json.part", "w") as file:
+    with open(protocol.RESULT + ".part", "w") as file:
         json.dump(result, file)
-    os.replace("result.json.part", "result.json")
+    os.replace(protocol.RESULT + ".part", protocol.RESULT)
     leave()
 
 

@@ -1,13 +1,6 @@
 """One server a device and run: holds the device's lock, takes blobs and jobs, starts a fresh process for each job.
 
-Messages are JSON lines, from the host on stdin and to it on a private duplicate of fd 1 (native code prints to fd 1).
-A message may carry bytes: it then holds "size" and "sha256", and that many bytes follow its line.
-
-host   → hello {workdir, run_id, who, tune} · missing {sha256: […]} · blob {sha256, size}+bytes
-         job {job_id, job, blobs, limit_s} · fetch {job_id} · fetched {job_id} · alive
-device → ready {environment} · busy {holder} · missing {sha256: […]} · cooling {job_id, temperature_c}
-         begin {job_id} · progress {job_id, done, of} · end {job_id} · done {job_id} · alive
-         file {job_id, name, size, sha256}+bytes · sent {job_id} · error {what}
+The messages are in protocol.py.
 
 The server ends with its stdin, or when it heard nothing for 30 s: a broken link leaves nothing running.
 Finished jobs stay spooled in workdir/spool/<run>/<job> until the host has them, so that a resumed run finds them; those
@@ -30,15 +23,12 @@ import sys
 import threading
 import time
 
-from . import engines, lock, sensors, tune
+from . import engines, lock, protocol, sensors, tune
 from .disk import Blobs, drop_old_spools
+from .protocol import END_S, HEARTBEAT_S, SILENCE_S, Event, Op
 
-SILENCE_S = 30
-HEARTBEAT_S = 5
-END_S = 5  # for what is in progress when the host is gone
-CHUNK = 1 << 20
-NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
-RESULT_FILE = re.compile(r"(result|state)\.json|latencies\.npy|stderr\.txt|outputs/\d+\.npy")
+CHUNK_BYTES = 1 << 20
+SPEC = "spec.json"  # what a spooled job was asked with
 
 
 class Channel:
@@ -54,7 +44,7 @@ class Channel:
         with self.lock:
             self.output.write(json.dumps(dict(fields, event=event)).encode() + b"\n")
             if data is not None:
-                shutil.copyfileobj(data, self.output, CHUNK)
+                shutil.copyfileobj(data, self.output, CHUNK_BYTES)
             self.output.flush()
 
     def beat(self):
@@ -63,7 +53,7 @@ class Channel:
             return
         with contextlib.suppress(OSError):  # the listening thread notices it, too
             if select.select([], [self.output], [], 0)[1]:
-                self.output.write(b'{"event": "alive"}\n')
+                self.output.write(json.dumps({"event": Event.ALIVE}).encode() + b"\n")
                 self.output.flush()
         self.lock.release()
 
@@ -73,7 +63,7 @@ class Channel:
 
 
 def checked(name):
-    if not isinstance(name, str) or not NAME.fullmatch(name) or name.startswith("."):
+    if not isinstance(name, str) or not re.fullmatch(protocol.NAME, name) or name.startswith("."):
         raise ValueError("not a name: %r" % (name,))
     return name
 
@@ -81,7 +71,7 @@ def checked(name):
 def sha256(path):
     digest = hashlib.sha256()
     with open(path, "rb") as file:
-        for chunk in iter(lambda: file.read(CHUNK), b""):
+        for chunk in iter(lambda: file.read(CHUNK_BYTES), b""):
             digest.update(chunk)
     return digest.hexdigest()
 
@@ -106,25 +96,25 @@ class Server:
                 self.heard = time.monotonic()
                 self.take(message)
         except Exception as error:
-            self.channel.say("error", what="%s: %s" % (type(error).__name__, error))
+            self.channel.say(Event.ERROR, what="%s: %s" % (type(error).__name__, error))
         finally:
             self.ended.set()
             self.jobs.put(None)
 
     def take(self, message):
         op = message["op"]
-        if op == "missing":
-            self.channel.say("missing", sha256=self.blobs.missing(message["sha256"]))
-        elif op == "blob":
+        if op == Op.MISSING:
+            self.channel.say(Event.MISSING, sha256=self.blobs.missing(message["sha256"]))
+        elif op == Op.BLOB:
             self.blobs.receive(checked(message["sha256"]), message["size"], self.chunks(message["size"]))
-        elif op in ("job", "fetch", "fetched"):
+        elif op in (Op.JOB, Op.FETCH, Op.FETCHED):
             checked(message["job_id"])
             self.jobs.put(message)
 
     def chunks(self, size):
         """That many bytes of what the host sends, as they arrive."""
         while size > 0:
-            chunk = self.channel.input.read1(min(size, CHUNK))
+            chunk = self.channel.input.read1(min(size, CHUNK_BYTES))
             if not chunk:
                 raise EOFError("the link broke inside a transfer")
             self.heard = time.monotonic()
@@ -135,27 +125,28 @@ class Server:
 
     def work(self):
         for message in iter(self.jobs.get, None):
-            handle = {"job": self.job, "fetch": self.fetch, "fetched": self.forget}[message["op"]]
+            handle = {Op.JOB: self.job, Op.FETCH: self.fetch, Op.FETCHED: self.forget}[message["op"]]
             handle(message)
 
     def job(self, message):
         folder = os.path.join(self.spool, message["job_id"])
         spec = json.dumps({"job": message["job"], "blobs": message["blobs"]}, sort_keys=True)
         self.blobs.running = set(message["blobs"].values())
-        if not (os.path.exists(os.path.join(folder, "state.json")) and sensors.read(folder + "/spec.json") == spec):
+        done = os.path.exists(os.path.join(folder, protocol.STATE))
+        if not (done and sensors.read(os.path.join(folder, SPEC)) == spec):
             self.lay(folder, message, spec)
             self.measure(folder, message)
-        self.channel.say("done", job_id=message["job_id"])
+        self.channel.say(Event.DONE, job_id=message["job_id"])
 
     def lay(self, folder, message, spec):
         """The job's directory; blobs are linked, so that `job DIR` can be repeated by hand."""
         shutil.rmtree(folder, ignore_errors=True)
-        os.makedirs(os.path.join(folder, "inputs"))
+        os.makedirs(os.path.join(folder, protocol.INPUTS))
         for name, blob in message["blobs"].items():
             if os.path.isabs(name) or ".." in name.split("/"):
                 raise ValueError("not a job file: %r" % name)
             os.symlink(self.blobs.path(checked(blob)), os.path.join(folder, name))
-        for name, text in (("job.json", json.dumps(message["job"])), ("spec.json", spec)):
+        for name, text in ((protocol.JOB, json.dumps(message["job"])), (SPEC, spec)):
             with open(os.path.join(folder, name), "w") as file:
                 file.write(text)
 
@@ -163,11 +154,11 @@ class Server:
         """The job between two looks at the device. The host times it too, to check this clock."""
         waited_s = self.cool(message)
         before = sensors.state()
-        self.channel.say("begin", job_id=message["job_id"])
+        self.channel.say(Event.BEGIN, job_id=message["job_id"])
         begin, started_s = time.monotonic_ns(), time.time()
         code = self.child(folder, message)
         device_ns = time.monotonic_ns() - begin
-        self.channel.say("end", job_id=message["job_id"])
+        self.channel.say(Event.END, job_id=message["job_id"])
         state = {
             "exit": code,
             "device_ns": device_ns,
@@ -178,9 +169,10 @@ class Server:
             "after": sensors.state(),
         }
         if not self.ended.is_set():
-            with open(os.path.join(folder, "state.json.part"), "w") as file:
+            path = os.path.join(folder, protocol.STATE)
+            with open(path + ".part", "w") as file:
                 json.dump(state, file)
-            os.replace(os.path.join(folder, "state.json.part"), os.path.join(folder, "state.json"))
+            os.replace(path + ".part", path)
 
     def cool(self, message):
         """Waits until the chip is at or under the temperature to start at, or as long as that may take → seconds."""
@@ -189,7 +181,7 @@ class Server:
             celsius, waited = sensors.temperature_c(), time.monotonic() - begin
             if celsius is None or celsius <= limit_c or waited >= message["cooldown_timeout_s"]:
                 break
-            self.channel.say("cooling", job_id=message["job_id"], temperature_c=celsius)
+            self.channel.say(Event.COOLING, job_id=message["job_id"], temperature_c=celsius)
             time.sleep(1)
         return time.monotonic() - begin
 
@@ -201,7 +193,7 @@ class Server:
         """
         isolated = ["-I"] if sys.flags.isolated else []  # as this process is, so that both find the same packages
         argv = [sys.executable, *isolated, os.path.abspath(sys.argv[0]), "job", "."]
-        with open(os.path.join(folder, "stderr.txt"), "wb") as stderr:
+        with open(os.path.join(folder, protocol.STDERR), "wb") as stderr:
             pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": stderr}
             child = subprocess.Popen(argv, cwd=folder, start_new_session=True, **pipes)
         try:
@@ -212,7 +204,7 @@ class Server:
             child.stdout.close()
             child.wait()
         if stuck:
-            with open(os.path.join(folder, "stderr.txt"), "a") as stderr:
+            with open(os.path.join(folder, protocol.STDERR), "a") as stderr:
                 stderr.write("\nended at its time limit: no progress for %g s\n" % message["limit_s"])
         return child.returncode
 
@@ -241,7 +233,7 @@ class Server:
         line = child.stdout.readline()
         if line:
             progress = json.loads(line.decode())
-            self.channel.say("progress", job_id=job_id, done=progress["done"], of=progress["of"])
+            self.channel.say(Event.PROGRESS, job_id=job_id, done=progress["done"], of=progress["of"])
         return line
 
     def silent(self):
@@ -253,12 +245,12 @@ class Server:
     def fetch(self, message):
         folder = os.path.join(self.spool, message["job_id"])
         names = [os.path.relpath(os.path.join(at, n), folder) for at, _, files in os.walk(folder) for n in files]
-        for name in sorted(filter(RESULT_FILE.fullmatch, names)):
+        for name in sorted(name for name in names if re.fullmatch(protocol.RESULT_FILE, name)):
             path = os.path.join(folder, name)
             with open(path, "rb") as data:
                 size = os.path.getsize(path)
-                self.channel.say("file", data, job_id=message["job_id"], name=name, size=size, sha256=sha256(path))
-        self.channel.say("sent", job_id=message["job_id"])
+                self.channel.say(Event.FILE, data, job_id=message["job_id"], name=name, size=size, sha256=sha256(path))
+        self.channel.say(Event.SENT, job_id=message["job_id"])
 
     def forget(self, message):
         shutil.rmtree(os.path.join(self.spool, message["job_id"]), ignore_errors=True)
@@ -286,7 +278,7 @@ def watch(server):
 
 def serve(server):
     """Announces that it is ready, and works until the host is gone or something fails → the exit code."""
-    server.channel.say("ready", environment=dict(sensors.environment(), runtimes=engines.installed()))
+    server.channel.say(Event.READY, environment=dict(sensors.environment(), runtimes=engines.installed()))
     threading.Thread(target=server.listen, daemon=True).start()
     threading.Thread(target=watch, args=(server,), daemon=True).start()
     try:
@@ -294,7 +286,7 @@ def serve(server):
         server.close()
     except Exception as error:
         with contextlib.suppress(OSError):  # the host may be what failed
-            server.channel.say("error", what="%s: %s" % (type(error).__name__, error))
+            server.channel.say(Event.ERROR, what="%s: %s" % (type(error).__name__, error))
         return 1
     return 0
 
@@ -306,12 +298,12 @@ def main():
         return 0
     held, holder = lock.take(hello["who"])  # held until this process ends
     if held is None:
-        channel.say("busy", holder=holder)
+        channel.say(Event.BUSY, holder=holder)
         return 1
     try:
         guard = tune.start() if hello.get("tune") else None
     except OSError as error:
-        channel.say("error", what="tuning: %s" % error)
+        channel.say(Event.ERROR, what="tuning: %s" % error)
         return 1
     code = serve(Server(channel, hello))
     if guard:

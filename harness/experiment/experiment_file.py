@@ -15,7 +15,7 @@ from harness.errors import ConfigError
 from harness.experiment.plans import plan_of
 from harness.records import KERAS, Experiment, ModelSource, Plan, Scoring
 from harness.support.functions import FunctionRef, is_reference
-from harness.support.toml import line_of, nearest, read_toml
+from harness.support.toml import TomlFile, nearest, read_toml
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 USUAL = ("float32", "float16", "dynamic_range", "int8")
@@ -80,18 +80,19 @@ def read_experiment(path: Path, plan: Plan | None = None, fresh: bool = False) -
 
     Raises ConfigError.
     """
-    written, folder = read_toml(path, ExperimentText), path.parent.resolve()
+    file, folder = read_toml(path, ExperimentText), path.parent.resolve()
+    written = file.content
     if not NAME.fullmatch(written.name):
         advice = "letters, digits, dot, dash and underscore, at most 64: it names a folder"
-        where = f"{path}:{line_of(path.read_text(), '', 'name')}"
-        raise ConfigError(f"{where}: {written.name!r} cannot be used as a name", advice)
-    check_labels(written.data.labels, path)
-    names, recipes = recipes_of(written, path, folder)
-    imports = {name: existing(folder, file, path) for name, file in written.variants.imported.items()}
+        raise ConfigError(f"{file.where(key='name', with_key=False)} {written.name!r} cannot be used as a name", advice)
+    check_labels(file)
+    names, recipes = recipes_of(file, folder)
+    imported = file.where("variants", "import")
+    imports = {name: existing(folder, text, imported) for name, text in written.variants.imported.items()}
     experiment = Experiment(
         name=written.name,
         load=partial(load, data_of(written, folder), fresh=fresh),
-        model=model_of(written, folder, path),
+        model=model_of(file, folder),
         variants=names,
         plan=plan or plan_of(**written.plan.model_dump()),
         recipes=recipes,
@@ -101,16 +102,16 @@ def read_experiment(path: Path, plan: Plan | None = None, fresh: bool = False) -
         select_ops=written.variants.select_ops,
         left_out=left_out(written),
     )
-    check_baseline(experiment, path)
+    check_baseline(experiment, file)
     return experiment
 
 
-def check_labels(labels: list[str], path: Path) -> None:
+def check_labels(file: TomlFile[ExperimentText]) -> None:
     """Raises ConfigError where two classes have one name."""
+    labels = file.content.data.labels
     for n, name in enumerate(labels):
         if (first := labels.index(name)) < n:
-            where = f"{path}:{line_of(path.read_text(), 'data', 'labels')}: [data] labels"
-            told = f"{where}: classes {first} and {n} are both called {name!r}"
+            told = f"{file.where('data', 'labels')}: classes {first} and {n} are both called {name!r}"
             raise ConfigError(told, "give each class a name of its own, in the order of the model's outputs")
 
 
@@ -131,26 +132,27 @@ def data_of(written: ExperimentText, folder: Path) -> DataSource:
     )
 
 
-def model_of(written: ExperimentText, folder: Path, path: Path) -> ModelSource | None:
+def model_of(file: TomlFile[ExperimentText], folder: Path) -> ModelSource | None:
     """None where there is no Keras model, only imported files."""
-    if written.model is None:
+    if file.content.model is None:
         return None
-    source = written.model.source
+    source, where = file.content.model.source, file.where("model", "source")
     if is_reference(source):
         return ModelSource("function", source, folder)
-    place = existing(folder, source, path)
+    place = existing(folder, source, where)
     if place.is_dir():
         return ModelSource("saved_model", str(place))
     if place.suffix not in (".keras", ".h5", ".hdf5"):
         advice = 'give a .keras or .h5 file, a SavedModel folder or "package.module:function"'
         if place.suffix == ".tflite":
             advice += '; a .tflite file goes under [variants], as import = { name = "file.tflite" }'
-        raise ConfigError(f"{path}: [model] source: {source} is not a Keras model", advice)
+        raise ConfigError(f"{where}: {source} is not a Keras model", advice)
     return ModelSource("file", str(place))
 
 
-def recipes_of(written: ExperimentText, path: Path, folder: Path) -> tuple[tuple[str, ...], dict[str, FunctionRef]]:
+def recipes_of(file: TomlFile[ExperimentText], folder: Path) -> tuple[tuple[str, ...], dict[str, FunctionRef]]:
     """The names of the variants to build, and which of them are recipes of the user's."""
+    written, where = file.content, file.where("variants", "build")
     asked = written.variants.build
     if asked is None:
         asked = [name for name in USUAL if name not in left_out(written)] if written.model else []
@@ -158,13 +160,12 @@ def recipes_of(written: ExperimentText, path: Path, folder: Path) -> tuple[tuple
     names = [text.partition(":")[2] if is_reference(text) else text for text in asked]
     for name in names:
         if name not in RECIPES and name not in own:
-            where = f"{path}:{line_of(path.read_text(), 'variants', 'build')}: [variants] build"
             raise ConfigError(f"{where}: there is no variant {name!r}", nearest(name, RECIPES, "the variants are"))
     every = [*names, *written.variants.imported]
     for name in every:
         if every.count(name) > 1 or name == KERAS or not NAME.fullmatch(name):
             told = "cannot be used as a name" if not NAME.fullmatch(name) else "is taken"
-            raise ConfigError(f"{path}: [variants] {name!r} {told}", "give each variant a name of its own")
+            raise ConfigError(f"{file.where('variants')} {name!r} {told}", "give each variant a name of its own")
     return tuple(names), own
 
 
@@ -175,8 +176,9 @@ def left_out(written: ExperimentText) -> tuple[str, ...]:
     return tuple(name for name in USUAL if RECIPES[name].calibrated)
 
 
-def check_baseline(experiment: Experiment, path: Path) -> None:
+def check_baseline(experiment: Experiment, file: TomlFile[ExperimentText]) -> None:
     """Raises ConfigError unless there is a baseline and something to compare with it."""
+    path = file.source
     if experiment.model is None and experiment.variants:
         advice = "write [model] source, or import .tflite files alone"
         raise ConfigError(f"{path}: there is no Keras model to build {experiment.variants[0]} from", advice)
@@ -189,8 +191,9 @@ def check_baseline(experiment: Experiment, path: Path) -> None:
         raise ConfigError(f"{path}: the Keras model is the baseline", "remove [variants] baseline")
 
 
-def existing(folder: Path, written: str, path: Path) -> Path:
+def existing(folder: Path, written: str, where: str) -> Path:
+    """Raises ConfigError, whose message begins with `where`."""
     place = (folder / Path(written).expanduser()).resolve()
     if not place.exists():
-        raise ConfigError(f"{path}: there is no {written} in {folder}", "paths are relative to that file")
+        raise ConfigError(f"{where}: there is no {written} in {folder}", "paths are relative to that file")
     return place

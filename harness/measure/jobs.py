@@ -8,7 +8,7 @@ import random
 import re
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import product
 from pathlib import Path
@@ -16,11 +16,13 @@ from typing import Protocol
 
 import numpy as np
 
+from harness.device import protocol
 from harness.errors import StoreError
 from harness.measure.connections import Connection
+from harness.measure.job_spec import latency_spec, outputs_spec
 from harness.measure.raw import label_piece, read_piece
 from harness.measure.validity import AGAIN
-from harness.records import Blob, Case, Dataset, Environment, Job, Plan, Round, Shard, Target, Tensor, Variant
+from harness.records import Affine, Blob, Case, Dataset, Environment, Job, Plan, Round, Shard, Target, Tensor, Variant
 from harness.records.terms import PieceKind
 from harness.support.arrays import let_go, npy_bytes
 
@@ -28,7 +30,6 @@ SHARD_SAMPLES = 5_000  # at most; what a broken link can cost
 SHARD_BYTES = 32 << 20  # of inputs and outputs together: memory on both sides, disk on the device
 REPEATS = 2  # of a round that does not count
 LATENCY_SAMPLES = 64  # real test samples that a latency round cycles through
-NOT_IN_AN_ID = re.compile(r"[^A-Za-z0-9._-]")  # as the device checks it
 
 
 class Watcher(Protocol):
@@ -177,18 +178,13 @@ def round_jobs(work: Work, cases: Sequence[Case]) -> list[Job]:
 def job(work: Work, case: Case, kind: PieceKind, place: tuple[int, int], inputs: dict[str, Blob]) -> Job:
     """place: first and last of the stretch of samples; for a latency job, the round and how many samples it cycles."""
     start_temperature_c = restless_ratio = None
-    spec: dict[str, object] = {
-        "kind": kind,
-        "runtime": case.runtime,
-        "threads": case.threads,
-        **fed(work, case, list(inputs)),
-    }
+    files, affines = fed(work, case, list(inputs))
     if kind == "latency":
-        spec |= {
-            name: getattr(work.plan, name) for name in ("warmup_s", "warmup_runs", "min_s", "min_runs", "max_runs")
-        }
+        spec = latency_spec(case.runtime, files, affines, case.threads, work.plan)
         start_temperature_c, restless_ratio = work.target.start_temperature_c, work.plan.restless_ratio
-    blobs = {"model.tflite": work.models[case.variant], **inputs}
+    else:
+        spec = outputs_spec(case.runtime, files, affines, case.threads)
+    blobs = {protocol.MODEL: work.models[case.variant], **inputs}
     return Job(
         job_id(case, kind, place[0]),
         case,
@@ -202,16 +198,16 @@ def job(work: Work, case: Case, kind: PieceKind, place: tuple[int, int], inputs:
     )
 
 
-def fed(work: Work, case: Case, files: list[str]) -> dict[str, object]:
+def fed(work: Work, case: Case, files: list[str]) -> tuple[list[str], list[Affine]]:
     """The files of the data's inputs and their affines, in the order of the variant's own input tensors."""
     feeds = next(v.feeds for v in work.variants if v.name == case.variant) or range(len(files))
-    return {"inputs": [files[n] for n in feeds], "affines": [asdict(work.dataset.affines[n]) for n in feeds]}
+    return [files[n] for n in feeds], [work.dataset.affines[n] for n in feeds]
 
 
 def input_files(dataset: Dataset, first: int, last: int) -> dict[str, Blob]:
     """One .npy an input of the model, holding the stored values of these test samples."""
     return {
-        f"inputs/{n}-{first}.npy": Blob(partial(stretch_bytes, array, first, last))
+        protocol.input_file(n, first): Blob(partial(stretch_bytes, array, first, last))
         for n, array in enumerate(dataset.test_inputs)
     }
 
@@ -225,12 +221,12 @@ def stretch_bytes(array: np.ndarray, first: int, last: int) -> bytes:
 
 
 def job_id(case: Case, kind: PieceKind, first: int, attempt: int = 0) -> str:
-    """Says case, kind and place; 64 plain characters at most: a longer or other name is cut and told by its hash."""
+    """Says case, kind and place. What the device would not take as a name is cut and known by its hash."""
     name = f"{case.variant}.{case.runtime}.t{case.threads}"
     prefix = f"shard-{first:06d}" if kind == "outputs" else f"round-{first:03d}"
     if attempt:
         prefix += f"-again{attempt}"
-    if len(prefix) + len(name) + 1 > 64 or NOT_IN_AN_ID.search(name):
+    if not re.fullmatch(protocol.NAME, f"{prefix}.{name}"):
         digest = hashlib.sha256(name.encode()).hexdigest()
-        name = f"{NOT_IN_AN_ID.sub('-', name)[:30]}.{digest[:12]}"
+        name = f"{re.sub(protocol.NOT_IN_A_NAME, '-', name)[:30]}.{digest[:12]}"
     return f"{prefix}.{name}"

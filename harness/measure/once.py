@@ -7,15 +7,15 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from harness.device import tensors
+from harness.device import protocol, tensors
 from harness.errors import BuildError
 from harness.measure.connections.local import install
+from harness.measure.job_spec import outputs_spec
 from harness.records import Affine
 
 RUNTIME = "ai-edge-litert"
@@ -28,13 +28,12 @@ def run_once(path: Path, stored: tuple[np.ndarray, ...], affines: Sequence[Affin
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "model.tflite").write_bytes(path.read_bytes())
-        inputs = [f"{n}.npy" for n in range(len(stored))]
+        (folder / protocol.MODEL).write_bytes(path.read_bytes())
+        (folder / protocol.INPUTS).mkdir()
+        inputs = [protocol.input_file(n, first=0) for n in range(len(stored))]
         for file, array in zip(inputs, stored, strict=True):
             np.save(folder / file, array)
-        job = {"kind": "outputs", "runtime": RUNTIME, "threads": 1, "inputs": inputs,
-               "affines": [asdict(affine) for affine in affines]}  # fmt: skip
-        (folder / "job.json").write_text(json.dumps(job))
+        (folder / protocol.JOB).write_text(json.dumps(outputs_spec(RUNTIME, inputs, affines)))
         return answers(folder, done(folder))
 
 
@@ -43,7 +42,7 @@ def done(folder: Path) -> dict[str, Any]:
     process = subprocess.run(argv, capture_output=True, text=True, check=False)
     if process.returncode != 0:
         raise BuildError(f"it crashes {RUNTIME} with exit code {process.returncode}", "try another recipe")
-    result: dict[str, Any] = json.loads((folder / "result.json").read_text())
+    result: dict[str, Any] = json.loads((folder / protocol.RESULT).read_text())
     if result["status"] != "ok":
         raise BuildError(f"{RUNTIME} cannot run it: {result['error']}", "try another recipe")
     return result
@@ -51,6 +50,6 @@ def done(folder: Path) -> dict[str, Any]:
 
 def answers(folder: Path, result: dict[str, Any]) -> tuple[np.ndarray, ...]:
     return tuple(
-        tensors.from_tensor(np.load(folder / "outputs" / f"{n}.npy"), tensor["scale"], tensor["zero_point"])
+        tensors.from_tensor(np.load(folder / protocol.output_file(n)), tensor["scale"], tensor["zero_point"])
         for n, tensor in enumerate(result["outputs"])
     )

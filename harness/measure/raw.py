@@ -11,7 +11,8 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field, FiniteFloat, TypeAdapter
 
-from harness.device.job import PHASES, TIMING
+from harness.device import protocol
+from harness.device.protocol import PHASES
 from harness.errors import StoreError
 from harness.measure.validity import judged
 from harness.records import Case, DeviceState, Job, Round, Shard, Tensor, Timings
@@ -33,6 +34,8 @@ class Label:
     restless_ratio: float | None = None
 
 
+PIECE = "piece.json"  # a Label
+TIMING = np.dtype(protocol.TIMING)
 _LABEL = TypeAdapter(Label)
 _TENSORS = TypeAdapter(tuple[Tensor, ...])
 _STATE = TypeAdapter(DeviceState)
@@ -46,14 +49,14 @@ _PAIR = TypeAdapter(FiniteFloat)
 
 def label_piece(folder: Path, job: Job, host_ns: int | None) -> None:
     label = Label(job.case, job.kind, job.first, job.last, job.attempt, host_ns, job.restless_ratio)
-    (folder / "piece.json").write_text(json.dumps(asdict(label)))
+    (folder / PIECE).write_text(json.dumps(asdict(label)))
 
 
 def read_piece(folder: Path) -> Round | Shard:
     """The Round or Shard that the folder holds. Raises StoreError where a file is not what it must be."""
     try:
-        label = _LABEL.validate_json((folder / "piece.json").read_bytes())
-        state = json.loads((folder / "state.json").read_text())
+        label = _LABEL.validate_json((folder / PIECE).read_bytes())
+        state = json.loads((folder / protocol.STATE).read_text())
         result = _result(folder, state["exit"])
         if label.kind == "latency":
             return judged(_round(folder, label, result, state))
@@ -64,11 +67,11 @@ def read_piece(folder: Path) -> Round | Shard:
 
 def _result(folder: Path, exit_code: int) -> Mapping[str, Any]:
     """result.json, or a failed result in its words where the process died before it could write one."""
-    path = folder / "result.json"
+    path = folder / protocol.RESULT
     if exit_code == 0 and path.exists():
         result: dict[str, Any] = json.loads(path.read_text())
         return result
-    said = (folder / "stderr.txt").read_text(errors="replace").strip().splitlines()
+    said = (folder / protocol.STDERR).read_text(errors="replace").strip().splitlines()
     how = f"signal {-exit_code}" if exit_code < 0 else f"exit code {exit_code}"
     return {"status": "failed", "error": f"the process died with {how}" + (f": {said[-1]}" if said else "")}
 
@@ -80,7 +83,7 @@ def _round(folder: Path, label: Label, result: Mapping[str, Any], state: Mapping
         label.case,
         label.first,
         attempt=label.attempt,
-        timings=_timings(folder / "latencies.npy"),
+        timings=_timings(folder / protocol.TIMINGS),
         memory_bytes=_MEMORY.validate_python(result["memory_bytes"]),
         clock_step_ns=_COUNT.validate_python(result["clock_step_ns"]),
         timing_pair_ns=_PAIR.validate_python(result["timing_pair_ns"]),
@@ -137,7 +140,7 @@ def _shard(folder: Path, label: Label, result: Mapping[str, Any]) -> Shard:
     if result["status"] != "ok":
         return Shard(label.case, label.first, label.last, "failed", one_line(result["error"]))
     tensors = _TENSORS.validate_python([{k: v for k, v in t.items() if k != "index"} for t in result["outputs"]])
-    outputs = tuple(StoredArray.of(folder / "outputs" / f"{n}.npy") for n in range(len(tensors)))
+    outputs = tuple(StoredArray.of(folder / protocol.output_file(n)) for n in range(len(tensors)))
     for output, tensor in zip(outputs, tensors, strict=True):
         wanted = (label.last - label.first, *tensor.shape[1:])
         if (tensor.scale is None) != (tensor.zero_point is None):

@@ -8,37 +8,38 @@ import shutil
 import subprocess
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt
 
 from harness.errors import ConfigError
+from harness.measure.connections import KINDS
 from harness.measure.runtimes import check_runtimes
 from harness.records import Target
 from harness.support.cache import cache_dir
-from harness.support.toml import read_toml
+from harness.support.toml import nearest, read_toml
 
 NotNegative = Annotated[FiniteFloat, Field(ge=0)]  # a device would wait for ever for a chip as cool as nan
 
 
 class TargetFile(BaseModel):
-    """What a user may write in targets/<name>.toml; an unknown key is an error."""
+    """What a user may write in targets/<name>.toml; an unknown key is an error. What is not written is as in Target."""
 
     model_config = ConfigDict(extra="forbid")
 
-    kind: Literal["local", "ssh", "replay"]
+    kind: str
     host: str | None = None
     ssh_config: str | None = None
     user: str | None = None
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
     identity_file: str | None = None
     workdir: str | None = None
-    runtimes: Annotated[tuple[str, ...], Field(min_length=1)] = ("ai-edge-litert", "tflite-runtime")
-    threads: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (1,)
-    start_temperature_c: NotNegative = 60.0
-    cooldown_timeout_s: NotNegative = 120.0
-    emulated: bool = False
-    labels: tuple[str, ...] = ()
+    runtimes: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    threads: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] | None = None
+    start_temperature_c: NotNegative | None = None
+    cooldown_timeout_s: NotNegative | None = None
+    emulated: bool | None = None
+    labels: tuple[str, ...] | None = None
 
 
 def host() -> Target:
@@ -66,14 +67,20 @@ def target_of(path: Path | None) -> Target:
 def read_target(path: Path) -> Target:
     """Raises ConfigError with the file, the line, the key and what is wrong with it."""
     file = read_toml(path, TargetFile)
+    written = file.content
+    if written.kind not in KINDS:
+        raise ConfigError(
+            f"{file.where(key='kind')}: {written.kind!r} cannot be used", nearest(written.kind, KINDS, "write one of")
+        )
     try:
-        check_runtimes(file.runtimes)
+        check_runtimes(written.runtimes or ())
     except ConfigError as error:
-        raise ConfigError(f"{path}: runtimes: {error}", error.advice) from error
-    if re.match(r"~[^/]", file.workdir or ""):
-        raise ConfigError(f"{path}: workdir: {file.workdir}: ~user paths are not supported", "write ~/… or /…")
-    given = file.model_dump(exclude_unset=True, exclude_none=True)
-    return Target(path.stem, **({"workdir": local_workdir()} if file.kind == "local" else {}) | given)
+        raise ConfigError(f"{file.where(key='runtimes')}: {error}", error.advice) from error
+    if re.match(r"~[^/]", written.workdir or ""):
+        where = file.where(key="workdir")
+        raise ConfigError(f"{where}: {written.workdir}: ~user paths are not supported", "write ~/… or /…")
+    workdir = {"workdir": local_workdir()} if KINDS[written.kind].is_this_machine else {}
+    return Target(path.stem, **workdir | written.model_dump(exclude_none=True))
 
 
 def select_targets(patterns: tuple[str, ...], folder: Path) -> tuple[Target, ...]:

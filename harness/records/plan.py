@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.device.engines import ENGINES
 from harness.records.terms import Better
 
 RESTLESS_RATIO = 1.05  # on a quiet machine 1 round of .05 s in 40 exceeds it, its median too high by as much
@@ -22,7 +23,7 @@ class Target:
     port: int | None = None
     identity_file: str | None = None
     workdir: str = "~/.cache/edge-harness"
-    runtimes: tuple[str, ...] = ("ai-edge-litert", "tflite-runtime")
+    runtimes: tuple[str, ...] = tuple(ENGINES)
     threads: tuple[int, ...] = (1,)
     start_temperature_c: float = 60.0
     cooldown_timeout_s: float = 120.0

@@ -14,11 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
+from harness.data.on_disk import LABELS, TEST, run_input_file
 from harness.errors import StoreError
 from harness.support.arrays import keep_npy, map_npy
 from harness.support.cache import file_sha256
 
-TEST, LABELS, PACKED = "test", "labels.npy", "test.npz"
+PACKED = "test.npz"  # a whole test set, in a run of schema 1
 USELESS = "the run cannot be used without it"
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
 
@@ -28,13 +29,13 @@ TestSet = tuple[tuple[np.ndarray, ...], np.ndarray | None]  # inputs and labels
 def keep_test_set(path: Path, inputs: Sequence[np.ndarray], labels: np.ndarray | None) -> None:
     (path / TEST).mkdir()
     for n, array in enumerate(inputs):
-        keep_npy(path / TEST / input_name(n), array)
+        keep_npy(run_input_file(path, n), array)
     if labels is not None:
         keep_npy(path / TEST / LABELS, labels)
 
 
 def read_test_set(path: Path, inputs: int, labelled: bool) -> TestSet:
-    arrays = tuple(read_array(path / TEST / input_name(n)) for n in range(inputs))
+    arrays = tuple(read_array(run_input_file(path, n)) for n in range(inputs))
     return arrays, read_array(path / TEST / LABELS) if labelled else None
 
 
@@ -74,10 +75,6 @@ def read_array(path: Path) -> np.ndarray:
         return map_npy(path)
     except (OSError, ValueError) as error:
         raise StoreError(f"{path} cannot be read: {error}", USELESS) from error
-
-
-def input_name(n: int) -> str:
-    return f"input-{n}.npy"
 
 
 def baseline_name(n: int, count: int) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import tempfile
 import time
@@ -13,12 +12,14 @@ from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 
+import platformdirs
+
 LEFT_S = 24 * 3600.0  # nothing takes this long to make
 
 
 def cache_dir() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base).expanduser() / "edge-harness"
+    """Where this platform keeps caches; on Linux $XDG_CACHE_HOME/edge-harness, or ~/.cache/edge-harness."""
+    return platformdirs.user_cache_path("edge-harness")
 
 
 def key_of(*parts: object) -> str:

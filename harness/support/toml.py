@@ -1,70 +1,157 @@
-"""What users write in TOML: read, checked by a pydantic model, with the line of an error and the nearest right word."""
+"""What users write in TOML: read, checked by a pydantic model, with the line of an error and the nearest right word.
+
+A field's description in the model is what to write for it: "a number over 0 and under 1". An error gives it as advice.
+"""
 
 from __future__ import annotations
 
 import re
 import tomllib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from harness.errors import ConfigError
 
 Model = TypeVar("Model", bound=BaseModel)
+_HEADER = re.compile(r"\s*\[+\s*([^\]]+?)\s*\]+\s*(#.*)?$")
 
 
-def read_toml(path: Path, model: type[Model]) -> Model:
+@dataclass(frozen=True)
+class Place:
+    """A key of a table. table "": above all tables; key "": the table as a whole.
+
+    index: which table of that name, from 0, where there may be several: [[rule]]. None where there is one.
+    """
+
+    table: str = ""
+    key: str = ""
+    index: int | None = None
+
+    def __str__(self) -> str:
+        """As a message begins: "[data] labels", "rule 2: metric"; empty above all tables without a key."""
+        table = f"[{self.table}]" if self.index is None else f"{self.table} {self.index + 1}:"
+        return " ".join(filter(None, (table if self.table else "", self.key)))
+
+
+@dataclass(frozen=True)
+class TomlFile(Generic[Model]):
+    """A file's text and what it says. source: its name in messages."""
+
+    content: Model
+    text: str
+    source: str
+
+    def where(self, table: str = "", key: str = "", index: int | None = None, with_key: bool = True) -> str:
+        """ "experiment.toml:7: [data] labels": how a message about this place begins. with_key: names labels, too."""
+        return where(self.source, self.text, Place(table, key, index), with_key)
+
+    def line_of(self, table: str = "", key: str = "", index: int | None = None) -> int:
+        return line_of(self.text, Place(table, key, index))
+
+
+def read_toml(path: Path, model: type[Model]) -> TomlFile[Model]:
     """The file's tables as the model has them. Raises ConfigError with file, line, what is wrong and what to write."""
+    return parse_toml(read_text(path), str(path), model)
+
+
+def read_text(path: Path, advice: str = "give another file, or fix this one") -> str:
+    """The file's text, without a byte order mark. Raises ConfigError with the advice."""
     try:
-        text = path.read_text("utf-8-sig")
-        return model.model_validate(tomllib.loads(text))
+        return path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}", "give another file, or fix this one") from error
+        raise ConfigError(f"{path} cannot be read: {error}", advice) from error
+
+
+def parse_toml(text: str, source: str, model: type[Model]) -> TomlFile[Model]:
+    """As read_toml, of a text; source: what the messages call it."""
+    try:
+        return TomlFile(model.model_validate(tomllib.loads(text)), text, source)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path} is not TOML: {error}", "fix that line") from error
+        raise ConfigError(f"{source} is not TOML: {error}", "fix that line") from error
     except ValidationError as error:
-        raise not_valid(error.errors()[0], text, path, model) from error
+        raise not_valid(error.errors()[0], text, source, model) from error
 
 
-def not_valid(found: ErrorDetails, text: str, path: Path, model: type[BaseModel]) -> ConfigError:
-    """The first thing that pydantic found wrong, in the user's words."""
-    section, key = place(found, model)
-    where = f"{path}:{line_of(text, section, key)}: " + (f"[{section}] " if section else "")
-    if found["type"] == "extra_forbidden":
-        known = keys_of(table_of(model, section) if section and key else model)
-        what = f"unknown key {key!r}" if key else f"unknown table [{section}]"
-        return ConfigError(where + what, nearest(key or section, known, "known are"))
-    if found["type"] == "missing":
-        what = f"{where}has no {key}" if key else f"{path}: has no table [{section}]"
-        return ConfigError(what, "add it; `harness init` writes a complete example")
-    if found["type"] == "literal_error":
-        words = re.findall(r"'([^']*)'", str(found.get("ctx", {}).get("expected", "")))
-        return ConfigError(f"{where}{key}: {found['input']!r} cannot be used", nearest(found["input"], words, "write"))
-    return ConfigError(f"{where}{key or section}: {found['input']!r} cannot be used", found["msg"].lower())
+# --- what is wrong -------------------------------------------------------------------------------------------------
 
 
-def place(found: ErrorDetails, model: type[BaseModel]) -> tuple[str, str]:
-    """Table and key of an error; table "" above all tables, key "" for the table as a whole."""
-    first, *rest = (str(part) for part in found["loc"])
-    within = isinstance(found["input"], dict) and found["type"] != "missing"  # else it is the table around it
-    if table_of(model, first) is None and not within:
-        return "", first
-    return first, rest[0] if rest else ""
+def not_valid(error: ErrorDetails, text: str, source: str, model: type[BaseModel]) -> ConfigError:
+    """The first thing that pydantic reports, in the user's words."""
+    place = place_of(error, model)
+    fields = table_model(model, place.table) if place.key and place.table else model
+    begin = where(source, text, place, with_key=False)
+    name, given = place.key or place.table, repr(error["input"])
+    if error["type"] == "extra_forbidden":
+        return unknown(place, begin, fields)
+    if error["type"] == "missing":
+        what = f"{begin} has no {name}" if place.key else f"{source}: has no table [{name}]"
+        return ConfigError(what, to_write(fields, name) or "add it; `harness init` writes a complete example")
+    if error["type"] == "literal_error":
+        words = re.findall(r"'([^']*)'", str(error.get("ctx", {}).get("expected", "")))
+        return ConfigError(f"{begin} {name}: {given} cannot be used", nearest(error["input"], words, "write one of"))
+    return ConfigError(f"{begin} {name}: {given} cannot be used", to_write(fields, name) or error["msg"].lower())
 
 
-def table_of(model: type[BaseModel], section: str) -> type[BaseModel] | None:
-    """The model of a table, None where that key is not a table."""
-    field = next((f for n, f in model.model_fields.items() if section in (n, f.alias)), None)
+def unknown(place: Place, begin: str, fields: type[BaseModel] | None) -> ConfigError:
+    """A key or a table that the model does not have."""
+    if place.key:
+        return ConfigError(f"{begin} unknown key {place.key!r}", nearest(place.key, keys_of(fields), "the keys are"))
+    message = f"{begin.removesuffix(str(place))}unknown table {place}"
+    return ConfigError(message, nearest(place.table, keys_of(fields), "known are"))
+
+
+def place_of(error: ErrorDetails, model: type[BaseModel]) -> Place:
+    """Where pydantic found the error."""
+    first, *rest = error["loc"]
+    table = str(first)
+    if table_model(model, table) is None:
+        is_table = error["type"] == "extra_forbidden" and (isinstance(error["input"], dict) or tables(error["input"]))
+        return Place(table) if is_table else Place("", table)
+    if not is_array(model, table):
+        return Place(table, str(rest[0]) if rest else "")
+    if not rest:  # rule = 3
+        return Place("", table)
+    index, *rest = rest
+    return Place(table, str(rest[0]) if rest else "", int(index))
+
+
+def tables(given: object) -> bool:
+    """Whether this is what TOML makes of [[tables]]."""
+    return isinstance(given, list) and bool(given) and all(isinstance(each, dict) for each in given)
+
+
+def field_of(model: type[BaseModel] | None, key: str) -> FieldInfo | None:
+    return next((f for n, f in model.model_fields.items() if key in (n, f.alias)), None) if model else None
+
+
+def table_model(model: type[BaseModel], table: str) -> type[BaseModel] | None:
+    """The model of a table, or of each table of an array; None where that key is not a table."""
+    field = field_of(model, table)
     kinds = [field.annotation, *getattr(field.annotation, "__args__", ())] if field else []
     return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
 
 
+def is_array(model: type[BaseModel], table: str) -> bool:
+    """Whether there may be several tables of this name: [[rule]]."""
+    field = field_of(model, table)
+    return field is not None and getattr(field.annotation, "__origin__", None) is list
+
+
 def keys_of(model: type[BaseModel] | None) -> list[str]:
     return [field.alias or name for name, field in model.model_fields.items()] if model else []
+
+
+def to_write(model: type[BaseModel] | None, key: str) -> str:
+    """ "write …", "" where the model does not say what to write."""
+    field = field_of(model, key)
+    return f"write {field.description}" if field and field.description else ""
 
 
 def nearest(word: object, known: Iterable[str], lead: str) -> str:
@@ -74,13 +161,31 @@ def nearest(word: object, known: Iterable[str], lead: str) -> str:
     return f"{f'did you mean {near[0]}? ' if near else ''}{lead} {', '.join(names)}"
 
 
-def line_of(text: str, section: str, key: str) -> int:
-    """The line, from 1, of a key in a table, or where the table begins, or the first."""
-    current, begin = "", 0
-    for n, line in enumerate(text.splitlines()):
-        if header := re.match(r"\s*\[+\s*([^\]]+?)\s*\]+", line):
-            current = header[1].strip("\"'")
-            begin = n if current == section else begin
-        elif current == section and key and re.match(rf"""\s*["']?{re.escape(key)}["']?\s*=""", line):
-            return n + 1
-    return begin + 1
+# --- where it stands -----------------------------------------------------------------------------------------------
+
+
+def where(source: str, text: str, place: Place, with_key: bool = True) -> str:
+    """ "experiment.toml:7: [data] labels". with_key False: the same line, without the key's name."""
+    shown = place if with_key else Place(place.table, "", place.index)
+    return f"{source}:{line_of(text, place)}: {shown}".rstrip()
+
+
+def line_of(text: str, place: Place) -> int:
+    """The line, from 1, of a key in a table; where that is not found, of the table's beginning, or the first."""
+    lines = text.splitlines()
+    first, last = table_lines(lines, place)
+    # A key begins its line, or stands in an inline table: data = {test = "x.npz"}.
+    pattern = re.compile(rf"""(?:.*[{{,])?\s*["']?{re.escape(place.key)}["']?\s*=""")
+    return 1 + next((n for n in range(first, last) if place.key and pattern.match(lines[n])), first)
+
+
+def table_lines(lines: list[str], place: Place) -> tuple[int, int]:
+    """The first line of a table, and the first one after it. An inline table is among the lines above all tables."""
+    headers = [(n, match[1].strip("\"'")) for n, line in enumerate(lines) if (match := _HEADER.match(line))]
+    ends = [n for n, _ in headers] + [len(lines)]
+    own = [n for n, name in headers if name == place.table]
+    if len(own) > (place.index or 0):
+        first = own[place.index or 0]
+        return first, min(n for n in ends if n > first)
+    inline = re.compile(rf"""\s*["']?{re.escape(place.table)}["']?\s*=""")
+    return next((n for n in range(ends[0]) if place.table and inline.match(lines[n])), 0), ends[0]

@@ -8,6 +8,15 @@ Known differences, each seen in real files:
     a nested model's first call has node index 1 in Keras 2 and 0 in Keras 3
     hard_sigmoid is another function: clip(x / 5 + 1/2, 0, 1) in Keras 2, relu6(x + 3) / 6 in Keras 3
     GRU without reset_after means False, and Keras 3's default is True
+
+Why not the package tf_keras, which is Keras 2 itself? Its release 2.19.0 reads most of these files and
+converts them to the same answers. But it
+    takes weights whose names say another order, and files of Keras 1, without a word: wrong answers go unnoticed
+    refuses a GRU from before reset_after, since it assumes True
+    gives token ids of an Embedding as float32, not int32, so that the .tflite file's input would be another one
+    runs the bytecode in a Lambda layer of a file, whoever made that
+Our own checks would have to stay in front of it, and its models need a second class beside KerasModel.
+What it would add: models that hold a TensorFlow operation as a layer. For those we ask for a SavedModel.
 """
 
 from __future__ import annotations

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.errors import ConfigError
 from harness.gate.policy.policy_file import parse_policy
 from harness.gate.policy.rules import Limit, Policy, Rule, gauges
 from harness.records import BY_DATA, Scoring
+from harness.support.toml import read_text
 
 __all__ = ["Limit", "Policy", "Rule", "default_policy", "gauges", "read_policy"]
 
@@ -26,8 +26,4 @@ def default_policy() -> Policy:
 
 def read_policy(path: Path, scoring: Scoring = BY_DATA) -> Policy:
     """scoring: of the run, whose own metrics a rule may name. Raises ConfigError with file, line and nearest word."""
-    try:
-        text = path.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}", "give a policy.toml, or none for the default") from error
-    return parse_policy(text, str(path), scoring)
+    return parse_policy(read_text(path, "give a policy.toml, or none for the default"), str(path), scoring)

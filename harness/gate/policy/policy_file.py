@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
-import tomllib
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from harness.errors import ConfigError
 from harness.gate.policy.rules import Limit, Policy, Rule, gauges
@@ -15,19 +13,11 @@ from harness.metrics import METRICS, Metric
 from harness.metrics.scores import metric_named
 from harness.records import BY_DATA, Scoring
 from harness.records.terms import LIMIT_KINDS, PAIRINGS, Against, Mode, OnInconclusive
-from harness.support.toml import nearest
+from harness.support.toml import TomlFile, nearest, parse_toml
 
-WANTED = {  # key → what must stand there
-    **dict.fromkeys(LIMIT_KINDS, 'a text such as "5ms", or a number'),
-    **dict.fromkeys(("variant", "target", "runtime"), "a name or a glob in quotes"),
-    "metric": "the name of a metric in quotes",
-    "confidence": "a number over 0.5 and under 1, such as 0.95",
-    "rule": "a [[rule]] table with keys",
-}
-WORDS = {"against": PAIRINGS, "on_inconclusive": get_args(OnInconclusive), "mode": get_args(Mode)}
-HEADER = re.compile(r"\s*\[\[\s*[\"']?rule[\"']?\s*\]\]")
-Written = str | int | float | None
-Glob = Annotated[str, Field(min_length=1)]
+Written = Annotated[str | int | float | None, Field(description='a text such as "5ms", or a number')]
+Glob = Annotated[str, Field(min_length=1, description="a name or a glob in quotes")]
+Confidence = Annotated[float, Field(gt=0.5, lt=1, description="a number over 0.5 and under 1, such as 0.95")]
 
 
 class RuleText(BaseModel):
@@ -35,12 +25,12 @@ class RuleText(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    metric: str
+    metric: str = Field(description="the name of a metric in quotes")
     max: Written = None
     min: Written = None
     max_increase: Written = None
     max_decrease: Written = None
-    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    confidence: Confidence = 0.95
     variant: Glob = "*"
     target: Glob = "*"
     runtime: Glob = "*"
@@ -54,7 +44,7 @@ class PolicyText(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     mode: Mode = "all"
-    rule: list[RuleText] = []
+    rule: list[RuleText] = Field(default=[], description="a [[rule]] table with keys")
 
 
 class Problem(ConfigError):
@@ -67,25 +57,20 @@ class Problem(ConfigError):
 
 def parse_policy(text: str, source: str, scoring: Scoring = BY_DATA) -> Policy:
     """Raises ConfigError; a policy without a rule is one, since it would let everything pass. scoring: of the run."""
-    try:
-        written = PolicyText.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{source} is not TOML: {error}", "fix that line") from error
-    except ValidationError as error:
-        raise not_valid(error, text, source) from error
-    if not written.rule:
+    file = parse_toml(text, source, PolicyText)
+    if not file.content.rule:
         raise ConfigError(f"{source} has no rules, so it would let everything pass", "write a [[rule]] with a metric")
     known = gauges(scoring)
-    rules = tuple(checked_rule(n, rule, text, source, known) for n, rule in enumerate(written.rule))
-    return Policy(rules, written.mode, source)
+    rules = tuple(checked_rule(index, file, known) for index in range(len(file.content.rule)))
+    return Policy(rules, file.content.mode, source)
 
 
-def checked_rule(index: int, written: RuleText, text: str, source: str, known: dict[str, Metric]) -> Rule:
+def checked_rule(index: int, file: TomlFile[PolicyText], known: dict[str, Metric]) -> Rule:
     try:
-        return rule_of(index + 1, written, line_of(text, index, ""), known)
+        return rule_of(index + 1, file.content.rule[index], file.line_of("rule", index=index), known)
     except Problem as error:
-        place = f"{source}:{line_of(text, index, error.key)}: rule {index + 1}"
-        raise ConfigError(f"{place}: {error}", error.advice) from error
+        place = file.where("rule", error.key, index, with_key=False)
+        raise ConfigError(f"{place} {error}", error.advice) from error
 
 
 # --- one rule ------------------------------------------------------------------------------------------------------
@@ -152,38 +137,3 @@ def pairings(metric: Metric, moved: bool) -> tuple[Against, ...]:
         )
         return tuple(dict.fromkeys(filter(None, own)))
     return ("keras",) if metric.against == "keras" and not metric.alone else ()
-
-
-# --- where in the file ---------------------------------------------------------------------------------------------
-
-
-def not_valid(error: ValidationError, text: str, source: str) -> ConfigError:
-    """The first thing that pydantic found wrong, in the user's words."""
-    found = error.errors()[0]
-    place: tuple[Any, ...] = found["loc"]
-    index = place[1] if len(place) > 1 and isinstance(place[1], int) else None
-    key = str(place[2]) if len(place) > 2 else "" if index is not None else str(place[0])
-    model: type[BaseModel] = PolicyText if index is None else RuleText
-    where = f"{source}:{line_of(text, index, key)}" + (f": rule {index + 1}" if index is not None else "")
-    if found["type"] == "extra_forbidden":
-        return ConfigError(f"{where}: unknown key {key!r}", nearest(key, model.model_fields, "the keys are"))
-    if found["type"] == "literal_error":
-        advice = nearest(found["input"], WORDS[key], "write one of")
-        return ConfigError(f"{where}: {key}: {found['input']!r} cannot be used", advice)
-    key = key or "rule"
-    told = f"has no {key}" if found["type"] == "missing" else f"{key}: {found['input']!r} cannot be used"
-    return ConfigError(f"{where}: {told}", f"write {WANTED.get(key, 'a text in quotes')}")
-
-
-def line_of(text: str, index: int | None, key: str) -> int:
-    """The line, from 1, of a key in the rule of that index (None: above all rules), or where the rule begins."""
-    lines = text.splitlines()
-    headers = [n for n, line in enumerate(lines) if HEADER.match(line)]
-    if index is not None and index >= len(headers):  # rule = [{…}], all in one place
-        headers, index = [], None
-    first = headers[index] if index is not None else 0
-    later = [n for n in headers if n > first] if index is not None else headers
-    last = later[0] if later else len(lines)
-    pattern = re.compile(rf"""(?:.*[{{,])?\s*["']?{re.escape(key)}["']?\s*=""")
-    found = (n for n in range(first, last) if key and pattern.match(lines[n]))
-    return 1 + next(found, first)

@@ -11,13 +11,14 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from harness.data.on_disk import run_input_file
+from harness.device import protocol
 from harness.errors import ConfigError, JobFailed
 from harness.measure.connections import OnProgress
+from harness.measure.raw import PIECE
 from harness.records import Blob, Environment, Job, Target
 from harness.support.arrays import let_go, map_npy, npy_bytes
 
-MODEL = "model.tflite"
-INPUT = re.compile(r"inputs/(\d+)-(\d+)\.npy")  # which of the data's inputs, from which sample on
 AGAIN = "record it again with what is to be measured now, or measure on a device"
 
 
@@ -38,10 +39,10 @@ class Replay:
         """A recording needs no blobs."""
 
     def run(self, job: Job, on_progress: OnProgress) -> int | None:
-        if not (self.folder_of(job) / "state.json").exists():
+        if not (self.folder_of(job) / protocol.STATE).exists():
             raise JobFailed(f"{self.recording} has no job {job.id}", "request only cases that were recorded")
         self.check_same(job)
-        host_ns: int | None = json.loads((self.folder_of(job) / "piece.json").read_text()).get("host_ns")
+        host_ns: int | None = json.loads((self.folder_of(job) / PIECE).read_text()).get("host_ns")
         return host_ns
 
     def check_same(self, job: Job) -> None:
@@ -49,9 +50,9 @@ class Replay:
         variant = job.case.variant
         # A gate renames the variants that it times again, so a name that was not recorded may be any of them.
         known = {self.models[variant]} if variant in self.models else set(self.models.values())
-        if job.blobs[MODEL].sha256 not in known:
+        if job.blobs[protocol.MODEL].sha256 not in known:
             raise JobFailed(f"{self.recording} was recorded with another {variant}", AGAIN)
-        for name in job.blobs.keys() - {MODEL}:
+        for name in job.blobs.keys() - {protocol.MODEL}:
             if self.inputs(name, job.last) not in (None, job.blobs[name].sha256):
                 raise JobFailed(f"{self.recording} was recorded with another test set", AGAIN)
 
@@ -60,8 +61,8 @@ class Replay:
 
         None where that is unknown: a recording of schema 1 has no file of it.
         """
-        found = INPUT.fullmatch(name)
-        path = self.recording.parent.parent / "test" / f"input-{found[1]}.npy" if found else None
+        found = re.fullmatch(protocol.INPUT, name)
+        path = run_input_file(self.recording.parent.parent, int(found[1])) if found else None
         if found and path and (name, last) not in self._inputs and path.exists():
             array = map_npy(path)
             self._inputs[name, last] = hashlib.sha256(npy_bytes(array[int(found[2]) : last])).hexdigest()

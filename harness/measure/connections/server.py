@@ -20,25 +20,29 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from harness.device import protocol
+from harness.device.protocol import (
+    CLOSE_S,
+    FILES_LIMIT_BYTES,
+    HEARTBEAT_S,
+    MESSAGE_LIMIT_BYTES,
+    SILENCE_S,
+    Event,
+    Op,
+)
 from harness.errors import JobFailed, TargetBusy, TargetUnreachable
 from harness.measure.connections import OnProgress
 from harness.records import Blob, Environment, Job, Target
 from harness.support.text import harmless, last_line
 
-HEARTBEAT_S = 5.0  # of both sides
-SILENCE_S = 30.0
 CHUNK_BYTES = 1 << 16
-FILES_LIMIT_BYTES = 1 << 30  # of one job
-MESSAGE_LIMIT_BYTES = 1 << 20
-RESULT_FILE = re.compile(r"(result|state)\.json|latencies\.npy|stderr\.txt|outputs/\d{1,3}\.npy")
-END_S = 10.0
 FIELDS: dict[str, dict[str, Any]] = {  # that we read of a message from the device, by event
-    "ready": {"environment": Environment},
-    "busy": {"holder": str},
-    "missing": {"sha256": list[str]},
-    "progress": {"done": int, "of": int},
-    "file": {"name": str, "size": int, "sha256": str},
-    "error": {"what": str},
+    Event.READY: {"environment": Environment},
+    Event.BUSY: {"holder": str},
+    Event.MISSING: {"sha256": list[str]},
+    Event.PROGRESS: {"done": int, "of": int},
+    Event.FILE: {"name": str, "size": int, "sha256": str},
+    Event.ERROR: {"what": str},
 }
 
 
@@ -58,8 +62,8 @@ class ServerConnection:
         )
         self._closed = threading.Event()
         try:
-            self._say({"op": "hello", "workdir": workdir, "run_id": run_id, "who": whoami(run_id), "tune": tune})
-            self.environment: Environment = self._hear("ready")["environment"]
+            self._say({"op": Op.HELLO, "workdir": workdir, "run_id": run_id, "who": whoami(run_id), "tune": tune})
+            self.environment: Environment = self._hear(Event.READY)["environment"]
         except BaseException:
             self.close()
             raise
@@ -67,8 +71,8 @@ class ServerConnection:
 
     def send(self, blobs: Iterable[Blob]) -> None:
         by_hash = {blob.sha256: blob for blob in blobs}
-        self._say({"op": "missing", "sha256": list(by_hash)})  # each time: a device drops what it did not use for long
-        missing = set(self._hear("missing")["sha256"])
+        self._say({"op": Op.MISSING, "sha256": list(by_hash)})  # each time: a device drops what it did not use for long
+        missing = set(self._hear(Event.MISSING)["sha256"])
         for sha256, blob in by_hash.items():
             if sha256 in missing:
                 self._give(blob)
@@ -76,30 +80,33 @@ class ServerConnection:
     def _give(self, blob: Blob) -> None:
         data = blob.read()
         try:
-            self._say({"op": "blob", "sha256": blob.sha256, "size": len(data)}, data)
+            self._say({"op": Op.BLOB, "sha256": blob.sha256, "size": len(data)}, data)
         except TargetUnreachable:
             self._hear()  # raises what the server said before it ended, such as that its disk is full
         self.bytes_sent["blobs"] += len(data)
 
     def run(self, job: Job, on_progress: OnProgress) -> int | None:
         blobs = {name: blob.sha256 for name, blob in job.blobs.items()}
-        message = {"op": "job", "job_id": job.id, "job": job.spec, "blobs": blobs, "limit_s": job.limit_s}
+        message = {"op": Op.JOB, "job_id": job.id, "job": job.spec, "blobs": blobs, "limit_s": job.limit_s}
         if job.start_temperature_c is not None:
             message |= {"start_temperature_c": job.start_temperature_c, "cooldown_timeout_s": job.cooldown_timeout_s}
         self.bytes_sent["jobs"] += self._say(message)
         seen_ns: dict[str, int] = {}
-        while (answer := self._hear("cooling", "begin", "progress", "end", "done"))["event"] != "done":
+        awaited = (Event.COOLING, Event.BEGIN, Event.PROGRESS, Event.END, Event.DONE)
+        while (answer := self._hear(*awaited))["event"] != Event.DONE:
             seen_ns[answer["event"]] = time.monotonic_ns()
-            if answer["event"] == "progress":
+            if answer["event"] == Event.PROGRESS:
                 on_progress(answer["done"], answer["of"])
-        return seen_ns["end"] - seen_ns["begin"] if "begin" in seen_ns and "end" in seen_ns else None
+        if Event.BEGIN not in seen_ns or Event.END not in seen_ns:
+            return None
+        return seen_ns[Event.END] - seen_ns[Event.BEGIN]
 
     def fetch(self, job: Job, folder: Path) -> None:
-        self._say({"op": "fetch", "job_id": job.id})
+        self._say({"op": Op.FETCH, "job_id": job.id})
         left = FILES_LIMIT_BYTES
-        while (answer := self._hear("file", "sent"))["event"] == "file":
+        while (answer := self._hear(Event.FILE, Event.SENT))["event"] == Event.FILE:
             left -= max(1, self._take(answer, job, folder, left))
-        self._say({"op": "fetched", "job_id": job.id})
+        self._say({"op": Op.FETCHED, "job_id": job.id})
 
     def close(self) -> None:
         self._closed.set()
@@ -107,7 +114,7 @@ class ServerConnection:
             if self._process.stdin:
                 self._process.stdin.close()
         try:
-            self._process.wait(END_S)
+            self._process.wait(CLOSE_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -124,7 +131,7 @@ class ServerConnection:
                 self._process.kill()  # whoever waits for it sees it end
             if self._writing.acquire(blocking=False):  # else it hears from us anyway
                 try:
-                    self._write({"op": "alive"})
+                    self._write({"op": Op.ALIVE})
                 except (OSError, ValueError):
                     return
                 finally:
@@ -161,12 +168,12 @@ class ServerConnection:
     def _hear(self, *events: str) -> dict[str, Any]:
         """The next message, which must be one of these events; signs of life are skipped."""
         with self._waiting():
-            while (message := self._message())["event"] == "alive":
+            while (message := self._message())["event"] == Event.ALIVE:
                 self._moved()
         event = message["event"]
-        if event == "busy":
+        if event == Event.BUSY:
             raise TargetBusy(f"{self.target.name} is held by {message['holder']}", "wait until that run has ended")
-        if event == "error":
+        if event == Event.ERROR:
             raise JobFailed(f"the server on {self.target.name} failed: {message['what']}", "fix that, then resume")
         if event not in events:
             raise TargetUnreachable(f"{self.target.name} sent {event!r} out of turn", "resume the run")
@@ -193,7 +200,7 @@ class ServerConnection:
         name, size = answer["name"], answer["size"]
         if not 0 <= size <= limit:
             raise TargetUnreachable(f"{self.target.name} announced a file of {size} bytes", "resume the run")
-        if not RESULT_FILE.fullmatch(name):
+        if not re.fullmatch(protocol.RESULT_FILE, name):
             raise damaged
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from harness.device import engines
 from harness.errors import NoPython
+from harness.measure.connections import kind_of
 from harness.measure.provision.probe import Caller, Look, look_at, wanted_releases
 from harness.measure.targets import cli_name
 from harness.measure.validity import bits, names
@@ -38,7 +39,7 @@ def examine(device: Caller) -> Iterator[Diagnosis]:
 
 
 def reached(target: Target) -> Diagnosis:
-    text = "reached over ssh, its host key is known" if target.kind == "ssh" else "this machine"
+    text = "reached over ssh, its host key is known" if kind_of(target).is_remote else "this machine"
     return Diagnosis("ok", "link", text)
 
 
@@ -52,7 +53,7 @@ def doctor(target: Target, look: Look) -> Iterator[Diagnosis]:
 def python_diagnosis(target: Target, look: Look) -> Diagnosis:
     e = look.environment
     text = f"Python {e.python}, {e.machine}, {e.userland_bits}-bit userland, glibc {e.glibc or 'unknown'}"
-    if target.kind == "ssh" and not look.has_venv and not look.venv.whole:
+    if kind_of(target).is_remote and not look.has_venv and not look.venv.whole:
         text += "; it cannot make a venv"
         return Diagnosis("problem", "python", text, "apt install python3-venv on the device")
     return Diagnosis("ok", "python", text)
@@ -139,11 +140,12 @@ CHECKS = (python_diagnosis, board_diagnosis, disk_diagnosis, lock_diagnosis, clo
 
 def runtime_diagnoses(target: Target, look: Look) -> Iterator[Diagnosis]:
     """For a device behind a link, what our venv holds; for this machine, what this Python has."""
+    is_remote = kind_of(target).is_remote
     for name, release in wanted_releases(target, look).items():
-        there = look.venv.packages.get(name) if target.kind == "ssh" else engines.version(name)
+        there = look.venv.packages.get(name) if is_remote else engines.version(name)
         if release is None:
             yield Diagnosis("note", name, "no release exists for this device", "its rows will be unsupported")
-        elif target.kind == "ssh" and there != release.version:
+        elif is_remote and there != release.version:
             state = f"{there} is installed" if there else "not installed"
             yield Diagnosis("problem", name, f"{state}; {release.version} fits", f"harness setup {cli_name(target)}")
         elif there:

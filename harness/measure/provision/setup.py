@@ -10,10 +10,11 @@ from pathlib import Path
 
 from harness.device.engines import ENGINES
 from harness.errors import ConfigError, TargetError
+from harness.measure.connections import kind_of
 from harness.measure.connections.link import Link
 from harness.measure.connections.ssh import put
 from harness.measure.provision.probe import Look, look_at, wanted_releases
-from harness.measure.runtimes import Release, parse
+from harness.measure.runtimes import Release, version_of
 from harness.measure.targets import cli_name
 from harness.records import Target
 from harness.support.text import last_line
@@ -21,7 +22,7 @@ from harness.support.text import last_line
 
 def setup(target: Target, say: Callable[[str], None]) -> None:
     """A venv under the target's workdir with the runtimes that fit it. Does nothing where they are there."""
-    if target.kind != "ssh":
+    if not kind_of(target).is_remote:
         raise ConfigError(f"{target.name} is not a device behind ssh", "only such a device can be set up")
     link = Link(target)
     try:
@@ -82,11 +83,11 @@ def download(look: Look, needed: list[str], folder: Path) -> list[Path]:
     """The wheels that fit the device, from this machine's own package index."""
     e = look.environment
     machine = "armv7l" if e.userland_bits == 32 else e.machine
-    minor = (*parse(e.glibc or ""), 17, 17)[1]
-    platforms = [f"manylinux_2_{n}_{machine}" for n in range(min(minor, 99), 16, -1)] + [f"manylinux2014_{machine}"]
-    version = ".".join((e.python or "").split(".")[:2])
+    newest = min(max(version_of(e.glibc or "").minor, 17), 99)
+    platforms = [f"manylinux_2_{n}_{machine}" for n in range(newest, 16, -1)] + [f"manylinux2014_{machine}"]
+    python = "{0.major}.{0.minor}".format(version_of(e.python or ""))
     argv = [sys.executable, "-I", "-m", "pip", "download", "--quiet", "--disable-pip-version-check",
-            "--only-binary=:all:", "--dest", str(folder), "--implementation", "cp", "--python-version", version,
+            "--only-binary=:all:", "--dest", str(folder), "--implementation", "cp", "--python-version", python,
             *(word for platform in platforms for word in ("--platform", platform)), *needed]  # fmt: skip
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     if done.returncode != 0:
