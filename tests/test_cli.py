@@ -125,6 +125,7 @@ def test_help_needs_no_heavy_import():
     assert not loaded & {"numpy", "pandas", "scipy", "pydantic", "matplotlib", "sklearn", "tensorflow", "keras"}
 
 
+@pytest.mark.alone
 def test_help_comes_at_once():
     def seconds() -> float:
         begin = time.perf_counter()

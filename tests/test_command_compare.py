@@ -237,6 +237,7 @@ def test_two_runs_have_to_be_named(harness, two, words):
     assert (code, out) == (2, "") and "Missing argument" in err
 
 
+@pytest.mark.alone
 def test_it_loads_no_tensorflow_no_matplotlib_and_starts_fast(two):
     argv = [sys.executable, "-X", "importtime", "-m", "harness", "compare", REFERENCE, CANDIDATE]
     done = subprocess.run(argv, capture_output=True, text=True, check=True)

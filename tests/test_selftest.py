@@ -398,6 +398,7 @@ def test_a_slow_down_is_real_time_on_the_clock(monkeypatch: pytest.MonkeyPatch) 
     assert 10_040 * 1.05 - 1 < slow < 10_040 * 1.05 + 40
 
 
+@pytest.mark.alone
 def test_a_slowed_job_is_slower(tmp_path: Path) -> None:
     pyz = zipapp(device_source(tmp_path))
     assert MODEL.path

@@ -324,6 +324,7 @@ def test_a_round_waits_until_the_chip_is_cool_and_says_how_warm_it_is(tmp_path: 
     assert (found["before"]["temperature_c"], found["start_temperature_c"]) == (60.0, 60.0)
 
 
+@pytest.mark.alone
 def test_a_chip_that_does_not_cool_is_measured_at_the_time_out_and_flagged(tmp_path: Path) -> None:
     chip = Chip(tmp_path, 71.5)
     with serving(chip.pyz, tmp_path / "device") as host:
@@ -341,6 +342,7 @@ def test_a_chip_that_does_not_cool_is_measured_at_the_time_out_and_flagged(tmp_p
 
 
 @pytest.mark.parametrize(("celsius", "limit_c"), [(None, 60.0), (59.9, 60.0), (84.0, None)])
+@pytest.mark.alone
 def test_nobody_waits_for_a_cool_chip_an_unknown_one_or_without_a_limit(
     tmp_path: Path, celsius: float | None, limit_c: float | None
 ) -> None:

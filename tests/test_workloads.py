@@ -56,7 +56,7 @@ def write_idx_folder(folder: Path, arrays: dict[str, np.ndarray], separator: str
     for name, stem in mnist.IDX_STEMS.items():
         content = idx_bytes(arrays[name])
         file = folder / (stem.format(separator) + suffix)
-        file.write_bytes(gzip.compress(content) if suffix else content)
+        file.write_bytes(gzip.compress(content, mtime=0) if suffix else content)
     return folder
 
 
@@ -83,9 +83,9 @@ WHOLE = idx_bytes(np.zeros((5, 4), dtype=np.uint8))
         (WHOLE[:-1], r"declares 20 values, shape \(5, 4\), but holds 19"),
         (WHOLE + b"\0", "but holds 21"),
         (b"\0\0\x08\x02" + b"\xff" * 8, "declares 18,446,744,065,119,617,025 values"),
-        (gzip.compress(WHOLE)[:-9], "cannot be read"),
-        (gzip.compress(WHOLE)[:4], "cannot be read"),
-        (gzip.compress(WHOLE)[:-8] + b"\0" * 8, "cannot be read"),  # wrong checksum
+        (gzip.compress(WHOLE, mtime=0)[:-9], "cannot be read"),
+        (gzip.compress(WHOLE, mtime=0)[:4], "cannot be read"),
+        (gzip.compress(WHOLE, mtime=0)[:-8] + b"\0" * 8, "cannot be read"),  # wrong checksum
     ],
 )
 def test_broken_idx_files_are_refused(tmp_path, content, message):
