@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +12,14 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from harness.build import keras_process
 from harness.build.builder import Built, build
+from harness.build.keras_process import KerasProcess
 from harness.build.workloads import digits
 from harness.errors import BuildError, ConfigError, DataError
 from harness.experiment.plans import PLANS
 from harness.records import Dataset, Experiment
 from harness.support.cache import Cache
 from tests import models
-
-
-@pytest.fixture(autouse=True)
-def no_tensorflow(monkeypatch):
-    monkeypatch.setattr(keras_process, "find_spec", lambda name: None)
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +32,10 @@ def data() -> Dataset:
 def once(tmp_path, data) -> Callable[..., Built]:
     def built(baseline: str = "float32", data: Dataset = data, **imports: Path) -> Built:
         experiment = Experiment("e", lambda: data, None, (), PLANS["none"], imports=imports, baseline=baseline)
-        return build(experiment, data, Cache(tmp_path / "cache"), said.append)
+        return build(experiment, data, Cache(tmp_path / "cache"), said.append, without_tensorflow)
 
     said: list[str] = []
+    without_tensorflow = partial(KerasProcess, package="no_such_package")
     built.said = said
     return built
 
