@@ -49,7 +49,7 @@ def data_of(content: dict[str, Any], variant: str) -> dict[str, Any]:
     return found
 
 
-def with_target(run: Run, **fields: object) -> Run:
+def with_target(run: Run, **fields: Any) -> Run:
     (record,) = run.targets
     return replace(run, targets=(replace(record, target=replace(record.target, **fields)),))
 

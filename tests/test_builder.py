@@ -29,14 +29,14 @@ from harness.records import Affine, Dataset, Experiment
 from harness.support import cache
 from harness.support.cache import Cache, file_sha256
 from harness.support.child_process import ChildProcess
-from tests import models
+from tests import small_models as models
 
 NAMES = ("float32", "float16", "dynamic_range", "int8", "int8_float_io", "int16x8")
 MODEL, BASELINE = "training the Keras model of digits", "running the Keras model over the test set"
 
 
 class Calls:
-    """Takes the place of a KerasProcess: TensorFlow's work is done here, by the stand-ins of tests/models.py.
+    """Takes the place of a KerasProcess: TensorFlow's work is done here, by the stand-ins of tests/small_models.py.
 
     seen: what was called, with what. put: another stand-in for the function of its name. process: calls there.
     """
@@ -126,6 +126,7 @@ def test_calibration_takes_training_images_only_as_the_model_takes_them(calls, o
     assert len(stored) == 500
     assert {image.tobytes() for image in stored} <= known
     (sample, *_) = variants.samples((feed,), (stored,))
+    assert isinstance(sample, list)
     assert (sample[0].dtype, sample[0].shape) == (np.float32, (1, 28, 28))
     assert (sample[0].min(), sample[0].max()) == (0, 1)
 

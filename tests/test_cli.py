@@ -565,9 +565,9 @@ def test_targets_that_look_like_markup_are_printed_as_they_are(harness, tmp_path
 
 
 def printed(table, width: int) -> str:
-    console = Console(width=width, file=io.StringIO(), highlight=False)
+    console = Console(width=width, file=(out := io.StringIO()), highlight=False)
     console.print(table)
-    return console.file.getvalue()
+    return out.getvalue()
 
 
 def wide_comparison(threads=(1,), environment=ENVIRONMENT):

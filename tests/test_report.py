@@ -12,10 +12,12 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.lines import Line2D
 from rich.console import Console
 
 from harness.errors import ConfigError
@@ -68,7 +70,7 @@ def words(comparison: Comparison) -> dict[str, str]:
     return {s.topic: s.text for s in sentences(Material(comparison))}
 
 
-def changed(comparison: Comparison, case: Case, metric: str, **values: object) -> Comparison:
+def changed(comparison: Comparison, case: Case, metric: str, **values: Any) -> Comparison:
     changes = [
         dataclasses.replace(c, **values) if (c.case, c.metric) == (case, metric) else c for c in comparison.changes
     ]
@@ -336,9 +338,9 @@ def test_sample_says_who_agrees(comparison: Comparison) -> None:
 def test_sample_text_in_colour_and_without(comparison: Comparison) -> None:
     drawn = {}
     for colour in (None, "truecolor"):
-        console = Console(file=io.StringIO(), color_system=colour, force_terminal=bool(colour), width=100)
+        console = Console(file=(out := io.StringIO()), color_system=colour, force_terminal=bool(colour), width=100)
         console.print(sample_text(comparison, pictures(), 0))
-        drawn[colour] = console.file.getvalue()  # type: ignore[attr-defined]
+        drawn[colour] = out.getvalue()
     assert "▀" in drawn["truecolor"] and "48;2;" in drawn["truecolor"]
     assert "\x1b" not in drawn[None] and drawn[None].isprintable() is False and "@@" in drawn[None]
     assert all(f"label {comparison.run.labels[0]}" in text and "dynamic_range" in text for text in drawn.values())
@@ -346,9 +348,9 @@ def test_sample_text_in_colour_and_without(comparison: Comparison) -> None:
 
 
 def test_sample_text_without_pictures(comparison: Comparison) -> None:
-    console = Console(file=io.StringIO(), width=100)
+    console = Console(file=(out := io.StringIO()), width=100)
     console.print(sample_text(comparison, None, 3))
-    assert "not a picture" in console.file.getvalue()  # type: ignore[attr-defined]
+    assert "not a picture" in out.getvalue()
 
 
 @pytest.mark.parametrize("shape", [(4, 5), (4, 5, 3)])
@@ -394,9 +396,9 @@ def test_scores_that_are_not_finite_are_no_answer_everywhere(comparison: Compari
     assert exhibits(odd)[0].sample.index == index
     assert ("no answer", "float16 (ai-edge-litert)", False) in grouped(sample)
     assert sample_figure(odd, pictures(), index).startswith(b"\x89PNG")
-    console = Console(file=io.StringIO(), width=100)
+    console = Console(file=(out := io.StringIO()), width=100)
     console.print(sample_text(odd, None, index))
-    (line,) = (x for x in console.file.getvalue().splitlines() if "no answer" in x and "float16 " in x[:9])  # type: ignore[attr-defined]
+    (line,) = (x for x in out.getvalue().splitlines() if "no answer" in x and "float16 " in x[:9])
     assert "nan" not in line and "inf" not in line and line.rstrip().endswith("flip")
 
 
@@ -430,7 +432,7 @@ def test_a_runtime_has_one_shape_in_every_figure() -> None:
     material = Material(dataclasses.replace(whole, standings=standings))
     figures = {"pareto": pareto(material, 9.6), "over time": over_time(material, 9.6)}
     shapes = {
-        name: {h.get_label(): h.get_marker() for h in figure.legends[0].legend_handles}
+        name: {h.get_label(): h.get_marker() for h in figure.legends[0].legend_handles if isinstance(h, Line2D)}
         for name, figure in figures.items()
     }
     assert "ai-edge-litert" not in shapes["pareto"]

@@ -223,7 +223,7 @@ def test_a_sample_without_a_label_says_so():
     ],
 )
 def test_what_is_a_picture(shape: Sequence[int], dtype: type, is_picture: bool):
-    array = np.zeros(shape, dtype)
+    array: np.ndarray = np.zeros(shape, dtype)
     assert drawable(array) == is_picture
     assert (picture_of(array, 0) is not None) == is_picture
     assert (pictures_of((np.zeros((5, 3)), array)) is array) == is_picture

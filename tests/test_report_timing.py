@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -47,7 +48,7 @@ def words(comparison: Comparison, aa: tuple[AaResult, ...] = ()) -> dict[str, st
     return {s.topic: s.text for s in all_sentences(Material(comparison, aa=aa))}
 
 
-def changed(comparison: Comparison, case: Case, metric: str, **values: object) -> Comparison:
+def changed(comparison: Comparison, case: Case, metric: str, **values: Any) -> Comparison:
     changes = [
         dataclasses.replace(c, **values) if (c.case, c.metric) == (case, metric) else c for c in comparison.changes
     ]
@@ -346,7 +347,7 @@ def test_the_reasons_are_written_in_the_figure_with_a_mark_a_round(hot: Comparis
     texts = [text.get_text() for text in axis.texts]
     whys = reasons(hot)
     assert texts == [f"{why.status}: {why.text}" for why in whys]
-    marks = [len(line.get_xdata()) for line in axis.lines if line.get_linestyle() == "None"]
+    marks = [len(np.asarray(line.get_xdata())) for line in axis.lines if line.get_linestyle() == "None"]
     assert marks == [len(why.rounds) for why in whys]
 
 

@@ -302,7 +302,7 @@ def ask(host: Host, limit_c: float | None, timeout_s: float) -> None:
     host.hello()
     blobs = {"model.tflite": host.blob(MODEL), "inputs/0.npy": host.blob(INPUTS)}
     spec = job_spec("latency", RUNTIMES[0])
-    wait = {"start_temperature_c": limit_c, "cooldown_timeout_s": timeout_s}
+    wait: dict[str, Any] = {"start_temperature_c": limit_c, "cooldown_timeout_s": timeout_s}
     host.say("job", job_id="a-job", job=spec, blobs=blobs, limit_s=60, **wait)
 
 
