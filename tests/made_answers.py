@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -75,13 +76,13 @@ def made(
     return replace(run, targets=targets, hashes=hashes, run_id=run_id)
 
 
-def dropped(b: int, c: int, n: int, both_wrong: int = 0, **fields: object) -> Run:
+def dropped(b: int, c: int, n: int, both_wrong: int = 0, **fields: Any) -> Run:
     """float32 as good as Keras, and int8 with these counts."""
     keras, int8 = twice(b, c, n, both_wrong)
-    return made({"float32": keras, "int8": int8}, keras, **fields)  # type: ignore[arg-type]
+    return made({"float32": keras, "int8": int8}, keras, **fields)
 
 
-def timed_run(float32_us: Sequence[float], int8_us: Sequence[float], **fields: object) -> Run:
+def timed_run(float32_us: Sequence[float], int8_us: Sequence[float], **fields: Any) -> Run:
     return dropped(0, 0, 20, latencies_us={"float32": float32_us, "int8": int8_us}, **fields)
 
 

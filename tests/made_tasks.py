@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from harness.compare.baseline import compare
-from harness.records import Comparison, Round, Run, Scoring, Tensor
+from harness.records import Round, Run, Scoring, Tensor
+from harness.records.terms import Task
 from tests import made_runs
 from tests.made_runs import case, shard
 
@@ -16,7 +16,7 @@ SAMPLES = 400
 
 
 def run_of(
-    task: str,
+    task: Task,
     labels: np.ndarray | None,
     keras: np.ndarray,
     given: Mapping[str, np.ndarray],
@@ -71,7 +71,3 @@ def classes(scoring: Scoring | None = None, samples: int = SAMPLES, width: int =
     noisy = np.round(keras * 64 + rng.normal(0, 2, keras.shape)) / 64
     given = {"float32": keras.astype(np.float32), "int8": np.clip(noisy, 0, 1).astype(np.float32)}
     return run_of("classification", labels, keras.astype(np.float32), given, scoring)
-
-
-def compared(run: Run) -> Comparison:
-    return compare(run)

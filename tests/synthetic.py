@@ -1,27 +1,29 @@
-"""A made-up Comparison that looks like a real one: digits, six variants, two runtimes. For tests of what reads one."""
+"""A made-up run that looks like a real one, compared by the real `compare`: digits, seven variants, two runtimes.
+
+What stands here is raw: outputs, rounds and the state of a device. Every figure is derived by the harness.
+"""
 
 from __future__ import annotations
 
-import math
 from functools import cache
 from pathlib import Path
 
 import numpy as np
-from scipy import stats
 from sklearn.datasets import load_digits
 
+from harness.compare.baseline import compare
 from harness.records import (
     Case,
-    Change,
     Comparison,
     Environment,
     Plan,
     Provenance,
     Round,
     Run,
-    Standing,
+    Shard,
     Target,
     TargetRecord,
+    Tensor,
     Timings,
     Variant,
 )
@@ -30,16 +32,18 @@ from tests.synthetic_device import lived
 RUNTIMES = {"ai-edge-litert": "2.3.0", "tflite-runtime": "2.14.0"}
 VARIANTS = {  # name → (size in bytes, noise on the logits, output steps, p50 in µs)
     "float32": (409_452, 1e-6, 0, 9.5),
-    "float16": (206_880, 2e-3, 0, 9.7),
+    "float16": (206_880, 2e-3, 0, 9.5),
     "dynamic_range": (105_320, 0.12, 0, 5.2),
     "int8": (104_888, 0.9, 256, 3.4),
     "int8_float_io": (105_480, 0.5, 256, 4.1),
     "int16x8": (106_312, 0.01, 0, 21.0),
 }
+UNSUPPORTED = "int4"  # a variant that this model cannot have, so no row of it is measured
 FAILED = ("int16x8", "tflite-runtime")
-UNSUPPORTED = ("dynamic_range", "tflite-runtime")
 SUSPECT = ("int8_float_io", "tflite-runtime")
-SMALLEST = {6: 1.435, 8: 1.156, 10: 0.996}  # rounds → smallest detectable effect in standard deviations
+NO_KERNEL = "allocate_tensors: FULLY_CONNECTED got int16 activations it has no kernel for"
+ACTIVATION_BYTES = 6864
+TIMINGS = 1000  # a round: the fewest that a p99 can be read off
 
 
 @cache
@@ -62,63 +66,55 @@ def synthetic(
     finished: bool = True,
     hot: tuple[str, ...] = (),
 ) -> Comparison:
-    """A comparison as compare makes it, with one failed, one unsupported and one suspect row a target.
+    """The comparison of a run that has, on every target, a failed and a suspect row, and an unsupported variant.
 
     hot: targets with sensors that get too warm on the way: some of their rounds are flagged, invalid and repeated.
     """
+    return compare(synthetic_run(samples, rounds, profile, targets, emulated, threads, class_names, finished, hot))
+
+
+@cache
+def synthetic_run(
+    samples: int,
+    rounds: int,
+    profile: str,
+    targets: tuple[str, ...],
+    emulated: tuple[str, ...],
+    threads: tuple[int, ...],
+    class_names: tuple[str, ...],
+    finished: bool,
+    hot: tuple[str, ...],
+) -> Run:
+    """Raw records alone, as devices would have sent them."""
     rng = np.random.default_rng(7)
     labels = load_digits().target[:samples].astype(np.int64)
     logits = rng.normal(0, 1.0, (samples, 10))
     logits[np.arange(samples), labels] += rng.gamma(6, 1.2, samples)
-    baseline = _softmax(logits)
-    cases = tuple(Case(v, t, r, n) for t in targets for r in RUNTIMES for v in VARIANTS for n in threads)
-    standings = tuple(_standing(c) for c in cases)
-    measured = [s.case for s in standings if s.status in ("ok", "suspect")]
-    outputs = {c: (_scores(rng, logits, c, labels),) for c in measured if c.threads == threads[0]}
-    plain = tuple(_round(rng, c, i, targets.index(c.target)) for i in range(rounds) for c in measured)
-    measured_rounds = lived(plain, hot)
-    run = Run(
+    cases = tuple(
+        Case(v, t, r, n) for t in targets for r in RUNTIMES for v in (*VARIANTS, UNSUPPORTED) for n in threads
+    )
+    runnable = [c for c in cases if c.variant != UNSUPPORTED and (c.variant, c.runtime) != FAILED]
+    shards = [_shard(rng, logits, c, labels) for c in runnable if c.threads == threads[0]]
+    shards += [Shard(c, 0, samples, "failed", NO_KERNEL) for c in cases if (c.variant, c.runtime) == FAILED]
+    timed = [_round(rng, c, n, targets.index(c.target)) for n in range(rounds) for c in runnable]
+    return Run(
         run_id="20260101-120000-5f3a",
         experiment="synthetic",
         task="classification",
         class_names=class_names,
         plan=Plan(profile, rounds, 50, 0.5),
-        variants=tuple(Variant(n, n, Path(f"{n}.tflite"), "0" * 64, v[0]) for n, v in VARIANTS.items()),
+        variants=_variants(),
         targets=tuple(_record(t, t in emulated) for t in targets),
         cases=cases,
         labels=labels,
         inputs=(pictures(samples),),
-        baseline=(baseline.astype(np.float32),),
-        rounds=measured_rounds,
-        shards=(),
+        baseline=(_softmax(logits).astype(np.float32),),
+        rounds=lived(timed, hot),
+        shards=tuple(shards),
         path=Path("results/synthetic/20260101-120000-5f3a"),
         finished=finished,
         provenance=Provenance("2026-01-01T12:00:00+00:00", "0.1.0"),
     )
-    samples = {c: _samples(labels, run.baseline[0], o[0]) for c, o in outputs.items()}
-    changes = [x for c in measured for x in _accuracy_changes(c, samples[run.accuracy_case(c)])]
-    changes += [x for c in measured for x in _latency_changes(rng, c, measured_rounds)]
-    scores = {c: o[0] for c, o in outputs.items()}
-    return Comparison(run, standings, tuple(changes), samples, outputs, run.baseline[0], scores)
-
-
-def tango(b: int, c: int, n: int, level: float = 0.90) -> tuple[float, float]:
-    """Tango's score limits of (b − c) / n (measurement.md, section 3)."""
-    limit = stats.norm.ppf(1 - (1 - level) / 2)
-
-    def z(delta: float) -> float:
-        a, bb, cc = 2 * n, -b - c + (2 * n - b + c) * delta, -c * delta * (1 - delta)
-        q = (math.sqrt(max(0.0, bb * bb - 4 * a * cc)) - bb) / (2 * a)
-        return (b - c - n * delta) / math.sqrt(max(1e-300, n * (2 * q + delta * (1 - delta))))
-
-    def root(goal: float, low: float, high: float) -> float:
-        for _ in range(60):
-            middle = (low + high) / 2
-            low, high = (middle, high) if z(middle) > goal else (low, middle)
-        return low
-
-    point = (b - c) / n
-    return root(limit, -1 + 1e-9, point + 1e-9), root(-limit, point - 1e-9, 1 - 1e-9)
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:
@@ -126,17 +122,13 @@ def _softmax(logits: np.ndarray) -> np.ndarray:
     return shifted / shifted.sum(axis=1, keepdims=True)
 
 
-def _standing(case: Case) -> Standing:
-    key, version = (case.variant, case.runtime), RUNTIMES[case.runtime]
-    if key == FAILED:
-        return Standing(
-            case, "failed", "allocate_tensors: FULLY_CONNECTED got int16 activations it has no kernel for", version
-        )
-    if key == UNSUPPORTED:
-        return Standing(case, "unsupported", "tflite-runtime has no build for this Python", None)
-    if key == SUSPECT:
-        return Standing(case, "suspect", "agrees with Keras on 12 % of the calibration samples", version)
-    return Standing(case, "ok", "", version)
+def _variants() -> tuple[Variant, ...]:
+    built = [
+        Variant(name, name, Path(f"{name}.tflite"), "0" * 64, size, activation_bytes=ACTIVATION_BYTES)
+        for name, (size, *_) in VARIANTS.items()
+    ]
+    reason = "the converter has no 4-bit weights for this model"
+    return (*built, Variant(UNSUPPORTED, UNSUPPORTED, status="unsupported", reason=reason))
 
 
 def _record(name: str, emulated: bool) -> TargetRecord:
@@ -161,13 +153,24 @@ def _record(name: str, emulated: bool) -> TargetRecord:
     return TargetRecord(Target(name, emulated=emulated), environment, {"blobs": 1_234_567, "jobs": 9_876})
 
 
-def _scores(rng: np.random.Generator, logits: np.ndarray, case: Case, labels: np.ndarray) -> np.ndarray:
+def _shard(rng: np.random.Generator, logits: np.ndarray, case: Case, labels: np.ndarray) -> Shard:
+    """The whole test set; int8 as its bytes of 1/256 each, the others as float32."""
     _, noise, steps, _ = VARIANTS[case.variant]
     stream = np.random.default_rng(len(case.variant))  # the same file says nearly the same with every runtime
-    scores = _softmax(logits + stream.normal(0, noise, logits.shape) + rng.normal(0, noise / 20, logits.shape))
+    scores = _softmax(logits + stream.normal(0, noise, logits.shape) + rng.normal(0, noise / 8, logits.shape))
     if (case.variant, case.runtime) == SUSPECT:
         scores = np.roll(scores, 1 + labels[0] % 3, axis=1)
-    return (np.round(scores * steps) / steps if steps else scores).astype(np.float32)
+    if steps:
+        scores = np.round(scores * steps) / steps
+    shape = (1, scores.shape[1])
+    if case.variant == "int8":
+        output = np.clip(scores * 256 - 128, -128, 127).astype(np.int8)
+        return _whole(case, output, Tensor("scores", "int8", shape, 1 / 256, -128))
+    return _whole(case, scores.astype(np.float32), Tensor("scores", "float32", shape))
+
+
+def _whole(case: Case, output: np.ndarray, tensor: Tensor) -> Shard:
+    return Shard(case, 0, len(output), outputs=(output,), tensors=(tensor,))
 
 
 def _round(rng: np.random.Generator, case: Case, index: int, slow: int) -> Round:
@@ -177,114 +180,8 @@ def _round(rng: np.random.Generator, case: Case, index: int, slow: int) -> Round
         * (1.25 if case.runtime == "tflite-runtime" else 1)
         / case.threads**0.3
     )
-    ns = (
-        middle * 1e3 * np.exp(rng.normal(0, 0.012) + np.abs(rng.normal(0, 0.04, 200)) + 0.5 * (rng.random(200) > 0.985))
-    )
-    single = {p: Timings.of([int(middle * f * rng.uniform(0.9, 1.2))]) for p, f in (("load", 9e3), ("first", 4e3))}
-    return Round(case, index, timings={"timed": Timings.of(ns), **single})
-
-
-def _samples(labels: np.ndarray, base: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    first, second = base.argmax(1), scores.argmax(1)
-    right, wrong = first == labels, second != labels
-    top, other = np.sort(base, axis=1)[:, ::-1], np.sort(scores, axis=1)[:, ::-1]
-    columns = {
-        "label": labels,
-        "baseline_prediction": first,
-        "prediction": second,
-        "baseline_correct": right,
-        "correct": ~wrong,
-        "flip": first != second,
-        "flip_kind": np.select([first == second, right, ~wrong], [0, 1, 2], 3).astype(np.uint8),
-        "max_abs_diff": np.abs(base - scores).max(1),
-        "l2": np.linalg.norm(base - scores, axis=1),
-        "cosine": (base * scores).sum(1) / (np.linalg.norm(base, axis=1) * np.linalg.norm(scores, axis=1)),
-        "js_divergence": _js(base, scores),
-        "baseline_margin": top[:, 0] - top[:, 1],
-        "margin": other[:, 0] - other[:, 1],
-        "tie": other[:, 0] == other[:, 1],
-    }
-    return np.rec.fromarrays(list(columns.values()), names=list(columns))
-
-
-def _js(p: np.ndarray, q: np.ndarray) -> np.ndarray:
-    m = (p + q) / 2
-
-    def entropy(x: np.ndarray) -> np.ndarray:
-        return -np.where(x > 0, x * np.log2(np.where(x > 0, x, 1)), 0).sum(1)
-
-    return np.maximum(0, entropy(m) - (entropy(p) + entropy(q)) / 2)
-
-
-def _drop(table: np.ndarray) -> tuple[float, float, float]:
-    before, after = table["baseline_correct"], table["correct"]
-    b, c = int((before & ~after).sum()), int((~before & after).sum())
-    low, high = tango(b, c, len(table))
-    return 100 * (b - c) / len(table), 100 * low, 100 * high
-
-
-def _accuracy_changes(case: Case, table: np.ndarray) -> list[Change]:
-    base, flips = float(table["baseline_correct"].mean()), float(table["flip"].sum())
-    paired = "two-sided 90 % Tango limits over paired samples"
-    return [
-        Change(case, "accuracy", "fraction", "higher", "keras", base, float(table["correct"].mean())),
-        Change(case, "accuracy_drop", "pp", "lower", "keras", None, *_drop(table), paired),
-        Change(case, "flips", "count", "lower", "keras", None, flips),
-        Change(case, "flip_rate", "fraction", "lower", "keras", None, flips / len(table)),
-        Change(case, "max_abs_diff", "", "lower", "keras", None, float(table["max_abs_diff"].max())),
-        Change(case, "js_p99", "bits", "lower", "keras", None, float(np.quantile(table["js_divergence"], 0.99))),
-        Change(case, "ece", "fraction", "lower", "keras", 0.011, 0.012),
-    ]
-
-
-def _latency_changes(rng: np.random.Generator, case: Case, attempts: tuple[Round, ...]) -> list[Change]:
-    rounds = tuple(r for r in attempts if r.status in ("valid", "flagged"))
-    series = [r.invokes_ns / 1e3 for r in rounds if r.case == case]
-    changes = [
-        Change(case, "size_bytes", "bytes", "lower", "float32", VARIANTS["float32"][0], VARIANTS[case.variant][0]),
-        Change(case, "peak_rss", "bytes", "lower", "", None, float(rng.integers(60, 70) * 1_048_576)),
-        Change(case, "model_rss", "bytes", "lower", "", None, float(rng.integers(300, 900) * 4096)),
-    ]
-    if not series:
-        return changes
-    for name, q in (("latency_p50", 0.5), ("latency_p90", 0.9), ("latency_p99", 0.99)):
-        logs = np.log([np.quantile(s, q) for s in series])
-        changes.append(
-            Change(case, name, "us", "lower", "", None, float(np.quantile(np.concatenate(series), q)), *_t(logs))
-        )
-    changes.append(Change(case, "latency_mean", "us", "lower", "", None, float(np.concatenate(series).mean())))
-    for name, phase in (("load", "load"), ("first_invoke", "first")):
-        ms = [r.timings[phase].ns[0] / 1e6 for r in rounds if r.case == case]
-        changes.append(
-            Change(case, name, "ms", "lower", "", None, float(np.median(ms)), float(min(ms)), float(max(ms)))
-        )
-    control = [r for r in rounds if r.case == Case("float32", case.target, case.runtime, case.threads)]
-    if case.variant != "float32":
-        medians = np.array([np.median(r.timings["timed"].ns) / 1e3 for r in control])
-        ratios = np.log(medians / [np.median(s) for s in series])
-        ratio = float(np.exp(ratios.mean()))
-        changes.append(Change(case, "speedup_vs_float32", "ratio", "higher", "float32", 1.0, ratio, *_t(ratios)))
-        smallest = 100 * math.expm1(SMALLEST.get(len(ratios), 2.0) * ratios.std(ddof=1))
-        changes.append(Change(case, "smallest_detectable_effect", "%", "", "float32", None, smallest))
-    return [*changes, *_further_changes(case)]
-
-
-def _further_changes(case: Case) -> list[Change]:
-    """What the harness says of the timing itself, and of the file."""
-    alone = [
-        ("set_input", "us", 0.69),
-        ("get_output", "us", 0.79),
-        ("timing_pair", "ns", 55.0),
-        ("ess_share", "fraction", 0.9),
-    ]
-    changes = [Change(case, name, unit, "", "", None, value) for name, unit, value in alone]
-    changes.append(Change(case, "warmup_drift", "%", "", "", None, 0.1, -0.4, 0.6))
-    changes.append(Change(case, "activation_bytes_upper_bound", "bytes", "lower", "float32", 6864.0, 6864.0))
-    return changes
-
-
-def _t(logs: np.ndarray) -> tuple[float | None, float | None]:
-    if len(logs) < 6:
-        return None, None
-    half = stats.t.ppf(0.975, len(logs) - 1) * logs.std(ddof=1) / math.sqrt(len(logs))
-    return float(np.exp(logs.mean() - half)), float(np.exp(logs.mean() + half))
+    noise = np.abs(rng.normal(0, 0.04, TIMINGS)) + 0.5 * (rng.random(TIMINGS) > 0.985)
+    ns = middle * 1e3 * np.exp(rng.normal(0, 0.012) + noise)
+    cold = {"load": 1e3, "create": 3e3, "allocate": 5e3, "first": 4e3}
+    once = {phase: Timings.of([int(middle * f * rng.uniform(0.9, 1.2))]) for phase, f in cold.items()}
+    return Round(case, index, timings={"timed": Timings.of(ns), **once})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import groupby
 
 import numpy as np
@@ -57,21 +58,23 @@ def _attempts(piece: Round, hot: tuple[str, ...]) -> Iterator[Round]:
     sticky = (piece.index, piece.case.variant) > min(THROTTLED)
     if (piece.index, piece.case.variant) in THROTTLED:
         slow = piece.timings | {"timed": Timings.of(piece.timings["timed"].ns * 1.35)}
-        yield judged(replace(piece, timings=slow, **_states(piece, "0x0", "0x40004", 1.0e9)))
+        yield judged(_under(replace(piece, timings=slow), "0x0", "0x40004", 1_000_000_000))
         piece, sticky = replace(piece, attempt=1), True
     flags = "0x40000" if sticky else "0x0"
-    yield judged(replace(piece, **_states(piece, flags, flags, 1.8e9)))
+    yield judged(_under(piece, flags, flags, 1_800_000_000))
 
 
-def _states(piece: Round, before: str, after: str, clock_hz: float) -> dict[str, object]:
+def _under(piece: Round, before: str, after: str, clock_hz: int) -> Round:
+    """The round with the device's state around it: as warm as its index says, with these flags."""
     celsius = 50.0 + 3 * min(piece.index, HOT_ROUND) + hash_of(piece)
-    common = {"governor": "ondemand", "undervoltage_alarm": 0, "load_1m": 0.4, "boot_id": "a"}
-    return {
-        "before": DeviceState(celsius, 1_800_000_000, throttled=before, **common),
-        "after": DeviceState(celsius + 4, int(clock_hz), throttled=after, **common),
-        "start_temperature_c": 60.0,
-        "waited_s": 120.0 if celsius > 60 else 0.0,
-    }
+    common = partial(DeviceState, governor="ondemand", undervoltage_alarm=0, load_1m=0.4, boot_id="a")
+    return replace(
+        piece,
+        before=common(celsius, 1_800_000_000, throttled=before),
+        after=common(celsius + 4, clock_hz, throttled=after),
+        start_temperature_c=60.0,
+        waited_s=120.0 if celsius > 60 else 0.0,
+    )
 
 
 def hash_of(piece: Round) -> float:

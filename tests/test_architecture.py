@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ast
+import io
 import shutil
 import subprocess
 import sys
+import tokenize
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,6 +34,26 @@ LAYERS = (
     {"__main__", "pytest_plugin"},
 )
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
+ENTRIES_AT_MOST = 16  # at the top of harness/; 15 are the aim
+SHARE_AT_MOST = 1 / 6  # of all lines of code, for any room
+TOO_LARGE = {"report": 0.21}  # rooms over it today, each with a limit of its own, which may only sink
+TESTS_OF_MORE = {  # tests that no module's name is right for, and why
+    "architecture": "the whole house",
+    "end_to_end": "the brief, command by command, with real models and runs",
+    "examples": "docs/examples and the files of harness init",
+    "fidelity": "a job's timing beside a C loop: a benchmark",
+    "gate_never": "traps for a gate, whatever judge they fall to",
+    "imports": ".tflite files that are there already, from experiment to report",
+    "large": "a whole run of a test set larger than memory",
+    "report_tasks": "a whole report where the task is no plain classification",
+    "report_timing": "what a whole report says of rounds, timing and device",
+    "resume": "runs that are interrupted anywhere",
+    "setup_script": "scripts/setup",
+    "ssh_provision": "enroll, doctor and setup on an emulated board",
+    "startup": "what starting costs: a benchmark",
+    "virtual_pi_script": "scripts/virtual-pi",
+    "workflows": "docs/workflows",
+}
 HEAVY = {"tensorflow", "keras"}
 MAY_IMPORT_HEAVY = {"build/workloads", "build/models", "build/variants", "experiment/starter"}
 
@@ -52,6 +75,54 @@ def imported(path: Path) -> Iterator[str]:
 
 def rooms_imported(path: Path) -> set[str]:
     return {name.split(".")[1] for name in imported(path) if name.startswith("harness.")}
+
+
+def module_name(path: Path) -> str:
+    """A module's own name; a package's is that of its folder."""
+    return path.parent.name if path.stem == "__init__" else path.stem
+
+
+def code_lines(path: Path) -> int:
+    """Lines that hold code: no blank ones, comments or docstrings."""
+    text = path.read_text()
+    blank = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
+    lines: set[int] = set()
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type not in blank:
+            lines.update(range(token.start[0], token.end[0] + 1))
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            lines -= set(range(node.body[0].lineno, (node.body[0].end_lineno or 0) + 1))
+    return len(lines)
+
+
+def test_every_test_file_is_named_after_a_module() -> None:
+    modules = {module_name(path) for path in MODULES}
+    tests = {path.stem.removeprefix("test_") for path in Path(__file__).parent.rglob("test_*.py")}
+    assert tests - modules - set(TESTS_OF_MORE) == set()
+    assert set(TESTS_OF_MORE) <= tests - modules, (
+        "the list names tests that are gone, or that a module's name is right for"
+    )
+
+
+def test_no_module_is_named_twice() -> None:
+    names = Counter(path.stem for path in MODULES if path.stem not in ("__init__", "__main__"))
+    assert [name for name, count in names.items() if count > 1] == []
+
+
+def test_the_top_of_the_house_is_seen_at_a_glance() -> None:
+    hidden = ("__init__.py", "__main__.py", "__pycache__", "py.typed")
+    entries = [path.name for path in ROOT.iterdir() if path.name not in hidden]
+    assert len(entries) <= ENTRIES_AT_MOST, sorted(entries)
+
+
+def test_no_room_is_too_large() -> None:
+    lines: Counter[str] = Counter()
+    for path in MODULES:
+        lines[room_of(path)] += code_lines(path)
+    shares = {room: count / lines.total() for room, count in lines.items()}
+    assert {room: s for room, s in shares.items() if s > TOO_LARGE.get(room, SHARE_AT_MOST)} == {}
+    assert all(shares[room] > SHARE_AT_MOST for room in TOO_LARGE), "a room is small enough to need no limit of its own"
 
 
 def test_every_room_has_its_place_in_the_layers() -> None:

@@ -93,7 +93,8 @@ def test_what_is_gathered_is_in_memory_where_it_is_small_and_else_mapped(
     whole = np.arange(60, dtype=np.float32).reshape(20, 3)
     for limit, kind in ((240, np.ndarray), (239, np.memmap)):
         monkeypatch.setattr("harness.support.arrays.IN_MEMORY_BYTES", limit)
-        array = gathered(iter([whole[:7], whole[7:8].astype(np.float64), whole[8:]]), whole.shape, tmp_path)
+        parts: list[np.ndarray] = [whole[:7], whole[7:8].astype(np.float64), whole[8:]]
+        array = gathered(iter(parts), whole.shape, tmp_path)
         np.testing.assert_array_equal(array, whole)
         assert type(array) is kind and array.dtype == np.float32
         assert list(tmp_path.iterdir()) == []

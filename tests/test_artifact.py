@@ -14,7 +14,7 @@ from harness.build import artifact
 from harness.build.variants import RECIPES
 from harness.build.variants import quantizer as quantizer  # importing it registers its recipes
 from harness.errors import BuildError
-from tests.models import FOLDER, PARAMETERS, tflite
+from tests.small_models import FOLDER, PARAMETERS, tflite
 
 MADE = ("float32", "float16", "dynamic_range", "int8", "int8_float_io", "int16x8")
 

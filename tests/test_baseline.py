@@ -11,6 +11,7 @@ import pytest
 from harness.compare.baseline import compare, outputs_of
 from harness.metrics import METRICS
 from harness.records import Round, Shard, Standing, Tensor, Variant
+from harness.records.terms import RoundStatus
 from tests import made_runs
 from tests.made_runs import ENVIRONMENT, FLOAT, LITERT, case, scores, shard, timed
 
@@ -248,7 +249,7 @@ def test_the_control_is_float32_on_the_same_target_runtime_and_threads():
 
 
 def test_flagged_rounds_are_timed_and_invalid_ones_are_not():
-    statuses = (("valid", 1000), ("flagged", 3000), ("invalid", 900_000))
+    statuses: tuple[tuple[RoundStatus, int], ...] = (("valid", 1000), ("flagged", 3000), ("invalid", 900_000))
     rounds = [replace(timed(case(), n, [ns] * 10), status=status) for n, (status, ns) in enumerate(statuses)]
     comparison = compare(run([case()], shards=[shard(case(), BASELINE)], rounds=rounds, planned=2))
     assert comparison.change(case(), "latency_mean").value == 2.0

@@ -125,6 +125,7 @@ def test_help_needs_no_heavy_import():
     assert not loaded & {"numpy", "pandas", "scipy", "pydantic", "matplotlib", "sklearn", "tensorflow", "keras"}
 
 
+@pytest.mark.alone
 def test_help_comes_at_once():
     def seconds() -> float:
         begin = time.perf_counter()
@@ -564,9 +565,9 @@ def test_targets_that_look_like_markup_are_printed_as_they_are(harness, tmp_path
 
 
 def printed(table, width: int) -> str:
-    console = Console(width=width, file=io.StringIO(), highlight=False)
+    console = Console(width=width, file=(out := io.StringIO()), highlight=False)
     console.print(table)
-    return console.file.getvalue()
+    return out.getvalue()
 
 
 def wide_comparison(threads=(1,), environment=ENVIRONMENT):

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,7 @@ def recorded(results: Path, run_id: str, rounds: int = 6) -> Path:
     for index in range(2, rounds):
         for folder in path.glob(f"raw/host/round-00{index % 2}.*"):
             copy = folder.with_name(folder.name.replace(f"round-00{index % 2}", f"round-00{index}"))
-            edit(shutil.copytree(folder, copy) / "piece.json", lambda piece, n=index: piece.update(first=n))
+            edit(shutil.copytree(folder, copy) / "piece.json", partial(dict.update, first=index))
     edit(path / "run.json", lambda run: (run.update(run_id=run_id), run["plan"].update(rounds=rounds)))
     return path
 
@@ -237,6 +238,7 @@ def test_two_runs_have_to_be_named(harness, two, words):
     assert (code, out) == (2, "") and "Missing argument" in err
 
 
+@pytest.mark.alone
 def test_it_loads_no_tensorflow_no_matplotlib_and_starts_fast(two):
     argv = [sys.executable, "-X", "importtime", "-m", "harness", "compare", REFERENCE, CANDIDATE]
     done = subprocess.run(argv, capture_output=True, text=True, check=True)
@@ -257,10 +259,10 @@ def test_it_loads_no_tensorflow_no_matplotlib_and_starts_fast(two):
 @pytest.mark.parametrize("width", [80, 100, 160])
 def test_the_table_fits_and_cuts_no_value(two, width):
     sessions = compare_sessions(*(load(path) for path in two))
-    console = Console(width=width, file=io.StringIO(), highlight=False)
+    console = Console(width=width, file=(out := io.StringIO()), highlight=False)
     (table,) = session_tables(sessions, console)
     console.print(table)
-    text = console.file.getvalue()
+    text = out.getvalue()
     assert max(map(len, text.splitlines())) <= width
     assert "…" not in text
     for word in ("tflite-runtime", "Model RSS", "not judged", "similar", "95.40 %", "0.00 pp"):
@@ -272,10 +274,10 @@ def test_kinds_are_coloured_where_there_are_colours(two):
     environment(two[1], serial_sha256="cd" * 32, kernel="[bold]6[/bold]")
     edit(two[1] / "run.json", lambda run: run["variants"][0].update(size_bytes=1))
     sessions = compare_sessions(*(load(path) for path in two))
-    console = Console(width=160, file=io.StringIO(), force_terminal=True, color_system="standard")
+    console = Console(width=160, file=(out := io.StringIO()), force_terminal=True, color_system="standard")
     (table,) = session_tables(sessions, console)
     console.print(table)
-    text = console.file.getvalue()
+    text = out.getvalue()
     assert "\x1b[32mimproved" in text and "\x1b[33mnot comparable" in text
     assert "[bold]6[/bold]" in text  # as it is, whatever it says
 

@@ -255,7 +255,8 @@ def test_a_verdict_that_cannot_be_written_exits_2(gate, tmp_path):
 
 # --- JUnit ---------------------------------------------------------------------------------------------------------
 
-ATTRIBUTES = {  # what the common JUnit schema demands, and the types of what is a number there
+# What the common JUnit schema demands, and the types of what is a number there.
+ATTRIBUTES: dict[str, dict[str, type]] = {
     "testsuite": {"name": str, "tests": int, "failures": int, "errors": int, "skipped": int, "time": float,
                   "timestamp": str, "hostname": str},
     "testcase": {"name": str, "classname": str, "time": float},

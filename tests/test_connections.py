@@ -428,6 +428,7 @@ WAITS: dict[str, tuple[str, Callable[[ServerConnection, Path], object]]] = {  # 
 
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("where", WAITS)
+@pytest.mark.alone
 def test_a_server_that_hangs_is_given_up(tmp_path: Path, where: str) -> None:
     script, verb = WAITS[where]
     begin = time.monotonic()
@@ -440,6 +441,7 @@ def test_a_server_that_hangs_is_given_up(tmp_path: Path, where: str) -> None:
 
 
 @pytest.mark.usefixtures("impatient")
+@pytest.mark.alone
 def test_signs_of_life_keep_a_server_that_says_nothing_else(tmp_path: Path) -> None:
     script = "hear()\nimport time\nfor _ in range(15): say(event='alive') or time.sleep(.1)\nsay(event='done')\n"
     with closing(lying(tmp_path, READY + script + HANGS)) as connection:

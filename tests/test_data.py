@@ -95,7 +95,7 @@ def test_a_file_with_both_halves_as_keras_has_them(tmp_path):
 
 @pytest.mark.parametrize(("inputs", "labels"), [("x_test", "y"), ("x", "y_test")])
 def test_labels_are_labels_by_either_name(tmp_path, inputs, labels):
-    dataset = load(source(tmp_path, saved(tmp_path, "test.npz", **{inputs: IMAGES, labels: LABELS})))
+    dataset = load(source(tmp_path, saved(tmp_path, "test.npz", False, **{inputs: IMAGES, labels: LABELS})))
     assert len(dataset.test_inputs) == 1
     assert np.array_equal(dataset.test_labels, LABELS)
 
@@ -321,7 +321,7 @@ def test_an_encrypted_member_is_told(tmp_path):
 
 @pytest.mark.parametrize("name", ["labels", "label", "targets", "target", "Labels"])
 def test_labels_by_another_name_are_told_and_not_taken_for_an_input(tmp_path, name):
-    where = saved(tmp_path, "test.npz", x=np.zeros((4, 2)), **{name: np.arange(4)})
+    where = saved(tmp_path, "test.npz", False, **{"x": np.zeros((4, 2)), name: np.arange(4)})
     with pytest.raises(DataError, match=f"test.npz holds no y, but an array {name}") as caught:
         load(source(tmp_path, where))
     assert caught.value.advice == "labels are called y: rename the array"

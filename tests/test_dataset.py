@@ -93,7 +93,7 @@ def test_calibration_takes_the_classes_in_turn(dataset, classes):
     labels = np.random.default_rng(classes).integers(0, classes, 60).astype(np.uint8)
     many = replace(dataset, train_inputs=(np.arange(60),), train_labels=labels, class_names=tuple(map(str, range(60))))
     waiting = [[n for n in np.random.default_rng(3).permutation(60) if labels[n] == c] for c in range(classes)]
-    wanted = [set(), set()]
+    wanted: list[set[int]] = [set(), set()]
     while any(waiting):
         taken = [queue.pop(0) for queue in waiting if queue]
         wanted.append(wanted[-1] | set(taken))

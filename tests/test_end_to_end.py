@@ -106,7 +106,7 @@ def independent_scores(run: Path, images: np.ndarray, folder: Path) -> dict[tupl
     """(variant, runtime) → what the saved file answers to each image, by LOOP."""
     np.save(folder / "images.npy", images)
     files = [str(run / "variants" / f"{name}.tflite") for name in VARIANTS]
-    scores = {}
+    scores: dict[tuple[str, str], np.ndarray] = {}
     for runtime in RUNTIMES:
         out = folder / f"{runtime}.npz"
         subprocess.run(
@@ -131,7 +131,7 @@ def assert_equal_figures(run: Path, images: np.ndarray, labels: np.ndarray, fold
         assert mine.prediction.tolist() == answers.argmax(axis=1).tolist(), (variant, runtime)
         assert mine.flip.tolist() == (answers.argmax(axis=1) != baseline.argmax(axis=1)).tolist()
         np.testing.assert_allclose(mine.max_abs_diff, np.abs(answers - baseline).max(axis=1), atol=1e-6)
-        row = summary.loc[(variant, runtime)]
+        (row,) = summary.loc[[(variant, runtime)]].itertuples()
         assert row.accuracy == np.mean(answers.argmax(axis=1) == labels)
         assert row.baseline_accuracy == np.mean(baseline.argmax(axis=1) == labels)
         assert row.samples == len(labels)
@@ -242,7 +242,7 @@ def test_a_second_run_builds_nothing_and_needs_no_tensorflow(place, first):
     assert again != first
     columns = ["variant", "runtime", "accuracy", "flips", "max_abs_diff", "size_bytes"]
     tables = [pd.read_csv(run / "summary.csv")[columns] for run in (first, again)]
-    pd.testing.assert_frame_equal(*tables)
+    pd.testing.assert_frame_equal(tables[0], tables[1])
     assert pd.read_csv(again / "summary.csv").latency_p50_us.isna().all()
 
 
@@ -261,8 +261,9 @@ def test_a_terminal_of_80_columns_shows_every_value_whole(place, first):
     assert max(map(len, table)) <= 80
     assert "…" not in shown
     summary = pd.read_csv(place.folder / "results" / "digits" / "latest" / "summary.csv")
-    for row in summary[summary.status == "ok"].itertuples():
-        assert re.search(rf"{row.variant} +{row.runtime} .*{row.accuracy * 100:.2f} ", shown)
+    ok = summary[summary.status == "ok"]
+    for variant, runtime, accuracy in zip(ok.variant, ok.runtime, ok.accuracy, strict=True):
+        assert re.search(rf"{variant} +{runtime} .*{accuracy * 100:.2f} ", shown)
 
 
 def on_a_terminal(words: list[str], folder: Path, environment: dict[str, str]) -> tuple[int, str, str]:

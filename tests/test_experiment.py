@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ def test_a_built_in_experiment_builds_every_variant(name):
 
 def test_an_experiment_keeps_what_the_user_chose():
     made = builtin("mnist", Path("mnist.npz"), ("int8",), plan_of("strict"))
+    assert isinstance(made.load, partial)
     assert (made.load.args, made.variants, made.plan.profile) == ((Path("mnist.npz"),), ("int8",), "strict")
 
 

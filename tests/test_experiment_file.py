@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,7 @@ def test_a_whole_experiment(written, tmp_path):
     assert made.imports == {"vendor_int8": tmp_path / "vendor.tflite"}
     assert (made.plan.profile, made.plan.rounds) == ("quick", 4)
     assert (made.scoring.primary, made.baseline, made.select_ops) == ("balanced_accuracy", "keras", False)
+    assert isinstance(made.load, partial)
     (source,) = made.load.args
     assert isinstance(source, DataSource)
     assert (source.test, source.scale, source.labels) == ("test.npz", 0.00392156862745098, ("cat", "dog"))

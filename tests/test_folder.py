@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ def picture(height: int, width: int) -> Image.Image:
     return Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
 
 
-def save(path: Path, image: Image.Image, **options: object) -> np.ndarray:
+def save(path: Path, image: Image.Image, **options: Any) -> np.ndarray:
     """The picture in a file; returns what Pillow reads from that as RGB."""
     path.parent.mkdir(parents=True, exist_ok=True)
     image.save(path, **options)

@@ -57,8 +57,8 @@ def test_a_reference_whose_other_output_was_scored_cannot_be_compared():
 
     def scored_by(output: str) -> Run:
         shards = tuple(replace(s, outputs=s.outputs * 2, tensors=s.tensors * 2) for s in run.shards)
-        twins = {"baseline": (scored(keras),) * 2, "output_names": ("a", "b"), "shards": shards}
-        return replace(run, scoring=Scoring(output=output), **twins)
+        twins = replace(run, baseline=(scored(keras),) * 2, output_names=("a", "b"), shards=shards)
+        return replace(twins, scoring=Scoring(output=output))
 
     said = found(scored_by("a"), DROP + AGAINST, scored_by("b"))
     assert said.outcome == "not_comparable" and "scored output: b in the reference, a in the candidate" in said.reason

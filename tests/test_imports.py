@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +12,14 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from harness.build import keras_process
 from harness.build.builder import Built, build
+from harness.build.keras_process import KerasProcess
 from harness.build.workloads import digits
 from harness.errors import BuildError, ConfigError, DataError
 from harness.experiment.plans import PLANS
 from harness.records import Dataset, Experiment
 from harness.support.cache import Cache
-from tests import models
-
-
-@pytest.fixture(autouse=True)
-def no_tensorflow(monkeypatch):
-    monkeypatch.setattr(keras_process, "find_spec", lambda name: None)
+from tests import small_models as models
 
 
 @pytest.fixture(scope="module")
@@ -33,13 +29,18 @@ def data() -> Dataset:
 
 
 @pytest.fixture
-def once(tmp_path, data) -> Callable[..., Built]:
+def said() -> list[str]:
+    """What building says on the way."""
+    return []
+
+
+@pytest.fixture
+def once(tmp_path, data, said) -> Callable[..., Built]:
     def built(baseline: str = "float32", data: Dataset = data, **imports: Path) -> Built:
         experiment = Experiment("e", lambda: data, None, (), PLANS["none"], imports=imports, baseline=baseline)
-        return build(experiment, data, Cache(tmp_path / "cache"), said.append)
+        return build(experiment, data, Cache(tmp_path / "cache"), said.append, without_tensorflow)
 
-    said: list[str] = []
-    built.said = said
+    without_tensorflow = partial(KerasProcess, package="no_such_package")
     return built
 
 
@@ -69,10 +70,10 @@ def test_a_file_takes_the_models_place(once, data):
     assert found.model_sha256 == found.variants[0].sha256
 
 
-def test_the_second_time_nothing_is_run_again(once):
+def test_the_second_time_nothing_is_run_again(once, said):
     once(float32=models.tflite("float32"))
     assert once(float32=models.tflite("float32")).made == ()
-    assert once.said[-1].startswith("nothing to build")
+    assert said[-1].startswith("nothing to build")
 
 
 def test_the_baseline_may_be_any_of_them(once):

@@ -139,7 +139,12 @@ def test_a_stretch_is_done_with_before_the_next_begins(monkeypatch: pytest.Monke
 def test_a_job_that_is_only_planned_holds_no_samples(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a set larger than memory needs, and what a resumed run need not read."""
     asked: list[int] = []
-    monkeypatch.setattr("harness.measure.jobs.stretch_bytes", lambda array, first, last: asked.append(first) or b"")
+
+    def read(array: object, first: int, last: int) -> bytes:
+        asked.append(first)
+        return b""
+
+    monkeypatch.setattr("harness.measure.jobs.stretch_bytes", read)
     known = work()
     jobs = [*shard_jobs(known, known.cases), *round_jobs(known, known.cases)]
     assert asked == []
@@ -355,7 +360,7 @@ def test_a_job_lists_files_and_affines_in_the_order_of_the_files_own_inputs() ->
     two = replace(known.dataset, test_inputs=(images, images), affines=(Affine(1.0), Affine(2.0)))
     first, *others = known.variants
     several = replace(known, dataset=two, variants=(replace(first, feeds=(1, 0)), *others))
-    specs = {job.case.variant: job.spec for job in round_jobs(several, several.cases)}
+    specs: dict[str, Any] = {job.case.variant: job.spec for job in round_jobs(several, several.cases)}
     kept, swapped = specs[others[0].name], specs[first.name]
     assert [affine["scale"] for affine in kept["affines"]] == [1.0, 2.0]
     assert [affine["scale"] for affine in swapped["affines"]] == [2.0, 1.0]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from harness import build as building
 from harness.build.builder import Built, build
 from harness.build.keras_process import KerasProcess
 from harness.build.models.model_source import call
@@ -19,6 +19,7 @@ from harness.errors import BuildError, DataError
 from harness.experiment.plans import PLANS
 from harness.measure.once import run_once
 from harness.records import Affine, Dataset, Experiment, ModelSource, Scoring, Variant
+from harness.records.terms import ModelKind
 from harness.support.cache import Cache
 from harness.support.functions import FunctionRef
 from tests import made_models
@@ -31,32 +32,10 @@ TOKENS = random.integers(0, made_models.TOKENS, (COUNT, 6))
 SCORES, AGES = made_models.two_inputs_by_numpy(PICTURES / 255, TOKENS)
 
 
-class Borrowed:
-    """One TensorFlow process for all tests of this file, in the place of each build's own."""
-
-    def __init__(self, process: KerasProcess) -> None:
-        self.process = process
-
-    def __call__(self, log: Path) -> Borrowed:
-        return self
-
-    def __enter__(self) -> KerasProcess:
-        return self.process
-
-    def __exit__(self, *_: object) -> None:
-        """The fixture ends it."""
-
-
 @pytest.fixture(scope="module")
 def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KerasProcess]:
     with KerasProcess(tmp_path_factory.mktemp("keras") / "tensorflow.log") as keras:
         yield keras
-
-
-@pytest.fixture(autouse=True)
-def keras(process: KerasProcess, monkeypatch: pytest.MonkeyPatch) -> KerasProcess:
-    monkeypatch.setattr(building, "KerasProcess", Borrowed(process))
-    return process
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +58,7 @@ def one_input(array: np.ndarray) -> Dataset:
 
 
 def asked(source: Path | ModelSource, *variants: str, **changes: Any) -> Experiment:
-    kind = "saved_model" if isinstance(source, Path) and source.is_dir() else "file"
+    kind: ModelKind = "saved_model" if isinstance(source, Path) and source.is_dir() else "file"
     model = source if isinstance(source, ModelSource) else ModelSource(kind, str(source))
     return Experiment("e", two_inputs, model, variants, PLANS["none"], **changes)
 
@@ -92,8 +71,14 @@ def answers(variant: Variant, data: Dataset) -> list[np.ndarray]:
     return [given[n] for n in variant.yields or range(len(given))]
 
 
-def built(experiment: Experiment, data: Dataset, folder: Path) -> Built:
-    return build(experiment, data, Cache(folder / "cache"), lambda text: None)
+@pytest.fixture
+def built(process: KerasProcess) -> Callable[[Experiment, Dataset, Path], Built]:
+    """Builds in the one TensorFlow process that all tests of this file share."""
+
+    def made_of(experiment: Experiment, data: Dataset, folder: Path) -> Built:
+        return build(experiment, data, Cache(folder / "cache"), lambda text: None, lambda log: nullcontext(process))
+
+    return made_of
 
 
 # --- several inputs and outputs ------------------------------------------------------------------------------------
@@ -108,7 +93,7 @@ def built(experiment: Experiment, data: Dataset, folder: Path) -> Built:
         ("saved", ("age", "zscores")),
     ],
 )
-def test_two_inputs_by_name_two_outputs_in_the_models_order(made, tmp_path, name, outputs):
+def test_two_inputs_by_name_two_outputs_in_the_models_order(made, tmp_path, name, outputs, built):
     data, scored = two_inputs(), Scoring(output="output_0" if name == "exported" else "zscores")
     found = built(asked(made / name, "float32", "int8", scoring=scored), data, tmp_path)
     assert found.output_names == outputs
@@ -125,21 +110,21 @@ def test_two_inputs_by_name_two_outputs_in_the_models_order(made, tmp_path, name
     assert {t.dtype for t in int8.inputs} == {"int8", "int32"}  # token ids stay what they are
 
 
-def test_a_fixed_batch_answers_for_the_baseline_and_cannot_be_converted(made, tmp_path):
+def test_a_fixed_batch_answers_for_the_baseline_and_cannot_be_converted(made, tmp_path, built):
     found = built(asked(made / "saved_at_4", "float32", scoring=Scoring(output="zscores")), two_inputs(), tmp_path)
     np.testing.assert_allclose(found.baseline[1], SCORES, atol=1e-5)  # the last batch of 4 holds 2 samples
     assert found.variants[0].status == "failed"
     assert "only takes a batch of 4" in found.variants[0].reason
 
 
-def test_wrong_names_are_told_before_anything_runs(made, tmp_path):
+def test_wrong_names_are_told_before_anything_runs(made, tmp_path, built):
     data = dataclasses.replace(two_inputs(), input_names=("tokens", "image"))
     with pytest.raises(DataError, match="data's inputs are tokens, image; the model's are picture, tokens"):
         built(asked(made / "list.keras", "float32"), data, tmp_path)
 
 
-def test_open_sizes_are_the_datas(keras, tmp_path):
-    keras.call(made_models.write_any_size, tmp_path / "any.keras")
+def test_open_sizes_are_the_datas(process, tmp_path, built):
+    process.call(made_models.write_any_size, tmp_path / "any.keras")
     images = random.random((9, 5, 7, 3), dtype=np.float32)
     found = built(asked(tmp_path / "any.keras", "float32"), one_input(images), tmp_path)
     np.testing.assert_allclose(found.baseline[0], 2 * images.mean(axis=(1, 2)), atol=1e-6)
@@ -150,7 +135,7 @@ def test_open_sizes_are_the_datas(keras, tmp_path):
 # --- files that were converted elsewhere ---------------------------------------------------------------------------
 
 
-def test_quantised_bytes_in_and_out_are_understood(own, tmp_path):
+def test_quantised_bytes_in_and_out_are_understood(own, tmp_path, built):
     """uint8 with a scale, as published files have it: made by a recipe here, then imported beside the model."""
     (module,) = own.glob("own_*.py")
     recipes = {"unsigned": FunctionRef(f"{module.stem}:unsigned", own)}
@@ -163,8 +148,8 @@ def test_quantised_bytes_in_and_out_are_understood(own, tmp_path):
     np.testing.assert_allclose(answers(found, data)[0], X @ [[1], [2]], atol=0.03)  # steps of 3/255
 
 
-def test_bytes_without_a_scale_are_passed_as_they_are_stored(keras, tmp_path):
-    keras.call(made_models.write_bytes_model, tmp_path / "bytes.keras")
+def test_bytes_without_a_scale_are_passed_as_they_are_stored(process, tmp_path, built):
+    process.call(made_models.write_bytes_model, tmp_path / "bytes.keras")
     stored = random.integers(0, 256, (9, 4)).astype(np.uint8)
     data = one_input(stored)
     first = built(asked(tmp_path / "bytes.keras", "float32"), data, tmp_path)
@@ -175,13 +160,13 @@ def test_bytes_without_a_scale_are_passed_as_they_are_stored(keras, tmp_path):
     np.testing.assert_allclose(answers(again, data)[0], 2.0 * stored - 1)
 
 
-def test_a_model_without_a_large_tensor_has_no_dynamic_range(own, tmp_path):
+def test_a_model_without_a_large_tensor_has_no_dynamic_range(own, tmp_path, built):
     control, none = built(asked(function(own, "plain"), "float32", "dynamic_range"), one_input(X), tmp_path).variants
     assert (control.status, none.status, none.path) == ("ok", "unsupported", None)
     assert none.reason.startswith("none of its weight tensors has 1,024 values or more")
 
 
-def test_a_keras_file_that_was_cut_short_is_told(made, tmp_path):
+def test_a_keras_file_that_was_cut_short_is_told(made, tmp_path, built):
     whole = (made / "list.keras").read_bytes()
     middle = len(whole) // 2
     flipped = whole[:middle] + bytes(255 - byte for byte in whole[middle : middle + 8]) + whole[middle + 8 :]
@@ -192,8 +177,8 @@ def test_a_keras_file_that_was_cut_short_is_told(made, tmp_path):
         assert caught.value.advice == "copy or save it again"
 
 
-def test_what_scales_at_the_input_is_told_from_what_normalises_later(keras):
-    assert keras.call(made_models.scaling) == {
+def test_what_scales_at_the_input_is_told_from_what_normalises_later(process):
+    assert process.call(made_models.scaling) == {
         "nothing": False, "rescaling": True, "nested": True, "normalisation": True, "written": True, "lambda": True,
         "batch normalisation first": True, "batch normalisation later": False, "layer normalisation last": False,
     }  # fmt: skip
@@ -202,8 +187,8 @@ def test_what_scales_at_the_input_is_told_from_what_normalises_later(keras):
 # --- ops that are not built in -------------------------------------------------------------------------------------
 
 
-def test_ops_that_tflite_lacks_are_named_with_what_allows_them(keras, tmp_path):
-    keras.call(made_models.write_determinant, tmp_path / "det")
+def test_ops_that_tflite_lacks_are_named_with_what_allows_them(process, tmp_path, built):
+    process.call(made_models.write_determinant, tmp_path / "det")
     data = one_input(random.random((9, 4), dtype=np.float32))
     (refused,) = built(asked(tmp_path / "det", "float32"), data, tmp_path).variants
     assert refused.status == "failed"
@@ -286,7 +271,7 @@ def function(own: Path, name: str) -> ModelSource:
     return ModelSource("function", f"{module.stem}:{name}", own)
 
 
-def test_a_function_is_asked_each_time_for_what_it_reads_may_change(own, tmp_path):
+def test_a_function_is_asked_each_time_for_what_it_reads_may_change(own, tmp_path, built):
     first = built(asked(function(own, "plain"), "float32"), one_input(X), tmp_path)
     np.testing.assert_allclose(first.baseline[0], X @ [[1], [2]], atol=1e-6)
     again = built(asked(function(own, "plain"), "float32"), one_input(X), tmp_path)
@@ -297,7 +282,7 @@ def test_a_function_is_asked_each_time_for_what_it_reads_may_change(own, tmp_pat
     np.testing.assert_allclose(other.baseline[0], X @ [[5], [2]], atol=1e-6)
 
 
-def test_a_model_of_the_same_weights_is_another_where_it_computes_otherwise(own, tmp_path):
+def test_a_model_of_the_same_weights_is_another_where_it_computes_otherwise(own, tmp_path, built):
     first = built(asked(function(own, "plain"), "float32"), one_input(X - 0.5), tmp_path)
     (own / "activation.txt").write_text("relu")
     other = built(asked(function(own, "plain"), "float32"), one_input(X - 0.5), tmp_path)
@@ -305,12 +290,12 @@ def test_a_model_of_the_same_weights_is_another_where_it_computes_otherwise(own,
     np.testing.assert_allclose(other.baseline[0], np.maximum((X - 0.5) @ [[1], [2]], 0), atol=1e-6)
 
 
-def test_the_code_of_a_layer_of_the_users_is_part_of_its_model(keras, own, tmp_path):
+def test_the_code_of_a_layer_of_the_users_is_part_of_its_model(process, own, tmp_path):
     ref = FunctionRef(function(own, "custom").where, own)
 
     def found(name: str) -> str:
         (tmp_path / name).mkdir()
-        return keras.call(call, ref, 1, tmp_path / name)
+        return process.call(call, ref, 1, tmp_path / name)
 
     first = found("first")
     assert found("again") == first
@@ -319,7 +304,7 @@ def test_the_code_of_a_layer_of_the_users_is_part_of_its_model(keras, own, tmp_p
     assert found("other") != first
 
 
-def test_the_code_of_an_activation_in_a_package_is_part_of_the_model(keras, own, tmp_path):
+def test_the_code_of_an_activation_in_a_package_is_part_of_the_model(process, own, tmp_path):
     """One that a module imports by name too, so that no import statement gives it away."""
     (own / (name := f"lib_{os.urandom(4).hex()}")).mkdir()
     acts = own / name / "acts.py"
@@ -334,7 +319,7 @@ def make():
 
     def found(kept: str) -> str:
         (tmp_path / kept).mkdir()
-        return keras.call(call, ref, 1, tmp_path / kept)
+        return process.call(call, ref, 1, tmp_path / kept)
 
     first = found("first")
     assert found("again") == first
@@ -342,14 +327,14 @@ def make():
     assert found("other") != first
 
 
-def test_a_model_with_code_of_its_own_is_kept_without_it(own, tmp_path):
+def test_a_model_with_code_of_its_own_is_kept_without_it(own, tmp_path, built):
     found = built(asked(function(own, "custom"), "float32"), one_input(X), tmp_path)
     assert [path.name for path in (tmp_path / "cache" / "models").glob("*/*")] == ["saved_model"]
     np.testing.assert_allclose(found.baseline[0], X / 2)
     assert found.variants[0].status == "ok"
 
 
-def test_a_function_may_return_a_path_or_is_told_what_it_may_return(own, tmp_path):
+def test_a_function_may_return_a_path_or_is_told_what_it_may_return(own, tmp_path, built):
     with pytest.raises(BuildError, match="which does not exist"):
         built(asked(function(own, "path"), "float32"), one_input(X), tmp_path)
     with pytest.raises(BuildError, match="returned int, which is not a Keras model"):
@@ -360,7 +345,7 @@ def test_a_function_may_return_a_path_or_is_told_what_it_may_return(own, tmp_pat
         built(asked(function(own, "leaving"), "float32"), one_input(X), tmp_path)
 
 
-def test_a_recipe_of_the_users_configures_or_finishes_the_file(own, tmp_path):
+def test_a_recipe_of_the_users_configures_or_finishes_the_file(own, tmp_path, built):
     (module,) = own.glob("own_*.py")
     names = ("sixteen_bits", "by_another_tool", "broken")
     recipes = {name: FunctionRef(f"{module.stem}:{name}", own) for name in names}
@@ -375,7 +360,7 @@ def test_a_recipe_of_the_users_configures_or_finishes_the_file(own, tmp_path):
 # --- the extra quantizer -------------------------------------------------------------------------------------------
 
 
-def test_ai_edge_quantizers_recipes_make_what_they_promise(made, tmp_path):
+def test_ai_edge_quantizers_recipes_make_what_they_promise(made, tmp_path, built):
     names = ("aeq_dynamic_int8", "aeq_dynamic_int4", "aeq_static_int8")
     experiment = asked(made / "list.keras", *names, scoring=Scoring(output="zscores"))
     found = {v.name: v for v in built(experiment, two_inputs(), tmp_path).variants}

@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ from harness.errors import NoPython, TargetError
 from harness.measure.connections.device_code import look_script
 from harness.measure.connections.link import Link
 from harness.measure.provision.doctor import Diagnosis, doctor, examine
-from harness.measure.provision.probe import Here, Look, Venv, look_at, wanted_releases
+from harness.measure.provision.probe import Here, Look, Release, Venv, look_at, wanted_releases
 from harness.measure.provision.setup import download, failure_of, install, make_venv
 from harness.records import DeviceState, Environment, Target
 
@@ -49,7 +50,7 @@ def healthy() -> Look:
     )
 
 
-def with_state(**values: object) -> Look:
+def with_state(**values: Any) -> Look:
     return replace(healthy(), state=replace(healthy().state, **values))
 
 
@@ -198,12 +199,12 @@ def test_a_venv_of_a_python_that_is_gone_is_not_whole(tmp_path: Path) -> None:
     assert venv.exists and venv.packages == {} and not venv.whole
 
 
-class Device:
+class Device(Link):
     """A device that answers each command with what was prepared, and keeps what it was asked."""
 
     def __init__(self, *answers: tuple[int, bytes, bytes]) -> None:
         self.target, self.workdir, self.venv_python = PI, "./w", "./w/venv/bin/python"
-        self.answers, self.asked = list(answers), []
+        self.answers, self.asked = list(answers), list[Sequence[str]]()
 
     def call(
         self, remote: Sequence[str], data: bytes = b"", timeout_s: float = 60.0
@@ -235,7 +236,7 @@ def test_an_answer_that_is_no_look_is_told(answer: bytes) -> None:
 # setup.
 
 
-def releases(look: Look) -> list[object]:
+def releases(look: Look) -> list[Release]:
     return [r for r in wanted_releases(PI, look).values() if r]
 
 

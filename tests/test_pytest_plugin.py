@@ -143,7 +143,12 @@ def test_a_rule_that_warns_still_fails_what_is_worse(pytester, made) -> None:
 def test_one_run_is_judged_by_several_policies(pytester, stored, monkeypatch) -> None:
     loaded: list[Path] = []
     load = store.load
-    monkeypatch.setattr(store, "load", lambda path: loaded.append(path) or load(path))
+
+    def noted(path: Path) -> Run:
+        loaded.append(path)
+        return load(path)
+
+    monkeypatch.setattr(store, "load", noted)
     (pytester.path / "small.toml").write_text(SIZE.format("1KB"))
     write(
         pytester, SIZE.format("1MB"), TEST.format("'policy.toml'") + TEST.format("'small.toml'").replace("it", "small")

@@ -180,7 +180,8 @@ def test_outputs_of_another_shape_fail_their_case_and_no_other(
     folder = copy(SHARD)
     write("outputs/0.npy", npy(np.zeros(shape, np.int8)))(folder)
     piece = read_piece(folder)
-    assert piece.status == "failed" and f"has shape {shape} where the model says (500, 10)" in piece.reason
+    assert isinstance(piece, Shard) and piece.status == "failed"
+    assert f"has shape {shape} where the model says (500, 10)" in piece.reason
 
 
 @pytest.mark.parametrize(

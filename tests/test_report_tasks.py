@@ -27,7 +27,7 @@ from harness.report.samples.one_sample import sample_text
 from harness.report.samples.picture import drawable, picture_of, pictures_of
 from harness.report.tables.summary_table import tables
 from harness.report.words.summary import headline, sentences
-from harness.runs.parquet import write_tables
+from harness.runs.parquet import write_samples, write_tables
 from tests.made_runs import case, timed
 from tests.made_tasks import classes, numbers, regression, run_of
 
@@ -94,10 +94,9 @@ def test_samples_without_labels_have_flips_and_an_empty_label(tmp_path: Path):
 
 
 @pytest.mark.parametrize("made", [classes, regression])
-def test_texts_are_written_as_texts_in_stretches(made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("harness.runs.parquet.ROWS", 150)
+def test_texts_are_written_as_texts_in_stretches(made, tmp_path: Path):
     comparison = compare(made())
-    write_tables(comparison, tmp_path)
+    write_samples(comparison.samples, tmp_path / "samples.parquet", rows=150)
     file = pq.ParquetFile(tmp_path / "samples.parquet")
     assert file.num_row_groups == 6 and str(file.schema_arrow.field("variant").type) == "string"
     assert file.metadata.num_rows == 800 == sum(map(len, comparison.samples.values()))
@@ -224,7 +223,7 @@ def test_a_sample_without_a_label_says_so():
     ],
 )
 def test_what_is_a_picture(shape: Sequence[int], dtype: type, is_picture: bool):
-    array = np.zeros(shape, dtype)
+    array: np.ndarray = np.zeros(shape, dtype)
     assert drawable(array) == is_picture
     assert (picture_of(array, 0) is not None) == is_picture
     assert (pictures_of((np.zeros((5, 3)), array)) is array) == is_picture

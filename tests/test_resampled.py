@@ -35,7 +35,7 @@ def mae(outputs: np.ndarray, run: Run) -> float:
 def test_an_increase_in_percent_is_held_against_paired_limits(limit, outcome):
     run = regression(samples=4000)
     finding = found(run, f'metric = "mae"\n{limit}\nagainst = "keras"')
-    before, after = mae(run.baseline[0], run), mae(run.shards[1].outputs[0], run)
+    before, after = mae(run.baseline[0], run), mae(np.asarray(run.shards[1].outputs[0]), run)
     assert finding.outcome == outcome
     assert finding.unit == "%" and finding.value == pytest.approx(100 * (after - before) / before, rel=1e-5)
     assert finding.low < finding.value < finding.high < 3
@@ -51,7 +51,7 @@ def test_an_increase_in_the_metrics_unit():
 @pytest.mark.parametrize(("share", "outcome"), [(1.2, "pass"), (1.01, "inconclusive"), (0.8, "fail")])
 def test_a_limit_on_the_value_itself(share, outcome):
     run = regression()
-    limit = round(share * mae(run.shards[1].outputs[0], run), 6)
+    limit = round(share * mae(np.asarray(run.shards[1].outputs[0]), run), 6)
     finding = found(run, f'metric = "mae"\nmax = {limit}')
     assert finding.outcome == outcome and finding.limit == limit
     assert finding.low < finding.value < finding.high
@@ -154,7 +154,7 @@ def hits(run: Run, outputs: np.ndarray, k: int) -> np.ndarray:
 
 def test_top_k_is_judged_as_accuracy_is():
     run = classes(samples=800)
-    after = hits(run, run.shards[1].outputs[0], 2)
+    after = hits(run, np.asarray(run.shards[1].outputs[0]), 2)
     finding = found(run, 'metric = "top2_accuracy"\nmin = 0.5')
     exact = binomtest(int(after.sum()), 800).proportion_ci(0.90, "exact")
     assert (finding.low, finding.high) == pytest.approx((exact.low, exact.high))
@@ -167,7 +167,7 @@ def test_top_k_is_judged_as_accuracy_is():
 
 def test_agreement_is_a_share_of_the_samples():
     run = replace(classes(samples=800), labels=None, task="agreement")
-    same = int((run.baseline[0].argmax(1) == run.shards[1].outputs[0].argmax(1)).sum())
+    same = int((run.baseline[0].argmax(1) == np.asarray(run.shards[1].outputs[0]).argmax(1)).sum())
     exact = binomtest(same, 800).proportion_ci(0.90, "exact")
     finding = found(run, 'metric = "agreement"\nmin = 0.9')
     assert (finding.value, finding.low, finding.high) == pytest.approx((same / 800, exact.low, exact.high))

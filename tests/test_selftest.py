@@ -61,7 +61,7 @@ def simulated(comparisons: int, seed: int = 1, sd: float = 0.01, slowed: float =
     random = np.random.default_rng(seed)
     drift = random.normal(0, 0.05, (comparisons + 1, 10, 1))
     ns = 7000 * np.exp(drift + random.normal(0, sd, (comparisons + 1, 10, 2)))
-    ns[-1, :, 1] *= slowed
+    ns[-1, :, 1] = slowed * ns[-1, :, 1]
     pairs = tuple(Pairs(tuple(a), tuple(b)) for a, b in zip(ns[..., 0].tolist(), ns[..., 1].tolist(), strict=True))
     return study(pairs, comparisons)
 
@@ -185,7 +185,7 @@ class Device(Replay):
 
 
 def start(results: Path, **changes: Any) -> Record:
-    given = {"runtime": None, "asked": ASKED, "variant": MODEL} | changes
+    given: dict[str, Any] = {"runtime": None, "asked": ASKED, "variant": MODEL} | changes
     path = results / "aa" / "desk" / given.pop("study_id", "20260101-120000-aaaa")
     return begin(path, TARGET, ENVIRONMENT, given["variant"], given["runtime"], given["asked"])
 
@@ -248,14 +248,14 @@ def test_every_round_is_kept_as_it_came(tmp_path: Path) -> None:
     with zipfile.ZipFile(record.path / "raw" / "002.zip") as archive:
         archive.extractall(tmp_path / "again")
     pieces = [read_piece(folder) for folder in sorted((tmp_path / "again").iterdir())]
+    timed = [p.timings["timed"] for p in pieces if isinstance(p, Round)]
     assert [(p.case.variant, p.index) for p in pieces if isinstance(p, Round)] == [
         (name, n) for n in range(12, 18) for name in "AB"
     ]
-    timed = [p.timings["timed"] for p in pieces if isinstance(p, Round)]
     medians = [float(np.median(timings.ns / timings.count)) for timings in timed]
     assert tuple(medians[::2]) == record.study.measured[2].a_ns
     assert tuple(medians[1::2]) == record.study.measured[2].b_ns
-    assert (record.path / "model.tflite").read_bytes() == MODEL.path.read_bytes()  # type: ignore[union-attr]
+    assert (record.path / "model.tflite").read_bytes() == MODEL.path.read_bytes()
 
 
 def test_an_invalid_round_is_measured_again_and_a_hopeless_one_takes_its_partner_along(tmp_path: Path) -> None:
@@ -399,6 +399,7 @@ def test_a_slow_down_is_real_time_on_the_clock(monkeypatch: pytest.MonkeyPatch) 
     assert 10_040 * 1.05 - 1 < slow < 10_040 * 1.05 + 40
 
 
+@pytest.mark.alone
 def test_a_slowed_job_is_slower(tmp_path: Path) -> None:
     pyz = zipapp(device_source(tmp_path))
     assert MODEL.path

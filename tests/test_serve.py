@@ -368,6 +368,7 @@ def test_a_server_that_hears_nothing_ends_and_so_does_its_job(tmp_path: Path, bu
         assert not any(alive(job) for job in jobs)
 
 
+@pytest.mark.alone
 def test_a_heartbeat_keeps_a_server_alive(tmp_path: Path) -> None:
     pyz = zipapp(device_source(tmp_path, ("SILENCE_S = 30", "SILENCE_S = 2")))
     with serving(pyz, tmp_path / "device") as host:
@@ -378,6 +379,7 @@ def test_a_heartbeat_keeps_a_server_alive(tmp_path: Path) -> None:
         assert host.server.poll() is None
 
 
+@pytest.mark.alone
 def test_a_server_tells_that_it_lives(tmp_path: Path) -> None:
     pyz = zipapp(device_source(tmp_path, ("HEARTBEAT_S = 5", "HEARTBEAT_S = 1")))
     with serving(pyz, tmp_path / "device") as host:

@@ -377,7 +377,8 @@ def test_every_variant_answers_the_whole_of_mnist_on_both_runtimes(mnist: Path) 
 def test_integer_variants_answer_mnist_as_the_host_does_bit_for_bit_on_tflite_runtime(
     answers: dict[tuple[str, str], list[np.ndarray]], variant: str
 ) -> None:
-    np.testing.assert_array_equal(*answers[variant, "tflite-runtime"])
+    here, there = answers[variant, "tflite-runtime"]
+    np.testing.assert_array_equal(here, there)
 
 
 @pytest.mark.slow
@@ -395,4 +396,5 @@ def test_int8_answers_mnist_as_the_host_does_up_to_a_rare_step_on_ai_edge_litert
 def test_float_variants_answer_mnist_as_the_host_does_to_rounding(
     answers: dict[tuple[str, str], list[np.ndarray]], variant: str, runtime: str
 ) -> None:
-    np.testing.assert_allclose(*answers[variant, runtime], rtol=0, atol=5e-6)
+    here, there = answers[variant, runtime]
+    np.testing.assert_allclose(here, there, rtol=0, atol=5e-6)

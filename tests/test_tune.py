@@ -97,8 +97,8 @@ def test_what_hits_the_servers_whole_process_group_does_not_hit_the_guard(
     """Ctrl-C in a terminal, a terminal that is closed, a supervisor that kills."""
     # Under nohup, or in a background job, the tests themselves ignore some of these signals, and so would the server.
     argv = ["env", "--default-signal", sys.executable, "-I", str(zipapp(source_for(tmp_path, sysfs))), "serve"]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(argv, start_new_session=True, **pipes) as server:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(argv, start_new_session=True, stdin=pipe, stdout=pipe, stderr=pipe) as server:
         assert server.stdin and server.stdout
         hello = {"op": "hello", "workdir": str(tmp_path / "device"), "run_id": "a-run", "who": "me", "tune": True}
         server.stdin.write(json.dumps(hello).encode() + b"\n")

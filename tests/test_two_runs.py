@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,7 +44,7 @@ def session(ns=NS, given=BASELINE, cases=(CASE,), **fields) -> Run:
     """Every case with a round of 50 equal invokes for each of `ns`, and these scores."""
     variant = Variant("int8", "int8", None, "1" * 64, 9_000, (Tensor("x", "int8", (1, 4, 4)),))
     rounds = [timed(c, n, [int(x)] * 50) for c in cases for n, x in enumerate(ns)]
-    defaults = {
+    defaults: dict[str, Any] = {
         "rounds": rounds, "planned": len(ns), "environment": DEVICE, "variants": [variant],
         "shards": [shard(c, given) for c in cases],
     }  # fmt: skip

@@ -300,7 +300,7 @@ def ask(host: Host, limit_c: float | None, timeout_s: float) -> None:
     host.hello()
     blobs = {"model.tflite": host.blob(MODEL), "inputs/0.npy": host.blob(INPUTS)}
     spec = job_spec("latency", RUNTIMES[0])
-    wait = {"start_temperature_c": limit_c, "cooldown_timeout_s": timeout_s}
+    wait: dict[str, Any] = {"start_temperature_c": limit_c, "cooldown_timeout_s": timeout_s}
     host.say("job", job_id="a-job", job=spec, blobs=blobs, limit_s=60, **wait)
 
 
@@ -322,6 +322,7 @@ def test_a_round_waits_until_the_chip_is_cool_and_says_how_warm_it_is(tmp_path: 
     assert (found["before"]["temperature_c"], found["start_temperature_c"]) == (60.0, 60.0)
 
 
+@pytest.mark.alone
 def test_a_chip_that_does_not_cool_is_measured_at_the_time_out_and_flagged(tmp_path: Path) -> None:
     chip = Chip(tmp_path, 71.5)
     with serving(chip.pyz, tmp_path / "device") as host:
@@ -339,6 +340,7 @@ def test_a_chip_that_does_not_cool_is_measured_at_the_time_out_and_flagged(tmp_p
 
 
 @pytest.mark.parametrize(("celsius", "limit_c"), [(None, 60.0), (59.9, 60.0), (84.0, None)])
+@pytest.mark.alone
 def test_nobody_waits_for_a_cool_chip_an_unknown_one_or_without_a_limit(
     tmp_path: Path, celsius: float | None, limit_c: float | None
 ) -> None:

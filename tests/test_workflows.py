@@ -101,8 +101,8 @@ class Runner:
         for path in files.values():
             path.touch()
         added = files["GITHUB_PATH"].read_text().splitlines()
-        path = os.pathsep.join([*reversed(added), str(Path(sys.executable).parent), "/usr/bin", "/bin"])
-        home = {"HOME": str(self.folder.parent), "PATH": path, "CI": "true", "GITHUB_ACTIONS": "true"}
+        search = os.pathsep.join([*reversed(added), str(Path(sys.executable).parent), "/usr/bin", "/bin"])
+        home = {"HOME": str(self.folder.parent), "PATH": search, "CI": "true", "GITHUB_ACTIONS": "true"}
         return home | {k: str(v) for k, v in files.items()} | self.workflow["env"] | self.environment
 
     @property
@@ -195,7 +195,7 @@ def test_two_jobs_never_measure_on_the_board_at_once() -> None:
 
 
 def test_a_stranger_cannot_start_the_self_hosted_runner() -> None:
-    workflow = parsed(FOLDER / "gate-self-hosted.yml")
+    workflow: dict[Any, Any] = parsed(FOLDER / "gate-self-hosted.yml")
     assert set(workflow[True]) == {"push", "workflow_dispatch"}  # YAML 1.1 reads `on` as true
 
 

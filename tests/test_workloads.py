@@ -16,6 +16,7 @@ from harness.build.workloads import WORKLOADS, digits, mnist
 from harness.build.workloads.idx import read_idx
 from harness.data.calibration import calibration_samples
 from harness.errors import ConfigError, DataError
+from harness.records import Dataset
 
 COUNTS = {"train": 30, "test": 20}
 
@@ -29,12 +30,19 @@ def arrays() -> dict[str, np.ndarray]:
 
 
 @pytest.fixture(autouse=True)
-def small_and_alone(monkeypatch, tmp_path):
-    """Small counts, no MNIST on this machine, no network."""
-    monkeypatch.setattr(mnist, "COUNTS", COUNTS)
+def alone(monkeypatch, tmp_path):
+    """No MNIST on this machine."""
     monkeypatch.delenv("HARNESS_MNIST", raising=False)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
-    monkeypatch.setattr(mnist.subprocess, "run", lambda argv, **_: finished(argv, 1, "a warning\nError: no network\n"))
+
+
+def no_network(argv: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+    return finished(argv, 1, "a warning\nError: no network\n")
+
+
+def load(path: Path | None = None, run: mnist.Run = no_network) -> Dataset:
+    """MNIST, as small as it is here."""
+    return mnist.load(path, COUNTS, run)
 
 
 def finished(argv: list[str], returncode: int, stderr: str = "") -> subprocess.CompletedProcess[str]:
@@ -56,7 +64,7 @@ def write_idx_folder(folder: Path, arrays: dict[str, np.ndarray], separator: str
     for name, stem in mnist.IDX_STEMS.items():
         content = idx_bytes(arrays[name])
         file = folder / (stem.format(separator) + suffix)
-        file.write_bytes(gzip.compress(content) if suffix else content)
+        file.write_bytes(gzip.compress(content, mtime=0) if suffix else content)
     return folder
 
 
@@ -83,9 +91,9 @@ WHOLE = idx_bytes(np.zeros((5, 4), dtype=np.uint8))
         (WHOLE[:-1], r"declares 20 values, shape \(5, 4\), but holds 19"),
         (WHOLE + b"\0", "but holds 21"),
         (b"\0\0\x08\x02" + b"\xff" * 8, "declares 18,446,744,065,119,617,025 values"),
-        (gzip.compress(WHOLE)[:-9], "cannot be read"),
-        (gzip.compress(WHOLE)[:4], "cannot be read"),
-        (gzip.compress(WHOLE)[:-8] + b"\0" * 8, "cannot be read"),  # wrong checksum
+        (gzip.compress(WHOLE, mtime=0)[:-9], "cannot be read"),
+        (gzip.compress(WHOLE, mtime=0)[:4], "cannot be read"),
+        (gzip.compress(WHOLE, mtime=0)[:-8] + b"\0" * 8, "cannot be read"),  # wrong checksum
     ],
 )
 def test_broken_idx_files_are_refused(tmp_path, content, message):
@@ -105,18 +113,18 @@ def assert_holds(dataset, arrays):
 
 
 def test_mnist_from_npz(tmp_path, arrays):
-    assert_holds(mnist.load(write_npz(tmp_path / "mnist.npz", arrays)), arrays)
+    assert_holds(load(write_npz(tmp_path / "mnist.npz", arrays)), arrays)
 
 
 @pytest.mark.parametrize("separator", ["-", "."])
 @pytest.mark.parametrize("suffix", ["", ".gz"])
 def test_mnist_from_idx_files(tmp_path, arrays, separator, suffix):
-    assert_holds(mnist.load(write_idx_folder(tmp_path / "idx", arrays, separator, suffix)), arrays)
+    assert_holds(load(write_idx_folder(tmp_path / "idx", arrays, separator, suffix)), arrays)
 
 
 def test_mnist_labels_may_be_wider_integers(tmp_path, arrays):
     wide = arrays | {"y_train": arrays["y_train"].astype(np.int64), "y_test": arrays["y_test"].astype(np.int32)}
-    assert_holds(mnist.load(write_npz(tmp_path / "mnist.npz", wide)), arrays)
+    assert_holds(load(write_npz(tmp_path / "mnist.npz", wide)), arrays)
 
 
 # --- MNIST: what is refused ----------------------------------------------------------------------------------------
@@ -173,7 +181,7 @@ def test_an_incomplete_folder_is_refused(tmp_path, arrays):
 
 def assert_refused(path: Path, message: str) -> None:
     with pytest.raises(DataError, match=message) as caught:
-        mnist.load(path)
+        load(path)
     assert not isinstance(caught.value, mnist.MnistUnavailable)
     assert str(path) in str(caught.value)
     assert "x_train, y_train, x_test and y_test" in caught.value.advice
@@ -186,10 +194,10 @@ def test_sources_in_order(tmp_path, arrays, monkeypatch):
     cached = write_npz(tmp_path / "keras/datasets/mnist.npz", arrays)
     named = write_npz(tmp_path / "named.npz", arrays)
     given = write_npz(tmp_path / "given.npz", arrays)
-    assert mnist.load().source == str(cached)
+    assert load().source == str(cached)
     monkeypatch.setenv("HARNESS_MNIST", str(named))
-    assert mnist.load().source == str(named)
-    assert mnist.load(given).source == str(given)
+    assert load().source == str(named)
+    assert load(given).source == str(given)
 
 
 @pytest.mark.parametrize("by", ["option", "environment"])
@@ -198,37 +206,34 @@ def test_a_wrong_path_does_not_fall_through(tmp_path, arrays, monkeypatch, by):
     absent = tmp_path / "absent.npz"
     monkeypatch.setenv("HARNESS_MNIST", str(absent))
     with pytest.raises(DataError, match=r"absent.npz does not exist"):
-        mnist.load(absent if by == "option" else None)
+        load(absent if by == "option" else None)
 
 
-def test_download_leaves_tensorflow_to_a_child(tmp_path, arrays, monkeypatch):
+def test_download_leaves_tensorflow_to_a_child(tmp_path, arrays):
     def download(argv, env, **_):
         assert argv[:2] == [sys.executable, "-c"]
         write_npz(Path(env["KERAS_HOME"]) / "datasets" / "mnist.npz", arrays)
         return finished(argv, 0)
 
-    monkeypatch.setattr(mnist.subprocess, "run", download)
-    assert_holds(mnist.load(), arrays)
+    assert_holds(load(run=download), arrays)
 
 
 def test_no_mnist_anywhere_says_how_to_get_it():
     with pytest.raises(mnist.MnistUnavailable, match="could not be downloaded: Error: no network") as caught:
-        mnist.load()
+        load()
     for words in ("--data", "HARNESS_MNIST", ".npz", "IDX", "harness run digits"):
         assert words in caught.value.advice
 
 
-def test_a_download_that_hangs_or_leaves_nothing_is_no_mnist(monkeypatch):
-    monkeypatch.setattr(mnist.subprocess, "run", lambda argv, **_: finished(argv, 0))
+def test_a_download_that_hangs_or_leaves_nothing_is_no_mnist():
     with pytest.raises(mnist.MnistUnavailable, match="Keras left no"):
-        mnist.load()
+        load(run=lambda argv, **_: finished(argv, 0))
 
     def hang(argv, timeout, **_):
         raise subprocess.TimeoutExpired(argv, timeout)
 
-    monkeypatch.setattr(mnist.subprocess, "run", hang)
     with pytest.raises(mnist.MnistUnavailable, match="took over 300 s"):
-        mnist.load()
+        load(run=hang)
 
 
 # --- the workloads themselves --------------------------------------------------------------------------------------
@@ -274,9 +279,8 @@ REAL_MNIST = os.environ.get("HARNESS_MNIST")  # read before the fixture takes it
 
 
 @pytest.mark.skipif(not REAL_MNIST and "CI" not in os.environ, reason="HARNESS_MNIST is not set")
-def test_real_mnist(monkeypatch):
+def test_real_mnist():
     assert REAL_MNIST, "CI must set HARNESS_MNIST"
-    monkeypatch.setattr(mnist, "COUNTS", {"train": 60_000, "test": 10_000})
     dataset = mnist.load(Path(REAL_MNIST))
     assert dataset.test_labels[:5].tolist() == [7, 2, 1, 0, 4]
     assert np.bincount(dataset.train_labels).tolist() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]

@@ -83,7 +83,7 @@ class Board:
 
     def script(self, *words: str, timeout: float = 90) -> subprocess.CompletedProcess[str]:
         own = {"VIRTUAL_PI_HOME": str(self.home), "VIRTUAL_PI_NETNS": self.namespace, "VIRTUAL_PI_ADDR": self.address}
-        argv = [SCRIPT, *words]
+        argv = [str(SCRIPT), *words]
         return subprocess.run(
             argv, env=os.environ | own, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout
         )

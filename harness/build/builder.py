@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib.util import find_spec
@@ -18,8 +19,9 @@ from harness.build.artifact import binding
 from harness.build.check import CheckResult, Samples
 from harness.build.keras_process import KerasProcess, TensorFlowMissing
 from harness.build.lint import Remark
-from harness.build.original import Original
+from harness.build.original import Original, RunOnce
 from harness.build.remarks import remarks
+from harness.build.variants import quantizer as quantizer  # importing it registers its recipes
 from harness.data.calibration import calibration_samples
 from harness.device import tensors
 from harness.errors import ConfigError, HarnessError
@@ -33,6 +35,7 @@ from harness.support.cache import Cache, Shelf, file_sha256, key_of, version
 from harness.support.functions import source_sha256
 
 Say = Callable[[str], None]
+OpenKeras = Callable[[Path], AbstractContextManager[KerasProcess]]  # the path: of its log
 CALIBRATION_SAMPLES = 500
 CHECKED_BYTES = 64 << 20  # of the checked samples' inputs and outputs, as float32
 
@@ -51,15 +54,25 @@ class Built:
     remarks: tuple[Remark, ...] = ()
 
 
-def build(experiment: Experiment, dataset: Dataset, cache: Cache, say: Say) -> Built:
-    """The experiment's model, baseline and variants. Raises BuildError where there is no baseline to compare with."""
+def build(
+    experiment: Experiment,
+    dataset: Dataset,
+    cache: Cache,
+    say: Say,
+    open_keras: OpenKeras = KerasProcess,
+    run_once: RunOnce = runner.run_once,
+) -> Built:
+    """The experiment's model, baseline and variants. Raises BuildError where there is no baseline to compare with.
+
+    open_keras: opens the process that TensorFlow runs in. run_once: runs a .tflite file on stored samples.
+    """
     check_packages(experiment)
     shelf = Shelf(cache, say)
-    with KerasProcess(cache.root / "tensorflow.log") as keras:
+    with open_keras(cache.root / "tensorflow.log") as keras:
         known = original.of_model(experiment, dataset, shelf, keras) if experiment.model else None
-        known = known or original.of_file(experiment, dataset)
+        known = known or original.of_file(experiment, dataset, run_once)
         found = remarks(known, experiment, dataset, shelf)
-        made = Builder(experiment, dataset, shelf, keras, known)
+        made = Builder(experiment, dataset, shelf, keras, known, run_once)
         baseline = made.baseline
         built = [*(made.variant(name) for name in experiment.variants), *(made.imported(n) for n in experiment.imports)]
     if not shelf.made:
@@ -86,6 +99,7 @@ class Builder:
     shelf: Shelf
     keras: KerasProcess
     original: Original
+    run_once: RunOnce
 
     @cached_property
     def baseline(self) -> tuple[np.ndarray, ...]:
@@ -176,11 +190,13 @@ class Builder:
             self.experiment.select_ops,
         )
         expected = None if own else variants.recipe(name).expectation
-        write_result(check.check(path, self.original, self.checking, expected, own=True), folder)
+        write_result(
+            check.check(path, self.original, self.checking, expected, own=True, run_once=self.run_once), folder
+        )
 
     def keep(self, folder: Path, given: Path) -> None:
         shutil.copyfile(given, folder / "model.tflite")
-        write_result(check.check(given, self.original, self.checking, None, own=False), folder)
+        write_result(check.check(given, self.original, self.checking, None, own=False, run_once=self.run_once), folder)
 
 
 def adds_up(rows: np.ndarray) -> bool:

@@ -12,10 +12,9 @@ from harness.build import artifact
 from harness.build.artifact import Artifact
 from harness.build.artifact.binding import bound
 from harness.build.models.feed import WHOLE, check_whole
-from harness.build.original import Original
+from harness.build.original import Original, RunOnce
 from harness.build.variants import Expectation
 from harness.errors import BuildError, DataError
-from harness.measure import once as runner
 from harness.metrics.discrepancy import doubt
 from harness.records import Affine
 from harness.records.terms import FileStatus
@@ -46,7 +45,9 @@ class CheckResult:
     yields: tuple[int, ...] = ()
 
 
-def check(path: Path, original: Original, known: Samples, expected: Expectation | None, own: bool) -> CheckResult:
+def check(
+    path: Path, original: Original, known: Samples, expected: Expectation | None, own: bool, run_once: RunOnce
+) -> CheckResult:
     """What is wrong with the file, if anything.
 
     expected: what its recipe promises, where that is known. own: it was made of the original, and must hold its
@@ -63,7 +64,7 @@ def check(path: Path, original: Original, known: Samples, expected: Expectation 
         feeds, yields = feeds_of(facts, original, known), yields_of(facts, original)
         if flex := [op.removeprefix("Flex") for op in facts.ops if op.startswith("Flex")]:
             return CheckResult("failed", f"{NO_FLEX}: {', '.join(dict.fromkeys(flex))}")
-        given = runner.run_once(path, tuple(known.stored[n] for n in feeds), [known.affines[n] for n in feeds])
+        given = run_once(path, tuple(known.stored[n] for n in feeds), [known.affines[n] for n in feeds])
     except (BuildError, DataError) as error:
         return CheckResult("failed", f"{error}; {error.advice}" if error.advice else str(error))
     return judged([given[n] for n in yields], original, known, unless_same(feeds), unless_same(yields))

@@ -20,14 +20,15 @@ class TensorFlowMissing(BuildError):
 
 
 class KerasProcess(ChildProcess):
-    """Calls functions that may import TensorFlow."""
+    """Calls functions that may import TensorFlow. package: what must be installed for it."""
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, package: str = "tensorflow") -> None:
         super().__init__(log, BuildError, "TensorFlow")
+        self._package = package
 
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """As ChildProcess.call. Raises TensorFlowMissing where it is not installed."""
-        if find_spec("tensorflow") is None:
+        if find_spec(self._package) is None:
             raise TensorFlowMissing(
                 "TensorFlow is not installed, and there is something to build", "pip install edge-harness[build]"
             )

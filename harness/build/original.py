@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from harness.build.models.feed import Feed, feeds_of
 from harness.device import tensors
 from harness.errors import ConfigError
 from harness.measure import once as runner
-from harness.records import Dataset, Experiment, ModelSource
+from harness.records import Affine, Dataset, Experiment, ModelSource
 from harness.support import cache
 from harness.support.arrays import let_go, map_npy
 from harness.support.cache import Shelf, code_sha256, key_of, version
@@ -29,6 +29,7 @@ from harness.support.functions import FunctionRef
 
 STRETCH_BYTES = 16 << 20  # of inputs and outputs, as float32: what the model is sent at a time
 Answer = Callable[[tuple[Feed, ...], tuple[np.ndarray, ...]], tuple[np.ndarray, ...]]
+RunOnce = Callable[[Path, tuple[np.ndarray, ...], Sequence[Affine]], tuple[np.ndarray, ...]]  # as measure/once.py does
 _FACTS = TypeAdapter(Facts)
 
 
@@ -64,7 +65,7 @@ def of_model(experiment: Experiment, dataset: Dataset, shelf: Shelf, keras: Kera
     return Original("Keras", path, sha256, facts, feeds, answer)
 
 
-def of_file(experiment: Experiment, dataset: Dataset) -> Original:
+def of_file(experiment: Experiment, dataset: Dataset, run_once: RunOnce) -> Original:
     """The imported .tflite file that takes the model's place. Needs no TensorFlow."""
     name = experiment.baseline
     if name not in experiment.imports:
@@ -74,11 +75,13 @@ def of_file(experiment: Experiment, dataset: Dataset) -> Original:
     artifact.check_form(found)
     facts = Facts(found.named_inputs, found.named_outputs, sum(found.weights.values()))
     feeds = feeds_of(facts.inputs, dataset)
-    return Original(name, path, source.path_sha256(path), facts, feeds, partial(file_answers, path))
+    return Original(name, path, source.path_sha256(path), facts, feeds, partial(file_answers, run_once, path))
 
 
-def file_answers(path: Path, feeds: tuple[Feed, ...], stored: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
-    return runner.run_once(path, tuple(stored[f.index] for f in feeds), [f.affine for f in feeds])
+def file_answers(
+    run_once: RunOnce, path: Path, feeds: tuple[Feed, ...], stored: tuple[np.ndarray, ...]
+) -> tuple[np.ndarray, ...]:
+    return run_once(path, tuple(stored[f.index] for f in feeds), [f.affine for f in feeds])
 
 
 def kept_model(origin: ModelSource, seed: int, dataset: Dataset, shelf: Shelf, keras: KerasProcess) -> Path:

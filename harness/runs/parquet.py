@@ -47,13 +47,13 @@ def write_tables(comparison: Comparison, folder: Path) -> None:
     write_samples(comparison.samples, folder / "samples.parquet")
 
 
-def write_samples(samples: Mapping[Case, np.ndarray], path: Path) -> None:
-    """A stretch of a case at a time. Columns that the task does not have are there, and empty."""
+def write_samples(samples: Mapping[Case, np.ndarray], path: Path, rows: int = ROWS) -> None:
+    """So many rows of a case at a time. Columns that the task does not have are there, and empty."""
     schema = samples_schema(list(samples.values()))
     with replacing(path) as part, pq.ParquetWriter(part, schema, compression="zstd") as writer:
         for case, table in samples.items():
-            for first in range(0, len(table), ROWS):
-                arrays = [column_of(field, case, table[first : first + ROWS], first) for field in schema]
+            for first in range(0, len(table), rows):
+                arrays = [column_of(field, case, table[first : first + rows], first) for field in schema]
                 writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
 
 

@@ -16,6 +16,8 @@ import pytest
 from tests.benchmarks.dense import dense_model
 from tests.devices import RUNTIMES, job_spec, lay_job, stored_inputs
 
+pytestmark = pytest.mark.alone
+
 ROOT = Path(__file__).parent.parent.parent
 MODELS = sorted([*ROOT.glob("tests/recorded/digits-schema-1/variants/*.tflite"), *ROOT.glob("tests/models/*.tflite")])
 MODELS = [path for path in MODELS if path.stem != "weightless"]  # no runtime invokes it

@@ -17,6 +17,8 @@ from harness.metrics import stats
 from harness.runs.store import load
 from tests.devices import RECORDED, RUNTIMES, device_source, job_spec, lay_job, stored_inputs, zipapp
 
+pytestmark = pytest.mark.alone
+
 ROUNDS = 7
 HELP_AT_MOST = 30  # × a bare Python: typer, rich and the commands, no numpy
 JOB_AT_MOST = 2  # × importing numpy: that and a TFLite runtime is what a job must do

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import zipfile
 import zlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -30,19 +31,23 @@ IDX_STEMS = {
 FORMATS = "an .npz with x_train, y_train, x_test and y_test, or a folder with the four IDX files, plain or .gz"
 DOWNLOAD = "import keras; keras.datasets.mnist.load_data()"
 DOWNLOAD_TIMEOUT_S = 300
+Run = Callable[..., subprocess.CompletedProcess[str]]  # as subprocess.run
 
 
 class MnistUnavailable(DataError):
     """MNIST is neither given nor cached, and cannot be downloaded. Given but broken is a plain DataError."""
 
 
-def load(path: Path | None = None) -> Dataset:
-    """MNIST from the first source there is. Raises DataError for a broken one, MnistUnavailable where there is none."""
+def load(path: Path | None = None, counts: Mapping[str, int] = COUNTS, run: Run = subprocess.run) -> Dataset:
+    """MNIST from the first source there is. Raises DataError for a broken one, MnistUnavailable where there is none.
+
+    counts: the images of each split. run: starts the process that downloads.
+    """
     if path is None and os.environ.get("HARNESS_MNIST"):
         path = Path(os.environ["HARNESS_MNIST"])
-    source = path or _keras_cache()
+    source = path or _keras_cache(run)
     arrays = _read(source)
-    for split, count in COUNTS.items():
+    for split, count in counts.items():
         _check_split(source, split, arrays[f"x_{split}"], arrays[f"y_{split}"], count)
     dataset = Dataset(
         name="mnist",
@@ -58,23 +63,23 @@ def load(path: Path | None = None) -> Dataset:
     return dataset
 
 
-def _keras_cache() -> Path:
+def _keras_cache(run: Run) -> Path:
     """Keras' own mnist.npz, downloaded if it is not there yet."""
     home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
     cached = home / "datasets" / "mnist.npz"
     if not cached.is_file():
-        _download(home)
+        _download(home, run)
     if not cached.is_file():
         raise _unavailable(f"Keras left no {cached}")
     return cached
 
 
-def _download(home: Path) -> None:
+def _download(home: Path, run: Run) -> None:
     """Let Keras fetch MNIST in a process of its own: TensorFlow takes ten seconds to import and never leaves."""
     environment = os.environ | {"KERAS_HOME": str(home), "TF_CPP_MIN_LOG_LEVEL": "3"}
     argv = [sys.executable, "-c", DOWNLOAD]
     try:
-        result = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=DOWNLOAD_TIMEOUT_S)
+        result = run(argv, env=environment, capture_output=True, text=True, timeout=DOWNLOAD_TIMEOUT_S)
     except subprocess.TimeoutExpired as error:
         raise _unavailable(f"Keras' download took over {DOWNLOAD_TIMEOUT_S} s") from error
     if result.returncode != 0:

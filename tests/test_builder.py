@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn, cast
 
 import numpy as np
 import pytest
 
-from harness.build import artifact, keras_process, original, variants
-from harness.build import builder as building
-from harness.build import models as loading
+from harness.build import artifact, original, variants
 from harness.build.builder import Built, build
+from harness.build.keras_process import KerasProcess
 from harness.build.models import predictions as baseline
+from harness.build.original import RunOnce
 from harness.build.variants import Recipe
 from harness.build.workloads import digits
 from harness.data.calibration import calibration_samples, model_inputs
@@ -27,53 +28,43 @@ from harness.measure.once import run_once
 from harness.records import Affine, Dataset, Experiment
 from harness.support import cache
 from harness.support.cache import Cache, file_sha256
-from tests import models
+from harness.support.child_process import ChildProcess
+from tests import small_models as models
 
 NAMES = ("float32", "float16", "dynamic_range", "int8", "int8_float_io", "int16x8")
 MODEL, BASELINE = "training the Keras model of digits", "running the Keras model over the test set"
 
 
 class Calls:
-    """Takes the place of KerasProcess: calls here, and remembers what was called with what."""
+    """Takes the place of a KerasProcess: TensorFlow's work is done here, by the stand-ins of tests/small_models.py.
+
+    seen: what was called, with what. put: another stand-in for the function of its name. process: calls there.
+    """
 
     def __init__(self) -> None:
         self.seen: list[tuple[str, tuple[Any, ...]]] = []
+        self.stand_ins: dict[str, Callable[..., Any]] = {}
+        self.process: ChildProcess | None = None
+        for function in (models.train_to, models.describe, models.outputs, models.convert):
+            self.put(function.__name__, function)
 
-    def __call__(self, log: Path) -> Calls:
-        return self
-
-    def __enter__(self) -> Calls:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Nothing was started."""
+    def put(self, name: str, function: Callable[..., Any]) -> None:
+        self.stand_ins[name] = function
 
     def call(self, function: Callable[..., Any], *args: Any) -> Any:
         self.seen.append((function.__name__, args))
-        return function(*args)
+        stand_in = self.stand_ins[function.__name__]
+        return self.process.call(stand_in, *args) if self.process else stand_in(*args)
+
+
+def as_the_model(path: Path, stored: tuple[np.ndarray, ...], affines: Sequence[Affine]) -> tuple[np.ndarray, ...]:
+    """Takes the place of run_once: every file answers as the model does."""
+    return (models.dense_8(stored[0] / 255),)
 
 
 @pytest.fixture
-def stand_ins(monkeypatch):
-    """TensorFlow's work is done by tests/models.py, and every file that is checked answers as the model does."""
-    monkeypatch.setattr(original, "train_to", models.train_to)
-    monkeypatch.setattr(loading, "describe", models.describe)
-    monkeypatch.setattr(baseline, "outputs", models.outputs)
-    monkeypatch.setattr(variants, "convert", models.convert)
-    monkeypatch.setattr(runner, "run_once", lambda path, stored, affines: (models.dense_8(stored[0] / 255),))
-
-
-@pytest.fixture
-def running(stand_ins, monkeypatch):
-    """Every file that is checked runs for real."""
-    monkeypatch.setattr(runner, "run_once", run_once)
-
-
-@pytest.fixture
-def calls(stand_ins, monkeypatch) -> Calls:
-    made = Calls()
-    monkeypatch.setattr(building, "KerasProcess", made)
-    return made
+def calls() -> Calls:
+    return Calls()
 
 
 @pytest.fixture(scope="module")
@@ -82,30 +73,35 @@ def data() -> Dataset:
 
 
 @pytest.fixture
-def once(tmp_path, data):
+def once(tmp_path, data, calls):
     """Builds, as one start of the harness does: with a new Cache over the same folder."""
 
-    def built(*names: str, data: Dataset = data, fresh: bool = False, **changes: Any) -> Built:
+    def built(
+        *names: str, data: Dataset = data, fresh: bool = False, run: RunOnce = as_the_model, **changes: Any
+    ) -> Built:
         asked: Experiment = dataclasses.replace(builtin("digits", None, names, plan_of("none")), **changes)
-        return build(asked, data, Cache(tmp_path / "cache", fresh), lambda text: None)
+        keras = cast(KerasProcess, calls)
+        return build(
+            asked, data, Cache(tmp_path / "cache", fresh), lambda text: None, lambda log: nullcontext(keras), run
+        )
 
     return built
 
 
-def converting(monkeypatch, **files: str) -> None:
+def converting(calls: Calls, **files: str) -> None:
     """From here on, a variant named here is converted to that file of tests/models."""
 
     def convert(model_path: Path, make: Recipe, *rest: Any) -> None:
         models.convert(model_path, dataclasses.replace(make, name=files.get(make.name, make.name)), *rest)
 
-    monkeypatch.setattr(variants, "convert", convert)
+    calls.put("convert", convert)
 
 
 # --- what is built -------------------------------------------------------------------------------------------------
 
 
-def test_every_variant_is_built_checked_and_described(calls, running, once):
-    built = once()
+def test_every_variant_is_built_checked_and_described(once):
+    built = once(run=run_once)
     assert [(v.name, v.status, v.reason) for v in built.variants] == [(name, "ok", "") for name in NAMES]
     for variant in built.variants:
         source = models.tflite(variant.name)
@@ -116,7 +112,7 @@ def test_every_variant_is_built_checked_and_described(calls, running, once):
     assert built.made == (MODEL, BASELINE, *(f"building {name}" for name in NAMES))
 
 
-def test_the_baseline_is_the_models_answers_over_the_test_set(calls, once, data):
+def test_the_baseline_is_the_models_answers_over_the_test_set(once, data):
     (scores,) = once("float32").baseline
     wanted = models.dense_8(data.test_inputs[0].astype(np.float64) / 255)
     np.testing.assert_allclose(scores, wanted, atol=1e-5)
@@ -130,6 +126,7 @@ def test_calibration_takes_training_images_only_as_the_model_takes_them(calls, o
     assert len(stored) == 500
     assert {image.tobytes() for image in stored} <= known
     (sample, *_) = variants.samples((feed,), (stored,))
+    assert isinstance(sample, list)
     assert (sample[0].dtype, sample[0].shape) == (np.float32, (1, 28, 28))
     assert (sample[0].min(), sample[0].max()) == (0, 1)
 
@@ -174,11 +171,11 @@ def test_another_seed_builds_everything_again(calls, once):
     assert once("int8", seed=1).made == (MODEL, BASELINE, "building int8")
 
 
-def test_another_seed_takes_other_calibration_samples_though_the_model_is_the_same(calls, once, monkeypatch):
+def test_another_seed_takes_other_calibration_samples_though_the_model_is_the_same(calls, once):
     def the_same(workload_name: str, data: Dataset, seed: int, path: Path) -> None:
         path.write_text("trained elsewhere")
 
-    monkeypatch.setattr(original, "train_to", the_same)
+    calls.put("train_to", the_same)
     once("int8")
     again = once("int8", seed=1)
     assert again.made == (MODEL, "building int8")  # the baseline's test set is the same
@@ -231,26 +228,26 @@ def test_another_runtime_checks_again_but_does_not_train_again(calls, once, monk
 # --- what goes wrong -----------------------------------------------------------------------------------------------
 
 
-def test_a_conversion_that_raises_is_a_row_and_the_others_go_on(calls, once, monkeypatch):
-    monkeypatch.setattr(variants, "convert", models.convert_in_trouble)
+def test_a_conversion_that_raises_is_a_row_and_the_others_go_on(calls, once):
+    calls.put("convert", models.convert_in_trouble)
     rows = once("float32", "float16", "dynamic_range").variants
     assert [v.status for v in rows] == ["ok", "failed", "ok"]
     assert rows[1].reason == "conversion failed: no kernel for float16"  # the first line of it
     assert (rows[1].path, rows[1].size_bytes) == (None, None)
 
 
-def test_a_failed_conversion_is_tried_again_the_next_time(calls, once, monkeypatch):
-    monkeypatch.setattr(variants, "convert", models.convert_in_trouble)
+def test_a_failed_conversion_is_tried_again_the_next_time(calls, once):
+    calls.put("convert", models.convert_in_trouble)
     once("float16")
-    monkeypatch.setattr(variants, "convert", models.convert)
+    calls.put("convert", models.convert)
     assert once("float16").variants[0].status == "ok"
 
 
-def test_a_conversion_that_aborts_its_process_is_a_row_and_the_others_go_on(stand_ins, once, monkeypatch):
+def test_a_conversion_that_aborts_its_process_is_a_row_and_the_others_go_on(calls, once, tmp_path):
     """With a real process: the converter takes it down, and the next variant gets a new one."""
-    monkeypatch.setattr(keras_process, "find_spec", lambda name: "TensorFlow is there")
-    monkeypatch.setattr(variants, "convert", models.convert_in_trouble)
-    rows = once("dynamic_range", "int8", "int8_float_io").variants
+    calls.put("convert", models.convert_in_trouble)
+    with ChildProcess(tmp_path / "log", BuildError, "TensorFlow") as calls.process:
+        rows = once("dynamic_range", "int8", "int8_float_io").variants
     assert [(v.name, v.status) for v in rows] == [("dynamic_range", "ok"), ("int8", "failed"), ("int8_float_io", "ok")]
     assert rows[1].reason.startswith("conversion failed: TensorFlow crashed its process; see the log at ")
 
@@ -264,8 +261,8 @@ def test_a_conversion_that_aborts_its_process_is_a_row_and_the_others_go_on(stan
         ("int8", "int8_float_io", "is float32, not int8"),
     ],
 )
-def test_a_file_that_is_not_what_it_claims_is_refused_by_name_of_the_fault(calls, once, monkeypatch, name, file, fault):
-    converting(monkeypatch, **{name: file})
+def test_a_file_that_is_not_what_it_claims_is_refused_by_name_of_the_fault(calls, once, name, file, fault):
+    converting(calls, **{name: file})
     refused, sound = once(name, "float16").variants[:: 1 if name == "float32" else -1]
     assert (refused.name, refused.status, refused.path) == (name, "failed", None)
     assert refused.reason.startswith("refused: ")
@@ -273,17 +270,17 @@ def test_a_file_that_is_not_what_it_claims_is_refused_by_name_of_the_fault(calls
     assert sound.status == "ok"
 
 
-def test_a_refused_file_is_not_converted_again(calls, once, monkeypatch):
-    converting(monkeypatch, float32="weightless")
+def test_a_refused_file_is_not_converted_again(calls, once):
+    converting(calls, float32="weightless")
     first = once("float32").variants
     calls.seen.clear()
     assert once("float32").variants == first
     assert calls.seen == []
 
 
-def test_low_agreement_is_suspect_told_by_its_share_and_kept(calls, running, once, data, monkeypatch):
-    converting(monkeypatch, float32="untrained")
-    (variant,) = once("float32").variants
+def test_low_agreement_is_suspect_told_by_its_share_and_kept(calls, once, data):
+    converting(calls, float32="untrained")
+    (variant,) = once("float32", run=run_once).variants
     assert variant.status == "suspect"
     assert variant.path.read_bytes() == models.tflite("untrained").read_bytes()
     stored = calibration_samples(data, 500, builtin("digits", None, (), plan_of("none")).seed)
@@ -293,12 +290,11 @@ def test_low_agreement_is_suspect_told_by_its_share_and_kept(calls, running, onc
     assert variant.reason == f"agrees with Keras on {100 * share:.1f}% of 500 calibration samples"
 
 
-def test_a_file_that_no_runtime_can_run_is_failed(calls, once, monkeypatch):
-    def cannot(*_: object) -> None:
+def test_a_file_that_no_runtime_can_run_is_failed(once):
+    def cannot(*_: object) -> NoReturn:
         raise BuildError("ai-edge-litert cannot run it: no kernel", "try another recipe")
 
-    monkeypatch.setattr(runner, "run_once", cannot)
-    (variant,) = once("float32").variants
+    (variant,) = once("float32", run=cannot).variants
     assert (variant.status, variant.reason) == ("failed", "ai-edge-litert cannot run it: no kernel; try another recipe")
 
 
@@ -316,11 +312,11 @@ def test_a_crash_of_the_runtime_is_told_with_its_exit_code(tmp_path, monkeypatch
         run_once(models.tflite("float32"), (np.zeros((1, 28, 28), np.uint8),), [Affine()])
 
 
-def test_without_a_baseline_nothing_can_be_compared(calls, once, monkeypatch):
+def test_without_a_baseline_nothing_can_be_compared(calls, once):
     def fail(*_: object) -> None:
         raise BuildError("the training diverged", "lower the rate")
 
-    monkeypatch.setattr(original, "train_to", fail)
+    calls.put("train_to", fail)
     with pytest.raises(BuildError, match="the training diverged"):
         once("float32")
 
@@ -375,15 +371,15 @@ def test_a_variant_that_no_tensor_is_large_enough_for_is_unsupported(calls, once
     large = dataclasses.replace(variants.recipe("dynamic_range").expectation, smallest=6_273)
     recipe = dataclasses.replace(variants.recipe("dynamic_range"), expectation=large)
     monkeypatch.setitem(variants.RECIPES, "dynamic_range", recipe)
-    converting(monkeypatch, dynamic_range="float32")
+    converting(calls, dynamic_range="float32")
     (none,) = once("dynamic_range").variants
     reason = "none of its weight tensors has 6,273 values or more, and TensorFlow quantises no smaller ones"
     assert (none.status, none.reason, none.path, none.sha256) == ("unsupported", reason, None, "")
     assert once("dynamic_range").variants == (none,)
 
 
-def test_a_large_tensor_that_was_left_as_it_was_is_a_failure(calls, once, monkeypatch):
-    converting(monkeypatch, dynamic_range="float32")
+def test_a_large_tensor_that_was_left_as_it_was_is_a_failure(calls, once):
+    converting(calls, dynamic_range="float32")
     (refused,) = once("dynamic_range").variants
     assert refused.status == "failed"
     assert "only 0 of its 6370 weights are int8" in refused.reason

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -135,7 +136,7 @@ def test_so_many_samples_would_settle_it_and_one_fewer_would_not(b, c, n):
     shares = b / n, c / n
 
     def at(size: int) -> float:  # counts that need not be whole
-        return abs(score(shares[0] * size, shares[1] * size, size, 0.005))  # type: ignore[arg-type]
+        return abs(score(shares[0] * size, shares[1] * size, size, 0.005))
 
     assert at(needed) > z >= at(needed - 1)
     way = "pass" if (b - c) / n < 0.005 else "fail"
@@ -690,7 +691,7 @@ def test_a_size_against_a_reference_is_exact(size, outcome):
 FOUR = {"good": (0, 0), "fair": (8, 5), "bad": (200, 0), "float32": (0, 0)}
 
 
-def several(counts: dict[str, tuple[int, int]], n: int = 3000, **fields: object):
+def several(counts: dict[str, tuple[int, int]], n: int = 3000, **fields: Any):
     """Variants with these b and c, among the same samples."""
     keras = np.full(n, RIGHT)
     keras[-50:] = WRONG
@@ -700,7 +701,7 @@ def several(counts: dict[str, tuple[int, int]], n: int = 3000, **fields: object)
         given[:b] = WRONG
         given[n - 50 : n - 50 + c] = RIGHT
         answers[name] = given
-    return made(answers, keras, **fields)  # type: ignore[arg-type]
+    return made(answers, keras, **fields)
 
 
 def test_all_must_pass_and_the_worst_is_told():

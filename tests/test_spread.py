@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,7 +32,7 @@ def us(level: float) -> list[float]:
     return list(level * RIPPLE)
 
 
-def session(n: int, level: float = 100.0, float32: float = 300.0, **fields: object) -> Run:
+def session(n: int, level: float = 100.0, float32: float = 300.0, **fields: Any) -> Run:
     """A stored run whose int8 takes that many µs."""
     return timed_run(us(float32), us(level), run_id=f"2025010{n}-000000-0000", **fields)
 
@@ -40,7 +41,7 @@ LEVELS = (100.0, 101.0, 99.0, 100.5, 99.5)
 STORED = tuple(session(n + 1, level) for n, level in enumerate(LEVELS))
 
 
-def candidate(level: float = 100.0, float32: float = 300.0, **fields: object) -> Run:
+def candidate(level: float = 100.0, float32: float = 300.0, **fields: Any) -> Run:
     return timed_run(us(float32), us(level), **fields)
 
 
@@ -278,7 +279,7 @@ DRIFT = np.linspace(1, 2, ROUNDS)  # twice as slow at the end, all alike
 
 
 def beside(
-    int8: tuple[float, float], float32: tuple[float, float] = (300, 300), same_file: bool = False, **fields: object
+    int8: tuple[float, float], float32: tuple[float, float] = (300, 300), same_file: bool = False, **fields: Any
 ) -> Run:
     """The run that timed both: (candidate, reference) in µs, under one drift."""
     levels = {
@@ -289,7 +290,9 @@ def beside(
     }
     keras, _ = twice(0, 0, 20)
     wobble = {"int8@candidate": RIPPLE}
-    latencies = {name: list(level * DRIFT * wobble.get(name, 1)) for name, level in levels.items()}
+    latencies: dict[str, Sequence[float]] = {
+        name: list(level * DRIFT * wobble.get(name, 1)) for name, level in levels.items()
+    }
     run = made(dict.fromkeys(levels, keras), keras, latencies_us=latencies, run_id="20260102-000000-0000", **fields)
     variants = [
         replace(v, sha256=("2" if "@reference" in v.name and not same_file else "0") * 64) for v in run.variants
