@@ -81,10 +81,7 @@ def read_experiment(path: Path, plan: Plan | None = None, fresh: bool = False) -
     Raises ConfigError.
     """
     written, folder = read_toml(path, ExperimentText), path.parent.resolve()
-    if not NAME.fullmatch(written.name):
-        advice = "letters, digits, dot, dash and underscore, at most 64: it names a folder"
-        where = f"{path}:{line_of(path.read_text(), '', 'name')}"
-        raise ConfigError(f"{where}: {written.name!r} cannot be used as a name", advice)
+    check_name(written.name, f"{path}:{line_of(path.read_text(), '', 'name')}")
     check_labels(written.data.labels, path)
     names, recipes = recipes_of(written, path, folder)
     imports = {name: existing(folder, file, path) for name, file in written.variants.imported.items()}
@@ -103,6 +100,13 @@ def read_experiment(path: Path, plan: Plan | None = None, fresh: bool = False) -
     )
     check_baseline(experiment, path)
     return experiment
+
+
+def check_name(name: str, where: str) -> None:
+    """Raises ConfigError where it cannot name a folder. where: the name stands, for the message."""
+    if not NAME.fullmatch(name):
+        advice = "letters, digits, dot, dash and underscore, at most 64: it names a folder"
+        raise ConfigError(f"{where}: {name!r} cannot be used as a name", advice)
 
 
 def check_labels(labels: list[str], path: Path) -> None:
@@ -135,17 +139,24 @@ def model_of(written: ExperimentText, folder: Path, path: Path) -> ModelSource |
     """None where there is no Keras model, only imported files."""
     if written.model is None:
         return None
-    source = written.model.source
+    return keras_model(written.model.source, folder, f"{path}: [model] source", path)
+
+
+def keras_model(source: str, folder: Path, where: str, file: Path | None = None) -> ModelSource:
+    """A model that is named by its path, relative to the folder, or as "package.module:function".
+
+    where: for messages, what the user wrote it as. file: which it stands in. Raises ConfigError.
+    """
     if is_reference(source):
         return ModelSource("function", source, folder)
-    place = existing(folder, source, path)
+    place = existing(folder, source, file or where)
     if place.is_dir():
         return ModelSource("saved_model", str(place))
     if place.suffix not in (".keras", ".h5", ".hdf5"):
         advice = 'give a .keras or .h5 file, a SavedModel folder or "package.module:function"'
         if place.suffix == ".tflite":
             advice += '; a .tflite file goes under [variants], as import = { name = "file.tflite" }'
-        raise ConfigError(f"{path}: [model] source: {source} is not a Keras model", advice)
+        raise ConfigError(f"{where}: {source} is not a Keras model", advice)
     return ModelSource("file", str(place))
 
 
@@ -153,7 +164,7 @@ def recipes_of(written: ExperimentText, path: Path, folder: Path) -> tuple[tuple
     """The names of the variants to build, and which of them are recipes of the user's."""
     asked = written.variants.build
     if asked is None:
-        asked = [name for name in USUAL if name not in left_out(written)] if written.model else []
+        asked = list(usual(bool(written.data.calibration))) if written.model else []
     own = {ref.name: ref for text in asked if is_reference(text) for ref in [FunctionRef(text, folder)]}
     names = [text.partition(":")[2] if is_reference(text) else text for text in asked]
     for name in names:
@@ -168,11 +179,16 @@ def recipes_of(written: ExperimentText, path: Path, folder: Path) -> tuple[tuple
     return tuple(names), own
 
 
+def usual(calibrated: bool) -> tuple[str, ...]:
+    """The recipes that are built where none is named. calibrated: whether there are samples to calibrate with."""
+    return tuple(name for name in USUAL if calibrated or not RECIPES[name].calibrated)
+
+
 def left_out(written: ExperimentText) -> tuple[str, ...]:
     """The usual recipes that are not built for want of calibration samples."""
     if written.model is None or written.variants.build is not None or written.data.calibration:
         return ()
-    return tuple(name for name in USUAL if RECIPES[name].calibrated)
+    return tuple(name for name in USUAL if name not in usual(calibrated=False))
 
 
 def check_baseline(experiment: Experiment, path: Path) -> None:
@@ -189,8 +205,10 @@ def check_baseline(experiment: Experiment, path: Path) -> None:
         raise ConfigError(f"{path}: the Keras model is the baseline", "remove [variants] baseline")
 
 
-def existing(folder: Path, written: str, path: Path) -> Path:
+def existing(folder: Path, written: str, where: Path | str) -> Path:
+    """where: the file that it is written in, or the argument's name."""
     place = (folder / Path(written).expanduser()).resolve()
     if not place.exists():
-        raise ConfigError(f"{path}: there is no {written} in {folder}", "paths are relative to that file")
+        relative = "that file" if isinstance(where, Path) else "the working directory"
+        raise ConfigError(f"{where}: there is no {written} in {folder}", f"paths are relative to {relative}")
     return place

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.metrics.discrepancy import FLIP_KINDS, fields_of
-from harness.records import Case, Comparison, Round
+from harness.records import Case, Comparison, Round, Run
 from harness.support.files import replacing
 
 LATENCY_SCHEMA = pa.schema(
@@ -41,19 +41,32 @@ ROWS = 250_000  # written at a time
 def write_tables(comparison: Comparison, folder: Path) -> None:
     """latency.parquet, every timing of the rounds that count; samples.parquet, a row a sample × variant × target ×
     runtime."""
-    counted = [piece for piece in comparison.run.rounds if piece.counts]
-    write_parquet(latency_table(counted), folder / "latency.parquet")
+    write_parquet(latency_table(counted(comparison.run)), folder / "latency.parquet")
     write_samples(comparison.samples, folder / "samples.parquet")
 
 
+def counted(run: Run) -> list[Round]:
+    """The rounds whose timings are believed."""
+    return [piece for piece in run.rounds if piece.counts]
+
+
 def write_samples(samples: Mapping[Case, np.ndarray], path: Path) -> None:
-    """A stretch of a case at a time. Columns that the task does not have are there, and empty."""
+    """Writes a stretch of a case at a time."""
     schema = samples_schema(list(samples.values()))
     with replacing(path) as part, pq.ParquetWriter(part, schema, compression="zstd") as writer:
-        for case, table in samples.items():
-            for first in range(0, len(table), ROWS):
-                arrays = [column_of(field, case, table[first : first + ROWS], first) for field in schema]
-                writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+        for table in sample_tables(samples, schema):
+            writer.write_table(table)
+
+
+def sample_tables(samples: Mapping[Case, np.ndarray], schema: pa.Schema) -> Iterator[pa.Table]:
+    """The rows of these cases, a stretch of a case at a time. Columns that the task does not have are there, and empty.
+
+    schema: of samples_schema.
+    """
+    for case, rows in samples.items():
+        for first in range(0, len(rows), ROWS):
+            arrays = [column_of(field, case, rows[first : first + ROWS], first) for field in schema]
+            yield pa.Table.from_arrays(arrays, schema=schema)
 
 
 def samples_schema(tables: Sequence[np.ndarray]) -> pa.Schema:
