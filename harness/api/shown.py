@@ -36,14 +36,9 @@ class Verdict(records.Verdict):
 
     def __str__(self) -> str:
         """The headline, each finding that does not hold with its reason, and what may ship all the same."""
-        from harness.report.naming import row_name
-        from harness.report.out.verdict_text import headline, outcome, ships
+        from harness.report.out.verdict_text import headline, ships
 
-        broken = [f for f in self.findings if not f.holds]
-        lines = [
-            f"rule {f.rule}, {f.words}: {row_name(f.case)} is {outcome(f)}: {f.reason or f.method}" for f in broken
-        ]
-        return "\n".join([headline(self), *lines, ships(self)])
+        return "\n".join([headline(self), *(sentence(f) for f in self.findings if not f.holds), ships(self)])
 
     def _repr_html_(self) -> str:
         from harness.report.naming import row_name
@@ -65,6 +60,16 @@ class Verdict(records.Verdict):
         mark = "✅" if self else "❌"
         below = paragraph(" ".join(filter(None, (ships(self), stands_against(self)))))
         return paragraph(f"{mark} {headline(self)}", "h4") + table(headings, lines) + below
+
+
+def sentence(finding: records.Finding) -> str:
+    """The rule, the row, and what stands against it."""
+    from harness.report.naming import row_name
+    from harness.report.out.verdict_text import outcome, quantity
+
+    value, limit = (quantity(each, finding.unit) for each in (finding.value, finding.limit))
+    told = f"rule {finding.rule}, {finding.words}: {row_name(finding.case)} is {outcome(finding)}"
+    return f"{told}: {finding.reason or f'{value}, and the limit is {limit}'}"
 
 
 class Changes:
@@ -121,7 +126,8 @@ class Changes:
         return len(self.sessions.changes)
 
     def __str__(self) -> str:
-        return "\n".join([self.title, self.shown.to_string(), *self.notes])
+        text = self.shown.to_string(index=False, na_rep="", float_format=written)
+        return "\n".join([self.title, text, *self.notes])
 
     __repr__ = __str__
 
@@ -133,8 +139,13 @@ class Changes:
         return frame
 
     def _repr_html_(self) -> str:
-        html = self.shown.to_html(index=False, na_rep="", float_format=lambda value: f"{value:.4g}", max_cols=None)
+        html = self.shown.to_html(index=False, na_rep="", float_format=written)
         return paragraph(self.title, "h4") + html + "".join(map(paragraph, self.notes))
+
+
+def written(number: float) -> str:
+    """Bytes and counts whole, everything else to four digits."""
+    return f"{number:,.0f}" if number.is_integer() else f"{number:.4g}"
 
 
 def rows(sessions: Sessions, pair: Pair) -> list[dict[str, Any]]:

@@ -107,7 +107,7 @@ def save(model: Any, folder: Path, name: str) -> None:
             model.export(folder / "saved_model", verbose=False)
     except Exception as error:  # Keras raises whatever its layers raise
         told = f"{name} cannot be saved: {one_line(error)}"
-        raise BuildError(told, "call it once on inputs of its shapes, or return the path of a SavedModel") from error
+        raise BuildError(told, "call it once on inputs of its shapes, or give the path of a SavedModel") from error
 
 
 def remove_date(path: Path) -> None:
