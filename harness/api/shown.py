@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from harness.report.samples.numbers import NumberSample
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Verdict(records.Verdict):
     """Whether a run may ship, and why. It is true where the run passes, and only there."""
 
@@ -39,6 +39,8 @@ class Verdict(records.Verdict):
         from harness.report.out.verdict_text import headline, ships
 
         return "\n".join([headline(self), *(sentence(f) for f in self.findings if not f.holds), ships(self)])
+
+    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         from harness.report.naming import row_name
