@@ -1,3 +1,66 @@
-"""edge-harness: may this model go out?"""
+"""edge-harness: may this model go out?
+
+    import harness
+
+    run = harness.evaluate(model, x_test, y_test, calibration=x_train[:500])
+    run.summary, run.sample(42), run.show()
+    assert run.judge("policy.toml")
+
+docs/api.md has every name. Nothing heavy is loaded before it is used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.api.entry import evaluate, load, run
+    from harness.api.shown import Changes, Plots, Sample, Verdict
+    from harness.api.stored_run import Run
+    from harness.errors import HarnessError
+    from harness.gate.policy import Policy
+    from harness.records import Affine, Dataset, Experiment, ModelSource, Plan, Scoring, Target
 
 __version__ = "0.1.0"
+__all__ = [
+    "Affine",
+    "Changes",
+    "Dataset",
+    "Experiment",
+    "HarnessError",
+    "ModelSource",
+    "Plan",
+    "Plots",
+    "Policy",
+    "Run",
+    "Sample",
+    "Scoring",
+    "Target",
+    "Verdict",
+    "__version__",
+    "evaluate",
+    "load",
+    "run",
+]
+
+_ROOMS = {  # where each name lives
+    "harness.api.entry": ("evaluate", "load", "run"),
+    "harness.api.shown": ("Changes", "Plots", "Sample", "Verdict"),
+    "harness.api.stored_run": ("Run",),
+    "harness.errors": ("HarnessError",),
+    "harness.gate.policy": ("Policy",),
+    "harness.records": ("Affine", "Dataset", "Experiment", "ModelSource", "Plan", "Scoring", "Target"),
+}
+
+
+def __getattr__(name: str) -> object:
+    """Loads a public name when it is first asked for (PEP 562)."""
+    for room, names in _ROOMS.items():
+        if name in names:
+            return getattr(import_module(room), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

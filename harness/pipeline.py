@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -14,31 +14,20 @@ from harness import __version__
 from harness.build.builder import Built, build
 from harness.compare.baseline import compare
 from harness.errors import TargetError
+from harness.experiment.request import Request
 from harness.gate.reference.side_by_side import begin, same_files
 from harness.measure.connections import connect, kind_of
 from harness.measure.connections.link import check_reachable
 from harness.measure.jobs import Watcher, Work, cases_of, measure
 from harness.measure.provision.setup import setup as provide
-from harness.measure.selftest.aa_result import of_run
+from harness.measure.same_device import check_same_device, identity_of
 from harness.metrics.fitting import check
-from harness.records import Case, Comparison, Dataset, Environment, Experiment, Provenance, Target, TargetRecord
+from harness.records import Case, Comparison, Dataset, Experiment, Provenance, Target, TargetRecord
 from harness.report import write_report
-from harness.report.samples.picture import pictures_of
+from harness.report.material import material_of
 from harness.runs.parquet import write_tables
-from harness.runs.store import Header, Record, Store, absolute_variants, check_unchanged, load, new_run_id, read_dataset
+from harness.runs.store import Header, Record, Store, absolute_variants, check_unchanged, load, new_run_id
 from harness.support.cache import Cache, version
-
-
-@dataclass(frozen=True)
-class Request:
-    """What the user asked for. runtimes, threads: () means each target's own."""
-
-    experiment: Experiment
-    targets: tuple[Target, ...]
-    runtimes: tuple[str, ...] = ()
-    threads: tuple[int, ...] = ()
-    setup: bool = False  # set up a device that is not
-    tune: bool = False  # set the devices' governors, put them back
 
 
 class Listener(Watcher, Protocol):
@@ -100,17 +89,19 @@ def remeasure(candidate: Path, reference: Path, cases: Sequence[Case], store: St
 
 
 def go_on(record: Record, listener: Listener) -> Comparison:
+    """Measures what the record lacks, target by target, and concludes. Raises TargetError, at the end, for the first
+    target that was lost.
+    """
     listener.opened(record)
-    dataset = read_dataset(record.path, record.header)
     lost = []
     for target in record.header.targets:
         try:
-            measure_target(record, target, dataset, listener)
+            measure_target(record, target, listener)
         except TargetError as error:  # the other devices go on
             lost.append(error)
     if not lost:
         record.finish()
-    comparison = conclude(record.path)
+    comparison = conclude(record)
     for further in lost[1:]:
         listener.say(str(further))
     if lost:
@@ -118,29 +109,14 @@ def go_on(record: Record, listener: Listener) -> Comparison:
     return comparison
 
 
-def check_same_device(known: TargetRecord, now: Environment, raw: Path) -> None:
-    """Raises TargetError where a run that goes on would mix what two devices, or two runtimes, measured.
-
-    A runtime that was not there when the run began may have been installed since.
-    """
-    then = known.environment
-    if then is None or not raw.exists():
-        return
-    fields = ("serial_sha256", "board", "machine", "python")
-    pairs = {field: (getattr(then, field), getattr(now, field)) for field in fields}
-    pairs |= {name: (version, now.runtimes.get(name)) for name, version in then.runtimes.items() if version}
-    for what, (before, after) in pairs.items():
-        if before != after:
-            told = f"{known.target.name} is not what this run began on: {what} was {before}, and is {after}"
-            raise TargetError(told, "start a new run")
-
-
-def measure_target(record: Record, known: TargetRecord, dataset: Dataset, watcher: Watcher) -> None:
+def measure_target(record: Record, known: TargetRecord, watcher: Watcher) -> None:
+    """Measures the cases of one target that the record lacks. Raises TargetError."""
     header, target = record.header, known.target
     cases = tuple(case for case in header.cases if case.target == target.name)
-    work = Work(target, cases, absolute_variants(record.path, header), dataset, header.plan)
+    work = Work(target, cases, absolute_variants(record.path, header), record.dataset, header.plan)
     with closing(connect(target, header.run_id, header.tune)) as connection:
-        check_same_device(known, connection.environment, record.raw(target.name))
+        if known.environment and record.raw(target.name).exists():
+            check_same_device(target.name, "run", identity_of(known.environment), connection.environment)
         record.note(replace(known, environment=connection.environment))
         try:
             for piece in measure(work, connection, record.raw(target.name), watcher):
@@ -150,17 +126,19 @@ def measure_target(record: Record, known: TargetRecord, dataset: Dataset, watche
             record.note(TargetRecord(target, connection.environment, sent))
 
 
-def conclude(path: Path, folder: Path | None = None) -> Comparison:
-    """Derives everything from what the run has so far: tables and report. Can be repeated at any time.
+def conclude(record: Record) -> Comparison:
+    """Derives everything from what the run has so far, and leaves it in the run's folder."""
+    comparison = compare(load(record.path, record.dataset))
+    derive(comparison, record.path)
+    return comparison
 
-    folder: where they are written; None for the run's own.
-    """
-    folder = folder or path
-    comparison = compare(load(path))
+
+def derive(comparison: Comparison, folder: Path) -> Path:
+    """Writes the tables and the report of a run; can be repeated at any time. Returns the path of report.html."""
+    material = material_of(comparison)
     folder.mkdir(parents=True, exist_ok=True)
     write_tables(comparison, folder)
-    write_report(comparison, pictures_of(comparison.run.inputs), folder, of_run(path.parent.parent, comparison.run))
-    return comparison
+    return write_report(comparison, material.pictures, folder, material.aa)
 
 
 def header_of(request: Request, dataset: Dataset, built: Built) -> Header:

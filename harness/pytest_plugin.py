@@ -18,8 +18,8 @@ import pytest
 if TYPE_CHECKING:
     from os import PathLike
 
-    from harness.records import Comparison, Finding, Verdict
-    from harness.runs.store import Store
+    from harness import Run, Verdict
+    from harness.records import Finding
 
 NARROWEST = 100  # columns that the table of findings needs to be read
 PREFIX = 8  # what pytest writes before each line of an assertion
@@ -33,13 +33,12 @@ class GateWarning(UserWarning):
 class Gate:
     """One run, measured or stored; judged as often as there are policies."""
 
-    def __init__(self, comparison: Comparison, store: Store, root: Path) -> None:
-        self.comparison = comparison
-        self._store = store
+    def __init__(self, run: Run, root: Path) -> None:
+        self.run = run
         self._root = root
 
     def __repr__(self) -> str:
-        return f"<Gate of {self.comparison.run.run_id}>"
+        return f"<Gate of {self.run.run_id}>"
 
     def assert_passes(
         self, policy: str | PathLike[str] | None = None, *, reference: str | Sequence[str] | None = None
@@ -53,7 +52,7 @@ class Gate:
         __tracebackhide__ = True
         references = [reference] if isinstance(reference, str) else reference or ()
         verdict = plainly(lambda: self._verdict(policy, references))
-        if verdict.outcome != "pass":
+        if not verdict:
             raise AssertionError(refusal(verdict))
         for finding in verdict.findings:
             if finding.holds and finding.outcome != "pass":
@@ -62,11 +61,9 @@ class Gate:
 
     def _verdict(self, policy: str | PathLike[str] | None, references: Sequence[str]) -> Verdict:
         from harness.cli.output import say
-        from harness.gate.run_gate import policy_of, verdict_of
 
-        rules = policy_of(None if policy is None else self._root / policy, self.comparison.run.scoring)
         named = [from_root(name, self._root) for name in references]
-        return verdict_of(self.comparison, rules, named, self._store, say)
+        return self.run.judge(None if policy is None else self._root / policy, named, say=say)
 
 
 @pytest.fixture(scope="session")
@@ -103,38 +100,31 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def opened(config: pytest.Config) -> Gate:
     """Raises HarnessError where there is no such run, or none could be measured."""
-    from harness.compare.baseline import compare
-    from harness.gate.run_gate import load
-    from harness.runs.store import Store
+    from harness.api.entry import load
 
     results = config.getoption("harness_results")
     folder = Path.cwd() / results if results else config.rootpath / config.getini("harness_results")
-    store = Store(folder)
     if config.getoption("harness_experiment"):
-        return Gate(measured(config, store), store, config.rootpath)
+        return Gate(measured(config, folder), config.rootpath)
     run = config.getoption("harness_run") or from_root(config.getini("harness_run"), config.rootpath)
-    return Gate(compare(load(store.find(run))), store, config.rootpath)
+    return Gate(load(run, folder), config.rootpath)
 
 
-def measured(config: pytest.Config, store: Store) -> Comparison:
+def measured(config: pytest.Config, results: Path) -> Run:
     """What `harness run` does, with its progress on the terminal; captured, a run of minutes would look like a hang."""
-    from harness import pipeline
-    from harness.cli.command_run import requested
-    from harness.cli.progress import Progress
+    from harness.api import entry
+    from harness.api.progress import Progress
     from harness.errors import ConfigError
-    from harness.experiment.resolve import experiment_of
-    from harness.support.cache import Cache, cache_dir
 
     if hasattr(config, "workerinput"):
         told = "each worker of pytest-xdist would measure on its own, all on one device"
         raise ConfigError(told, "measure first with `harness run`, or leave -n out")
     capture = config.pluginmanager.get_plugin("capturemanager")
     name, plan = config.getoption("harness_experiment"), config.getoption("harness_plan")
+    targets, folder = config.getoption("harness_target") or (), config.rootpath / "targets"
     with capture.global_and_fixture_disabled() if capture else nullcontext(), Progress() as progress:
         progress.say(f"\nmeasuring {name} for the first gate")
-        experiment, targets = experiment_of(name, None, None, plan), config.getoption("harness_target")
-        request = requested(experiment, targets, config.rootpath / "targets", None, None)
-        return pipeline.run(request, store, Cache(cache_dir(), False), progress)
+        return entry.run(name, plan=plan, results=results, progress=progress, targets=targets, targets_dir=folder)
 
 
 def from_root(run: str, root: Path) -> str:

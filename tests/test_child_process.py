@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import time
 
 import pytest
@@ -37,6 +39,22 @@ def test_calls_happen_in_one_other_process(process):
     there = {process.call(os.getpid) for _ in range(3)}
     assert len(there) == 1
     assert os.getpid() not in there
+
+
+def test_a_script_without_a_guard_does_not_run_a_second_time(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(f"""
+import os, pathlib
+from harness.errors import DataError
+from harness.support.child_process import ChildProcess
+print("once", flush=True)
+with ChildProcess(pathlib.Path({str(tmp_path / "mine.log")!r}), DataError, "mine") as process:
+    assert process.call(os.getpid) != os.getpid()
+    assert __import__("sys").modules["__main__"].__file__ == __file__
+""")
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "once\n"), done.stderr
+    assert "once" not in (tmp_path / "mine.log").read_text()
 
 
 def test_nothing_is_started_where_nothing_is_called(tmp_path):

@@ -17,7 +17,7 @@ from harness.errors import StoreError
 from harness.measure.connections import device_code as code
 from harness.pipeline import measure_target
 from harness.records import Run
-from harness.runs.store import Record, load, read_dataset, read_header
+from harness.runs.store import Record, load, read_header
 from tests.devices import RUNTIMES, Quiet, copy_of_recording, device_source, header, processes_with, wait_for
 
 # The command itself, only that its device holds a lock of the test's own.
@@ -82,7 +82,7 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Run:
     record = Record(run.path, read_header(run.path))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(code, "SOURCE", run.source)
-        measure_target(record, record.header.targets[0], read_dataset(run.path, record.header), Quiet())
+        measure_target(record, record.header.targets[0], Quiet())
     assert len(run.measured()) == PIECES
     return load(run.path)
 

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from harness.cli import app
 from harness.cli import command_aa as command
 from harness.device import job as device_job
-from harness.errors import ConfigError, JobFailed, StoreError, TargetUnreachable
+from harness.errors import ConfigError, JobFailed, StoreError, TargetError, TargetUnreachable
 from harness.measure.connections.replay import Replay
 from harness.measure.jobs import LATENCY_SAMPLES
 from harness.measure.raw import read_piece
@@ -287,8 +287,9 @@ def test_a_study_does_not_go_on_on_another_device_or_runtime(tmp_path: Path) -> 
         device = Device()
         device.environment = replace(ENVIRONMENT, **changes)
         record = start(tmp_path, study_id=next(iter(changes)))
-        with pytest.raises(ConfigError, match="another"):
+        with pytest.raises(TargetError, match="is not what this study began on") as caught:
             carried_out(record, device)
+        assert caught.value.exit_code == 3
 
 
 def test_only_an_unfinished_study_can_be_gone_on_with(tmp_path: Path) -> None:

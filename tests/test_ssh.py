@@ -21,7 +21,7 @@ from harness.measure.connections import device_code as code
 from harness.measure.connections.link import workdir
 from harness.pipeline import measure_target
 from harness.records import Target
-from harness.runs.store import Record, load, read_dataset, read_header
+from harness.runs.store import Record, load, read_header
 from tests.devices import RECORDED, Quiet, device_source, wait_for
 from tests.virtual_pi import ALL_RUNTIMES, WORKDIR, Board, Desk, PiRun, SetUp, ended, skip
 
@@ -355,7 +355,7 @@ def answers(mnist: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple
     record = Record(path, read_header(path))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(code, "SOURCE", device_source(folder))
-        measure_target(record, record.header.targets[0], read_dataset(path, record.header), Quiet())
+        measure_target(record, record.header.targets[0], Quiet())
     pieces: dict[tuple[str, str], list[np.ndarray]] = {}
     for run in (load(mnist), load(path)):
         for key in {(s.case.variant, s.case.runtime) for s in run.shards}:

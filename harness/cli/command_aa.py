@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from harness.cli.progress import Progress
+    from harness.api.progress import Progress
     from harness.measure.selftest import AaResult, Asked
     from harness.records import Target, Variant
 
@@ -89,7 +89,7 @@ def bars(target: Target, results: Path) -> Progress:
     """A run's progress, with the words of this command."""
     import shlex
 
-    from harness.cli.progress import Progress
+    from harness.api.progress import Progress
 
     class Bars(Progress):
         def how_to_go_on(self) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,8 +10,9 @@ import typer
 from harness.cli.command_results import Reference, Results
 
 if TYPE_CHECKING:
-    from harness.records import Case, Comparison, Run, Verdict
-    from harness.runs.store import Store
+    from harness.api.progress import Progress
+    from harness.api.stored_run import Run
+    from harness.records import Verdict
 
 POLICY = "a policy.toml; default: every variant but float32 loses under 1 pp of accuracy, at 95 %"
 REFERENCE = "the stored run that rules stand against, default: the accepted one; repeated: further sessions of it"
@@ -33,25 +32,21 @@ def gate(
     results: Results = Path("results"),
 ) -> None:
     """Judge a run by a policy: exit 0 where every rule holds, 1 where not, 2 for a policy that cannot be used."""
-    from harness.cli.output import print_json, say
-    from harness.compare.baseline import compare
-    from harness.gate.decide import metrics_of
-    from harness.gate.run_gate import load, policy_of, verdict_of
-    from harness.report.out.verdict_text import document
-    from harness.runs.store import Store
+    from contextlib import nullcontext
 
-    store = Store(results)
-    stored = load(store.find(run))
-    rules = policy_of(policy, stored.scoring)
-    comparison = compare(stored, metrics_of(rules))
-    again = partial(timed_beside, stored, store) if remeasure_reference else None
-    verdict = verdict_of(comparison, rules, reference or (), store, say, again)
+    from harness.api.entry import load
+    from harness.cli.output import print_json, say
+    from harness.report.out.verdict_text import document
+
+    judged = load(run, results)
+    with measuring_again() if remeasure_reference else nullcontext() as progress:
+        verdict = judged.judge(policy, reference or (), remeasure=remeasure_reference, say=say, progress=progress)
     if json:
         print_json(document(verdict))
     else:
         present(verdict)
-    write(verdict, comparison, junit, summary)
-    raise typer.Exit(int(verdict.outcome != "pass"))
+    write(verdict, judged, junit, summary)
+    raise typer.Exit(int(not verdict))
 
 
 def accept(
@@ -66,17 +61,15 @@ def accept(
     print((references.add if add else references.accept)(Store(results), runs))
 
 
-def timed_beside(run: Run, store: Store, reference: Path, cases: Sequence[Case]) -> Comparison:
-    """The run in which these cases of the run and of its reference are timed side by side, with progress."""
-    from harness import pipeline
-    from harness.cli.progress import Progress
+def measuring_again() -> Progress:
+    """The progress of the run in which the reference is timed again, with the words of this command."""
+    from harness.api.progress import Progress
 
     class Again(Progress):
         def how_to_go_on(self) -> str:
             return "What was measured is kept. Run the same command again: it continues from there."
 
-    with Again() as progress:
-        return pipeline.remeasure(run.path, reference, cases, store, progress)
+    return Again()
 
 
 def present(verdict: Verdict) -> None:
@@ -91,7 +84,7 @@ def present(verdict: Verdict) -> None:
     print(headline(verdict))
 
 
-def write(verdict: Verdict, comparison: Comparison, junit: Path | None = None, summary: Path | None = None) -> None:
+def write(verdict: Verdict, run: Run, junit: Path | None = None, summary: Path | None = None) -> None:
     """verdict.json in the run's folder, and what else was asked for. Raises ConfigError."""
     from harness.errors import ConfigError
     from harness.report.out import junit as xml
@@ -99,9 +92,9 @@ def write(verdict: Verdict, comparison: Comparison, junit: Path | None = None, s
     from harness.support.files import write_atomically, write_json
 
     try:
-        write_json(comparison.run.path / "verdict.json", document(verdict))
+        write_json(run.path / "verdict.json", document(verdict))
         if junit:
-            write_atomically(junit, xml.junit(verdict, comparison.run.provenance.created))
+            write_atomically(junit, xml.junit(verdict, run.stored.provenance.created))
         if summary:
             add_summary(verdict, summary)
     except OSError as error:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from harness.records import Comparison
+    from harness.api.stored_run import Run
     from harness.runs.store import Header
 
 Reference = Annotated[str, typer.Argument(metavar="RUN", help="a run id, a path, or latest")]
@@ -56,33 +55,22 @@ def report(
     results: Results = Path("results"),
 ) -> None:
     """Derive the tables and the report of a run again."""
-    from harness.runs.store import Store
+    from harness.api.entry import load
 
-    path = Store(results).find(run)
+    stored = load(run, results)
     if format is not None:
-        rendered(path, format, out)
-        return
-    from harness.pipeline import conclude
-
-    folder = out or path
-    conclude(path, folder)
-    print(folder / "report.html")
+        rendered(stored, format, out)
+    else:
+        print(stored.write_report(out))
 
 
-def rendered(path: Path, format: str, out: Path | None) -> None:
+def rendered(run: Run, format: str, out: Path | None) -> None:
     """The run's report in one format, in the file `out` or on stdout; what it leaves out on stderr."""
-    from harness import report as reporting
     from harness.cli.output import say
-    from harness.compare.baseline import compare
-    from harness.measure.selftest.aa_result import of_run
-    from harness.report.samples.picture import pictures_of
-    from harness.runs.store import load
     from harness.support.files import write_atomically
 
-    comparison = compare(load(path))
-    aa = of_run(path.parent.parent, comparison.run)
-    text = reporting.render(comparison, pictures_of(comparison.run.inputs), format, aa)
-    for note in reporting.left_out(comparison, format):
+    text = run.report(format)
+    for note in run.left_out(format):
         say(note)
     if out is None:
         print(text, end="")
@@ -98,47 +86,19 @@ def show(
     json: Annotated[bool, typer.Option("--json", help="print what is said of the sample as JSON")] = False,
 ) -> None:
     """Show one test sample: the picture, the label, what each variant says."""
+    from harness.api.entry import load
     from harness.cli.output import print_json, stdout
-    from harness.compare.baseline import compare
-    from harness.errors import ConfigError
-    from harness.report.plots.sample_plot import sample_figure
-    from harness.report.samples.one_sample import sample_text
-    from harness.report.samples.picture import pictures_of
-    from harness.runs.store import Store
     from harness.support.files import write_atomically
 
-    comparison = compare(Store(results).load(run))
-    total = comparison.run.test_count
-    if sample >= total:
-        raise ConfigError(f"there is no sample {sample}", f"the test set of this run has samples 0 to {total - 1}")
-    pictures = pictures_of(comparison.run.inputs)
-    path = out or comparison.run.path / "plots" / f"sample-{sample}.png"
-    write_atomically(path, sample_figure(comparison, pictures, sample))
+    stored = load(run, results)
+    shown = stored.sample(sample)
+    path = out or stored.path / "plots" / f"sample-{sample}.png"
+    write_atomically(path, shown.png)
     if json:
-        print_json(sample_document(comparison, sample) | {"picture": str(path)})
+        print_json(shown.document | {"picture": str(path)})
         return
-    stdout().print(sample_text(comparison, pictures, sample))
+    stdout().print(shown)
     print(f"picture: {path}")
-
-
-def sample_document(comparison: Comparison, index: int) -> dict[str, Any]:
-    """Label and answers, Keras' first; a number that is not finite is null."""
-    from dataclasses import asdict
-
-    from harness.metrics.task import OF_CLASSES
-    from harness.report.samples.answers import sample_answers
-    from harness.report.samples.numbers import number_sample
-
-    of_classes = comparison.run.task in OF_CLASSES
-    said = sample_answers(comparison, index) if of_classes else number_sample(comparison, index)
-    answers = [{"variant": answer.variant, **asdict(answer)} for answer in said.answers]
-    finite = [{name: value if is_finite(value) else None for name, value in answer.items()} for answer in answers]
-    return {"run_id": comparison.run.run_id, **asdict(said), "answers": finite}
-
-
-def is_finite(value: object) -> bool:
-    """Also of what is not a number."""
-    return not isinstance(value, float) or isfinite(value)
 
 
 list_.__name__ = "list"

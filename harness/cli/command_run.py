@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from harness.cli.progress import Progress
+    from harness.api.progress import Progress
+    from harness.api.stored_run import Run
     from harness.gate.policy import Policy
-    from harness.pipeline import Request
-    from harness.records import Comparison, Experiment
-    from harness.runs.store import Store
+    from harness.records import Comparison, Experiment, Scoring
 
 Name = Annotated[
     str | None, typer.Argument(metavar="[EXPERIMENT]", help="mnist (the default), digits, or an experiment.toml")
@@ -69,73 +68,57 @@ def run(
     """Build, measure, compare and report: the main command."""
     from dataclasses import replace
 
-    from harness.cli.progress import Progress
+    from harness.api import entry
+    from harness.api.progress import Progress
     from harness.experiment.plans import adjust
-    from harness.experiment.resolve import experiment_of
-    from harness.runs.store import Store
+    from harness.metrics.fitting import named
 
-    store = Store(results)
-    references = found_references(reference or [], policy, store)
+    references = found_references(reference or [], policy, results)
     with Progress() as progress:
         if resume is not None:
             check_nothing_new(context)
-            comparison = resumed(resume, policy, store, progress)
+            begun = entry.load(resume, results)
+            progress.policy = rules_of(policy, begun.stored.scoring)
+            done = begun.resume(progress=progress)
         else:
-            name = experiment or default_experiment(data, digits_if_no_mnist, progress)
-            chosen = experiment_of(name, data, variant, plan, fresh)
+            chosen = chosen_experiment(experiment, data, variant, plan, fresh, digits_if_no_mnist, progress)
             adjusted = adjust(chosen.plan, rounds=rounds, min_runs=min_runs, min_s=min_s, warmup_s=warmup_s)
-            request = requested(replace(chosen, plan=adjusted), target, targets_dir, runtime, threads)
-            if setup:
-                check_setup(request)
-            comparison = started(replace(request, setup=setup, tune=tune), policy, store, fresh, progress)
-    present(comparison, json)
-    rules = progress.policy
-    passed = judged(comparison, rules, references, store, quiet=json) if rules else True
-    raise typer.Exit(exit_code(comparison) or int(not passed))
+            progress.policy = rules_of(policy, named(chosen.scoring))
+            done = entry.run(
+                replace(chosen, plan=adjusted),
+                targets=target or (),
+                runtimes=runtime or (),
+                threads=threads or (),
+                results=results,
+                targets_dir=targets_dir,
+                setup=setup,
+                tune=tune,
+                fresh=fresh,
+                progress=progress,
+            )
+    present(done.comparison, json)
+    passed = progress.policy is None or judged(done, progress.policy, references, quiet=json)
+    raise typer.Exit(exit_code(done.comparison) or int(not passed))
 
 
-def found_references(references: Sequence[str], policy: Path | None, store: Store) -> list[str]:
+def found_references(references: Sequence[str], policy: Path | None, results: Path) -> list[str]:
     """Their folders, known before minutes of building: `latest` would be the new run itself later on.
 
     Raises ConfigError where nothing would be judged by them, StoreError where one is not there.
     """
     from harness.errors import ConfigError
+    from harness.runs.store import Store
 
     if references and policy is None:
         raise ConfigError("--reference without --policy: nothing is judged", "add --policy FILE, or leave it out")
-    return [str(store.find(name)) for name in references]
+    return [str(Store(results).find(name)) for name in references]
 
 
-def check_setup(request: Request) -> None:
-    """Raises ConfigError where no target can be set up."""
-    from harness.errors import ConfigError
-    from harness.measure.connections import kind_of
-
-    if not any(kind_of(target).is_remote for target in request.targets):
-        names = ", ".join(target.name for target in request.targets)
-        told = f"--setup is for devices behind ssh, and none of the targets is one: {names}"
-        raise ConfigError(told, "leave it out, or name a device with -t")
-
-
-def started(request: Request, policy: Path | None, store: Store, fresh: bool, progress: Progress) -> Comparison:
-    """A new run, to its end."""
-    from harness import pipeline
+def rules_of(policy: Path | None, scoring: Scoring) -> Policy | None:
+    """Read before minutes of building: what is wrong with it is said at once. Raises ConfigError."""
     from harness.gate.run_gate import policy_of
-    from harness.metrics.fitting import named
-    from harness.support.cache import Cache, cache_dir
 
-    progress.policy = policy_of(policy, named(request.experiment.scoring)) if policy else None
-    return pipeline.run(request, store, Cache(cache_dir(), fresh), progress)
-
-
-def resumed(reference: str, policy: Path | None, store: Store, progress: Progress) -> Comparison:
-    """An interrupted run, to its end."""
-    from harness import pipeline
-    from harness.gate.run_gate import policy_of
-    from harness.runs.store import read_header
-
-    progress.policy = policy_of(policy, read_header(store.find(reference)).scoring) if policy else None
-    return pipeline.resume(reference, store, progress)
+    return policy_of(policy, scoring) if policy else None
 
 
 def check_nothing_new(context: typer.Context) -> None:
@@ -161,10 +144,11 @@ def build(
     from harness.build.builder import build as build_variants
     from harness.cli.output import print_json, say, stdout
     from harness.cli.tables.run_tables import variants_table
+    from harness.experiment.plans import plan_of
     from harness.experiment.resolve import experiment_of
     from harness.support.cache import Cache, cache_dir
 
-    chosen = experiment_of(experiment or "mnist", data, variant, "none", fresh)
+    chosen = experiment_of(experiment or "mnist", data, variant or (), plan_of("none"), fresh)
     built = build_variants(chosen, chosen.load(), Cache(cache_dir(), fresh), say)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
@@ -182,40 +166,32 @@ def build(
 COMMANDS = (run, build)
 
 
-def default_experiment(data: Path | None, digits_if_no_mnist: bool, progress: Progress) -> str:
-    """mnist; or digits, said so, where scripts/run asked for that and MNIST is not available."""
-    from harness.build.workloads import WORKLOADS, mnist
+def chosen_experiment(
+    name: str | None,
+    data: Path | None,
+    variants: list[str] | None,
+    plan: str | None,
+    fresh: bool,
+    digits_if_no_mnist: bool,
+    progress: Progress,
+) -> Experiment:
+    """What was named; else mnist, or digits, said so, where scripts/run asked for that and MNIST is not available."""
+    from harness.build.workloads.mnist import MnistUnavailable
+    from harness.experiment.plans import as_plan
+    from harness.experiment.resolve import experiment_of
 
-    if digits_if_no_mnist:
+    further = (data, variants or (), as_plan(plan), fresh)
+    chosen = experiment_of(name or "mnist", *further)
+    if name is None and digits_if_no_mnist:
         try:
-            WORKLOADS["mnist"].load(data)
-        except mnist.MnistUnavailable as error:
+            chosen.load()
+        except MnistUnavailable as error:
             progress.say(f"{error}")
             progress.say("MNIST is not available on this machine, so this run uses `digits`, scikit-learn's bundled")
             progress.say("handwritten digits: the same model and the same steps, on a smaller data set.")
             progress.say(error.advice)
-            return "digits"
-    return "mnist"
-
-
-def requested(
-    experiment: Experiment,
-    targets: list[str] | None,
-    targets_dir: Path,
-    runtimes: list[str] | None,
-    threads: list[int] | None,
-) -> Request:
-    from harness.measure.runtimes import check_runtimes
-    from harness.measure.targets import select_targets
-    from harness.pipeline import Request
-
-    chosen = select_targets(tuple(targets or ()), targets_dir)
-    return Request(
-        experiment,
-        chosen,
-        check_runtimes(runtimes or []),
-        tuple(sorted(set(threads or []))),
-    )
+            return experiment_of("digits", *further)
+    return chosen
 
 
 def present(comparison: Comparison, as_json: bool) -> None:
@@ -233,17 +209,16 @@ def present(comparison: Comparison, as_json: bool) -> None:
     print(f"report: {comparison.run.path / 'report.html'}")
 
 
-def judged(comparison: Comparison, rules: Policy, references: Sequence[str], store: Store, quiet: bool) -> bool:
+def judged(run: Run, rules: Policy, references: Sequence[str], quiet: bool) -> bool:
     """Whether the run passes the policy; the verdict is shown, unless quiet, and kept with the run as verdict.json."""
     from harness.cli import command_gate as gate
     from harness.cli.output import say
-    from harness.gate.run_gate import verdict_of
 
-    verdict = verdict_of(comparison, rules, references, store, say)
+    verdict = run.judge(rules, references, say=say)
     if not quiet:
         gate.present(verdict)
-    gate.write(verdict, comparison)
-    return verdict.outcome == "pass"
+    gate.write(verdict, run)
+    return bool(verdict)
 
 
 def exit_code(comparison: Comparison) -> int:

@@ -56,6 +56,11 @@ def load(source: DataSource, fresh: bool = False) -> Dataset:
     test = obtain(Split(source, "test", source.test), cache)
     alike = replace(source, labels=source.labels or test.class_names, features=test.columns or source.features)
     training = obtain(Split(alike, "calibration", source.calibration), cache) if source.calibration else None
+    return dataset_of(source, test, training)
+
+
+def dataset_of(source: DataSource, test: Samples, training: Samples | None) -> Dataset:
+    """The samples as one data set, checked. training: what to calibrate with. Raises DataError, ConfigError."""
     test_labels, train_labels, names = settled(source, test, training)
     dataset = Dataset(
         name=source.name,

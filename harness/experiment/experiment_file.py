@@ -18,6 +18,7 @@ from harness.support.functions import FunctionRef, is_reference
 from harness.support.toml import TomlFile, nearest, read_toml
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+THAT_FILE = "paths are relative to that file"
 USUAL = ("float32", "float16", "dynamic_range", "int8")
 Numbers = float | dict[str, float]
 Text = Annotated[str, Field(min_length=1)]
@@ -82,9 +83,7 @@ def read_experiment(path: Path, plan: Plan | None = None, fresh: bool = False) -
     """
     file, folder = read_toml(path, ExperimentText), path.parent.resolve()
     written = file.content
-    if not NAME.fullmatch(written.name):
-        advice = "letters, digits, dot, dash and underscore, at most 64: it names a folder"
-        raise ConfigError(f"{file.where(key='name', with_key=False)} {written.name!r} cannot be used as a name", advice)
+    check_name(written.name, file.where(key="name", with_key=False))
     check_labels(file)
     names, recipes = recipes_of(file, folder)
     imported = file.where("variants", "import")
@@ -104,6 +103,13 @@ def read_experiment(path: Path, plan: Plan | None = None, fresh: bool = False) -
     )
     check_baseline(experiment, file)
     return experiment
+
+
+def check_name(name: str, where: str) -> None:
+    """Raises ConfigError where it cannot name a folder. where: the name stands, for the message."""
+    if not NAME.fullmatch(name):
+        advice = "letters, digits, dot, dash and underscore, at most 64: it names a folder"
+        raise ConfigError(f"{where} {name!r} cannot be used as a name", advice)
 
 
 def check_labels(file: TomlFile[ExperimentText]) -> None:
@@ -136,10 +142,19 @@ def model_of(file: TomlFile[ExperimentText], folder: Path) -> ModelSource | None
     """None where there is no Keras model, only imported files."""
     if file.content.model is None:
         return None
-    source, where = file.content.model.source, file.where("model", "source")
+    where = file.where("model", "source")
+    return keras_model(file.content.model.source, folder, where)
+
+
+def keras_model(source: str, folder: Path, where: str, relative: str = THAT_FILE) -> ModelSource:
+    """A model that is named by its path, relative to the folder, or as "package.module:function".
+
+    where: for messages, what the user wrote it as. relative: what a path is relative to, for advice. Raises
+    ConfigError.
+    """
     if is_reference(source):
         return ModelSource("function", source, folder)
-    place = existing(folder, source, where)
+    place = existing(folder, source, where, relative)
     if place.is_dir():
         return ModelSource("saved_model", str(place))
     if place.suffix not in (".keras", ".h5", ".hdf5"):
@@ -155,7 +170,7 @@ def recipes_of(file: TomlFile[ExperimentText], folder: Path) -> tuple[tuple[str,
     written, where = file.content, file.where("variants", "build")
     asked = written.variants.build
     if asked is None:
-        asked = [name for name in USUAL if name not in left_out(written)] if written.model else []
+        asked = list(usual(bool(written.data.calibration))) if written.model else []
     own = {ref.name: ref for text in asked if is_reference(text) for ref in [FunctionRef(text, folder)]}
     names = [text.partition(":")[2] if is_reference(text) else text for text in asked]
     for name in names:
@@ -169,11 +184,16 @@ def recipes_of(file: TomlFile[ExperimentText], folder: Path) -> tuple[tuple[str,
     return tuple(names), own
 
 
+def usual(calibrated: bool) -> tuple[str, ...]:
+    """The recipes that are built where none is named. calibrated: whether there are samples to calibrate with."""
+    return tuple(name for name in USUAL if calibrated or not RECIPES[name].calibrated)
+
+
 def left_out(written: ExperimentText) -> tuple[str, ...]:
     """The usual recipes that are not built for want of calibration samples."""
     if written.model is None or written.variants.build is not None or written.data.calibration:
         return ()
-    return tuple(name for name in USUAL if RECIPES[name].calibrated)
+    return tuple(name for name in USUAL if name not in usual(calibrated=False))
 
 
 def check_baseline(experiment: Experiment, file: TomlFile[ExperimentText]) -> None:
@@ -191,9 +211,9 @@ def check_baseline(experiment: Experiment, file: TomlFile[ExperimentText]) -> No
         raise ConfigError(f"{path}: the Keras model is the baseline", "remove [variants] baseline")
 
 
-def existing(folder: Path, written: str, where: str) -> Path:
+def existing(folder: Path, written: str, where: str, relative: str = THAT_FILE) -> Path:
     """Raises ConfigError, whose message begins with `where`."""
     place = (folder / Path(written).expanduser()).resolve()
     if not place.exists():
-        raise ConfigError(f"{where}: there is no {written} in {folder}", "paths are relative to that file")
+        raise ConfigError(f"{where}: there is no {written} in {folder}", relative)
     return place

@@ -24,6 +24,11 @@ def plan_of(profile: str, **adjusted: float | int | None) -> Plan:
     return adjust(PLANS[profile], **adjusted)
 
 
+def as_plan(plan: str | Plan | None) -> Plan | None:
+    """A plan by its profile's name, or as it is. Raises ConfigError."""
+    return plan_of(plan) if isinstance(plan, str) else plan
+
+
 def adjust(plan: Plan, **adjusted: float | int | None) -> Plan:
     """The plan with what is not None in place of its own. Raises ConfigError."""
     changes = {name: value for name, value in adjusted.items() if value is not None}

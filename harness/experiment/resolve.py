@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from harness.build.variants import NOT_CALIBRATED, RECIPES
@@ -17,17 +18,19 @@ from harness.records import Experiment, ModelSource, Plan
 
 
 def experiment_of(
-    name: str, data: Path | None, variants: list[str] | None, plan: str | None, fresh: bool = False
+    name: str,
+    data: Path | None = None,
+    variants: Sequence[str] = (),
+    plan: Plan | None = None,
+    fresh: bool = False,
 ) -> Experiment:
-    """A built-in one by its name, or the user's own by its file. Raises ConfigError."""
-
+    """A built-in one by its name, or the user's own by its file. plan: None for its own. Raises ConfigError."""
     if name in WORKLOADS or not (name.endswith(".toml") or Path(name).exists()):
-        return builtin(name, data, tuple(variants or ()), plan_of(plan or "standard"))
-
+        return builtin(name, data, tuple(variants), plan or plan_of("standard"))
     if data is not None:
         raise ConfigError("--data is for the built-in experiments", f"{name} says where its data is, under [data]")
     path = Path(name) / "experiment.toml" if Path(name).is_dir() else Path(name)
-    return restrict_variants(read_experiment(path, plan_of(plan) if plan else None, fresh), tuple(variants or ()))
+    return restrict_variants(read_experiment(path, plan, fresh), tuple(variants))
 
 
 def builtin(name: str, data_path: Path | None, variants: tuple[str, ...], plan: Plan) -> Experiment:
@@ -39,7 +42,8 @@ def builtin(name: str, data_path: Path | None, variants: tuple[str, ...], plan: 
     workload = WORKLOADS[name]
     known = tuple(name for name, recipe in RECIPES.items() if not recipe.package or name in variants)
     model = ModelSource("workload", name)
-    return Experiment(name, partial(workload.load, data_path), model, select(variants, known), plan)
+    load = cache(partial(workload.load, data_path))  # who asks first whether the data are there reads them once
+    return Experiment(name, load, model, select(variants, known), plan)
 
 
 def select(patterns: tuple[str, ...], known: tuple[str, ...], left_out: tuple[str, ...] = ()) -> tuple[str, ...]:

@@ -31,10 +31,15 @@ def policy_of(path: Path | None, scoring: Scoring = BY_DATA) -> Policy:
 def load(path: Path) -> Run:
     """Raises DataError where there is nothing to judge by, StoreError where it is not what was measured."""
     run = store.load(path)
+    check_judgeable(run)
+    return run
+
+
+def check_judgeable(run: Run) -> None:
+    """Raises DataError where there is nothing to judge by, StoreError where it is not what was measured."""
     if not run.test_count:
         raise DataError(f"the test set of {run.run_id} is empty", "nothing can be said of a model without a sample")
     store.check_models(run.path, run.variants, run.hashes)
-    return run
 
 
 def verdict_of(

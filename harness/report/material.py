@@ -42,3 +42,12 @@ class Material:
         from harness.report.plots import draw_all  # matplotlib: only where something is drawn
 
         return draw_all(self)
+
+
+def material_of(comparison: Comparison) -> Material:
+    """The comparison with the pictures of its own test set, and with what `harness aa` found beside it in results/."""
+    from harness.measure.selftest.aa_result import of_run
+    from harness.report.samples.picture import pictures_of
+
+    run = comparison.run
+    return Material(comparison, pictures_of(run.inputs), of_run(run.path.parent.parent, run))

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.metrics.discrepancy import fields_of
-from harness.records import Case, Comparison, Round
+from harness.records import Case, Comparison, Round, Run
 from harness.records.terms import FLIP_KINDS
 from harness.support.files import replacing
 
@@ -42,19 +42,33 @@ ROWS = 250_000  # written at a time
 def write_tables(comparison: Comparison, folder: Path) -> None:
     """latency.parquet, every timing of the rounds that count; samples.parquet, a row a sample × variant × target ×
     runtime."""
-    counted = [piece for piece in comparison.run.rounds if piece.counts]
-    write_parquet(latency_table(counted), folder / "latency.parquet")
+    write_parquet(latency_table(counted(comparison.run)), folder / "latency.parquet")
     write_samples(comparison.samples, folder / "samples.parquet")
 
 
+def counted(run: Run) -> list[Round]:
+    """The rounds whose timings are believed."""
+    return [piece for piece in run.rounds if piece.counts]
+
+
 def write_samples(samples: Mapping[Case, np.ndarray], path: Path, rows: int = ROWS) -> None:
-    """So many rows of a case at a time. Columns that the task does not have are there, and empty."""
+    """Writes so many rows of a case at a time."""
     schema = samples_schema(list(samples.values()))
     with replacing(path) as part, pq.ParquetWriter(part, schema, compression="zstd") as writer:
-        for case, table in samples.items():
-            for first in range(0, len(table), rows):
-                arrays = [column_of(field, case, table[first : first + rows], first) for field in schema]
-                writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+        for table in sample_tables(samples, schema, rows):
+            writer.write_table(table)
+
+
+def sample_tables(samples: Mapping[Case, np.ndarray], schema: pa.Schema, rows: int = ROWS) -> Iterator[pa.Table]:
+    """The samples of these cases, so many rows of a case at a time. Columns that the task does not have are there, and
+    empty.
+
+    schema: of samples_schema.
+    """
+    for case, table in samples.items():
+        for first in range(0, len(table), rows):
+            arrays = [column_of(field, case, table[first : first + rows], first) for field in schema]
+            yield pa.Table.from_arrays(arrays, schema=schema)
 
 
 def samples_schema(tables: Sequence[np.ndarray]) -> pa.Schema:

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -90,6 +91,11 @@ class Record:
     def __init__(self, path: Path, header: Header) -> None:
         self.path = path
         self.header = header
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The test set as it is stored, mapped: what is measured on is what the run keeps. Raises StoreError."""
+        return read_dataset(self.path, self.header)
 
     def raw(self, target: str) -> Path:
         return self.path / "raw" / target
@@ -171,10 +177,13 @@ class Store:
         return load(self.find(reference))
 
 
-def load(path: Path) -> Run:
-    """All that a run left, as far as it came. Raises StoreError."""
+def load(path: Path, dataset: Dataset | None = None) -> Run:
+    """Reads all that a run left, as far as it came. dataset: its test set, where that was read before.
+
+    Raises StoreError.
+    """
     header = read_header(path)
-    dataset = read_dataset(path, header)
+    dataset = dataset or read_dataset(path, header)
     pieces = [read_piece(p) for p in sorted(path.glob("raw/*/*")) if p.is_dir() and p.suffix != ".part"]
     return Run(
         run_id=header.run_id,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import ParamSpec, Self, TypeVar
 
 from harness.device.job import end_with_parent
@@ -45,12 +47,27 @@ class ChildProcess:
             self.log.parent.mkdir(parents=True, exist_ok=True)
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(1, context, initializer=settle, initargs=(self.log,))
+            with without_main():
+                self._pool.submit(os.getpid)  # starts the process
         try:
             return self._pool.submit(answered, partial(function, *args, **kwargs), self._died).result()
         except BrokenProcessPool as error:
             self._pool = None
             told = f"{self._who} crashed its process; see the log at {self.log}"
             raise self._died(told, "look for the reason in its last lines; was there enough memory?") from error
+
+
+@contextmanager
+def without_main() -> Iterator[None]:
+    """Hides __main__ for the moment in which a process starts: it would be imported there, and so a script of the
+    user's, who called the harness from it, would run a second time.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def answered(call: Callable[[], T], died: type[HarnessError]) -> T:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import sys
 import zipfile
@@ -77,7 +78,7 @@ def call(ref: FunctionRef, seed: int, folder: Path) -> str:
     if not isinstance(made, keras.Model):
         told = f"{ref.text} returned {type(made).__name__}, which is not a Keras model"
         raise BuildError(told, "return a keras.Model, or the path of a .keras file or a SavedModel")
-    save(made, folder, ref)
+    save(made, folder, f"the model of {ref.text}")
     return model_sha256(made, ref)
 
 
@@ -93,16 +94,32 @@ def called(ref: FunctionRef) -> Any:
         raise BuildError(told, "fix it; --debug shows where") from error
 
 
-def save(model: Any, folder: Path, ref: FunctionRef) -> None:
-    """As model.keras where Keras alone can load it again; a model with code of its own as a SavedModel, without it."""
+def save(model: Any, folder: Path, name: str) -> None:
+    """As model.keras where Keras alone can load it again; a model with code of its own as a SavedModel, without it.
+
+    name: in a sentence. Imports nothing: whoever has a model has its Keras. Raises BuildError.
+    """
     try:
         if stands_alone(model):
             model.save(folder / "model.keras")
+            remove_date(folder / "model.keras")
         else:
             model.export(folder / "saved_model", verbose=False)
     except Exception as error:  # Keras raises whatever its layers raise
-        told = f"the model of {ref.text} cannot be saved: {one_line(error)}"
-        raise BuildError(told, "call it once on inputs of its shapes, or return the path of a SavedModel") from error
+        told = f"{name} cannot be saved: {one_line(error)}"
+        raise BuildError(told, "call it once on inputs of its shapes, or give the path of a SavedModel") from error
+
+
+def remove_date(path: Path) -> None:
+    """Writes a .keras file again without the time of saving, so that the same model is the same file, byte by byte."""
+    part = path.with_suffix(".part")
+    with zipfile.ZipFile(path) as dated, zipfile.ZipFile(part, "w") as undated:
+        for member in dated.infolist():
+            content = dated.read(member)
+            if member.filename == "metadata.json":
+                content = json.dumps({**json.loads(content), "date_saved": ""}).encode()
+            undated.writestr(zipfile.ZipInfo(member.filename), content)  # a ZipInfo is of 1980
+    part.replace(path)
 
 
 def stands_alone(model: Any) -> bool:

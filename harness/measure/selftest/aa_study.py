@@ -13,6 +13,7 @@ from harness import __version__
 from harness.errors import ConfigError, JobFailed, StoreError
 from harness.measure.connections import Connection
 from harness.measure.jobs import Watcher, Work, cases_of, round_jobs, tried
+from harness.measure.same_device import Identity, check_same_device
 from harness.measure.selftest.aa_result import (
     REAL_SLOWDOWN,
     RESULT,
@@ -86,7 +87,7 @@ def reopen(results: Path, target: Target) -> Record:
 
 def go_on(record: Record, target: Target, dataset: Dataset, connection: Connection, watcher: Watcher) -> AaResult:
     """Measures what the study lacks, and concludes. Each comparison is saved as it is complete."""
-    check_same_device(record.study, connection.environment)
+    check_same_device(target.name, "study", identity_of(record.study), connection.environment)
     groups = comparisons(record, target, dataset)
     done = len(record.study.measured)
     watcher.begin(target.name, 0, sum(map(len, groups[done:])))
@@ -100,15 +101,10 @@ def go_on(record: Record, target: Target, dataset: Dataset, connection: Connecti
     return result
 
 
-def check_same_device(study: Study, environment: Environment) -> None:
-    """Raises ConfigError where rounds of another device or runtime would be mixed in."""
-    version = environment.runtimes.get(study.runtime)
-    for what, was, now in (
-        ("the device", study.serial_sha256, environment.serial_sha256),
-        (study.runtime, study.runtime_version, version),
-    ):
-        if was != now:
-            raise ConfigError(f"{what} is another than when study {study.study_id} began", "start a new one")
+def identity_of(study: Study) -> Identity:
+    """Returns what must still hold of the device: a study knows less of it than a run."""
+    device = {"serial_sha256": study.serial_sha256, "board": study.board}
+    return device | {study.runtime: study.runtime_version}
 
 
 def comparisons(record: Record, target: Target, dataset: Dataset) -> list[list[Job]]:

@@ -122,8 +122,24 @@ FIGURES = {
 
 def draw_all(material: Material) -> tuple[Drawing, ...]:
     """Every figure of the run's task, for a page and for a phone; those without data say so."""
-    fitting = {name: kind for name, kind in FIGURES.items() if material.comparison.run.task in kind.tasks}
-    return tuple(_drawn(name, kind, material) for name, kind in fitting.items())
+    return tuple(_drawn(name, kind, material) for name, kind in _fitting(material).items())
+
+
+def figures(material: Material) -> tuple[dict[str, Figure], dict[str, str]]:
+    """Every figure of the run's task by its name, for a page; and for those without data why there is none."""
+    found: dict[str, Figure] = {}
+    absent: dict[str, str] = {}
+    for name, kind in _fitting(material).items():
+        try:
+            with mpl.rc_context(RC):
+                found[name] = kind.draw(material, WIDE_IN)
+        except NothingToDrawError as nothing:
+            absent[name] = str(nothing)
+    return found, absent
+
+
+def _fitting(material: Material) -> dict[str, Kind]:
+    return {name: kind for name, kind in FIGURES.items() if material.comparison.run.task in kind.tasks}
 
 
 def _drawn(name: str, kind: Kind, material: Material) -> Drawing:

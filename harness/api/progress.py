@@ -7,23 +7,26 @@ import sys
 from types import TracebackType
 
 from rich import progress as rich_progress
+from rich.console import Console
 
-from harness.cli.output import stderr
 from harness.errors import TargetError
 from harness.gate.decide import too_few
 from harness.gate.policy import Policy
 from harness.measure.jobs import REPEATS
 from harness.measure.validity import AGAIN
 from harness.records import Job, Round, Shard
-from harness.runs.store import Record, read_dataset
+from harness.runs.store import Record
 
 
 class Progress:
-    """The pipeline's Listener in the terminal."""
+    """The pipeline's Listener in a terminal, or in a log.
+
+    policy: by which the run is judged at its end, where that is known.
+    """
 
     def __init__(self, policy: Policy | None = None) -> None:
         self.policy = policy
-        self.console = stderr()
+        self.console = Console(stderr=True, highlight=False, emoji=False)
         self.record: Record | None = None
         self.tasks: dict[str, rich_progress.TaskID] = {}
         self.current: Job | None = None
@@ -63,8 +66,7 @@ class Progress:
         self.record = record
         self.say(f"run {record.header.run_id} in {record.path}")
         if self.policy:
-            samples = read_dataset(record.path, record.header).test_count
-            for hopeless in too_few(self.policy, samples):
+            for hopeless in too_few(self.policy, record.dataset.test_count):
                 self.say(f"can pass only by an improvement: {hopeless}")
 
     def begin(self, target: str, shards: int, rounds: int) -> None:
@@ -87,8 +89,13 @@ class Progress:
             self.bars.update(self.tasks[self.current.kind], now=f"{case.variant} on {case.runtime} {done}/{of}")
 
     def done(self, piece: Round | Shard) -> None:
-        if self.current and (piece.status not in AGAIN or self.current.attempt == REPEATS):
+        if self.current and is_last(self.current, piece):
             task = self.tasks[self.current.kind]
             self.bars.update(task, advance=1, now="")
             if self.bars.tasks[task].finished:
                 self.bars.update(task, left="took")
+
+
+def is_last(job: Job, piece: Round | Shard) -> bool:
+    """Whether the piece ends its job: a round that does not count is measured again, a few times."""
+    return piece.status not in AGAIN or job.attempt == REPEATS

@@ -1,0 +1,160 @@
+"""evaluate, run, load: from a model, an experiment or a name to a Run."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.api.stored_run import Run
+from harness.records import Experiment, Plan, Scoring, Target
+from harness.runs import store
+from harness.runs.store import Store
+
+if TYPE_CHECKING:
+    from harness.pipeline import Listener
+
+RESULTS = "results"
+Names = str | Sequence[str]  # one, or several
+Targets = str | Target | Sequence[str | Target]
+
+
+def evaluate(
+    model: object,
+    x_test: Any,
+    y_test: Any = None,
+    calibration: Any = None,
+    *,
+    name: str = "evaluation",
+    class_names: Sequence[str] = (),
+    scale: float | dict[str, float] = 1.0,
+    offset: float | dict[str, float] = 0.0,
+    variants: Names = (),
+    plan: str | Plan = "standard",
+    primary: str | None = None,
+    metrics: Names = (),
+    output: str = "",
+    targets: Targets = (),
+    runtimes: Names = (),
+    threads: int | Sequence[int] = (),
+    results: str | PathLike[str] = RESULTS,
+    targets_dir: str | PathLike[str] = "targets",
+    fresh: bool = False,
+    progress: Listener | None = None,
+) -> Run:
+    """Builds the variants of a Keras model and measures each on these arrays, as `harness run` does with files.
+
+    model: a keras.Model; or a .keras or .h5 file, a SavedModel, or "package.module:function" that returns a model.
+        TensorFlow runs in a process of its own; a model in memory goes there as a file.
+    x_test: numbers of shape (samples, …), as they are stored; for several inputs a dict of such arrays by the names of
+        the model's inputs, or a tuple in its order. Stored value × scale + offset = model input.
+    y_test: one label a sample: class numbers, texts, one-hot rows, or numbers to predict; None where there are none.
+    calibration: 100 to 500 training samples in the form of x_test; without any, int8 is not built.
+    name: of the experiment, which is the folder below results. class_names: of the classes 0, 1, …
+    variants: names or globs of recipes, or "package.module:function"; () for the usual ones.
+    primary, metrics: the metric that the run is judged by first, and others; None and () follow from y_test.
+    output: the name of the output that is scored; "" for the first.
+
+    The rest is as in run(). Raises HarnessError.
+    """
+    from harness.experiment.in_memory import dataset_in_memory, experiment_in_memory, source_of_model
+    from harness.experiment.plans import plan_of
+
+    dataset = dataset_in_memory(name, x_test, y_test, calibration, class_names, scale, offset)
+    scoring = Scoring(primary, as_tuple(metrics), output, Path.cwd())
+    chosen = plan_of(plan) if isinstance(plan, str) else plan
+    with tempfile.TemporaryDirectory(prefix="edge-harness-") as folder:
+        source = source_of_model(model, Path(folder))
+        experiment = experiment_in_memory(name, source, dataset, as_tuple(variants), chosen, scoring)
+        return run(
+            experiment,
+            targets=targets,
+            runtimes=runtimes,
+            threads=threads,
+            results=results,
+            targets_dir=targets_dir,
+            fresh=fresh,
+            progress=progress,
+        )
+
+
+def run(
+    experiment: str | PathLike[str] | Experiment,
+    *,
+    variants: Names = (),
+    plan: str | Plan | None = None,
+    targets: Targets = (),
+    runtimes: Names = (),
+    threads: int | Sequence[int] = (),
+    data: str | PathLike[str] | None = None,
+    results: str | PathLike[str] = RESULTS,
+    targets_dir: str | PathLike[str] = "targets",
+    setup: bool = False,
+    tune: bool = False,
+    fresh: bool = False,
+    progress: Listener | None = None,
+) -> Run:
+    """Builds what is not built, measures, compares and reports: what `harness run` does.
+
+    experiment: "mnist", "digits", an experiment.toml, or an Experiment.
+    variants: names or globs; () for all. plan: none, quick, standard or strict, or a Plan; None for its own.
+    targets: names or globs of targets_dir, ssh destinations, or Targets; () for this machine.
+    runtimes, threads: () for the target's own; several thread counts are a sweep.
+    data: where the data of a built-in experiment lie. results: the folder that runs are kept in.
+    setup: sets up a device that is not. tune: sets the devices' governor, and puts it back.
+    fresh: ignores what was built before. progress: hears how it goes; by default bars in a notebook and on a terminal.
+
+    Raises HarnessError: ConfigError, DataError, BuildError before anything is measured; TargetError where a device is
+    lost, at the end, when the others are measured.
+    """
+    from harness import pipeline
+    from harness.api.listeners import listening
+    from harness.experiment.request import request_of
+    from harness.support.cache import Cache, cache_dir
+
+    chosen = chosen_experiment(experiment, as_tuple(variants), plan, data, fresh)
+    where = (as_tuple(targets), as_tuple(runtimes), as_tuple(threads), Path(targets_dir))
+    request = request_of(chosen, *where, setup=setup, tune=tune)
+    kept = Store(Path(results))
+    with listening(progress) as listener:
+        comparison = pipeline.run(request, kept, Cache(cache_dir(), fresh), listener)
+    return Run(comparison.run, kept, comparison)
+
+
+def load(run: str | PathLike[str], results: str | PathLike[str] = RESULTS) -> Run:
+    """A stored run: "latest", a run id, or the path of its folder. Needs no TensorFlow and no device.
+
+    Raises StoreError where there is none, or it cannot be read.
+    """
+    kept = Store(Path(results))
+    return Run(store.load(kept.find(str(run))), kept)
+
+
+def chosen_experiment(
+    experiment: str | PathLike[str] | Experiment,
+    variants: tuple[str, ...],
+    plan: str | Plan | None,
+    data: str | PathLike[str] | None,
+    fresh: bool,
+) -> Experiment:
+    """Raises ConfigError."""
+    from dataclasses import replace
+
+    from harness.errors import ConfigError
+    from harness.experiment.plans import as_plan
+    from harness.experiment.resolve import experiment_of, restrict_variants
+
+    wanted = as_plan(plan)
+    if not isinstance(experiment, Experiment):
+        return experiment_of(str(experiment), None if data is None else Path(data), variants, wanted, fresh)
+    if data is not None:
+        raise ConfigError("data is for the built-in experiments", "an Experiment brings its own")
+    chosen = restrict_variants(experiment, variants) if variants else experiment
+    return replace(chosen, plan=wanted) if wanted else chosen
+
+
+def as_tuple(given: Any) -> tuple[Any, ...]:
+    """One thing, or several of them."""
+    return (given,) if isinstance(given, str | int | Target) else tuple(given)

@@ -1,0 +1,271 @@
+"""What a run answers: a verdict, changes, a sample, plots. Each is plain data that also shows itself in a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+from harness import records
+from harness.api.inline import image, paragraph, table
+from harness.records import Comparison
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from matplotlib.figure import Figure
+    from rich.console import RenderableType
+
+    from harness.compare.two_runs import Pair, Sessions
+    from harness.report.samples.answers import Sample as ClassSample
+    from harness.report.samples.numbers import NumberSample
+
+
+@dataclass(frozen=True, repr=False)
+class Verdict(records.Verdict):
+    """Whether a run may ship, and why. It is true where the run passes, and only there."""
+
+    @classmethod
+    def of(cls, verdict: records.Verdict) -> Verdict:
+        return cls(**{field.name: getattr(verdict, field.name) for field in fields(verdict)})
+
+    def __bool__(self) -> bool:
+        return self.outcome == "pass"
+
+    def __str__(self) -> str:
+        """The headline, each finding that does not hold with its reason, and what may ship all the same."""
+        from harness.report.out.verdict_text import headline, ships
+
+        return "\n".join([headline(self), *(sentence(f) for f in self.findings if not f.holds), ships(self)])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        from harness.report.naming import row_name
+        from harness.report.out.verdict_text import headline, interval, outcome, quantity, ships, stands_against
+
+        headings = ("Rule", "Row", "Value", "Interval", "Limit", "Outcome", "Reason")
+        lines = [
+            (
+                f"{f.rule} {f.words}",
+                row_name(f.case),
+                quantity(f.value, f.unit),
+                interval(f),
+                quantity(f.limit, f.unit),
+                outcome(f),
+                f.reason,
+            )
+            for f in self.findings
+        ]
+        mark = "✅" if self else "❌"
+        below = paragraph(" ".join(filter(None, (ships(self), stands_against(self)))))
+        return paragraph(f"{mark} {headline(self)}", "h4") + table(headings, lines) + below
+
+
+def sentence(finding: records.Finding) -> str:
+    """The rule, the row, and what stands against it."""
+    from harness.report.naming import row_name
+    from harness.report.out.verdict_text import outcome, quantity
+
+    value, limit = (quantity(each, finding.unit) for each in (finding.value, finding.limit))
+    told = f"rule {finding.rule}, {finding.words}: {row_name(finding.case)} is {outcome(finding)}"
+    return f"{told}: {finding.reason or f'{value}, and the limit is {limit}'}"
+
+
+class Changes:
+    """What changed from one run to another, metric by metric: improved, regressed, similar, or not comparable, and why.
+
+    sessions: the two runs side by side, for programs that need more than the frame.
+    """
+
+    def __init__(self, sessions: Sessions) -> None:
+        self.sessions = sessions
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """One a case and metric, as `harness compare --json` prints them. reference, candidate: what each run itself
+        says, in `own_unit`; value: the change, in `unit`. What rests on rounds carries the fingerprint's warnings.
+        """
+        return [row for pair in self.sessions.pairs for row in rows(self.sessions, pair)]
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """The rows as a DataFrame; NaN where a number could not be had."""
+        import pandas as pd
+
+        return pd.DataFrame(self.rows)
+
+    @property
+    def runs(self) -> tuple[records.Run, records.Run]:
+        """The reference and the candidate."""
+        return self.sessions.reference.run, self.sessions.candidate.run
+
+    @property
+    def of_experiments(self) -> str:
+        """That the two are of different experiments; "" where they are of one."""
+        names = list(dict.fromkeys(run.experiment for run in self.runs))
+        return f"the runs are of different experiments: {' and '.join(names)}" if len(names) > 1 else ""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What stands between the two runs, each once: why something is not comparable, and what to beware of."""
+        from harness.compare.fingerprint import REFUSE
+
+        one, other = self.runs
+        same = "both are the same run" if one.run_id == other.run_id else ""
+        found = dict.fromkeys(d for pair in self.sessions.pairs for d in pair.differences)
+        apart = [f"{'not comparable' if d.level == REFUSE else 'warning'}: {d}" for d in found]
+        return tuple(filter(None, (self.of_experiments, same, *apart)))
+
+    @property
+    def title(self) -> str:
+        one, other = self.runs
+        return f"{other.run_id} against the reference {one.run_id}"
+
+    def __len__(self) -> int:
+        return len(self.sessions.changes)
+
+    def __str__(self) -> str:
+        text = self.shown.to_string(index=False, na_rep="", float_format=written)
+        return "\n".join([self.title, text, *self.notes])
+
+    __repr__ = __str__
+
+    @property
+    def shown(self) -> pd.DataFrame:
+        """The columns that a reader looks at first."""
+        columns = ["variant", "target", "runtime", "threads", "metric", "reference", "candidate", "own_unit"]
+        frame: pd.DataFrame = self.frame.reindex(columns=[*columns, "value", "unit", "low", "high", "kind", "method"])
+        return frame
+
+    def _repr_html_(self) -> str:
+        html = self.shown.to_html(index=False, na_rep="", float_format=written)
+        return paragraph(self.title, "h4") + html + "".join(map(paragraph, self.notes))
+
+
+def written(number: float) -> str:
+    """Bytes and counts whole, everything else to four digits."""
+    return f"{number:,.0f}" if number.is_integer() else f"{number:.4g}"
+
+
+def rows(sessions: Sessions, pair: Pair) -> list[dict[str, Any]]:
+    from harness.compare.fingerprint import WARN
+
+    warnings = [str(d) for d in pair.differences if d.level == WARN]
+    made = []
+    for change in pair.changes:
+        one, other = sessions.values(change)
+        own = {"reference": one, "candidate": other, "own_unit": sessions.own_unit(change)}
+        row = asdict(change)
+        made.append({**row.pop("case"), **row, **own, "warnings": warnings if change.unit == "ratio" else []})
+    return made
+
+
+class Sample:
+    """One test sample: the picture, its label, and what Keras and every variant say to it.
+
+    index: its place in the test set, from 0. pictures: the test inputs that can be drawn, or None.
+    """
+
+    def __init__(self, comparison: Comparison, pictures: np.ndarray | None, index: int) -> None:
+        self.index = index
+        self._comparison = comparison
+        self._pictures = pictures
+
+    @cached_property
+    def _said(self) -> ClassSample | NumberSample:
+        from harness.metrics.task import OF_CLASSES
+        from harness.report.samples.answers import sample_answers
+        from harness.report.samples.numbers import number_sample
+
+        of_classes = self._comparison.run.task in OF_CLASSES
+        return (sample_answers if of_classes else number_sample)(self._comparison, self.index)
+
+    @property
+    def label(self) -> str:
+        """The name of its class, or its number; "" where it has no label."""
+        return str(getattr(self._said, "label_name", self._said.label))
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """Label and answers as `harness show --json` prints them; a number that is not finite is None."""
+        answers = [{"variant": answer.variant, **asdict(answer)} for answer in self._said.answers]
+        finite = [{name: value if is_finite(value) else None for name, value in answer.items()} for answer in answers]
+        return {"run_id": self._comparison.run.run_id, **asdict(self._said), "answers": finite}
+
+    @cached_property
+    def answers(self) -> pd.DataFrame:
+        """One row a model, Keras first, with runtime and target "" for it.
+
+        Of classes: prediction, name, score, margin (highest less second highest score), flip, correct. Of numbers:
+        text, apart (mean |Δ| from Keras'), error (from the label).
+        """
+        import pandas as pd
+
+        found = []
+        for answer in self.document["answers"]:
+            case = answer.pop("case") or {}
+            place = {name: case.get(name, "") for name in ("runtime", "target")}
+            found.append({"variant": answer.pop("variant"), **place, **answer})
+        return pd.DataFrame(found)
+
+    @cached_property
+    def png(self) -> bytes:
+        """The picture beside every model's scores, as a PNG."""
+        from harness.report.plots.sample_plot import sample_figure
+
+        return sample_figure(self._comparison, self._pictures, self.index)
+
+    def __str__(self) -> str:
+        """Whether all models say the same, in a sentence or two."""
+        from harness.report.samples.answers import Sample as ClassSample
+        from harness.report.samples.answers import agreement, sample_title
+        from harness.report.samples.numbers import nearness
+
+        said = self._said
+        words = agreement(said) if isinstance(said, ClassSample) else nearness(said)
+        return f"{sample_title(self.index, self.label)}. {words}"
+
+    __repr__ = __str__
+
+    def __rich__(self) -> RenderableType:
+        """For a terminal: the picture in characters, and the answers as a table."""
+        from harness.report.samples.one_sample import sample_text
+
+        return sample_text(self._comparison, self._pictures, self.index)
+
+    def _repr_html_(self) -> str:
+        return image(self.png, f"sample {self.index}") + paragraph(str(self))
+
+
+def is_finite(value: object) -> bool:
+    """Also of what is not a number."""
+    return not isinstance(value, float) or isfinite(value)
+
+
+class Plots(Mapping[str, "Figure"]):
+    """The figures of a report by name; those without data are left out. absent: name → why there is none."""
+
+    def __init__(self, figures: Mapping[str, Figure], absent: Mapping[str, str]) -> None:
+        self._figures = dict(figures)
+        self.absent = dict(absent)
+
+    def __getitem__(self, name: str) -> Figure:
+        return self._figures[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._figures)
+
+    def __len__(self) -> int:
+        return len(self._figures)
+
+    def __repr__(self) -> str:
+        return f"<Plots: {', '.join(self)}>"
+
+    def _repr_html_(self) -> str:
+        from harness.report.plots.style import png
+
+        shown = "".join(paragraph(name, "h4") + image(png(figure), name) for name, figure in self.items())
+        return shown + "".join(paragraph(f"{name}: {why}") for name, why in self.absent.items())

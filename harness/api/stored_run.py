@@ -1,0 +1,263 @@
+"""A stored run, ready to be looked at, judged and compared."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness import records
+from harness.api import frames
+from harness.api.inline import frame, kernel, paragraph, table
+from harness.api.shown import Changes, Plots, Sample, Verdict
+from harness.compare.baseline import compare
+from harness.errors import ConfigError, HarnessError
+from harness.records import Case, Comparison
+from harness.report.naming import row_name
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from harness.gate.policy import Policy
+    from harness.pipeline import Listener
+    from harness.report.material import Material
+    from harness.runs.store import Store
+
+Say = Callable[[str], None]
+
+
+class Run:
+    """One run. What it says is derived from what it measured when it is first asked for.
+
+    stored: all that the run left behind. results: the store that it lies in, where references are looked for.
+    """
+
+    def __init__(self, stored: records.Run, results: Store, comparison: Comparison | None = None) -> None:
+        self.stored = stored
+        self.results = results
+        if comparison is not None:
+            self.comparison = comparison
+
+    @property
+    def run_id(self) -> str:
+        return self.stored.run_id
+
+    @property
+    def path(self) -> Path:
+        """The run's folder."""
+        return self.stored.path
+
+    @property
+    def finished(self) -> bool:
+        """Whether everything was measured; resume() goes on with a run that was interrupted."""
+        return self.stored.finished
+
+    @cached_property
+    def comparison(self) -> Comparison:
+        """Every metric of every case, for programs that need more than the tables."""
+        return compare(self.stored)
+
+    # --- tables
+
+    @cached_property
+    def summary(self) -> pd.DataFrame:
+        """One row a variant × target × runtime × threads, with the columns of summary.csv."""
+        return frames.summary(self.comparison)
+
+    @cached_property
+    def metrics(self) -> pd.DataFrame:
+        """One row a case × metric, with the columns of metrics.csv."""
+        return frames.metrics(self.comparison)
+
+    @cached_property
+    def latency(self) -> pd.DataFrame:
+        """One row a timing of the rounds that count, with the columns of latency.parquet."""
+        return frames.latency(self.stored)
+
+    def samples(
+        self, variant: str | None = None, runtime: str | None = None, target: str | None = None
+    ) -> pd.DataFrame:
+        """One row a sample × variant × target × runtime, with the columns of samples.parquet.
+
+        variant, runtime, target: only the rows of these. Raises ConfigError where the run has no answers of such a row.
+        """
+        asked = (("variant", variant), ("runtime", runtime), ("target", target))
+        wanted = {name: value for name, value in asked if value is not None}
+        found = {case: rows for case, rows in self.comparison.samples.items() if is_one_of(case, wanted)}
+        if wanted and not found:
+            names = ", ".join(f"{name} {value!r}" for name, value in wanted.items())
+            known = ", ".join(dict.fromkeys(map(row_name, self.comparison.samples)))
+            raise ConfigError(f"run {self.run_id} has no answers of {names}", f"it has those of {known or 'none'}")
+        return frames.samples(found)
+
+    # --- pictures
+
+    def sample(self, index: int) -> Sample:
+        """One test sample: its picture, its label, what each model says. Raises ConfigError where there is none."""
+        total = self.stored.test_count
+        if not 0 <= index < total:
+            raise ConfigError(f"there is no sample {index}", f"the test set of this run has samples 0 to {total - 1}")
+        return Sample(self.comparison, self._material.pictures, index)
+
+    @cached_property
+    def plots(self) -> Plots:
+        """The report's figures, as matplotlib Figures by their names."""
+        from harness.report.plots import figures
+
+        return Plots(*figures(self._material))
+
+    # --- judged and compared
+
+    def judge(
+        self,
+        policy: str | PathLike[str] | Policy | None = None,
+        reference: str | PathLike[str] | Run | Sequence[str | PathLike[str] | Run] = (),
+        *,
+        remeasure: bool = False,
+        say: Say | None = None,
+        progress: Listener | None = None,
+    ) -> Verdict:
+        """Whether the run may ship.
+
+        policy: a policy.toml, or a Policy; None for the default: every variant but float32 loses under 1 pp of
+            accuracy, at 95 %.
+        reference: the run that rules against a reference stand against, then further sessions of it: ids, paths,
+            "latest" or Runs; none for the accepted one.
+        remeasure: times the reference's models again beside this run's, on its devices, and judges by that.
+        say: is told what was asked for and changes nothing; a Python warning by default. progress: hears how the
+            measuring goes.
+
+        Raises ConfigError, DataError, StoreError, TargetError.
+        """
+        from harness.gate import run_gate
+        from harness.gate.decide import metrics_of
+        from harness.gate.policy import Policy
+
+        run_gate.check_judgeable(self.stored)
+        rules = policy if isinstance(policy, Policy) else run_gate.policy_of(as_path(policy), self.stored.scoring)
+        known = self.__dict__.get("comparison")  # all of it, where that was derived already
+        candidate = known or compare(self.stored, metrics_of(rules))
+        again = (lambda path, cases: self._timed_beside(path, cases, progress)) if remeasure else None
+        further = (candidate, rules, references(reference), self.results, say or warn, again)
+        return Verdict.of(run_gate.verdict_of(*further))
+
+    def _timed_beside(self, reference: Path, cases: Sequence[Case], progress: Listener | None) -> Comparison:
+        from harness import pipeline
+        from harness.api.listeners import listening
+
+        with listening(progress) as listener:
+            return pipeline.remeasure(self.path, reference, cases, self.results, listener)
+
+    def compare(self, reference: str | PathLike[str] | Run) -> Changes:
+        """What changed since the reference, another run: an id, a path, "latest" or a Run. Raises StoreError."""
+        from harness.compare.two_runs import compare_sessions
+
+        other = reference.stored if isinstance(reference, Run) else self.results.load(str(reference))
+        return Changes(compare_sessions(other, self.stored))
+
+    def resume(self, *, progress: Listener | None = None) -> Run:
+        """Goes on where the run was interrupted; what it has measured is not measured again.
+
+        Raises StoreError where a file of it was changed, TargetError where a device is lost or is another.
+        """
+        from harness import pipeline
+        from harness.api.listeners import listening
+
+        with listening(progress) as listener:
+            comparison = pipeline.resume(str(self.path), self.results, listener)
+        return Run(comparison.run, self.results, comparison)
+
+    # --- reports
+
+    @cached_property
+    def _material(self) -> Material:
+        from harness.report.material import material_of
+
+        return material_of(self.comparison)
+
+    def report(self, format: str = "html") -> str:
+        """The report as text: html, markdown, csv or pytest-benchmark. Raises ConfigError."""
+        from harness.report import render
+
+        return render(self.comparison, self._material.pictures, format, self._material.aa)
+
+    def left_out(self, format: str) -> tuple[str, ...]:
+        """What the report leaves out in this format and why, one sentence each."""
+        from harness.report import left_out
+
+        return left_out(self.comparison, format)
+
+    def write_report(self, folder: str | PathLike[str] | None = None) -> Path:
+        """Writes the tables, the plots and the report again. folder: None for the run's own. Returns report.html."""
+        from harness.pipeline import derive
+
+        return derive(self.comparison, as_path(folder) or self.path)
+
+    def show(self) -> Path | None:
+        """Shows the whole report.html in a notebook; elsewhere returns its path. It is written where it is missing."""
+        page = self.path / "report.html"
+        if not page.exists():
+            self.write_report()
+        if not kernel():
+            return page
+        from IPython.display import HTML, display
+
+        display(HTML(frame(page)))
+        return None
+
+    # --- itself
+
+    def __repr__(self) -> str:
+        state = "" if self.finished else ", not finished"
+        return f"<Run {self.run_id} of {self.stored.experiment}{state}>"
+
+    def _repr_html_(self) -> str:
+        """Headline, summary, and the verdict of the default policy."""
+        from harness.report.words.summary import headline
+
+        state = "" if self.finished else "This run is not finished: resume() goes on with it."
+        title = paragraph(f"{self.stored.experiment}, {self.stored.plan.profile} plan, run {self.run_id}", "h3")
+        words = paragraph(headline(self._material)) + paragraph(state)
+        return title + words + "".join(summary_html(self._material)) + self._verdict_html()
+
+    def _verdict_html(self) -> str:
+        try:
+            return self.judge(say=lambda _: None)._repr_html_()
+        except HarnessError as error:
+            return paragraph(f"No verdict: {error}; {error.advice}")
+
+
+def summary_html(material: Material) -> list[str]:
+    """The report's summary, a table a target, with the reasons of rows that are not ok."""
+    from harness.report.tables.summary_table import tables
+
+    made = []
+    for each in tables(material):
+        headings = [f"{h.title}\n{h.unit}" if h.unit else h.title for h in each.headings]
+        lines = [[f"{c.text}\n{c.note}" if c.note else c.text for c in line.cells] for line in each.lines]
+        why = [f"{line.cells[0].text} on {line.cells[1].text} {line.status}: {line.reason}" for line in each.lines]
+        reasons = dict.fromkeys(text for text, line in zip(why, each.lines, strict=True) if line.reason)
+        below = "".join(map(paragraph, filter(None, (each.caution, *reasons))))
+        made.append(paragraph(f"On {each.target}", "h4") + table(headings, lines) + below)
+    return made
+
+
+def is_one_of(case: Case, wanted: dict[str, str]) -> bool:
+    return all(getattr(case, name) == value for name, value in wanted.items())
+
+
+def references(given: str | PathLike[str] | Run | Sequence[str | PathLike[str] | Run]) -> list[str]:
+    """Names or paths, as the gate looks them up."""
+    every = [given] if isinstance(given, str | PathLike | Run) else given
+    return [str(each.path if isinstance(each, Run) else each) for each in every]
+
+
+def as_path(given: str | PathLike[str] | None) -> Path | None:
+    return None if given is None else Path(given)
+
+
+def warn(text: str) -> None:
+    warnings.warn(text, stacklevel=4)

@@ -1,0 +1,126 @@
+"""A Keras model and arrays that are in memory → Experiment, as an experiment.toml with the same in files gives it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.build.models import model_source
+from harness.build.variants import RECIPES
+from harness.data.kinds import dataset_of
+from harness.data.on_disk import Samples
+from harness.data.source import DataSource
+from harness.errors import ConfigError, DataError, one_line
+from harness.experiment.experiment_file import check_name, keras_model, usual
+from harness.experiment.resolve import select
+from harness.records import Dataset, Experiment, ModelSource, Plan, Scoring
+from harness.support.functions import FunctionRef, is_reference
+
+IN_MEMORY = "arrays in memory"
+Arrays = Any  # an array, a tuple or list of arrays, or a dict of them by the names of the model's inputs
+
+
+def experiment_in_memory(
+    name: str, model: ModelSource, dataset: Dataset, variants: Sequence[str], plan: Plan, scoring: Scoring
+) -> Experiment:
+    """variants: names or globs of recipes, or "package.module:function" of the user's; () for the usual ones.
+
+    Raises ConfigError.
+    """
+    check_name(name, "name:")
+    own = {ref.name: ref for text in variants if is_reference(text) for ref in [FunctionRef(text, Path.cwd())]}
+    names = tuple(text.partition(":")[2] if is_reference(text) else text for text in variants)
+    calibrated = bool(dataset.train_inputs)
+    left_out = () if calibrated else tuple(recipe.name for recipe in RECIPES.values() if recipe.calibrated)
+    if asked := [name for name in left_out if name in names]:
+        told = f"{', '.join(asked)} needs samples to calibrate with"
+        raise ConfigError(told, "give calibration: 100 to 500 training samples, in the form of x_test")
+    known = [n for n, recipe in RECIPES.items() if n not in left_out and (not recipe.package or n in names)]
+    return Experiment(
+        name=name,
+        load=lambda: dataset,
+        model=model,
+        variants=select(names, (*known, *own), left_out) if names else usual(calibrated),
+        plan=plan,
+        recipes=own,
+        scoring=scoring,
+        left_out=left_out,
+    )
+
+
+# --- the model -----------------------------------------------------------------------------------------------------
+
+
+def source_of_model(model: object, folder: Path) -> ModelSource:
+    """Where the model can be read by the process that builds: a model in memory is saved into the folder.
+
+    model: a Keras model; or the path of a .keras, .h5 or SavedModel; or "package.module:function". Raises ConfigError,
+    BuildError.
+    """
+    if isinstance(model, str | PathLike):
+        return keras_model(str(model), Path.cwd(), "model", "paths are relative to the working directory")
+    if not all(callable(getattr(model, name, None)) for name in ("save", "export", "to_json")):
+        told = f"model is of type {type(model).__name__}, which is not a Keras model"
+        raise ConfigError(told, "give a keras.Model, or the path of a .keras file or a SavedModel")
+    model_source.save(model, folder, "the model")
+    kept = model_source.kept(folder)
+    return ModelSource("saved_model" if kept.is_dir() else "file", str(kept))
+
+
+# --- the data ------------------------------------------------------------------------------------------------------
+
+
+def dataset_in_memory(
+    name: str,
+    x_test: Arrays,
+    y_test: object,
+    calibration: Arrays | None,
+    class_names: Sequence[str],
+    scale: float | dict[str, float],
+    offset: float | dict[str, float],
+) -> Dataset:
+    """Arrays as a data set. y_test: None where there are no labels. calibration: inputs alone. Raises DataError."""
+    source = DataSource(name, IN_MEMORY, None, Path.cwd(), scale, offset, labels=tuple(map(str, class_names)))
+    test = samples("x_test", x_test, y_test)
+    return dataset_of(source, test, None if calibration is None else samples("calibration", calibration))
+
+
+def samples(what: str, x: Arrays, y: object = None) -> Samples:
+    """what: the argument's name, for messages. Raises DataError."""
+    named = isinstance(x, Mapping)
+    given = list(x.values()) if named else list(x) if isinstance(x, tuple | list) and several(x) else [x]
+    inputs = tuple(map(partial(numbers, what), given))
+    names = tuple(map(str, x)) if named and len(x) > 1 else ()
+    labels = None if y is None else text_or_numbers(y)
+    if labels is not None and not labels.ndim:
+        raise DataError("y_test is a single value", "give one label a sample")
+    return Samples(inputs, labels, names)
+
+
+def several(x: Sequence[object]) -> bool:
+    """Whether a tuple or list holds arrays, one an input, and is not itself the samples of one."""
+    return bool(x) and all(hasattr(each, "__array__") and np.ndim(each) for each in x)
+
+
+def numbers(what: str, given: object) -> np.ndarray:
+    """The array, with the samples along its first axis. Raises DataError."""
+    try:
+        array = np.asarray(given)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{what} is no array: {one_line(error)}", "give an array of numbers") from error
+    if array.dtype.kind not in "uifb" or not array.ndim:
+        told = f"{what} is an array of dtype {array.dtype} and shape {array.shape}"
+        raise DataError(told, "give numbers, with the samples along the first axis")
+    return array.astype(np.uint8) if array.dtype.kind == "b" else array
+
+
+def text_or_numbers(given: object) -> np.ndarray:
+    """Labels. A column of texts, as pandas has it, is an array of objects."""
+    array = np.asarray(given)
+    texts = array.dtype.kind in "OT" and all(isinstance(each, str) for each in array.ravel().tolist())
+    return array.astype(str) if texts else array

@@ -1,0 +1,67 @@
+"""What a user asks for: an experiment, and where and with what it is to be measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import ConfigError
+from harness.measure.connections import kind_of
+from harness.measure.runtimes import check_runtimes
+from harness.measure.targets import select_targets
+from harness.records import Experiment, Target
+
+TARGETS = Path("targets")  # where devices are described
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for. runtimes, threads: () means each target's own."""
+
+    experiment: Experiment
+    targets: tuple[Target, ...]
+    runtimes: tuple[str, ...] = ()
+    threads: tuple[int, ...] = ()
+    setup: bool = False  # set up a device that is not
+    tune: bool = False  # set the devices' governors, put them back
+
+
+def request_of(
+    experiment: Experiment,
+    targets: Sequence[str | Target] = (),
+    runtimes: Sequence[str] = (),
+    threads: Sequence[int] = (),
+    targets_dir: Path = TARGETS,
+    setup: bool = False,
+    tune: bool = False,
+) -> Request:
+    """Looks up what the user named. targets: names, globs, ssh destinations or Targets; () is this machine.
+
+    Raises ConfigError.
+    """
+    chosen = chosen_targets(targets, targets_dir)
+    if setup:
+        check_setup(chosen)
+    if any(count < 1 for count in threads):
+        raise ConfigError("a runtime needs at least one thread", "give threads of 1 or more")
+    return Request(experiment, chosen, check_runtimes(runtimes), tuple(sorted(set(threads))), setup, tune)
+
+
+def chosen_targets(targets: Sequence[str | Target], folder: Path) -> tuple[Target, ...]:
+    """Raises ConfigError where a name is nobody's, or two targets have one."""
+    names = tuple(target for target in targets if isinstance(target, str))
+    given = tuple(target for target in targets if isinstance(target, Target))
+    chosen = (*given, *(select_targets(names, folder) if names or not given else ()))
+    every = [target.name for target in chosen]
+    if twice := [name for name in every if every.count(name) > 1]:
+        raise ConfigError(f"two of the targets are called {twice[0]}", "give each a name of its own")
+    return chosen
+
+
+def check_setup(targets: Sequence[Target]) -> None:
+    """Raises ConfigError where no target can be set up."""
+    if not any(kind_of(target).is_remote for target in targets):
+        names = ", ".join(target.name for target in targets)
+        told = f"--setup is for devices behind ssh, and none of the targets is one: {names}"
+        raise ConfigError(told, "leave it out, or name a device with -t")

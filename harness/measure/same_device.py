@@ -1,0 +1,30 @@
+"""What began on one device goes on there alone: two devices, or two runtimes, are never mixed in one measurement."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from harness.errors import TargetError
+from harness.records import Environment
+
+IDENTITY = ("serial_sha256", "board", "machine", "python")  # fields of an Environment
+
+Identity = Mapping[str, object]  # a field of IDENTITY, or the name of a runtime → its value then
+
+
+def identity_of(then: Environment) -> dict[str, object]:
+    """Returns what must still hold. A runtime that was not there when it began may have been installed since."""
+    present = {name: version for name, version in then.runtimes.items() if version}
+    return {field: getattr(then, field) for field in IDENTITY} | present
+
+
+def check_same_device(target: str, what: str, then: Identity, now: Environment) -> None:
+    """Checks each value of `then` on the device as it is now. what: what began there, such as "run".
+
+    Raises TargetError, which names the first value that differs.
+    """
+    for name, before in then.items():
+        after = getattr(now, name) if name in IDENTITY else now.runtimes.get(name)
+        if before != after:
+            told = f"{target} is not what this {what} began on: {name} was {before}, and is {after}"
+            raise TargetError(told, f"start a new {what}")
