@@ -102,6 +102,7 @@ def test_what_is_gathered_is_in_memory_where_it_is_small_and_else_mapped(
     assert array[19, 2] == 59
 
 
+@pytest.mark.alone
 def test_what_is_gathered_of_much_takes_little_memory(tmp_path: Path) -> None:
     before = resident_bytes("RssFile", "RssAnon")
     array = gathered((np.full((100, 65536), n, np.float32) for n in range(4)), (400, 65536), tmp_path)
@@ -189,6 +190,7 @@ def test_where_no_link_can_be_made_the_array_is_copied(
 # Arrays that are known and not read.
 
 
+@pytest.mark.alone
 def test_a_stored_array_says_what_it_is_and_holds_no_file_open(tmp_path: Path) -> None:
     write_npy(tmp_path / "a.npy", np.arange(6, dtype=np.int8).reshape(3, 2))
     before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208

@@ -44,7 +44,7 @@ def alone(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     monkeypatch.delenv("HARNESS_MNIST", raising=False)
-    monkeypatch.setattr(mnist, "_download", lambda home: None)
+    monkeypatch.setattr(mnist, "_download", lambda home, run: None)
 
 
 TWO = (case("float32"), case("int8"))

@@ -116,6 +116,7 @@ def test_what_this_machine_says_fits_the_records_as_json() -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux")
+@pytest.mark.alone
 def test_memory_that_is_really_used_is_seen() -> None:
     before = sensors.memory()
     block = np.ones(50 << 20, np.uint8)
