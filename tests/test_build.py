@@ -59,6 +59,7 @@ def stand_ins(monkeypatch):
     monkeypatch.setattr(original, "train_to", models.train_to)
     monkeypatch.setattr(loading, "describe", models.describe)
     monkeypatch.setattr(baseline, "outputs", models.outputs)
+    monkeypatch.setattr(baseline, "habits", models.habits)
     monkeypatch.setattr(variants, "convert", models.convert)
     monkeypatch.setattr(runner, "run_once", lambda path, stored, affines: (models.dense_8(stored[0] / 255),))
 
@@ -343,7 +344,8 @@ def test_what_the_cache_holds_of_a_variant_is_plain(calls, once, tmp_path):
     (folder,) = (tmp_path / "cache" / "variants").iterdir()
     assert sorted(path.name for path in folder.iterdir()) == ["check.json", "model.tflite"]
     assert json.loads((folder / "check.json").read_text()) == {
-        "status": "ok", "reason": "", "feeds": [], "yields": [], "sha256": file_sha256(models.tflite("int8")),
+        "status": "ok", "reason": "", "feeds": [], "yields": [], "shapes": [],
+        "sha256": file_sha256(models.tflite("int8")),
     }  # fmt: skip
 
 
