@@ -46,6 +46,7 @@ TESTS_OF_MORE = {  # tests that no module's name is right for, and why
     "fidelity": "a job's timing beside a C loop: a benchmark",
     "gate_never": "traps for a gate, whatever judge they fall to",
     "imports": ".tflite files that are there already, from experiment to report",
+    "notebook": "docs/mnist.ipynb, executed",
     "large": "a whole run of a test set larger than memory",
     "report_tasks": "a whole report where the task is no plain classification",
     "report_timing": "what a whole report says of rounds, timing and device",
