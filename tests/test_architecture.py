@@ -36,7 +36,7 @@ LAYERS = (
     {"__main__", "pytest_plugin"},
 )
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
-ENTRIES_AT_MOST = 16  # at the top of harness/; 15 are the aim
+ENTRIES_AT_MOST = 17  # at the top of harness/: about fifteen are seen at a glance
 SHARE_AT_MOST = 1 / 6  # of all lines of code, for any room
 TOO_LARGE = {"report": 0.21}  # rooms over it today, each with a limit of its own, which may only sink
 TESTS_OF_MORE = {  # tests that no module's name is right for, and why
