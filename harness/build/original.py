@@ -139,7 +139,8 @@ def answers(
     """
     code = cache.code_of(baseline, tensors, runner)
     order = [(f.index, f.affine, f.tensor) for f in original.feeds]
-    full = key_of(code, models_code(), original.sha256, key, order, versions(runner.RUNTIME))
+    alone = original.habits.one_by_one
+    full = key_of(code, models_code(), original.sha256, key, order, alone, versions(runner.RUNTIME))
     folder = shelf.obtain(what, "baselines", full, partial(write_answers, original, stored))
     return tuple(map_npy(folder / f"{n}.npy") for n in range(len(original.facts.outputs)))
 
