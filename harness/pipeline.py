@@ -144,7 +144,9 @@ def derive(comparison: Comparison, folder: Path) -> Path:
 def header_of(request: Request, dataset: Dataset, built: Built) -> Header:
     """run.json as it stands before anything is measured."""
     experiment = request.experiment
-    scoring, task = check(experiment.scoring, dataset, built.baseline, built.output_names)
+    scoring, task = check(
+        experiment.scoring, replace(dataset, class_names=built.class_names), built.baseline, built.output_names
+    )
     cases = [
         case
         for target in request.targets
@@ -156,7 +158,7 @@ def header_of(request: Request, dataset: Dataset, built: Built) -> Header:
         run_id=new_run_id(),
         experiment=experiment.name,
         task=task,
-        class_names=dataset.class_names,
+        class_names=built.class_names,
         affines=dataset.affines,
         plan=experiment.plan,
         variants=built.variants,

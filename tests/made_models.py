@@ -141,3 +141,186 @@ def scaling() -> dict[str, bool]:
         "layer normalisation last": keras.Sequential([keras.Input(image), *rest, layers.LayerNormalization()]),
     }
     return {name: not KerasModel(model).facts.bare for name, model in models.items()}
+
+
+def write_stateful(path: Path) -> None:
+    """A GRU that keeps its state from call to call, saved after it has answered."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    x = keras.Input(batch_shape=(1, 4, 3), name="frames")
+    model = keras.Model(x, keras.layers.Dense(2)(keras.layers.GRU(5, stateful=True)(x)))
+    model.predict_on_batch(np.ones((1, 4, 3), np.float32))
+    model.save(path)
+
+
+def stateless_answers(path: Path, x: np.ndarray) -> np.ndarray:
+    """What the model above answers from its initial state, by the same layers without state."""
+    import keras
+
+    keeping = keras.saving.load_model(path)
+    i = keras.Input((4, 3))
+    model = keras.Model(i, keras.layers.Dense(2)(keras.layers.GRU(5)(i)))
+    model.set_weights([*keeping.layers[1].cell.get_weights(), *keeping.layers[2].get_weights()])
+    return np.asarray(model(x))
+
+
+def write_batch_max(path: Path) -> None:
+    """Divides by the largest value of the whole batch."""
+    import keras
+
+    x = keras.Input((4,), name="x")
+    keras.Model(x, keras.layers.Dense(2, kernel_initializer="ones")(x / keras.ops.max(x))).save(path)
+
+
+def write_heads(folder: Path) -> None:
+    """Two heads of one shape, whose names are in another order than the model has them, and a file that only counts
+    its outputs.
+    """
+    import keras
+    import tensorflow as tf
+
+    keras.utils.set_random_seed(1)
+    x = keras.Input((6,), name="x")
+    main, aux = (keras.layers.Dense(4, name=name)(x) for name in ("main", "aux"))
+    model = keras.Model(x, {"main": main, "aux": aux})
+    spec = tf.TensorSpec([None, 6], tf.float32, name="x")
+    serve = tf.function(lambda x: model(x))
+    tf.saved_model.save(model, str(folder / "saved"), signatures=serve.get_concrete_function(spec))
+    listed = keras.Model(x, [main, aux])
+    (folder / "vendor.tflite").write_bytes(tf.lite.TFLiteConverter.from_keras_model(listed).convert())
+    twins = keras.Model(x, [main, main, aux])
+    twins.save(folder / "twins.keras")
+    passing = keras.Model(x, [keras.layers.Identity()(x), main])
+    passing.save(folder / "passing.keras")
+
+
+def write_normalised_line(path: Path) -> None:
+    """Normalisation of 60 features by 240 numbers, which the converter folds into 61 weights."""
+    import keras
+
+    x = keras.Input((60,), name="x")
+    norm = keras.layers.BatchNormalization()
+    model = keras.Model(x, keras.layers.Dense(1)(norm(x)))
+    random = np.random.default_rng(2)
+    norm.set_weights([random.uniform(0.5, 2, 60) for _ in range(4)])
+    model.save(path)
+
+
+def write_camera(path: Path) -> None:
+    """Bytes that are cast and rescaled inside, then a convolution."""
+    import keras
+
+    keras.utils.set_random_seed(3)
+    x = keras.Input((8, 8, 1), dtype="uint8", name="bytes")
+    h = keras.layers.Conv2D(4, 3, activation="relu")(keras.layers.Rescaling(1 / 127.5, -1)(x))
+    keras.Model(x, keras.layers.Dense(3)(keras.layers.Flatten()(h))).save(path)
+
+
+def write_half(path: Path, policy: str) -> None:
+    import keras
+
+    keras.utils.set_random_seed(4)
+    layers = [keras.Input((6, 6, 1)), keras.layers.Conv2D(4, 3, dtype=policy), keras.layers.Flatten()]
+    keras.Sequential([*layers, keras.layers.Dense(3, dtype=policy), keras.layers.Dense(3)]).save(path)
+
+
+def write_lstm(path: Path) -> None:
+    import keras
+
+    keras.utils.set_random_seed(5)
+    x = keras.Input((None, 3), name="x")
+    keras.Model(x, keras.layers.Dense(2)(keras.layers.LSTM(6)(x))).save(path)
+
+
+def write_fake_quantised(folder: Path) -> None:
+    import tensorflow as tf
+
+    module = tf.Module()
+    module.w = tf.Variable(np.random.default_rng(6).normal(size=(40, 30)).astype(np.float32))
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 40), tf.float32, "x")])
+    def serve(x: Any) -> dict[str, Any]:
+        fake = tf.quantization.fake_quant_with_min_max_args
+        return {"y": fake(fake(x, -4, 4) @ fake(module.w, -3, 3), -60, 60)}
+
+    tf.saved_model.save(module, str(folder), signatures=serve)
+
+
+def write_waveform(folder: Path) -> None:
+    """[8] without a batch axis → [1, 2], with a scalar beside it."""
+    import tensorflow as tf
+
+    module = tf.Module()
+
+    @tf.function(input_signature=[tf.TensorSpec((8,), tf.float32, "wave"), tf.TensorSpec((), tf.float32, "gain")])
+    def serve(wave: Any, gain: Any) -> dict[str, Any]:
+        return {"ends": gain * tf.stack([wave[0], wave[-1]])[None], "rows": tf.reshape(wave, (4, 2)) + gain}
+
+    tf.saved_model.save(module, str(folder), signatures=serve)
+
+
+def write_named_y(folder: Path) -> None:
+    import tensorflow as tf
+
+    module = tf.Module()
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 2), tf.float32, "x"), tf.TensorSpec((None, 2), tf.float32, "y")])
+    def serve(x: Any, y: Any) -> dict[str, Any]:
+        return {"out": x - 3 * y}
+
+    tf.saved_model.save(module, str(folder), signatures=serve)
+
+
+def add_slot(folder: Path) -> None:
+    """Gives the SavedModel a slot of an optimiser of Keras 2, as one that was trained there has it."""
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    file = folder / "saved_model.pb"
+    saved = SavedModel.FromString(file.read_bytes())
+    nodes = saved.meta_graphs[0].object_graph_def.nodes
+    variables = [n for n, node in enumerate(nodes) if node.HasField("variable")]
+    optimiser = nodes.add()
+    optimiser.user_object.identifier = "optimizer"
+    optimiser.user_object.version.producer = 1
+    optimiser.user_object.version.min_consumer = 1
+    slot = optimiser.slot_variables.add()
+    slot.original_variable_node_id, slot.slot_name, slot.slot_variable_node_id = variables[0], "m", variables[1]
+    child = nodes[0].children.add()
+    child.node_id, child.local_name = len(nodes) - 1, "optimizer"
+    file.write_bytes(saved.SerializeToString())
+
+
+def subclassed(folder: Path) -> None:
+    """The module of a model of the user's own class that takes a dict."""
+    (folder / "sub_model.py").write_text(SUBCLASSED)
+
+
+SUBCLASSED = """
+import keras, numpy as np
+
+class Minus(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.scale = keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")
+    def call(self, given):
+        return {"verdict": self.scale(given["zenith"]) - 2 * self.scale(given["azimuth"])}
+
+def make():
+    model = Minus()
+    model({"zenith": np.zeros((1, 2), "float32"), "azimuth": np.zeros((1, 2), "float32")})
+    return model
+"""
+
+
+def write_version_1(folder: Path) -> None:
+    """As TensorFlow 1 saved models: a graph in a session, with a reference variable."""
+    import tensorflow as tf
+
+    v1 = tf.compat.v1
+    with v1.Session(graph=tf.Graph()) as session:
+        x = v1.placeholder(tf.float32, (None, 2), "x")
+        w = v1.get_variable("w", initializer=np.array([[1], [2]], np.float32), use_resource=False)
+        y = tf.matmul(x, w)
+        session.run(v1.global_variables_initializer())
+        v1.saved_model.simple_save(session, str(folder), {"x": x}, {"y": y})

@@ -12,6 +12,7 @@ import numpy as np
 
 from harness.build.models import Facts
 from harness.build.models.feed import Feed
+from harness.build.models.predictions import Habits
 from harness.build.variants import Recipe
 from harness.records import Dataset, Tensor
 
@@ -43,8 +44,14 @@ def describe(model_path: Path) -> Facts:
     return Facts((Tensor("images", "float32", (-1, 28, 28)),), (Tensor("scores", "float32", (-1, 10)),), PARAMETERS)
 
 
-def outputs(model_path: Path, feeds: Sequence[Feed], stored: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+def outputs(
+    model_path: Path, feeds: Sequence[Feed], stored: tuple[np.ndarray, ...], one_by_one: bool
+) -> tuple[np.ndarray, ...]:
     return (dense_8(feeds[0].values(stored)),)
+
+
+def habits(model_path: Path, feeds: Sequence[Feed], stored: tuple[np.ndarray, ...]) -> Habits:
+    return Habits()
 
 
 def convert(

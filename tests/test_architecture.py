@@ -36,7 +36,7 @@ LAYERS = (
     {"__main__", "pytest_plugin"},
 )
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
-ENTRIES_AT_MOST = 16  # at the top of harness/; 15 are the aim
+ENTRIES_AT_MOST = 17  # at the top of harness/: about fifteen are seen at a glance
 SHARE_AT_MOST = 1 / 6  # of all lines of code, for any room
 TOO_LARGE = {"report": 0.21}  # rooms over it today, each with a limit of its own, which may only sink
 TESTS_OF_MORE = {  # tests that no module's name is right for, and why
@@ -46,6 +46,7 @@ TESTS_OF_MORE = {  # tests that no module's name is right for, and why
     "fidelity": "a job's timing beside a C loop: a benchmark",
     "gate_never": "traps for a gate, whatever judge they fall to",
     "imports": ".tflite files that are there already, from experiment to report",
+    "notebook": "docs/mnist.ipynb, executed",
     "large": "a whole run of a test set larger than memory",
     "report_tasks": "a whole report where the task is no plain classification",
     "report_timing": "what a whole report says of rounds, timing and device",

@@ -45,7 +45,7 @@ class Calls:
         self.seen: list[tuple[str, tuple[Any, ...]]] = []
         self.stand_ins: dict[str, Callable[..., Any]] = {}
         self.process: ChildProcess | None = None
-        for function in (models.train_to, models.describe, models.outputs, models.convert):
+        for function in (models.train_to, models.describe, models.outputs, models.habits, models.convert):
             self.put(function.__name__, function)
 
     def put(self, name: str, function: Callable[..., Any]) -> None:
@@ -339,7 +339,8 @@ def test_what_the_cache_holds_of_a_variant_is_plain(calls, once, tmp_path):
     (folder,) = (tmp_path / "cache" / "variants").iterdir()
     assert sorted(path.name for path in folder.iterdir()) == ["check.json", "model.tflite"]
     assert json.loads((folder / "check.json").read_text()) == {
-        "status": "ok", "reason": "", "feeds": [], "yields": [], "sha256": file_sha256(models.tflite("int8")),
+        "status": "ok", "reason": "", "feeds": [], "yields": [], "shapes": [],
+        "sha256": file_sha256(models.tflite("int8")),
     }  # fmt: skip
 
 

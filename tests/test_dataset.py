@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from harness.data.calibration import calibration_samples, model_inputs
+from harness.data.labels import extended
 from harness.data.validation import validate
 from harness.errors import DataError
 from harness.records import Affine, Dataset
@@ -173,3 +174,10 @@ def test_impossible_data_are_refused(dataset, change, message):
     with pytest.raises(DataError, match=message) as caught:
         validate(replace(dataset, **change))
     assert caught.value.advice
+
+
+def test_names_that_are_only_numbers_go_on_to_the_classes_that_do_not_occur():
+    assert extended(("0", "1", "2"), 5) == ("0", "1", "2", "3", "4")
+    assert extended(("0", "1", "2"), 2) == ("0", "1", "2")  # too many labels are another matter
+    assert extended(("cat", "dog"), 5) == ("cat", "dog")
+    assert extended((), 5) == ()

@@ -26,6 +26,9 @@ BATCHES = """
 
     def several():
         return {"image": np.ones((5, 4), np.uint8), "tokens": np.arange(5)}, [1, 0, 1, 0, 1]
+
+    def by_output():
+        return np.ones((3, 2), np.float32), {"main": [0, 1, 1], "aux": [1, 0, 0]}
 """
 
 
@@ -48,6 +51,15 @@ def test_a_dict_of_inputs_and_lists(tmp_path):
     assert dataset.input_names == ("image", "tokens")
     assert [array.dtype for array in dataset.test_inputs] == [np.uint8, np.int64]
     assert dataset.test_labels.tolist() == dataset.train_labels.tolist() == [1, 0, 1, 0, 1]
+
+
+def test_labels_by_the_names_of_outputs_are_those_of_the_scored_one(tmp_path):
+    written(tmp_path, BATCHES)
+    found = load(source(tmp_path, "mine:by_output", "mine:by_output", output="main"))
+    assert found.test_labels.tolist() == found.train_labels.tolist() == [0, 1, 1]
+    with pytest.raises(DataError, match="labels are of the outputs main, aux") as caught:
+        load(source(tmp_path, "mine:by_output"))
+    assert 'output = "main"' in caught.value.advice
 
 
 def test_it_runs_elsewhere_and_what_it_prints_goes_to_a_log(tmp_path, own_cache, capfd):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -15,7 +16,8 @@ import pytest
 from harness.build.builder import Built, build
 from harness.build.keras_process import KerasProcess
 from harness.build.models.model_source import call
-from harness.errors import BuildError, DataError
+from harness.build.variants import quantizer as quantizer  # importing it registers its recipes
+from harness.errors import BuildError, ConfigError, DataError
 from harness.experiment.plans import PLANS
 from harness.measure.once import run_once
 from harness.records import Affine, Dataset, Experiment, ModelSource, Scoring, Variant
@@ -182,6 +184,200 @@ def test_what_scales_at_the_input_is_told_from_what_normalises_later(process):
         "nothing": False, "rescaling": True, "nested": True, "normalisation": True, "written": True, "lambda": True,
         "batch normalisation first": True, "batch normalisation later": False, "layer normalisation last": False,
     }  # fmt: skip
+
+
+# --- state, batches and bytes --------------------------------------------------------------------------------------
+
+
+FRAMES = random.normal(size=(12, 4, 3)).astype(np.float32)
+
+
+def test_every_answer_and_the_file_begin_with_the_initial_state(keras, tmp_path):
+    keras.call(made_models.write_stateful, tmp_path / "gru.keras")
+    wanted = keras.call(made_models.stateless_answers, tmp_path / "gru.keras", FRAMES)
+    found = built(asked(tmp_path / "gru.keras", "float32"), one_input(FRAMES), tmp_path)
+    np.testing.assert_allclose(found.baseline[0], wanted, atol=1e-5)
+    assert any("keeps state from one sample to the next" in str(remark) for remark in found.remarks)
+    for n in (0, 7):  # one sample an interpreter
+        (given,) = run_once(found.variants[0].path, (FRAMES[n : n + 1],), [Affine()])
+        np.testing.assert_allclose(given, wanted[n : n + 1], atol=1e-5)
+
+
+def test_one_key_has_the_same_bytes_whatever_was_built_before(keras, made, tmp_path):
+    keras.call(made_models.write_stateful, tmp_path / "gru.keras")
+    orders = (("float32", "float16", "dynamic_range"), ("dynamic_range", "float16", "float32"))
+    for path, data in ((tmp_path / "gru.keras", one_input(FRAMES)), (made / "dict.keras", two_inputs())):
+        scored = Scoring(output="zscores" if path.name == "dict.keras" else "")
+        seen = []
+        for n, order in enumerate(orders):
+            found = built(asked(path, *order, scoring=scored), data, tmp_path / f"{path.stem}{n}")
+            seen.append({v.name: v.sha256 for v in found.variants})
+        assert seen[0] == seen[1]
+        assert seen[0]["float32"]
+
+
+def test_a_model_that_looks_at_its_batch_is_answered_at_batch_1(keras, tmp_path):
+    keras.call(made_models.write_batch_max, tmp_path / "max.keras")
+    x = random.uniform(0.1, 9, (COUNT, 4)).astype(np.float32)
+    found = built(asked(tmp_path / "max.keras", "float32"), one_input(x), tmp_path)
+    alone = (x / x.max(axis=1, keepdims=True)).sum(axis=1, keepdims=True).repeat(2, axis=1)
+    np.testing.assert_allclose(found.baseline[0], alone, rtol=1e-5)
+    assert found.variants[0].status == "ok"
+    assert any("depends on the others of its batch" in str(remark) for remark in found.remarks)
+
+
+# --- which output is which -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def heads(process: KerasProcess, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("heads")
+    process.call(made_models.write_heads, folder)
+    return folder
+
+
+SIX = random.normal(size=(40, 6)).astype(np.float32)
+
+
+def test_outputs_that_a_file_only_counts_are_matched_by_their_answers(heads, tmp_path):
+    found = built(asked(heads / "saved", imports={"vendor": heads / "vendor.tflite"}), one_input(SIX), tmp_path)
+    assert found.output_names == ("aux", "main")
+    (vendor,) = found.variants
+    assert (vendor.status, vendor.reason) == ("ok", "")
+    for given, expected in zip(answers(vendor, one_input(SIX)), found.baseline, strict=True):
+        np.testing.assert_allclose(given, expected, atol=1e-5)
+
+
+def test_labels_that_could_be_of_either_output_are_asked_about(heads, tmp_path):
+    labels = np.arange(40) % 4
+    data = dataclasses.replace(one_input(SIX), test_labels=labels, class_names=("a", "b", "c", "d"))
+    with pytest.raises(ConfigError, match=r"outputs 'aux', 'main', in the order of their names") as caught:
+        built(asked(heads / "saved"), data, tmp_path)
+    assert 'output = "main"' in caught.value.advice
+    assert built(asked(heads / "saved", scoring=Scoring(output="main")), data, tmp_path).output_names[1] == "main"
+
+
+@pytest.mark.parametrize("name", ["twins", "passing"])
+def test_outputs_that_are_one_tensor_or_an_input(heads, tmp_path, name):
+    found = built(asked(heads / f"{name}.keras", "float32"), one_input(SIX), tmp_path)
+    (control,) = found.variants
+    assert (control.status, control.reason) == ("ok", "")
+    for given, expected in zip(answers(control, one_input(SIX)), found.baseline, strict=True):
+        np.testing.assert_allclose(given, expected, atol=1e-5)
+
+
+def test_a_subclassed_model_keeps_the_names_of_its_inputs(tmp_path):
+    made_models.subclassed(tmp_path)
+    zenith, azimuth = (random.normal(size=(20, 2)).astype(np.float32) for _ in range(2))
+    inputs = (azimuth, zenith)
+    affines = (Affine(), Affine())
+    data = Dataset("two", inputs, None, inputs, None, affines, (), "made here", ("azimuth", "zenith"))
+    found = built(asked(ModelSource("function", "sub_model:make", tmp_path), "float32"), data, tmp_path)
+    wanted = zenith.sum(axis=1) - 2 * azimuth.sum(axis=1)
+    np.testing.assert_allclose(found.baseline[0][:, 0], wanted, atol=1e-5)
+    assert (found.output_names, found.variants[0].status) == (("verdict",), "ok")
+    np.testing.assert_allclose(answers(found.variants[0], data)[0][:, 0], wanted, atol=1e-5)
+
+
+# --- shapes, dtypes and kinds that were refused ----------------------------------------------------------------------
+
+
+def test_an_input_without_a_batch_axis_and_a_scalar(keras, tmp_path):
+    keras.call(made_models.write_waveform, tmp_path / "wave")
+    gain, wave = random.normal(size=20).astype(np.float32), random.normal(size=(20, 8)).astype(np.float32)
+    affines = (Affine(), Affine())
+    data = Dataset("w", (gain, wave), None, (gain, wave), None, affines, (), "made here", ("gain", "wave"))
+    found = built(asked(tmp_path / "wave", "float32"), data, tmp_path)
+    ends = gain[:, None] * wave[:, [0, -1]]
+    rows = wave.reshape(20, 4, 2) + gain[:, None, None]
+    for given, wanted in zip(found.baseline, (ends, rows), strict=True):
+        np.testing.assert_allclose(given, wanted, atol=1e-6)
+    assert (found.variants[0].status, found.variants[0].reason) == ("ok", "")
+    for given, wanted in zip(answers(found.variants[0], data), (ends, rows), strict=True):
+        np.testing.assert_allclose(given, wanted, atol=1e-6)
+
+
+def test_an_input_may_be_called_y(keras, tmp_path):
+    keras.call(made_models.write_named_y, tmp_path / "y")
+    x, y = (random.normal(size=(20, 2)).astype(np.float32) for _ in range(2))
+    data = Dataset("w", (x, y), None, (x, y), None, (Affine(), Affine()), (), "made here", ("x", "y"))
+    found = built(asked(tmp_path / "y", "float32"), data, tmp_path)
+    np.testing.assert_allclose(answers(found.variants[0], data)[0], x - 3 * y, atol=1e-5)
+
+
+def test_normalisation_that_is_folded_into_a_small_layer_is_no_loss(keras, tmp_path):
+    keras.call(made_models.write_normalised_line, tmp_path / "line.keras")
+    x = random.normal(size=(COUNT, 60)).astype(np.float32)
+    found = built(asked(tmp_path / "line.keras", "float32", "float16"), one_input(x), tmp_path)
+    assert [(v.status, v.reason) for v in found.variants] == [("ok", "")] * 2
+    np.testing.assert_allclose(answers(found.variants[0], one_input(x))[0], found.baseline[0], atol=1e-5)
+
+
+def test_bytes_that_are_cast_inside_may_be_int8_after_that(keras, tmp_path):
+    keras.call(made_models.write_camera, tmp_path / "camera.keras")
+    data = one_input(random.integers(0, 256, (COUNT, 8, 8, 1)).astype(np.uint8))
+    found = built(asked(tmp_path / "camera.keras", "int8", "int16x8"), data, tmp_path)
+    assert [v.status for v in found.variants] == ["ok", "unsupported"]
+    assert found.variants[1].reason == "TensorFlow's converter has no 16x8-bit form of the op CAST"
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_a_model_of_16_bits_is_converted_under_float32_with_its_weights(keras, tmp_path, policy):
+    keras.call(made_models.write_half, tmp_path / "half.keras", policy)
+    data = one_input(random.normal(size=(20, 6, 6, 1)).astype(np.float32))
+    found = built(asked(tmp_path / "half.keras", "float32"), data, tmp_path)
+    assert (found.variants[0].status, found.variants[0].reason) == ("ok", "")
+    assert any(policy in str(remark) for remark in found.remarks)
+    largest = np.abs(found.baseline[0]).max()
+    np.testing.assert_allclose(answers(found.variants[0], data)[0], found.baseline[0], atol=0.02 * largest)
+
+
+def test_int8_of_a_recurrent_layer_is_refused_beforehand_and_unrolled_it_is_built(keras, tmp_path):
+    keras.call(made_models.write_lstm, tmp_path / "lstm.keras")
+    data = one_input(random.normal(size=(60, 5, 3)).astype(np.float32))
+    found = built(asked(tmp_path / "lstm.keras", "float32", "int8", "int8_unrolled"), data, tmp_path)
+    assert [v.status for v in found.variants] == ["ok", "unsupported", "ok"]
+    assert "calibrates a loop" in found.variants[1].reason
+    assert "int8_unrolled" in found.variants[1].reason
+    assert np.corrcoef(answers(found.variants[2], data)[0].ravel(), found.baseline[0].ravel())[0, 1] > 0.99
+
+
+def test_int8_where_it_can_and_float_where_it_must(keras, tmp_path):
+    keras.call(made_models.write_camera, tmp_path / "camera.keras")
+    data = one_input(random.integers(0, 256, (COUNT, 8, 8, 1)).astype(np.uint8))
+    (partly,) = built(asked(tmp_path / "camera.keras", "int8_or_float"), data, tmp_path).variants
+    assert (partly.status, partly.reason) == ("ok", "")
+    assert [t.dtype for t in partly.outputs] == ["float32"]
+
+
+def test_a_model_trained_with_quantisation_inside_has_no_float_variants(keras, tmp_path):
+    keras.call(made_models.write_fake_quantised, tmp_path / "qat")
+    data = one_input(random.normal(size=(60, 40)).astype(np.float32))
+    names = ("float32", "float16", "dynamic_range", "int8")
+    found = {v.name: v for v in built(asked(tmp_path / "qat", *names), data, tmp_path).variants}
+    assert {name: v.status for name, v in found.items()} == {
+        "float32": "ok", "float16": "unsupported", "dynamic_range": "unsupported", "int8": "ok",
+    }  # fmt: skip
+    assert "trained with quantisation inside" in found["float16"].reason
+
+
+def test_a_saved_model_with_an_optimiser_of_keras_2_is_read_without_it(keras, made, tmp_path):
+    folder = tmp_path / "old"
+    shutil.copytree(made / "saved", folder)
+    keras.call(made_models.add_slot, folder)
+    data = two_inputs()
+    found = built(asked(folder, "float32", scoring=Scoring(output="zscores")), data, tmp_path)
+    for given, expected in zip(found.baseline, (AGES, SCORES), strict=True):
+        np.testing.assert_allclose(given, expected, atol=1e-5)
+    assert (found.variants[0].status, found.variants[0].reason) == ("ok", "")
+    np.testing.assert_allclose(answers(found.variants[0], data)[1], SCORES, atol=1e-5)
+
+
+def test_a_saved_model_of_tensorflow_1_with_reference_variables_answers(keras, tmp_path):
+    keras.call(made_models.write_version_1, tmp_path / "v1")
+    found = built(asked(tmp_path / "v1"), one_input(X), tmp_path)
+    assert found.output_names == ("y",)
+    np.testing.assert_allclose(found.baseline[0], X @ [[1], [2]], atol=1e-6)
 
 
 # --- ops that are not built in -------------------------------------------------------------------------------------

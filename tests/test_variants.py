@@ -13,16 +13,18 @@ from harness.experiment.resolve import builtin
 from harness.records import Affine, Tensor
 
 NAMES = ["float32", "float16", "dynamic_range", "int8", "int8_float_io", "int16x8"]
+NAMED = ["int8_unrolled", "int8_or_float"]
 QUANTIZER = ["aeq_dynamic_int8", "aeq_dynamic_int4", "aeq_static_int8"]
 
 
 def test_every_recipe_is_registered_under_its_name_control_first():
-    assert [name for name, recipe in variants.RECIPES.items() if not recipe.package] == NAMES
+    assert [name for name, recipe in variants.RECIPES.items() if not recipe.named] == NAMES
+    assert [name for name, recipe in variants.RECIPES.items() if recipe.named and not recipe.package] == NAMED
     assert [name for name, recipe in variants.RECIPES.items() if recipe.package] == QUANTIZER
-    assert [recipe.name for recipe in variants.RECIPES.values()] == NAMES + QUANTIZER
+    assert [recipe.name for recipe in variants.RECIPES.values()] == NAMES + NAMED + QUANTIZER
 
 
-@pytest.mark.parametrize("name", NAMES + QUANTIZER)
+@pytest.mark.parametrize("name", NAMES + NAMED + QUANTIZER)
 def test_integer_activations_need_calibration_and_float_ones_do_not(name):
     recipe = variants.recipe(name)
     assert recipe.calibrated == recipe.expectation.activations.startswith("int")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,18 +17,20 @@ import numpy as np
 from harness.build import artifact, check, original, variants
 from harness.build.artifact import binding
 from harness.build.check import CheckResult, Samples
-from harness.build.keras_process import KerasProcess, TensorFlowMissing
+from harness.build.keras_process import KerasProcess, ProcessDied, TensorFlowMissing
 from harness.build.lint import Remark
 from harness.build.original import Original, RunOnce
 from harness.build.remarks import remarks
+from harness.build.scored import check_scored
 from harness.build.variants import quantizer as quantizer  # importing it registers its recipes
 from harness.data.calibration import calibration_samples
+from harness.data.labels import extended
 from harness.device import tensors
 from harness.errors import ConfigError, HarnessError
 from harness.measure import once as runner
 from harness.metrics import discrepancy as samples
 from harness.metrics import fitting
-from harness.metrics.task import OF_CLASSES, output_index
+from harness.metrics.task import OF_CLASSES, class_count, output_index
 from harness.records import Dataset, Experiment, Variant
 from harness.support import cache
 from harness.support.cache import Cache, Shelf, file_sha256, key_of, version
@@ -37,13 +39,18 @@ from harness.support.functions import source_sha256
 Say = Callable[[str], None]
 OpenKeras = Callable[[Path], AbstractContextManager[KerasProcess]]  # the path: of its log
 CALIBRATION_SAMPLES = 500
+FAKE_QUANTISED = (
+    "the model was trained with quantisation inside (FakeQuant), which the converter turns into integers whatever "
+    "is asked for; build int8, or float32 for the answers that it was trained to give"
+)
+CALIBRATED_LOOP = "TensorFlow's converter crashes where it calibrates a loop, as a recurrent layer is"
 CHECKED_BYTES = 64 << 20  # of the checked samples' inputs and outputs, as float32
 
 
 @dataclass(frozen=True)
 class Built:
     """baseline: one float32 array an output, shape (test samples, …), mapped from the cache; output_names: of them.
-    made: what was not in the cache.
+    made: what was not in the cache. class_names: the data's, and where these are numbers as many as there are scores.
     """
 
     model_sha256: str
@@ -52,6 +59,7 @@ class Built:
     made: tuple[str, ...]
     output_names: tuple[str, ...] = ()
     remarks: tuple[Remark, ...] = ()
+    class_names: tuple[str, ...] = ()
 
 
 def build(
@@ -71,14 +79,23 @@ def build(
     with open_keras(cache.root / "tensorflow.log") as keras:
         known = original.of_model(experiment, dataset, shelf, keras) if experiment.model else None
         known = known or original.of_file(experiment, dataset, run_once)
-        found = remarks(known, experiment, dataset, shelf)
         made = Builder(experiment, dataset, shelf, keras, known, run_once)
         baseline = made.baseline
+        check_scored(experiment.scoring, dataset, known.facts, baseline)
+        made = replace(made, dataset=with_classes(experiment, dataset, known, baseline))
+        found = remarks(known, experiment, made.dataset, shelf)
         built = [*(made.variant(name) for name in experiment.variants), *(made.imported(n) for n in experiment.imports)]
     if not shelf.made:
         say("nothing to build: the model, its baseline and its variants are as they were built before")
     names = tuple(tensor.name for tensor in known.facts.outputs)
-    return Built(known.sha256, baseline, tuple(built), tuple(shelf.made), names, found)
+    return Built(known.sha256, baseline, tuple(built), tuple(shelf.made), names, found, made.dataset.class_names)
+
+
+def with_classes(experiment: Experiment, dataset: Dataset, known: Original, baseline: Sequence[np.ndarray]) -> Dataset:
+    """The data set with a name for every class that the scored output tells apart."""
+    output = output_index(experiment.scoring.output, [tensor.name for tensor in known.facts.outputs])
+    names = extended(dataset.class_names, class_count(baseline[output]))
+    return dataset if names == dataset.class_names else replace(dataset, class_names=names)
 
 
 def check_packages(experiment: Experiment) -> None:
@@ -147,12 +164,28 @@ class Builder:
     def variant(self, name: str) -> Variant:
         """A recipe's file, checked; one that cannot be built, or is not what it claims, is "failed" with the reason."""
         own = self.experiment.recipes.get(name)
+        if not own and (reason := self.impossible(variants.recipe(name))):
+            return Variant(name, name, status="unsupported", reason=reason)
         if not own and variants.recipe(name).calibrated and not self.calibration:
             return failed(name, name, "; ".join(variants.NOT_CALIBRATED))
         made_by = (own.text, source_sha256(own)) if own else recipe_key(variants.recipe(name))
         key = (name, made_by, self.dataset.train_sha256, self.experiment.seed, self.experiment.select_ops)
         recipe = own.text if own else name
         return self.checked(name, recipe, f"building {name}", key, lambda folder: self.convert(name, folder))
+
+    def impossible(self, recipe: variants.Recipe) -> str:
+        """Why the converter makes no such file of this model; "" where it may."""
+        facts, promised = self.original.facts, recipe.expectation
+        if facts.fake_quantised and promised.activations == "float32" != promised.weights:
+            return FAKE_QUANTISED
+        if facts.loops and recipe.calibrated and not recipe.unrolled and self.of_keras_layers:
+            return f"{CALIBRATED_LOOP} ({', '.join(facts.loops)}); {variants.UNROLLED}"
+        return ""
+
+    @property
+    def of_keras_layers(self) -> bool:
+        """Whether the model is known layer by layer: in a SavedModel the converter may fuse a loop."""
+        return not self.original.path.is_dir()
 
     def imported(self, name: str) -> Variant:
         """A .tflite file that is there already, checked."""
@@ -174,6 +207,12 @@ class Builder:
             return read_variant(name, recipe, self.shelf.obtain(what, "variants", full, make))
         except TensorFlowMissing:
             raise
+        except ProcessDied as error:
+            if self.original.facts.loops and recipe in variants.RECIPES and variants.recipe(recipe).calibrated:
+                return Variant(name, recipe, status="unsupported", reason=f"{CALIBRATED_LOOP}; {variants.UNROLLED}")
+            return failed(name, recipe, f"conversion failed: {first_line(error)}")
+        except variants.Unsupported as error:
+            return Variant(name, recipe, status="unsupported", reason=str(error))
         except Exception as error:  # whatever a converter throws is that variant's row, and the others continue
             return failed(name, recipe, f"conversion failed: {first_line(error)}")
 
@@ -238,6 +277,9 @@ def read_variant(name: str, recipe: str, folder: Path) -> Variant:
         kept = f"; the file is {path}" if found.reason.startswith(check.NO_FLEX) else ""  # for a runtime of the user's
         return Variant(name, recipe, status=found.status, reason=found.reason + kept)
     facts = artifact.inspect(path)
+    outputs = facts.outputs
+    if found.shapes:
+        outputs = tuple(replace(t, shape=tuple(s)) for t, s in zip(outputs, found.shapes, strict=True))
     return Variant(
         name,
         recipe,
@@ -245,7 +287,7 @@ def read_variant(name: str, recipe: str, folder: Path) -> Variant:
         sha256,
         path.stat().st_size,
         facts.inputs,
-        facts.outputs,
+        outputs,
         found.status,
         found.reason,
         feeds=tuple(found.feeds),

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from harness.build import artifact
 from harness.build.artifact import Artifact
-from harness.build.artifact.binding import bound
+from harness.build.artifact import answer_match as by_answers
+from harness.build.artifact.answer_match import lengths
+from harness.build.artifact.binding import bound, by_count, by_name, by_shape, unmatched
 from harness.build.models.feed import WHOLE, check_whole
 from harness.build.original import Original, RunOnce
 from harness.build.variants import Expectation
 from harness.errors import BuildError, DataError
 from harness.metrics.discrepancy import doubt
-from harness.records import Affine
+from harness.records import Affine, Tensor
 from harness.records.terms import FileStatus
 
 NO_FLEX = "it needs TensorFlow's own kernels, which no runtime here has (their wheels lack the Flex delegate)"
@@ -36,13 +38,14 @@ class Samples:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """status: unsupported where there can be no such file of the model. feeds, yields: as
-    Variant has them."""
+    """status: unsupported where there can be no such file of the model. feeds, yields: as Variant has them. shapes: of
+    the outputs as they were seen, () where the file says the same."""
 
     status: FileStatus
     reason: str = ""
     feeds: tuple[int, ...] = ()
     yields: tuple[int, ...] = ()
+    shapes: tuple[tuple[int, ...], ...] = ()
 
 
 def check(
@@ -61,13 +64,15 @@ def check(
             return CheckResult("unsupported", small)
         if found := artifact.faults(facts, expected, parameters, integers(original)):
             return CheckResult("failed", f"refused: {'; '.join(found)}")
-        feeds, yields = feeds_of(facts, original, known), yields_of(facts, original)
+        feeds, named = feeds_of(facts, original, known), yields_of(facts, original, own)
         if flex := [op.removeprefix("Flex") for op in facts.ops if op.startswith("Flex")]:
             return CheckResult("failed", f"{NO_FLEX}: {', '.join(dict.fromkeys(flex))}")
         given = run_once(path, tuple(known.stored[n] for n in feeds), [known.affines[n] for n in feeds])
+        yields = named or proven(facts, original, known, given)
     except (BuildError, DataError) as error:
         return CheckResult("failed", f"{error}; {error.advice}" if error.advice else str(error))
-    return judged([given[n] for n in yields], original, known, unless_same(feeds), unless_same(yields))
+    result = judged([given[n] for n in yields], original, known, unless_same(feeds), unless_same(yields))
+    return replace(result, shapes=seen_shapes(facts, given))
 
 
 def integers(original: Original) -> frozenset[str]:
@@ -82,23 +87,49 @@ def feeds_of(facts: Artifact, original: Original, known: Samples) -> tuple[int, 
     feeds = tuple(original.feeds[places.index(n)].index for n in range(len(places)))
     for tensor, index in zip(facts.named_inputs, feeds, strict=True):
         stored = known.stored[index]
-        if lengths(tensor.shape[1:]) != lengths(stored.shape[1:]):
-            told = (
-                f"input {tensor.name} takes samples of shape {tensor.shape[1:]}, but the data's are {stored.shape[1:]}"
-            )
-            raise BuildError(told, "give a file that was converted from this model")
+        check_lengths(tensor, stored.shape[1:])
         check_whole(tensor, stored)
     return feeds
 
 
-def lengths(shape: tuple[int, ...]) -> list[int]:
-    """The axes without those of length 1, which do not change the order of the numbers."""
-    return [n for n in shape if n != 1]
+def check_lengths(tensor: Tensor, sample: tuple[int, ...]) -> None:
+    """Raises BuildError where a sample does not fill the tensor; open dimensions are resized to it."""
+    shape = tensor.shape
+    if shape in (sample, (1, *sample)) or (-1 not in shape and lengths(shape) == lengths(sample)):
+        return
+    for axes in (shape, shape[1:]):
+        if len(axes) == len(sample) and all(n in (-1, m) for n, m in zip(axes, sample, strict=True)):
+            if len(axes) == len(shape) or shape[0] == 1:
+                return
+            raise BuildError(f"input {tensor.name} has a batch of {shape[0]}", "convert the model with a batch of 1")
+    told = f"input {tensor.name} takes samples of shape {shape[1:]}, but the data's are {sample}"
+    raise BuildError(told, "give a file that was converted from this model")
 
 
-def yields_of(facts: Artifact, original: Original) -> tuple[int, ...]:
-    """For each output of the original the index of the file's output. Raises BuildError."""
-    return bound("output", original.facts.outputs, facts.outputs, facts.output_names)
+def yields_of(facts: Artifact, original: Original, own: bool) -> tuple[int, ...] | None:
+    """For each output of the original the index of the file's output; None where neither names nor shapes say it.
+
+    own: the file was made of the original here. Raises BuildError.
+    """
+    wanted, given = original.facts.outputs, facts.outputs
+    counted = by_count(wanted, facts.output_names) if own else None
+    return by_name("output", wanted, given, facts.output_names) or counted or by_shape(wanted, given)
+
+
+def proven(facts: Artifact, original: Original, known: Samples, given: Sequence[np.ndarray]) -> tuple[int, ...]:
+    """The same by the answers themselves. Raises BuildError where these do not tell the outputs apart."""
+    found = by_answers.matched(known.wanted, given)
+    if found is None:
+        why = f" by name, nor by the answers to {known.what}"
+        raise unmatched("output", original.facts.outputs, facts.named_outputs, why)
+    return found
+
+
+def seen_shapes(facts: Artifact, given: Sequence[np.ndarray]) -> tuple[tuple[int, ...], ...]:
+    """Of the file's outputs at batch 1, where the file leaves one open or says another: it is known once it has run."""
+    outputs = zip(facts.outputs, (y.shape[1:] for y in given), strict=True)
+    seen = tuple(tensor.shape if tensor.sample_shape == sample else (1, *sample) for tensor, sample in outputs)
+    return () if seen == tuple(tensor.shape for tensor in facts.outputs) else seen
 
 
 def unless_same(order: tuple[int, ...]) -> tuple[int, ...]:

@@ -15,6 +15,10 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+class ProcessDied(BuildError):
+    """TensorFlow took its process down."""
+
+
 class TensorFlowMissing(BuildError):
     """The extra `build` is not installed: nothing can be built, which is no variant's fault."""
 
@@ -23,7 +27,7 @@ class KerasProcess(ChildProcess):
     """Calls functions that may import TensorFlow. package: what must be installed for it."""
 
     def __init__(self, log: Path, package: str = "tensorflow") -> None:
-        super().__init__(log, BuildError, "TensorFlow")
+        super().__init__(log, BuildError, "TensorFlow", ProcessDied)
         self._package = package
 
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -13,13 +13,15 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from harness.build import artifact, models
+from harness.build.artifact import binding
 from harness.build.keras_process import KerasProcess
 from harness.build.models import Facts
 from harness.build.models import model_source as source
 from harness.build.models import predictions as baseline
 from harness.build.models.feed import Feed, feeds_of
+from harness.build.models.predictions import PLAIN, Habits, check_shape
 from harness.device import tensors
-from harness.errors import ConfigError
+from harness.errors import BuildError, ConfigError
 from harness.measure import once as runner
 from harness.records import Affine, Dataset, Experiment, ModelSource
 from harness.support import cache
@@ -27,10 +29,12 @@ from harness.support.arrays import let_go, map_npy
 from harness.support.cache import Shelf, code_sha256, key_of, version
 from harness.support.functions import FunctionRef
 
+ALONE = 64  # samples that a model is asked one at a time, too
 STRETCH_BYTES = 16 << 20  # of inputs and outputs, as float32: what the model is sent at a time
 Answer = Callable[[tuple[Feed, ...], tuple[np.ndarray, ...]], tuple[np.ndarray, ...]]
 RunOnce = Callable[[Path, tuple[np.ndarray, ...], Sequence[Affine]], tuple[np.ndarray, ...]]  # as measure/once.py does
 _FACTS = TypeAdapter(Facts)
+_HABITS = TypeAdapter(Habits)
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ class Original:
     facts: Facts
     feeds: tuple[Feed, ...]
     answer: Answer
+    habits: Habits = PLAIN
 
     @property
     def sample_bytes(self) -> int:
@@ -61,8 +66,27 @@ def of_model(experiment: Experiment, dataset: Dataset, shelf: Shelf, keras: Kera
     folder = shelf.obtain("", "facts", key_of(models_code(), sha256, versions()), make)
     facts: Facts = _FACTS.validate_json((folder / "facts.json").read_bytes())
     feeds = feeds_of(facts.inputs, dataset)
-    answer: Answer = lambda feeds, stored: keras.call(baseline.outputs, path, feeds, stored)  # noqa: E731
-    return Original("Keras", path, sha256, facts, feeds, answer)
+    habits = habits_of(path, sha256, feeds, dataset, shelf, keras)
+    alone = habits.one_by_one
+    answer: Answer = lambda feeds, stored: keras.call(baseline.outputs, path, feeds, stored, alone)  # noqa: E731
+    return Original("Keras", path, sha256, facts, feeds, answer, habits)
+
+
+def habits_of(
+    path: Path, sha256: str, feeds: tuple[Feed, ...], dataset: Dataset, shelf: Shelf, keras: KerasProcess
+) -> Habits:
+    """What the first test samples say of the model, through the cache."""
+
+    def write(folder: Path) -> None:
+        few = tuple(np.ascontiguousarray(array[:ALONE]) for array in dataset.test_inputs)
+        found = keras.call(baseline.habits, path, feeds, few)
+        (folder / "habits.json").write_bytes(_HABITS.dump_json(found))
+
+    order = [(f.index, f.affine, f.tensor) for f in feeds]
+    key = key_of(models_code(), cache.code_of(tensors), sha256, dataset.test_sha256, order, ALONE, versions())
+    folder = shelf.obtain("", "habits", key, write)
+    habits: Habits = _HABITS.validate_json((folder / "habits.json").read_bytes())
+    return habits
 
 
 def of_file(experiment: Experiment, dataset: Dataset, run_once: RunOnce) -> Original:
@@ -73,8 +97,13 @@ def of_file(experiment: Experiment, dataset: Dataset, run_once: RunOnce) -> Orig
     path = experiment.imports[name]
     found = artifact.inspect(path)
     artifact.check_form(found)
-    facts = Facts(found.named_inputs, found.named_outputs, sum(found.weights.values()))
+    counted = bool(binding.numbers(found.output_names))
+    facts = Facts(found.named_inputs, found.named_outputs, sum(found.weights.values()), by_alphabet=not counted)
     feeds = feeds_of(facts.inputs, dataset)
+    for tensor, feed in zip(facts.inputs, feeds, strict=True):
+        if tensor.shape[0] > 1 and not feed.whole:
+            told = f"input {tensor.name} of {name} has a batch of {tensor.shape[0]}"
+            raise BuildError(told, "convert the model with a batch of 1")
     return Original(name, path, source.path_sha256(path), facts, feeds, partial(file_answers, run_once, path))
 
 
@@ -127,7 +156,8 @@ def write_answers(original: Original, stored: tuple[np.ndarray, ...], folder: Pa
         outputs = original.answer(original.feeds, part)
         if not files:
             files = [empty_npy(folder / f"{n}.npy", (count, *y.shape[1:])) for n, y in enumerate(outputs)]
-        for file, output in zip(files, outputs, strict=True):
+        for tensor, file, output in zip(original.facts.outputs, files, outputs, strict=True):
+            check_shape(tensor.name, file.shape[1:], output.shape[1:])
             file[first : first + len(output)] = output
         for array in stored:
             let_go(array)

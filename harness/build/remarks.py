@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from harness.build.lint import Remark, lint
+from harness.build.models.predictions import Habits
 from harness.build.original import Original, models_code, versions
 from harness.device import tensors
 from harness.measure import once as runner
@@ -37,13 +39,31 @@ def remarks(known: Original, experiment: Experiment, dataset: Dataset, shelf: Sh
     def write(folder: Path) -> None:
         classes = dataset.class_names and len(known.facts.outputs[output].shape) <= 2
         found = lint(dataset, known.facts.normalisation, known.facts.bare, scores if classes else None)
+        found += tuple(of_habits(known.habits, known.facts.half))
         (folder / "remarks.json").write_bytes(_REMARKS.dump_json(found))
 
     code = (cache.code_of(sys.modules[lint.__module__], tensors, sys.modules[__name__]), models_code())
     made_by = versions(runner.RUNTIME)
     data = (dataset.test_sha256, dataset.train_sha256, dataset.affines, dataset.class_names, dataset.input_names)
-    folder = shelf.obtain("", "remarks", key_of(*code, known.sha256, output, *data, made_by), write)
+    folder = shelf.obtain("", "remarks", key_of(*code, known.sha256, output, *data, known.habits, made_by), write)
     found: tuple[Remark, ...] = _REMARKS.validate_json((folder / "remarks.json").read_bytes())
     for remark in found:
         shelf.say(f"remark: {remark}")
     return found
+
+
+def of_habits(habits: Habits, half: str) -> Iterator[Remark]:
+    """What a device will see otherwise than Keras' own batches, or than the test of one sample by itself."""
+    if habits.state:
+        what = f"the model keeps state from one sample to the next ({', '.join(habits.state[:3])})"
+        yield Remark(what, "every sample is answered from the initial state, as if it came first")
+    if habits.random:
+        what = "the model draws random numbers: it answers the same sample twice differently"
+        yield Remark(what, "its figures hold for this draw alone; remove the randomness before it is exported")
+    elif habits.one_by_one:
+        far = f"by up to {habits.batch:.2g} of its largest output" if np.isfinite(habits.batch) and habits.batch else ""
+        what = f"the model's answer to a sample depends on the others of its batch{' ' * bool(far)}{far}"
+        yield Remark(what, "a device has one sample at a time: the baseline is answered at batch 1, too")
+    if half:
+        what = f"the model computes in 16 bits ({half}), for which TFLite has few operations"
+        yield Remark(what, "its files are converted under float32, with the same weights")

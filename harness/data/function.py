@@ -1,9 +1,10 @@
 """A function of the user's, "package.module:function", for sets that no file holds and those larger than memory.
 
 It is called with no argument, and returns or yields batches: `(x, y)`, or `x` without labels, where x is an array or a
-dict of them by the names of the model's inputs; an array is whatever numpy makes an array of. It runs in a process of
-its own, since it may import TensorFlow or be large. It is called again when its module changes, a .py file beside
-that, or what these import from the experiment's folder; what else it reads is unknown: `--fresh` calls it again.
+dict of them by the names of the model's inputs; y may be a dict by the names of its outputs, of which that of [metrics]
+output is taken. An array is whatever numpy makes an array of. The function runs in a process of its own, since it may
+import TensorFlow or be large. It is called again when its module changes, a .py file beside that, or what these import
+from the experiment's folder; what else it reads is unknown: `--fresh` calls it again.
 """
 
 from __future__ import annotations
@@ -32,21 +33,22 @@ def fits(split: Split) -> bool:
 
 def key(split: Split) -> str:
     ref = FunctionRef(split.where, split.source.folder)
-    return key_of("function", ref.text, source_sha256(ref))
+    return key_of("function", ref.text, source_sha256(ref), split.source.output)
 
 
 def write(split: Split, folder: Path) -> None:
     log = cache_dir() / "functions.log"
     with ChildProcess(log, DataError, split.where) as process:
-        process.call(write_batches, FunctionRef(split.where, split.source.folder), folder, log)
+        ref = FunctionRef(split.where, split.source.folder)
+        process.call(write_batches, ref, folder, log, split.source.output)
 
 
-def write_batches(ref: FunctionRef, folder: Path, log: Path) -> None:
+def write_batches(ref: FunctionRef, folder: Path, log: Path, output: str = "") -> None:
     """Calls the function and writes what it gives. Raises ConfigError, DataError."""
     try:
         with looking_in(ref.folder), SamplesWriter(folder) as writer:
             for batch in batches(load_function(ref)()):
-                writer.add(*arrays(batch))
+                writer.add(*arrays(batch, output))
     except ConfigError:
         raise
     except HarnessError as error:
@@ -71,18 +73,32 @@ def batches(given: Any) -> Iterator[Any]:
         raise DataError(told, "it must return or yield batches, (x, y) or x, of arrays")
 
 
-def arrays(batch: Any) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
-    """Inputs by name and labels. Raises DataError where it is not a batch."""
+def arrays(batch: Any, output: str = "") -> tuple[dict[str, np.ndarray], np.ndarray | None]:
+    """Inputs by name and labels, those of the scored output where they are given by name. Raises DataError where it is
+    not a batch.
+    """
     if isinstance(batch, tuple) and len(batch) != 2:
         raise DataError(f"a batch is a tuple of {len(batch)}", "a batch is (x, y), or x without labels")
     x, y = batch if isinstance(batch, tuple) else (batch, None)
     inputs = {str(name): numeric(array) for name, array in x.items()} if isinstance(x, dict) else {"x": numeric(x)}
-    labels = None if y is None else numeric(y)
+    labels = None if y is None else numeric(labels_of(y, output))
     counts = {len(array) for array in [*inputs.values(), *([] if labels is None else [labels])]}
     if len(counts) != 1:
         told = f"a batch holds arrays of different lengths: {sorted(counts)}"
         raise DataError(told, "every array needs one entry a sample")
     return inputs, labels
+
+
+def labels_of(y: Any, output: str) -> Any:
+    """The labels of the scored output, where y holds those of several by their names. Raises DataError."""
+    if not isinstance(y, dict):
+        return y
+    if len(y) == 1 and not output:
+        return next(iter(y.values()))
+    if output not in y:
+        told = f"a batch's labels are of the outputs {', '.join(map(str, y))}"
+        raise DataError(told, 'say which is scored: output = "' + str(next(iter(y), "")) + '" under [metrics]')
+    return y[output]
 
 
 def numeric(given: Any) -> np.ndarray:

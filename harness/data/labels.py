@@ -86,3 +86,9 @@ def numbered(labels: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
     if labels.dtype.kind == "f" and names and labels.size and (labels == np.floor(labels)).all():
         return labels.astype(np.int64)
     return labels
+
+
+def extended(names: tuple[str, ...], count: int) -> tuple[str, ...]:
+    """Names that are only the numbers of the classes that occur, up to `count` classes: the last ones may not occur."""
+    counted = names == tuple(str(n) for n in range(len(names)))
+    return tuple(str(n) for n in range(count)) if names and counted and len(names) < count else names

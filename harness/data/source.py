@@ -11,7 +11,7 @@ class DataSource:
     """[data] of an experiment.toml. test, calibration: a path relative to `folder`, or "package.module:function".
 
     scale, offset: one number for every input, or by the input's name. size: (height, width) that images are brought to.
-    label, features: columns of a table.
+    label, features: columns of a table. output: the name of the scored output, which labels may be given by.
     """
 
     name: str
@@ -25,6 +25,7 @@ class DataSource:
     color: str | None = None
     label: str | None = None
     features: tuple[str, ...] = ()
+    output: str = ""
 
 
 @dataclass(frozen=True)

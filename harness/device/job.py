@@ -70,13 +70,26 @@ class Model:
         self.interpreter = log.timed(
             "create", lambda: interpreter_class(model_content=content, num_threads=job["threads"])
         )
+        # Mapped, not read: the samples are not the model's memory, and a shard may be large.
+        self.stored = [np.load(path, mmap_mode="r", allow_pickle=False) for path in job["inputs"]]
+        self.resize()
         log.timed("allocate", self.interpreter.allocate_tensors)
         log.point("allocated")
         self.inputs = [engines.describe(d) for d in self.interpreter.get_input_details()]
-        self.outputs = [engines.describe(d) for d in self.interpreter.get_output_details()]
-        # Mapped, not read: the samples are not the model's memory, and a shard may be large.
-        self.stored = [np.load(path, mmap_mode="r", allow_pickle=False) for path in job["inputs"]]
+        self.outputs = self.describe_outputs()
         self.affines = job["affines"]
+
+    def resize(self):
+        """Gives inputs of open dimensions, which a file says are 1, the lengths of the samples."""
+        for details, stored in zip(self.interpreter.get_input_details(), self.stored):
+            signature, sample = list(details["shape_signature"]), list(stored.shape[1:])
+            shape = sample if len(signature) == len(sample) else [1] + sample
+            if -1 in signature and len(signature) == len(shape) and shape != list(details["shape"]):
+                self.interpreter.resize_tensor_input(details["index"], shape)
+
+    def describe_outputs(self):
+        """Their shapes are real once the model has run: a file may leave them open."""
+        return [engines.describe(d) for d in self.interpreter.get_output_details()]
 
     def samples(self):
         return len(self.stored[0])
@@ -93,7 +106,9 @@ class Model:
             self.interpreter.set_tensor(tensor["index"], values)
 
     def get(self):
-        return [self.interpreter.get_tensor(tensor["index"])[0] for tensor in self.outputs]
+        """One array an output, without the first axis where that is a batch of 1."""
+        outputs = [self.interpreter.get_tensor(tensor["index"]) for tensor in self.outputs]
+        return [output[0] if output.shape[:1] == (1,) else output for output in outputs]
 
 
 def read_bytes(path):
@@ -221,7 +236,10 @@ def measure_outputs(model, job, log, say):
         outputs = model.get()
         if kept is None:
             kept = [np.empty((total,) + np.shape(output), np.asarray(output).dtype) for output in outputs]
-        for array, output in zip(kept, outputs):
+        for tensor, array, output in zip(model.outputs, kept, outputs):
+            if np.shape(output) != array.shape[1:]:  # numpy would repeat a single row
+                told = "output %s has shape %s for one sample and %s for another: pad it inside the model"
+                raise ValueError(told % (tensor["name"], array.shape[1:], np.shape(output)))
             array[sample] = output
         if time.monotonic() - said > PROGRESS_S:
             said = time.monotonic()
@@ -242,7 +260,7 @@ def run(job, say):
         model = Model(job, log)
         facts = MEASURE[job["kind"]](model, job, log, say)
         log.point("end")
-        facts.update(status="ok", inputs=model.inputs, outputs=model.outputs)
+        facts.update(status="ok", inputs=model.inputs, outputs=model.describe_outputs())
     except Exception as error:
         import traceback  # only here: every job would pay 2 ms
 

@@ -135,6 +135,7 @@ def data_of(written: ExperimentText, folder: Path) -> DataSource:
         color=data.color,
         label=data.label,
         features=tuple(data.features),
+        output=written.metrics.output,
     )
 
 

@@ -40,7 +40,7 @@ def builtin(name: str, data_path: Path | None, variants: tuple[str, ...], plan: 
     if name not in WORKLOADS:
         raise ConfigError(f"there is no built-in experiment {name!r}", f"the built-in ones are {', '.join(WORKLOADS)}")
     workload = WORKLOADS[name]
-    known = tuple(name for name, recipe in RECIPES.items() if not recipe.package or name in variants)
+    known = tuple(name for name, recipe in RECIPES.items() if not recipe.named or name in variants)
     model = ModelSource("workload", name)
     load = cache(partial(workload.load, data_path))  # who asks first whether the data are there reads them once
     return Experiment(name, load, model, select(variants, known), plan)

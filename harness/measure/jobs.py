@@ -160,7 +160,7 @@ def shard_samples(work: Work) -> int:
 
 
 def sample_bytes(tensor: Tensor) -> int:
-    return math.prod(tensor.shape[1:]) * np.dtype(tensor.dtype).itemsize
+    return math.prod(tensor.sample_shape) * np.dtype(tensor.dtype).itemsize
 
 
 def round_jobs(work: Work, cases: Sequence[Case]) -> list[Job]:

@@ -142,7 +142,7 @@ def _shard(folder: Path, label: Label, result: Mapping[str, Any]) -> Shard:
     tensors = _TENSORS.validate_python([{k: v for k, v in t.items() if k != "index"} for t in result["outputs"]])
     outputs = tuple(StoredArray.of(folder / protocol.output_file(n)) for n in range(len(tensors)))
     for output, tensor in zip(outputs, tensors, strict=True):
-        wanted = (label.last - label.first, *tensor.shape[1:])
+        wanted = (label.last - label.first, *tensor.sample_shape)
         if (tensor.scale is None) != (tensor.zero_point is None):
             raise ValueError(f"output {tensor.name} has a scale or a zero point, not both")
         if output.dtype != np.dtype(tensor.dtype) or output.dtype.kind not in "fiub":

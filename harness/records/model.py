@@ -21,6 +21,11 @@ class Tensor:
     scale: float | None = None
     zero_point: int | None = None
 
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Of one sample's values: without the first axis where that is a batch of 1."""
+        return self.shape[1:] if self.shape[:1] == (1,) else self.shape
+
 
 @dataclass(frozen=True)
 class Affine:

@@ -24,12 +24,13 @@ T = TypeVar("T")
 class ChildProcess:
     """Started by the first call, gone at the end of the `with` block. What it prints goes to the log.
 
-    died: the class of the error where a call crashes the process. who: runs in it, in that error's words.
+    failed: the class that stands for errors of other packages. died: of the error where a call crashes the process, the
+    same where it is not given. who: runs in it, in that error's words.
     """
 
-    def __init__(self, log: Path, died: type[HarnessError], who: str) -> None:
+    def __init__(self, log: Path, failed: type[HarnessError], who: str, died: type[HarnessError] | None = None) -> None:
         self.log = log
-        self._died, self._who = died, who
+        self._failed, self._who, self._died = failed, who, died or failed
         self._pool: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> Self:
@@ -50,11 +51,11 @@ class ChildProcess:
             with without_main():
                 self._pool.submit(os.getpid)  # starts the process
         try:
-            return self._pool.submit(answered, partial(function, *args, **kwargs), self._died).result()
+            return self._pool.submit(answered, partial(function, *args, **kwargs), self._failed).result()
         except BrokenProcessPool as error:
             self._pool = None
             told = f"{self._who} crashed its process; see the log at {self.log}"
-            raise self._died(told, "look for the reason in its last lines; was there enough memory?") from error
+            raise self._died(told, "its last lines may say why") from error
 
 
 @contextmanager

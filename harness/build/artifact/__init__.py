@@ -10,18 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from harness.build.artifact.binding import plain
+from harness.build.models.feed import WHOLE as INTEGERS
 from harness.build.variants import Expectation
 from harness.errors import BuildError
 from harness.records import Tensor
 
-CONVERTING = {"QUANTIZE", "DEQUANTIZE"}
+CONVERTING = {"QUANTIZE", "DEQUANTIZE", "CAST"}
 
 
 @dataclass(frozen=True)
 class Artifact:
     """Facts read from the file, not from what the converter was asked for.
 
-    Ops and weights are those of all subgraphs, such as the bodies of loops. A custom op is listed by its own name.
+    A dimension that is open in the file is −1 in a tensor's shape, an open batch is 1. Ops and weights are
+    those of all subgraphs, such as the bodies of loops. A custom op is listed by its own name.
     weights: dtype → how many constant values are of it; largest: dtype → how many its largest constant has.
     activations: dtypes between ops, conversions at the edges aside. activation_bytes: of all tensors that are not
     constants, an upper bound of what a runtime lets them share; None where one has no fixed size. input_names,
@@ -73,7 +75,7 @@ def read(content: bytes) -> Artifact:
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
     graph = model.subgraphs[0]
     dtypes = names_of(schema.TensorType)
-    signatures = [s for s in model.signatureDefs or [] if s.subgraphIndex == 0]
+    signatures = [s for s in listed(model.signatureDefs) if s.subgraphIndex == 0]
     constants = constants_of(model, dtypes)
     return Artifact(
         tuple(as_tensor(graph.tensors[i], dtypes) for i in graph.inputs),
@@ -84,7 +86,7 @@ def read(content: bytes) -> Artifact:
         activation_bytes(model, dtypes),
         signature_names(signatures[0].inputs, graph.inputs) if signatures else (),
         signature_names(signatures[0].outputs, graph.outputs) if signatures else (),
-        tuple(s.signatureKey.decode() for s in model.signatureDefs or []),
+        tuple(text(s.signatureKey) for s in listed(model.signatureDefs)),
         {dtype: max(counts) for dtype, counts in constants.items()},
     )
 
@@ -100,20 +102,32 @@ def constants_of(model: Any, dtypes: dict[int, str]) -> dict[str, list[int]]:
 
 def signature_names(signature: Any, places: Any) -> tuple[str, ...]:
     """What the signature calls the graph's inputs or outputs, in the graph's order; () where it leaves one out."""
-    known = {entry.tensorIndex: entry.name.decode() for entry in signature or []}
-    return tuple(known[i] for i in places) if all(i in known for i in places) else ()
+    entries = [(entry.tensorIndex, text(entry.name)) for entry in listed(signature)]
+    found = []
+    for place in places:  # two outputs may be one tensor: each name is given once
+        entry = next((entry for entry in entries if entry[0] == place), None)
+        if entry is None:
+            return ()
+        entries.remove(entry)
+        found.append(entry[1])
+    return tuple(found)
 
 
 def check_form(artifact: Artifact) -> None:
-    """Raises BuildError where the file cannot be run a sample at a time."""
+    """Raises BuildError where the file has more than one thing to run."""
     if len(artifact.signatures) > 1:
         told = f"it has {len(artifact.signatures)} signatures ({', '.join(artifact.signatures)})"
         raise BuildError(told, "convert the model with one: the harness runs one")
-    for kind, tensors in (("input", artifact.inputs), ("output", artifact.outputs)):
-        for tensor in tensors:
-            if tensor.shape[:1] != (1,):
-                what = f"a batch of {tensor.shape[0]}" if tensor.shape else "no batch axis"
-                raise BuildError(f"{kind} {plain(tensor.name)} has {what}", "convert the model with a batch of 1")
+
+
+def listed(field: Any) -> list[Any]:
+    """An optional list of the file's, which may be absent."""
+    return [] if field is None else list(field)
+
+
+def text(field: Any) -> str:
+    """An optional text of the file's, which may be absent."""
+    return field.decode(errors="replace") if field else ""
 
 
 def faults(
@@ -129,8 +143,8 @@ def faults(
     lost = [f"it holds {held} weights of the model's {parameters}"] if held < parameters / 2 else []
     if expected is None:
         return lost
-    found = [*wrong_io(artifact, expected.io, integers), *wrong_activations(artifact, expected.activations)]
-    return found + (lost or wrong_weights(artifact, expected, parameters))
+    found = [*wrong_io(artifact, expected.io, integers), *wrong_activations(artifact, expected)]
+    return found + (lost or ([] if expected.partly else wrong_weights(artifact, expected, parameters)))
 
 
 def wrong_io(artifact: Artifact, io: str, integers: frozenset[str]) -> list[str]:
@@ -145,10 +159,11 @@ def wrong_io(artifact: Artifact, io: str, integers: frozenset[str]) -> list[str]
     return wrong + [f"{t.name} is {t.dtype} without a scale" for t in unscaled if io != "float32"]
 
 
-def wrong_activations(artifact: Artifact, promised: str) -> list[str]:
+def wrong_activations(artifact: Artifact, expected: Expectation) -> list[str]:
+    promised = expected.activations
     if promised not in artifact.activations:
         return [f"none of its ops computes in {promised}"]
-    if promised != "float32" and "float32" in artifact.activations:
+    if promised != "float32" and not expected.partly and "float32" in artifact.activations:
         return [f"some of its ops compute in float32, not in {promised}"]
     return []
 
@@ -181,7 +196,8 @@ def names_of(enum: Any) -> dict[int, str]:
 
 
 def is_constant(model: Any, tensor: Any) -> bool:
-    data = model.buffers[tensor.buffer].data
+    buffers = listed(model.buffers)
+    data = buffers[tensor.buffer].data if tensor.buffer < len(buffers) else None
     return data is not None and len(data) > 0
 
 
@@ -194,7 +210,8 @@ def values_in(tensor: Any) -> int:
 
 def activation_bytes(model: Any, dtypes: dict[int, str]) -> int | None:
     """Bytes of every tensor that is not a constant, as if each had memory of its own. An open batch counts as 1."""
-    sizes = [tensor_bytes(t, dtypes[t.type]) for t in model.subgraphs[0].tensors if not is_constant(model, t)]
+    between = [t for t in model.subgraphs[0].tensors if not is_constant(model, t)]
+    sizes = [None if -1 in shape_of(t)[1:] else tensor_bytes(t, dtypes[t.type]) for t in between]
     known = [size for size in sizes if size is not None]
     return sum(known) if len(known) == len(sizes) else None
 
@@ -206,31 +223,40 @@ def tensor_bytes(tensor: Any, dtype: str) -> int | None:
 
 
 def as_tensor(tensor: Any, dtypes: dict[int, str]) -> Tensor:
-    quantisation = tensor.quantization
-    scaled = quantisation is not None and quantisation.scale is not None and len(quantisation.scale) > 0
+    dtype, quantisation = dtypes[tensor.type], tensor.quantization
+    scales = listed(quantisation.scale) if quantisation is not None and dtype.startswith(INTEGERS) else []
+    zero_points = listed(quantisation.zeroPoint) if scales else []
     return Tensor(
-        tensor.name.decode(),
-        dtypes[tensor.type],
-        tuple(int(n) for n in tensor.shape),
-        float(quantisation.scale[0]) if scaled else None,
-        int(quantisation.zeroPoint[0]) if scaled else None,
+        text(tensor.name),
+        dtype,
+        shape_of(tensor),
+        float(scales[0]) if scales else None,  # a float tensor may carry a scale, which means nothing
+        int(zero_points[0] if zero_points else 0) if scales else None,
     )
+
+
+def shape_of(tensor: Any) -> tuple[int, ...]:
+    """With −1 for a dimension that is open, of which the stored shape says 1; an open batch before others is 1."""
+    stored = tuple(int(n) for n in listed(tensor.shape))
+    signature = tuple(int(n) for n in listed(tensor.shapeSignature))
+    shape = signature if len(signature) == len(stored) else stored
+    return (1, *shape[1:]) if shape[:1] == (-1,) and len(shape) > 1 else shape
 
 
 def operators(schema: Any, model: Any) -> Iterator[tuple[str, Any, Any]]:
     """(name, operator, its subgraph's tensors) in execution order."""
     names = names_of(schema.BuiltinOperator)
     for graph in model.subgraphs:
-        for operator in graph.operators or []:
+        for operator in listed(graph.operators):
             code = model.operatorCodes[operator.opcodeIndex]
             # A file older than schema 3a keeps the op in the deprecated field; a newer one holds the larger of the two.
             name = names[max(code.builtinCode, code.deprecatedBuiltinCode)].upper()
-            yield code.customCode.decode() if name == "CUSTOM" and code.customCode else name, operator, graph.tensors
+            yield text(code.customCode) or name if name == "CUSTOM" else name, operator, graph.tensors
 
 
 def activation_dtypes(schema: Any, model: Any, dtypes: dict[int, str]) -> Iterator[str]:
     """The dtypes of what ops that compute pass on; constants and the conversions themselves do not count."""
     for name, operator, tensors in operators(schema, model):
         if name not in CONVERTING:
-            touched = [tensors[i] for i in [*operator.inputs, *operator.outputs] if i >= 0]
+            touched = [tensors[i] for i in [*listed(operator.inputs), *listed(operator.outputs)] if i >= 0]
             yield from (dtypes[t.type] for t in touched if not is_constant(model, t))

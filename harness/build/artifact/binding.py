@@ -18,24 +18,40 @@ def bound(kind: str, wanted: Sequence[Tensor], given: Sequence[Tensor], named: S
     named: the names that the file's signature gives its tensors, () where it has none. By these names, else by the
     tensors' own, else by their shapes where no two are alike. Raises BuildError where they cannot be told apart.
     """
+    found = by_name(kind, wanted, given, named) or by_shape(wanted, given)
+    if found is None:
+        raise unmatched(kind, wanted, given)
+    return found
+
+
+def by_name(
+    kind: str, wanted: Sequence[Tensor], given: Sequence[Tensor], named: Sequence[str]
+) -> tuple[int, ...] | None:
+    """None where the names do not say it. Raises BuildError where there are more of one than of the other."""
     if len(wanted) != len(given):
         told = f"it has {len(given)} {kind}s ({', '.join(t.name for t in given)}), and the model {len(wanted)}"
         raise BuildError(told, "give a file that was converted from this model")
     if len(wanted) == 1:
         return (0,)
-    names, own = [t.name for t in wanted], [plain(t.name) for t in given]
-    ways = (
-        placed(names, named),
-        placed(names, own),
-        placed(list(range(len(names))), numbers(named)),
-        by_form(wanted, given, lambda t: t.shape[1:]),
-        by_form(wanted, given, lambda t: (t.shape[1:], t.dtype)),
-    )
-    found = next(filter(None, ways), None)
-    if found is None:
-        told = f"its {kind}s {', '.join(own)} cannot be matched with the model's {', '.join(names)}"
-        raise BuildError(told, ADVICE)
-    return found
+    names = [t.name for t in wanted]
+    return placed(names, named) or placed(names, [plain(t.name) for t in given])
+
+
+def by_count(wanted: Sequence[Tensor], named: Sequence[str]) -> tuple[int, ...] | None:
+    """By the numbers of a signature that counts its outputs: only of a file that was made here is it known that they
+    stand in the model's own order.
+    """
+    return placed(list(range(len(wanted))), numbers(named))
+
+
+def by_shape(wanted: Sequence[Tensor], given: Sequence[Tensor]) -> tuple[int, ...] | None:
+    """By shapes that no two share, or by shapes and dtypes; None where some are alike."""
+    return by_form(wanted, given, lambda t: t.shape[1:]) or by_form(wanted, given, lambda t: (t.shape[1:], t.dtype))
+
+
+def unmatched(kind: str, wanted: Sequence[Tensor], given: Sequence[Tensor], why: str = "") -> BuildError:
+    names, own = ", ".join(t.name for t in wanted), ", ".join(plain(t.name) for t in given)
+    return BuildError(f"its {kind}s {own} cannot be matched with the model's {names}{why}", ADVICE)
 
 
 def placed(wanted: Sequence[Hashable], given: Sequence[Hashable]) -> tuple[int, ...] | None:

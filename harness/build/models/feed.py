@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -13,15 +13,20 @@ from harness.records import Affine, Dataset, Tensor
 from harness.support.arrays import stretches
 
 WHOLE = ("int", "uint", "bool")  # prefixes of the dtypes of token ids and the like
+SCALAR = "store one number a sample, as an array of shape (samples,)"
 
 
 @dataclass(frozen=True)
 class Feed:
-    """An input of the model with the data's shape at batch 1, the index of the array it is given, and its affine."""
+    """An input of the model with the data's shape at batch 1, the index of the array it is given, and its affine.
+
+    whole: the input has no batch axis; one sample is the whole tensor.
+    """
 
     tensor: Tensor
     index: int
     affine: Affine
+    whole: bool = False
 
     def values(self, stored: Sequence[np.ndarray]) -> np.ndarray:
         """Stored samples as the model takes them, by the function that the device uses too."""
@@ -38,10 +43,25 @@ def feeds_of(inputs: Sequence[Tensor], dataset: Dataset) -> tuple[Feed, ...]:
         check_unscaled(tensor, dataset.affines[index], len(order))
         for array in dataset.train_inputs[index : index + 1] if len(dataset.train_inputs) == len(order) else ():
             check_whole(tensor, array)
-    return tuple(
-        Feed(fitted(tensor, dataset.test_inputs[index]), index, dataset.affines[index])
-        for tensor, index in zip(inputs, order, strict=True)
-    )
+    return tuple(feed(tensor, index, dataset) for tensor, index in zip(inputs, order, strict=True))
+
+
+def feed(tensor: Tensor, index: int, dataset: Dataset) -> Feed:
+    stored, affine = dataset.test_inputs[index], dataset.affines[index]
+    if is_whole_sample(tensor.shape, stored.shape[1:]):
+        whole = fitted(replace(tensor, shape=(1, *tensor.shape)), stored)
+        return Feed(replace(whole, shape=stored.shape[1:]), index, affine, whole=True)
+    return Feed(fitted(tensor, stored), index, affine)
+
+
+def is_whole_sample(wanted: tuple[int, ...], found: tuple[int, ...]) -> bool:
+    """Whether a tensor of the shape `wanted` has no batch axis, as where it takes a waveform, but holds one sample.
+
+    An open first axis before others is a batch: one of several rows could be either.
+    """
+    if len(wanted) != len(found) or (wanted[:1] == (-1,) and len(wanted) > 1):
+        return False
+    return all(w in (f, -1) for w, f in zip(wanted, found, strict=True))
 
 
 def order_of(names: Sequence[str], dataset: Dataset) -> list[int]:
@@ -62,6 +82,8 @@ def order_of(names: Sequence[str], dataset: Dataset) -> list[int]:
 def fitted(tensor: Tensor, stored: np.ndarray) -> Tensor:
     """The model's input with the data's lengths where it leaves its own open, at batch 1. Raises DataError."""
     wanted, found = tensor.shape[1:], stored.shape[1:]
+    if not tensor.shape:
+        raise DataError(f"input {tensor.name} takes a single number, but the data's samples are {shape(found)}", SCALAR)
     if len(wanted) != len(found) or not all(w in (f, -1) for w, f in zip(wanted, found, strict=True)):
         told = f"input {tensor.name} takes samples of shape {shape(wanted)}, but the data's are {shape(found)}"
         raise DataError(told, advice_for(wanted, found))

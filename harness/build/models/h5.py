@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.build.models.keras2 import SAVE_ELSEWHERE, Config, modern
-from harness.errors import BuildError, one_line
+from harness.build.models.load_error import cause
+from harness.errors import BuildError
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 BUILD_IT = "build the model and load them in a function of yours: module:function"
@@ -48,7 +49,7 @@ def loaded(path: Path, name: str, own: dict[str, Any]) -> Any:
     try:
         return keras.saving.load_model(path, custom_objects=own, compile=False)
     except Exception as error:  # Keras raises whatever its layers raise
-        told = f"Keras {keras.__version__} cannot load {name}: {one_line(error)}"
+        told = f"Keras {keras.__version__} cannot load {name}: {cause(error)}"
         raise BuildError(told, SAVE_ELSEWHERE) from error
 
 

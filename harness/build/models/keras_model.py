@@ -8,14 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from harness.build.models import Facts
+from harness.build.models import Facts, kept_parameters
 from harness.build.models.feed import Feed
 from harness.build.models.h5 import from_h5, is_hdf5
-from harness.errors import BuildError, one_line
+from harness.build.models.load_error import cause
+from harness.build.models.state import State
+from harness.errors import BuildError
 from harness.records import Affine, Tensor
 
 NORMALISING = ("Rescaling", "Normalization", "BatchNormalization")
 UNKNOWN = ("Lambda", "TFSMLayer")  # may scale, or not
+HALF = ("mixed_float16", "mixed_bfloat16", "float16", "bfloat16")
 ARITHMETIC = ("Add", "Divide", "Multiply", "Subtract", "TrueDivide")  # written into the model, such as x / 255
 
 
@@ -27,6 +30,12 @@ class KerasModel:
         if not getattr(model, "inputs", None):
             told = f"the model {model.name} has no known inputs: it was never called on a keras.Input"
             raise BuildError(told, "return keras.Model(inputs, model(inputs)) from a function of yours")
+        forget(model)
+        self._state = State([*model.non_trainable_variables, *states(model)])
+
+    @property
+    def state(self) -> tuple[str, ...]:
+        return self._state.names
 
     @property
     def facts(self) -> Facts:
@@ -35,27 +44,35 @@ class KerasModel:
         return Facts(
             tuple(as_tensor(x.name, x) for x in model.inputs),
             tuple(as_tensor(name, y) for name, y in outputs),
-            int(model.count_params()),
+            kept_parameters([tuple(v.shape) for v in model.weights]),
             normalisation(model),
             not scales(model),
+            by_alphabet=isinstance(getattr(model, "_outputs_struct", None), dict),
+            half=half_policy(model),
+            loops=tuple(layer.name for layer in recurrent(model) if not layer.unroll),
         )
 
     def predict(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         import keras
 
-        return [np.asarray(y) for y in keras.tree.flatten(self.model.predict_on_batch(self.packed(inputs)))]
+        given = self._state.answered(lambda: self.model.predict_on_batch(self.packed(inputs)))
+        return [np.asarray(y) for y in keras.tree.flatten(given)]
 
-    def converter(self, feeds: Sequence[Feed]) -> Any:
+    def converter(self, feeds: Sequence[Feed], unrolled: bool = False) -> Any:
         import keras
         import tensorflow as tf
 
+        shapes = [feed.tensor.shape for feed in feeds]
+        model = self.model
+        if unrolled or half_policy(model):
+            model = copied(model, shapes, unrolled)
         inputs = [
-            keras.Input(batch_shape=feed.tensor.shape, dtype=x.dtype, name=x.name)
-            for feed, x in zip(feeds, self.model.inputs, strict=True)
+            keras.Input(batch_shape=shape, dtype=x.dtype, name=x.name)
+            for shape, x in zip(shapes, model.inputs, strict=True)
         ]
         # A flat list of outputs: the file's signature then numbers them.
         return tf.lite.TFLiteConverter.from_keras_model(
-            keras.Model(inputs, keras.tree.flatten(self.model(self.packed(inputs))))
+            keras.Model(inputs, keras.tree.flatten(model(self.packed(inputs))))
         )
 
     def packed(self, values: Sequence[Any]) -> Any:
@@ -66,6 +83,79 @@ class KerasModel:
         if structure is not None:
             return keras.tree.pack_sequence_as(structure, list(values))
         return list(values) if len(values) > 1 else values[0]
+
+
+def recurrent(model: Any) -> list[Any]:
+    import keras
+
+    return [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.RNN)]
+
+
+def forget(model: Any) -> None:
+    """Brings recurrent layers to their initial state: they may have been saved with what the last sample left."""
+    for layer in recurrent(model):
+        if layer.stateful:
+            layer.reset_state()
+
+
+def states(model: Any) -> list[Any]:
+    """The variables that recurrent layers keep state in, which are not among the model's own."""
+    import keras
+
+    return [v for layer in recurrent(model) if layer.stateful for v in keras.tree.flatten(layer.states or [])]
+
+
+def half_policy(model: Any) -> str:
+    """The dtype policy of a layer that computes in 16 bits, for which TFLite has few ops; "" where none does."""
+    policies = (layer.dtype_policy for layer in model._flatten_layers() if layer.weights)
+    return next((p.name for p in policies if p.compute_dtype in ("float16", "bfloat16")), "")
+
+
+def copied(model: Any, shapes: Sequence[tuple[int, ...]], unrolled: bool) -> Any:
+    """The same model with the same weights, made to compute in float32, and where `unrolled` without loops. An unrolled
+    layer has to know its number of steps: the inputs are made of these shapes.
+    """
+    import keras
+
+    config = rewritten(keras.saving.serialize_keras_object(model), unrolled)
+    if unrolled:
+        by_name = dict(zip((x.name for x in model.inputs), shapes, strict=True))
+        config = sized(config, by_name)
+    copy = keras.saving.deserialize_keras_object(config)
+    if not copy.built:
+        copy.build(shapes[0])
+    weights, theirs = copy.weights, model.weights
+    if [tuple(w.shape) for w in weights] != [tuple(w.shape) for w in theirs]:
+        raise BuildError(f"the model {model.name} cannot be copied layer by layer", "give one of Keras' own layers")
+    for weight, value in zip(weights, theirs, strict=True):
+        weight.assign(np.asarray(value.numpy()).astype(weight.dtype))
+    return copy
+
+
+def rewritten(config: Any, unrolled: bool) -> Any:
+    """A serialised model with float32 in the place of 16 bits, and where `unrolled` its recurrent layers so."""
+    if isinstance(config, list | tuple):
+        return type(config)(rewritten(each, unrolled) for each in config)
+    if not isinstance(config, dict):
+        return config
+    made = {key: rewritten(value, unrolled) for key, value in config.items()}
+    if config.get("class_name") == "DTypePolicy" and config["config"]["name"] in HALF:
+        return made | {"config": {"name": "float32"}}
+    if isinstance(config.get("dtype"), str) and config["dtype"] in HALF:
+        made["dtype"] = "float32"
+    return made | {"unroll": True} if unrolled and "unroll" in made else made
+
+
+def sized(config: Any, shapes: dict[str, tuple[int, ...]]) -> Any:
+    """A serialised model whose inputs have the shapes given by their names."""
+    if isinstance(config, list | tuple):
+        return type(config)(sized(each, shapes) for each in config)
+    if not isinstance(config, dict):
+        return config
+    made = {key: sized(value, shapes) for key, value in config.items()}
+    if config.get("class_name") == "InputLayer" and (shape := shapes.get(config["config"]["name"])):
+        made["config"] = {**made["config"], "batch_shape": list(shape)}
+    return made
 
 
 def normalisation(model: Any) -> Affine | None:
@@ -117,7 +207,7 @@ def from_file(path: Path) -> Any:
     try:
         return keras.saving.load_model(path, compile=False)
     except Exception as error:  # Keras raises whatever its layers raise
-        told = f"Keras cannot load {path.name}: {one_line(error)}"
+        told = f"Keras cannot load {path.name}: {cause(error)}"
         raise BuildError(
             told, "where it has code of its own, give a function that loads it, as module:function"
         ) from error

@@ -104,7 +104,7 @@ def save(model: Any, folder: Path, name: str) -> None:
             model.save(folder / "model.keras")
             remove_date(folder / "model.keras")
         else:
-            model.export(folder / "saved_model", verbose=False)
+            model.export(folder / "saved_model", verbose=False, input_signature=named_signature(model))
     except Exception as error:  # Keras raises whatever its layers raise
         told = f"{name} cannot be saved: {one_line(error)}"
         raise BuildError(told, "call it once on inputs of its shapes, or give the path of a SavedModel") from error
@@ -120,6 +120,31 @@ def remove_date(path: Path) -> None:
                 content = json.dumps({**json.loads(content), "date_saved": ""}).encode()
             undated.writestr(zipfile.ZipInfo(member.filename), content)  # a ZipInfo is of 1980
     part.replace(path)
+
+
+def named_signature(model: Any) -> list[Any] | None:
+    """What a subclassed model takes, each tensor by its key or argument, where Keras would call them args_0 and so on.
+    None for other models, and for one of a single tensor.
+    """
+    import keras
+
+    shapes = getattr(model, "_build_shapes_dict", None)
+    if not shapes or getattr(model, "inputs", None):
+        return None
+    if len(shapes) == 1 and not isinstance(next(iter(shapes.values())), dict):
+        return None
+    return [specs(name, shape, keras.backend.standardize_dtype(model.input_dtype)) for name, shape in shapes.items()]
+
+
+def specs(name: str, shape: Any, dtype: str) -> Any:
+    """The same structure with a TensorSpec of open batch in the place of each shape."""
+    import tensorflow as tf
+
+    if isinstance(shape, dict):
+        return {key: specs(str(key), value, dtype) for key, value in shape.items()}
+    if all(n is None or isinstance(n, int) for n in shape):
+        return tf.TensorSpec((None, *shape[1:]), dtype, name)
+    return type(shape)(specs(f"{name}_{n}", value, dtype) for n, value in enumerate(shape))
 
 
 def stands_alone(model: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,25 +14,125 @@ from harness.errors import BuildError, one_line
 
 BATCH = 256
 BATCH_BYTES = 4 << 20  # of float32 input: the activations are often many times as much
+NOISE, HALF_NOISE = 1e-4, 2e-2  # of an output's largest value: what another order of the same sums changes
+SEED = 0
+
+Arrays = tuple[np.ndarray, ...]
 
 
-def outputs(model_path: Path, feeds: Sequence[Feed], stored: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+@dataclass(frozen=True)
+class Habits:
+    """What a model does that a plain function of one sample would not.
+
+    state: the variables that an answer changes. batch: how far the answer to a sample in a batch lies from the answer
+    to it alone, as a share of the output's largest value; 0 where they are the same but for rounding. one_by_one:
+    whether the model has to be asked one sample at a time. random: whether it answers a sample twice differently.
+    """
+
+    state: tuple[str, ...] = ()
+    batch: float = 0.0
+    one_by_one: bool = False
+    random: bool = False
+
+
+PLAIN = Habits()
+
+
+def outputs(model_path: Path, feeds: Sequence[Feed], stored: Arrays, one_by_one: bool = False) -> Arrays:
     """One float32 array an output, shape (samples, …), for samples as they are stored, one array an input of the data.
 
-    In batches of one size, the last one padded and cut: a model may take no other size.
+    In batches of one size, the last one padded and cut: a model may take no other size. one_by_one: at batch 1, as on a
+    device. Raises BuildError where the model fails, or an output's length differs by sample.
     """
+    model = ready(model_path)
+    size = 1 if one_by_one else batch_of(model, feeds)
+    return answered(model, feeds, stored, size)
+
+
+def habits(model_path: Path, feeds: Sequence[Feed], stored: Arrays) -> Habits:
+    """What some samples say of it, asked alone, again, and in a batch. Raises BuildError as `outputs` does."""
+    model = ready(model_path)
+    size, fixed = batch_of(model, feeds), fixed_batch(model)
+    if fixed > 1:
+        answered(model, feeds, stored, size)
+        return Habits(model.state)
+    alone, again = (answered(model, feeds, stored, 1) for _ in range(2))
+    random = any(not np.array_equal(a, b, equal_nan=True) for a, b in zip(alone, again, strict=True))
+    if size == 1 or random:
+        return Habits(model.state, 0.0, random, random)
+    try:
+        apart = difference(alone, answered(model, feeds, stored, size))
+    except BuildError:  # it takes one sample alone, or its outputs have no row for each
+        return Habits(model.state, 0.0, True)
+    noise = HALF_NOISE if model.facts.half else NOISE
+    return Habits(model.state, apart if apart > noise else 0.0, apart > noise)
+
+
+def ready(model_path: Path) -> Model:
     import tensorflow as tf
 
     tf.config.experimental.enable_op_determinism()
-    model = load(model_path)
-    size = batch_of(model.facts.inputs[0].shape[0], feeds)
+    tf.random.set_seed(SEED)
+    return load(model_path)
+
+
+def difference(alone: Arrays, together: Arrays) -> float:
+    """The largest difference, as a share of the largest value of its output."""
+    shares = [0.0]
+    for one, other in zip(alone, together, strict=True):
+        if one.shape != other.shape:
+            return float("inf")
+        largest = float(np.nanmax(np.abs(one), initial=0.0))
+        apart = float(np.nanmax(np.abs(one - other), initial=0.0))
+        shares.append(apart / largest if largest else apart)
+    return max(shares)
+
+
+def answered(model: Model, feeds: Sequence[Feed], stored: Arrays, size: int) -> Arrays:
     made = []
     for first in range(0, len(stored[0]), size):
         batch = [feed.values([array[first : first + size] for array in stored]) for feed in feeds]
         count = len(batch[0])
-        outputs = predicted(model, [filled(values, size) for values in batch])
-        made.append([np.asarray(y[:count], np.float32) for y in outputs])
-    return tuple(np.concatenate(parts) for parts in zip(*made, strict=True))
+        full = [values[0] if feed.whole else filled(values, size) for feed, values in zip(feeds, batch, strict=True)]
+        given = predicted(model, full)
+        made.append([rows(np.asarray(y, np.float32), size)[:count] for y in given])
+    names = [tensor.name for tensor in model.facts.outputs]
+    return tuple(joined(name, parts) for name, parts in zip(names, zip(*made, strict=True), strict=True))
+
+
+def rows(output: np.ndarray, size: int) -> np.ndarray:
+    """The output with a first axis of samples. A single sample's is whole where its first axis is no batch of 1.
+
+    Raises BuildError where there is no row for each sample of a batch.
+    """
+    if output.shape[:1] == (size,):
+        return output
+    if size == 1:
+        return output[np.newaxis]
+    told = f"an output has shape {output.shape} for {size} samples"
+    raise BuildError(told, "its first axis must be the batch")
+
+
+def joined(name: str, parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Raises BuildError where samples differ in the shape of the output."""
+    for part in parts:
+        check_shape(name, parts[0].shape[1:], part.shape[1:])
+    return np.concatenate(parts)
+
+
+def check_shape(name: str, one: tuple[int, ...], other: tuple[int, ...]) -> None:
+    """Raises BuildError where an output has two shapes."""
+    if one == other:
+        return
+    told = f"output {name} has {lengths(one, other)} for one sample and {lengths(other, one)} for another"
+    raise BuildError(told, "pad it inside the model to a fixed number of rows: every sample needs outputs of one shape")
+
+
+def lengths(shape: tuple[int, ...], other: tuple[int, ...]) -> str:
+    """The shape in words: its rows where nothing else differs."""
+    if shape[1:] == other[1:] and shape and other:
+        return f"{shape[0]} rows" if shape[0] != 1 else "1 row"
+    return f"shape {shape}"
 
 
 def predicted(model: Model, batch: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -43,9 +144,16 @@ def predicted(model: Model, batch: Sequence[np.ndarray]) -> list[np.ndarray]:
         raise BuildError(told, advice) from error
 
 
-def batch_of(fixed: int, feeds: Sequence[Feed]) -> int:
-    """The model's own batch where it has a fixed one, else one of bounded memory."""
-    if fixed > 0:
+def fixed_batch(model: Model) -> int:
+    """The batch that the model takes alone; −1 where it takes any."""
+    return max((tensor.shape[0] for tensor in model.facts.inputs if tensor.shape), default=-1)
+
+
+def batch_of(model: Model, feeds: Sequence[Feed]) -> int:
+    """The model's own batch where it has a fixed one, else one of bounded memory; 1 where inputs have no batch axis."""
+    if any(feed.whole for feed in feeds):
+        return 1
+    if (fixed := fixed_batch(model)) > 0:
         return fixed
     sample_bytes = 4 * sum(int(np.prod(feed.tensor.shape)) for feed in feeds)
     return max(1, min(BATCH, BATCH_BYTES // max(sample_bytes, 1)))

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.build.models import load
+from harness.build.models import fresh
 from harness.build.models.feed import Feed
 from harness.errors import BuildError, ConfigError
 from harness.support.functions import FunctionRef, load_function, looking_in
@@ -26,29 +26,47 @@ from harness.support.functions import FunctionRef, load_function, looking_in
 class Expectation:
     """What a recipe promises: dtypes of inputs and outputs, of the large weights, and of what flows between the ops.
 
-    smallest: weight tensors of fewer values are left as they are.
+    smallest: weight tensors of fewer values are left as they are. partly: what the ops cannot do so is left in float32.
     """
 
     io: str
     weights: str
     activations: str
     smallest: int = 0
+    partly: bool = False
 
 
+OTHER_OPS = (
+    "write that part of the model with other operations; select_ops = true under [variants] makes a file with "
+    "TensorFlow's kernels, which no runtime here runs"
+)
+IN_FLOAT32 = "give the Keras model as a .keras file, which is converted under float32, or save it under that policy"
+UNROLLED = "int8_unrolled writes its steps out instead, for a .keras or .h5 file; dynamic_range needs no calibration"
 NOT_CALIBRATED = "there are no samples to calibrate it with", "give some: calibration = under [data]"
+NOT_YET = re.compile(r"Quantization to (\S+) not yet supported for op: '(\w+)'")
+
+
+class Unsupported(BuildError):
+    """The converter makes no such file of this model."""
+
+
 Configure = Callable[[Any], bytes | None]
 Sample = list[np.ndarray] | dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """package: a distribution that it needs besides TensorFlow; such a recipe is only built where it is named."""
+    """package: a distribution that it needs besides TensorFlow. unrolled: recurrent layers are written out.
+    named: it is only built where it is named.
+    """
 
     name: str
     configure: Configure
     expectation: Expectation
     calibrated: bool
     package: str = ""
+    unrolled: bool = False
+    named: bool = False
 
 
 RECIPES: dict[str, Recipe] = {}
@@ -61,14 +79,17 @@ def variant(
     weights: str,
     activations: str,
     smallest: int = 0,
+    partly: bool = False,
     calibrated: bool = False,
     package: str = "",
+    unrolled: bool = False,
+    named: bool = False,
 ) -> Callable[[Configure], Configure]:
     """Registers a recipe under its name, with what it promises."""
 
     def register(configure: Configure) -> Configure:
-        promised = Expectation(io, weights, activations, smallest)
-        RECIPES[name] = Recipe(name, configure, promised, calibrated, package)
+        promised = Expectation(io, weights, activations, smallest, partly)
+        RECIPES[name] = Recipe(name, configure, promised, calibrated, package, unrolled, named or bool(package))
         return configure
 
     return register
@@ -127,6 +148,21 @@ def int16x8(converter: Any) -> None:
     converter.target_spec.supported_ops = [mode]
 
 
+@variant("int8_unrolled", io="int8", weights="int8", activations="int8", calibrated=True, unrolled=True, named=True)
+def int8_unrolled(converter: Any) -> None:
+    """For models with LSTM or GRU layers, whose loops TensorFlow cannot calibrate."""
+    int8(converter)
+
+
+@variant("int8_or_float", weights="int8", activations="int8", partly=True, calibrated=True, named=True)
+def int8_or_float(converter: Any) -> None:
+    """int8 where TFLite has an op for it, float32 where it has not."""
+    import tensorflow as tf
+
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8, tf.lite.OpsSet.TFLITE_BUILTINS]
+
+
 def convert(
     model_path: Path,
     make: Recipe | FunctionRef,
@@ -141,7 +177,8 @@ def convert(
     select_ops: whether ops that need TensorFlow's own kernels are allowed. Raises BuildError where they are needed and
     are not; else whatever the converter raises.
     """
-    converter = load(model_path).converter(feeds)
+    model, unrolled = fresh(model_path), isinstance(make, Recipe) and make.unrolled
+    converter = model.converter(feeds, unrolled)
     given = partial(samples, feeds, calibration)
     if isinstance(make, Recipe):
         if make.calibrated:
@@ -150,10 +187,11 @@ def convert(
     else:
         with looking_in(make.folder):
             made = load_function(make)(converter, given)
-    target.write_bytes(converted(converter, select_ops) if made is None else made)
+    target.write_bytes(converted(converter, select_ops, model.facts.half) if made is None else made)
 
 
-def converted(converter: Any, select_ops: bool) -> bytes:
+def converted(converter: Any, select_ops: bool, half: str = "") -> bytes:
+    """half: the model's dtype policy where it computes in 16 bits."""
     import tensorflow as tf
 
     if select_ops:
@@ -162,12 +200,16 @@ def converted(converter: Any, select_ops: bool) -> bytes:
     try:
         return bytes(converter.convert())
     except Exception as error:  # the converter raises a class of its own for this, and others
+        if refused := NOT_YET.search(str(error)):
+            raise Unsupported(f"TensorFlow's converter has no {refused[1]} form of the op {refused[2]}") from error
         if custom := ops_named("Custom", str(error)):
             told = f"TFLite has no op for {', '.join(custom)}, not even with TensorFlow's kernels"
             raise BuildError(told, "write that part of the model with other operations") from error
         if missing := ops_named("TF Select", str(error)):
             told = f"TFLite has no built-in op for {', '.join(missing)}"
-            raise BuildError(told, "[variants] select_ops = true allows TensorFlow's kernels for it") from error
+            if half:
+                raise BuildError(f"{told} in {half}", IN_FLOAT32) from error
+            raise BuildError(told, OTHER_OPS) from error
         raise
 
 
