@@ -117,8 +117,10 @@ def test_a_metric_of_answers_is_in_metrics_csv_and_a_rule_may_name_it(certainty:
     values = {row["metric"]: row["value"] for row in long if row["metric"].startswith("certainty")}
     assert float(values["certainty"]) == pytest.approx(scores().max(axis=1).mean())
     assert float(values["certainty_change"]) == 0
-    policy = parse_policy('[[rule]]\nmetric = "certainty"\nmax_decrease = "1pp"\nagainst = "keras"', "policy.toml")
-    assert [f.outcome for f in judge(comparison, policy).findings] == ["inconclusive"] * 2  # 40 samples are too few
+    moved = parse_policy('[[rule]]\nmetric = "certainty"\nmax_decrease = "1pp"\nagainst = "keras"', "policy.toml")
+    assert [f.outcome for f in judge(comparison, moved).findings] == ["pass"] * 2  # both answer exactly as Keras does
+    itself = parse_policy('[[rule]]\nmetric = "certainty"\nmin = 0.5', "policy.toml")
+    assert [f.outcome for f in judge(comparison, itself).findings] == ["inconclusive"] * 2  # 40 samples are too few
 
 
 def test_every_metric_says_what_it_is() -> None:

@@ -65,7 +65,7 @@ def test_every_row_of_the_table_is_proved() -> None:
 
 
 def test_every_module_is_drawn() -> None:
-    """Its name is in the list of rooms; a room within a room is there by its folder's, api/ and cli/ by what they do."""
+    """Its name is in the list of rooms, or that of its room within a room; api/ and cli/ are drawn by what they do."""
     drawn = set(re.findall(r"\w+", (DOCS / "architecture.md").read_text().split("## Rooms")[1].split("## Layers")[0]))
     top = Path(report.__file__).parents[1]
     within = [path for path in top.glob("*/[a-z]*") if path.parent.name not in ("api", "cli")]
