@@ -30,6 +30,7 @@ from harness.data.on_disk import SamplesWriter, write_about
 from harness.data.source import DataSource, Split
 from harness.device import engines
 from harness.experiment.experiment_file import read_experiment
+from harness.experiment.plans import plan_of
 from harness.experiment.resolve import experiment_of
 from harness.measure import runtimes
 from harness.measure.connections import KINDS, Kind, connect
@@ -96,8 +97,8 @@ def test_a_variant_is_one_function(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     def int8_new(converter: Any) -> bytes:
         return small_models.tflite("int8").read_bytes()
 
-    assert "int8_new" in experiment_of("digits", None, (), "none").variants
-    experiment = experiment_of("digits", None, ["int8_new"], "none")
+    assert "int8_new" in experiment_of("digits", None, (), plan_of("none")).variants
+    experiment = experiment_of("digits", None, ["int8_new"], plan_of("none"))
     keras = lambda log: cast(Any, nullcontext(cast(KerasProcess, StandIn())))  # noqa: E731
     (built,) = build(experiment, digits.load(), Cache(tmp_path), lambda text: None, keras).variants
     assert (built.name, built.status, built.inputs[0].dtype) == ("int8_new", "ok", "int8")
@@ -146,7 +147,7 @@ class TrainedToy:
 
 def test_a_workload_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(WORKLOADS, "toy", Workload("toy", toy_data, lambda data, seed: cast(Any, TrainedToy())))
-    experiment = experiment_of("toy", None, (), "none")
+    experiment = experiment_of("toy", None, (), plan_of("none"))
     assert (experiment.name, experiment.load().class_names) == ("toy", ("no", "yes"))
     assert experiment.model is not None and (experiment.model.kind, experiment.model.where) == ("workload", "toy")
     train_to("toy", experiment.load(), 1, tmp_path / "model.keras")
