@@ -51,6 +51,7 @@ TESTS_OF_MORE = {  # tests that no module's name is right for, and why
     "report_tasks": "a whole report where the task is no plain classification",
     "report_timing": "what a whole report says of rounds, timing and device",
     "resume": "runs that are interrupted anywhere",
+    "seams": "the table of docs/architecture.md",
     "setup_script": "scripts/setup",
     "ssh_provision": "enroll, doctor and setup on an emulated board",
     "startup": "what starting costs: a benchmark",

@@ -15,7 +15,8 @@ from harness.compare.two_runs import compare_sessions
 from harness.gate.decide import judge
 from harness.gate.policy.policy_file import parse_policy
 from harness.metrics import METRICS, Estimate, Metric, Observation
-from harness.metrics.registry import in_order, of_case
+from harness.metrics.bootstrap import Statistic, means
+from harness.metrics.registry import Answers, in_order, of_answers, of_case
 from harness.records import Run
 from harness.report.format import significant
 from harness.report.material import Material
@@ -93,6 +94,33 @@ def test_a_rule_may_name_it_and_the_gate_judges_it_by_its_rounds(jitter: Metric,
 def test_a_limit_on_it_is_read_in_its_unit(jitter: Metric) -> None:
     policy = parse_policy('[[rule]]\nmetric = "jitter"\nmax = "0.003ms"', "policy.toml")
     assert policy.rules[0].limit.value == pytest.approx(3.0)
+
+
+@pytest.fixture
+def certainty() -> Iterator[Metric]:
+    """A new metric of answers: the mean of each sample's highest score."""
+
+    @of_answers(
+        Metric("certainty", unit="fraction", better="higher", title="Certainty", about="answers", against="keras",
+               judged="samples", alone=True, compared="samples", always_for=("classification",))
+    )  # fmt: skip
+    def statistic(answers: Answers) -> Statistic:
+        return means(answers.outputs.max(axis=1))
+
+    yield METRICS["certainty"]
+    del METRICS["certainty"]
+
+
+def test_a_metric_of_answers_is_in_metrics_csv_and_a_rule_may_name_it(certainty: Metric) -> None:
+    comparison = compare(measured())
+    long = [row for row in csv.DictReader(io.StringIO(metrics_csv(comparison))) if row["variant"] == "int8"]
+    values = {row["metric"]: row["value"] for row in long if row["metric"].startswith("certainty")}
+    assert float(values["certainty"]) == pytest.approx(scores().max(axis=1).mean())
+    assert float(values["certainty_change"]) == 0
+    moved = parse_policy('[[rule]]\nmetric = "certainty"\nmax_decrease = "1pp"\nagainst = "keras"', "policy.toml")
+    assert [f.outcome for f in judge(comparison, moved).findings] == ["pass"] * 2  # both answer exactly as Keras does
+    itself = parse_policy('[[rule]]\nmetric = "certainty"\nmin = 0.5', "policy.toml")
+    assert [f.outcome for f in judge(comparison, itself).findings] == ["inconclusive"] * 2  # 40 samples are too few
 
 
 def test_every_metric_says_what_it_is() -> None:

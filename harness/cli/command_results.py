@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.report import FORMATS
+
 if TYPE_CHECKING:
     from harness.api.stored_run import Run
     from harness.runs.store import Header
 
 Reference = Annotated[str, typer.Argument(metavar="RUN", help="a run id, a path, or latest")]
 Results = Annotated[Path, typer.Option(help="where runs are kept")]
-FORMAT = "html, markdown, csv or pytest-benchmark, to --out or stdout; default: all files"
+FORMAT = f"{', '.join(FORMATS)}; to --out or stdout; default: all files"
 
 
 def list_(results: Results = Path("results"), json: Annotated[bool, typer.Option("--json")] = False) -> None:

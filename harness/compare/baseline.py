@@ -22,7 +22,7 @@ PART_BYTES = 1 << 20  # of outputs, dequantised at once in float64
 
 
 def compare(run: Run, metrics: Collection[str] | None = None) -> Comparison:
-    """Everything that can be said of the run's cases against the Keras baseline and the float32 control.
+    """Derives everything that can be said of the run's cases against the baseline and the float32 control.
 
     metrics: the names of those that are wanted; None for all.
     """
@@ -47,14 +47,14 @@ def compare(run: Run, metrics: Collection[str] | None = None) -> Comparison:
 
 
 def tabled(run: Run, scorer: Scorer, scores: np.ndarray) -> np.ndarray:
-    """A case's samples, a row each."""
+    """Returns a case's table of samples, a row each."""
     if scorer.of_classes:
         return sample_table(run.labels, scorer.baseline, scores, scorer.logits)
     return number_table(run.labels, scorer.baseline, scores)
 
 
 def shared(case: Case, run: Run, scorer: Scorer, scored: dict[Case, list[Change]]) -> list[Change]:
-    """What the outputs say, of every thread count: they are those of the lowest."""
+    """Returns what the outputs say, for every thread count: they are measured at the lowest."""
     first = run.accuracy_case(case)
     return [replace(change, case=case) for change in scored.get(first) or scorer.changes(case, None)]
 
@@ -65,8 +65,8 @@ def shards_of(run: Run, case: Case) -> list[Shard]:
 
 
 def outputs_of(run: Run, case: Case) -> tuple[np.ndarray, ...] | None:
-    """The case's outputs over the whole test set, dequantised, one array an output of the baseline, in its order; None
-    where a stretch is missing.
+    """Returns the case's outputs over the whole test set, dequantised, one array an output of the baseline, in its
+    order; None where a shard is missing.
     """
     shards = shards_of(run, case)
     order = run.variant(case.variant).yields or range(len(run.baseline))
@@ -77,7 +77,7 @@ def outputs_of(run: Run, case: Case) -> tuple[np.ndarray, ...] | None:
 
 
 def dequantised(shards: Sequence[Shard], n: int) -> Iterator[np.ndarray]:
-    """Output n of these stretches as float32, a part of a stretch at a time."""
+    """Yields output n of these shards as float32, a stretch of rows at a time."""
     for shard in shards:
         tensor = shard.tensors[n]
         for part in stretches(np.asarray(shard.outputs[n]), PART_BYTES):
@@ -87,7 +87,7 @@ def dequantised(shards: Sequence[Shard], n: int) -> Iterator[np.ndarray]:
 def observe(
     run: Run, scorer: Scorer, scores: dict[Case, np.ndarray], samples: dict[Case, np.ndarray]
 ) -> list[Observation]:
-    """Controls first are made, so that each variant can stand against its own."""
+    """Collects what is known of each case. Controls come first, so that each variant can stand against its own."""
     made: dict[Case, Observation] = {}
     for case in sorted(run.cases, key=lambda c: c.variant != CONTROL):
         control = made.get(replace(case, variant=CONTROL))
@@ -110,7 +110,7 @@ def changes_of(observation: Observation, metrics: Collection[str] | None) -> lis
 
 
 def standing(run: Run, case: Case, samples: np.ndarray | None, scorer: Scorer) -> Standing:
-    """How the case ended. The first thing that went wrong is the one that is told."""
+    """Returns how the case ended. Of several things that went wrong, the first is named."""
     environment = run.target(case.target).environment
     version = environment.runtimes.get(case.runtime) if environment else None
     checks = (unbuilt(run, case), unmeasurable(run, case), broken(run, case), incomplete(run, case, samples))
@@ -159,7 +159,7 @@ def incomplete(run: Run, case: Case, samples: np.ndarray | None) -> Ended:
 
 
 def doubtful(run: Run, case: Case, samples: np.ndarray | None, scorer: Scorer) -> Ended:
-    """Measured all the same: the gate judges."""
+    """Returns ("suspect", reason) where the outputs are in doubt. They are measured all the same: the gate judges."""
     variant = run.variant(case.variant)
     if variant.status == "suspect":
         return "suspect", variant.reason
@@ -170,7 +170,9 @@ def doubtful(run: Run, case: Case, samples: np.ndarray | None, scorer: Scorer) -
 
 
 def far_off(samples: np.ndarray, scorer: Scorer) -> str:
-    """Why the outputs are suspect: not finite, or too far from the baseline to be merely lossy. "" if they are not."""
+    """Returns why the outputs are suspect:
+    not finite, or too far from the baseline to be merely lossy. "" if they are not.
+    """
     if unknown := int((~np.isfinite(samples["max_abs_diff"])).sum()):
         keras = f", {scorer.unknown} of them Keras' own" if scorer.unknown else ""
         return f"{unknown} samples have scores that are not finite{keras}"

@@ -19,24 +19,24 @@ from harness.records.terms import Level
 
 REFUSE: Level = "refuse"
 WARN: Level = "warn"
-TEMPERATURE_APART_C = 10.0
-LOAD_APART = 1.0  # one more process that ran all the while
+TEMPERATURE_TOLERANCE_C = 10.0
+LOAD_TOLERANCE = 1.0  # one more process that ran all the while
 SETTLED_S = 600  # of uptime
 HASH_DIGITS = 12  # of 64: enough to tell apart, few enough to read
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A field in which two runs are not known to be equal: its values in words, None for unknown."""
+    """A field in which two runs are not known to be equal."""
 
     field: str
     level: Level
-    reference: str | None
+    reference: str | None  # its value in words; None: unknown
     candidate: str | None
 
     @property
     def unknown(self) -> bool:
-        """On both sides."""
+        """Whether both sides are unknown."""
         return self.reference is None and self.candidate is None
 
     def __str__(self) -> str:
@@ -73,27 +73,26 @@ Value = str | float | None
 
 @dataclass(frozen=True)
 class Field:
-    """One field of the fingerprint. Numbers up to `apart` from each other count as equal. unknown: the level where
-    neither side knows it."""
+    """One field of the fingerprint."""
 
     name: str
     level: Level
     read: Callable[[Side], Value]
-    apart: float = 0.0
-    unknown: Level = WARN
+    tolerance: float = 0.0  # numbers that differ by no more count as equal
+    unknown: Level = WARN  # the level where neither side knows it
 
     def difference(self, reference: Side, candidate: Side) -> Difference | None:
-        """None where both are known and equal. Unknown in both cannot be told equal."""
+        """Returns None where both are known and equal. Unknown on both sides does not count as equal."""
         first, second = self.read(reference), self.read(candidate)
-        if first is not None and second is not None and close(first, second, self.apart):
+        if first is not None and second is not None and close(first, second, self.tolerance):
             return None
         level = self.unknown if first is None and second is None else self.level
         return Difference(self.name, level, words(first), words(second))
 
 
-def close(first: Value, second: Value, apart: float) -> bool:
+def close(first: Value, second: Value, tolerance: float) -> bool:
     if isinstance(first, int | float) and isinstance(second, int | float):
-        return abs(first - second) <= apart
+        return abs(first - second) <= tolerance
     return first == second
 
 
@@ -105,7 +104,7 @@ def words(value: Value) -> str | None:
 
 
 def of_environment(attribute: str) -> Callable[[Side], Value]:
-    """An attribute of the device, as one line."""
+    """Reads an attribute of the device, as one line."""
 
     def read(side: Side) -> Value:
         value = getattr(side.environment, attribute)
@@ -137,13 +136,13 @@ def affinity(side: Side) -> str | None:
 
 
 def input_shapes(side: Side) -> str | None:
-    """One shape an input of the model: 1×28×28."""
+    """Returns the shape of each input of the model: 1×28×28."""
     shapes = ["×".join(map(str, tensor.shape)) for tensor in side.run.variant(side.case.variant).inputs]
     return ", ".join(shapes) or None
 
 
 def governor(side: Side) -> str | None:
-    """Every governor that a round began with; unknown in one round is unknown."""
+    """Returns the governors that rounds began with; None where one round's is unknown."""
     names = {state.governor for state in side.before}
     return None if not names or None in names else ", ".join(sorted(filter(None, names)))
 
@@ -159,13 +158,13 @@ def load(side: Side) -> float | None:
 
 
 def uptime(side: Side) -> str | None:
-    """Services are still starting in the first minutes; later ones are all alike."""
+    """Returns whether the device had just started: services are still starting then. Later times are all alike."""
     known = [state.uptime_s for state in side.before if state.uptime_s is not None]
     return None if not known else f"{'under' if min(known) < SETTLED_S else 'over'} {SETTLED_S // 60} minutes"
 
 
 def scored_output(side: Side) -> str:
-    """Its name; an only output may have any."""
+    """Returns the name of the scored output. Constant for a single output, so that renaming it is no difference."""
     run = side.run
     return run.output_names[scored_index(run)] if len(run.baseline) > 1 and run.output_names else "the only one"
 
@@ -204,9 +203,9 @@ FIELDS = (  # measurement.md, section 2, in its order
     Field("OS", WARN, of_environment("os")),
     Field("Python", WARN, of_environment("python")),
     Field("numpy", WARN, of_environment("numpy")),
-    Field("start temperature, °C", WARN, start_temperature, TEMPERATURE_APART_C),
+    Field("start temperature, °C", WARN, start_temperature, TEMPERATURE_TOLERANCE_C),
     Field("uptime", WARN, uptime),
-    Field("load", WARN, load, LOAD_APART),
+    Field("load", WARN, load, LOAD_TOLERANCE),
 )
 MODEL = Field("model", REFUSE, model)
 SAMPLES = (
@@ -223,7 +222,7 @@ SAMPLES = (
 def differences(
     reference: Run, candidate: Run, case: Case, same_model: bool = False, there: Case | None = None
 ) -> tuple[Difference, ...]:
-    """Where the two are not known to be equal for latency and memory, in the order of FIELDS.
+    """Returns where the two are not known to be equal for latency and memory, in the order of FIELDS.
 
     same_model: the same .tflite is claimed in both (A/A, a remeasured reference), so its hash counts too.
     there: the case as the candidate names it, where it has another name.
@@ -235,13 +234,13 @@ def differences(
 
 
 def emulation(one: Side, other: Side) -> Iterator[Difference]:
-    """An emulated device has no latency to compare, even with itself."""
+    """Yields a difference where a device is emulated: it has no latency to compare, even with itself."""
     if one.emulated or other.emulated:
         yield Difference("emulated", REFUSE, one.emulated or "no", other.emulated or "no")
 
 
 def sample_difference(reference: Run, candidate: Run, case: Case) -> Difference | None:
-    """Why the samples of two runs cannot be paired: they are not known to be the same, or are scored in another way.
+    """Returns why the samples of two runs cannot be paired: not known to be the same, or scored in another way.
 
     Unknown refuses.
     """
@@ -251,5 +250,5 @@ def sample_difference(reference: Run, candidate: Run, case: Case) -> Difference 
 
 
 def refusal(found: Iterable[Difference]) -> str:
-    """Every field that forbids the comparison, with both values; "" where nothing does."""
+    """Returns every field that forbids the comparison, with both values; "" where nothing does."""
     return "; ".join(str(difference) for difference in found if difference.level == REFUSE)

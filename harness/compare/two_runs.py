@@ -1,7 +1,7 @@
 """Two stored runs → what improved, regressed or stayed similar, case by case, and what cannot be compared, and why.
 
 Each run is one session. Accuracy is paired by sample, size is exact; latency and memory are compared by the rounds of
-both, where the fingerprint (comparability.py) allows it. Sessions differ among themselves by more than their rounds
+both, where the fingerprint allows it. Sessions differ among themselves by more than their rounds
 show, and two cannot tell by how much: each such Change says so, and a gate wants five (measurement.md, section 1).
 """
 
@@ -48,17 +48,17 @@ class Both:
 
     @cached_property
     def rounds(self) -> tuple[list[Round], list[Round]]:
-        """The usable rounds of each."""
+        """The usable rounds of each side."""
         return self.reference.run.usable_rounds(self.case), self.candidate.run.usable_rounds(self.case)
 
     @cached_property
     def answers(self) -> tuple[np.ndarray, np.ndarray]:
-        """The samples of each, in the order of the test set; all thread counts share them."""
+        """The samples of each side, in the order of the test set; all thread counts share them."""
         reference, candidate = (side.samples[side.run.accuracy_case(self.case)] for _, side in self.sides)
         return reference, candidate
 
     def statistic(self, metric: Metric, side: int) -> Statistic:
-        """The metric of the case's answers. Raises Absent."""
+        """Returns the metric of the case's answers. Raises Absent."""
         comparison, scorer = self.sides[side][1], self.scorers[side]
         outputs = comparison.outputs.get(comparison.run.accuracy_case(self.case))
         if outputs is None:
@@ -66,13 +66,15 @@ class Both:
         return scorer.statistic(metric, outputs[scorer.index])
 
     @cached_property
-    def rounds_apart(self) -> tuple[Difference, ...]:
-        """What stands between the two sessions' rounds: the fingerprint, too few of them, a case that ended badly."""
+    def round_differences(self) -> tuple[Difference, ...]:
+        """Where the two sides' rounds cannot be compared:
+        by the fingerprint, too few rounds, a case that ended badly.
+        """
         fingerprint = differences(self.reference.run, self.candidate.run, self.case)
         return (*fingerprint, *too_few(self), *ended_badly(self))
 
     @cached_property
-    def samples_apart(self) -> tuple[Difference, ...]:
+    def sample_differences(self) -> tuple[Difference, ...]:
         found = sample_difference(self.reference.run, self.candidate.run, self.case)
         return (found,) if found else ()
 
@@ -99,7 +101,9 @@ class Sessions:
         return tuple(change for pair in self.pairs for change in pair.changes)
 
     def values(self, change: Change) -> tuple[float | None, float | None]:
-        """What each run itself says, in the unit that METRICS names: of an accuracy drop, the two accuracies."""
+        """Returns what each run itself says, in the unit that METRICS names:
+        of an accuracy drop, the two accuracies.
+        """
         own = (side.change(change.case, own_metric(change)) for side in (self.reference, self.candidate))
         first, second = (found.value if found else None for found in own)
         return first, second
@@ -110,7 +114,7 @@ class Sessions:
 
 
 def own_metric(change: Change) -> str:
-    """The metric of each run that stands beside a change of this one; "" for none."""
+    """Returns the metric of each run that stands beside a change of this one; "" for none."""
     metric = METRICS.get(change.metric)
     if metric is None:
         return change.metric.removesuffix(MOVED)
@@ -118,7 +122,7 @@ def own_metric(change: Change) -> str:
 
 
 def compare_sessions(reference: Run, candidate: Run) -> Sessions:
-    """Every case of either run: the same variant, target, runtime and thread count make a pair."""
+    """Compares every case of either run: the same variant, target, runtime and thread count make a pair."""
     one, other = compare(reference), compare(candidate)
     cases = dict.fromkeys((*reference.cases, *candidate.cases))
     scorers = Scorer(reference), Scorer(candidate)
@@ -127,32 +131,32 @@ def compare_sessions(reference: Run, candidate: Run) -> Sessions:
 
 def pair(both: Both) -> Pair:
     changes: list[Change] = []
-    found: list[Difference] = []
+    every: list[Difference] = []
     for metric in metrics_of(both.candidate.run):
-        change, apart = change_of(metric, both)
+        change, found = change_of(metric, both)
         changes.append(change)
-        found += apart
-    return Pair(both.case, tuple(changes), tuple(dict.fromkeys(found)))
+        every += found
+    return Pair(both.case, tuple(changes), tuple(dict.fromkeys(every)))
 
 
 def change_of(metric: Metric, both: Both) -> tuple[Change, tuple[Difference, ...]]:
-    """missing where a side has no value, not_comparable where the two rest on different things, else what it is."""
+    """Compares one metric: missing where a side has no value, not_comparable where the two rest on different things."""
     way = WAYS[metric.compared]
     name = metric.name + MOVED if metric.compared == "samples" else metric.name
     blank = Change(both.case, name, way.unit or metric.unit, metric.better, "reference", None, None)
     if reason := missing(both, metric.fall_of or metric.name):
         return replace(blank, kind="missing", method=reason), ()
-    apart = way.apart(both)
-    if reason := refusal(apart):
-        return replace(blank, kind="not_comparable", method=reason), apart
+    found = way.differences(both)
+    if reason := refusal(found):
+        return replace(blank, kind="not_comparable", method=reason), found
     try:
-        return way.change(metric, both, blank), apart
+        return way.change(metric, both, blank), found
     except Absent as absent:
-        return replace(blank, kind="missing", method=absent.reason), apart
+        return replace(blank, kind="missing", method=absent.reason), found
 
 
 def missing(both: Both, metric: str) -> str:
-    """Which side has no value and why, or ""."""
+    """Returns which side has no value and why, or ""."""
     for name, side in both.sides:
         if (own := side.change(both.case, metric)) is None:
             return f"the {name} has no such {'metric' if side.standing(both.case) else 'case'}"
@@ -180,7 +184,9 @@ def ended_badly(both: Both) -> Iterator[Difference]:
 
 
 def drop(metric: Metric, both: Both, blank: Change) -> Change:
-    """(b − c)/n in percentage points: b samples that the reference has right and the candidate wrong, c the reverse."""
+    """Compares accuracy:
+    (b − c)/n in percentage points, b samples right in the reference and wrong in the candidate, c the reverse.
+    """
     before, after = (rows["correct"] for rows in both.answers)
     (lost, won), n = discordant(before, after), len(before)
     limits = stats.tango(lost, won, n)
@@ -191,14 +197,14 @@ def drop(metric: Metric, both: Both, blank: Change) -> Change:
 
 
 def flips(metric: Metric, both: Both, blank: Change) -> Change:
-    """Shown, not judged: a flip may be for the better."""
+    """Counts flips. They are shown, not judged: a flip may be for the better."""
     given = [rows["prediction"] for rows in both.answers]
     flips, n = int((given[0] != given[1]).sum()), len(given[0])
     return replace(blank, baseline=0.0, value=flips / n, method=f"top-1 differs from the reference's, {flips} of {n}")
 
 
 def exact(metric: Metric, both: Both, blank: Change) -> Change:
-    """A value that has no spread: the file's size."""
+    """Compares a value that has no spread: the file's size."""
     own = [side.change(both.case, metric.name) for _, side in both.sides]
     one, other = (float(change.value or 0) for change in own if change)
     kind = kind_of_loss(*[metric_sign(metric) * (other - one)] * 2)
@@ -206,7 +212,7 @@ def exact(metric: Metric, both: Both, blank: Change) -> Change:
 
 
 def by_rounds(metric: Metric, both: Both, blank: Change) -> Change:
-    """The ratio candidate / reference of what each round says, by Welch's t on the logarithm; less is better."""
+    """Compares the rounds by the ratio candidate / reference, Welch's t on the logarithm; less is better."""
     assert metric.of_round
     one, other = ([v for r in rounds if (v := metric.of_round(r)) is not None] for rounds in both.rounds)
     if min(len(one), len(other)) < 2 or min(*one, *other) <= 0:
@@ -220,7 +226,7 @@ def by_rounds(metric: Metric, both: Both, blank: Change) -> Change:
 
 
 def by_samples(metric: Metric, both: Both, blank: Change) -> Change:
-    """The candidate's less the reference's, over the same samples: paired bootstrap, BCa."""
+    """Compares the answers by candidate − reference over the same samples: paired bootstrap, BCa."""
     before, after = (both.statistic(metric, n) for n in (0, 1))
     moved = difference_of(after, before)
     known = replace(blank, baseline=0.0, value=moved.value)
@@ -234,17 +240,17 @@ def by_samples(metric: Metric, both: Both, blank: Change) -> Change:
 
 
 def metric_sign(metric: Metric) -> int:
-    """1 where more is worse, −1 where less is."""
+    """Returns 1 where more is worse, −1 where less is."""
     return 1 if metric.better == "lower" else -1
 
 
 def kind_of_loss(low: float, high: float) -> ChangeKind:
-    """What the limits of a loss say: more than 0 is worse."""
+    """Says what the limits of a loss mean: more than 0 is worse."""
     return "regressed" if low > 0 else "improved" if high < 0 else "similar"
 
 
 def kind_of_ratio(ratio: float, limits: stats.Interval) -> ChangeKind:
-    """A change counts when it is both real (1 is outside) and large enough; less is better."""
+    """Says what a ratio means. A change counts when it is real (1 is outside) and large enough; less is better."""
     if limits.low > 1 and ratio > LARGE_ENOUGH:
         return "regressed"
     return "improved" if limits.high < 1 and ratio < 1 / LARGE_ENOUGH else "similar"
@@ -252,25 +258,24 @@ def kind_of_ratio(ratio: float, limits: stats.Interval) -> ChangeKind:
 
 @dataclass(frozen=True)
 class Way:
-    """How two runs of a metric are held against each other. unit: of the change, "" for the metric's own. apart: what
-    the comparison rests on, and where the two differ in it."""
+    """How a metric of two runs is compared."""
 
-    unit: str
-    apart: Callable[[Both], tuple[Difference, ...]]
+    unit: str  # of the change; "" for the metric's own
+    differences: Callable[[Both], tuple[Difference, ...]]  # in what the comparison rests on
     change: Callable[[Metric, Both, Change], Change]
 
 
 WAYS: dict[Compared, Way] = {
-    "drop": Way("pp", lambda both: both.samples_apart, drop),
-    "flips": Way("fraction", lambda both: both.samples_apart, flips),
+    "drop": Way("pp", lambda both: both.sample_differences, drop),
+    "flips": Way("fraction", lambda both: both.sample_differences, flips),
     "exact": Way("", lambda both: (), exact),
-    "rounds": Way("ratio", lambda both: both.rounds_apart, by_rounds),
-    "samples": Way("", lambda both: both.samples_apart, by_samples),
+    "rounds": Way("ratio", lambda both: both.round_differences, by_rounds),
+    "samples": Way("", lambda both: both.sample_differences, by_samples),
 }
 
 
 def metrics_of(run: Run) -> tuple[Metric, ...]:
-    """Those that mean something for the run's task and can be compared, its first metric before them."""
+    """Returns the metrics that fit the run's task and can be compared, the primary metric first."""
     first = metric_named(primary_of(run.scoring, run.task), run.scoring)
     own = (first,) if first and first.compared == "samples" else ()
     return (*own, *(m for m in in_order() if m.compared not in ("", "samples") and run.task in m.tasks))

@@ -11,8 +11,9 @@ from harness.support.arrays import pick
 
 
 def calibration_samples(dataset: Dataset, count: int = 500, seed: int = 0) -> tuple[np.ndarray, ...]:
-    """At most `count` training samples as stored, one array an input; where they are classes, balanced to within one
-    sample as long as every class has enough. The test set is never touched. Raises DataError if there are none.
+    """Returns at most `count` training samples as stored, one array an input; where they are classes, balanced to
+    within one sample as long as every class has enough. The test set is never touched. Raises DataError if there are
+    none.
     """
     if not dataset.train_inputs or len(dataset.train_inputs[0]) == 0:
         raise DataError(f"{dataset.name}: no samples to calibrate with", "give training or calibration samples")
@@ -23,7 +24,7 @@ def calibration_samples(dataset: Dataset, count: int = 500, seed: int = 0) -> tu
 
 
 def classes_in_turn(order: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The same samples, reordered: the first of every class, the second of every class, and so on."""
+    """Reorders the samples: the first of every class, the second of every class, and so on."""
     by_class = np.argsort(labels[order], kind="stable")
     _, counts = np.unique(labels, return_counts=True)
     turn = np.empty(len(order), dtype=np.int64)
@@ -32,5 +33,5 @@ def classes_in_turn(order: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def model_inputs(dataset: Dataset, stored: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
-    """Stored samples as float32 model input, one array an input, by the function that the device uses too."""
+    """Returns stored samples as float32 model input, one array an input, by the function that the device uses too."""
     return tuple(to_model_input(array, a.scale, a.offset) for array, a in zip(stored, dataset.affines, strict=True))

@@ -52,7 +52,7 @@ def write(split: Split, folder: Path) -> None:
 
 
 def find(split: Split) -> tuple[tuple[str, ...], list[tuple[Path, int]]]:
-    """The classes' names, and the images with their class, class by class; no classes in a flat folder."""
+    """Returns the class names, and the images with their class, class by class; no names for a flat folder."""
     folders = sorted(p.name for p in split.path.iterdir() if p.is_dir() and not p.name.startswith("."))
     for name in folders:
         check_text(split, name)
@@ -80,13 +80,13 @@ def check_text(split: Split, name: str) -> None:
 
 
 def images_below(folder: Path) -> Iterator[Path]:
-    """Every image in the folder and below it, folder by folder in the order of their names."""
+    """Yields every image in the folder and below it, folder by folder in the order of their names."""
     for root, _, names in sorted(os.walk(folder)):
         yield from (Path(root, name) for name in sorted(names) if name.lower().endswith(SUFFIXES))
 
 
 def decode(path: Path, color: str, size: tuple[int, int] | None) -> np.ndarray:
-    """The image as uint8 (height, width, channels). Raises DataError where it is not an image."""
+    """Returns the image as uint8 (height, width, channels). Raises DataError where it is not an image."""
     try:
         with Image.open(path) as image:
             if color == "grayscale":
@@ -98,12 +98,14 @@ def decode(path: Path, color: str, size: tuple[int, int] | None) -> np.ndarray:
 
 
 def eight_bits(image: Image.Image) -> Image.Image:
-    """The upper eight bits of 16-bit grey, where Pillow would clip at 255."""
+    """Returns the upper eight bits of 16-bit grey, where Pillow would clip at 255."""
     return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)) if image.mode.startswith("I") else image
 
 
 def resized(image: Image.Image, size: tuple[int, int] | None) -> np.ndarray:
-    """Pillow's resize() would antialias; its transform() samples, and in float32 it keeps fractions."""
+    """Resizes by sampling: Pillow's resize() would antialias;
+    its transform() samples, and in float32 keeps fractions.
+    """
     height, width = size or (image.height, image.width)
     if (height, width) != (image.height, image.width):
         whole = (0, 0, image.width, image.height)

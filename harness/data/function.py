@@ -63,7 +63,7 @@ def write_batches(ref: FunctionRef, folder: Path, log: Path, output: str = "") -
 
 
 def batches(given: Any) -> Iterator[Any]:
-    """What a function returned, batch by batch: it may be a single one."""
+    """Yields what a function returned, batch by batch: it may be a single one."""
     if isinstance(given, tuple | dict) or hasattr(given, "__array__"):
         yield given
     elif hasattr(given, "__iter__"):
@@ -74,8 +74,8 @@ def batches(given: Any) -> Iterator[Any]:
 
 
 def arrays(batch: Any, output: str = "") -> tuple[dict[str, np.ndarray], np.ndarray | None]:
-    """Inputs by name and labels, those of the scored output where they are given by name. Raises DataError where it is
-    not a batch.
+    """Returns inputs by name, and labels; labels that are given by name are those of the scored output. Raises
+    DataError where it is not a batch.
     """
     if isinstance(batch, tuple) and len(batch) != 2:
         raise DataError(f"a batch is a tuple of {len(batch)}", "a batch is (x, y), or x without labels")
@@ -90,7 +90,7 @@ def arrays(batch: Any, output: str = "") -> tuple[dict[str, np.ndarray], np.ndar
 
 
 def labels_of(y: Any, output: str) -> Any:
-    """The labels of the scored output, where y holds those of several by their names. Raises DataError."""
+    """Returns the labels of the scored output, where y holds those of several by their names. Raises DataError."""
     if not isinstance(y, dict):
         return y
     if len(y) == 1 and not output:

@@ -34,10 +34,10 @@ class Kind(Protocol):
     OPTIONS: tuple[str, ...]
 
     def fits(self, split: Split) -> bool:
-        """Whether the split is of this kind, by its name."""
+        """Returns whether the split is of this kind, by its name."""
 
     def key(self, split: Split) -> str:
-        """The hash of all that its samples depend on, its code aside: content, options and versions."""
+        """Returns the hash of all that its samples depend on, except its code: content, options and versions."""
 
     def write(self, split: Split, folder: Path) -> None:
         """Fills the folder with what read_samples() reads. Raises DataError."""
@@ -47,7 +47,7 @@ KINDS: tuple[Kind, ...] = (function, folder, npz, table)
 
 
 def load(source: DataSource, fresh: bool = False) -> Dataset:
-    """The samples, memory-mapped from the cache: what was read once is not read again, except where `fresh`.
+    """Loads the samples, memory-mapped from the cache: what was read once is not read again, except where `fresh`.
 
     Raises DataError, ConfigError.
     """
@@ -60,7 +60,7 @@ def load(source: DataSource, fresh: bool = False) -> Dataset:
 
 
 def dataset_of(source: DataSource, test: Samples, training: Samples | None) -> Dataset:
-    """The samples as one data set, checked. training: what to calibrate with. Raises DataError, ConfigError."""
+    """Joins the samples to one data set, checked. training: what to calibrate with. Raises DataError, ConfigError."""
     test_labels, train_labels, names = settled(source, test, training)
     dataset = Dataset(
         name=source.name,
@@ -78,7 +78,7 @@ def dataset_of(source: DataSource, test: Samples, training: Samples | None) -> D
 
 
 def obtain(split: Split, cache: Cache) -> Samples:
-    """The split's samples, written into the cache if they are not there. Raises DataError, ConfigError."""
+    """Returns the split's samples, written into the cache if they are not there. Raises DataError, ConfigError."""
     kind = kind_of(split)
     try:
         key = key_of(kind.key(split), code_of(sys.modules[kind.write.__module__], samples))
@@ -89,7 +89,7 @@ def obtain(split: Split, cache: Cache) -> Samples:
 
 
 def kind_of(split: Split) -> Kind:
-    """Raises ConfigError where there is no such file, or it is of no known kind."""
+    """Returns the split's kind. Raises ConfigError where there is no such file, or it is of no known kind."""
     kind = next((kind for kind in KINDS if kind.fits(split)), None)
     if kind is not function and not split.path.exists():
         told = f"[data] {split.name}: there is no {split.where} in {split.source.folder}"
@@ -114,7 +114,7 @@ def check_options(source: DataSource) -> None:
 def settled(
     source: DataSource, test: Samples, training: Samples | None
 ) -> tuple[np.ndarray | None, np.ndarray | None, tuple[str, ...]]:
-    """Test labels, training labels and class names. Raises DataError."""
+    """Returns test labels, training labels and class names. Raises DataError."""
     known = source.labels or test.class_names or (training.class_names if training else ())
     try:
         return settle(test.labels, training.labels if training else None, known)
@@ -123,7 +123,7 @@ def settled(
 
 
 def in_order(source: DataSource, training: Samples, names: tuple[str, ...]) -> tuple[np.ndarray, ...]:
-    """The calibration inputs in the order of the test inputs. Raises DataError where they differ."""
+    """Returns the calibration inputs in the order of the test inputs. Raises DataError where they differ."""
     if set(training.names) != set(names) or len(training.inputs) != max(1, len(names)):
         told = [" and ".join(known) or "a single input" for known in (training.names, names)]
         advice = "give calibration the same inputs, by the same names"
@@ -132,7 +132,7 @@ def in_order(source: DataSource, training: Samples, names: tuple[str, ...]) -> t
 
 
 def affines(source: DataSource, names: tuple[str, ...], count: int) -> tuple[Affine, ...]:
-    """One an input. Raises ConfigError for a name that no input has, and for what is not a number."""
+    """Returns one affine an input. Raises ConfigError for a name that no input has, and for what is not a number."""
     scales, offsets = (by_input(source, option, names, count) for option in ("scale", "offset"))
     return tuple(Affine(scale, offset) for scale, offset in zip(scales, offsets, strict=True))
 

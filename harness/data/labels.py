@@ -18,7 +18,8 @@ Labels = np.ndarray | None
 
 
 def settle(test: Labels, training: Labels, names: tuple[str, ...]) -> tuple[Labels, Labels, tuple[str, ...]]:
-    """Test labels, training labels and class names, () for a regression. names: as given, () where they are not.
+    """Returns test labels, training labels and class names, () for a regression.
+    names: as given, () where they are not.
 
     Raises DataError for text that is not one of the names, and for integers that cannot be class numbers.
     """
@@ -30,7 +31,7 @@ def settle(test: Labels, training: Labels, names: tuple[str, ...]) -> tuple[Labe
 
 
 def plainly(labels: np.ndarray) -> np.ndarray:
-    """Text as str, booleans as 0 and 1, one-hot rows as class numbers, one class number a row as (n,)."""
+    """Converts text to str, booleans to 0 and 1, one-hot rows to class numbers, one class number a row to (n,)."""
     if labels.dtype.kind == "S":
         labels = decoded(labels)
     if labels.dtype.kind == "b":
@@ -51,14 +52,14 @@ def decoded(labels: np.ndarray) -> np.ndarray:
 
 
 def is_one_hot(labels: np.ndarray) -> bool:
-    """Whether every row, of two or more numbers, holds a single 1 and otherwise 0."""
+    """Returns whether every row, of two or more numbers, holds a single 1 and otherwise 0."""
     if labels.dtype.kind not in "uif" or labels.ndim != 2 or labels.shape[1] < 2 or len(labels) == 0:
         return False
     return all(((s == 0) | (s == 1)).all() and ((s == 1).sum(axis=1) == 1).all() for s in stretches(labels))
 
 
 def names_of(known: list[np.ndarray]) -> tuple[str, ...]:
-    """The classes of labels whose names were not given: text sorted, numbers from 0, none for real numbers."""
+    """Returns the classes of labels whose names were not given: text sorted, numbers from 0, none for real numbers."""
     first = known[0]
     if first.dtype.kind == "U":
         return tuple(np.unique(first).tolist())
@@ -73,7 +74,9 @@ def names_of(known: list[np.ndarray]) -> tuple[str, ...]:
 
 
 def numbered(labels: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
-    """Text as its place among the names; integers without names are amounts; whole floats with names, class numbers."""
+    """Converts text to its place among the names; integers without names are amounts;
+    whole floats with names, class numbers.
+    """
     if labels.dtype.kind == "U":
         places = {name: n for n, name in enumerate(names)}
         unknown = next(((n, text) for n, text in enumerate(labels.tolist()) if text not in places), None)

@@ -34,7 +34,7 @@ def key(split: Split) -> str:
 
 
 def write(split: Split, folder: Path) -> None:
-    """A member of an .npz is an .npy file: it is copied as it is, unpacked as a stream."""
+    """Unpacks the members as a stream: each is an .npy file already."""
     try:
         names = copy_array(split, folder) if split.path.suffix.lower() == ".npy" else unpack(split, folder)
     except (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:

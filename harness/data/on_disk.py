@@ -20,38 +20,35 @@ TEST = "test"  # the folder of the test set in a run
 
 @dataclass(frozen=True)
 class Samples:
-    """labels: as they are stored, None where there are no labels. names: of the inputs, where there are several.
-
-    class_names, columns: the class folders and the feature columns, where the samples came from them.
-    """
+    """Samples as a folder of the cache holds them."""
 
     inputs: tuple[np.ndarray, ...]
-    labels: np.ndarray | None
-    names: tuple[str, ...] = ()
-    class_names: tuple[str, ...] = ()
-    columns: tuple[str, ...] = ()
+    labels: np.ndarray | None  # as they are stored; None where there are none
+    names: tuple[str, ...] = ()  # of the inputs, where there are several
+    class_names: tuple[str, ...] = ()  # the class folders that the samples came from
+    columns: tuple[str, ...] = ()  # the feature columns that they came from
 
 
 def input_file(folder: Path, n: int) -> Path:
-    """Input n of samples in the cache."""
+    """Returns the file of input n of samples in the cache."""
     return folder / f"input{n}.npy"
 
 
 def run_input_file(run: Path, n: int) -> Path:
-    """Input n of the test set that a run keeps in its folder."""
+    """Returns the file of input n of the test set that a run keeps in its folder."""
     return run / TEST / f"input-{n}.npy"
 
 
 def write_about(
     folder: Path, names: tuple[str, ...], class_names: tuple[str, ...] = (), columns: tuple[str, ...] = ()
 ) -> None:
-    """What the arrays in the folder are. names: one an input; a single one needs no name."""
+    """Writes what the arrays in the folder are. names: one an input; a single one needs no name."""
     about = {"count": len(names), "names": names if len(names) > 1 else ()}
     (folder / ABOUT).write_text(json.dumps(about | {"class_names": class_names, "columns": columns}))
 
 
 def read_samples(folder: Path) -> Samples:
-    """What was written, memory-mapped."""
+    """Maps the samples that were written."""
     about = json.loads((folder / ABOUT).read_text())
     inputs = tuple(map_npy(input_file(folder, n)) for n in range(about["count"]))
     labels = map_npy(folder / LABELS) if (folder / LABELS).exists() else None
@@ -111,7 +108,7 @@ class SamplesWriter:
                 writer.close()
 
     def add(self, inputs: Mapping[str, np.ndarray], labels: np.ndarray | None = None) -> None:
-        """Raises DataError where the batch differs in form from those before it."""
+        """Appends a batch. Raises DataError where it differs in form from those before it."""
         if not self._inputs:
             self._begin(tuple(inputs), labels is not None)
         if set(inputs) != set(self.names):

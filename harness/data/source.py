@@ -8,33 +8,29 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class DataSource:
-    """[data] of an experiment.toml. test, calibration: a path relative to `folder`, or "package.module:function".
+    """[data] of an experiment.toml."""
 
-    scale, offset: one number for every input, or by the input's name. size: (height, width) that images are brought to.
-    label, features: columns of a table. output: the name of the scored output, which labels may be given by.
-    """
-
-    name: str
-    test: str
+    name: str  # the experiment's
+    test: str  # a path relative to `folder`, or "package.module:function"
     calibration: str | None
     folder: Path
-    scale: float | dict[str, float] = 1.0
+    scale: float | dict[str, float] = 1.0  # one number for every input, or by the input's name
     offset: float | dict[str, float] = 0.0
-    labels: tuple[str, ...] = ()
-    size: tuple[int, int] | None = None
-    color: str | None = None
-    label: str | None = None
-    features: tuple[str, ...] = ()
-    output: str = ""
+    labels: tuple[str, ...] = ()  # the names of the classes
+    size: tuple[int, int] | None = None  # (height, width) that images are resized to
+    color: str | None = None  # of images
+    label: str | None = None  # a table's column of labels
+    features: tuple[str, ...] = ()  # a table's columns of inputs
+    output: str = ""  # the name of the scored output, by which labels may be given
 
 
 @dataclass(frozen=True)
 class Split:
-    """The "test" or the "calibration" samples of a source; where: as the user wrote it."""
+    """The test or the calibration samples of a source."""
 
     source: DataSource
-    name: str
-    where: str
+    name: str  # "test" or "calibration"
+    where: str  # as the user wrote it
 
     @property
     def path(self) -> Path:

@@ -79,7 +79,9 @@ def check_single(split: Split, names: Sequence[str]) -> None:
 
 
 def columns(split: Split, names: list[str]) -> tuple[str | None, tuple[str, ...]]:
-    """The column of labels, if there is one, and those of the features. Raises DataError where one is not there."""
+    """Returns the column of labels, if there is one, and those of the features.
+    Raises DataError where one is missing.
+    """
     source = split.source
     label = source.label or (None if DEFAULT_LABEL in source.features else DEFAULT_LABEL)
     if label in source.features:
@@ -99,7 +101,7 @@ def columns(split: Split, names: list[str]) -> tuple[str | None, tuple[str, ...]
 
 @contextmanager
 def reading(split: Split) -> Iterator[None]:
-    """Errors of pandas and pyarrow become DataErrors of the file."""
+    """Turns errors of pandas and pyarrow into DataErrors of the file."""
     try:
         yield
     except (OSError, ValueError) as error:
@@ -122,7 +124,7 @@ def header(split: Split) -> list[str]:
 
 
 def frames(split: Split, label: str | None, features: tuple[str, ...]) -> Iterator[pd.DataFrame]:
-    """The rows, some at a time; labels of a CSV file as text, since their kind is not known before its end."""
+    """Yields the rows, some at a time; labels of a CSV file as text, since their kind is not known before its end."""
     import pandas as pd
     import pyarrow.parquet as pq
 
@@ -146,7 +148,7 @@ def frames(split: Split, label: str | None, features: tuple[str, ...]) -> Iterat
 
 
 def numbers(split: Split, frame: pd.DataFrame, first_row: int) -> np.ndarray:
-    """float32 (rows, features). Raises DataError that names the first cell of a column that is not a number."""
+    """Returns float32 (rows, features). Raises DataError that names the first cell of a column that is not a number."""
     import pandas as pd
 
     array = np.empty(frame.shape, np.float32)
@@ -165,7 +167,9 @@ def numbers(split: Split, frame: pd.DataFrame, first_row: int) -> np.ndarray:
 
 
 def as_numbers(column: pd.Series) -> np.ndarray:
-    """float32, NaN where a cell is not a number; a column of text is all NaN, even where it looks like numbers."""
+    """Returns float32, NaN where a cell is not a number;
+    a column of text is all NaN, even where it looks like numbers.
+    """
     import pandas as pd
 
     if is_number(column):
@@ -176,7 +180,7 @@ def as_numbers(column: pd.Series) -> np.ndarray:
 
 
 def label_array(split: Split, labels: pd.Series) -> np.ndarray:
-    """Numbers where all of them are, else text. Raises DataError for a row without one."""
+    """Returns numbers where all labels are, else text. Raises DataError for a row without one."""
     import pandas as pd
 
     if labels.isna().any():
@@ -188,15 +192,15 @@ def label_array(split: Split, labels: pd.Series) -> np.ndarray:
 
 
 def is_number(column: pd.Series) -> bool:
-    """Whether its cells are numbers or truth values."""
+    """Returns whether its cells are numbers or truth values."""
     from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
     return bool(is_numeric_dtype(column) or is_bool_dtype(column))
 
 
 def is_text(labels: pd.Series) -> bool:
-    """Whether a CSV file's labels are text: some are not numbers, or whole numbers that are written in another way than
-    theirs, such as 01, which is another class than 1.
+    """Returns whether a CSV file's labels are text:
+    some are not numbers, or are whole numbers in an unusual form: 01 is another class than 1.
     """
     import pandas as pd
 

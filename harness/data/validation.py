@@ -12,7 +12,7 @@ FROM_1 = "labels begin at 1: subtract 1"
 
 
 def validate(dataset: Dataset) -> None:
-    """Raise DataError where shapes, dtypes, counts or labels cannot be right. What is merely odd passes."""
+    """Raises DataError where shapes, dtypes, counts or labels cannot be right. What is merely odd passes."""
     if not dataset.test_inputs or dataset.test_count == 0:
         raise DataError(f"{dataset.name}: the test set is empty", "give a test set with at least one sample")
     if len(dataset.affines) != len(dataset.test_inputs):
@@ -63,7 +63,7 @@ def _check_classes(dataset: Dataset, split: str, labels: np.ndarray) -> None:
 
 
 def begins_at_1(labels: np.ndarray, classes: int) -> bool:
-    """Whether integers that are too high to be class numbers would be class numbers counted from 1."""
+    """Returns whether integers that are too high to be class numbers would be class numbers counted from 1."""
     return len(labels) > 0 and int(labels.min()) >= 1 and int(labels.max()) == classes
 
 
@@ -77,6 +77,6 @@ def _check_same_form(dataset: Dataset) -> None:
 
 
 def _form(array: np.ndarray) -> str:
-    """One sample in words, such as "uint8 of 28 × 28"."""
+    """Describes one sample, such as "uint8 of 28 × 28"."""
     lengths = " × ".join(map(str, array.shape[1:]))
     return f"{array.dtype.name} of {lengths}" if lengths else f"single {array.dtype.name} numbers"

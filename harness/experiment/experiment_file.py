@@ -77,7 +77,7 @@ class ExperimentText(Table):
 
 
 def read_experiment(path: Path, plan: Plan | None = None, fresh: bool = False) -> Experiment:
-    """The experiment that the file describes. plan: instead of the file's; fresh: its data are read again, too.
+    """Reads an experiment. plan: in place of the file's; fresh: read its data again, too.
 
     Raises ConfigError.
     """
@@ -140,7 +140,7 @@ def data_of(written: ExperimentText, folder: Path) -> DataSource:
 
 
 def model_of(file: TomlFile[ExperimentText], folder: Path) -> ModelSource | None:
-    """None where there is no Keras model, only imported files."""
+    """Returns the model's source; None where there is no Keras model, only imported files."""
     if file.content.model is None:
         return None
     where = file.where("model", "source")
@@ -148,7 +148,7 @@ def model_of(file: TomlFile[ExperimentText], folder: Path) -> ModelSource | None
 
 
 def keras_model(source: str, folder: Path, where: str, relative: str = THAT_FILE) -> ModelSource:
-    """A model that is named by its path, relative to the folder, or as "package.module:function".
+    """Returns the source of a model that is named by its path, relative to the folder, or as "package.module:function".
 
     where: for messages, what the user wrote it as. relative: what a path is relative to, for advice. Raises
     ConfigError.
@@ -167,7 +167,7 @@ def keras_model(source: str, folder: Path, where: str, relative: str = THAT_FILE
 
 
 def recipes_of(file: TomlFile[ExperimentText], folder: Path) -> tuple[tuple[str, ...], dict[str, FunctionRef]]:
-    """The names of the variants to build, and which of them are recipes of the user's."""
+    """Returns the names of the variants to build, and which of them are recipes of the user's."""
     written, where = file.content, file.where("variants", "build")
     asked = written.variants.build
     if asked is None:
@@ -186,12 +186,14 @@ def recipes_of(file: TomlFile[ExperimentText], folder: Path) -> tuple[tuple[str,
 
 
 def usual(calibrated: bool) -> tuple[str, ...]:
-    """The recipes that are built where none is named. calibrated: whether there are samples to calibrate with."""
+    """Returns the recipes that are built where none is named.
+    calibrated: whether there are samples to calibrate with.
+    """
     return tuple(name for name in USUAL if calibrated or not RECIPES[name].calibrated)
 
 
 def left_out(written: ExperimentText) -> tuple[str, ...]:
-    """The usual recipes that are not built for want of calibration samples."""
+    """Returns the usual recipes that are not built for want of calibration samples."""
     if written.model is None or written.variants.build is not None or written.data.calibration:
         return ()
     return tuple(name for name in USUAL if name not in usual(calibrated=False))
@@ -213,7 +215,7 @@ def check_baseline(experiment: Experiment, file: TomlFile[ExperimentText]) -> No
 
 
 def existing(folder: Path, written: str, where: str, relative: str = THAT_FILE) -> Path:
-    """Raises ConfigError, whose message begins with `where`."""
+    """Returns the path. Raises ConfigError, whose message begins with `where`, if there is no such file."""
     place = (folder / Path(written).expanduser()).resolve()
     if not place.exists():
         raise ConfigError(f"{where}: there is no {written} in {folder}", relative)

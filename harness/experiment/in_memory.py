@@ -28,7 +28,7 @@ Arrays = Any  # an array, a tuple or list of arrays, or a dict of them by the na
 def experiment_in_memory(
     name: str, model: ModelSource, dataset: Dataset, variants: Sequence[str], plan: Plan, scoring: Scoring
 ) -> Experiment:
-    """variants: names or globs of recipes, or "package.module:function" of the user's; () for the usual ones.
+    """Makes an experiment. variants: names or globs of recipes, or "package.module:function"; () for the usual ones.
 
     Raises ConfigError.
     """
@@ -57,7 +57,7 @@ def experiment_in_memory(
 
 
 def source_of_model(model: object, folder: Path) -> ModelSource:
-    """Where the model can be read by the process that builds: a model in memory is saved into the folder.
+    """Returns where the building process can read the model: a model in memory is saved into the folder.
 
     model: a Keras model; or the path of a .keras, .h5 or SavedModel; or "package.module:function". Raises ConfigError,
     BuildError.
@@ -84,14 +84,16 @@ def dataset_in_memory(
     scale: float | dict[str, float],
     offset: float | dict[str, float],
 ) -> Dataset:
-    """Arrays as a data set. y_test: None where there are no labels. calibration: inputs alone. Raises DataError."""
+    """Makes a data set of arrays. y_test: None where there are no labels.
+    calibration: inputs alone. Raises DataError.
+    """
     source = DataSource(name, IN_MEMORY, None, Path.cwd(), scale, offset, labels=tuple(map(str, class_names)))
     test = samples("x_test", x_test, y_test)
     return dataset_of(source, test, None if calibration is None else samples("calibration", calibration))
 
 
 def samples(what: str, x: Arrays, y: object = None) -> Samples:
-    """what: the argument's name, for messages. Raises DataError."""
+    """Returns arrays as samples. what: the argument's name, for messages. Raises DataError."""
     named = isinstance(x, Mapping)
     given = list(x.values()) if named else list(x) if isinstance(x, tuple | list) and several(x) else [x]
     inputs = tuple(map(partial(numbers, what), given))
@@ -103,12 +105,12 @@ def samples(what: str, x: Arrays, y: object = None) -> Samples:
 
 
 def several(x: Sequence[object]) -> bool:
-    """Whether a tuple or list holds arrays, one an input, and is not itself the samples of one."""
+    """Returns whether a tuple or list holds arrays, one an input, and is not itself the samples of one."""
     return bool(x) and all(hasattr(each, "__array__") and np.ndim(each) for each in x)
 
 
 def numbers(what: str, given: object) -> np.ndarray:
-    """The array, with the samples along its first axis. Raises DataError."""
+    """Returns the array, with the samples along its first axis. Raises DataError."""
     try:
         array = np.asarray(given)
     except (TypeError, ValueError) as error:
@@ -120,7 +122,7 @@ def numbers(what: str, given: object) -> np.ndarray:
 
 
 def text_or_numbers(given: object) -> np.ndarray:
-    """Labels. A column of texts, as pandas has it, is an array of objects."""
+    """Returns the labels as an array. A column of texts, as pandas has it, is an array of objects."""
     array = np.asarray(given)
     texts = array.dtype.kind in "OT" and all(isinstance(each, str) for each in array.ravel().tolist())
     return array.astype(str) if texts else array

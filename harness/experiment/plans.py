@@ -18,19 +18,19 @@ PLANS = {
 
 
 def plan_of(profile: str, **adjusted: float | int | None) -> Plan:
-    """A profile of PLANS with what the user adjusted. Raises ConfigError."""
+    """Returns a profile of PLANS with the user's adjustments. Raises ConfigError."""
     if profile not in PLANS:
         raise ConfigError(f"there is no plan {profile!r}", f"the plans are {', '.join(PLANS)}")
     return adjust(PLANS[profile], **adjusted)
 
 
 def as_plan(plan: str | Plan | None) -> Plan | None:
-    """A plan by its profile's name, or as it is. Raises ConfigError."""
+    """Returns a plan by its profile's name, or as it is. Raises ConfigError."""
     return plan_of(plan) if isinstance(plan, str) else plan
 
 
 def adjust(plan: Plan, **adjusted: float | int | None) -> Plan:
-    """The plan with what is not None in place of its own. Raises ConfigError."""
+    """Returns the plan with every adjustment that is not None. Raises ConfigError."""
     changes = {name: value for name, value in adjusted.items() if value is not None}
     if not all(0 <= value < math.inf for value in changes.values()):
         raise ConfigError("a plan's rounds, runs and seconds must be finite and not negative", "give 0 or more")

@@ -49,7 +49,7 @@ def request_of(
 
 
 def chosen_targets(targets: Sequence[str | Target], folder: Path) -> tuple[Target, ...]:
-    """Raises ConfigError where a name is nobody's, or two targets have one."""
+    """Returns the targets. Raises ConfigError where a name is unknown, or two targets share one."""
     names = tuple(target for target in targets if isinstance(target, str))
     given = tuple(target for target in targets if isinstance(target, Target))
     chosen = (*given, *(select_targets(names, folder) if names or not given else ()))

@@ -24,7 +24,9 @@ def experiment_of(
     plan: Plan | None = None,
     fresh: bool = False,
 ) -> Experiment:
-    """A built-in one by its name, or the user's own by its file. plan: None for its own. Raises ConfigError."""
+    """Looks up a built-in experiment by its name, or reads the user's by its file.
+    plan: None for its own. Raises ConfigError.
+    """
     if name in WORKLOADS or not (name.endswith(".toml") or Path(name).exists()):
         return builtin(name, data, tuple(variants), plan or plan_of("standard"))
     if data is not None:
@@ -34,8 +36,8 @@ def experiment_of(
 
 
 def builtin(name: str, data_path: Path | None, variants: tuple[str, ...], plan: Plan) -> Experiment:
-    """The built-in experiment of that name. variants: names or globs, () for all; a recipe that needs a package of its
-    own is only built where it is named. Raises ConfigError.
+    """Returns the built-in experiment of that name. variants: names or globs, () for all; a recipe that needs a package
+    of its own is only built where it is named. Raises ConfigError.
     """
     if name not in WORKLOADS:
         raise ConfigError(f"there is no built-in experiment {name!r}", f"the built-in ones are {', '.join(WORKLOADS)}")
@@ -47,7 +49,8 @@ def builtin(name: str, data_path: Path | None, variants: tuple[str, ...], plan: 
 
 
 def select(patterns: tuple[str, ...], known: tuple[str, ...], left_out: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """The known names that match the patterns, in their own order. Raises ConfigError where a pattern matches none.
+    """Returns the known names that match the patterns, in their own order.
+    Raises ConfigError where a pattern matches none.
 
     left_out: names that it would match if there were calibration samples.
     """
@@ -61,7 +64,7 @@ def select(patterns: tuple[str, ...], known: tuple[str, ...], left_out: tuple[st
 
 
 def restrict_variants(experiment: Experiment, patterns: tuple[str, ...]) -> Experiment:
-    """The experiment with only those of its variants that the patterns match. Raises ConfigError."""
+    """Returns the experiment with only those of its variants that the patterns match. Raises ConfigError."""
     names = select(patterns, (*experiment.variants, *experiment.imports), experiment.left_out)
     return replace(
         experiment,

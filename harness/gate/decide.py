@@ -52,7 +52,7 @@ def judge(
     sessions: Sequence[Comparison] = (),
     again: Comparison | None = None,
 ) -> Verdict:
-    """Every rule over every row that it names.
+    """Judges every rule for every row that it names.
 
     reference: the stored run that `against = "reference"` means. sessions: further runs of the same models. again: the
     run in which they were timed again, beside the candidate's: rules on what processes cost then stand against it.
@@ -71,14 +71,14 @@ def judge(
 
 
 def metrics_of(policy: Policy) -> frozenset[str]:
-    """The names of the metrics that a judge by this policy looks at: of a run's comparison it needs no others."""
+    """Returns the metrics that judging by this policy needs: a comparison may leave out the others."""
     named = [METRICS[rule.metric] for rule in policy.rules if rule.metric in METRICS]
     names = {name for metric in named for name in (metric.name, *metric.beside)}
     return frozenset(name for name in names if METRICS[name].estimate)
 
 
 def findings_of(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
-    """One a row; one for all where the rule names none, which must never let anything pass."""
+    """Yields a finding for each row; one for the rule where it names no row, which must never let anything pass."""
     rows = evidence.rows(rule)
     if not rows:
         yield finding(rule, None, Answer("missing", reason=evidence.why_no_row(rule)))
@@ -88,7 +88,7 @@ def findings_of(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
 
 
 def answer(rule: Rule, standing: Standing, evidence: Evidence) -> Answer:
-    """What the rule's judge says of the row; where a value is absent, that it is, and why."""
+    """Returns what the rule's judge says of the row; where a value is absent, the reason."""
     try:
         check_judged(rule, standing, evidence)
         return JUDGES[evidence.metric(rule).judged](rule, standing.case, evidence)
@@ -108,14 +108,14 @@ def check_judged(rule: Rule, standing: Standing, evidence: Evidence) -> None:
 
 
 def misfit(rule: Rule, evidence: Evidence) -> str:
-    """Why the run can have no such metric: its data have no such thing. "" where they do."""
+    """Returns why this run's task has no such metric; "" where it has."""
     task, tasks = evidence.comparison.run.task, evidence.metric(rule).tasks
     fit = f"{rule.metric} is of {' and '.join(tasks)}, and this run's task is {task}: give the policy other rules"
     return "" if task in tasks else fit
 
 
 def doubtful(standing: Standing, control: Standing | None) -> str:
-    """That the row, or the float32 it stands against, is suspect; "" where neither is."""
+    """Says that the row, or the float32 it stands against, is suspect; "" where neither is."""
     named = (("", standing), ("float32 beside it is ", control))
     return "; ".join(f"{whose}suspect: {s.reason}" for whose, s in named if s and s.status == "suspect")
 
@@ -129,7 +129,7 @@ def finding(rule: Rule, standing: Standing | None, said: Answer, doubts: str = "
 
 
 def too_few(policy: Policy, samples: int) -> tuple[str, ...]:
-    """The rules that a test set of this size can never pass, one sentence each; known before anything is measured."""
+    """Returns the rules that a test set of this size can never pass, one sentence each, before anything is measured."""
     told = []
     for rule in policy.rules:
         metric = METRICS.get(rule.metric)

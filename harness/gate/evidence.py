@@ -27,11 +27,11 @@ EMULATED = "{} is emulated: neither latency nor memory can be claimed for it"
 
 @dataclass(frozen=True)
 class Pair:
-    """One test set answered twice, sample by sample: before by what a rule stands against, after by the row."""
+    """One test set answered twice: arrays of shape (samples,)."""
 
     labels: np.ndarray
-    before: np.ndarray
-    after: np.ndarray
+    before: np.ndarray  # the answers of what a rule stands against
+    after: np.ndarray  # the row's
 
     @property
     def samples(self) -> int:
@@ -47,11 +47,11 @@ class Pair:
 
     @property
     def lost_and_won(self) -> tuple[int, int]:
-        """b and c: right before and wrong after; the reverse."""
+        """(b, c): right before and wrong after; the reverse."""
         return discordant(self.right_before, self.right_after)
 
     def of(self, label: object) -> Pair:
-        """The samples of one class."""
+        """Returns the samples of one class."""
         own = self.labels == label
         return Pair(self.labels[own], self.before[own], self.after[own])
 
@@ -65,7 +65,7 @@ def stands_against_control(rule: Rule) -> bool:
 
 
 def same(one: np.ndarray | None, other: np.ndarray | None) -> bool:
-    """Labels, or none in both."""
+    """Returns whether both have the same labels, or both none."""
     return one is other or (one is not None and other is not None and np.array_equal(one, other))
 
 
@@ -75,7 +75,7 @@ def not_comparable(reason: str) -> Absent:
 
 @contextmanager
 def restated(words: str, outcome: Outcome | None = None) -> Iterator[None]:
-    """Says whose value is absent: `words` before the reason."""
+    """Puts `words` before the reason of an Absent: they say whose value it is."""
     try:
         yield
     except Absent as absent:
@@ -84,16 +84,15 @@ def restated(words: str, outcome: Outcome | None = None) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Evidence:
-    """reference: the stored run that rules stand against; sessions: further ones of its models; again: the run in which
-    they were timed again, beside the comparison's."""
+    """A run, and what its rules stand against."""
 
-    comparison: Comparison
-    reference: Comparison | None = None
-    sessions: tuple[Comparison, ...] = ()
-    again: Comparison | None = None
+    comparison: Comparison  # the candidate's
+    reference: Comparison | None = None  # the stored run that rules stand against
+    sessions: tuple[Comparison, ...] = ()  # further stored runs of its models
+    again: Comparison | None = None  # the run in which its models were timed again, beside the candidate's
 
     def rows(self, rule: Rule) -> list[Standing]:
-        """The rows that the rule selects, except unsupported ones. The control does not stand against itself."""
+        """Returns the rows that the rule names, except unsupported ones. The control does not stand against itself."""
         itself = stands_against_control(rule)
         return [
             s
@@ -111,7 +110,7 @@ class Evidence:
         return f"no row has {rule.selection or 'a variant'}{besides}; the run has {'; '.join(had)}"
 
     def metric(self, rule: Rule) -> Metric:
-        """The metric that the rule is on: one of METRICS, or one of the run's own."""
+        """Returns the metric that the rule is on: one of METRICS, or one of the run's own. Raises Absent."""
         metric = metric_named(rule.metric, self.comparison.run.scoring)
         if metric is None:
             raise Absent(f"{rule.metric} says nothing of a run whose task is {self.comparison.run.task}")
@@ -120,13 +119,13 @@ class Evidence:
     # --- values ---
 
     def value(self, case: Case, metric: str) -> float:
-        """The metric of a row. Raises Absent where it has none; NaN is as absent as nothing."""
+        """Returns a metric of a row. Raises Absent where it has none; NaN counts as none."""
         value = self.change(case, metric).value
         assert value is not None
         return value
 
     def change(self, case: Case, metric: str) -> Change:
-        """The metric of a row, with what it stands against. Raises Absent where it has no value."""
+        """Returns a metric of a row, with what it stands against. Raises Absent where it has no value."""
         change = self.comparison.change(case, metric)
         if change is None:
             raise Absent(f"{case.variant} was not measured there")
@@ -140,14 +139,14 @@ class Evidence:
         return Scorer(self.comparison.run)
 
     def output(self, case: Case) -> np.ndarray:
-        """The scored output of a row, as the model gave it. Raises Absent."""
+        """Returns the scored output of a row, as the model gave it. Raises Absent."""
         outputs = self.comparison.outputs.get(self.comparison.run.accuracy_case(case))
         if outputs is None:
             raise Absent(f"{case.variant} has no answers there")
         return outputs[self.scorer.index]
 
     def control_of(self, rule: Rule, case: Case) -> Standing | None:
-        """How the float32 that a rule stands against ended; None where it rests on none, or there is none."""
+        """Returns how the float32 ended that a rule stands against; None where it needs none, or there is none."""
         rests = stands_against_control(rule) and not self.metric(rule).of_file
         return self.comparison.standing(control(case)) if rests else None
 
@@ -157,7 +156,7 @@ class Evidence:
     # --- answers to the test set ---
 
     def samples(self, case: Case) -> np.ndarray | None:
-        """A row a sample, in the order of the test set; thread counts share them."""
+        """Returns the row's table of samples, in the order of the test set; thread counts share it."""
         return self.comparison.samples.get(self.comparison.run.accuracy_case(case))
 
     @cached_property
@@ -175,7 +174,7 @@ class Evidence:
         return tuple(known.values())
 
     def pair(self, rule: Rule, case: Case) -> Pair:
-        """The row's answers beside those that the rule stands against. Raises Absent where there is no such pair."""
+        """Returns the row's answers and those that the rule stands against. Raises Absent where there are none."""
         own = self.answers(case)
         labels = self.comparison.run.labels
         if labels is None:  # only flips are counted then
@@ -191,7 +190,7 @@ class Evidence:
         return Pair(labels, before, own)
 
     def answers(self, case: Case) -> np.ndarray:
-        """Top-1 of every sample of a row. Raises Absent."""
+        """Returns the top-1 of every sample of a row, (samples,). Raises Absent."""
         samples = self.samples(case)
         if samples is None:
             raise Absent(f"{case.variant} has no answers there")
@@ -201,7 +200,9 @@ class Evidence:
 
     @staticmethod
     def known(given: np.ndarray, whose: str) -> np.ndarray:
-        """Top-1 answers, where every one is known: −1 would count as wrong, on one side or the other."""
+        """Returns the answers where all are finite.
+        Raises Absent: −1 would count as wrong, on one side or the other.
+        """
         if unknown := int((given < 0).sum()):
             raise Absent(f"{whose}: {NOT_FINITE.format(unknown)}")
         return given
@@ -214,7 +215,7 @@ class Evidence:
     # --- the reference ---
 
     def past_of(self, case: Case) -> Evidence:
-        """What the reference says of this row. Raises Absent where it says nothing."""
+        """Returns the reference, where it has this row. Raises Absent."""
         if self.past is None:
             raise Absent(NO_REFERENCE)
         standing = self.past.comparison.standing(case)
@@ -225,7 +226,7 @@ class Evidence:
         return self.past
 
     def paired_past(self, case: Case) -> Evidence:
-        """The reference, where the row's samples can be paired with its own. Raises Absent where they cannot."""
+        """Returns the reference, where its samples are those of the row. Raises Absent where they cannot be paired."""
         evidence = self.past_of(case)
         past, run = evidence.comparison.run, self.comparison.run
         if apart := sample_difference(past, run, case):
@@ -235,7 +236,7 @@ class Evidence:
         return evidence
 
     def apart(self, case: Case) -> tuple[str, str]:
-        """What forbids to compare the row's timing with the reference's, and what only warns; "" for nothing."""
+        """Returns why the row's timing cannot be compared with the reference's, and what only warns; "" for nothing."""
         assert self.reference
         found = differences(self.reference.run, self.comparison.run, case)
         warned = [d for d in found if d.level == WARN]

@@ -21,7 +21,7 @@ Remeasure = Callable[[Path, Sequence[Case]], Comparison]  # a reference, and the
 
 
 def policy_of(path: Path | None, scoring: Scoring = BY_DATA) -> Policy:
-    """The default policy where there is no path. scoring: of the run, whose own metrics a rule may name.
+    """Reads the policy; None for the default one. scoring: the run's, whose own metrics a rule may name.
 
     Raises ConfigError.
     """
@@ -29,7 +29,9 @@ def policy_of(path: Path | None, scoring: Scoring = BY_DATA) -> Policy:
 
 
 def load(path: Path) -> Run:
-    """Raises DataError where there is nothing to judge by, StoreError where it is not what was measured."""
+    """Loads a run.
+    Raises DataError where there is nothing to judge by, StoreError where it is not what was measured.
+    """
     run = store.load(path)
     check_judgeable(run)
     return run
@@ -50,7 +52,8 @@ def verdict_of(
     say: Say,
     remeasure: Remeasure | None = None,
 ) -> Verdict:
-    """references: the stored run that rules stand against, then further sessions of it; without any, what was accepted.
+    """Judges a run.
+    references: the stored run that rules stand against, then further sessions of it; () for what was accepted.
 
     They are read only where a rule stands against them, and timed again by `remeasure`, where it is given. say: is told
     what was asked for and changes nothing. Raises ConfigError, StoreError, TargetError.
@@ -74,7 +77,9 @@ def verdict_of(
 def measured_again(
     candidate: Comparison, policy: Policy, paths: Sequence[Path], say: Say, remeasure: Remeasure
 ) -> Comparison | None:
-    """The run in which the reference, the first path, is timed beside the candidate; None where no rule needs it."""
+    """Returns the run in which the reference, the first path, is timed beside
+    the candidate; None where no rule needs it.
+    """
     if not paths:
         raise ConfigError("there is no reference to measure again", "give --reference RUN, or `harness accept` a run")
     cases = to_remeasure(candidate, policy)
@@ -85,6 +90,6 @@ def measured_again(
 
 
 def rounds_alone(path: Path) -> Run:
-    """A further session of a reference counts by its rounds; its answers, which take long to compare, are left out."""
+    """Returns a further session without its answers: it counts by its rounds, and answers take long to compare."""
     run = store.load(path)
     return replace(run, shards=(), plan=replace(run.plan, accuracy=False))

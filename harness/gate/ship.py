@@ -27,12 +27,12 @@ def by_variant(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
 
 
 def shipping(findings: tuple[Finding, ...]) -> tuple[str, ...]:
-    """The variants for which every rule that names them holds in every row."""
+    """Returns the variants for which every rule that names them holds in every row."""
     return tuple(name for name, own in by_variant(findings).items() if all(f.holds for f in own))
 
 
 def any_may_ship(findings: tuple[Finding, ...], policy: Policy) -> tuple[Finding, ...]:
-    """To ship whichever variant passes is to test many hypotheses at once: Holm corrects the p-values for it.
+    """Corrects p-values by Holm: to ship whichever variant passes is to test many hypotheses at once.
 
     A variant passes only if all its own do, so the largest p/α stands for it (intersection–union); what holds without a
     pass, by a rule that only warns, claims nothing. Of a single candidate nothing is corrected.
@@ -52,18 +52,18 @@ def any_may_ship(findings: tuple[Finding, ...], policy: Policy) -> tuple[Finding
 
 
 def claims(finding: Finding) -> bool:
-    """Whether its p-value counts: not where it is inconclusive, and its rule only warns then."""
+    """Returns whether the finding's p-value counts: not where it is inconclusive and its rule only warns then."""
     return finding.p is not None and (finding.outcome == "pass" or not finding.holds)
 
 
 def share(finding: Finding, alpha: float) -> float:
-    """p/α; at most 1 of a pass, whose interval and p are found in different ways where they come from resampling."""
+    """Returns p/α. For a pass at most 1: interval and p are made in different ways where they come from resampling."""
     assert finding.p is not None
     return min(finding.p / alpha, 1.0) if finding.outcome == "pass" else finding.p / alpha
 
 
 def withdrawn(finding: Finding, candidates: int, warns: bool) -> Finding:
-    """A pass that does not stand among so many candidates; anything else stays."""
+    """Returns the finding, inconclusive where it was a pass: that does not stand among so many candidates."""
     if finding.outcome != "pass" or finding.p is None:
         return finding
     reason = "; ".join(filter(None, (finding.reason, ALONE.format(candidates))))

@@ -23,7 +23,7 @@ AGAIN = ("invalid", "repeated")  # what a further attempt follows
 
 
 def judged(piece: Round) -> Round:
-    """The round with its status and reasons. A failed one stays as it is."""
+    """Returns the round with its status and reasons. A failed one stays as it is."""
     if piece.status == "failed":
         return piece
     invalid = (*throttled(piece), *rebooted(piece), *wrong_clock(piece))
@@ -37,7 +37,7 @@ def judged(piece: Round) -> Round:
 
 
 def bits(flags: str | None) -> int | None:
-    """ "0x50005" → its number; None where it is unknown or no number."""
+    """Reads "0x50005" as a number; None where it is unknown or no number."""
     try:
         return int(flags, 16) if flags is not None else None
     except ValueError:
@@ -49,7 +49,7 @@ def names(mask: int) -> str:
 
 
 def throttled(piece: Round) -> Iterator[str]:
-    """A live flag at either end, one that came up in between, or the power supply's own alarm."""
+    """Yields reasons: a live flag at either end, one that came up in between, or the power supply's own alarm."""
     before, after = bits(piece.before.throttled), bits(piece.after.throttled)
     live = ((before or 0) | (after or 0)) & 0xF
     if live:
@@ -72,7 +72,7 @@ def rebooted(piece: Round) -> Iterator[str]:
 
 
 def wrong_clock(piece: Round) -> Iterator[str]:
-    """A Pi 4's counter runs slow under about 300 MHz: the host's clock tells."""
+    """Compares with the host's clock: a Pi 4's counter runs slow under about 300 MHz."""
     if piece.device_ns is None or piece.host_ns is None:
         return
     apart_ns = abs(piece.device_ns - piece.host_ns)
@@ -95,7 +95,9 @@ def disturbed(piece: Round) -> Iterator[str]:
 
 
 def restless(piece: Round) -> Iterator[str]:
-    """Bursts of tens of milliseconds turn the median of a short round; its lowest tenth they leave alone."""
+    """Compares the median with the lowest tenth:
+    bursts of tens of milliseconds move only the median of a short round.
+    """
     if piece.restless_ratio is None:
         return
     low_ns, median_ns = np.quantile(piece.invokes_ns, (0.1, 0.5))

@@ -47,7 +47,7 @@ class Statistic(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Combined:
-    """What is made of two statistics of the same samples."""
+    """Values that are made of two statistics of the same samples."""
 
     value: float
     size: float
@@ -62,14 +62,14 @@ def difference(own: Statistic, other: Statistic) -> Combined:
 
 @np.errstate(divide="ignore", invalid="ignore")
 def growth(own: Statistic, other: Statistic) -> Combined:
-    """(own − other) / other."""
+    """Returns (own − other) / other, paired by sample."""
     moved = difference(own, other)
     value = moved.value / other.value if other.value else np.nan
     return Combined(value, 1.0, moved.replicates / other.replicates, moved.left_out / other.left_out)
 
 
 def bca(statistic: Statistic, confidence: float = 0.90) -> Interval:
-    """Two-sided limits (Efron, JASA 82, 1987, 171–185). Raises Absent, which says why there are none.
+    """Returns two-sided limits (Efron, JASA 82, 1987, 171–185). Raises Absent, which says why there are none.
 
     The acceleration is the jackknife's. What is zero for all samples and in every resample has the limits 0 and 0.
     """
@@ -86,7 +86,8 @@ def bca(statistic: Statistic, confidence: float = 0.90) -> Interval:
 
 
 def bca_p(statistic: Statistic, limit: float, better: int = 1) -> float:
-    """The one-sided α at which `limit` is the limit of `bca`: the upper where less is better (1), else (−1) the lower.
+    """Returns the one-sided α at which `limit` is the limit of `bca`:
+    the upper where less is better (1), else (−1) the lower.
 
     Small where the statistic is on the good side of it; never under 1/2B. Raises Absent.
     """
@@ -104,7 +105,7 @@ def is_zero(statistic: Statistic) -> bool:
 
 
 def numbers(statistic: Statistic) -> np.ndarray:
-    """The finite replicates. Raises Absent where too many are not finite, or all are equal."""
+    """Returns the replicates that are finite. Raises Absent where too many are not, or all are equal."""
     seen = statistic.replicates[np.isfinite(statistic.replicates)]
     if len(seen) < MOST_SEEN * len(statistic.replicates):
         raise Absent("too many resamples have no value, as where a class has but few samples")
@@ -115,7 +116,7 @@ def numbers(statistic: Statistic) -> np.ndarray:
 
 @np.errstate(divide="ignore", invalid="ignore")
 def corrections(statistic: Statistic, seen: np.ndarray) -> tuple[float, float]:
-    """Bias z₀, from where the value lies among the replicates, and acceleration a, from the jackknife's skewness."""
+    """Returns bias z₀, from where the value lies among the replicates, and acceleration a, the jackknife's skewness."""
     bias = ndtri(((seen < statistic.value).mean() + (seen <= statistic.value).mean()) / 2)
     spread = statistic.left_out.mean() - statistic.left_out
     acceleration = (spread**3).sum() / (6 * (spread**2).sum() ** 1.5)
@@ -128,19 +129,19 @@ def corrections(statistic: Statistic, seen: np.ndarray) -> tuple[float, float]:
 
 
 def blocks_of(n: int, columns: int = 1) -> int:
-    """How many blocks n samples are resampled in, where so many numbers are kept of each."""
+    """Returns how many blocks n samples are resampled in. columns: how many numbers are kept of each block."""
     return min(n, BLOCKS, max(FEWEST_BLOCKS, MOST_KEPT // columns))
 
 
 def block_of(n: int, blocks: int) -> np.ndarray:
-    """The block that each of n samples is in: its own, or where there are more samples than blocks one at random."""
+    """Returns each sample's block, (n,): its own, or where there are more samples than blocks a random one."""
     block = np.arange(n) % blocks
     return np.random.default_rng(SEED).permutation(block) if n > blocks else block
 
 
 @lru_cache(maxsize=2)
 def weights(blocks: int) -> np.ndarray:
-    """How often each block is in each resample: uint8, (RESAMPLES, blocks)."""
+    """Returns how often each block is in each resample: uint8, (RESAMPLES, blocks)."""
     rng = np.random.default_rng(SEED)
     counts = np.empty((RESAMPLES, blocks), np.uint8)
     for row in counts:
@@ -149,12 +150,12 @@ def weights(blocks: int) -> np.ndarray:
 
 
 def affordable(n: int) -> int:
-    """How many resamples of n samples, where each has to be worked through."""
+    """Returns how many resamples of n samples there is time for, where each is computed from its samples."""
     return min(RESAMPLES, max(FEWEST_RESAMPLES, DRAWS // n))
 
 
 def groups_of(n: int) -> np.ndarray:
-    """The group that each of n samples is left out with."""
+    """Returns each sample's jackknife group, (n,): the samples of a group are left out together."""
     return np.random.default_rng(SEED).permutation(np.arange(n) % LEFT_OUT)
 
 
@@ -164,15 +165,17 @@ Combine = Callable[[np.ndarray], np.ndarray]  # means (…, columns) → the sta
 
 
 def only(means: np.ndarray) -> np.ndarray:
-    """The one column there is."""
+    """Returns the one column there is."""
     return np.asarray(means[..., 0])
 
 
 class Means:
-    """combine(means of columns of numbers, each of which stands for one sample). Made by `means` and `tallies`."""
+    """A function of column means; each column holds one number a sample. `means` and `tallies` make it."""
 
     def __init__(self, sums: np.ndarray, counts: np.ndarray, combine: Combine = only) -> None:
-        """sums: of each column over each block, (blocks, columns); counts: samples of each block."""
+        """Keeps the sums of each column over each block, (blocks, columns), and
+        the samples of each block, (blocks,).
+        """
         self._sums = np.concatenate([sums, counts[:, None]], axis=1)
         self._combine = combine
 
@@ -200,7 +203,7 @@ class Means:
 
 
 def means(columns: np.ndarray, combine: Combine = only) -> Means:
-    """columns: (samples,) or (samples, columns)."""
+    """Returns the statistic combine(means of the columns). columns: (samples,) or (samples, columns)."""
     columns = columns.reshape(len(columns), -1)
     blocks = blocks_of(*columns.shape)
     block = block_of(len(columns), blocks)
@@ -209,7 +212,7 @@ def means(columns: np.ndarray, combine: Combine = only) -> Means:
 
 
 def tallies(classes: int, kinds: Sequence[Sequence[np.ndarray]], combine: Combine) -> Means:
-    """How many samples there are of each class, in several ways: a column a kind and class.
+    """Returns a statistic of how many samples each class has, counted in several ways: a column a kind and class.
 
     kinds: of each the arrays (samples,) of classes that are counted together; −1 counts nowhere.
     """
@@ -227,7 +230,9 @@ def tallies(classes: int, kinds: Sequence[Sequence[np.ndarray]], combine: Combin
 
 
 class Called:
-    """function(labels, outputs) → float. Raises Absent where its resamples take over LONGEST_S."""
+    """A function(labels, outputs) → float, called again on each resample.
+    Raises Absent if that takes over LONGEST_S.
+    """
 
     def __init__(
         self, function: Callable[[np.ndarray | None, np.ndarray], float], labels: np.ndarray | None, outputs: np.ndarray

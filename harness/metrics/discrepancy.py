@@ -15,19 +15,23 @@ SUSPECT_EXPLAINED = 0.9  # and under this share of explained variation, where ou
 
 
 def top1(scores: np.ndarray) -> np.ndarray:
-    """The first of the highest scores a row, (samples, classes) → int64; −1 where a score is not finite."""
+    """Returns the class with the highest score, the first of equals:
+    (samples, classes) → int64, (samples,). −1 where a score is not finite.
+    """
     return np.where(np.isfinite(scores).all(axis=1), scores.argmax(axis=1), -1)
 
 
 def agreement(expected: np.ndarray, given: np.ndarray) -> float:
-    """Share of samples with the same top-1 answer, where there is one; scores of shape (samples, classes)."""
+    """Returns the share of samples with the same top-1. Scores: (samples, classes).
+    One that is not finite never agrees.
+    """
     answers = top1(given)
     return float(np.mean((top1(expected) == answers) & (answers >= 0)))
 
 
 def doubt(expected: np.ndarray, given: np.ndarray, of_classes: bool, against: str, what: str) -> str:
-    """Why outputs lie so far from the baseline's that something is probably wrong, not merely lossy; "" where they do
-    not. against: the baseline, what: the samples, both in words.
+    """Returns why outputs are so far from the baseline's that something is probably wrong, not merely lossy; "" where
+    they are not. against: the baseline's name. what: the samples, in words.
     """
     if unknown := len(given) - int(row_by_row(finite, given).sum()):
         return f"{unknown} of {what} have outputs that are not finite"
@@ -39,19 +43,19 @@ def doubt(expected: np.ndarray, given: np.ndarray, of_classes: bool, against: st
 
 
 def low_agreement(share: float, against: str, what: str) -> str:
-    """Whether so small a share of equal answers is suspect, in words; "" where it is not."""
+    """Returns why so small a share of equal answers is suspect, or ""."""
     return f"agrees with {against} on {share:.1%} of {what}" if share < SUSPECT_AGREEMENT else ""
 
 
 def low_explained(share: float, against: str, what: str) -> str:
-    """The same of the share of the baseline's variation that outputs explain."""
+    """Returns why so small a share of explained variation is suspect, or ""."""
     whose = f"{against}'" if against.endswith("s") else f"{against}'s"
     told = f"explains {max(share, 0):.1%} of the variation in {whose} output over {what}"
     return told if share < SUSPECT_EXPLAINED else ""
 
 
 def explained(squared_error: float, variation: float) -> float:
-    """Share of the baseline's variation over the samples that other outputs reproduce: the coefficient of
+    """Returns the share of the baseline's variation over the samples that other outputs reproduce: the coefficient of
     determination, 1 − Σ(given − expected)² / Σ(expected − mean)².
 
     Unlike a signal-to-noise ratio it does not reward a constant: outputs that never change explain 0. .9 is 10 dB of
@@ -63,20 +67,20 @@ def explained(squared_error: float, variation: float) -> float:
 
 
 def variation(outputs: np.ndarray) -> float:
-    """Σ(value − mean)² of all numbers, each against its own mean over the samples."""
+    """Returns Σ(value − mean)² of all numbers, each against its own mean over the samples."""
     rows = outputs.reshape(len(outputs), -1)
     means = sum(part.sum(axis=0, dtype=np.float64) for part in stretches(rows)) / len(rows)
     return sum(float(np.square(part - means).sum()) for part in stretches(rows))
 
 
 def margins(scores: np.ndarray) -> np.ndarray:
-    """Highest score less the second highest, a row; 0 is a tie."""
+    """Returns the highest score less the second highest of each row, (samples,); 0 is a tie."""
     ordered = np.sort(scores.astype(np.float64), axis=1)
     return ordered[:, -1] - ordered[:, -2]
 
 
 def cosine(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Cosine similarity a row; NaN where a row is all zeros."""
+    """Returns the cosine similarity of each pair of rows, (samples,); NaN where a row is all zeros."""
     x, y = (array.reshape(len(array), -1).astype(np.float64) for array in (x, y))
     norms = np.linalg.norm(x, axis=1) * np.linalg.norm(y, axis=1)
     return np.divide((x * y).sum(axis=1), norms, out=np.full(len(x), np.nan), where=norms > 0)
@@ -86,7 +90,8 @@ def cosine(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 def sample_table(
     labels: np.ndarray | None, baseline: np.ndarray, scores: np.ndarray, logits: bool = False
 ) -> np.ndarray:
-    """One row a sample: answers of both, what flipped, and how far the scores lie apart. Scores: (samples, classes).
+    """Returns a row a sample: the answers of both, flips, and how far the scores are from each other.
+    Scores have shape (samples, classes).
 
     Without labels there is no label, and nothing that is right or wrong. logits: the scores are not probabilities.
     """
@@ -113,7 +118,7 @@ def sample_table(
 
 @np.errstate(invalid="ignore")
 def number_table(labels: np.ndarray | None, baseline: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-    """One row a sample of a model that gives numbers, of any shape: how far they lie apart, and from their labels.
+    """Returns a row a sample of a model that gives numbers: how far they are from the baseline's, and from the labels.
 
     label, baseline_prediction and prediction are there where they are one number a sample; errors, the mean distance
     from the label's numbers, where there are as many labels as outputs.
@@ -130,7 +135,7 @@ def number_table(labels: np.ndarray | None, baseline: np.ndarray, outputs: np.nd
 
 
 def joined(columns: dict[str, np.ndarray]) -> np.ndarray:
-    """A structured array, a field a column."""
+    """Returns the columns as one structured array, a field a column."""
     fields = [(name, column.dtype) for name, column in columns.items()]
     table = np.empty(len(next(iter(columns.values()))), fields)
     for name, column in columns.items():
@@ -139,18 +144,18 @@ def joined(columns: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def fields_of(table: np.ndarray) -> tuple[str, ...]:
-    """What is known of each sample, by name."""
+    """Returns the names of the columns."""
     return table.dtype.names or ()
 
 
 def distances(baseline: np.ndarray, outputs: np.ndarray) -> dict[str, np.ndarray]:
-    """How far a sample's outputs lie from the baseline's."""
+    """Returns how far each sample's outputs are from the baseline's, by three measures, (samples,) each."""
     measures = {"max_abs_diff": largest_distance, "l2": euclidean, "cosine": cosine}
     return {name: single(row_by_row(measure, baseline, outputs)) for name, measure in measures.items()}
 
 
 def apart(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """The differences of each row's numbers, (rows, numbers)."""
+    """Returns other − one, a row of numbers a sample: float64, (rows, numbers)."""
     rows = len(one)
     return np.asarray(other.reshape(rows, -1).astype(np.float64) - one.reshape(rows, -1))
 
@@ -168,17 +173,17 @@ def mean_distance(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 def divergence(baseline: np.ndarray, scores: np.ndarray, logits: bool) -> np.ndarray:
-    """Jensen–Shannon, in bits."""
+    """Returns the Jensen–Shannon divergence of each pair of rows, in bits."""
     return stats.js_divergence(*((probabilities(s) for s in (baseline, scores)) if logits else (baseline, scores)))
 
 
 def small(whole: np.ndarray) -> np.ndarray:
-    """Classes take four bytes."""
+    """Stores classes in four bytes."""
     return whole.astype(np.int32)
 
 
 def single(numbers: np.ndarray) -> np.ndarray:
-    """Computed in double precision, kept in single: seven digits."""
+    """Stores in single precision, seven digits, what was computed in double."""
     return numbers.astype(np.float32)
 
 
@@ -194,7 +199,7 @@ class ClassDrop:
 
 
 def class_drops(samples: np.ndarray) -> tuple[ClassDrop, ...]:
-    """Of each class that has samples, in order."""
+    """Returns the drop of each class that has samples, in the order of the classes."""
     return tuple(class_drop(int(label), samples[samples["label"] == label]) for label in np.unique(samples["label"]))
 
 
@@ -206,5 +211,5 @@ def class_drop(label: int, samples: np.ndarray) -> ClassDrop:
 
 
 def discordant(before: np.ndarray, after: np.ndarray) -> tuple[int, int]:
-    """(b, c): right before and wrong after; the reverse. Of booleans, (samples,)."""
+    """Returns (b, c): how many samples are right before and wrong after, and the reverse. Booleans, (samples,)."""
     return int((before & ~after).sum()), int((~before & after).sum())

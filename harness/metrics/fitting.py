@@ -22,7 +22,8 @@ from harness.support.functions import FunctionRef, is_reference
 def check(
     scoring: Scoring, dataset: Dataset, outputs: Sequence[np.ndarray], names: Sequence[str] = ()
 ) -> tuple[Scoring, Task]:
-    """The scoring with all that was left to the data, and the task. outputs: the baseline's, names: of them.
+    """Returns the scoring with its open choices made by the data, and the task.
+    outputs: the baseline's, an array an output; names: theirs.
 
     Raises ConfigError where a metric does not fit the data, or a user's cannot be loaded.
     """
@@ -40,7 +41,7 @@ def check(
 
 
 def check_class_names(task: Task, names: Sequence[str], output: np.ndarray) -> None:
-    """A class that no sample is of would shift the numbers of those after it. Raises ConfigError."""
+    """Raises ConfigError where not every class has a name: the numbers of those after a gap would be shifted."""
     scores = class_count(output)
     if task in OF_CLASSES and names and len(names) != scores:
         told = f"the data name {len(names)} classes ({', '.join(names[:10])}), and the model has {scores} scores"
@@ -48,7 +49,7 @@ def check_class_names(task: Task, names: Sequence[str], output: np.ndarray) -> N
 
 
 def named(scoring: Scoring) -> Scoring:
-    """With what the user's functions in it say of themselves. Raises ConfigError where one cannot be loaded."""
+    """Returns the scoring with what its user's functions declare. Raises ConfigError where one cannot be loaded."""
     asked = dict.fromkeys(name for name in (scoring.primary, *scoring.others) if name and is_reference(name))
     own = tuple(declared(FunctionRef(name, scoring.folder)) for name in asked)
     check_names([d.name for d in own])
@@ -69,23 +70,23 @@ def default(task: Task, labels: np.ndarray | None, output: np.ndarray) -> str:
 
 
 def default_of(task: Task) -> str:
-    """The metric that a task is judged by first where the user names none."""
+    """Returns the metric that a task is judged by first where the user names none."""
     return next(metric.name for metric in METRICS.values() if task in metric.default_for)
 
 
 def choices(task: Task) -> tuple[str, ...]:
-    """The metrics that a user can ask for, for advice; top5_accuracy stands for all of its kind."""
+    """Returns the metrics that a user can ask for; top5_accuracy stands for all of its kind."""
     fit = [metric.name for metric in METRICS.values() if task in metric.offered_for]
     return (*fit, "top5_accuracy") if task in LABELLED else tuple(fit)
 
 
 def of_numbers(name: str) -> bool:
-    """Whether it is a metric of numbers alone, so that asking for it says what the labels are."""
+    """Returns whether the metric is for numbers alone, so that asking for it says what the labels are."""
     return name in METRICS and METRICS[name].tasks == NUMBERS
 
 
 def fitting(name: str, task: Task, labels: np.ndarray | None, output: np.ndarray) -> str:
-    """The metric's name where it fits the task; the distance stands in for an agreement of numbers."""
+    """Returns the metric's name where it fits the task; `distance` in place of an agreement of numbers."""
     if name == "agreement" and task == "distance":
         return "distance"
     metric = metric_named(name)
@@ -111,7 +112,7 @@ def data_in_words(labels: np.ndarray | None, output: np.ndarray) -> str:
 
 
 def misfit_advice(asked: str, task: Task, labels: np.ndarray | None, output: np.ndarray) -> str:
-    """asked: the metric that does not fit; "" where none was named."""
+    """Says what to do. asked: the metric that does not fit; "" where none was named."""
     if fit := choices(task):
         return f'those that fit: {", ".join(fit)}; your own: "package.module:function"'
     advice = 'write a function of labels and outputs and name it: primary = "package.module:function"'
@@ -129,7 +130,7 @@ def misfit_advice(asked: str, task: Task, labels: np.ndarray | None, output: np.
 
 
 def scores_of(scoring: Scoring, task: Task) -> tuple[Metric, ...]:
-    """Those of the run's metrics that are statistics of its answers, the primary first."""
+    """Returns the run's metrics that are statistics of its answers, the primary metric first."""
     always = (metric.name for metric in METRICS.values() if task in metric.always_for)
     names = dict.fromkeys(filter(None, (scoring.primary, *scoring.others, *always)))
     found = (metric_named(name, scoring) for name in names)
@@ -137,5 +138,5 @@ def scores_of(scoring: Scoring, task: Task) -> tuple[Metric, ...]:
 
 
 def primary_of(scoring: Scoring, task: Task) -> str:
-    """The name of the metric that a run's answers are judged by first."""
+    """Returns the name of the metric that a run's answers are judged by first."""
     return scoring.primary or default_of(task)

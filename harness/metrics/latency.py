@@ -20,19 +20,16 @@ FEWEST_TIMINGS = 20  # of a round, so that its first tenth has a median
 
 @dataclass(frozen=True)
 class Paired:
-    """Two cases over the rounds that both have: the ratio of their medians, its 95 % limits, and what would be missed.
+    """Two cases over the rounds that both have."""
 
-    smallest_percent: the smallest difference that so many rounds of this spread find with 80 % power.
-    """
-
-    ratio: float
-    limits: stats.Interval
-    smallest_percent: float
+    ratio: float  # of their medians
+    limits: stats.Interval  # 95 %
+    smallest_percent: float  # the smallest difference that so many rounds of this spread find with 80 % power
     rounds: int
 
 
 def paired(own_ns: dict[int, float], other_ns: dict[int, float]) -> Paired | None:
-    """other / own by round, t on the logarithms of the ratios; None under two shared rounds."""
+    """Returns other / own, paired by round, t on the logarithms of the ratios; None under two shared rounds."""
     shared = sorted(own_ns.keys() & other_ns.keys())
     if len(shared) < 2:
         return None
@@ -43,7 +40,7 @@ def paired(own_ns: dict[int, float], other_ns: dict[int, float]) -> Paired | Non
 
 
 def percent(logarithm: float) -> float:
-    """A difference of logarithms as a percentage."""
+    """Converts a difference of logarithms to a percentage."""
     return 100 * math.expm1(logarithm)
 
 
@@ -62,12 +59,12 @@ def latency_quantile(q: float, compared: Compared = "", in_table: tuple[Task, ..
 
 
 def quantile_us(q: float, piece: Round) -> float:
-    """Of one round's timed invokes."""
+    """Returns the q-quantile of one round's timed invokes, in µs."""
     return float(np.quantile(piece.invokes_ns, q)) / 1000
 
 
 def quantile_over_rounds(o: Observation, q: float, of_round: Callable[[Round], float]) -> Estimate:
-    """The quantile over all timed invokes; its interval from each round's own quantile, t on the logarithm."""
+    """Returns the quantile over all timed invokes. Its interval is t on the logarithm of each round's own quantile."""
     series = [piece.invokes_ns for piece in o.rounds]
     fewest = min(map(len, series))
     if not stats.estimable(fewest, q):
@@ -105,7 +102,7 @@ def latency_mean(o: Observation) -> Estimate:
 ))  # fmt: skip
 @per_round
 def speedup_vs_float32(o: Observation) -> Estimate:
-    """Median of float32 over median of the variant, paired by round."""
+    """Computes float32's median over the variant's, paired by round."""
     if o.variant.name == CONTROL:
         return Estimate(1.0, 1.0, method="is the control")
     found = against_control(o)
@@ -120,7 +117,9 @@ def speedup_vs_float32(o: Observation) -> Estimate:
 ))  # fmt: skip
 @per_round
 def smallest_detectable_effect(o: Observation) -> Estimate:
-    """The difference from float32 that these rounds find four times in five; a smaller one is likely to be missed."""
+    """Computes the difference from float32 that these rounds find four times
+    in five; a smaller one is likely missed.
+    """
     if o.variant.name == CONTROL:
         return Estimate(method="is the control")
     found = against_control(o)
@@ -131,7 +130,7 @@ def smallest_detectable_effect(o: Observation) -> Estimate:
 
 
 def against_control(o: Observation) -> Paired | Estimate:
-    """The case beside its control, or an Estimate that says why it cannot be."""
+    """Pairs the case with its control, or returns an Estimate that says why it cannot be."""
     if o.control is None or not o.control.rounds:
         return Estimate(method="float32 was not timed beside it")
     shared = len(o.medians_ns.keys() & o.control.medians_ns.keys())
@@ -141,7 +140,8 @@ def against_control(o: Observation) -> Paired | Estimate:
 @of_case(Metric("ess_share", unit="fraction", title="ESS / n", about="latency"))
 @per_round
 def ess_share(o: Observation) -> Estimate:
-    """How many of a round's timings are worth an independent one: effective sample size / n, median over rounds.
+    """Computes the effective sample size over n, median over rounds:
+    how many timings of a round are worth one independent one.
 
     Under 1/2 the invokes of a process are so correlated that statistics inside it mean little (Geyer 1992); what is
     claimed rests on rounds alone, always.
@@ -155,7 +155,8 @@ def ess_share(o: Observation) -> Estimate:
 @of_case(Metric("warmup_drift", unit="%", title="Warm-up drift", about="latency", interval_percent=95))
 @per_round
 def warmup_drift(o: Observation) -> Estimate:
-    """How much slower the first tenth of a round's timed invokes is than the rest: a check that never trims.
+    """Computes how much slower the first tenth of a round's timed invokes is than
+    the rest. It only shows: nothing is cut.
 
     Warm-up is fixed beforehand; whether it sufficed is told afterwards, since many processes never reach a steady state
     and cutting until they seem to biases the rest (Barrett et al., OOPSLA 2017). Per round the ratio of the two

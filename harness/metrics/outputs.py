@@ -11,7 +11,7 @@ from harness.metrics.task import LABELLED, NO_CLASSES, OF_CLASSES, probabilities
 
 
 def same(answers: Answers) -> np.ndarray:
-    """Whether each sample's top-1 is the baseline's, (samples,)."""
+    """Returns whether each sample's top-1 is the baseline's, (samples,)."""
     return np.asarray(row_by_row(top1, answers.outputs) == row_by_row(top1, answers.baseline))
 
 
@@ -33,7 +33,7 @@ def accuracy(o: Observation, samples: np.ndarray) -> Estimate:
 ))  # fmt: skip
 @per_sample
 def accuracy_drop(o: Observation, samples: np.ndarray) -> Estimate:
-    """(b − c) / n in percentage points; positive is bad. Its baseline is Keras' own drop: none."""
+    """Computes (b − c) / n in percentage points; positive is bad. Its baseline, Keras' own drop, is 0."""
     lost, won = discordant(samples["baseline_correct"], samples["correct"])
     n = len(samples)
     limits = stats.tango(lost, won, n)
@@ -74,7 +74,7 @@ def flip_rate(o: Observation, samples: np.ndarray) -> Estimate:
 ))  # fmt: skip
 @per_sample
 def agreement(o: Observation, samples: np.ndarray) -> Estimate:
-    """The baseline's own is 1. An answer that is not finite agrees with nothing."""
+    """Computes the share of equal top-1. The baseline's own is 1; an answer that is not finite agrees with nothing."""
     same, n = int((~samples["flip"] & (samples["prediction"] >= 0)).sum()), len(samples)
     limits = stats.clopper_pearson(same, n, 0.90)
     return Estimate(same / n, 1.0, limits.low, limits.high, f"same top-1 as Keras, {same} of {n}; Clopper–Pearson 90 %")

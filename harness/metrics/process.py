@@ -21,7 +21,7 @@ def size_bytes(o: Observation) -> Estimate:
 
 
 def phases_ms(phases: tuple[str, ...], piece: Round) -> float | None:
-    """How long these phases of one process took together; None where one is not there."""
+    """Returns how long these phases of one process took together; None where one is not there."""
     if any(not len(piece.timings.get(phase, ())) for phase in phases):
         return None
     return sum(piece.timings[phase].total_ns for phase in phases) / 1e6
@@ -52,7 +52,7 @@ def of_processes(
     in_table: tuple[Task, ...] = (),
     compared: Compared = "",
 ) -> None:
-    """Declares a metric of which each process says one number: the median of those that do."""
+    """Declares a metric for which each process gives one number; its value is the median of those."""
 
     @of_case(Metric(
         name, unit=unit, better="lower", title=title, about="process", of_round=of_round, judged="rounds",
@@ -83,7 +83,7 @@ of_processes(
 @of_case(Metric("timing_pair", unit="ns", title="Empty timing", about="process"))
 @per_round
 def timing_pair(o: Observation) -> Estimate:
-    """What two readings of the clock with nothing between them cost: it is inside every timing."""
+    """Computes what two clock readings with nothing between them cost: every timing includes it."""
     known = [r.timing_pair_ns for r in o.rounds if r.timing_pair_ns is not None]
     if not known:
         return Estimate(method="not recorded")
@@ -105,7 +105,7 @@ of_processes(
     "activation_bytes_upper_bound", unit="bytes", better="lower", title="Activations", about="file", against="float32"
 ))  # fmt: skip
 def activation_bytes_upper_bound(o: Observation) -> Estimate:
-    """All that flows between the ops, as if every tensor had memory of its own; a runtime lets them share it.
+    """Sums all that flows between the ops, as if every tensor had its own memory; a runtime lets them share it.
 
     Weights that an op unpacks count too, as in a float16 file. What kernels need for themselves, and weights that they
     repack, is in no .tflite file and not in this number.

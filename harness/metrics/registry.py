@@ -18,36 +18,28 @@ from harness.records.terms import ABOUT, TASKS, About, Against, Better, Compared
 
 @dataclass(frozen=True)
 class Estimate:
-    """low and high bound `value`; baseline is the same metric of what the case stands against.
-
-    An Estimate without a value says in `method` why.
-    """
+    """A metric's value for one case. Where there is no value, `method` says why."""
 
     value: float | None = None
-    baseline: float | None = None
+    baseline: float | None = None  # the same metric of what the case stands against
     low: float | None = None
-    high: float | None = None
+    high: float | None = None  # low and high bound `value`
     method: str = ""
 
 
 @dataclass(frozen=True)
 class Observation:
-    """All that is known of one case. scores, baseline: the scored output, (samples, classes) where it scores classes;
-    samples: a row a sample (see Comparison).
-
-    scores and samples are None where there are no outputs. labels: None where there are none. control: the same case
-    with the variant float32, or None. logits: the scores of classes are not probabilities.
-    """
+    """What is known of one case, for metrics to compute from."""
 
     case: Case
     variant: Variant
-    labels: np.ndarray | None
-    baseline: np.ndarray
-    scores: np.ndarray | None
-    samples: np.ndarray | None
+    labels: np.ndarray | None  # None where there are none
+    baseline: np.ndarray  # its scored output, (samples, classes) where it scores classes
+    scores: np.ndarray | None  # the same of the case; None where there are no outputs
+    samples: np.ndarray | None  # a row a sample (see Comparison); None where there are no outputs
     rounds: tuple[Round, ...]
-    control: Observation | None
-    logits: bool = False
+    control: Observation | None  # the same case with the variant float32
+    logits: bool = False  # whether the scores of classes are logits, not probabilities
     task: Task = "classification"
 
     @property
@@ -56,18 +48,17 @@ class Observation:
 
 
 def medians_ns(rounds: Iterable[Round]) -> dict[int, float]:
-    """Round → its median ns an invoke, of the rounds that count."""
+    """Returns round → median ns an invoke, for the rounds that count."""
     return {r.index: r.median_ns for r in rounds if r.counts}
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What a model answered to the test set. labels: (samples, …), or None; outputs: the scored output, (samples,
-    classes) where it scores classes; baseline: the same of the model that it stands against."""
+    """What a model answered to the test set."""
 
-    labels: np.ndarray | None
-    outputs: np.ndarray
-    baseline: np.ndarray
+    labels: np.ndarray | None  # (samples, …)
+    outputs: np.ndarray  # the scored output, (samples, classes) where it scores classes
+    baseline: np.ndarray  # the same of the model that it stands against
 
     @property
     def truth(self) -> np.ndarray:
@@ -83,11 +74,7 @@ OfSample = Callable[[Answers], np.ndarray]
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """One metric. Each of its values comes from one of two functions; without either, it is a rule's alone.
-
-    estimate: the value of a case, from all that is known of it. statistic: the value of answers to the test set, whose
-    limits come from resampling; it raises Absent where there is none.
-    """
+    """One metric. Its values come from `estimate` or from `statistic`; without either, only rules use it."""
 
     name: str = field(kw_only=False)
     unit: str
@@ -96,9 +83,9 @@ class Metric:
     better: Better = ""
     against: Against = ""
     tasks: tuple[Task, ...] = TASKS  # those that it means something for; a run of another has no row of it
-    estimate: OfCase | None = None
-    statistic: OfAnswers | None = None
-    method: str = ""  # of the statistic, in words
+    estimate: OfCase | None = None  # its value for a case, from all that is known of it
+    statistic: OfAnswers | None = None  # its value for answers, resampled for limits; raises Absent where there is none
+    method: str = ""  # how the statistic is made, in words
 
     of_round: OfRound | None = None  # what one process says of it, in its unit: the replicate of every judgement
     of_sample: OfSample | None = None  # whether each sample counts, (samples,): its value is their share
@@ -144,7 +131,7 @@ def declare(metric: Metric) -> Metric:
 
 
 def of_case(metric: Metric) -> Callable[[OfCase], OfCase]:
-    """Declares a metric whose value the function finds, of one case."""
+    """Declares a metric whose value for one case the function computes."""
 
     def register(estimate: OfCase) -> OfCase:
         declare(replace(metric, estimate=estimate))
@@ -154,7 +141,7 @@ def of_case(metric: Metric) -> Callable[[OfCase], OfCase]:
 
 
 def of_answers(metric: Metric) -> Callable[[OfAnswers], OfAnswers]:
-    """Declares a metric whose statistic the function makes, of a model's answers to the test set."""
+    """Declares a metric whose statistic the function makes from a model's answers to the test set."""
 
     def register(statistic: OfAnswers) -> OfAnswers:
         declare(replace(metric, statistic=statistic))
@@ -164,27 +151,27 @@ def of_answers(metric: Metric) -> Callable[[OfAnswers], OfAnswers]:
 
 
 def in_order() -> list[Metric]:
-    """All metrics as tables have them: of answers, the file, latency, the process."""
+    """Returns all metrics in the order of every table: answers, file, latency, process."""
     return sorted(METRICS.values(), key=lambda metric: ABOUT.index(metric.about))
 
 
 def wanted(name: str, metrics: Collection[str] | None) -> bool:
-    """metrics: the names of those that were asked for; None for all."""
+    """Returns whether the metric was asked for. metrics: the names that were; None for all."""
     return metrics is None or name in metrics
 
 
 def per_sample(function: Callable[[Observation, np.ndarray], Estimate]) -> OfCase:
-    """A metric of the outputs: empty, with the reason, where there are none."""
+    """Makes a metric of the outputs: it has no value, and says why, where there are none."""
     return lambda o: NO_OUTPUTS if o.samples is None else function(o, o.samples)
 
 
 def of_scores(function: Callable[[Observation, np.ndarray], Estimate]) -> OfCase:
-    """A metric of the scores themselves: empty, with the reason, where one is NaN or infinite."""
+    """Makes a metric of the scores themselves: it has no value, and says why, where one is NaN or infinite."""
     return per_sample(
         lambda o, samples: function(o, samples) if np.isfinite(samples["max_abs_diff"]).all() else NOT_FINITE
     )
 
 
 def per_round(function: OfCase) -> OfCase:
-    """A metric of the rounds: empty, with the reason, where there are none."""
+    """Makes a metric of the rounds: it has no value, and says why, where there are none."""
     return lambda o: function(o) if o.rounds else NO_ROUNDS

@@ -12,7 +12,8 @@ SORTED_ANEW = 2000  # samples, of which the area is worked through anew for each
 
 
 def rank_area(labels: np.ndarray, scores: np.ndarray) -> Statistic:
-    """Area under the ROC curve, as RankArea. Of many samples the means of their influences: no resample is sorted anew.
+    """Returns the area under the ROC curve:
+    RankArea, or for many samples the mean of their influences, so that no resample is sorted again.
 
     A sample's influence is its placement among the others' scores less the area, over its side's share of the samples
     (DeLong et al., Biometrics 44, 1988, 837–845); the area is their mean, and a resample's area to first order too.
@@ -24,7 +25,7 @@ def rank_area(labels: np.ndarray, scores: np.ndarray) -> Statistic:
 
 
 def influence(own: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Of each sample, around the area. own: whether it is of the class."""
+    """Returns each sample's influence on the area, (n,). positive: whether it is of the class, (n,)."""
     hits, misses = np.sort(scores[own]), np.sort(scores[~own])
     placed = np.empty(len(own))
     placed[own] = placement(misses, scores[own])
@@ -34,13 +35,13 @@ def influence(own: np.ndarray, scores: np.ndarray) -> np.ndarray:
 
 
 def placement(others: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """The share of the others' sorted scores that is under each score; ties count half."""
+    """Returns the share of the others' sorted scores that is under each score; ties count half."""
     ends = (np.searchsorted(others, scores, side) for side in ("left", "right"))
     return np.asarray(sum(ends) / (2 * len(others)))
 
 
 def classes_of(labels: np.ndarray, scores: np.ndarray) -> list[int]:
-    """Those that have a sample, and not all of them; of two the second alone."""
+    """Returns the classes that some samples are of, and not all. Of two classes, the second alone."""
     count = scores.shape[1]
     if count == 2:
         return [1] if 0 < int((labels == 1).sum()) < len(labels) else []
@@ -77,7 +78,7 @@ class RankArea:
         return self._areas((group != np.arange(min(LEFT_OUT, len(group)))[:, None]).astype(np.uint8))
 
     def _areas(self, counts: np.ndarray) -> np.ndarray:
-        """counts: how often each sample is there, (resamples, samples)."""
+        """Returns the area for each resample. counts: how often each sample is in it, (resamples, samples)."""
         if not self._classes:
             return np.full(len(counts), np.nan)
         return np.mean([self._area(counts, k) for k in self._classes], axis=0)

@@ -34,7 +34,7 @@ NUMBERS: tuple[Task, ...] = ("regression",)
 
 
 def answered(answers: Answers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Labels, answers, and the labels that were hit; −1 for none."""
+    """Returns the labels, the top-1 answers, and the labels that were hit (−1 where missed), (samples,) each."""
     given = row_by_row(top1, answers.outputs)
     return answers.truth, given, np.where(given == answers.truth, given, -1)
 
@@ -46,7 +46,7 @@ def answered(answers: Answers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     offered_for=LABELLED,
 ))  # fmt: skip
 def balanced_accuracy(answers: Answers) -> Statistic:
-    """Each class that has samples counts alike: scikit-learn's balanced_accuracy_score."""
+    """Computes the mean recall of the classes that have samples: scikit-learn's balanced_accuracy_score."""
     labels, _, right = answered(answers)
     return tallies(answers.outputs.shape[1], [[right], [labels]], mean_share)
 
@@ -58,14 +58,15 @@ def balanced_accuracy(answers: Answers) -> Statistic:
     offered_for=LABELLED,
 ))  # fmt: skip
 def f1(answers: Answers) -> Statistic:
-    """2·hits / (samples + answers) of each class that has either, and their mean: scikit-learn's f1_score with
-    average="macro"."""
+    """Computes 2·hits / (samples + answers) of each class that has either, and their mean:
+    scikit-learn's f1_score with average="macro".
+    """
     labels, given, right = answered(answers)
     return tallies(answers.outputs.shape[1], [[right, right], [labels, given]], mean_share)
 
 
 def mean_share(mean: np.ndarray) -> np.ndarray:
-    """The first half of the columns over the second, and the mean of those that have something under the line."""
+    """Divides the first half of the columns by the second, and averages where the divisor is not 0."""
     part, whole = np.split(mean, 2, axis=-1)
     shares = np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
     return np.asarray(shares.sum(axis=-1) / (whole > 0).sum(axis=-1))
@@ -79,7 +80,9 @@ def mean_share(mean: np.ndarray) -> np.ndarray:
     offered_for=LABELLED,
 ))  # fmt: skip
 def auc(answers: Answers) -> Statistic:
-    """As scikit-learn's roc_auc_score of each class against the rest, averaged; logits through softmax first."""
+    """Computes scikit-learn's roc_auc_score of each class against the rest,
+    averaged; logits go through softmax first.
+    """
     scores, (samples, classes) = answers.outputs, answers.outputs.shape
     if are_logits(answers.baseline):  # the variant's may lie a step of its quantisation outside 0 to 1
         difference = np.stack([np.zeros(samples), scores[:, -1].astype(np.float64) - scores[:, 0]], axis=1)
@@ -91,7 +94,7 @@ def auc(answers: Answers) -> Statistic:
 
 
 def top_k(k: int) -> Metric:
-    """top5_accuracy and its like."""
+    """Makes the metric top5_accuracy and its like."""
 
     def hit(answers: Answers) -> np.ndarray:
         return hits(answers.truth, answers.outputs, k)
@@ -105,7 +108,9 @@ def top_k(k: int) -> Metric:
 
 
 def hits(labels: np.ndarray, scores: np.ndarray, k: int) -> np.ndarray:
-    """Whether each label is among the k highest scores; of equal ones the first classes count, as with top-1."""
+    """Returns whether each label is among the k highest scores;
+    of equal scores the first classes count, as with top-1.
+    """
 
     def within(rows: np.ndarray, of: np.ndarray) -> np.ndarray:
         own = np.take_along_axis(rows, of[:, None], axis=1)
@@ -150,7 +155,7 @@ def rmse(answers: Answers) -> Statistic:
     bounded=False, always_for=NUMBERS, offered_for=NUMBERS,
 ))  # fmt: skip
 def r2(answers: Answers) -> Statistic:
-    """Of each of a sample's numbers, averaged: scikit-learn's r2_score."""
+    """Computes R² of each number of a sample, and their mean: scikit-learn's r2_score."""
     if np.prod(answers.outputs.shape[1:]) > MOST_NUMBERS:
         raise Absent(f"no value: made for {MOST_NUMBERS} numbers a sample at most")
     missed = apart(answers.truth, answers.outputs)
@@ -200,7 +205,7 @@ def scored(name: str, *, unit: str = "score", better: Better = "higher") -> Call
 
 
 def declared(ref: FunctionRef) -> Declared:
-    """What the user's function says of itself. Raises ConfigError where it cannot be loaded."""
+    """Returns what the user's function declares of itself. Raises ConfigError where it cannot be loaded."""
     said: tuple[str, str, Better] = getattr(load_function(ref), "scored", (ref.name, "score", "higher"))
     name, unit, better = said
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name):
@@ -209,7 +214,7 @@ def declared(ref: FunctionRef) -> Declared:
 
 
 def users(own: Declared, ref: FunctionRef) -> Metric:
-    """The metric that a user's function makes; what it raises, or its absence, is the reason why it has no value."""
+    """Makes a metric of a user's function. What that raises is the reason why the metric has no value."""
 
     def of(answers: Answers) -> Statistic:
         try:
@@ -230,7 +235,7 @@ def users(own: Declared, ref: FunctionRef) -> Metric:
 
 
 def quiet(function: Callable[..., object]) -> Callable[..., object]:
-    """What it prints goes to stderr: stdout is for results."""
+    """Sends what the function prints to stderr: stdout is for results."""
 
     def call(labels: np.ndarray | None, outputs: np.ndarray) -> object:
         with redirect_stdout(sys.stderr):
@@ -240,14 +245,16 @@ def quiet(function: Callable[..., object]) -> Callable[..., object]:
 
 
 def read_only(array: np.ndarray) -> np.ndarray:
-    """What a user's function writes into it would change the metrics after it."""
+    """Returns a view that a user's function cannot write into: that would change the metrics after it."""
     view = np.asarray(array).view()
     view.flags.writeable = False
     return view
 
 
 def made(function: Callable[..., object], labels: np.ndarray | None, outputs: np.ndarray) -> Statistic:
-    """Of one number a sample the mean, of one number that number."""
+    """Makes a statistic of what the function returns. An array of one number a sample is averaged; a function that
+    returns one number is called again on each resample.
+    """
     said = np.asarray(function(labels, outputs), dtype=np.float64)
     if said.shape == (len(outputs),):
         return means(said)
@@ -262,7 +269,7 @@ def made(function: Callable[..., object], labels: np.ndarray | None, outputs: np
 
 
 def metric_named(name: str, scoring: Scoring = BY_DATA) -> Metric | None:
-    """The metric of that name: a user's own of this scoring, top5_accuracy and its like, or one of METRICS."""
+    """Returns the metric of that name: a user's own of this scoring, top5_accuracy and its like, or one of METRICS."""
     own = next((d for d in scoring.declared if name in (d.name, d.reference)), None)
     if own:
         return users(own, FunctionRef(own.reference, scoring.folder))

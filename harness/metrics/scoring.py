@@ -22,7 +22,7 @@ CONFIDENCE = 0.90  # two-sided, so that each end is a one-sided 95 % limit
 
 @dataclass(frozen=True)
 class Scorer:
-    """What is known of a run's answers, before any case: labels and the baseline's scored output.
+    """Scores a run's answers. It holds what does not depend on the case: labels and the baseline's scored output.
 
     metrics: the names of those that are wanted; None for all.
     """
@@ -49,7 +49,7 @@ class Scorer:
 
     @cached_property
     def baseline(self) -> np.ndarray:
-        """As scores of classes, where it is of classes."""
+        """The baseline's scored output; where the task has classes, as scores of classes."""
         return self.scored(self.raw)
 
     @cached_property
@@ -59,7 +59,7 @@ class Scorer:
 
     @cached_property
     def variation(self) -> float:
-        """The variation of the baseline's raw output (see samples.variation)."""
+        """The variation of the baseline's raw output (see discrepancy.variation)."""
         return variation(self.raw)
 
     @cached_property
@@ -67,7 +67,7 @@ class Scorer:
         return self.run.labels
 
     def scored(self, output: np.ndarray) -> np.ndarray:
-        """One case's scored output, or the baseline's, as scores of classes where it is of classes."""
+        """Returns one case's scored output, or the baseline's; where the task has classes, as scores of classes."""
         output = output.reshape(self.raw.shape) if output.size == self.raw.size else output
         return as_scores(output, self.logits) if self.of_classes else output
 
@@ -77,7 +77,7 @@ class Scorer:
         return tuple(metric for metric in of_run if wanted(metric.name, self.metrics))
 
     def statistic(self, metric: Metric, output: np.ndarray) -> Statistic:
-        """The metric of one case's scored output. Raises Absent where there is none."""
+        """Returns the metric of one case's scored output. Raises Absent where there is none."""
         answers = self.answers(output, metric.raw)
         wanted = row_by_row(finite, answers.baseline) if metric.raw else True  # a user's function may know NaN
         if (wanted & ~row_by_row(finite, answers.outputs)).any():
@@ -89,14 +89,14 @@ class Scorer:
         return statistic
 
     def answers(self, output: np.ndarray, raw: bool = False) -> Answers:
-        """What a metric is given of one case's scored output. raw: as the model gave it."""
+        """Returns what a metric is given for one case's scored output. raw: as the model gave it."""
         output = output.reshape(self.raw.shape) if output.size == self.raw.size else output
         return (
             Answers(self.labels, output, self.raw) if raw else Answers(self.labels, self.scored(output), self.baseline)
         )
 
     def baseline_statistic(self, metric: Metric) -> Statistic:
-        """The metric of the baseline, found once. Raises Absent where there is none."""
+        """Returns the metric of the baseline, computed once. Raises Absent where there is none."""
         if metric.name not in self._of_baseline:
             try:
                 self._of_baseline[metric.name] = self.statistic(metric, self.raw)
@@ -112,7 +112,7 @@ class Scorer:
         return {}
 
     def changes(self, case: Case, output: np.ndarray | None) -> list[Change]:
-        """The rows of a case: each metric, and how far it is from the baseline's."""
+        """Returns the rows of a case: each metric, and how far it is from the baseline's."""
         return [change for metric in self.metrics_of_answers for change in self.changes_of(metric, case, output)]
 
     def changes_of(self, metric: Metric, case: Case, output: np.ndarray | None) -> list[Change]:
@@ -142,7 +142,7 @@ class Scorer:
 
 
 def bounded(change: Change, statistic: Statistic, what: str) -> Change:
-    """The change with the statistic's limits; where it has none, the method says why."""
+    """Returns the change with the statistic's limits; where there are none, the method says why."""
     try:
         limits = limits_of(statistic, CONFIDENCE)
     except Absent as absent:
@@ -151,25 +151,25 @@ def bounded(change: Change, statistic: Statistic, what: str) -> Change:
 
 
 def resampled(statistic: Statistic, confidence: float) -> str:
-    """How limits were found, in words."""
+    """Says how the limits were made."""
     return f"BCa {100 * confidence:g} %, {len(statistic.replicates):,} resamples"
 
 
 def limits_of(statistic: Statistic, confidence: float) -> Interval:
-    """BCa limits. Raises Absent where there are none."""
+    """Returns BCa limits. Raises Absent where there are none."""
     with resampling():
         return bca(statistic, confidence)
 
 
 def difference_of(own: Statistic, other: Statistic) -> Combined:
-    """own − other, paired by sample. Raises Absent where resamples have no value."""
+    """Returns own − other, paired by sample. Raises Absent where resamples have no value."""
     with resampling():
         return difference(own, other)
 
 
 @contextmanager
 def resampling() -> Iterator[None]:
-    """Says Absent where a statistic fails on resamples: a user's function may, on fewer samples than all."""
+    """Raises Absent where a statistic fails on resamples: a user's function may, on fewer samples than all."""
     try:
         yield
     except Absent as absent:

@@ -37,7 +37,8 @@ class Interval:
 
 
 def tango(b: int, c: int, n: int, confidence: float = 0.90) -> Interval:
-    """Limits of the drop (b − c)/n, as a fraction, by Tango's score test (Statistics in Medicine 17, 1998, 891–908).
+    """Returns limits of the drop (b − c)/n, as a fraction, by Tango's score test
+    (Statistics in Medicine 17, 1998, 891–908).
 
     Raises ValueError where the counts are impossible or the confidence is not in (0, 1).
     """
@@ -50,7 +51,7 @@ def tango(b: int, c: int, n: int, confidence: float = 0.90) -> Interval:
 
 
 def _tango_low(b: int, c: int, n: int, z: float) -> float:
-    """The δ under (b − c)/n where the score is z, by bisection: the score falls from ∞ to 0 on the way."""
+    """Returns the δ under (b − c)/n where the score is z, by bisection: the score falls from ∞ to 0 on the way."""
     low, high = -1.0, (b - c) / n
     while low < (middle := (low + high) / 2) < high:
         if tango_score(b, c, n, middle) > z:
@@ -61,7 +62,7 @@ def _tango_low(b: int, c: int, n: int, z: float) -> float:
 
 
 def tango_score(b: int, c: int, n: int, delta: float) -> float:
-    """Tango's z(δ), where q is the maximum-likelihood estimate of c's proportion when the true drop is δ."""
+    """Returns Tango's z(δ); q is the maximum-likelihood estimate of c's proportion when the true drop is δ."""
     linear = -b - c + (2 * n - b + c) * delta
     constant = -c * delta * (1 - delta)
     q = (math.sqrt(max(0.0, linear**2 - 8 * n * constant)) - linear) / (4 * n)
@@ -70,18 +71,20 @@ def tango_score(b: int, c: int, n: int, delta: float) -> float:
 
 
 def mcnemar_exact(b: int, c: int) -> float:
-    """Two-sided exact p-value of McNemar's test: min(1, 2·P(X ≤ min(b, c))), X ~ Binomial(b + c, ½)."""
+    """Returns McNemar's exact two-sided p-value: min(1, 2·P(X ≤ min(b, c))), X ~ Binomial(b + c, ½)."""
     return min(1.0, 2 * float(bdtr(min(b, c), b + c, 0.5)))
 
 
 def mcnemar_midp(b: int, c: int) -> float:
-    """Mid-p value of McNemar's test, 2·P(X ≤ min(b, c)) − P(X = b) (Fagerland et al., BMC MRM 13, 2013, 91)."""
+    """Returns McNemar's mid-p value, 2·P(X ≤ min(b, c)) − P(X = b) (Fagerland et al., BMC MRM 13, 2013, 91)."""
     fewer = min(b, c)
     return float(bdtr(fewer, b + c, 0.5) + (bdtr(fewer - 1, b + c, 0.5) if fewer else 0.0))
 
 
 def smallest_n_to_pass(margin: float, confidence: float = 0.90) -> int:
-    """Fewest samples that can pass a `margin` (a fraction) at all: without a discordant pair, z²/(n + z²) < margin."""
+    """Returns how few samples can pass a `margin` (a fraction) at all:
+    without a discordant pair, z²/(n + z²) < margin.
+    """
     z = _two_sided_z(confidence)
     return math.floor(z * z * (1 - margin) / margin) + 1
 
@@ -90,7 +93,7 @@ def smallest_n_to_pass(margin: float, confidence: float = 0.90) -> int:
 
 
 def ratio_interval(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) -> tuple[float, Interval]:
-    """The ratio b/a and its limits from paired per-round values (> 0): t on ln(b/a), exponentiated.
+    """Returns the ratio b/a and its limits from paired per-round values (> 0): t on ln(b/a), exponentiated.
 
     Rounds are the replicates (Kalibera & Jones, ISMM 2013). Raises ValueError for unpaired values or under two rounds.
     """
@@ -102,7 +105,7 @@ def ratio_interval(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) -> tupl
 
 
 def rounds_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
-    """Limits of a quantile from its per-round values (> 0), in their unit: t on the logarithm, exponentiated.
+    """Returns limits of a quantile from its per-round values (> 0), in their unit: t on the logarithm, exponentiated.
 
     Raises ValueError under two rounds.
     """
@@ -117,14 +120,14 @@ def _logs(values: ArrayLike) -> np.ndarray:
 
 
 def _t_interval(logs: np.ndarray, confidence: float) -> Interval:
-    """exp(mean ± t_{R−1}·s/√R)."""
+    """Returns exp(mean ± t_{R−1}·s/√R)."""
     rounds = len(logs)
     half = stdtrit(rounds - 1, _upper_tail(confidence)) * logs.std(ddof=1) / math.sqrt(rounds)
     return Interval(math.exp(logs.mean() - half), math.exp(logs.mean() + half))
 
 
 def smallest_detectable_effect(rounds: int, sd: float = 1.0) -> float:
-    """The mean difference, in the unit of `sd`, that a two-sided 5 % paired t-test finds with 80 % power.
+    """Returns the mean difference, in the unit of `sd`, that a two-sided 5 % paired t-test finds with 80 % power.
 
     The non-centrality whose t exceeds the critical value with that power, times sd/√R; the far tail adds under 1e-5.
     """
@@ -134,7 +137,7 @@ def smallest_detectable_effect(rounds: int, sd: float = 1.0) -> float:
 
 
 def _detectable(freedom: float) -> float:
-    """In standard errors."""
+    """Returns the smallest effect that a two-sided 5 % t-test finds with 80 % power, in standard errors."""
     return float(nctdtrinc(freedom, 0.20, stdtrit(freedom, 0.975)))
 
 
@@ -142,7 +145,7 @@ def _detectable(freedom: float) -> float:
 
 
 def welch_ratio_interval(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) -> tuple[float, Interval]:
-    """The ratio b/a of geometric means and its limits, from per-round values (> 0) that share no round.
+    """Returns the ratio b/a of geometric means and its limits, from per-round values (> 0) that share no round.
 
     d ± t_ν·√(v_a + v_b), exponentiated: d = mean(ln b) − mean(ln a), v = s²/R of each side's logarithms, and
     ν = (v_a + v_b)² / (v_a²/(R_a − 1) + v_b²/(R_b − 1)) (Welch, Biometrika 34, 1947, 28–35). It holds the variance
@@ -159,7 +162,7 @@ def welch_ratio_interval(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) -
 
 
 def _welch(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
-    """Standard error of the difference of the means, and its degrees of freedom."""
+    """Returns the standard error of the difference of the means, and its degrees of freedom."""
     va, vb = (float(values.var(ddof=1)) / len(values) for values in (first, second))
     if va + vb == 0:
         return 0.0, math.inf
@@ -167,7 +170,7 @@ def _welch(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
 
 
 def smallest_welch_effect(a: ArrayLike, b: ArrayLike) -> float:
-    """The difference of logarithms that welch_ratio_interval's two-sided 5 % test finds with 80 % power."""
+    """Returns the difference of logarithms that welch_ratio_interval's two-sided 5 % test finds with 80 % power."""
     error, freedom = _welch(_logs(a), _logs(b))
     return _detectable(freedom) * error if error else 0.0
 
@@ -176,7 +179,7 @@ def smallest_welch_effect(a: ArrayLike, b: ArrayLike) -> float:
 
 
 def order_statistic_ranks(n: int, q: float, confidence: float = 0.95) -> tuple[int, int]:
-    """1-based ranks (l, u) of the order statistics that bound the q-quantile of n independent samples.
+    """Returns 1-based ranks (l, u) of the order statistics that bound the q-quantile of n independent samples.
 
     l = ppf(α/2) and u = ppf(1 − α/2) + 1 of Binomial(n, q); l = 0 or u = n + 1 means that the sample has no such limit.
     Hahn & Meeker, Statistical Intervals, 2nd ed., section 5.2.
@@ -188,12 +191,12 @@ def order_statistic_ranks(n: int, q: float, confidence: float = 0.95) -> tuple[i
 
 
 def _binomial_ppf(probability: float, n: int, q: float) -> int:
-    """The smallest k with P(X ≤ k) ≥ probability, X ~ Binomial(n, q)."""
+    """Returns the smallest k with P(X ≤ k) ≥ probability, X ~ Binomial(n, q)."""
     return bisect_left(range(n), probability, key=lambda k: bdtr(k, n, q))
 
 
 def estimable(n: int, q: float) -> bool:
-    """Whether n samples bound the q-quantile from both sides with 95 % confidence."""
+    """Returns whether n samples bound the q-quantile from both sides with 95 % confidence."""
     if n < 1:
         return False
     low, high = order_statistic_ranks(n, q)
@@ -201,7 +204,7 @@ def estimable(n: int, q: float) -> bool:
 
 
 def effective_sample_size(series: ArrayLike) -> float:
-    """n / (1 + 2·Σρ_k), summed over Geyer's initial positive sequence (Statistical Science 7, 1992, 473–483).
+    """Returns n / (1 + 2·Σρ_k), summed over Geyer's initial positive sequence (Statistical Science 7, 1992, 473–483).
 
     At most n, which is also the answer for a constant series.
     """
@@ -220,7 +223,8 @@ def effective_sample_size(series: ArrayLike) -> float:
 
 
 def clopper_pearson(k: int, n: int, confidence: float = 0.95) -> Interval:
-    """Exact limits of a proportion that was seen k times in n (Clopper & Pearson, Biometrika 26, 1934, 404–413).
+    """Returns exact limits of a proportion that was seen k times in n (Clopper &
+    Pearson, Biometrika 26, 1934, 404–413).
 
     Quantiles of beta distributions: α/2 of Beta(k, n − k + 1) and 1 − α/2 of Beta(k + 1, n − k). Raises ValueError.
     """
@@ -236,7 +240,7 @@ def clopper_pearson(k: int, n: int, confidence: float = 0.95) -> Interval:
 
 
 def js_divergence(p: ArrayLike, q: ArrayLike) -> np.ndarray:
-    """Jensen–Shannon divergence of each row, in bits, 0 to 1 (Lin, IEEE Trans. Inf. Theory 37, 1991, 145–151).
+    """Returns each row's Jensen–Shannon divergence in bits, 0 to 1 (Lin, IEEE Trans. Inf. Theory 37, 1991, 145–151).
 
     p, q: shape (samples, classes). Rows are clipped at 0 and normalised, since dequantised scores hold exact zeros and
     do not sum to 1. A row without a positive value gives NaN.
@@ -254,7 +258,8 @@ def _distributions(scores: ArrayLike) -> np.ndarray:
 
 
 def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> float:
-    """Expected calibration error: Σ |bin|/n · |accuracy − confidence| over equal bins (Guo et al., ICML 2017), 0 to 1.
+    """Returns the expected calibration error:
+    Σ |bin|/n · |accuracy − confidence| over equal bins (Guo et al., ICML 2017), 0 to 1.
 
     confidence: each sample's top score, (samples,), 0 to 1. right: whether that was its class.
     """
@@ -263,7 +268,7 @@ def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 15)
 
 
 def ratio_db(signal: float, noise: float) -> float:
-    """10·log10 of two energies' ratio, as of Σx² and Σ(x − y)²; ∞ where there is no noise."""
+    """Returns 10·log10 of two energies' ratio, as of Σx² and Σ(x − y)²; ∞ where there is no noise."""
     if noise == 0:
         return math.inf
     with np.errstate(divide="ignore"):
@@ -274,7 +279,7 @@ def ratio_db(signal: float, noise: float) -> float:
 
 
 def _upper_tail(confidence: float) -> float:
-    """The probability under a two-sided interval's upper limit."""
+    """Returns the probability under a two-sided interval's upper limit."""
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must lie between 0 and 1: {confidence}")
     return (1 + confidence) / 2

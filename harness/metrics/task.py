@@ -27,7 +27,7 @@ OUTSIDE = 1e-3  # further outside 0 to 1 than rounding takes a probability
 
 
 def output_index(name: str, names: Sequence[str]) -> int:
-    """Where the output of that name stands, "" the first. Raises ConfigError."""
+    """Returns the index of the output of that name; "" is the first. Raises ConfigError."""
     if not name:
         return 0
     if name not in names:
@@ -37,17 +37,17 @@ def output_index(name: str, names: Sequence[str]) -> int:
 
 
 def one_column(outputs: np.ndarray) -> bool:
-    """A single number a sample."""
+    """Returns whether there is a single number a sample."""
     return outputs.ndim == 1 or outputs.shape[1:] == (1,)
 
 
 def class_count(outputs: np.ndarray) -> int:
-    """How many classes an output can tell apart: two by one column, 0 where its numbers are not scores."""
+    """Returns how many classes an output has scores for: two in one column, 0 where its numbers are not scores."""
     return 2 if one_column(outputs) else outputs.shape[1] if outputs.ndim == 2 else 0
 
 
 def task_of(labels: np.ndarray | None, outputs: np.ndarray, class_names: Sequence[str], numbers: bool = False) -> Task:
-    """The task that labels and the baseline's scored output make. numbers: a metric of numbers is asked for."""
+    """Returns the task that labels and the baseline's scored output make. numbers: a metric of numbers is asked for."""
     if labels is None:
         scores = outputs.ndim == 2 and outputs.shape[1] > 1
         return "agreement" if scores and (class_names or not are_logits(outputs)) else "distance"
@@ -59,7 +59,7 @@ def task_of(labels: np.ndarray | None, outputs: np.ndarray, class_names: Sequenc
 
 
 def as_scores(outputs: np.ndarray, logits: bool) -> np.ndarray:
-    """Scores of classes, (samples, classes). Of one column the two classes are made: (1 − p, p), or (0, logit).
+    """Returns scores of classes, (samples, classes). One column becomes two classes: (1 − p, p), or (0, logit).
 
     Class 1 from a probability of ½ on, or a logit of 0; logits: whether the baseline's are such.
     """
@@ -72,23 +72,23 @@ def as_scores(outputs: np.ndarray, logits: bool) -> np.ndarray:
 
 
 def are_logits(outputs: np.ndarray) -> bool:
-    """Whether some score lies outside 0 to 1, as no probability does."""
+    """Returns whether some score lies outside 0 to 1, as no probability does."""
     return any(((part < -OUTSIDE) | (part > 1 + OUTSIDE)).any() for part in stretches(outputs))
 
 
 def finite(rows: np.ndarray) -> np.ndarray:
-    """Whether every number of each row is finite."""
+    """Returns whether every number of each row is finite."""
     return np.asarray(np.isfinite(rows.reshape(len(rows), -1)).all(axis=1))
 
 
 def probabilities(scores: np.ndarray) -> np.ndarray:
-    """Softmax of logits, (samples, classes); where divergences and calibration need probabilities."""
+    """Returns the softmax of logits, (samples, classes): divergences and calibration need probabilities."""
     powers = np.exp(scores.astype(np.float64) - scores.max(axis=1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
 def stretches(array: np.ndarray) -> Iterator[np.ndarray]:
-    """The rows, as many at a time as make no more than STRETCH_VALUES."""
+    """Goes through the rows, as many at a time as hold no more than STRETCH_VALUES."""
     return arrays.stretches(array, STRETCH_VALUES * array.itemsize)
 
 
@@ -97,7 +97,7 @@ def rows_at_a_time(array: np.ndarray) -> int:
 
 
 def row_by_row(function: Callable[..., np.ndarray], *tables: np.ndarray) -> np.ndarray:
-    """function(*tables), which says one thing a row, worked through in stretches."""
+    """Returns function(*tables), one value a row, computed a stretch of rows at a time."""
     rows = rows_at_a_time(tables[0])
     parts = []
     for first in range(0, len(tables[0]), rows):

@@ -16,19 +16,19 @@ if TYPE_CHECKING:  # imported by everything, so it loads nothing heavy itself
 
 @dataclass(frozen=True)
 class Change:
-    """One metric of one case. low and high bound `value`; `method` says how, or why they (or the value) are missing."""
+    """One metric of one case, beside what it stands against."""
 
     case: Case
     metric: str
     unit: str
     better: Better
     against: Against
-    baseline: float | None
+    baseline: float | None  # the same metric of what it stands against
     value: float | None
-    low: float | None = None
+    low: float | None = None  # low and high bound `value`
     high: float | None = None
-    method: str = ""
-    kind: ChangeKind = ""  # against a reference, a stored run
+    method: str = ""  # how value and limits were made, or why they are missing
+    kind: ChangeKind = ""  # what became of it since a reference, a stored run
     smallest_percent: float | None = None  # of a similar ratio: a smaller change is missed more often than once in five
 
 
@@ -51,30 +51,27 @@ class Standing:
 class Comparison:
     """What the raw records of a run say, derived and derivable again.
 
-    outputs: case at its lowest thread count → one float32 array an output, dequantised, shape (samples, …).
-    samples: the same cases → a structured array, a row a sample. Fields max_abs_diff, l2, cosine; of a task with
-        classes baseline_prediction, prediction, flip, js_divergence (bits), baseline_margin, margin, tie; where there
-        are labels of classes too label, baseline_correct, correct, flip_kind (an index into samples.FLIP_KINDS). Of
-        numbers: label, baseline_prediction, prediction where they are one a sample; baseline_error, error where there
-        are as many labels. Numbers are float32, classes int32.
-    scores: case → its scored output, with scores of two classes made of a single column; baseline: the same of Keras.
+    Fields of `samples`: max_abs_diff, l2, cosine. Where the task has classes: baseline_prediction, prediction, flip,
+    js_divergence (bits), baseline_margin, margin, tie, and with labels: label, baseline_correct, correct, flip_kind (an
+    index into terms.FLIP_KINDS). Where it has numbers: label, baseline_prediction, prediction if there is one a sample,
+    baseline_error, error if there are as many labels as outputs. Numbers are float32, classes int32.
     """
 
     run: Run
     standings: tuple[Standing, ...]
     changes: tuple[Change, ...]
-    samples: dict[Case, np.ndarray]
-    outputs: dict[Case, tuple[np.ndarray, ...]]
-    baseline: np.ndarray
-    scores: dict[Case, np.ndarray]
+    samples: dict[Case, np.ndarray]  # case at its lowest thread count → a structured array, a row a sample
+    outputs: dict[Case, tuple[np.ndarray, ...]]  # the same cases → a float32 array an output, dequantised, (samples, …)
+    baseline: np.ndarray  # the baseline's scored output; a single column of two classes becomes two
+    scores: dict[Case, np.ndarray]  # the same of the cases
 
     @cached_property
     def metrics(self) -> dict[Case, dict[str, Change]]:
         """The changes by case and the metric's name."""
-        found: dict[Case, dict[str, Change]] = {}
+        by_case: dict[Case, dict[str, Change]] = {}
         for change in self.changes:
-            found.setdefault(change.case, {})[change.metric] = change
-        return found
+            by_case.setdefault(change.case, {})[change.metric] = change
+        return by_case
 
     def change(self, case: Case, metric: str) -> Change | None:
         return self.metrics.get(case, {}).get(metric)

@@ -16,21 +16,18 @@ if TYPE_CHECKING:  # imported by everything, so it loads nothing heavy itself
 class Dataset:
     """Training and test samples, one array an input of the model, first axis the sample, dtype as stored.
 
-    Arrays may be memory-mapped, and larger than memory. train_labels is None where the training samples serve
-    calibration alone; test_labels where there are none to score by. class_names is empty where the labels are not
-    classes. affines: one an input. source: where the samples came from, in words for the report. input_names: of the
-    model's inputs, in the order of the arrays; () where the arrays are in the model's own order.
+    Arrays may be memory-mapped, and larger than memory.
     """
 
     name: str
     train_inputs: tuple[np.ndarray, ...]
-    train_labels: np.ndarray | None
+    train_labels: np.ndarray | None  # None where the training samples serve calibration alone
     test_inputs: tuple[np.ndarray, ...]
-    test_labels: np.ndarray | None
-    affines: tuple[Affine, ...]
-    class_names: tuple[str, ...]
-    source: str
-    input_names: tuple[str, ...] = ()
+    test_labels: np.ndarray | None  # None where there are none to score by
+    affines: tuple[Affine, ...]  # one an input
+    class_names: tuple[str, ...]  # () where the labels are not classes
+    source: str  # where the samples came from, in words for the report
+    input_names: tuple[str, ...] = ()  # the model's, in the order of the arrays; () where that is the model's own
 
     @property
     def test_count(self) -> int:

@@ -20,34 +20,26 @@ SEED = 20_231
 
 @dataclass(frozen=True)
 class ModelSource:
-    """Where the Keras model comes from.
-
-    kind: "workload", trained by the built-in experiment `where`; "file", a .keras or .h5 file; "saved_model", a folder;
-    "function", of the user's, which returns a Keras model. folder: where a function's package is looked for.
-    """
+    """Where the Keras model comes from."""
 
     kind: ModelKind
-    where: str
-    folder: Path = Path()
+    where: str  # the workload that trains it, the path of a file or folder, or the user's "package.module:function"
+    folder: Path = Path()  # where a function's package is looked for
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """One question to the harness.
-
-    variants: names of recipes to build. recipes: name → a recipe of the user's. imports: name → an existing .tflite
-    file. baseline: KERAS, or the name of the variant that takes its place where model is None.
-    """
+    """One question to the harness."""
 
     name: str
     load: Callable[[], Dataset]
-    model: ModelSource | None
-    variants: tuple[str, ...]
+    model: ModelSource | None  # None where only .tflite files are imported
+    variants: tuple[str, ...]  # names of recipes to build
     plan: Plan
     seed: int = SEED
-    recipes: dict[str, FunctionRef] = field(default_factory=dict)
-    imports: dict[str, Path] = field(default_factory=dict)
-    baseline: str = KERAS
+    recipes: dict[str, FunctionRef] = field(default_factory=dict)  # name → a recipe of the user's
+    imports: dict[str, Path] = field(default_factory=dict)  # name → an existing .tflite file
+    baseline: str = KERAS  # or the variant that takes its place where model is None
     scoring: Scoring = BY_DATA
     left_out: tuple[str, ...] = ()  # recipes that are not built for want of calibration samples
     select_ops: bool = False  # whether ops that need TensorFlow's own kernels are allowed

@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # imported by everything, so it loads nothing heavy itself
 
 @dataclass(frozen=True)
 class Blob:
-    """Bytes that a device keeps under their hash: a model or a stretch of inputs. Read when they are sent, not kept."""
+    """Bytes that a device keeps under their hash: a model, or the inputs of a shard. Read when they are sent."""
 
     read: Callable[[], bytes] = field(repr=False)
     known_sha256: str = ""  # where it need not be computed
@@ -32,15 +32,15 @@ class Blob:
 
 @dataclass(frozen=True)
 class Job:
-    """What one process on the device is to measure. spec becomes job.json; blobs: name in its directory → bytes."""
+    """What one process on the device is to measure."""
 
     id: str
     case: Case
     kind: PieceKind
     first: int  # outputs: first ≤ sample < last; latency: the round is `first`
     last: int
-    spec: dict[str, object]
-    blobs: dict[str, Blob]
+    spec: dict[str, object]  # becomes job.json
+    blobs: dict[str, Blob]  # name in the job's directory → bytes
     limit_s: float = 1800.0  # without progress
     start_temperature_c: float | None = None  # wait until the chip is as cool as this, None not at all
     cooldown_timeout_s: float = 0.0
@@ -95,18 +95,14 @@ class DeviceState:
 
 @dataclass(frozen=True, eq=False)
 class Timings:
-    """One phase of a round, as it came: two int64 arrays of shape (timings,).
+    """One phase of a round, as it came: two int64 arrays of shape (timings,)."""
 
-    count: how many invokes a timing holds, more than one where an invoke is shorter than the clock can tell. ns: how
-    long all of them took together.
-    """
-
-    count: np.ndarray
-    ns: np.ndarray
+    count: np.ndarray  # how many invokes a timing holds: several where one is shorter than the clock can tell
+    ns: np.ndarray  # how long all of them took together
 
     @classmethod
     def of(cls, ns: Sequence[float] | np.ndarray, count: int = 1) -> Timings:
-        """Timings of `count` invokes each."""
+        """Makes timings of `count` invokes each."""
         import numpy as np
 
         whole = np.asarray(ns, dtype=np.int64)
@@ -127,28 +123,24 @@ class Timings:
 
 @dataclass(frozen=True)
 class Round:
-    """One process that timed one case: raw, no statistics but the median that all of them begin with.
-
-    timings: by phase; "timed" holds the invokes that count.
-    memory_bytes: point ("start", "runtime", "model", "allocated", "first", "end") → VmHWM, VmRSS, RssAnon, RssFile
-        → bytes.
-    """
+    """One process that timed one case: raw, no statistics but the median that all of them begin with."""
 
     case: Case
     index: int
     status: RoundStatus = "valid"
     reasons: tuple[str, ...] = ()
-    attempt: int = 0
-    timings: dict[str, Timings] = field(default_factory=dict)
-    memory_bytes: dict[str, dict[str, int]] = field(default_factory=dict)
-    clock_step_ns: int | None = None
-    timing_pair_ns: float | None = None
+    attempt: int = 0  # a round that did not count is measured again
+    timings: dict[str, Timings] = field(default_factory=dict)  # by phase; "timed" holds the invokes that count
+    memory_bytes: dict[str, dict[str, int]] = field(default_factory=dict)  # "start", "runtime", "model", "allocated",
+    # "first" or "end" → VmHWM, VmRSS, RssAnon, RssFile → bytes
+    clock_step_ns: int | None = None  # the smallest step of the device's clock
+    timing_pair_ns: float | None = None  # two clock readings with nothing between them
     before: DeviceState = DeviceState()
     after: DeviceState = DeviceState()
-    device_ns: int | None = None  # how long the process ran by the device's clock, and by the host's
-    host_ns: int | None = None
+    device_ns: int | None = None  # how long the process ran by the device's clock
+    host_ns: int | None = None  # and by the host's
     canary_ns: tuple[int, ...] = ()  # a fixed loop before and after
-    waited_s: float | None = None  # for the chip to cool to start_temperature_c
+    waited_s: float | None = None  # how long the chip cooled down to start_temperature_c
     start_temperature_c: float | None = None
     restless_ratio: float | None = None  # its plan's
     started_s: float | None = None  # Unix time by the device's clock, which may jump: only the order is read off it
@@ -166,7 +158,7 @@ class Round:
 
     @property
     def invokes_ns(self) -> np.ndarray:
-        """Nanoseconds an invoke of the timed ones, (timings,). Only where there are some: see `timed`."""
+        """Nanoseconds of each timed invoke, float64, (timings,). Only where there are some: see `timed`."""
         return self.timings["timed"].invokes_ns
 
     @cached_property
@@ -179,15 +171,12 @@ class Round:
 
 @dataclass(frozen=True)
 class Shard:
-    """A stretch of the test set, first ≤ sample < last: one array an output, as the runtime gave it.
-
-    Where they are stored, np.asarray reads them: a whole test set's may be larger than memory.
-    """
+    """The part of the test set that one job answered, first ≤ sample < last."""
 
     case: Case
     first: int
     last: int
     status: ShardStatus = "ok"
     reason: str = ""
-    outputs: tuple[np.ndarray | StoredArray, ...] = ()
+    outputs: tuple[np.ndarray | StoredArray, ...] = ()  # as the runtime gave them; np.asarray reads a stored one
     tensors: tuple[Tensor, ...] = ()

@@ -13,17 +13,17 @@ KERAS = "keras"  # the baseline, where no .tflite file takes its place
 
 @dataclass(frozen=True)
 class Tensor:
-    """An input or output of a model. scale and zero_point are None where it is not quantised."""
+    """An input or output of a model."""
 
     name: str
     dtype: str
     shape: tuple[int, ...]
-    scale: float | None = None
+    scale: float | None = None  # None where it is not quantised, as is zero_point
     zero_point: int | None = None
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
-        """Of one sample's values: without the first axis where that is a batch of 1."""
+        """The shape of one sample's values: without the first axis where that is a batch of 1."""
         return self.shape[1:] if self.shape[:1] == (1,) else self.shape
 
 
@@ -39,9 +39,6 @@ class Affine:
 class Variant:
     """One .tflite form of the model. One that could not be built has status "failed", one that cannot exist of this
     model "unsupported": either has a reason and no path.
-
-    feeds: for each input tensor of the file, which of the data's inputs it is given; yields: for each output of the
-    baseline, which of the file's outputs answers to it. () where they stand in the same order.
     """
 
     name: str
@@ -53,6 +50,6 @@ class Variant:
     outputs: tuple[Tensor, ...] = ()
     status: FileStatus = "ok"
     reason: str = ""
-    feeds: tuple[int, ...] = ()
-    yields: tuple[int, ...] = ()
+    feeds: tuple[int, ...] = ()  # for each input tensor of the file the data's input; () where the order is the same
+    yields: tuple[int, ...] = ()  # for each output of the baseline the file's output; () where the order is the same
     activation_bytes: int | None = None  # of its tensors that are not constants; None where some have no fixed size

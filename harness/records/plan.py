@@ -43,12 +43,12 @@ class Case:
 
 @dataclass(frozen=True)
 class Plan:
-    """How often and how long a latency is timed. rounds = 0 measures accuracy alone; accuracy False measures none."""
+    """How often and how long a latency is timed."""
 
     profile: str
-    rounds: int
-    min_runs: int
-    min_s: float
+    rounds: int  # 0 measures accuracy alone
+    min_runs: int  # timed invokes a round, at least
+    min_s: float  # timed seconds a round, at least
     warmup_s: float = 0.2
     warmup_runs: int = 10
     max_runs: int = 20_000  # timings a round: what a run keeps stays small
@@ -61,9 +61,9 @@ class Plan:
 
 @dataclass(frozen=True)
 class Declared:
-    """What a user's metric says of itself. reference: "package.module:function"; better: lower, higher."""
+    """What a user's metric declares of itself."""
 
-    reference: str
+    reference: str  # "package.module:function"
     name: str
     unit: str
     better: Better
@@ -71,18 +71,13 @@ class Declared:
 
 @dataclass(frozen=True)
 class Scoring:
-    """How outputs are scored. None and () leave it to the data: accuracy for classes, RMSE for numbers, else agreement.
+    """How outputs are scored. None and () leave it to the data: accuracy for classes, RMSE for numbers, agreement."""
 
-    primary, others: names of metrics, or a user's "package.module:function". output: the name of the model's output
-    that is scored, "" the first. folder: where a user's module is looked for. declared: what the user's functions
-    among them said of themselves when the run began, so that it is known where they cannot be imported any more.
-    """
-
-    primary: str | None = None
-    others: tuple[str, ...] = ()
-    output: str = ""
-    folder: Path = Path()
-    declared: tuple[Declared, ...] = ()
+    primary: str | None = None  # the name of a metric, or a user's "package.module:function"
+    others: tuple[str, ...] = ()  # further ones
+    output: str = ""  # the name of the model's output that is scored; "": the first
+    folder: Path = Path()  # where a user's module is looked for
+    declared: tuple[Declared, ...] = ()  # kept with the run: the user's functions may be gone later
 
 
 BY_DATA = Scoring()

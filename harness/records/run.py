@@ -25,19 +25,15 @@ class TargetRecord:
 
     @property
     def emulated(self) -> bool:
-        """By its file, or by what it says of itself."""
+        """Whether its file, or the device itself, says that it is emulated."""
         return self.target.emulated or bool(self.environment and self.environment.emulated)
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """What a run was made with; "" and () where that is unknown.
+    """What a run was made with; "" and () where that is unknown."""
 
-    created: ISO 8601, UTC. remarks: what was odd about the data. candidate, reference: the ids of the runs that a gate
-    timed side by side in this one.
-    """
-
-    created: str = ""
+    created: str = ""  # ISO 8601, UTC
     harness: str = ""
     python: str = ""
     tensorflow: str = ""
@@ -45,8 +41,8 @@ class Provenance:
     data: str = ""
     seed: int | None = None
     baseline: str = KERAS
-    remarks: tuple[str, ...] = ()
-    candidate: str = ""
+    remarks: tuple[str, ...] = ()  # what was odd about the data
+    candidate: str = ""  # the ids of the runs that a gate timed side by side in this one
     reference: str = ""
 
 
@@ -79,12 +75,12 @@ class Run:
         return len(self.inputs[0])
 
     def accuracy_case(self, case: Case) -> Case:
-        """The case whose outputs stand for this one: the same at the lowest thread count."""
+        """Returns the case whose outputs stand for this one: the same at the lowest thread count."""
         threads = [c.threads for c in self.cases if replace(c, threads=case.threads) == case]
         return replace(case, threads=min(threads, default=case.threads))
 
     def usable_rounds(self, case: Case) -> list[Round]:
-        """The rounds of the case that count, in order."""
+        """Returns the rounds of the case that count, in order."""
         return sorted((r for r in self.rounds if r.case == case and r.counts), key=lambda r: r.index)
 
     def variant(self, name: str) -> Variant:

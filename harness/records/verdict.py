@@ -10,50 +10,40 @@ from harness.records.terms import Mode, Outcome
 
 @dataclass(frozen=True)
 class Answer:
-    """What a judge says of one row, with every number in `unit`.
-
-    low, high: the interval whose ends are the
-    one-sided limits at the rule's confidence. p: one-sided, of a row as good if the truth were at the limit; None
-    where there is no interval.
-    """
+    """What a judge says of one row, with every number in `unit`."""
 
     outcome: Outcome
     unit: str = ""
     value: float | None = None
-    low: float | None = None
+    low: float | None = None  # low and high: the interval whose ends are one-sided limits at the rule's confidence
     high: float | None = None
     limit: float | None = None
-    p: float | None = None
+    p: float | None = None  # one-sided p-value of H0: true value = limit; None where there is no interval
     method: str = ""
     reason: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding(Answer):
-    """The answer to one rule of a policy. case: None where the rule matched no row. holds: it passed, or it is
-    inconclusive and the rule only warns then.
-    """
+    """The answer to one rule of a policy for one row."""
 
-    rule: int  # from 1
+    rule: int  # its number, from 1
     words: str
-    case: Case | None
+    case: Case | None  # None where the rule matched no row
     metric: str
-    holds: bool
+    holds: bool  # it passed, or it is inconclusive and the rule only warns then
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a run may ship. outcome: pass, or the worst that keeps it from shipping. ships: the variants for which
-    every rule that names them holds. policy: where it was read. reference: the id of the stored run it stands against;
-    sessions: of further runs of the same models; again: of the run in which they were timed again beside the candidate.
-    """
+    """Whether a run may ship."""
 
     run_id: str
-    policy: str
+    policy: str  # where it was read
     mode: Mode
-    outcome: Outcome
+    outcome: Outcome  # pass, or the worst that keeps it from shipping
     findings: tuple[Finding, ...]
-    ships: tuple[str, ...] = ()
-    reference: str = ""
-    sessions: tuple[str, ...] = ()
-    again: str = ""
+    ships: tuple[str, ...] = ()  # the variants for which every rule that names them holds
+    reference: str = ""  # the id of the stored run that it stands against
+    sessions: tuple[str, ...] = ()  # the ids of further runs of the same models
+    again: str = ""  # the id of the run in which they were timed again beside the candidate

@@ -40,19 +40,20 @@ ROWS = 250_000  # written at a time
 
 
 def write_tables(comparison: Comparison, folder: Path) -> None:
-    """latency.parquet, every timing of the rounds that count; samples.parquet, a row a sample × variant × target ×
-    runtime."""
+    """Writes latency.parquet, every timing of the rounds that count, and samples.parquet,
+    a row a sample × variant × target × runtime.
+    """
     write_parquet(latency_table(counted(comparison.run)), folder / "latency.parquet")
     write_samples(comparison.samples, folder / "samples.parquet")
 
 
 def counted(run: Run) -> list[Round]:
-    """The rounds whose timings are believed."""
+    """Returns the rounds whose timings are believed."""
     return [piece for piece in run.rounds if piece.counts]
 
 
 def write_samples(samples: Mapping[Case, np.ndarray], path: Path, rows: int = ROWS) -> None:
-    """Writes so many rows of a case at a time."""
+    """Writes the samples, so many rows of a case at a time."""
     schema = samples_schema(list(samples.values()))
     with replacing(path) as part, pq.ParquetWriter(part, schema, compression="zstd") as writer:
         for table in sample_tables(samples, schema, rows):
@@ -60,8 +61,8 @@ def write_samples(samples: Mapping[Case, np.ndarray], path: Path, rows: int = RO
 
 
 def sample_tables(samples: Mapping[Case, np.ndarray], schema: pa.Schema, rows: int = ROWS) -> Iterator[pa.Table]:
-    """The samples of these cases, so many rows of a case at a time. Columns that the task does not have are there, and
-    empty.
+    """Yields the samples of these cases, so many rows of a case at a time.
+    Columns that the task does not have are empty.
 
     schema: of samples_schema.
     """
@@ -72,14 +73,14 @@ def sample_tables(samples: Mapping[Case, np.ndarray], schema: pa.Schema, rows: i
 
 
 def samples_schema(tables: Sequence[np.ndarray]) -> pa.Schema:
-    """Predictions are classes or numbers, as they come."""
+    """Returns the columns of samples.parquet. Predictions are classes or numbers, as they come."""
     known = tables[0].dtype.fields or {} if tables else {}
     own = {name: pa.from_numpy_dtype(known[name][0]) for name in PREDICTIONS if name in known}
     return pa.schema([*(SAMPLES | own).items(), *((name, pa.float32()) for name in ERRORS if name in known)])
 
 
 def column_of(field: pa.Field, case: Case, rows: np.ndarray, first: int) -> pa.Array:
-    """first: the number of the first of these samples."""
+    """Returns one column of these rows. first: the number of the first of these samples."""
     if field.name in ("variant", "target", "runtime"):
         return pa.repeat(getattr(case, field.name), len(rows))
     if field.name == "sample":
@@ -95,7 +96,7 @@ def latency_table(rounds: Sequence[Round]) -> pa.Table:
 
 
 def latency_batches(rounds: Sequence[Round]) -> Iterator[pa.RecordBatch]:
-    """One batch a round and phase; `index` counts the timings of the phase."""
+    """Yields a batch a round and phase; `index` counts the timings of the phase."""
     for piece in rounds:
         for phase, timings in piece.timings.items():
             rows = len(timings)

@@ -30,21 +30,21 @@ SCHEMA_VERSION = 2
 
 @dataclass(frozen=True)
 class Session:
-    """A stored run. path: of its folder, from the folder of reference.json."""
+    """A stored run."""
 
     run_id: str
-    path: str
+    path: str  # of its folder, from the folder of reference.json
 
 
 @dataclass(frozen=True)
 class Accepted:
-    """What reference.json holds. hashes: of the reference proper, as in its run.json."""
+    """What reference.json holds."""
 
     run_id: str
     path: str
-    hashes: dict[str, str]
-    accepted: str
-    harness: str
+    hashes: dict[str, str]  # of the reference itself, as in its run.json
+    accepted: str  # when, ISO 8601, UTC
+    harness: str  # the version that accepted it
     sessions: tuple[Session, ...] = ()
     schema_version: int = SCHEMA_VERSION
 
@@ -77,7 +77,7 @@ def add(store: Store, runs: Sequence[str]) -> Path:
 
 
 def accepted(store: Store, experiment: str) -> tuple[Path, ...]:
-    """The folders of the experiment's reference and of its further sessions; () where there is none.
+    """Returns the folders of the experiment's reference and of its further sessions; () where there is none.
 
     Raises StoreError.
     """
@@ -104,7 +104,9 @@ def present(session: Session, experiment: str, file: Path) -> Path:
 
 
 def with_sessions(known: Accepted, paths: Sequence[Path], file: Path) -> Accepted:
-    """Each once, and only such as measured a model of the reference proper."""
+    """Returns the reference with these runs among its sessions, each once.
+    Raises ConfigError where one measured none of its models.
+    """
     proper = acceptable(present(Session(known.run_id, known.path), file.parent.name, file))
     sessions = {session.run_id: session for session in known.sessions}
     for path in paths:
@@ -121,7 +123,7 @@ def with_sessions(known: Accepted, paths: Sequence[Path], file: Path) -> Accepte
 
 
 def acceptable(path: Path) -> Header:
-    """The run's header. Raises ConfigError where nothing can stand against it."""
+    """Returns the run's header. Raises ConfigError where nothing can stand against it."""
     header = read_header(path)
     if not header.finished:
         raise ConfigError(f"{header.run_id} is not finished", f"harness run --resume {header.run_id}")

@@ -40,7 +40,7 @@ def read_test_set(path: Path, inputs: int, labelled: bool) -> TestSet:
 
 
 def read_packed(path: Path, inputs: int, labelled: bool) -> TestSet:
-    """The test set of a run of schema 1, read whole."""
+    """Reads the test set of a run of schema 1, whole."""
     try:
         with np.load(path / PACKED, allow_pickle=False) as file:
             return tuple(file[f"input{n}"] for n in range(inputs)), file["labels"] if labelled else None
@@ -54,7 +54,7 @@ def keep_baseline(path: Path, outputs: Sequence[np.ndarray]) -> None:
 
 
 def baseline_sha256(path: Path) -> str:
-    """Over all outputs, in their order."""
+    """Returns the hash over all outputs, in their order."""
     return hashlib.sha256(b"".join(file_sha256(file).encode() for file in baseline_files(path))).hexdigest()
 
 
@@ -70,7 +70,7 @@ def read_baseline(path: Path) -> tuple[np.ndarray, ...]:
 
 
 def read_array(path: Path) -> np.ndarray:
-    """Mapped. Raises StoreError."""
+    """Maps an array. Raises StoreError."""
     try:
         return map_npy(path)
     except (OSError, ValueError) as error:

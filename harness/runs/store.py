@@ -81,7 +81,7 @@ _HEADER = TypeAdapter(Header)
 
 
 def new_run_id() -> str:
-    """Sorts by time: UTC to the second, and four hexadecimal digits against a second run in it."""
+    """Makes a run id that sorts by time: UTC to the second, and four random hexadecimal digits."""
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
@@ -120,7 +120,7 @@ class Store:
         self.root = root
 
     def open(self, header: Header, dataset: Dataset, baseline: Sequence[np.ndarray]) -> Record:
-        """A new run's folder, with its variants, test set and baseline in it."""
+        """Makes a new run's folder, with its variants, test set and baseline in it."""
         path = self.root / header.experiment / header.run_id
         (path / "variants").mkdir(parents=True)
         for variant in header.variants:
@@ -141,12 +141,12 @@ class Store:
         return Record(path, read_header(path))
 
     def paths(self) -> list[Path]:
-        """The folders of all runs, newest first."""
+        """Returns the folders of all runs, newest first."""
         found = [p.parent for p in self.root.glob("*/*/run.json") if not p.parent.is_symlink()]
         return sorted(found, key=lambda path: path.name, reverse=True)
 
     def find(self, reference: str) -> Path:
-        """The folder of a run: `latest`, a run id, or a path. Raises StoreError.
+        """Returns the folder of a run: `latest`, a run id, or a path. Raises StoreError.
 
         `latest` is the newest of all but those in which a gate timed a reference again: they are of another run.
         """
@@ -158,8 +158,8 @@ class Store:
         return found
 
     def latest(self) -> Path | None:
-        """A run dated into the future, by a clock that ran ahead, comes last. A broken one is passed over, unless
-        there is nothing else: then its StoreError is raised.
+        """Returns the newest run's folder, or None. One dated into the future, by a clock that ran ahead, comes last. A
+        broken one is passed over; where there is nothing else, its StoreError is raised.
         """
         tomorrow = f"{datetime.now(UTC) + timedelta(days=1):%Y%m%d-%H%M%S}"
         unreadable: list[StoreError] = []
@@ -178,7 +178,8 @@ class Store:
 
 
 def load(path: Path, dataset: Dataset | None = None) -> Run:
-    """Reads all that a run left, as far as it came. dataset: its test set, where that was read before.
+    """Reads all that a run left, as far as it came.
+    dataset: its test set, where that was read before. Raises StoreError.
 
     Raises StoreError.
     """
@@ -226,7 +227,7 @@ def read_header(path: Path) -> Header:
 
 
 def read_dataset(path: Path, header: Header) -> Dataset:
-    """The test set that the run was measured on, mapped; it holds no training samples. Raises StoreError."""
+    """Maps the test set that the run was measured on; there are no training samples in it. Raises StoreError."""
     read = read_packed if header.schema_version == 1 else read_test_set
     inputs, labels = read(path, len(header.affines), header.labelled)
     return Dataset(header.experiment, (), None, inputs, labels, header.affines, header.class_names, str(path))
@@ -255,7 +256,7 @@ def absolute_variants(path: Path, header: Header) -> tuple[Variant, ...]:
 
 
 def with_activations(variant: Variant) -> Variant:
-    """A run that was stored before activation_bytes was kept has it in its .tflite file, where that is still there."""
+    """Reads activation_bytes from the .tflite file, where that is still there and the run was stored without it."""
     if variant.activation_bytes is not None or variant.path is None:
         return variant
     from harness.build.artifact import inspect  # flatbuffers: only where an old run is read
@@ -266,7 +267,7 @@ def with_activations(variant: Variant) -> Variant:
 
 
 def point_latest(path: Path) -> None:
-    """results/<experiment>/latest, a relative link, set in one step. A file system without links goes without."""
+    """Sets the relative link results/<experiment>/latest in one step. A file system without links goes without."""
     link = path.parent / f".latest.{os.getpid()}"
     with suppress(OSError):
         link.symlink_to(path.name)

@@ -22,7 +22,7 @@ READ_ONLY, WRITABLE = 0o444, 0o222
 
 
 def stretches(array: np.ndarray, size_bytes: int = STRETCH_BYTES) -> Iterator[np.ndarray]:
-    """The array along its first axis, about size_bytes at a time: how to go through one that is larger than memory."""
+    """Yields the array along its first axis, about size_bytes at a time: it may be larger than memory."""
     size = max(1, size_bytes // max(1, array[:1].nbytes))
     for first in range(0, len(array), size):
         yield array[first : first + size]
@@ -30,7 +30,7 @@ def stretches(array: np.ndarray, size_bytes: int = STRETCH_BYTES) -> Iterator[np
 
 
 def sha256_of(*arrays: np.ndarray | None) -> str:
-    """Hash of the arrays that are not None: dtypes, shapes and bytes."""
+    """Returns the hash of the arrays that are not None: dtypes, shapes and bytes."""
     digest = hashlib.sha256()
     for array in arrays:
         if array is not None:
@@ -41,7 +41,7 @@ def sha256_of(*arrays: np.ndarray | None) -> str:
 
 
 def let_go(array: np.ndarray) -> None:
-    """What was read of a mapped file stays this process's memory until it is let go; it can be read again."""
+    """Gives the memory back that reading a mapped file took; the file can be read again."""
     owner = array
     while isinstance(owner.base, np.ndarray):
         owner = owner.base
@@ -50,7 +50,7 @@ def let_go(array: np.ndarray) -> None:
 
 
 def pick(array: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """A copy of those samples. A kernel may map megabytes around each one, so they are let go a few at a time."""
+    """Copies those samples, a few at a time: a kernel may map megabytes around each one."""
     picked = np.empty((len(rows), *array.shape[1:]), array.dtype)
     for first in range(0, len(rows), FEW):
         few = slice(first, first + FEW)
@@ -60,8 +60,8 @@ def pick(array: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 
 def gathered(parts: Iterable[np.ndarray], shape: tuple[int, ...], folder: Path) -> np.ndarray:
-    """Parts of an array, one after the other, as float32 of this shape: in memory, or where that would be much of it in
-    a mapped file in the folder, which goes with the array.
+    """Joins parts of an array as float32 of this shape:
+    in memory, or where it is large in a mapped file in the folder, which is gone with the array.
     """
     if 4 * math.prod(shape) <= IN_MEMORY_BYTES:
         return np.concatenate([np.zeros((0, *shape[1:]), np.float32), *parts], dtype=np.float32)
@@ -73,14 +73,14 @@ def gathered(parts: Iterable[np.ndarray], shape: tuple[int, ...], folder: Path) 
 
 
 def npy_bytes(array: np.ndarray) -> bytes:
-    """The array as an .npy file. Raises ValueError for one of objects."""
+    """Returns the array as an .npy file. Raises ValueError for an array of objects."""
     file = io.BytesIO()
     np.save(file, np.ascontiguousarray(array), allow_pickle=False)
     return file.getvalue()
 
 
 def write_npy(path: Path, array: np.ndarray) -> None:
-    """np.save of an array that may be larger than memory. The file is whole when this returns, and read-only."""
+    """Writes an array that may be larger than memory. The file is whole when this returns, and read-only."""
     form = {"shape": array.shape, "fortran_order": False, "descr": np.lib.format.dtype_to_descr(array.dtype)}
     with path.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, form)
@@ -90,8 +90,8 @@ def write_npy(path: Path, array: np.ndarray) -> None:
 
 
 def keep_npy(path: Path, array: np.ndarray) -> None:
-    """write_npy, or a second name for the file that the array is mapped from: where it is whole, and read-only, so that
-    nobody changes it under this name.
+    """Writes the array, or links the file that it is mapped from:
+    where that is whole, and read-only, so that nobody changes it under this name.
     """
     source = whole_file(array)
     if source is None or source.stat().st_mode & WRITABLE or not linked(source, path):
@@ -107,7 +107,7 @@ def linked(source: Path, path: Path) -> bool:
 
 
 def whole_file(array: np.ndarray) -> Path | None:
-    """The .npy file that holds this array and nothing else, where there is one."""
+    """Returns the .npy file that holds this array and nothing else, where there is one."""
     if not isinstance(array, np.memmap) or array.filename is None or not array.flags.c_contiguous:
         return None
     path = Path(array.filename)
@@ -120,7 +120,7 @@ def whole_file(array: np.ndarray) -> Path | None:
 
 
 def map_npy(path: Path) -> np.ndarray:
-    """The array in an .npy file, mapped, read-only. Raises OSError; ValueError where the file does not hold one."""
+    """Maps the array in an .npy file, read-only. Raises OSError; ValueError where the file does not hold one."""
     try:
         array: np.ndarray = np.lib.format.open_memmap(path, mode="r")
     except OSError:
@@ -132,8 +132,8 @@ def map_npy(path: Path) -> np.ndarray:
 
 @dataclass(frozen=True)
 class StoredArray:
-    """An array in an .npy file, known by its form. np.asarray reads it, every time: a mapping for each of a run's many
-    would hold as many files open.
+    """An array in an .npy file, known by its form.
+    np.asarray reads it, every time: a mapping for each of a run's many would hold as many files open.
     """
 
     path: Path
@@ -142,7 +142,7 @@ class StoredArray:
 
     @classmethod
     def of(cls, path: Path) -> StoredArray:
-        """Raises OSError, ValueError where the file is not what its header says."""
+        """Reads the form of a stored array. Raises OSError, ValueError where the file is not what its header says."""
         array = map_npy(path)
         return cls(path, array.shape, array.dtype)
 

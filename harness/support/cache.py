@@ -18,12 +18,12 @@ LEFT_S = 24 * 3600.0  # nothing takes this long to make
 
 
 def cache_dir() -> Path:
-    """Where this platform keeps caches; on Linux $XDG_CACHE_HOME/edge-harness, or ~/.cache/edge-harness."""
+    """Returns where this platform keeps caches; on Linux $XDG_CACHE_HOME/edge-harness, or ~/.cache/edge-harness."""
     return platformdirs.user_cache_path("edge-harness")
 
 
 def key_of(*parts: object) -> str:
-    """The hash of everything that a cached thing was made from; names of files may not be UTF-8."""
+    """Returns the hash of everything that a cached thing was made from; names of files may not be UTF-8."""
     return hashlib.sha256("\0".join(map(str, parts)).encode(errors="surrogateescape")).hexdigest()[:20]
 
 
@@ -37,12 +37,12 @@ def code_sha256(*files: Path) -> str:
 
 
 def code_of(*modules: ModuleType) -> str:
-    """The hash of the modules' sources: what they make is made again when they change."""
+    """Returns the hash of the modules' sources: what they make is made again when they change."""
     return code_sha256(*(Path(str(module.__file__)) for module in modules))
 
 
 def version(distribution: str) -> str:
-    """Its installed version, or "none": a thing built by another version is built again."""
+    """Returns the installed version, or "none". In a key: what another version built is built again."""
     try:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:
@@ -65,7 +65,7 @@ class Cache:
         return folder.is_dir() and (not self.fresh or folder in self._made)
 
     def obtain(self, kind: str, key: str, make: Callable[[Path], None]) -> Path:
-        """The folder of this key; where it is not there, `make` fills a new one, which is then put in place."""
+        """Returns the folder of this key; where there is none, `make` fills a new one, which is then put in place."""
         folder = self.folder(kind, key)
         if not self.has(kind, key):
             folder.parent.mkdir(parents=True, exist_ok=True)
@@ -89,7 +89,9 @@ class Cache:
                     shutil.rmtree(part)
 
     def _place(self, part: Path, folder: Path) -> None:
-        """Where another process was faster its folder stays, since it may be read already; a fresh one replaces it."""
+        """Puts a new folder in place.
+        Where another process was faster its folder stays, since it may be read already; a fresh one replaces it.
+        """
         if self.fresh:
             shutil.rmtree(folder, ignore_errors=True)
         try:
@@ -109,7 +111,7 @@ class Shelf:
         cache.sweep()
 
     def obtain(self, what: str, kind: str, key: str, make: Callable[[Path], None]) -> Path:
-        """The folder of this key. what: is said where it has to be made; "" for what takes no time."""
+        """Returns the folder of this key. what: is said where it has to be made; "" for what takes no time."""
         if what and not self.cache.has(kind, key):
             self.say(what)
             self.made.append(what)

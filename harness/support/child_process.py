@@ -43,7 +43,7 @@ class ChildProcess:
             self._pool.shutdown(cancel_futures=True)
 
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """function(*args) in the process. Raises what that raised, or `died` where it crashed the process."""
+        """Calls function(*args) in the process. Raises what that raised, or `died` where it crashed the process."""
         if self._pool is None:
             self.log.parent.mkdir(parents=True, exist_ok=True)
             context = multiprocessing.get_context("spawn")
@@ -72,8 +72,8 @@ def without_main() -> Iterator[None]:
 
 
 def answered(call: Callable[[], T], died: type[HarnessError]) -> T:
-    """call(). An error whose class belongs to another package is raised as `died`: to unpickle it, the parent would
-    have to import that package.
+    """call(). An error whose class belongs to another package is raised as `died`:
+    to unpickle it, the parent would have to import that package.
     """
     try:
         return call()
@@ -84,7 +84,7 @@ def answered(call: Callable[[], T], died: type[HarnessError]) -> T:
 
 
 def settle(log: Path) -> None:
-    """Run first in the process: it dies with its parent, prints to the log, and behaves the same on every machine."""
+    """Prepares the process: it dies with its parent, prints to the log, and behaves the same on every machine."""
     end_with_parent()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")  # reproducible, and the device has no GPU either

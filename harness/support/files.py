@@ -11,7 +11,9 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A path beside it to write to; it takes the file's place at the end, and is gone where writing failed."""
+    """Yields a path beside the file to write to.
+    It takes the file's place at the end, and is gone where writing failed.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -28,5 +30,5 @@ def write_atomically(path: Path, content: bytes) -> Path:
 
 
 def write_json(path: Path, content: object) -> Path:
-    """Raises ValueError for NaN and infinities, which JSON does not have."""
+    """Writes JSON. Raises ValueError for NaN and infinities, which JSON does not have."""
     return write_atomically(path, json.dumps(content, indent=1, allow_nan=False).encode() + b"\n")

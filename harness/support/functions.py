@@ -35,13 +35,13 @@ class FunctionRef:
 
 
 def is_reference(text: str) -> bool:
-    """Whether "package.module:function" is meant, and no path."""
+    """Returns whether the text means "package.module:function", and no path."""
     module, colon, name = text.partition(":")
     return bool(colon) and name.isidentifier() and all(part.isidentifier() for part in module.split("."))
 
 
 def load_function(ref: FunctionRef) -> Callable[..., Any]:
-    """The function itself. Raises ConfigError where it is not available, with the error that its module raised."""
+    """Imports the function. Raises ConfigError where it is not available, with the error that its module raised."""
     with looking_in(ref.folder):
         try:
             module = importlib.import_module(ref.module)
@@ -60,7 +60,9 @@ def load_function(ref: FunctionRef) -> Callable[..., Any]:
 
 
 def source_sha256(ref: FunctionRef) -> str:
-    """The hash of the function's module, of every .py file beside it, and of what they import from below the folder."""
+    """Returns the hash of the function's module, of every .py file beside it, and
+    of what they import from below the folder.
+    """
     with looking_in(ref.folder):
         try:
             spec = find_spec(ref.module)
@@ -74,7 +76,7 @@ def source_sha256(ref: FunctionRef) -> str:
 
 
 def with_imports(files: set[Path], folder: Path) -> set[Path]:
-    """The files, what they import from below the folder, and what that imports in turn."""
+    """Returns the files, what they import from below the folder, and what that imports in turn."""
     found, new = set(files), set(files)
     while new:
         new = {path for file in new if file.suffix == ".py" for path in imports_of(file, folder)} - found
@@ -83,7 +85,7 @@ def with_imports(files: set[Path], folder: Path) -> set[Path]:
 
 
 def imports_of(file: Path, folder: Path) -> Iterator[Path]:
-    """The modules below the folder that a module's import statements name, wherever in it they are."""
+    """Yields the modules below the folder that a module's import statements name, wherever in it they are."""
     try:
         nodes = list(ast.walk(ast.parse(file.read_bytes())))
     except (SyntaxError, ValueError):  # it cannot be imported either
@@ -99,7 +101,7 @@ def imports_of(file: Path, folder: Path) -> Iterator[Path]:
 
 
 def modules_of(start: Path, name: str) -> Iterator[Path]:
-    """The files that importing "a.b.c" may run: of the packages on the way too."""
+    """Yields the files that importing "a.b.c" may run, those of the packages on the way too."""
     place = start
     for part in filter(None, name.split(".")):
         place = place / part
@@ -107,7 +109,9 @@ def modules_of(start: Path, name: str) -> Iterator[Path]:
 
 
 def loaded_below(folder: Path) -> list[Path]:
-    """The files of the modules that this process has imported from below the folder, installed packages aside."""
+    """Returns the files of the modules that this process has imported from
+    below the folder, installed packages aside.
+    """
     known = [Path(file) for module in list(sys.modules.values()) if (file := getattr(module, "__file__", None))]
     own = (path for path in known if path.is_relative_to(folder) and path.suffix == ".py")
     return sorted({path for path in own if not INSTALLED.intersection(path.relative_to(folder).parts)})
@@ -115,7 +119,7 @@ def loaded_below(folder: Path) -> list[Path]:
 
 @contextmanager
 def looking_in(folder: Path) -> Iterator[None]:
-    """The folder first on the path while a module is imported."""
+    """Puts the folder first on the path while a module is imported."""
     importlib.invalidate_caches()
     sys.path.insert(0, str(folder))
     try:

@@ -6,7 +6,7 @@ from typing import Any
 
 
 def harmless(said: Any) -> Any:
-    """A text, or a JSON value with texts in it, without control characters: a terminal would obey them."""
+    """Returns a text, or a JSON value with texts in it, without control characters: a terminal would obey them."""
     if isinstance(said, str):
         return said if said.isprintable() else "".join(c if c.isprintable() else " " for c in said)
     if isinstance(said, dict):
@@ -17,8 +17,8 @@ def harmless(said: Any) -> Any:
 
 
 def last_line(said: bytes | str, otherwise: str) -> str:
-    """The last line of what a program printed, harmless: mostly the reason why it failed. `otherwise` where it printed
-    nothing.
+    """Returns the last line of what a program printed, made harmless: mostly the reason why it failed.
+    `otherwise` where it printed nothing.
     """
     text = said.decode(errors="replace") if isinstance(said, bytes) else said
     line: str = harmless((text.strip().splitlines() or [otherwise])[-1])

@@ -35,7 +35,7 @@ class Place:
     index: int | None = None
 
     def __str__(self) -> str:
-        """As a message begins: "[data] labels", "rule 2: metric"; empty above all tables without a key."""
+        """Returns how a message begins: "[data] labels", "rule 2: metric"; "" above all tables without a key."""
         table = f"[{self.table}]" if self.index is None else f"{self.table} {self.index + 1}:"
         return " ".join(filter(None, (table if self.table else "", self.key)))
 
@@ -49,7 +49,9 @@ class TomlFile(Generic[Model]):
     source: str
 
     def where(self, table: str = "", key: str = "", index: int | None = None, with_key: bool = True) -> str:
-        """ "experiment.toml:7: [data] labels": how a message about this place begins. with_key: names labels, too."""
+        """Returns how a message about this place begins:
+        "experiment.toml:7: [data] labels". with_key: name labels, too.
+        """
         return where(self.source, self.text, Place(table, key, index), with_key)
 
     def line_of(self, table: str = "", key: str = "", index: int | None = None) -> int:
@@ -57,12 +59,14 @@ class TomlFile(Generic[Model]):
 
 
 def read_toml(path: Path, model: type[Model]) -> TomlFile[Model]:
-    """The file's tables as the model has them. Raises ConfigError with file, line, what is wrong and what to write."""
+    """Reads the file's tables as the model has them.
+    Raises ConfigError with file, line, what is wrong and what to write.
+    """
     return parse_toml(read_text(path), str(path), model)
 
 
 def read_text(path: Path, advice: str = "give another file, or fix this one") -> str:
-    """The file's text, without a byte order mark. Raises ConfigError with the advice."""
+    """Reads the file's text, without a byte order mark. Raises ConfigError with the advice."""
     try:
         return path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -70,7 +74,7 @@ def read_text(path: Path, advice: str = "give another file, or fix this one") ->
 
 
 def parse_toml(text: str, source: str, model: type[Model]) -> TomlFile[Model]:
-    """As read_toml, of a text; source: what the messages call it."""
+    """Parses a text as read_toml does a file. source: its name in messages."""
     try:
         return TomlFile(model.model_validate(tomllib.loads(text)), text, source)
     except tomllib.TOMLDecodeError as error:
@@ -83,7 +87,7 @@ def parse_toml(text: str, source: str, model: type[Model]) -> TomlFile[Model]:
 
 
 def not_valid(error: ErrorDetails, text: str, source: str, model: type[BaseModel]) -> ConfigError:
-    """The first thing that pydantic reports, in the user's words."""
+    """Returns the first error that pydantic reports, in the user's words."""
     place = place_of(error, model)
     fields = table_model(model, place.table) if place.key and place.table else model
     begin = where(source, text, place, with_key=False)
@@ -100,7 +104,7 @@ def not_valid(error: ErrorDetails, text: str, source: str, model: type[BaseModel
 
 
 def unknown(place: Place, begin: str, fields: type[BaseModel] | None) -> ConfigError:
-    """A key or a table that the model does not have."""
+    """Returns the error for a key or a table that the model does not have."""
     if place.key:
         return ConfigError(f"{begin} unknown key {place.key!r}", nearest(place.key, keys_of(fields), "the keys are"))
     message = f"{begin.removesuffix(str(place))}unknown table {place}"
@@ -108,7 +112,7 @@ def unknown(place: Place, begin: str, fields: type[BaseModel] | None) -> ConfigE
 
 
 def place_of(error: ErrorDetails, model: type[BaseModel]) -> Place:
-    """Where pydantic found the error."""
+    """Returns where pydantic found the error."""
     first, *rest = error["loc"]
     table = str(first)
     if table_model(model, table) is None:
@@ -123,7 +127,7 @@ def place_of(error: ErrorDetails, model: type[BaseModel]) -> Place:
 
 
 def tables(given: object) -> bool:
-    """Whether this is what TOML makes of [[tables]]."""
+    """Returns whether the value is what TOML makes of [[tables]]."""
     return isinstance(given, list) and bool(given) and all(isinstance(each, dict) for each in given)
 
 
@@ -132,14 +136,14 @@ def field_of(model: type[BaseModel] | None, key: str) -> FieldInfo | None:
 
 
 def table_model(model: type[BaseModel], table: str) -> type[BaseModel] | None:
-    """The model of a table, or of each table of an array; None where that key is not a table."""
+    """Returns the model of a table, or of each table of an array; None where that key is not a table."""
     field = field_of(model, table)
     kinds = [field.annotation, *getattr(field.annotation, "__args__", ())] if field else []
     return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
 
 
 def is_array(model: type[BaseModel], table: str) -> bool:
-    """Whether there may be several tables of this name: [[rule]]."""
+    """Returns whether there may be several tables of this name: [[rule]]."""
     field = field_of(model, table)
     return field is not None and getattr(field.annotation, "__origin__", None) is list
 
@@ -149,13 +153,13 @@ def keys_of(model: type[BaseModel] | None) -> list[str]:
 
 
 def to_write(model: type[BaseModel] | None, key: str) -> str:
-    """ "write …", "" where the model does not say what to write."""
+    """Returns "write …", or "" where the model does not say what to write."""
     field = field_of(model, key)
     return f"write {field.description}" if field and field.description else ""
 
 
 def nearest(word: object, known: Iterable[str], lead: str) -> str:
-    """ "did you mean …? <lead> a, b, c": the advice for an unknown word."""
+    """Returns "did you mean …? <lead> a, b, c": the advice for an unknown word."""
     names = list(known)
     near = get_close_matches(str(word), names, 1, 0.5)
     return f"{f'did you mean {near[0]}? ' if near else ''}{lead} {', '.join(names)}"
@@ -165,13 +169,13 @@ def nearest(word: object, known: Iterable[str], lead: str) -> str:
 
 
 def where(source: str, text: str, place: Place, with_key: bool = True) -> str:
-    """ "experiment.toml:7: [data] labels". with_key False: the same line, without the key's name."""
+    """Returns "experiment.toml:7: [data] labels". with_key False: the same line, without the key's name."""
     shown = place if with_key else Place(place.table, "", place.index)
     return f"{source}:{line_of(text, place)}: {shown}".rstrip()
 
 
 def line_of(text: str, place: Place) -> int:
-    """The line, from 1, of a key in a table; where that is not found, of the table's beginning, or the first."""
+    """Returns the line, from 1, of a key in a table; where it is not found, that of the table, or the first."""
     lines = text.splitlines()
     first, last = table_lines(lines, place)
     # A key begins its line, or stands in an inline table: data = {test = "x.npz"}.
@@ -180,7 +184,9 @@ def line_of(text: str, place: Place) -> int:
 
 
 def table_lines(lines: list[str], place: Place) -> tuple[int, int]:
-    """The first line of a table, and the first one after it. An inline table is among the lines above all tables."""
+    """Returns the first line of a table, and the first one after it.
+    An inline table is among the lines above all tables.
+    """
     headers = [(n, match[1].strip("\"'")) for n, line in enumerate(lines) if (match := _HEADER.match(line))]
     ends = [n for n, _ in headers] + [len(lines)]
     own = [n for n, name in headers if name == place.table]

@@ -34,12 +34,12 @@ def plain_table(title: str = "") -> Table:
 
 
 def add_row(table: Table, *cells: str | Text, style: str | None = None) -> None:
-    """A row of these cells, in which only a Text has a style of its own."""
+    """Adds a row of these cells, in which only a Text has a style of its own."""
     table.add_row(*(escape(cell) if isinstance(cell, str) else cell for cell in cells), style=style)
 
 
 def summary_tables(comparison: Comparison, console: Console) -> Iterator[Table]:
-    """The report's summary, one table a target, with as many columns as the console has room for: no number is cut."""
+    """Yields the report's summary, one table a target, with as many columns as fit the console: no number is cut."""
     for summary in tables(Material(comparison)):
         run = comparison.run
         title = f"{run.experiment} on {summary.target}, {run.plan.profile} plan, {run.test_count:,} samples"
@@ -53,7 +53,7 @@ def summary_tables(comparison: Comparison, console: Console) -> Iterator[Table]:
 
 
 def summary_table(summary: Summary, title: str, left_out: Sequence[str]) -> Table:
-    """Without the columns left out or empty; the reasons of rows that are not ok are under it."""
+    """Makes a table without columns that are left out or empty; the reasons of rows that are not ok are under it."""
     table = plain_table(title)
     shown = [
         n
@@ -107,7 +107,7 @@ def variants_table(variants: Sequence[Variant]) -> Table:
 
 
 def created(header: Header) -> str:
-    """In the time zone of this machine."""
+    """Returns when the run was made, in this machine's time zone."""
     known = header.provenance.created
     return f"{datetime.fromisoformat(known).astimezone():%Y-%m-%d %H:%M}" if known else "unknown"
 

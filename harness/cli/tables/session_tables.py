@@ -40,7 +40,7 @@ OF_ROUNDS = "the values are over all invokes, their change is the mean over the 
 
 
 def session_tables(sessions: Sessions, console: Console) -> Iterator[Table]:
-    """One table a target; variant and runtime share a column where the console is narrow."""
+    """Yields a table a target; variant and runtime share a column where the console is narrow."""
     for target in dict.fromkeys(pair.case.target for pair in sessions.pairs):
         pairs = [pair for pair in sessions.pairs if pair.case.target == target]
         wide, narrow = (session_table(sessions, pairs, stacked) for stacked in (False, True))
@@ -67,7 +67,7 @@ def session_table(sessions: Sessions, pairs: Sequence[Pair], stacked: bool) -> T
 
 
 def verdict(change: Change) -> Text:
-    """Beside "similar", how small a change would be missed."""
+    """Returns the kind of change; beside "similar", how small a change would be missed."""
     if change.smallest_percent is None:
         return KINDS[change.kind]
     return KINDS[change.kind] + Text(f" ±{decimals(change.smallest_percent, 1)} %", "dim")
@@ -78,13 +78,13 @@ def key(case: Case, swept: bool) -> list[str]:
 
 
 def stacked_key(case: Case, swept: bool, line: int) -> list[str]:
-    """Variant, runtime and threads below each other, in the first lines of a case."""
+    """Returns variant, runtime and threads below each other, in the first lines of a case."""
     parts = [case.variant, case.runtime, *([plural(case.threads, "thread")] if swept else [])]
     return [parts[line] if line < len(parts) else ""]
 
 
 def cells(sessions: Sessions, change: Change, stacked: bool) -> list[str]:
-    """Metric, its value in each run, and the change with its interval beside or below it."""
+    """Returns the metric, its value in each run, and the change with its interval beside or below it."""
     value, limits = change_texts(change)
     separator = "\n" if stacked else " "
     shown = f"{value}{separator}({limits})" if limits else value
@@ -92,7 +92,7 @@ def cells(sessions: Sessions, change: Change, stacked: bool) -> list[str]:
 
 
 def title(sessions: Sessions, change: Change) -> str:
-    """What stands in each run beside the change: of an accuracy drop, the accuracy."""
+    """Returns the title of what stands in each run beside the change: for an accuracy drop, the accuracy."""
     name = change.metric.removesuffix(MOVED)
     metric = metric_named(name, sessions.candidate.run.scoring)
     if metric is None:
@@ -116,7 +116,7 @@ def own_texts(sessions: Sessions, change: Change) -> tuple[str, str]:
 
 
 def change_texts(change: Change) -> tuple[str, str]:
-    """Candidate less reference, with its sign, and the limits of that; "" where there is no interval."""
+    """Returns candidate less reference, with its sign, and its limits; "" where there is no interval."""
     value, low, high = change.value, change.low, change.high
     if value is None:
         return MISSING, ""
@@ -142,7 +142,7 @@ def change_texts(change: Change) -> tuple[str, str]:
 
 
 def notes(sessions: Sessions, pairs: Sequence[Pair]) -> list[str]:
-    """Each reason once, however many rows share it: not comparable, missing, warnings."""
+    """Returns each reason once, however many rows share it: not comparable, missing, warnings."""
     found = dict.fromkeys(difference for pair in pairs for difference in pair.differences)
     changes = [change for pair in pairs for change in pair.changes]
     lines = [f"not comparable: {d}" for d in found if d.level == REFUSE]

@@ -14,7 +14,7 @@ STYLES = {"pass": "green", "inconclusive": "yellow"}
 
 
 def verdict_table(verdict: Verdict) -> Table:
-    """One line a finding; a rule's words only in its first line, and a reason only where the one above differs."""
+    """Makes a line a finding; a rule's words only in its first line, a reason only where the one above differs."""
     table = plain_table()
     for name in ("Rule", "Row", "Value", "Interval", "Limit", "Outcome", "Reason"):
         number = name in ("Value", "Interval", "Limit")

@@ -26,7 +26,7 @@ NAMED = 10  # classes in one reason
 
 
 def drop(rule: Rule, case: Case, evidence: Evidence) -> Answer:
-    """accuracy_drop in pp; error_rate_growth in % of the errors made before, which are held fixed."""
+    """Judges accuracy_drop in pp, error_rate_growth in % of the errors made before, which are held fixed."""
     return dropped(rule, evidence.pair(rule, case), evidence.metric(rule))
 
 
@@ -41,7 +41,7 @@ def dropped(rule: Rule, pair: Pair, metric: Metric) -> Answer:
 
 
 def class_drop(rule: Rule, case: Case, evidence: Evidence) -> Answer:
-    """Every class on its own.
+    """Judges the drop of each class on its own.
 
     It passes when every class does: that all are good needs no correction (intersection–union test, Berger,
     Technometrics 24, 1982, 295–300). It fails when one class is over the limit after Holm's correction (Scandinavian
@@ -72,7 +72,7 @@ def without_base(rule: Rule, metric: Metric) -> str:
 
 
 def undecided_classes(losses: dict[int, Loss], unsure: list[int], evidence: Evidence) -> str:
-    """Which, and what would settle the one that is worst off."""
+    """Names the undecided classes, and says what would settle the worst of them."""
     last = max(unsure, key=lambda label: losses[label].z)
     if losses[last].outcome == "fail":
         return f"undecided: {named(unsure, evidence)}; {named([last], evidence)} is over the limit, not after Holm"
@@ -91,12 +91,12 @@ def named(labels: list[int], evidence: Evidence) -> str:
 
 @dataclass(frozen=True)
 class Loss:
-    """b samples lost and c won of n, under a margin: the largest drop that the rule allows, a fraction of n."""
+    """One paired comparison under a margin."""
 
-    b: int
-    c: int
-    n: int
-    margin: float
+    b: int  # samples lost: right before and wrong after
+    c: int  # samples won: the reverse
+    n: int  # samples in all
+    margin: float  # the largest drop that the rule allows, a fraction of n
     rule: Rule
 
     @classmethod
@@ -123,7 +123,7 @@ class Loss:
 
     @property
     def undecided(self) -> str:
-        """Why it is, and what would settle it."""
+        """Why it is inconclusive, and what would settle it."""
         fewest = smallest_n_to_pass(self.margin, self.rule.two_sided)
         if self.n < fewest:
             return f"without an improvement {self.rule.limit.text} takes {fewest:,} samples; there are {self.n:,}"
@@ -144,7 +144,7 @@ class Loss:
 
 
 def margin_of(rule: Rule, unit: str, accuracy: float) -> float:
-    """The largest drop that the rule allows, as a fraction of the samples.
+    """Returns the largest drop that the rule allows, as a fraction of the samples.
 
     unit: the metric's: % of the errors made before, pp, or a fraction. accuracy: of what the rule stands against, held
     fixed.
@@ -158,12 +158,12 @@ def margin_of(rule: Rule, unit: str, accuracy: float) -> float:
 
 
 def decided(limits: Interval, limit: float) -> Outcome:
-    """Less is better."""
+    """Returns the outcome of a limit on an interval. Less is better."""
     return "pass" if limits.high < limit else "fail" if limits.low > limit else "inconclusive"
 
 
 def unsettled(n: int, needed: int | None, better: bool) -> str:
-    """Why a rule is inconclusive. needed: how many samples would settle it, None for never."""
+    """Says why a rule is inconclusive. needed: how many samples would settle it, None for never."""
     if needed is None:
         return "the value is at the limit: no number of samples would settle it"
     way = "pass" if better else "fail"
@@ -171,7 +171,9 @@ def unsettled(n: int, needed: int | None, better: bool) -> str:
 
 
 def step_down(ratios: list[float]) -> list[bool]:
-    """Holm's procedure on p/α: the smallest against 1/k, the next against 1/(k − 1), until one is over."""
+    """Returns which p/α are significant by Holm:
+    the smallest against 1/k, the next against 1/(k − 1), until one is over.
+    """
     kept = [False] * len(ratios)
     for rank, index in enumerate(sorted(range(len(ratios)), key=lambda i: ratios[i])):
         if ratios[index] * (len(ratios) - rank) > 1:

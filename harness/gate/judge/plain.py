@@ -11,7 +11,7 @@ from harness.records.terms import Outcome
 
 
 def by_value(rule: Rule, case: Case, evidence: Evidence) -> Answer:
-    """max, min: the value; max_increase, max_decrease: how far it moved."""
+    """Judges the value for max and min; for max_increase and max_decrease, how far it moved."""
     change = evidence.change(case, rule.metric)
     assert change.value is not None
     if not rule.limit.absolute:
@@ -20,7 +20,7 @@ def by_value(rule: Rule, case: Case, evidence: Evidence) -> Answer:
 
 
 def sqnr(rule: Rule, case: Case, evidence: Evidence) -> Answer:
-    """Outputs equal to Keras' have no noise: their ratio is infinite, and keeps every limit."""
+    """Judges SQNR. Outputs equal to Keras' have no noise: their ratio is infinite, and passes every limit."""
     if noiseless(evidence, case):
         unit = evidence.metric(rule).unit
         return Answer("pass", unit, limit=rule.limit.value, method="outputs are equal: no noise")
@@ -41,7 +41,7 @@ def noiseless(evidence: Evidence, case: Case) -> bool:
 
 
 def compared(rule: Rule, unit: str, value: float, limit: float, method: str) -> Answer:
-    """A value equal to the limit passes, also where it is equal but for rounding of the last digits."""
+    """Judges a value by a limit. An equal one passes, also where it is equal but for rounding of the last digits."""
     upward = rule.limit.kind == "min"
     kept = value >= limit if upward else value <= limit
     outcome: Outcome = "pass" if kept or math.isclose(value, limit, rel_tol=1e-9) else "fail"
@@ -49,7 +49,7 @@ def compared(rule: Rule, unit: str, value: float, limit: float, method: str) -> 
 
 
 def moved(rule: Rule, case: Case, change: Change, value: float, evidence: Evidence) -> Answer:
-    """How far the value moved the wrong way; the other way is under zero, and never fails."""
+    """Judges how far the value moved the wrong way; a move the right way is under zero, and never fails."""
     before = value_before(rule, case, change, evidence)
     worse = value - before if rule.limit.kind == "max_increase" else before - value
     method = f"{before:.6g} against {rule.against}, {value:.6g} here"
@@ -61,7 +61,7 @@ def moved(rule: Rule, case: Case, change: Change, value: float, evidence: Eviden
 
 
 def value_before(rule: Rule, case: Case, change: Change, evidence: Evidence) -> float:
-    """The same metric of what the rule stands against. Raises Absent."""
+    """Returns the same metric of what the rule stands against. Raises Absent."""
     metric = evidence.metric(rule)
     if rule.against == "reference":
         past = (evidence.past_of if metric.of_file else evidence.paired_past)(case)

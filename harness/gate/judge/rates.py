@@ -14,14 +14,14 @@ from harness.records import Answer, Case
 
 
 def accuracy(rule: Rule, case: Case, evidence: Evidence) -> Answer:
-    """min by Clopper–Pearson on the errors; max_decrease is a drop."""
+    """Judges min by Clopper–Pearson on the errors, max_decrease as a drop."""
     if not rule.limit.absolute:
         return drop(rule, case, evidence)
     return at_least(rule, evidence.pair(rule, case))
 
 
 def at_least(rule: Rule, pair: Pair) -> Answer:
-    """So large a share of the samples right."""
+    """Judges whether so large a share of the samples is right."""
     wrong = int((~pair.right_after).sum())
     said = rate(wrong, pair.samples, 1 - rule.limit.value, rule)
     assert said.value is not None and said.low is not None and said.high is not None
@@ -31,13 +31,15 @@ def at_least(rule: Rule, pair: Pair) -> Answer:
 
 
 def flip_rate(rule: Rule, case: Case, evidence: Evidence) -> Answer:
-    """Any answer that differs, right or wrong."""
+    """Judges the share of answers that differ, right or wrong."""
     pair = evidence.pair(rule, case)
     return rate(int((pair.before != pair.after).sum()), pair.samples, rule.limit.value, rule)
 
 
 def rate(count: int, n: int, limit: float, rule: Rule) -> Answer:
-    """Less is better. p: of so few or fewer if the true rate were the limit."""
+    """Judges a count of n, where less is better.
+    p is the probability of so few or fewer if the true rate were the limit.
+    """
     bounds = clopper_pearson(count, n, rule.two_sided)
     outcome = decided(bounds, limit)
     reason = undecided(count, n, limit, rule) if outcome == "inconclusive" else ""
@@ -52,7 +54,7 @@ def undecided(count: int, n: int, limit: float, rule: Rule) -> str:
 
 
 def rate_to_settle(count: int, n: int, limit: float, confidence: float) -> int | None:
-    """The smallest n at which the interval excludes the limit, the rate held fixed. None: never."""
+    """Returns the smallest n at which the interval excludes the limit, at the same rate. None: never."""
 
     def settled(size: int) -> bool:
         seen = count / n * size  # a rate held fixed makes no whole counts
@@ -62,7 +64,7 @@ def rate_to_settle(count: int, n: int, limit: float, confidence: float) -> int |
 
 
 def smallest(good: Callable[[int], bool], start: int) -> int | None:
-    """The smallest number over start that is good, where all after one that is good are."""
+    """Returns the smallest good number over start. Every number after a good one is good."""
     low, high = start, 2 * start
     while not good(high):
         low, high = high, 2 * high

@@ -24,7 +24,7 @@ FEW = "{} samples: what their resamples say is too narrow to decide by; take {} 
 
 
 def by_samples(rule: Rule, case: Case, evidence: Evidence) -> Answer:
-    """max, min on the value; max_increase, max_decrease on how far it moved."""
+    """Judges the value for max and min; for max_increase and max_decrease, how far it moved."""
     metric, labels = evidence.metric(rule), evidence.comparison.run.labels
     own = evidence.scorer.statistic(metric, evidence.output(case))
     if not rule.limit.absolute:
@@ -35,12 +35,12 @@ def by_samples(rule: Rule, case: Case, evidence: Evidence) -> Answer:
 
 
 def without_an_error(statistic: Statistic, metric: Metric) -> bool:
-    """Whether scores of classes that are 1 at best are 1 in every resample, too: all samples are right."""
+    """Returns whether all samples are right: scores of classes, 1 at best, are 1 in every resample, too."""
     return statistic.value == 1 and metric.tasks == LABELLED and bool((statistic.replicates == 1).all())
 
 
 def perfect(rule: Rule, fewest: int) -> Answer:
-    """No error among the `fewest` samples of the rarest class: no more of them are wrong than α^(1/n) leaves.
+    """Judges a value without an error among the `fewest` samples of the rarest class.
 
     The one-sided limit of Clopper and Pearson (Biometrika 26, 1934, 404–413) for 0 of n, the least that recall, and all
     that is made of it, can be of any class.
@@ -53,7 +53,7 @@ def perfect(rule: Rule, fewest: int) -> Answer:
 
 
 def moved(rule: Rule, metric: Metric, own: Statistic, before: Statistic) -> Answer:
-    """How far it moved the wrong way; the other way is under zero, and never fails."""
+    """Judges how far the value moved the wrong way; a move the right way is under zero, and never fails."""
     sign = 1 if rule.limit.kind == "max_increase" else -1
     apart = difference_of(own, before)
     if not rule.limit.relative:
@@ -65,7 +65,9 @@ def moved(rule: Rule, metric: Metric, own: Statistic, before: Statistic) -> Answ
 
 
 def judged(rule: Rule, statistic: Statistic, limit: float, unit: str, sign: int, shown: float = 1.0) -> Answer:
-    """sign: 1 where less is better, −1 where more is. limit: on the statistic. shown: a factor for reported numbers."""
+    """Judges a statistic by its BCa limits. limit: on the statistic. sign: 1 where less is better, −1 where more is.
+    shown: a factor for the numbers that are reported.
+    """
     value, at = shown * statistic.value + 0.0, shown * limit + 0.0  # no −0
     try:
         limits = limits_of(statistic, rule.two_sided)
@@ -82,7 +84,7 @@ def judged(rule: Rule, statistic: Statistic, limit: float, unit: str, sign: int,
 
 
 def statistic_before(rule: Rule, metric: Metric, case: Case, evidence: Evidence) -> Statistic:
-    """The metric of what the rule stands against. Raises Absent."""
+    """Returns the metric of what the rule stands against. Raises Absent."""
     if rule.against == "reference":
         past = evidence.paired_past(case)
         with restated("in the reference: ", "not_comparable"):

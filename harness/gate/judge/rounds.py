@@ -14,7 +14,9 @@ from harness.records import Absent, Answer, Case
 
 
 def by_rounds(rule: Rule, case: Case, evidence: Evidence) -> Answer:
-    """max, min: the value itself. max_increase, max_decrease: against float32 in the same rounds, or a reference."""
+    """Judges the value for max and min;
+    for max_increase and max_decrease, its move from float32 in the same rounds, or from a reference.
+    """
     if evidence.emulated(case):
         raise Absent(EMULATED.format(case.target), "invalid")
     value = evidence.value(case, rule.metric)
@@ -32,7 +34,7 @@ def itself(rule: Rule, case: Case, evidence: Evidence, value: float) -> Answer:
 
 
 def beside(rule: Rule, case: Case, evidence: Evidence) -> Answer:
-    """How much more than float32, paired by round."""
+    """Judges how far the value moved from float32's, paired by round."""
     with restated("float32 beside it: ", "missing"):
         evidence.value(control(case), rule.metric)
     before, after = (by_round(rule.metric, c, evidence) for c in (control(case), case))

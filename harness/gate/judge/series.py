@@ -10,7 +10,9 @@ SPEEDUP = "speedup_vs_float32"
 
 
 def by_round(metric: str, case: Case, evidence: Evidence) -> dict[int, float]:
-    """Round → its value, of those that have one. A speed-up: float32's median over the row's own in the same round."""
+    """Returns round → its value, for those that have one.
+    A speed-up is float32's median over the row's own in the same round.
+    """
     if metric == SPEEDUP:
         float32, own = (by_round("latency_p50", c, evidence) for c in (control(case), case))
         return {index: float32[index] / own[index] for index in sorted(float32.keys() & own.keys())}
@@ -21,5 +23,5 @@ def by_round(metric: str, case: Case, evidence: Evidence) -> dict[int, float]:
 
 
 def rests_on(metric: str, case: Case) -> tuple[Case, ...]:
-    """The rows whose rounds the metric of this one is made of."""
+    """Returns the rows whose rounds this row's metric is made of."""
     return (case, control(case)) if metric == SPEEDUP else (case,)

@@ -45,7 +45,7 @@ def counted_before(rule: Rule, metric: Metric, case: Case, evidence: Evidence) -
 
 
 def counted(metric: Metric, evidence: Evidence, output: np.ndarray, whose: str) -> np.ndarray:
-    """Whether each sample counts, of scores that are all finite: NaN never passes. Raises Absent."""
+    """Returns whether each sample counts, (samples,). Raises Absent where a score is not finite: NaN never passes."""
     answers: Answers = evidence.scorer.answers(output)
     if bad := int((~row_by_row(finite, answers.outputs)).sum()):
         raise Absent(f"{whose}: {NOT_FINITE.format(bad)}")

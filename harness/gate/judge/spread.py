@@ -25,18 +25,16 @@ NOT_POSITIVE = "some rounds are at or under zero: give an absolute limit"
 
 @dataclass(frozen=True)
 class Spread:
-    """A value and its one-sided limits at `confidence`, Student's t of so many degrees of freedom. logarithmic: the
-    interval is symmetric on that scale; a ratio, where it is a move. rounds: of the row itself. narrows: more of what
-    makes the interval narrower."""
+    """A value and its one-sided limits at `confidence`, by Student's t."""
 
     value: float | None
     limits: Interval | None
-    rounds: int
-    logarithmic: bool
-    what: str
-    freedom: int
+    rounds: int  # of the row itself
+    logarithmic: bool  # the interval is symmetric on that scale; where it is a move, the value is a ratio
+    what: str  # how it was made, in words
+    freedom: int  # degrees of freedom
     confidence: float
-    narrows: str = "rounds"
+    narrows: str = "rounds"  # more of what makes the interval narrower
 
     @classmethod
     def of_values(cls, value: float, each: Sequence[float], rule: Rule) -> Spread:
@@ -63,7 +61,7 @@ class Spread:
 
     @classmethod
     def of_sessions(cls, stored: Sequence[Sequence[float]], own: Sequence[float], rule: Rule) -> Spread:
-        """How far one more session lies from the mean of S stored ones, whose values by round these are.
+        """Spreads how far one more session is from the mean of S stored ones. stored, own: values by round.
 
         d ± t_{S−1}·s·√(1 + 1/S), the prediction interval for one more of the same draws (Hahn & Meeker, Statistical
         Intervals, 2nd ed., chapter 4): s is the sd of the sessions' means, which holds the variance between rounds too.
@@ -89,14 +87,14 @@ class Spread:
         return told_as_loss(self.judged(most, unit, rising), rising)
 
     def judged(self, limit: float, unit: str, less_is_better: bool = True) -> Answer:
-        """unit "%": the value is a ratio, told as the percentage over 1."""
+        """Judges the value by a limit. unit "%": the value is a ratio, reported as the percentage over 1."""
         outcome, reason = self.outcome(limit, less_is_better)
         low, high = (self.limits.low, self.limits.high) if self.limits else (None, None)
         value, low, high, at = (told(x, unit) for x in (self.value, low, high, limit))
         return Answer(outcome, unit, value, low, high, at, self.p(limit, less_is_better), self.what, reason)
 
     def outcome(self, limit: float, less_is_better: bool) -> tuple[Outcome, str]:
-        """And why it is inconclusive."""
+        """Returns (outcome, reason). The reason says why it is inconclusive."""
         if self.limits is None or self.value is None:
             return "inconclusive", f"{self.rounds} usable round{'' if self.rounds == 1 else 's'}: that has no interval"
         if self.rounds >= CLAIM_ROUNDS and self.alike(self.limits):
@@ -119,17 +117,20 @@ class Spread:
 
     @staticmethod
     def alike(limits: Interval) -> bool:
-        """Whether every round says the same, as memory may: the value is exact then, and one at the limit keeps it."""
+        """Returns whether every round says the same, as memory may.
+        The value is exact then, and passes at the limit.
+        """
         return math.isclose(limits.low, limits.high, rel_tol=SAME)
 
     def near(self, limits: Interval, limit: float) -> bool:
-        """Whether the limit is under two half-widths away: t over so few rounds leans hard on their being normal."""
+        """Returns whether the limit is under two half-widths away: so few rounds may not be normal enough for t."""
         middle, half, at = self.scaled(limits, limit)
         return abs(at - middle) < 2 * half
 
     def p(self, limit: float, less_is_better: bool) -> float | None:
-        """One-sided, of a row as good if the truth were at the limit: its t is what the limit is away in half-widths,
-        times the t of one half-width."""
+        """Returns the one-sided p-value of H0: true value = limit. Its t is the distance of the limit in half-widths,
+        times the t of one half-width. None where there is no interval.
+        """
         if self.limits is None:
             return None
         middle, half, at = self.scaled(self.limits, limit)
@@ -139,7 +140,7 @@ class Spread:
         return float(stdtr(self.freedom, over / half * stdtrit(self.freedom, self.confidence)))
 
     def scaled(self, limits: Interval, limit: float) -> tuple[float, float, float]:
-        """The interval's middle and half-width, and the limit, where the interval is symmetric."""
+        """Returns the interval's middle and half-width, and the limit, where the interval is symmetric."""
         low, high, at = (math.log(x) if self.logarithmic else x for x in (limits.low, limits.high, limit))
         return (low + high) / 2, (high - low) / 2, at
 
@@ -156,7 +157,7 @@ def paired(before: dict[int, float], after: dict[int, float], rule: Rule, unit: 
 
 
 def told_as_loss(said: Answer, rising: bool) -> Answer:
-    """For a higher-is-better metric, the loss: the sign is flipped, and the ends of the interval swapped."""
+    """Returns the loss of a higher-is-better metric: the sign is flipped, the ends of the interval are swapped."""
     if rising:
         return said
     value, low, high, limit = (None if x is None else 0.0 - x for x in (said.value, said.low, said.high, said.limit))
@@ -168,7 +169,7 @@ def told(number: float | None, unit: str) -> float | None:
 
 
 def t_interval(values: Sequence[float], confidence: float) -> Interval:
-    """mean ± t_{R−1}·s/√R, for what may be under zero."""
+    """Returns mean ± t_{R−1}·s/√R, for values that may be under zero."""
     array = np.asarray(values, dtype=np.float64)
     half = float(stdtrit(len(array) - 1, (1 + confidence) / 2) * array.std(ddof=1)) / math.sqrt(len(array))
     return Interval(float(array.mean()) - half, float(array.mean()) + half)

@@ -20,10 +20,12 @@ DEFAULT = Path(__file__).with_name("default.toml")
 
 
 def default_policy() -> Policy:
-    """Every quantised variant's accuracy drop under 1 pp at 95 %."""
+    """Returns the default: every quantised variant's accuracy drop is under 1 pp at 95 %."""
     return parse_policy(DEFAULT.read_text("utf-8"), "the default policy")
 
 
 def read_policy(path: Path, scoring: Scoring = BY_DATA) -> Policy:
-    """scoring: of the run, whose own metrics a rule may name. Raises ConfigError with file, line and nearest word."""
+    """Reads a policy. scoring: the run's, whose own metrics a rule may name.
+    Raises ConfigError with file, line and nearest word.
+    """
     return parse_policy(read_text(path, "give a policy.toml, or none for the default"), str(path), scoring)

@@ -56,7 +56,9 @@ class Problem(ConfigError):
 
 
 def parse_policy(text: str, source: str, scoring: Scoring = BY_DATA) -> Policy:
-    """Raises ConfigError; a policy without a rule is one, since it would let everything pass. scoring: of the run."""
+    """Parses a policy. scoring: the run's.
+    Raises ConfigError, also for a policy without a rule: it would let everything pass.
+    """
     file = parse_toml(text, source, PolicyText)
     if not file.content.rule:
         raise ConfigError(f"{source} has no rules, so it would let everything pass", "write a [[rule]] with a metric")
@@ -111,7 +113,9 @@ def limit_of(metric: Metric, written: RuleText) -> Limit:
 
 
 def against_of(metric: Metric, limit: Limit, written: Against | None) -> Against:
-    """What the rule stands against. Without a word: Keras for answers, nothing for a value on its own."""
+    """Returns what the rule stands against.
+    By default answers stand against Keras, and a value on its own against nothing.
+    """
     moved = not limit.absolute
     possible = pairings(metric, moved)
     if written is None and (moved and not metric.paired):
@@ -124,7 +128,7 @@ def against_of(metric: Metric, limit: Limit, written: Against | None) -> Against
 
 
 def pairings(metric: Metric, moved: bool) -> tuple[Against, ...]:
-    """What a rule may stand against, the one that is meant without a word first."""
+    """Returns what a rule may stand against; the default first."""
     if metric.paired and (moved or not metric.alone):
         return PAIRINGS
     if moved and metric.against == "float32" and metric.unit == "ratio":  # a speed-up stands against float32 already

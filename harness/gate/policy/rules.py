@@ -12,8 +12,8 @@ from harness.records.terms import Against, LimitKind, Mode, OnInconclusive
 
 
 def gauges(scoring: Scoring = BY_DATA) -> dict[str, Metric]:
-    """The metrics that a rule may name, but top3_accuracy and its like. One of which neither way is better is shown and
-    never gated on. scoring: of the run, whose user's metrics can be named too, as they call themselves or as
+    """Returns the metrics that a rule may name, except top3_accuracy and its like. A metric of which neither way is
+    better is shown and never gated on. scoring: the run's, whose user's metrics can be named too, by name or as
     "package.module:function".
     """
     known = {metric.name: metric for metric in METRICS.values() if metric.better}
@@ -26,13 +26,12 @@ def gauges(scoring: Scoring = BY_DATA) -> dict[str, Metric]:
 
 @dataclass(frozen=True)
 class Limit:
-    """kind: max, min, max_increase, max_decrease. value: in the metric's unit, or, where relative, a fraction of what
-    the rule stands against. text: as the user wrote it."""
+    """What a rule allows: a bound of the value itself, or of how far it moved."""
 
     kind: LimitKind
-    value: float
+    value: float  # in the metric's unit, or, where relative, a fraction of what the rule stands against
     relative: bool
-    text: str
+    text: str  # as the user wrote it
 
     @property
     def absolute(self) -> bool:
@@ -42,19 +41,18 @@ class Limit:
 
 @dataclass(frozen=True)
 class Rule:
-    """number: 1 for the first. confidence: one-sided. variant, target, runtime: globs; one that begins with ! names
-    all others. against: keras, float32, reference, "" where the limit is on the value alone."""
+    """A limit on one metric of the rows that it names."""
 
-    number: int
+    number: int  # 1 for the first
     metric: str
     limit: Limit
-    confidence: float = 0.95
-    variant: str = "*"
+    confidence: float = 0.95  # one-sided
+    variant: str = "*"  # a glob, as target and runtime are; one that begins with ! names all others
     target: str = "*"
     runtime: str = "*"
-    against: Against = ""
+    against: Against = ""  # "" where the limit is on the value alone
     on_inconclusive: OnInconclusive = "fail"
-    line: int = 1
+    line: int = 1  # of the policy's text
 
     @property
     def two_sided(self) -> float:
@@ -83,8 +81,8 @@ def fits(name: str, glob: str) -> bool:
 
 @dataclass(frozen=True)
 class Policy:
-    """mode: all (every rule must hold for every row) or any (a variant ships if every rule holds for its rows)."""
+    """The rules of a release, in order."""
 
     rules: tuple[Rule, ...]
-    mode: Mode = "all"
-    source: str = ""
+    mode: Mode = "all"  # every rule must hold for every row; "any": a variant ships if every rule holds for its rows
+    source: str = ""  # where it was read

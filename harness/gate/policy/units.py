@@ -36,7 +36,7 @@ NUMBER = re.compile(r"\s*([+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([^\
 
 
 def parse_limit(metric: Metric, kind: LimitKind, written: str | float) -> Limit:
-    """Raises ConfigError where the text is not a number, or its unit does not fit the metric."""
+    """Parses a limit. Raises ConfigError where the text is not a number, or its unit does not fit the metric."""
     text = written if isinstance(written, str) else f"{written:g}"
     number, unit = split(text) if isinstance(written, str) else (float(written), "")
     if not math.isfinite(number):
@@ -59,7 +59,7 @@ def split(text: str) -> tuple[float, str]:
 
 
 def is_relative(metric: Metric, kind: LimitKind) -> bool:
-    """Whether a % of such a limit is one of what the rule stands against. Growth is in % by itself."""
+    """Returns whether a % of such a limit is a share of what the rule stands against. Growth is in % by itself."""
     return kind.startswith("max_") or (metric.unit == "pp" and metric.paired)
 
 
@@ -78,7 +78,7 @@ def units_advice(metric: Metric, kind: LimitKind, unit: str) -> str:
 
 
 def checked(metric: Metric, limit: Limit) -> Limit:
-    """Raises ConfigError for a limit that always passes or always fails."""
+    """Returns the limit. Raises ConfigError where it always passes or always fails."""
     if limit.kind.startswith("max_"):
         return moderate(metric, limit)
     if limit.value <= 0 and metric.unit == "fraction" and limit.kind == "min" and metric.bounded:
@@ -95,7 +95,7 @@ def checked(metric: Metric, limit: Limit) -> Limit:
 
 
 def moderate(metric: Metric, limit: Limit) -> Limit:
-    """A limit on how far a metric moves the wrong way."""
+    """Returns a limit on how far a metric moves the wrong way. Raises ConfigError as `checked` does."""
     if limit.value < 0:
         raise ConfigError(f"{limit.kind} = {limit.text} demands an improvement", "give 0 or more")
     bounded = metric.unit in ("fraction", "bits") and metric.bounded

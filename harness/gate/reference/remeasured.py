@@ -16,7 +16,7 @@ SAME_FILE = "the reference has the same .tflite file as {}: it was measured besi
 
 
 def to_remeasure(comparison: Comparison, policy: Policy) -> tuple[Case, ...]:
-    """The rows that rules against a reference judge by their rounds, and those that these rest on."""
+    """Returns the rows that rules against a reference judge by their rounds, and the rows that those rest on."""
     evidence = Evidence(comparison)
     rules = [rule for rule in policy.rules if rule.against == "reference" and evidence.metric(rule).judged == "rounds"]
     named = [
@@ -29,7 +29,9 @@ def to_remeasure(comparison: Comparison, policy: Policy) -> tuple[Case, ...]:
 
 
 def moved(rule: Rule, case: Case, evidence: Evidence) -> Answer:
-    """How far the candidate's rounds lie from the reference's beside them, in the direction that the rule limits."""
+    """Judges how far the candidate's rounds are from the reference's beside
+    them, in the direction that the rule limits.
+    """
     session = evidence.session
     assert session
     rows, run_id = rests_on(rule.metric, case), session.comparison.run.run_id
@@ -56,7 +58,7 @@ def check_measured(case: Case, rule: Rule, session: Evidence) -> None:
 
 
 def apart(case: Case, evidence: Evidence) -> str:
-    """Where the device is no longer what it was when the candidate was measured: this is another row then."""
+    """Says where the device is no longer what it was when the candidate was measured: this is another row then."""
     assert evidence.again
     now = on_side(case, CANDIDATE)
     found = differences(evidence.comparison.run, evidence.again.run, case, same_model=True, there=now)

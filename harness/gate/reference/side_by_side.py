@@ -33,18 +33,18 @@ AT = "@"  # in no variant's name of an experiment
 
 
 def on_side(case: Case, side: str) -> Case:
-    """The case as that run names it."""
+    """Returns the case under the name that it has in that run."""
     return replace(case, variant=case.variant + AT + side)
 
 
 def beside(case: Case, variant: str) -> Case:
-    """Another variant in the case's place, on its side."""
+    """Returns the case with another variant, on the same side."""
     _, at, side = case.variant.partition(AT)
     return replace(case, variant=variant + at + side)
 
 
 def begin(candidate: Path, reference: Path, cases: Sequence[Case], store: Store) -> Record:
-    """The run that times these cases of the candidate and the same of the reference: one that was interrupted, or new.
+    """Returns the run that times these cases of the candidate and of the reference: an interrupted one, or a new one.
 
     Raises ConfigError where there is nothing to time, StoreError.
     """
@@ -55,7 +55,7 @@ def begin(candidate: Path, reference: Path, cases: Sequence[Case], store: Store)
 
 
 def unfinished(store: Store, wanted: Header) -> Record | None:
-    """The newest run that was to measure the same and did not come to its end."""
+    """Returns the newest run that was to measure the same and did not come to its end."""
     for path in store.paths():
         with suppress(StoreError):
             found = read_header(path)
@@ -69,7 +69,9 @@ def purpose(header: Header) -> tuple[object, ...]:
 
 
 def header_of(candidate: Path, reference: Path, cases: Sequence[Case]) -> Header:
-    """run.json before anything is measured: the candidate's plan, targets and inputs, and the models of both."""
+    """Returns run.json before anything is measured:
+    the candidate's plan, targets and inputs, and the models of both.
+    """
     own, other = read_header(candidate), read_header(reference)
     if not own.plan.rounds:
         told = f"{own.run_id} was measured with plan {own.plan.profile}, which times nothing"
@@ -100,14 +102,14 @@ def header_of(candidate: Path, reference: Path, cases: Sequence[Case]) -> Header
 
 
 def fits(before: Variant | None, after: Variant) -> bool:
-    """Whether the reference's model takes the inputs that the candidate's does."""
+    """Returns whether the reference's model takes the inputs that the candidate's does."""
     if before is None or before.path is None:
         return False
     return [tensor.shape for tensor in before.inputs] == [tensor.shape for tensor in after.inputs]
 
 
 def same_files(header: Header) -> tuple[str, ...]:
-    """The variants whose .tflite file is one and the same on both sides."""
+    """Returns the variants whose .tflite file is one and the same on both sides."""
     hashes = {variant.name: variant.sha256 for variant in header.variants}
     names = dict.fromkeys(name.partition(AT)[0] for name in hashes)
     return tuple(name for name in names if hashes[name + AT + CANDIDATE] == hashes[name + AT + REFERENCE])

@@ -23,7 +23,7 @@ FEW = (
 
 
 def moved(rule: Rule, case: Case, evidence: Evidence) -> Answer:
-    """How far the candidate's session lies from the stored ones, in the direction that the rule limits."""
+    """Judges how far the candidate's session is from the stored ones, in the direction that the rule limits."""
     evidence.past_of(case)
     refused, warned = evidence.apart(case)
     if refused:
@@ -38,7 +38,7 @@ def moved(rule: Rule, case: Case, evidence: Evidence) -> Answer:
 
 
 def omitted(reasons: list[tuple[Evidence, str]]) -> str:
-    """Which sessions were left out, those of one reason together; "" for none."""
+    """Says which sessions were left out, those of one reason together; "" for none."""
     groups: dict[str, list[str]] = {}
     for session, reason in reasons:
         groups.setdefault(reason, []).append(session.comparison.run.run_id)
@@ -59,7 +59,7 @@ def judged(rule: Rule, case: Case, evidence: Evidence, counted: list[Evidence]) 
 
 
 def undecided(rule: Rule, case: Case, evidence: Evidence, reason: str) -> Answer:
-    """The move from the reference proper alone is shown, without an interval."""
+    """Returns an inconclusive answer that shows the move from the reference alone, without an interval."""
     assert evidence.past
     try:
         before, after = (side.value(case, rule.metric) for side in (evidence.past, evidence))
@@ -70,7 +70,7 @@ def undecided(rule: Rule, case: Case, evidence: Evidence, reason: str) -> Answer
 
 
 def why_not(session: Evidence, rule: Rule, case: Case, evidence: Evidence) -> str:
-    """Why a stored session says nothing of this row; "" where it counts."""
+    """Returns why a stored session says nothing of this row; "" where it counts."""
     run, candidate = session.comparison.run, evidence.comparison.run
     if run.run_id == candidate.run_id:
         return "the candidate itself"
@@ -83,7 +83,7 @@ def why_not(session: Evidence, rule: Rule, case: Case, evidence: Evidence) -> st
 
 
 def unknown(session: Evidence, case: Case, metric: str) -> str:
-    """Why the session has no value of the metric there; "" where it has one."""
+    """Returns why the session has no value of the metric there; "" where it has one."""
     try:
         session.value(case, metric)
     except Absent as absent:
@@ -92,7 +92,9 @@ def unknown(session: Evidence, case: Case, metric: str) -> str:
 
 
 def of_row(session: Evidence, case: Case, evidence: Evidence) -> str:
-    """Sessions claim to measure the model of the reference proper, on the device and in the way of the candidate."""
+    """Returns why a session does not count for this row: it must have measured the reference's model, on the
+    candidate's device and in the candidate's way. "" where it counts.
+    """
     assert evidence.past
     standing = session.comparison.standing(case)
     if standing is None:
@@ -111,7 +113,7 @@ def sha256_of(session: Evidence, case: Case) -> str:
 
 
 def shown(rule: Rule, unit: str, before: float, after: float) -> tuple[str, float | None, None, None, float]:
-    """Unit, how far the value moved the wrong way, no interval, the limit."""
+    """Returns unit, how far the value moved the wrong way, no interval, and the limit."""
     worse = after - before if rule.limit.kind == "max_increase" else before - after
     if rule.limit.relative:
         return "%", 100 * worse / before if before else None, None, None, 100 * rule.limit.value
