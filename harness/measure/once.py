@@ -16,6 +16,7 @@ from harness.device import protocol, tensors
 from harness.errors import BuildError
 from harness.measure.connections.local import install
 from harness.measure.job_spec import outputs_spec
+from harness.measure.model_state import reset_of
 from harness.records import Affine
 
 RUNTIME = "ai-edge-litert"
@@ -33,7 +34,8 @@ def run_once(path: Path, stored: tuple[np.ndarray, ...], affines: Sequence[Affin
         inputs = [protocol.input_file(n, first=0) for n in range(len(stored))]
         for file, array in zip(inputs, stored, strict=True):
             np.save(folder / file, array)
-        (folder / protocol.JOB).write_text(json.dumps(outputs_spec(RUNTIME, inputs, affines)))
+        spec = outputs_spec(RUNTIME, inputs, affines, reset=reset_of(path))
+        (folder / protocol.JOB).write_text(json.dumps(spec))
         return answers(folder, done(folder))
 
 
