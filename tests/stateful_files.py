@@ -1,4 +1,4 @@
-"""Small .tflite files written op by op: ones that keep state, one that is random, one that never ends.
+"""Small .tflite files written op by op: ones that keep state, one that is random, one that never ends, and an odd one.
 
 All take x and give y, both float32 of shape (1, 1). Their right answers follow from their ops alone.
 """
@@ -136,10 +136,25 @@ def endless() -> bytes:
     options.condSubgraphIndex, options.bodySubgraphIndex = 1, 2
     main.op(Op.WHILE, [x], [y], s.BuiltinOptions.WhileOptions, options)
     main.end([x], [y])
-    v, zero, on = cond.tensor("v"), cond.tensor("zero", value=0), cond.tensor("on", (1, 1), BOOL)
-    cond.op(Op.GREATER, [v, zero], [on], s.BuiltinOptions.GreaterOptions, s.GreaterOptionsT())
+    v, zero, on = cond.tensor("v"), cond.tensor("zero", (1,), value=0), cond.tensor("on", (1,), BOOL)
+    first_axis, summed = cond.tensor("first_axis", (1,), INT32, value=0), cond.tensor("summed", (1,))
+    cond.op(Op.SUM, [v, first_axis], [summed], s.BuiltinOptions.ReducerOptions, s.ReducerOptionsT())
+    cond.op(Op.GREATER, [summed, zero], [on], s.BuiltinOptions.GreaterOptions, s.GreaterOptionsT())
     cond.end([v], [on])
     a, none, b = body.tensor("a"), body.tensor("none", value=0), body.tensor("b")
     body.op(Op.ADD, [a, none], [b], s.BuiltinOptions.AddOptions, s.AddOptionsT())
     body.end([a], [b])
+    return file.bytes()
+
+
+def float_with_scale() -> bytes:
+    """y = x + x, of float32 tensors that carry a scale of ½ and a zero point of 3, which mean nothing."""
+    file = File()
+    graph = file.graph()
+    x, y = graph.tensor("x"), graph.tensor("y")
+    for tensor in graph.made.tensors:
+        tensor.quantization = s.QuantizationParametersT()
+        tensor.quantization.scale, tensor.quantization.zeroPoint = [0.5], [3]
+    graph.op(Op.ADD, [x, x], [y], s.BuiltinOptions.AddOptions, s.AddOptionsT())
+    graph.end([x], [y])
     return file.bytes()
