@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from harness.report.material import Material
 
 FORMATS = {
-    "html": "out.html",
-    "markdown": "out.markdown",
-    "csv": "rows",
-    "pytest-benchmark": "out.benchmark",
-}  # format → the module here whose render(material) makes it
+    "html": "html",
+    "markdown": "markdown",
+    "csv": "csv_tables",
+    "pytest-benchmark": "benchmark",
+}  # format → the module of harness.report.out whose render(material) makes it
 
 
 def render(comparison: Comparison, pictures: np.ndarray | None, format: str, aa: tuple[AaResult, ...] = ()) -> str:
@@ -48,7 +48,7 @@ def write_report(
     aa: what `harness aa` found on each of the run's machines where it was run.
     """
     from harness.report.material import Material
-    from harness.report.rows import metrics_csv
+    from harness.report.out.csv_tables import metrics_csv
 
     material = Material(comparison, pictures, aa)
     _write(folder / "summary.csv", _rendered(material, "csv"))
@@ -68,7 +68,7 @@ def _rendered(material: Material, format: str) -> str:
 def _module(format: str) -> ModuleType:
     if format not in FORMATS:
         raise ConfigError(f'there is no report format "{format}"', f"choose one of {', '.join(FORMATS)}")
-    return import_module(f"harness.report.{FORMATS[format]}")
+    return import_module(f"harness.report.out.{FORMATS[format]}")
 
 
 def _write_sample(material: Material, path: Path) -> None:

@@ -1,14 +1,24 @@
-"""How numbers are written: one rule a unit, the same in every format. A value that is not there is written as "–"."""
+"""How numbers and names are written: one rule a unit, one a kind of name, the same in every format.
+
+A value that is missing is written as "–".
+"""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeGuard
 
+from harness.records import Case, Run
+
 MISSING = "–"
+NO_ANSWER = -1  # the prediction where a score is not finite, as discrepancy.top1 gives it
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+# --- numbers -------------------------------------------------------------------------------------------------------
 
 
 def decimals(value: float | None, digits: int) -> str:
@@ -87,6 +97,9 @@ def size_scale(values_bytes: Sequence[float]) -> Scale:
     return MEGABYTES if values_bytes and min(values_bytes) >= 1e6 else KILOBYTES
 
 
+# --- names ---------------------------------------------------------------------------------------------------------
+
+
 def listed(parts: Iterable[str]) -> str:
     """a, b and c."""
     names = list(parts)
@@ -96,3 +109,33 @@ def listed(parts: Iterable[str]) -> str:
 def plural(count: float, noun: str, nouns: str = "") -> str:
     """1 round, 2 rounds; nouns where an s does not do it."""
     return f"{whole(count)} {noun if count == 1 else nouns or noun + 's'}"
+
+
+def row_name(case: Case | None) -> str:
+    """For sentences: int8 on host with ai-edge-litert; the threads where there is more than one."""
+    if case is None:
+        return "no row"
+    threads = "" if case.threads == 1 else f", {case.threads} threads"
+    return f"{case.variant} on {case.target} with {case.runtime}{threads}"
+
+
+def row_label(case: Case, target: bool = False, threads: bool = False) -> str:
+    """For axes and lists: int8 · ai-edge-litert; target and threads only on request."""
+    return f"{case.variant} · {place_label(case.runtime, case.target * target, case.threads * threads)}"
+
+
+def place_label(runtime: str, target: str = "", threads: int = 0) -> str:
+    """ai-edge-litert · host · 4 threads, without what is empty or 0."""
+    return " · ".join(filter(None, (runtime, target, plural(threads, "thread") * bool(threads))))
+
+
+def class_name(run: Run, label: int) -> str:
+    """A label without a name is its number; where a score is not finite there is no answer."""
+    if label == NO_ANSWER:
+        return "no answer"
+    return run.class_names[label] if 0 <= label < len(run.class_names) else str(label)
+
+
+def in_markdown(text: str) -> str:
+    """Escape what Markdown, HTML inside it or GitHub (@names) would read as markup; the text becomes one line."""
+    return re.sub(r"([\\`*_\[\]<>|#@~$&])", r"\\\1", " ".join(text.split()))

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING
 
-from harness.metrics import METRICS, Metric
+from harness.metrics import Metric
 from harness.metrics.fitting import primary_of
 from harness.metrics.registry import in_order
 from harness.metrics.stats import CLAIM_ROUNDS
 from harness.records import Case, Change, Comparison, Run, Standing, TargetRecord
 from harness.report.format import known
-
-if TYPE_CHECKING:
-    from harness.report.material import Material
 
 
 @dataclass(frozen=True)
@@ -122,73 +115,7 @@ def metric_columns(metric: Metric) -> dict[str, Callable[[Row], object]]:
     return dict(zip(metric.columns, cells, strict=False))
 
 
-def summary() -> dict[str, Callable[[Row], object]]:
+def summary_columns() -> dict[str, Callable[[Row], object]]:
     """Column → its value, in the order of summary.csv: what the row is, its metrics, the metric it is judged by."""
     columns = {name: cell for metric in in_order() for name, cell in metric_columns(metric).items()}
     return IDENTITY | {name: cell for name, cell in columns.items() if name not in IDENTITY} | PRIMARY
-
-
-COUNTED = ("bytes", "count")  # units of whole numbers
-LONG = (
-    *("variant", "target", "runtime", "threads", "metric", "unit", "better", "against"),
-    *("baseline", "value", "change", "low", "high", "method"),
-)
-
-
-def summary_csv(shown: Iterable[Row]) -> str:
-    """Wide: one row a variant × target × runtime × threads."""
-    columns = summary()
-    lines = ([_field(column, cell(row)) for column, cell in columns.items()] for row in shown)
-    return _csv(columns, lines)
-
-
-def metrics_csv(comparison: Comparison) -> str:
-    """Long: one row a case × metric; change = value − baseline where both exist."""
-    lines = (
-        [_field(column, value) for column, value in zip(LONG, _metric_values(c), strict=True)]
-        for c in comparison.changes
-    )
-    return _csv(LONG, lines)
-
-
-def _metric_values(change: Change) -> tuple[object, ...]:
-    value, baseline = change.value, change.baseline
-    difference = value - baseline if value is not None and baseline is not None else None
-    case = change.case
-    row = (case.variant, case.target, case.runtime, case.threads)
-    metric = (change.metric, change.unit, change.better, change.against)
-    return (*row, *metric, baseline, value, difference, change.low, change.high, change.method)
-
-
-def _csv(columns: Iterable[str], lines: Iterable[list[str]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(lines)
-    return text.getvalue()
-
-
-@cache
-def _whole_columns() -> frozenset[str]:
-    """The columns whose numbers are counts, whatever type they have."""
-    return frozenset(name for metric in METRICS.values() if metric.unit in COUNTED for name in metric.columns)
-
-
-def _field(column: str, value: object) -> str:
-    """Unrounded; drops carry at least four decimals, counts none."""
-    import numpy as np
-
-    if value is None or (isinstance(value, float | np.floating) and not known(float(value))):
-        return ""
-    if isinstance(value, bool | np.bool_):
-        return "true" if value else "false"
-    if isinstance(value, int | np.integer) or (column in _whole_columns() and float(str(value)).is_integer()):
-        return str(int(float(str(value))))
-    if isinstance(value, float | np.floating):
-        return np.format_float_positional(float(value), min_digits=4) if column.endswith("_pp") else repr(float(value))
-    return str(value)
-
-
-def render(material: Material) -> str:
-    """summary.csv as text."""
-    return summary_csv(material.rows)

@@ -22,9 +22,8 @@ from harness.errors import ConfigError
 from harness.metrics.registry import medians_ns
 from harness.metrics.stats import CLAIM_ROUNDS
 from harness.records import Comparison, Environment
-from harness.report.format import listed, plural
+from harness.report.format import listed, plural, row_name
 from harness.report.material import Material
-from harness.report.naming import row_name
 from harness.report.rows import Row
 
 LAYOUT = "5.3.1"  # the pytest-benchmark whose files these are like

@@ -11,7 +11,7 @@ import re
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from harness.records import Finding, Verdict
-from harness.report.naming import row_name
+from harness.report.format import row_name
 from harness.report.out.verdict_text import interval, outcome, quantity
 
 NOT_JUDGED = ("invalid", "missing", "not_comparable")

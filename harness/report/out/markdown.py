@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from harness.metrics.task import OF_CLASSES
 from harness.records import Comparison
+from harness.report.format import in_markdown
 from harness.report.material import Material
-from harness.report.naming import in_markdown
 from harness.report.out.page import filled
 from harness.report.samples.answers import agreement, sample_answers
 from harness.report.samples.numbers import nearness, number_sample

@@ -9,8 +9,7 @@ from typing import Any
 
 from harness import __version__
 from harness.records import Finding, Verdict
-from harness.report.format import MISSING, decimals, known, listed, plural, significant, whole
-from harness.report.naming import in_markdown, row_name
+from harness.report.format import MISSING, decimals, in_markdown, known, listed, plural, row_name, significant, whole
 
 SCHEMA_VERSION = 1
 MARKDOWN_BYTES = 60_000  # a comment on GitHub takes 65,536 characters, a job's summary 1 MiB

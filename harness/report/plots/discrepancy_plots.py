@@ -13,8 +13,8 @@ from harness.metrics.discrepancy import ClassDrop, fields_of
 from harness.metrics.discrepancy import class_drops as drops_of
 from harness.metrics.task import OF_CLASSES
 from harness.records import Case, Comparison
+from harness.report.format import class_name
 from harness.report.material import Material
-from harness.report.naming import class_name, in_figure
 from harness.report.plots.style import (
     FLIP,
     GREY,
@@ -23,6 +23,7 @@ from harness.report.plots.style import (
     colours,
     first_cases,
     grid,
+    in_figure,
     legend,
     log_ticks,
 )

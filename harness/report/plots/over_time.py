@@ -15,7 +15,6 @@ from matplotlib.lines import Line2D
 from harness.measure.validity import throttled
 from harness.records import Comparison
 from harness.report.material import Material
-from harness.report.naming import in_figure
 from harness.report.plots.style import (
     FLIP,
     GREY,
@@ -23,6 +22,7 @@ from harness.report.plots.style import (
     OKABE_ITO,
     NothingToDrawError,
     colours,
+    in_figure,
     legend,
     runtime_handles,
     runtime_markers,

@@ -11,9 +11,8 @@ from matplotlib.figure import Figure
 
 from harness.metrics.task import OF_CLASSES
 from harness.records import Comparison
-from harness.report.format import decimals
-from harness.report.naming import class_name, in_figure, row_label
-from harness.report.plots.style import FLIP, GREY, LIGHT, OKABE_ITO, RC, png
+from harness.report.format import class_name, decimals, row_label
+from harness.report.plots.style import FLIP, GREY, LIGHT, OKABE_ITO, RC, in_figure, png
 from harness.report.samples.answers import Answer, Sample, sample_answers, sample_title
 from harness.report.samples.numbers import number_sample
 from harness.report.samples.picture import picture_of

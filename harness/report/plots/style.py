@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from harness.records import Case, Comparison
-from harness.report.naming import place_label
+from harness.report.format import place_label
 
 OKABE_ITO = ("#000000", "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
@@ -104,6 +104,11 @@ def first_cases(comparison: Comparison) -> list[Case]:
     for case in ordered:
         found.setdefault(case.variant, case)
     return [found[v.name] for v in comparison.run.variants if v.name in found]
+
+
+def in_figure(text: str) -> str:
+    """Escape the dollars between which matplotlib would read mathematics."""
+    return text.replace("$", r"\$")
 
 
 def log_ticks(axis: Axis, limits: Sequence[float] | np.ndarray, most: int = 7) -> None:

@@ -9,10 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from harness.records import Comparison
-from harness.report.format import size_scale
+from harness.report.format import row_name, size_scale
 from harness.report.material import Material
 from harness.report.metric import Primary
-from harness.report.naming import row_name
 from harness.report.plots.style import (
     GREY,
     NothingToDrawError,

@@ -8,8 +8,7 @@ from harness.errors import ConfigError
 from harness.metrics.discrepancy import margins, top1
 from harness.metrics.task import OF_CLASSES
 from harness.records import Case, Comparison, Run
-from harness.report.format import listed, plural
-from harness.report.naming import NO_ANSWER, class_name, row_name
+from harness.report.format import NO_ANSWER, class_name, listed, plural, row_name
 
 
 @dataclass(frozen=True)

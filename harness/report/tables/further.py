@@ -5,9 +5,10 @@ from __future__ import annotations
 from harness.metrics.fitting import primary_of, scores_of
 from harness.metrics.task import LABELLED
 from harness.report.material import Material
-from harness.report.metric import Primary, described, why_none
+from harness.report.metric import Primary, described
 from harness.report.tables.costs import Section
 from harness.report.tables.summary_table import Column, Heading, Table, change_cell, identity, table_of, value_cell
+from harness.report.words.primary_metric import why_none
 
 NOTE = "Each with its two-sided 90 % interval (BCa bootstrap over samples), then how far it is from Keras' own."
 

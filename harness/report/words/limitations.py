@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from harness.metrics.stats import CLAIM_ROUNDS
 from harness.records import KERAS, Comparison
-from harness.report.format import listed, plural
-from harness.report.naming import baseline_name, row_name
+from harness.report.format import listed, plural, row_name
 from harness.report.rows import Row
 
 
@@ -23,7 +22,7 @@ def limits(comparison: Comparison, shown: tuple[Row, ...]) -> list[str]:
 
 
 def _stand_in(comparison: Comparison) -> list[str]:
-    name = baseline_name(comparison.run)
+    name = comparison.run.provenance.baseline
     return [f"There is no Keras model: wherever this report says Keras, {name} is meant."] * (name != KERAS)
 
 

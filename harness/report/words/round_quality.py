@@ -10,8 +10,7 @@ from itertools import groupby
 
 from harness.records import Case, Comparison, Round
 from harness.records.terms import RoundStatus
-from harness.report.format import listed, plural
-from harness.report.naming import row_label
+from harness.report.format import listed, plural, row_label
 
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
 TOLD: dict[RoundStatus, str] = {

@@ -10,11 +10,11 @@ from harness.metrics.discrepancy import fields_of
 from harness.metrics.task import OF_CLASSES
 from harness.records import CONTROL, Comparison
 from harness.records.terms import FLIP_KINDS
-from harness.report import metric as primary
 from harness.report.format import decimals, listed, percent, plural, points, significant, size_scale, time_scale, whole
 from harness.report.material import Material
 from harness.report.metric import by_accuracy
 from harness.report.rows import Row
+from harness.report.words import primary_metric as primary
 from harness.report.words.false_alarms import self_tests
 from harness.report.words.limitations import limits
 from harness.report.words.phrases import by_variant, names, place, span, trusted
