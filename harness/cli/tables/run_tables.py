@@ -15,8 +15,9 @@ from harness.measure.provision.doctor import Diagnosis
 from harness.records import KERAS, Comparison, Target, Variant
 from harness.report.format import MISSING
 from harness.report.material import Material
-from harness.report.tables.summary_table import Heading, Line, tables
-from harness.report.tables.summary_table import Table as Summary
+from harness.report.tables.columns import Heading, Line
+from harness.report.tables.columns import Table as Summary
+from harness.report.tables.summary_table import tables
 from harness.runs.store import Header
 
 # Left out in this order until the rest fits the terminal. Status only where every row is ok.

@@ -55,7 +55,7 @@ def headline(verdict: Verdict) -> str:
 
 def ships(verdict: Verdict) -> str:
     names = ", ".join(verdict.ships) or "none"
-    return f"{'May ship' if verdict.mode == 'any' else 'Keep every rule that names them'}: {names}."
+    return f"{'May ship' if verdict.mode == 'any' else 'Passes every rule'}: {names}."
 
 
 def stands_against(verdict: Verdict) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,8 +14,10 @@ from harness.metrics.discrepancy import ClassDrop, fields_of
 from harness.metrics.discrepancy import class_drops as drops_of
 from harness.metrics.task import OF_CLASSES
 from harness.records import Case, Comparison
+from harness.records.terms import TASKS
 from harness.report.format import class_name
 from harness.report.material import Material
+from harness.report.plots.drawing import Plot
 from harness.report.plots.style import (
     FLIP,
     GREY,
@@ -88,18 +91,11 @@ def _thinned(of: np.ndarray) -> np.ndarray:
 
 
 def _margin_handles() -> list[Line2D]:
+    dot: dict[str, Any] = {"marker": "o", "color": OKABE_ITO[1], "alpha": 0.5, "markersize": 3.5, "linestyle": ""}
+    cross: dict[str, Any] = {"marker": "X", "color": FLIP, "markersize": 5, "linestyle": ""}
     return [
-        Line2D(
-            [],
-            [],
-            marker="o",
-            color=OKABE_ITO[1],
-            alpha=0.5,
-            markersize=3.5,
-            linestyle="",
-            label="same answer as Keras",
-        ),
-        Line2D([], [], marker="X", color=FLIP, markersize=5, linestyle="", label="flip"),
+        Line2D([], [], **dot, label="same answer as Keras"),
+        Line2D([], [], **cross, label="flip"),
         Line2D([], [], color=GREY, linewidth=1, label="margin = 2·max |Δ|"),
     ]
 
@@ -185,3 +181,49 @@ def _class_panel(axis: Axes, group: Sequence[ClassDrop], labels: list[int], colo
 
 def _clipped(name: str) -> str:
     return in_figure(name if len(name) <= 16 else f"{name[:15]}…")
+
+
+def shown_once(comparison: Comparison) -> str:
+    """Which row represents each variant in figures of single samples."""
+    where: dict[str, list[str]] = {}
+    for case in first_cases(comparison):
+        where.setdefault(f"{case.runtime} on {case.target}", []).append(case.variant)
+    if len(where) == 1:
+        return f" Drawn from {next(iter(where))}."
+    return " Drawn from " + "; ".join(f"{place} for {', '.join(names)}" for place, names in where.items()) + "."
+
+
+OF_NUMBERS = tuple(task for task in TASKS if task not in OF_CLASSES)
+MARGINS = Plot(
+    "margin",
+    "Which answers could flip, and which did",
+    "One point per test sample, at most 10,000 of either kind. Above the line (margin < 2·max |Δ|) the scores "
+    "moved far enough for a flip to be possible; values of exactly 0 are drawn at the lower edge.",
+    margins,
+    shown_once,
+    OF_CLASSES,
+)
+DIFFERENCES = Plot(
+    "differences",
+    "Each number against Keras'",
+    "One point per test sample, at most 10,000: the variant's output less Keras', against Keras' output.",
+    differences,
+    shown_once,
+    OF_NUMBERS,
+)
+DISTANCES = Plot(
+    "ecdf",
+    "How far the outputs moved",
+    "Share of test samples whose distance from Keras is at most x; curves further left are closer.",
+    distances,
+    shown_once,
+)
+CLASS_DROPS = Plot(
+    "classes",
+    "Drop per class",
+    "Accuracy of Keras less the variant's within each class; the line is the two-sided 90 % Tango interval, not "
+    "corrected for multiple classes.",
+    class_drops,
+    shown_once,
+    ("classification",),
+)

@@ -9,6 +9,7 @@ from matplotlib.lines import Line2D
 
 from harness.records import Case, Comparison
 from harness.report.material import Material
+from harness.report.plots.drawing import Plot
 from harness.report.plots.style import (
     GREY,
     MARKERS,
@@ -116,3 +117,19 @@ def _place_colour(place: int) -> str:
 def _handle(comparison: Comparison, spot: tuple[str, str, int], place: int) -> Line2D:
     name = place_name(comparison, spot).replace("\n(emulated: no latency claim)", " (emulated)")
     return Line2D([], [], color=_place_colour(place), marker=MARKERS[place % len(MARKERS)], linestyle="", label=name)
+
+
+LATENCIES = Plot(
+    "latency",
+    "Latency of one invoke",
+    "Every timed invoke after warm-up: box p25 to p75 with the median, line p1 to p99. The ticks under a box are "
+    "the medians of the rounds, each in a process of its own; intervals are computed from their spread.",
+    latencies,
+)
+COLD_START = Plot(
+    "cold-start",
+    "Cold start",
+    "Loading the model and the first invoke, each timed once per process: a marker per row, with its limits as a "
+    "line where they exist.",
+    cold_start,
+)

@@ -15,6 +15,7 @@ from matplotlib.lines import Line2D
 from harness.measure.validity import throttled
 from harness.records import Comparison
 from harness.report.material import Material
+from harness.report.plots.drawing import Plot
 from harness.report.plots.style import (
     FLIP,
     GREY,
@@ -37,6 +38,7 @@ from harness.report.plots.timeline import (
     known_by,
     median_us,
     middles,
+    note,
     plotted,
     relative,
 )
@@ -197,3 +199,15 @@ def _handles(comparison: Comparison, parts: Sequence[TargetPanels]) -> list[Line
     if statuses & set(NOT_COUNTED):
         handles.append(Line2D([], [], color=FLIP, marker="x", linestyle="", label="crossed: not counted"))
     return handles
+
+
+OVER_TIME = Plot(
+    "over-time",
+    "Latency over time",
+    "A point is the median of one process, in % from the median of its own row's rounds, with a line from its p10 "
+    "to its p90; points beyond the axis are drawn at its edge. Temperature and clock are read before and after a "
+    "process, never during it; the dashed line is the temperature to start at. Shaded: the device throttled or had "
+    "too little power. Below: each reason why a round is not valid, with a mark at each round concerned.",
+    over_time,
+    note,
+)

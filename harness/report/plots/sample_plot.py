@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from harness.metrics.task import OF_CLASSES
 from harness.records import Comparison
 from harness.report.format import class_name, decimals, row_label
-from harness.report.plots.style import FLIP, GREY, LIGHT, OKABE_ITO, RC, in_figure, png
+from harness.report.plots.style import FLIP, GREY, LIGHT, OKABE_ITO, STYLE, in_figure, png
 from harness.report.samples.answers import Answer, Sample, sample_answers, sample_title
 from harness.report.samples.numbers import number_sample
 from harness.report.samples.picture import picture_of
@@ -34,7 +34,7 @@ def sample_figure(comparison: Comparison, pictures: np.ndarray | None, n: int) -
 
 def _framed(picture: np.ndarray | None, title: str, lines: int, gridded: bool, draw: Callable[[Axes], None]) -> bytes:
     """The picture, if there is one, and beside it what is drawn, high enough for so many lines."""
-    with mpl.rc_context({**RC, "axes.grid": gridded}):
+    with mpl.rc_context({"axes.grid": gridded}, fname=STYLE):
         figure = Figure(figsize=(8.4, 1.3 + 0.34 * lines), layout="constrained")
         if picture is None:
             draw(figure.subplots())

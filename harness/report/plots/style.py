@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -22,27 +23,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 GREY, LIGHT, FLIP = "#6b7280", "#d5d8de", "#D55E00"
 WIDE_IN, NARROW_IN = 9.6, 4.0  # a page column, and a phone's width, at the same size of type
 DPI = 150
-RC: dict[Any, Any] = {
-    "font.family": ["DejaVu Sans"],
-    "font.size": 9,
-    "axes.titlesize": 9.5,
-    "axes.titlelocation": "left",
-    "axes.labelsize": 9,
-    "legend.fontsize": 8.5,
-    "legend.frameon": False,
-    "figure.titlesize": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": "#e6e8ec",
-    "grid.linewidth": 0.7,
-    "axes.edgecolor": "#9aa0aa",
-    "axes.labelcolor": "#1f2937",
-    "axes.titlecolor": "#1f2937",
-    "xtick.color": "#4b5563",
-    "ytick.color": "#4b5563",
-}
+STYLE = Path(__file__).with_name("report.mplstyle")
 
 
 class NothingToDrawError(Exception):
@@ -52,7 +33,7 @@ class NothingToDrawError(Exception):
 def png(figure: Figure) -> bytes:
     """The figure as the bytes of a PNG."""
     buffer = io.BytesIO()
-    with mpl.rc_context(RC):
+    with mpl.rc_context(fname=STYLE):
         figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
     return buffer.getvalue()
 

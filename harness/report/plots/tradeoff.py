@@ -12,6 +12,7 @@ from harness.records import Comparison
 from harness.report.format import row_name, size_scale
 from harness.report.material import Material
 from harness.report.metric import Primary
+from harness.report.plots.drawing import Plot
 from harness.report.plots.style import (
     GREY,
     NothingToDrawError,
@@ -125,3 +126,14 @@ def _sized(comparison: Comparison, shown: list[Row]) -> dict[str, str]:
 
 def _emulated(shown: list[Row], target: str) -> bool:
     return any(r.emulated for r in shown if r.case.target == target)
+
+
+TRADEOFF = Plot(
+    "pareto",
+    "{}, latency and size",
+    "The quality of the answers, with the 90 % limits of their change from Keras', against the p50 over all timed "
+    "invokes, at the lowest thread count. Area is proportional to the file's size, shape shows the runtime; the "
+    "line joins the rows that no other row beats in both.",
+    pareto,
+    left_out,
+)

@@ -63,6 +63,12 @@ def picture_png(picture: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
+def png_of(pictures: np.ndarray | None, index: int) -> bytes:
+    """One stored input as PNG bytes, or nothing where it cannot be drawn."""
+    picture = picture_of(pictures, index)
+    return b"" if picture is None else picture_png(picture)
+
+
 @dataclass(frozen=True)
 class TerminalPicture:
     """Two pixels a character as half blocks; where there is no colour, two characters a pixel from light to dark."""

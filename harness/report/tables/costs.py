@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from harness.records import Case, Round
 from harness.report.format import MEGABYTES, MISSING, Scale, decimals, significant, size_scale, whole
 from harness.report.material import Material
+from harness.report.part import Note, Part
 from harness.report.rows import Row
-from harness.report.tables.summary_table import Cell, Column, Heading, Table, identity, table_of
+from harness.report.tables.columns import Cell, Column, Heading, Table, Tables, identity, table_of
 from harness.report.words.timing import invokes_a_timing
 
 Sizes = tuple[float | None, float | None]  # RssAnon, VmHWM in bytes
@@ -38,21 +38,17 @@ MEMORY = (
 )
 
 
-@dataclass(frozen=True)
-class Section:
-    """Tables of one kind, one a target; note says how to read them."""
-
-    title: str
-    note: str
-    tables: tuple[Table, ...]
+def calls(material: Material) -> Part | None:
+    return part_of("What the Python call costs", call_tables(material), CALLS)
 
 
-def calls(material: Material) -> Section:
-    return Section("What the Python call costs", CALLS, call_tables(material))
+def memory(material: Material) -> Part | None:
+    return part_of("Memory of one process", memory_tables(material), MEMORY)
 
 
-def memory(material: Material) -> Section:
-    return Section("Memory of one process", MEMORY, memory_tables(material))
+def part_of(title: str, tables: tuple[Table, ...], note: str) -> Part | None:
+    """The tables with the note below them; None where there are none."""
+    return Part(title, (Tables(tables), Note(note))) if tables else None
 
 
 def call_tables(material: Material) -> tuple[Table, ...]:

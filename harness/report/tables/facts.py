@@ -9,6 +9,7 @@ import numpy as np
 from harness.records import Comparison, Environment, TargetRecord
 from harness.report.format import GIGABYTES, MEGABYTES, significant, whole
 from harness.report.material import Material
+from harness.report.part import Block, Part
 
 UNKNOWN = "unknown"
 TOOLS = ("harness", "tensorflow", "keras", "python")  # whose versions made the variants and the baseline
@@ -26,6 +27,19 @@ class Device:
 
     name: str
     facts: tuple[Fact, ...]
+
+
+@dataclass(frozen=True)
+class Facts(Block):
+    """What is known of the run and of each of its targets."""
+
+    kind = "facts"
+    run: tuple[Fact, ...]
+    devices: tuple[Device, ...]
+
+
+def facts(material: Material) -> Part:
+    return Part("", (Facts(run_facts(material), devices(material.comparison)),))
 
 
 def run_facts(material: Material) -> tuple[Fact, ...]:
@@ -56,7 +70,7 @@ def _facts(record: TargetRecord) -> tuple[Fact, ...]:
     env = record.environment or Environment()
     runtimes = ", ".join(f"{name} {version or '(not importable)'}" for name, version in env.runtimes.items())
     sent = sum(record.bytes_sent.values())
-    facts = (
+    known = (
         Fact("Board", env.board or UNKNOWN),
         Fact("CPU", _joined(env.cpu, f"{env.cores} cores" if env.cores else None, env.machine)),
         Fact("Memory", GIGABYTES.with_unit(env.memory_bytes) if env.memory_bytes else UNKNOWN),
@@ -66,7 +80,7 @@ def _facts(record: TargetRecord) -> tuple[Fact, ...]:
         Fact("Link", f"{record.target.kind}, {MEGABYTES.with_unit(sent)} sent" if sent else record.target.kind),
     )
     emulated = Fact("Emulated", "yes: its latency and memory support no claim")
-    return (*facts, emulated) if record.emulated else facts
+    return (*known, emulated) if record.emulated else known
 
 
 def _joined(*parts: str | None) -> str:

@@ -6,19 +6,20 @@ from harness.metrics.fitting import primary_of, scores_of
 from harness.metrics.task import LABELLED
 from harness.report.material import Material
 from harness.report.metric import Primary, described
-from harness.report.tables.costs import Section
-from harness.report.tables.summary_table import Column, Heading, Table, change_cell, identity, table_of, value_cell
+from harness.report.part import Part
+from harness.report.tables.columns import Column, Heading, Table, change_cell, identity, table_of, value_cell
+from harness.report.tables.costs import part_of
 from harness.report.words.primary_metric import why_none
 
 NOTE = "Each with its two-sided 90 % interval (BCa bootstrap over samples), then how far it is from Keras' own."
 
 
-def further(material: Material) -> Section:
-    """One table a target; none where nothing else was asked for."""
+def further(material: Material) -> Part | None:
+    """One table a target; None where nothing else was asked for."""
     metrics = _others(material)
     targets = [record.target.name for record in material.comparison.run.targets] if metrics else []
     note = " ".join(filter(None, (NOTE, *(_aside(metric, material) for metric in metrics))))
-    return Section("Other metrics", note, tuple(_table(name, metrics, material) for name in targets))
+    return part_of("Other metrics", tuple(_table(name, metrics, material) for name in targets), note)
 
 
 def _table(target: str, metrics: list[Primary], material: Material) -> Table:

@@ -11,6 +11,8 @@ from itertools import groupby
 from harness.records import Case, Comparison, Round
 from harness.records.terms import RoundStatus
 from harness.report.format import listed, plural, row_label
+from harness.report.material import Material
+from harness.report.part import Block, Note, Part
 
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
 TOLD: dict[RoundStatus, str] = {
@@ -29,6 +31,27 @@ class RoundReason:
     status: RoundStatus
     text: str
     rounds: tuple[Round, ...]
+
+
+@dataclass(frozen=True)
+class Reasons(Block):
+    """Each reason, and where() it holds."""
+
+    kind = "reasons"
+    entries: tuple[tuple[RoundReason, str], ...]
+
+
+NUMBERING = (
+    "Rounds are numbered from 0, as in the run's raw folder. A flagged round counts. A repeated one does not: it was "
+    "unsteady and measured once more. Neither does an invalid one, which is measured again, at most twice, nor a "
+    "failed one. Every attempt is kept and shown."
+)
+
+
+def invalid_rounds(material: Material) -> Part | None:
+    """Every round that is not valid, and why; None where all are."""
+    entries = tuple((reason, where(material.comparison, reason)) for reason in reasons(material.comparison))
+    return Part("Rounds that are not valid", (Reasons(entries), Note(NUMBERING, brief=""))) if entries else None
 
 
 def of_target(comparison: Comparison, target: str) -> list[Round]:

@@ -46,7 +46,7 @@ def _unseen(row: Row) -> str:
 
 
 def missed(percent: float) -> str:
-    return f"a difference under {significant(percent, 2)} % would not be seen"
+    return f"a difference under {significant(percent, 2)} % is found less than four times in five"
 
 
 def _ratio(row: Row, inverse: bool) -> str:

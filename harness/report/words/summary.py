@@ -13,6 +13,7 @@ from harness.records.terms import FLIP_KINDS
 from harness.report.format import decimals, listed, percent, plural, points, significant, size_scale, time_scale, whole
 from harness.report.material import Material
 from harness.report.metric import by_accuracy
+from harness.report.part import Block, Part
 from harness.report.rows import Row
 from harness.report.words import primary_metric as primary
 from harness.report.words.false_alarms import self_tests
@@ -29,6 +30,16 @@ class Sentence:
 
     topic: str
     text: str
+
+
+@dataclass(frozen=True)
+class Sentences(Block):
+    kind = "sentences"
+    topics: tuple[Sentence, ...]
+
+
+def in_words(material: Material) -> Part:
+    return Part("", (Sentences(sentences(material)),))
 
 
 def headline(material: Material) -> str:
