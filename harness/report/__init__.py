@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Format:
-    """module: of harness.report.out, whose render makes it, of a Material and, where it is drawn, the drawings."""
+    """module: the one of harness.report.out whose render(material) makes it; drawn: render(material, drawings) does."""
 
     module: str
     drawn: bool = False
@@ -37,7 +37,7 @@ FORMATS = {
 
 
 def render(comparison: Comparison, pictures: np.ndarray | None, format: str, aa: tuple[AaResult, ...] = ()) -> str:
-    """The whole report in one of FORMATS. pictures, aa: as in write_report. Raises ConfigError for another format."""
+    """Return the report in one of FORMATS. pictures, aa: as in write_report. Raises ConfigError for another format."""
     from harness.report.material import Material
 
     module, material = module_of(format), Material(comparison, pictures, aa)
@@ -49,7 +49,7 @@ def render(comparison: Comparison, pictures: np.ndarray | None, format: str, aa:
 
 
 def left_out(comparison: Comparison, format: str) -> tuple[str, ...]:
-    """What this format leaves out and why, one sentence each; most formats leave out nothing."""
+    """Say what this format leaves out and why, one sentence each; most formats leave out nothing."""
     from harness.report.material import Material
 
     module = module_of(format)
@@ -65,7 +65,7 @@ def module_of(format: str) -> ModuleType:
 def write_report(
     comparison: Comparison, pictures: np.ndarray | None, folder: Path, aa: tuple[AaResult, ...] = ()
 ) -> Path:
-    """Write report.html, report.md, summary.csv, metrics.csv and plots/*.png into folder; returns report.html's path.
+    """Write report.html, report.md, summary.csv, metrics.csv and plots/*.png into folder; return report.html's path.
 
     pictures: the stored test inputs that can be drawn, as picture.pictures_of finds them; None where none can.
     aa: what `harness aa` found on each of the run's machines where it was run.

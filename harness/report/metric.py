@@ -50,7 +50,7 @@ class Primary:
 
     @property
     def scale(self) -> float:
-        """By which a value is multiplied to be shown."""
+        """The factor from a value to what is shown."""
         return 100.0 if self.is_share else 1.0
 
     @property
@@ -67,7 +67,7 @@ class Primary:
         return f"{self.text(value)} {self.unit}".strip()
 
     def before(self, row: Row) -> float | None:
-        """Keras' own value; None for agreement and distance, which compare with Keras themselves."""
+        """Return Keras' own value; None for agreement and distance, which compare with Keras themselves."""
         change = row.changes.get(self.name)
         return change.baseline if change and not self.metric.to_baseline else None
 
@@ -83,7 +83,7 @@ class Primary:
         return "pp" if self.is_share else "%" if self.relative else self.unit
 
     def moved(self, value: float | None, before: float | None) -> str:
-        """The change from Keras' own value, with a sign: in points of a share, in percent of an error."""
+        """Write the change from Keras' own value with a sign: in points of a share, in percent of an error."""
         if value is None or (self.relative and not before):
             return MISSING
         if self.relative and before:
@@ -92,12 +92,12 @@ class Primary:
         return signed(decimals(100 * value, 2) if self.is_share else significant(value))
 
     def drop_of(self, row: Row) -> tuple[float, float] | None:
-        """The limits of the metric that says how far it fell, in pp; None where there is none."""
+        """Return the limits of the metric that says how far this one fell, in pp; None where there is none."""
         falls = (m.name for m in METRICS.values() if m.fall_of == self.name and m.estimate)
         return next((limits for name in falls if (limits := row.interval(name))), None)
 
     def around(self, row: Row) -> tuple[float, float] | None:
-        """Limits of the row's value as it is shown: Keras' own and those of the drop or the change, else its own."""
+        """Return the limits of the row's value as it is shown: from those of its drop or change, else its own."""
         change, own, before = row.interval(self.change), row.interval(self.name), self.before(row)
         if (drop := self.drop_of(row)) and before is not None:
             return 100 * before - drop[1], 100 * before - drop[0]
@@ -111,7 +111,7 @@ def primary(comparison: Comparison) -> Primary:
 
 
 def described(comparison: Comparison, name: str) -> Primary:
-    """A metric of the run in the same words and units."""
+    """Describe any metric of the run in the words and units of the first."""
     changes = [c for c in comparison.changes if c.metric == name]
     metric = metric_named(name, comparison.run.scoring) or undeclared(name, changes)
     shown = "%" if metric.in_percent else "" if metric.unit in ("fraction", "score") else metric.unit
@@ -119,7 +119,7 @@ def described(comparison: Comparison, name: str) -> Primary:
 
 
 def undeclared(name: str, changes: Sequence[Change]) -> Metric:
-    """A user's metric in a run that was stored before runs kept what such metrics say of themselves."""
+    """Describe a user's metric in a run that was stored before runs kept what such metrics say of themselves."""
     unit, better = (changes[0].unit, changes[0].better) if changes else ("", "higher")
     return Metric(name, unit=unit, better=better, title=name, about="answers")
 

@@ -10,7 +10,7 @@ from harness.metrics.fitting import primary_of
 from harness.metrics.registry import in_order
 from harness.metrics.stats import CLAIM_ROUNDS
 from harness.records import Case, Change, Comparison, Run, Standing, TargetRecord
-from harness.report.format import known
+from harness.report.format import is_known
 
 
 @dataclass(frozen=True)
@@ -45,44 +45,44 @@ class Row:
 
     def value(self, metric: str) -> float | None:
         change = self.changes.get(metric)
-        return change.value if change and known(change.value) else None
+        return change.value if change and is_known(change.value) else None
 
     def interval(self, metric: str) -> tuple[float, float] | None:
-        """Both limits of the metric's interval, or None where it has none."""
+        """Return both limits of the metric's interval, or None where it has none."""
         change = self.changes.get(metric)
-        if change is None or change.low is None or change.high is None or not known(change.low + change.high):
+        if change is None or change.low is None or change.high is None or not is_known(change.low + change.high):
             return None
         return change.low, change.high
 
 
 def rows(comparison: Comparison) -> tuple[Row, ...]:
-    """One row a case, in the order of the comparison."""
-    kept = (c.baseline for c in comparison.changes if c.metric == "accuracy" and known(c.baseline))
+    """Make one row a case, in the order of the comparison."""
+    kept = (c.baseline for c in comparison.changes if c.metric == "accuracy" and is_known(c.baseline))
     baseline_accuracy = next(kept, None)
-    return tuple(_row(comparison, standing, baseline_accuracy) for standing in comparison.standings)
+    return tuple(row_of(comparison, standing, baseline_accuracy) for standing in comparison.standings)
 
 
-def _row(comparison: Comparison, standing: Standing, baseline_accuracy: float | None) -> Row:
+def row_of(comparison: Comparison, standing: Standing, baseline_accuracy: float | None) -> Row:
     case, run = standing.case, comparison.run
     samples = run.test_count if run.accuracy_case(case) in comparison.outputs else None
     timed = sum(piece.timed is not None for piece in run.usable_rounds(case))
     return Row(case, standing, run, comparison.metrics.get(case, {}), samples, timed, baseline_accuracy)
 
 
-def _size(row: Row) -> float | None:
+def size_of(row: Row) -> float | None:
     return row.value("size_bytes") or row.run.variant(row.case.variant).size_bytes
 
 
-def _version(row: Row) -> str | None:
+def version_of(row: Row) -> str | None:
     environment = row.record.environment
     return row.standing.runtime_version or (environment.runtimes.get(row.case.runtime) if environment else None)
 
 
-def _metric(name: str) -> Callable[[Row], object]:
+def value_of(name: str) -> Callable[[Row], object]:
     return lambda row: row.value(name)
 
 
-def _limit(name: str, end: int) -> Callable[[Row], object]:
+def limit_of(name: str, end: int) -> Callable[[Row], object]:
     return lambda row: (row.interval(name) or (None, None))[end]
 
 
@@ -93,12 +93,12 @@ IDENTITY: dict[str, Callable[[Row], object]] = {
     "board": lambda row: row.record.environment.board if row.record.environment else None,
     "emulated": lambda row: row.emulated,
     "runtime": lambda row: row.case.runtime,
-    "runtime_version": _version,
+    "runtime_version": version_of,
     "threads": lambda row: row.case.threads,
     "variant": lambda row: row.case.variant,
     "status": lambda row: row.standing.status,
     "reason": lambda row: row.standing.reason,
-    "size_bytes": _size,
+    "size_bytes": size_of,
     "samples": lambda row: row.samples,
     "baseline_accuracy": lambda row: row.baseline_accuracy,
 }
@@ -110,12 +110,12 @@ PRIMARY: dict[str, Callable[[Row], object]] = {
 
 
 def metric_columns(metric: Metric) -> dict[str, Callable[[Row], object]]:
-    """The columns of summary.csv that the metric declares: its value, and its limits where it names theirs."""
-    cells = (_metric(metric.name), _limit(metric.name, 0), _limit(metric.name, 1))
+    """Return the columns of summary.csv that the metric declares: its value, and its limits where it names theirs."""
+    cells = (value_of(metric.name), limit_of(metric.name, 0), limit_of(metric.name, 1))
     return dict(zip(metric.columns, cells, strict=False))
 
 
 def summary_columns() -> dict[str, Callable[[Row], object]]:
-    """Column → its value, in the order of summary.csv: what the row is, its metrics, the metric it is judged by."""
+    """Return what each column of summary.csv holds: what the row is, its metrics, the metric it is judged by."""
     columns = {name: cell for metric in in_order() for name, cell in metric_columns(metric).items()}
     return IDENTITY | {name: cell for name, cell in columns.items() if name not in IDENTITY} | PRIMARY

@@ -13,7 +13,7 @@ from harness.report.plots.drawing import Drawing
 
 
 def render(material: Material, drawings: Sequence[Drawing]) -> str:
-    """The whole page; everything in it is escaped, every image is embedded."""
+    """Return the whole page; everything in it is escaped, every image is embedded."""
     filters: Filters = {"png": png_address, "kept": unbroken, "significant": significant}
     return filled("report.html.j2", material, drawings, autoescape=True, filters=filters)
 

@@ -12,7 +12,7 @@ from harness.report.tables.columns import Cell, Heading
 
 
 def render(material: Material, drawings: Sequence[Drawing]) -> str:
-    """Headline, words, tables and links to the plots beside it."""
+    """Return headline, words, tables and links to the plots beside it."""
     filters: Filters = {"plain": in_markdown, "heading": heading_text, "cell": cell_text}
     return filled("report.md.j2", material, drawings, autoescape=False, filters=filters)  # `plain` escapes
 

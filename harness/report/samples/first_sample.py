@@ -55,7 +55,7 @@ def score_line(answer: Answer) -> Line:
 
 
 def distances(sample: NumberSample) -> Table:
-    """How far each output is from Keras' and, where there are labels, from the label."""
+    """Show how far each output is from Keras' and, where there are labels, from the label."""
     errors = [Heading("Error")] if sample.answers[0].error is not None else []
     headings = (*SAYS, Heading("From Keras"), *errors)
     return Table(headings, tuple(distance_line(answer) for answer in sample.answers))

@@ -39,18 +39,18 @@ class Gallery(Block):
 
 
 def gallery(material: Material) -> Part | None:
-    """The samples that moved most, with their pictures; None where answers are no classes."""
+    """Show the samples that moved most, with their pictures; None where answers are no classes."""
     run = material.comparison.run
     if run.task not in OF_CLASSES or not run.test_count:
         return None
-    why, found = why_no_pictures(material), exhibits(material.comparison)
-    shown = tuple(replace(one, picture=png_of(material.pictures, one.sample.index)) for one in found)
+    why, furthest = why_no_pictures(material), exhibits(material.comparison)
+    shown = tuple(replace(one, picture=png_of(material.pictures, one.sample.index)) for one in furthest)
     return Part("", (*([Note(why)] if why else []), *([Note(CHOICE), Gallery(shown)] if shown else [])))
 
 
 def exhibits(comparison: Comparison) -> tuple[Exhibit, ...]:
-    """At most MOST samples: those with flips by max |Δ|, then the others by max |Δ|."""
-    tables = _sound(comparison)
+    """Choose at most MOST samples: those with flips by max |Δ|, then the others by max |Δ|."""
+    tables = sound_tables(comparison)
     if comparison.run.task not in OF_CLASSES or not tables:
         return ()
     delta = np.maximum.reduce([table["max_abs_diff"] for table in tables])
@@ -60,14 +60,14 @@ def exhibits(comparison: Comparison) -> tuple[Exhibit, ...]:
     return tuple(Exhibit(sample_answers(comparison, n), float(delta[n])) for n in worst.tolist())
 
 
-def _sound(comparison: Comparison) -> list[np.ndarray]:
-    """The samples of the rows that are not suspect, or of all where every row is."""
+def sound_tables(comparison: Comparison) -> list[np.ndarray]:
+    """Return the samples of the rows that are not suspect, or of all where every row is."""
     suspect = {comparison.run.accuracy_case(s.case) for s in comparison.standings if s.status == "suspect"}
     return [t for case, t in comparison.samples.items() if case not in suspect] or list(comparison.samples.values())
 
 
 def why_no_pictures(material: Material) -> str:
-    """Why there are no pictures to show; "" where there are."""
+    """Say why there are no pictures to show; "" where there are."""
     if not material.comparison.samples:
         return "No row has outputs yet, so no sample can be compared."
     if picture_of(material.pictures, 0) is None:

@@ -68,13 +68,13 @@ Column = tuple[Heading, Callable[[Row], Cell]]
 
 
 def table_of(group: Sequence[Row], target: str, columns: Sequence[Column]) -> Table:
-    """These rows of one target in these columns."""
+    """Make the table of these rows of one target."""
     lines = tuple(Line(tuple(cell(r) for _, cell in columns), r.standing.status, r.standing.reason) for r in group)
     headings = tuple(heading for heading, _ in columns)
-    return Table(headings, lines, target, any(r.emulated for r in group), _caution(group))
+    return Table(headings, lines, target, any(r.emulated for r in group), caution_of(group))
 
 
-def _caution(group: Sequence[Row]) -> str:
+def caution_of(group: Sequence[Row]) -> str:
     if any(r.emulated for r in group):
         return "emulated: no latency claim"
     rounds = group[0].run.plan.rounds if group else 0
@@ -82,7 +82,7 @@ def _caution(group: Sequence[Row]) -> str:
 
 
 def identity(group: Sequence[Row]) -> list[Column]:
-    """The columns that say which row it is; the threads only where they differ."""
+    """Make the columns that say which row it is; the threads only where they differ."""
     columns: list[Column] = [
         (Heading("Variant", number=False), lambda r: Cell(r.case.variant)),
         (Heading("Runtime", number=False), lambda r: Cell(r.case.runtime)),
@@ -92,7 +92,7 @@ def identity(group: Sequence[Row]) -> list[Column]:
 
 
 def value_cell(name: str, text: Callable[[float | None], str]) -> Callable[[Row], Cell]:
-    """The value with its interval under it."""
+    """Show the value with its interval under it."""
 
     def cell(row: Row) -> Cell:
         limits = row.interval(name)
@@ -102,7 +102,7 @@ def value_cell(name: str, text: Callable[[float | None], str]) -> Callable[[Row]
 
 
 def change_cell(metric: Primary) -> Callable[[Row], Cell]:
-    """How far the metric moved from Keras' own, with its interval under it."""
+    """Show how far the metric moved from Keras' own, with its interval under it."""
 
     def cell(row: Row) -> Cell:
         limits, before = row.interval(metric.change), metric.before(row)

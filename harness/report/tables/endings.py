@@ -11,7 +11,7 @@ TITLES = ("Variant", "Runtime", "Target", "Status", "Reason")
 
 
 def endings(material: Material) -> Part:
-    """Rows in the order of the run's targets."""
+    """List the rows in the order of the run's targets."""
     names = [record.target.name for record in material.comparison.run.targets]
     rows = [row for name in names for row in material.rows if row.case.target == name and row.standing.status != "ok"]
     if not rows:

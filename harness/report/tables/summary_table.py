@@ -49,7 +49,7 @@ def summary(material: Material) -> Part:
 
 
 def how_to_read(material: Material) -> tuple[str, str]:
-    """What the columns mean: in full, and in brief."""
+    """Say what the columns mean: in full, and in brief."""
     of_classes = material.comparison.run.task == "classification"
     change = f"Change: {material.primary.title} {BOOTSTRAP}" if material.has_change else ""
     brief = f"{BRIEF_DROP if of_classes else BRIEF_CHANGE}; {BRIEF_COSTS}"
@@ -57,15 +57,15 @@ def how_to_read(material: Material) -> tuple[str, str]:
 
 
 def tables(material: Material) -> tuple[Table, ...]:
-    """The summary, target by target, each in units that fit its values."""
-    answers = _answers(material)
+    """Make the summary, target by target, each in units that fit its values."""
+    answers = answer_columns(material)
     names = [record.target.name for record in material.comparison.run.targets]
     groups = {name: [r for r in material.rows if r.case.target == name] for name in names}
-    return tuple(table_of(group, name, _columns(group, answers)) for name, group in groups.items())
+    return tuple(table_of(group, name, columns_of(group, answers)) for name, group in groups.items())
 
 
-def _answers(material: Material) -> list[Column]:
-    """What the answers are worth: the metric that the run is judged by first, where it has no column of its own."""
+def answer_columns(material: Material) -> list[Column]:
+    """Show the metric that the run is judged by first, where it has no column of its own."""
     metric = material.primary
     if material.comparison.run.task in metric.metric.in_table:
         return []
@@ -75,7 +75,7 @@ def _answers(material: Material) -> list[Column]:
     return [(Heading(metric.title, metric.unit, "90 %"), value_cell(metric.name, metric.text))]
 
 
-def _columns(group: list[Row], answers: list[Column]) -> list[Column]:
+def columns_of(group: list[Row], answers: list[Column]) -> list[Column]:
     status: Column = (Heading("Status", number=False), lambda r: Cell(r.standing.status, tone=tone_of(r)))
     task = group[0].run.task if group else None
     shown = [metric for metric in in_order() if task in metric.in_table]
@@ -87,14 +87,14 @@ def tone_of(row: Row) -> str:
 
 
 def metric_column(metric: Metric, group: Sequence[Row]) -> Column:
-    """The metric's values in a unit that fits them, each with its interval where the metric has one."""
+    """Show the metric's values in a unit that fits them, each with its interval where the metric has one."""
     unit, text = style_of(metric, [v for r in group if (v := r.value(metric.name)) is not None])
     note = f"{metric.interval_percent} %" if metric.interval_percent else ""
     return Heading(metric.title, unit, note), value_cell(metric.name, text)
 
 
 def style_of(metric: Metric, values: Sequence[float]) -> tuple[str, Callable[[float | None], str]]:
-    """The unit that values of the metric are shown in, and how one is written."""
+    """Choose the unit that values of the metric are shown in, and how one is written."""
     if metric.unit == "us":
         return (scale := time_scale(values)).name, scale.text
     if metric.about == "file":
