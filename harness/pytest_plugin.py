@@ -168,7 +168,7 @@ def refusal(verdict: Verdict) -> str:
 
 def warn(finding: Finding) -> None:
     """Also where warnings are errors: what only warns must not fail a test."""
-    from harness.report.naming import row_name
+    from harness.report.format import row_name
     from harness.report.out.verdict_text import outcome
 
     told = f"rule {finding.rule}, {finding.words}: {row_name(finding.case)} is {outcome(finding)}: {finding.reason}"

@@ -209,7 +209,7 @@ def test_the_table_shows_rule_row_value_interval_limit_outcome_and_reason(gate):
     assert "int8 on host with ai-edge-litert" in words
     assert "0.400 pp" in words and "0.257 to 0.555" in words and "0.500 pp" in words
     assert "samples like these 10,000 would settle it (pass)" in words
-    assert "Keep every rule that names them: float32." in out
+    assert "Passes every rule: float32." in out
     assert out.splitlines()[-1].startswith("20260101-000000-0000 does not pass: inconclusive (2 findings")
     assert "\x1b" not in out
 

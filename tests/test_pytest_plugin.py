@@ -95,7 +95,7 @@ def test_what_does_not_hold_is_a_table_without_a_traceback(pytester, made) -> No
             "E*AssertionError: 20260101-000000-0000 does not pass: fail (4 findings: 3 pass and 1 fail; by *)",
             "E*Rule*Row*Value*Interval*Limit*Outcome*Reason*",
             "E*accuracy_drop*int8 on host*1.800 pp*0.500 pp*fail*",
-            "E*Keep every rule that names them: float32.",
+            "E*Passes every rule: float32.",
         ]
     )
     text = result.stdout.str()

@@ -20,7 +20,8 @@ from harness.metrics.registry import Answers, in_order, of_answers, of_case
 from harness.records import Run
 from harness.report.format import significant
 from harness.report.material import Material
-from harness.report.rows import metrics_csv, rows, summary_csv
+from harness.report.out.csv_tables import metrics_csv, summary_csv
+from harness.report.rows import rows
 from harness.report.tables.summary_table import tables
 from tests.made_runs import case, run, scores, shard, timed
 

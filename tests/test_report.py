@@ -24,13 +24,13 @@ from harness.errors import ConfigError
 from harness.metrics.discrepancy import sample_table
 from harness.records import Case, Comparison, Standing
 from harness.report import FORMATS, render, write_report
-from harness.report.format import decimals, percent, signed, significant
+from harness.report.format import decimals, in_markdown, percent, row_label, row_name, signed, significant
 from harness.report.material import Material
-from harness.report.naming import in_markdown, row_label, row_name
+from harness.report.out.csv_tables import LONG, metrics_csv, summary_csv
 from harness.report.plots.over_time import over_time
 from harness.report.plots.sample_plot import sample_figure
 from harness.report.plots.tradeoff import front, pareto
-from harness.report.rows import LONG, metrics_csv, rows, summary, summary_csv
+from harness.report.rows import rows, summary_columns
 from harness.report.samples.answers import agreement, grouped, sample_answers
 from harness.report.samples.gallery import exhibits
 from harness.report.samples.one_sample import sample_text
@@ -199,7 +199,8 @@ def test_speed_is_claimed_only_where_the_interval_leaves_one_out(comparison: Com
     assert [float(said[1]), float(slower[1])] == pytest.approx([1 / true["int8"], true["int16x8"]], rel=0.02)
     unseen = SMALLEST_OF_10 * np.log(ratios(comparison, "float16")).std(ddof=1)
     wanted = (
-        f"no difference is shown for float16 (a difference under {100 * np.expm1(unseen):.1f} % would not be seen)."
+        f"no difference is shown for float16 (a difference under {100 * np.expm1(unseen):.1f} % is found less than "
+        "four times in five)."
     )
     assert first.endswith(wanted)
     assert "ai-edge-litert is faster than tflite-runtime for 5 of 5 rows" in words(comparison)["Runtimes"]
@@ -478,7 +479,7 @@ def test_front_keeps_what_none_beats() -> None:
 def test_every_variant_and_column_is_on_the_page(folder: Path) -> None:
     page = (folder / "report.html").read_text()
     assert all(name in page for name in VARIANTS)
-    assert len(summary()) == len(COLUMNS.split(","))
+    assert len(summary_columns()) == len(COLUMNS.split(","))
 
 
 # in a real browser

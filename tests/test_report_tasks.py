@@ -21,7 +21,8 @@ from harness.records import Change, Comparison, Declared, Scoring
 from harness.report import render, write_report
 from harness.report.material import Material
 from harness.report.metric import described
-from harness.report.rows import rows, summary_csv
+from harness.report.out.csv_tables import summary_csv
+from harness.report.rows import rows
 from harness.report.samples.numbers import number_sample
 from harness.report.samples.one_sample import sample_text
 from harness.report.samples.picture import drawable, picture_of, pictures_of

@@ -17,11 +17,11 @@ from harness.measure.validity import judged
 from harness.records import Case, Comparison, DeviceState, Environment, Round, TargetRecord, Timings
 from harness.report import render, write_report
 from harness.report.material import Material
-from harness.report.plots import draw_all
 from harness.report.plots.over_time import over_time
 from harness.report.plots.style import NothingToDrawError
 from harness.report.plots.timeline import conditions, middles, plotted, relative
 from harness.report.rows import rows
+from harness.report.sections import draw_all
 from harness.report.tables.costs import call_tables, memory_tables
 from harness.report.words.false_alarms import self_tests
 from harness.report.words.round_quality import merged, of_target, reasons, sentences, stretches, where
@@ -118,13 +118,13 @@ def test_both_formats_list_them(hot: Comparison, format: str) -> None:
 def test_a_round_that_was_repeated_is_explained_on_the_page(cool: Comparison) -> None:
     first, *others = cool.run.rounds
     again = dataclasses.replace(first, attempt=1)
-    reason = "restless: its median is 1.20× its lowest tenth"
-    restless = dataclasses.replace(first, status="repeated", reasons=(reason,))
-    comparison = with_rounds(cool, (restless, again, *others))
+    reason = "unsteady: half of its invokes took over 1.20 × the fastest tenth's time"
+    unsteady = dataclasses.replace(first, status="repeated", reasons=(reason,))
+    comparison = with_rounds(cool, (unsteady, again, *others))
     assert f"1 measured again ({reason}: 1)" in words(comparison)["Rounds"]
     page = render(comparison, None, "html")
-    assert '<span class="bad">repeated</span>: restless' in page and "(1 process: round 0 of" in page
-    assert "A repeated one does not: it was restless and measured once more." in page
+    assert '<span class="bad">repeated</span>: unsteady' in page and "(1 process: round 0 of" in page
+    assert "A repeated one does not: it was unsteady and measured once more." in page
 
 
 @pytest.mark.parametrize("format", ["html", "markdown"])
@@ -139,7 +139,7 @@ def test_no_difference_never_stands_alone(cool: Comparison) -> None:
     text = words(cool)["Speed"]
     smallest = cool.change(Case("float16", "host", "ai-edge-litert", 1), "smallest_detectable_effect")
     assert smallest and smallest.value
-    assert f"no difference is shown for float16 (a difference under {smallest.value:.1f} % would not be seen)" in text
+    assert f"no difference is shown for float16 (a difference under {smallest.value:.1f} % is found less than" in text
 
 
 def equal_runtimes(comparison: Comparison, spread: float) -> Comparison:

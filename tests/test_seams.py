@@ -251,7 +251,7 @@ def test_a_report_format_is_one_line(monkeypatch: pytest.MonkeyPatch, harness: C
     module = ModuleType("harness.report.out.toy")
     module.render = lambda material: f"{len(material.rows)} rows\n"  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    monkeypatch.setitem(report.FORMATS, "toy", "out.toy")
+    monkeypatch.setitem(report.FORMATS, "toy", report.Format("toy"))
     run = shutil.copytree(RECORDED, tmp_path / "run")
     code, out, _ = harness("report", str(run), "--format", "toy")
     assert code == 0 and re.fullmatch(r"[1-9]\d* rows\n", out)

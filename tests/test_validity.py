@@ -184,17 +184,20 @@ def timed(median: int, low: int, attempt: int = 0, count: int = 1) -> Round:
 
 @pytest.mark.parametrize(("median", "status"), [(1000, "valid"), (1050, "valid"), (1051, "repeated")])
 @pytest.mark.parametrize("count", [1, 7])
-def test_a_restless_round_is_measured_once_more(median: int, status: str, count: int) -> None:
+def test_an_unsteady_round_is_measured_once_more(median: int, status: str, count: int) -> None:
     assert timed(median, 1000, count=count).status == status
 
 
-def test_a_plan_may_let_restless_rounds_be() -> None:
+def test_a_plan_may_let_unsteady_rounds_be() -> None:
     assert judged(replace(timed(1200, 1000), status="valid", reasons=(), restless_ratio=None)).status == "valid"
 
 
-def test_a_round_that_is_restless_again_counts_and_is_flagged() -> None:
+def test_a_round_that_is_unsteady_again_counts_and_is_flagged() -> None:
     found = timed(1200, 1000, attempt=1)
-    assert (found.status, found.reasons) == ("flagged", ("restless: its median is 1.20× its lowest tenth",))
+    assert (found.status, found.reasons) == (
+        "flagged",
+        ("unsteady: half of its invokes took over 1.20 × the fastest tenth's time",),
+    )
 
 
 def test_a_throttled_round_is_invalid_whatever_its_timings() -> None:

@@ -36,7 +36,7 @@ def summary(comparison: Comparison) -> pd.DataFrame:
 
 def metrics(comparison: Comparison) -> pd.DataFrame:
     """metrics.csv: one row a case × metric."""
-    from harness.report.rows import metrics_csv
+    from harness.report.out.csv_tables import metrics_csv
 
     return of_csv(metrics_csv(comparison))
 

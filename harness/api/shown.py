@@ -43,7 +43,7 @@ class Verdict(records.Verdict):
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        from harness.report.naming import row_name
+        from harness.report.format import row_name
         from harness.report.out.verdict_text import headline, interval, outcome, quantity, ships, stands_against
 
         headings = ("Rule", "Row", "Value", "Interval", "Limit", "Outcome", "Reason")
@@ -66,7 +66,7 @@ class Verdict(records.Verdict):
 
 def sentence(finding: records.Finding) -> str:
     """The rule, the row, and what stands against it."""
-    from harness.report.naming import row_name
+    from harness.report.format import row_name
     from harness.report.out.verdict_text import outcome, quantity
 
     value, limit = (quantity(each, finding.unit) for each in (finding.value, finding.limit))

@@ -16,7 +16,7 @@ from harness.api.shown import Changes, Plots, Sample, Verdict
 from harness.compare.baseline import compare
 from harness.errors import ConfigError, HarnessError
 from harness.records import Case, Comparison
-from harness.report.naming import row_name
+from harness.report.format import row_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,7 +105,7 @@ class Run:
     @cached_property
     def plots(self) -> Plots:
         """The report's figures, as matplotlib Figures by their names."""
-        from harness.report.plots import figures
+        from harness.report.sections import figures
 
         return Plots(*figures(self._material))
 

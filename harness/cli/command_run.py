@@ -198,10 +198,10 @@ def present(comparison: Comparison, as_json: bool) -> None:
     """One table a target, or the rows as JSON, on stdout."""
     from harness.cli.output import print_json, stdout
     from harness.cli.tables.run_tables import summary_tables
-    from harness.report.rows import rows, summary
+    from harness.report.rows import rows, summary_columns
 
     if as_json:
-        print_json([{column: value(row) for column, value in summary().items()} for row in rows(comparison)])
+        print_json([{column: value(row) for column, value in summary_columns().items()} for row in rows(comparison)])
         return
     console = stdout()
     for table in summary_tables(comparison, console):

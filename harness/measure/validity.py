@@ -1,6 +1,6 @@
 """Whether a round may be believed: valid, flagged (believed, and said so) or invalid (measured again), with reasons.
 
-A restless round, in whose middle something else ran, is `repeated`: measured once more, and the later one stands.
+An unsteady round, during which something else ran, is `repeated`: measured once more, and the later one counts.
 
 What is unknown gives no reason: a device without sensors is told by its unknown state, not by a flag on every round.
 """
@@ -95,11 +95,9 @@ def disturbed(piece: Round) -> Iterator[str]:
 
 
 def restless(piece: Round) -> Iterator[str]:
-    """Compares the median with the lowest tenth:
-    bursts of tens of milliseconds move only the median of a short round.
-    """
+    """Give the reason where the median is too far over the fastest tenth, which bursts of other work leave as it is."""
     if piece.restless_ratio is None:
         return
     low_ns, median_ns = np.quantile(piece.invokes_ns, (0.1, 0.5))
     if median_ns > piece.restless_ratio * low_ns:
-        yield f"restless: its median is {median_ns / low_ns:.2f}× its lowest tenth"
+        yield f"unsteady: half of its invokes took over {median_ns / low_ns:.2f} × the fastest tenth's time"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -15,70 +17,83 @@ if TYPE_CHECKING:
 
     from harness.measure.selftest.aa_result import AaResult
     from harness.report.material import Material
+    from harness.report.plots.drawing import Drawing
+
+
+@dataclass(frozen=True)
+class Format:
+    """module: the one of harness.report.out whose render(material) makes it; drawn: render(material, drawings) does."""
+
+    module: str
+    drawn: bool = False
+
 
 FORMATS = {
-    "html": "out.html",
-    "markdown": "out.markdown",
-    "csv": "rows",
-    "pytest-benchmark": "out.benchmark",
-}  # format → the module here whose render(material) makes it
+    "html": Format("html", drawn=True),
+    "markdown": Format("markdown", drawn=True),
+    "csv": Format("csv_tables"),
+    "pytest-benchmark": Format("benchmark"),
+}
 
 
 def render(comparison: Comparison, pictures: np.ndarray | None, format: str, aa: tuple[AaResult, ...] = ()) -> str:
-    """The whole report in one of FORMATS. pictures: as picture.pictures_of finds them, or None."""
+    """Return the report in one of FORMATS. pictures, aa: as in write_report. Raises ConfigError for another format."""
     from harness.report.material import Material
 
-    return _rendered(Material(comparison, pictures, aa), format)
+    module, material = module_of(format), Material(comparison, pictures, aa)
+    if not FORMATS[format].drawn:
+        return str(module.render(material))
+    from harness.report.sections import draw_all  # matplotlib: only where something is drawn
+
+    return str(module.render(material, draw_all(material)))
 
 
 def left_out(comparison: Comparison, format: str) -> tuple[str, ...]:
-    """What this format leaves out and why, one sentence each; most formats leave out nothing."""
+    """Say what this format leaves out and why, one sentence each; most formats leave out nothing."""
     from harness.report.material import Material
 
-    module = _module(format)
+    module = module_of(format)
     return tuple(module.left_out(Material(comparison))) if hasattr(module, "left_out") else ()
+
+
+def module_of(format: str) -> ModuleType:
+    if format not in FORMATS:
+        raise ConfigError(f'there is no report format "{format}"', f"choose one of {', '.join(FORMATS)}")
+    return import_module(f"harness.report.out.{FORMATS[format].module}")
 
 
 def write_report(
     comparison: Comparison, pictures: np.ndarray | None, folder: Path, aa: tuple[AaResult, ...] = ()
 ) -> Path:
-    """Write report.html, report.md, summary.csv, metrics.csv and plots/*.png into folder; returns report.html's path.
+    """Write report.html, report.md, summary.csv, metrics.csv and plots/*.png into folder; return report.html's path.
 
     pictures: the stored test inputs that can be drawn, as picture.pictures_of finds them; None where none can.
     aa: what `harness aa` found on each of the run's machines where it was run.
     """
     from harness.report.material import Material
-    from harness.report.rows import metrics_csv
+    from harness.report.out import csv_tables, html, markdown
+    from harness.report.sections import draw_all
 
     material = Material(comparison, pictures, aa)
-    _write(folder / "summary.csv", _rendered(material, "csv"))
-    _write(folder / "metrics.csv", metrics_csv(comparison))
-    for drawing in material.drawings:
-        if drawing.wide:
-            _write(folder / "plots" / drawing.file_name, drawing.wide)
-    _write_sample(material, folder / "plots" / "sample-0.png")
-    _write(folder / "report.md", _rendered(material, "markdown"))
-    return _write(folder / "report.html", _rendered(material, "html"))
+    drawings = draw_all(material)
+    write(folder / "summary.csv", csv_tables.render(material))
+    write(folder / "metrics.csv", csv_tables.metrics_csv(comparison))
+    write_plots(material, drawings, folder / "plots")
+    write(folder / "report.md", markdown.render(material, drawings))
+    return write(folder / "report.html", html.render(material, drawings))
 
 
-def _rendered(material: Material, format: str) -> str:
-    return str(_module(format).render(material))
-
-
-def _module(format: str) -> ModuleType:
-    if format not in FORMATS:
-        raise ConfigError(f'there is no report format "{format}"', f"choose one of {', '.join(FORMATS)}")
-    return import_module(f"harness.report.{FORMATS[format]}")
-
-
-def _write_sample(material: Material, path: Path) -> None:
+def write_plots(material: Material, drawings: Sequence[Drawing], folder: Path) -> None:
     from harness.report.plots.sample_plot import sample_figure
 
+    for drawing in drawings:
+        if drawing.wide:
+            write(folder / drawing.file_name, drawing.wide)
     if material.comparison.run.test_count:
-        _write(path, sample_figure(material.comparison, material.pictures, 0))
+        write(folder / "sample-0.png", sample_figure(material.comparison, material.pictures, 0))
 
 
-def _write(path: Path, content: str | bytes) -> Path:
+def write(path: Path, content: str | bytes) -> Path:
     from harness.support.files import write_atomically
 
     return write_atomically(path, content.encode() if isinstance(content, str) else content)

@@ -1,27 +1,37 @@
-"""How numbers are written: one rule a unit, the same in every format. A value that is not there is written as "–"."""
+"""How numbers and names are written: one rule a unit, one a kind of name, the same in every format.
+
+A value that is missing is written as "–".
+"""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeGuard
 
+from harness.records import Case, Run
+
 MISSING = "–"
+NO_ANSWER = -1  # the prediction where a score is not finite, as discrepancy.top1 gives it
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
+# --- numbers -------------------------------------------------------------------------------------------------------
+
+
 def decimals(value: float | None, digits: int) -> str:
-    """A number with a fixed count of decimals, grouped thousands and a true minus sign."""
-    if not known(value):
+    """Write a number with a fixed count of decimals, grouped thousands and a true minus sign."""
+    if not is_known(value):
         return MISSING
     text = f"{value:,.{digits}f}"
     return text.replace("-", "−") if float(text.replace(",", "")) else text.replace("-", "")
 
 
 def significant(value: float | None, digits: int = 3) -> str:
-    """A number with that many significant digits; powers of ten only where it would be unreadably small or large."""
-    if not known(value):
+    """Write a number with that many significant digits; powers of ten only where it is very small or large."""
+    if not is_known(value):
         return MISSING
     if value == 0:
         return "0"
@@ -32,23 +42,23 @@ def significant(value: float | None, digits: int = 3) -> str:
     return f"{mantissa} × 10{str(int(power)).translate(SUPERSCRIPT)}".replace("-", "−")
 
 
-def known(value: float | None) -> TypeGuard[float]:
-    """NaN and infinity are as unknown as None."""
+def is_known(value: float | None) -> TypeGuard[float]:
+    """Say whether there is a value: NaN and infinity are as unknown as None."""
     return value is not None and math.isfinite(value)
 
 
 def signed(text: str) -> str:
-    """A written number with a + where it is positive; 0 and a missing value have no sign."""
+    """Put a + before a written number that is positive; 0 and a missing value have no sign."""
     return text if text == MISSING or text.startswith("−") or not text.strip("0.") else f"+{text}"
 
 
 def percent(fraction: float | None) -> str:
-    """A fraction as a percentage with two decimals, without the sign %."""
+    """Write a fraction as a percentage with two decimals, without the sign %."""
     return MISSING if fraction is None else decimals(fraction * 100, 2)
 
 
 def points(value: float | None) -> str:
-    """Percentage points, two decimals."""
+    """Write percentage points with two decimals."""
     return decimals(value, 2)
 
 
@@ -78,21 +88,54 @@ GIGABYTES = Scale("GB", 1e9)
 
 
 def time_scale(values_us: Sequence[float]) -> Scale:
-    """µs, or ms where everything takes longer than one."""
+    """Choose µs, or ms where everything takes longer than one."""
     return MILLISECONDS if values_us and min(values_us) >= 1e3 else MICROSECONDS
 
 
 def size_scale(values_bytes: Sequence[float]) -> Scale:
-    """kB, or MB where everything is larger than one; both decimal, as in a policy."""
+    """Choose kB, or MB where everything is larger than one; both decimal, as in a policy."""
     return MEGABYTES if values_bytes and min(values_bytes) >= 1e6 else KILOBYTES
 
 
+# --- names ---------------------------------------------------------------------------------------------------------
+
+
 def listed(parts: Iterable[str]) -> str:
-    """a, b and c."""
+    """Join names as in a sentence: a, b and c."""
     names = list(parts)
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""
 
 
 def plural(count: float, noun: str, nouns: str = "") -> str:
-    """1 round, 2 rounds; nouns where an s does not do it."""
+    """Count a noun: 1 round, 2 rounds. nouns: the plural, where it is not the noun with an s."""
     return f"{whole(count)} {noun if count == 1 else nouns or noun + 's'}"
+
+
+def row_name(case: Case | None) -> str:
+    """Name a row in a sentence: int8 on host with ai-edge-litert; the threads where there is more than one."""
+    if case is None:
+        return "no row"
+    threads = "" if case.threads == 1 else f", {case.threads} threads"
+    return f"{case.variant} on {case.target} with {case.runtime}{threads}"
+
+
+def row_label(case: Case, target: bool = False, threads: bool = False) -> str:
+    """Name a row on an axis or in a list: int8 · ai-edge-litert; target and threads only on request."""
+    return f"{case.variant} · {place_label(case.runtime, case.target * target, case.threads * threads)}"
+
+
+def place_label(runtime: str, target: str = "", threads: int = 0) -> str:
+    """Name a place: ai-edge-litert · host · 4 threads, without what is empty or 0."""
+    return " · ".join(filter(None, (runtime, target, plural(threads, "thread") * bool(threads))))
+
+
+def class_name(run: Run, label: int) -> str:
+    """Name a class: by its number where it has no name, "no answer" where a score is not finite."""
+    if label == NO_ANSWER:
+        return "no answer"
+    return run.class_names[label] if 0 <= label < len(run.class_names) else str(label)
+
+
+def in_markdown(text: str) -> str:
+    """Escape what Markdown, HTML inside it or GitHub (@names) would read as markup; the text becomes one line."""
+    return re.sub(r"([\\`*_\[\]<>|#@~$&])", r"\\\1", " ".join(text.split()))

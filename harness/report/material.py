@@ -1,4 +1,4 @@
-"""What a report is made of: the comparison, the pictures behind it, and what is derived once for all formats."""
+"""What a report is made of: the comparison, the pictures behind it, and what every format derives from them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from harness.measure.selftest.aa_result import AaResult
-    from harness.report.plots import Drawing
 
 
 @dataclass(frozen=True)
@@ -38,10 +37,9 @@ class Material:
         return primary(self.comparison)
 
     @cached_property
-    def drawings(self) -> tuple[Drawing, ...]:
-        from harness.report.plots import draw_all  # matplotlib: only where something is drawn
-
-        return draw_all(self)
+    def has_change(self) -> bool:
+        """Whether the run says how far its first metric moved from Keras' own."""
+        return any(change.metric == self.primary.change for change in self.comparison.changes)
 
 
 def material_of(comparison: Comparison) -> Material:

@@ -15,9 +15,9 @@ from harness.measure.provision.doctor import Diagnosis
 from harness.records import KERAS, Comparison, Target, Variant
 from harness.report.format import MISSING
 from harness.report.material import Material
-from harness.report.naming import baseline_name
-from harness.report.tables.summary_table import Heading, Line, tables
-from harness.report.tables.summary_table import Table as Summary
+from harness.report.tables.columns import Heading, Line
+from harness.report.tables.columns import Table as Summary
+from harness.report.tables.summary_table import tables
 from harness.runs.store import Header
 
 # Left out in this order until the rest fits the terminal. Status only where every row is ok.
@@ -43,8 +43,8 @@ def summary_tables(comparison: Comparison, console: Console) -> Iterator[Table]:
     for summary in tables(Material(comparison)):
         run = comparison.run
         title = f"{run.experiment} on {summary.target}, {run.plan.profile} plan, {run.test_count:,} samples"
-        if baseline_name(run) != KERAS:
-            title += f", against {baseline_name(run)} in Keras' place"
+        if run.provenance.baseline != KERAS:
+            title += f", against {run.provenance.baseline} in Keras' place"
         if summary.emulated:
             title += " (emulated: no latency claim)"
         left_out = [heading for heading in DISPENSABLE if heading != "Status" or all_ok(summary)]

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from harness.cli.tables.run_tables import add_row, plain_table
 from harness.records import Finding, Verdict
-from harness.report.naming import row_name
+from harness.report.format import row_name
 from harness.report.out.verdict_text import interval, outcome, quantity
 
 STYLES = {"pass": "green", "inconclusive": "yellow"}

@@ -22,9 +22,8 @@ from harness.errors import ConfigError
 from harness.metrics.registry import medians_ns
 from harness.metrics.stats import CLAIM_ROUNDS
 from harness.records import Comparison, Environment
-from harness.report.format import listed, plural
+from harness.report.format import listed, plural, row_name
 from harness.report.material import Material
-from harness.report.naming import row_name
 from harness.report.rows import Row
 
 LAYOUT = "5.3.1"  # the pytest-benchmark whose files these are like
@@ -43,12 +42,12 @@ class Series:
 
 
 def render(material: Material) -> str:
-    """The file. Raises ConfigError where no row of the run has a latency that may go into it."""
+    """Return the file. Raises ConfigError where no row of the run has a latency that may go into it."""
     run, shown = material.comparison.run, exported(material)
     if not shown:
-        told = "; ".join(left_out(material)) or "it has no rows"
+        reasons = "; ".join(left_out(material)) or "it has no rows"
         advice = "measure with a plan that times, on a device that is not emulated: harness run --plan standard"
-        raise ConfigError(f"run {run.run_id} has no latency for pytest-benchmark: {told}", advice)
+        raise ConfigError(f"run {run.run_id} has no latency for pytest-benchmark: {reasons}", advice)
     content = {
         "machine_info": machine_info(shown),
         "commit_info": {"id": "unknown", "time": None, "dirty": None, "project": run.experiment, "branch": "(unknown)"},
@@ -74,17 +73,17 @@ def exported(material: Material) -> tuple[Series, ...]:
 
 
 def left_out(material: Material) -> tuple[str, ...]:
-    """One sentence a reason: which rows are not in the file, and which are, but support no claim."""
+    """Say for each reason which rows are not in the file, and which are, but support no claim."""
     reasons: dict[str, list[str]] = {}
     for row in material.rows:
-        told = f"left out, {why}" if (why := why_not(row)) else doubt(row)
-        if told:
-            reasons.setdefault(told, []).append(row_name(row.case))
-    return tuple(f"{listed(names)}: {told}" for told, names in reasons.items())
+        note = f"left out, {why}" if (why := why_not(row)) else doubt(row)
+        if note:
+            reasons.setdefault(note, []).append(row_name(row.case))
+    return tuple(f"{listed(names)}: {note}" for note, names in reasons.items())
 
 
 def why_not(row: Row) -> str:
-    """Why the row's latency may not go into the file; "" where it may."""
+    """Say why the row's latency may not go into the file; "" where it may."""
     if not row.standing.ended_well:
         return f"{row.standing.status}: {row.standing.reason}"
     if row.emulated:
@@ -114,7 +113,7 @@ def series_of(row: Row, comparison: Comparison) -> Series:
 
 
 def benchmark(series: Series) -> dict[str, Any]:
-    """One row. Its name is variant[target-runtime-threads]; `compare` makes one table a target of the groups."""
+    """Describe one row. Its name is variant[target-runtime-threads]; its group, a table of `compare`, is the target."""
     row, case = series.row, series.row.case
     place = f"{case.target}-{case.runtime}-t{case.threads}"
     name = f"{case.variant}[{place}]"
@@ -139,7 +138,7 @@ def benchmark(series: Series) -> dict[str, Any]:
 
 
 def statistics(data_s: Sequence[float]) -> dict[str, object]:
-    """pytest-benchmark's figures of at least two values; its quartiles are Hazen's."""
+    """Compute pytest-benchmark's figures of at least two values; its quartiles are Hazen's."""
     values = np.sort(np.asarray(data_s, dtype=np.float64))
     mean, stddev = values.mean(), values.std(ddof=1)
     q1, median, q3 = np.quantile(values, (0.25, 0.5, 0.75), method="hazen")
@@ -164,13 +163,13 @@ def statistics(data_s: Sequence[float]) -> dict[str, object]:
 
 
 def machine_info(shown: Sequence[Series]) -> Mapping[str, Any]:
-    """The device in pytest-benchmark's terms; several devices each under its name."""
+    """Describe the device in pytest-benchmark's terms; several devices each under its name."""
     devices = {s.row.case.target: machine(s.row) for s in shown}
     return next(iter(devices.values())) if len(devices) == 1 else devices
 
 
 def machine(row: Row) -> dict[str, Any]:
-    """What the device said of itself, null where it did not; nothing that changes with a reboot."""
+    """Repeat what the device said of itself, null where it did not; nothing that changes with a reboot."""
     env = row.record.environment or Environment()
     return {
         "node": row.case.target,

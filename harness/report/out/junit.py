@@ -11,7 +11,7 @@ import re
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from harness.records import Finding, Verdict
-from harness.report.naming import row_name
+from harness.report.format import row_name
 from harness.report.out.verdict_text import interval, outcome, quantity
 
 NOT_JUDGED = ("invalid", "missing", "not_comparable")
@@ -19,7 +19,7 @@ NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff
 
 
 def junit(verdict: Verdict, timestamp: str) -> bytes:
-    """timestamp: when the run was made, ISO 8601; the schema has no place for a time zone."""
+    """Return the XML. timestamp: when the run was made, ISO 8601; the schema has no place for a time zone."""
     suite = Element("testsuite", name=f"harness gate {verdict.run_id}", hostname="harness")
     if timestamp:
         suite.set("timestamp", timestamp[:19])
@@ -42,15 +42,15 @@ def test_case(suite: Element, finding: Finding, verdict: Verdict) -> Element:
     case = SubElement(suite, "testcase", classname=f"policy.rule-{finding.rule}", name=name, time="0")
     tag = tag_of(finding, verdict)
     if tag:
-        said = SubElement(case, tag, message=clean(f"{outcome(finding)}: {finding.reason or numbers(finding)}"))
+        result = SubElement(case, tag, message=clean(f"{outcome(finding)}: {finding.reason or numbers(finding)}"))
         if tag != "skipped":
-            said.set("type", finding.outcome)
-            said.text = clean(numbers(finding))
+            result.set("type", finding.outcome)
+            result.text = clean(numbers(finding))
     return case
 
 
 def tag_of(finding: Finding, verdict: Verdict) -> str:
-    """ "" for a test case that passes."""
+    """Choose the tag of a test case; "" for one that passes."""
     if finding.outcome == "pass":
         return ""
     need_not_hold = verdict.mode == "any" and verdict.outcome == "pass"
@@ -65,5 +65,5 @@ def numbers(finding: Finding) -> str:
 
 
 def clean(text: str) -> str:
-    """Without the characters that XML does not allow, such as those that colour a terminal."""
+    """Remove the characters that XML does not allow, such as those that colour a terminal."""
     return " ".join(NOT_IN_XML.sub("", text).split())

@@ -9,8 +9,7 @@ from typing import Any
 
 from harness import __version__
 from harness.records import Finding, Verdict
-from harness.report.format import MISSING, decimals, known, listed, plural, significant, whole
-from harness.report.naming import in_markdown, row_name
+from harness.report.format import MISSING, decimals, in_markdown, is_known, listed, plural, row_name, significant, whole
 
 SCHEMA_VERSION = 1
 MARKDOWN_BYTES = 60_000  # a comment on GitHub takes 65,536 characters, a job's summary 1 MiB
@@ -25,42 +24,42 @@ SHOWN_IN = {"fraction": "%", "us": "µs", "bytes": "B", "ratio": "×"}
 
 
 def quantity(value: float | None, unit: str) -> str:
-    """A number with its unit; bytes unrounded, shares to three decimals."""
-    return f"{number(value, unit)} {SHOWN_IN.get(unit, unit)}".strip() if known(value) else MISSING
+    """Write a number with its unit; bytes unrounded, shares to three decimals."""
+    return f"{number(value, unit)} {SHOWN_IN.get(unit, unit)}".strip() if is_known(value) else MISSING
 
 
 def number(value: float | None, unit: str) -> str:
-    if unit in SHARES and known(value):
+    if unit in SHARES and is_known(value):
         return decimals(SHARES[unit] * value, 3)
     return whole(value) if unit in ("bytes", "count") else significant(value, 4)
 
 
 def interval(finding: Finding) -> str:
-    if not (known(finding.low) and known(finding.high)):
+    if not (is_known(finding.low) and is_known(finding.high)):
         return ""
     return f"{number(finding.low, finding.unit)} to {number(finding.high, finding.unit)}"
 
 
 def outcome(finding: Finding) -> str:
-    """With a note where a finding holds although it did not pass."""
+    """Name the outcome, with a note where a finding holds although it did not pass."""
     held = " (warns)" if finding.holds and finding.outcome != "pass" else ""
     return f"{finding.outcome.replace('_', ' ')}{held}"
 
 
 def headline(verdict: Verdict) -> str:
     counts = Counter(f.outcome.replace("_", " ") for f in verdict.findings)
-    told = listed([f"{count} {name}" for name, count in counts.most_common()])
-    said = "passes" if verdict.outcome == "pass" else f"does not pass: {verdict.outcome.replace('_', ' ')}"
-    return f"{verdict.run_id} {said} ({plural(len(verdict.findings), 'finding')}: {told}; by {verdict.policy})"
+    outcomes = listed([f"{count} {name}" for name, count in counts.most_common()])
+    result = "passes" if verdict.outcome == "pass" else f"does not pass: {verdict.outcome.replace('_', ' ')}"
+    return f"{verdict.run_id} {result} ({plural(len(verdict.findings), 'finding')}: {outcomes}; by {verdict.policy})"
 
 
 def ships(verdict: Verdict) -> str:
     names = ", ".join(verdict.ships) or "none"
-    return f"{'May ship' if verdict.mode == 'any' else 'Keep every rule that names them'}: {names}."
+    return f"{'May ship' if verdict.mode == 'any' else 'Passes every rule'}: {names}."
 
 
 def stands_against(verdict: Verdict) -> str:
-    """What the rules against a reference were judged against; "" where there are none."""
+    """Say what the rules against a reference were judged against; "" where there are none."""
     if not verdict.reference:
         return ""
     if verdict.again:
@@ -73,7 +72,7 @@ def stands_against(verdict: Verdict) -> str:
 
 
 def document(verdict: Verdict) -> dict[str, Any]:
-    """verdict.json; a number that is not finite is null."""
+    """Return the content of verdict.json; a number that is not finite is null."""
     return {"schema_version": SCHEMA_VERSION, "harness": __version__, **finite(asdict(verdict))}
 
 
@@ -82,17 +81,17 @@ def finite(content: Any) -> Any:
         return {key: finite(value) for key, value in content.items()}
     if isinstance(content, list | tuple):
         return [finite(value) for value in content]
-    return None if isinstance(content, float) and not known(content) else content
+    return None if isinstance(content, float) and not is_known(content) else content
 
 
 # --- Markdown ------------------------------------------------------------------------------------------------------
 
 
 def markdown(verdict: Verdict, most_bytes: int = MARKDOWN_BYTES) -> str:
-    """Headline and one table, what does not hold first; rows that do not fit are only counted."""
+    """Write the headline and one table, what does not hold first; rows that do not fit are only counted."""
     mark = "✅" if verdict.outcome == "pass" else "❌"
-    told = " ".join(filter(None, (ships(verdict), stands_against(verdict))))
-    head = f"### {mark} {in_markdown(headline(verdict))}\n\n{in_markdown(told)}\n\n{HEADER}"
+    summary = " ".join(filter(None, (ships(verdict), stands_against(verdict))))
+    head = f"### {mark} {in_markdown(headline(verdict))}\n\n{in_markdown(summary)}\n\n{HEADER}"
     ordered = sorted(verdict.findings, key=lambda f: (f.holds, f.outcome == "pass", f.rule))
     room = most_bytes - len(head.encode()) - 100  # for the line that counts those left out
     shown = fitting(map(line, ordered), room)
@@ -103,7 +102,7 @@ def markdown(verdict: Verdict, most_bytes: int = MARKDOWN_BYTES) -> str:
 
 
 def fitting(lines: Iterable[str], room: int) -> list[str]:
-    """As many from the start as fit into so many bytes."""
+    """Return as many lines from the start as fit into so many bytes."""
     shown = []
     for text in lines:
         room -= len(text.encode())

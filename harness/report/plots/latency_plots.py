@@ -9,6 +9,7 @@ from matplotlib.lines import Line2D
 
 from harness.records import Case, Comparison
 from harness.report.material import Material
+from harness.report.plots.drawing import Plot
 from harness.report.plots.style import (
     GREY,
     MARKERS,
@@ -25,9 +26,9 @@ from harness.report.rows import Row
 
 
 def latencies(material: Material, width: float) -> Figure:
-    """One panel a target × runtime × threads: every timed invoke as a box, each round's median as a tick; µs, log."""
+    """Draw a panel for each target × runtime × threads: invokes as a box, each round's median as a tick; µs, log."""
     comparison = material.comparison
-    series = _timed(comparison)
+    series = rounds_us(comparison)
     if not series:
         raise NothingToDrawError("No latency was measured in this run.")
     spots = places(list(series))
@@ -36,7 +37,7 @@ def latencies(material: Material, width: float) -> Figure:
     figure, axes = grid(len(spots), width, high, most, sharex=True, sharey=True)
     for axis, spot in zip(axes, spots, strict=True):
         own = {c.variant: s for c, s in series.items() if (c.target, c.runtime, c.threads) == spot}
-        _boxes(axis, comparison, names, own)
+        boxes(axis, comparison, names, own)
         axis.set_title(place_name(comparison, spot))
     log_ticks(axes[0].xaxis, axes[0].get_xlim(), most=7 if width > 5 else 5)
     for axis in axes:
@@ -44,8 +45,8 @@ def latencies(material: Material, width: float) -> Figure:
     return figure
 
 
-def _timed(comparison: Comparison) -> dict[Case, list[np.ndarray]]:
-    """µs per invoke: one array a round that counts, for each case."""
+def rounds_us(comparison: Comparison) -> dict[Case, list[np.ndarray]]:
+    """Return the µs per invoke of each case, one array a round that counts."""
     series: dict[Case, list[np.ndarray]] = {}
     for one in comparison.run.rounds:
         timed = one.timed
@@ -54,7 +55,7 @@ def _timed(comparison: Comparison) -> dict[Case, list[np.ndarray]]:
     return {s.case: series[s.case] for s in comparison.standings if s.case in series}
 
 
-def _boxes(axis: Axes, comparison: Comparison, names: list[str], series: dict[str, list[np.ndarray]]) -> None:
+def boxes(axis: Axes, comparison: Comparison, names: list[str], series: dict[str, list[np.ndarray]]) -> None:
     shade = colours(comparison)
     for y, name in enumerate(names):
         if name not in series:
@@ -75,7 +76,7 @@ def _boxes(axis: Axes, comparison: Comparison, names: list[str], series: dict[st
 
 
 def cold_start(material: Material, width: float) -> Figure:
-    """Two panels, load and first invoke, in ms: a marker a target × runtime at the lowest thread count, its limits."""
+    """Draw load and first invoke in ms: a marker with its limits a target × runtime, at the lowest thread count."""
     comparison = material.comparison
     panels = {"load": "load, ms (log)", "first_invoke": "first invoke, ms (log)"}
     fewest = min((c.threads for c in comparison.run.cases), default=1)
@@ -86,20 +87,20 @@ def cold_start(material: Material, width: float) -> Figure:
     spots = places([r.case for r in shown])
     figure, axes = grid(2, width, 0.9 + (0.2 + 0.09 * len(spots)) * len(names), most=2 if width > 5 else 1, sharey=True)
     for axis, (metric, label) in zip(axes, panels.items(), strict=True):
-        _dots(axis, shown, metric, names, spots)
+        cold_dots(axis, shown, metric, names, spots)
         axis.set_xlabel(label)
         log_ticks(axis.xaxis, axis.get_xlim(), most=7 if width > 5 else 5)
-    legend(figure, [_handle(comparison, spot, i) for i, spot in enumerate(spots)], width)
+    legend(figure, [place_handle(comparison, spot, i) for i, spot in enumerate(spots)], width)
     return figure
 
 
-def _dots(axis: Axes, shown: list[Row], metric: str, names: list[str], spots: list[tuple[str, str, int]]) -> None:
+def cold_dots(axis: Axes, shown: list[Row], metric: str, names: list[str], spots: list[tuple[str, str, int]]) -> None:
     for row in shown:
         value, limits = row.value(metric), row.interval(metric)
         place = spots.index((row.case.target, row.case.runtime, row.case.threads))
         y = names.index(row.case.variant) + (place - (len(spots) - 1) / 2) * 0.6 / max(1, len(spots))
         if value:
-            colour = _place_colour(place)
+            colour = place_colour(place)
             axis.plot(value, y, MARKERS[place % len(MARKERS)], color=colour, markersize=5)
             if limits and limits[0] > 0:
                 axis.plot(limits, [y, y], color=colour, linewidth=1.1)
@@ -109,10 +110,26 @@ def _dots(axis: Axes, shown: list[Row], metric: str, names: list[str], spots: li
     axis.grid(visible=False, axis="y")
 
 
-def _place_colour(place: int) -> str:
+def place_colour(place: int) -> str:
     return OKABE_ITO[1 + place % (len(OKABE_ITO) - 2)]  # neither black nor yellow
 
 
-def _handle(comparison: Comparison, spot: tuple[str, str, int], place: int) -> Line2D:
+def place_handle(comparison: Comparison, spot: tuple[str, str, int], place: int) -> Line2D:
     name = place_name(comparison, spot).replace("\n(emulated: no latency claim)", " (emulated)")
-    return Line2D([], [], color=_place_colour(place), marker=MARKERS[place % len(MARKERS)], linestyle="", label=name)
+    return Line2D([], [], color=place_colour(place), marker=MARKERS[place % len(MARKERS)], linestyle="", label=name)
+
+
+LATENCIES = Plot(
+    "latency",
+    "Latency of one invoke",
+    "Every timed invoke after warm-up: box p25 to p75 with the median, line p1 to p99. The ticks under a box are "
+    "the medians of the rounds, each in a process of its own; intervals are computed from their spread.",
+    latencies,
+)
+COLD_START = Plot(
+    "cold-start",
+    "Cold start",
+    "Loading the model and the first invoke, each timed once per process: a marker per row, with its limits as a "
+    "line where they exist.",
+    cold_start,
+)

@@ -11,9 +11,8 @@ from matplotlib.figure import Figure
 
 from harness.metrics.task import OF_CLASSES
 from harness.records import Comparison
-from harness.report.format import decimals
-from harness.report.naming import class_name, in_figure, row_label
-from harness.report.plots.style import FLIP, GREY, LIGHT, OKABE_ITO, RC, png
+from harness.report.format import class_name, decimals, row_label
+from harness.report.plots.style import FLIP, GREY, LIGHT, OKABE_ITO, STYLE, in_figure, png
 from harness.report.samples.answers import Answer, Sample, sample_answers, sample_title
 from harness.report.samples.numbers import number_sample
 from harness.report.samples.picture import picture_of
@@ -22,20 +21,20 @@ MOST_SCORES = 12  # classes drawn side by side, those with the highest scores
 
 
 def sample_figure(comparison: Comparison, pictures: np.ndarray | None, n: int) -> bytes:
-    """Sample n as PNG bytes, a row a model."""
+    """Draw sample n as PNG bytes, a row a model."""
     picture = picture_of(pictures, n)
     if comparison.run.task in OF_CLASSES:
         sample = sample_answers(comparison, n)
         title, lines = sample_title(n, sample.label_name), max(5, len(sample.answers))
-        return _framed(picture, title, lines, False, lambda axis: _bars(axis, comparison, sample))
+        return framed(picture, title, lines, False, lambda axis: draw_bars(axis, comparison, sample))
     label = number_sample(comparison, n).label
     lines = max(3, 1 + len(comparison.scores))
-    return _framed(picture, sample_title(n, label), lines, True, lambda axis: _points(axis, comparison, n))
+    return framed(picture, sample_title(n, label), lines, True, lambda axis: draw_points(axis, comparison, n))
 
 
-def _framed(picture: np.ndarray | None, title: str, lines: int, gridded: bool, draw: Callable[[Axes], None]) -> bytes:
-    """The picture, if there is one, and beside it what is drawn, high enough for so many lines."""
-    with mpl.rc_context({**RC, "axes.grid": gridded}):
+def framed(picture: np.ndarray | None, title: str, lines: int, gridded: bool, draw: Callable[[Axes], None]) -> bytes:
+    """Draw the picture, if there is one, and beside it what is drawn, high enough for so many lines."""
+    with mpl.rc_context({"axes.grid": gridded}, fname=STYLE):
         figure = Figure(figsize=(8.4, 1.3 + 0.34 * lines), layout="constrained")
         if picture is None:
             draw(figure.subplots())
@@ -48,12 +47,12 @@ def _framed(picture: np.ndarray | None, title: str, lines: int, gridded: bool, d
         return png(figure)
 
 
-def _points(axis: Axes, comparison: Comparison, n: int) -> None:
-    """A point a number: how far it is from Keras'."""
+def draw_points(axis: Axes, comparison: Comparison, n: int) -> None:
+    """Draw a point a number: how far it is from Keras'."""
     base, several = np.ravel(comparison.baseline[n]), len(comparison.run.targets) > 1
     for row, scores in enumerate(comparison.scores.values()):
-        apart = np.ravel(scores[n]).astype(float) - base
-        axis.plot(apart, np.full(len(apart), -row), ".", color=OKABE_ITO[1], alpha=0.7)
+        distances = np.ravel(scores[n]).astype(float) - base
+        axis.plot(distances, np.full(len(distances), -row), ".", color=OKABE_ITO[1], alpha=0.7)
     axis.axvline(0, color=GREY, linewidth=0.9)
     names = [row_label(case, target=several) for case in comparison.scores]
     axis.set_yticks([-row for row in range(len(names))], names)
@@ -61,14 +60,14 @@ def _points(axis: Axes, comparison: Comparison, n: int) -> None:
     axis.set_xlabel("output less Keras'")
 
 
-def _bars(axis: Axes, comparison: Comparison, sample: Sample) -> None:
-    """Rows are models, columns classes; a bar's height is the score, coloured where it is the answer."""
-    scores = np.stack([_scores(comparison, sample, a) for a in sample.answers])
+def draw_bars(axis: Axes, comparison: Comparison, sample: Sample) -> None:
+    """Draw bars: rows are models, columns classes; a bar's height is the score, coloured where it is the answer."""
+    scores = np.stack([finite_scores(comparison, sample, a) for a in sample.answers])
     shown = np.sort(np.argsort(-scores.max(axis=0), kind="stable")[:MOST_SCORES])
     low, high = min(0.0, float(scores.min())), max(1.0, float(scores.max()))
     heights = 0.82 * (scores - low) / (high - low)
     for row, answer in enumerate(sample.answers):
-        colours = [_bar_colour(answer, int(label), sample.label) for label in shown]
+        colours = [bar_colour(answer, int(label), sample.label) for label in shown]
         bottom = np.full(len(shown), -row)
         axis.bar(np.arange(len(shown)), heights[row, shown], bottom=bottom, width=0.7, color=colours)
         axis.axhline(-row, color=LIGHT, linewidth=0.7, zorder=0)
@@ -76,10 +75,10 @@ def _bars(axis: Axes, comparison: Comparison, sample: Sample) -> None:
         axis.text(len(shown) - 0.35, -row + 0.1, in_figure(text), fontsize=8)
     axis.text(len(shown) - 0.35, 0.95, "answer, score", fontsize=8, color="#4b5563")
     axis.set_xlabel(f"class; bar height: score, {decimals(low, 0)} to {decimals(high, 0)}")
-    _bar_axes(axis, comparison, sample, [int(label) for label in shown])
+    label_bars(axis, comparison, sample, [int(label) for label in shown])
 
 
-def _bar_axes(axis: Axes, comparison: Comparison, sample: Sample, labels: list[int]) -> None:
+def label_bars(axis: Axes, comparison: Comparison, sample: Sample, labels: list[int]) -> None:
     several = len(comparison.run.targets) > 1
     models = [row_label(a.case, target=several) if a.case else "Keras" for a in sample.answers]
     axis.set_yticks([0.3 - row for row in range(len(models))], models)
@@ -90,13 +89,13 @@ def _bar_axes(axis: Axes, comparison: Comparison, sample: Sample, labels: list[i
     axis.tick_params(left=False)
 
 
-def _scores(comparison: Comparison, sample: Sample, answer: Answer) -> np.ndarray:
-    """Scores that are not finite have no bar."""
+def finite_scores(comparison: Comparison, sample: Sample, answer: Answer) -> np.ndarray:
+    """Return the scores to draw; those that are not finite have no bar."""
     scores = (comparison.scores[answer.case] if answer.case else comparison.baseline)[sample.index]
     return np.nan_to_num(np.asarray(scores, dtype=float), posinf=0.0, neginf=0.0)
 
 
-def _bar_colour(answer: Answer, label: int, truth: int | None) -> str:
+def bar_colour(answer: Answer, label: int, truth: int | None) -> str:
     if label != answer.prediction:
         return "#9aa0aa"
     return OKABE_ITO[1] if truth is None or label == truth else FLIP

@@ -23,7 +23,7 @@ class PlottedRound:
 
 
 def plotted(rounds: Sequence[Round]) -> Iterator[PlottedRound]:
-    """Every process of a round has an equal share of it, however long it took: pauses between rounds are not drawn."""
+    """Give every process of a round an equal share of it, however long it took: pauses are not drawn."""
     for index, group in groupby(rounds, key=lambda r: r.index):
         pieces = list(group)
         yield from (PlottedRound(piece, index + n / len(pieces), 1 / len(pieces)) for n, piece in enumerate(pieces))
@@ -34,7 +34,7 @@ def median_us(piece: Round) -> float | None:
 
 
 def middles(points: Sequence[PlottedRound]) -> dict[Case, float]:
-    """Row → the median of its rounds' medians, in µs; rounds that do not count only where there are no others."""
+    """Return each row's median of its rounds' medians, in µs; rounds that do not count only where no others are."""
     good: dict[Case, list[float]] = {}
     rest: dict[Case, list[float]] = {}
     for point in points:
@@ -44,7 +44,7 @@ def middles(points: Sequence[PlottedRound]) -> dict[Case, float]:
 
 
 def relative(piece: Round, middle_us: float) -> tuple[float, float, float]:
-    """p10, p50 and p90 of the round in % from the row's own median."""
+    """Return p10, p50 and p90 of the round in % from the row's own median."""
     p10, p50, p90 = np.quantile(piece.invokes_ns / 1000, [0.1, 0.5, 0.9])
     return tuple(100 * (float(us) / middle_us - 1) for us in (p10, p50, p90))  # type: ignore[return-value] # three
 
@@ -61,7 +61,7 @@ def gigahertz(state: DeviceState) -> float | None:
 
 
 def known_by(points: Sequence[PlottedRound], reading: Reading) -> list[tuple[float, float]]:
-    """(x, value) of each reading of the device that is known: at the beginning and at the end of a round."""
+    """Return (x, value) of each reading that the device gave: at the beginning and at the end of a round."""
     values = [(x, reading(state)) for s in points for x, state in looks(s)]
     return [(x, value) for x, value in values if value is not None]
 
@@ -71,29 +71,30 @@ def looks(point: PlottedRound) -> tuple[tuple[float, DeviceState], tuple[float, 
 
 
 def conditions(points: Sequence[PlottedRound]) -> str:
-    """What is known of the device while it was measured: ranges, whether it throttled, and what it does not report."""
-    said: list[str] = []
+    """Say how the device was while it was measured: ranges, whether it throttled, what it does not report."""
+    readings: list[str] = []
     unknown: list[str] = []
     for name, reading, unit in (("temperature", celsius, "°C"), ("clock", gigahertz, "GHz")):
         values = [value for _, value in known_by(points, reading)]
-        (said if values else unknown).append(f"{name} {_span(values, unit)}" if values else name)
+        (readings if values else unknown).append(f"{name} {span_text(values, unit)}" if values else name)
     shaded = sum(any(throttled(s.piece)) for s in points)
     flags = any(state.throttled is not None for s in points for _, state in looks(s))
     if shaded:
-        said.append(f"throttled or under-powered in {shaded} of {len(points)} processes (shaded)")
+        readings.append(f"throttled or under-powered in {shaded} of {len(points)} processes (shaded)")
     else:
-        (said if flags else unknown).append("no throttling" if flags else "throttling")
-    return "; ".join([", ".join(said)] * bool(said) + [f"{listed(unknown)} unknown on this device"] * bool(unknown))
+        (readings if flags else unknown).append("no throttling" if flags else "throttling")
+    silent = f"{listed(unknown)} unknown on this device" if unknown else ""
+    return "; ".join(filter(None, (", ".join(readings), silent)))
 
 
-def _span(values: Sequence[float], unit: str) -> str:
+def span_text(values: Sequence[float], unit: str) -> str:
     digits = 0 if unit == "°C" else 2
     low, high = decimals(min(values), digits), decimals(max(values), digits)
     return f"{low} {unit}" if low == high else f"{low} to {high} {unit}"
 
 
 def note(comparison: Comparison) -> str:
-    """Whether the order inside a round is known."""
+    """Say where the order inside a round is not known."""
     if all(r.started_s is not None for r in comparison.run.rounds):
         return ""
     return " This recording does not say in which order the rows of a round were measured: they are in the run's order."

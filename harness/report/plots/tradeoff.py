@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from harness.records import Comparison
-from harness.report.format import size_scale
+from harness.report.format import row_name, size_scale
 from harness.report.material import Material
 from harness.report.metric import Primary
-from harness.report.naming import row_name
+from harness.report.plots.drawing import Plot
 from harness.report.plots.style import (
     GREY,
     NothingToDrawError,
@@ -31,7 +31,7 @@ SMALLEST_AREA = 12.0
 
 
 def pareto(material: Material, width: float) -> Figure:
-    """One panel a target: x p50 in µs (log), y the run's first metric, area = size, shape = runtime."""
+    """Draw one panel a target: x p50 in µs (log), y the run's first metric, area = size, shape = runtime."""
     comparison, metric, shown = material.comparison, material.primary, drawable(material)
     if not shown:
         raise NothingToDrawError(f"It needs {metric.lowered} and p50 latency of the same row; this run has none.")
@@ -39,30 +39,30 @@ def pareto(material: Material, width: float) -> Figure:
     high = 3.9 if width > 5 else 3.3 if len(targets) == 1 else 3.0
     figure, axes = grid(len(targets), width, high, most=2 if width > 5 else 1)
     for axis, target in zip(axes, targets, strict=True):
-        _panel(axis, comparison, metric, [r for r in shown if r.case.target == target])
-        axis.set_title(f"{target} (emulated: no latency claim)" if _emulated(shown, target) else target)
+        draw_panel(axis, comparison, metric, [r for r in shown if r.case.target == target])
+        axis.set_title(f"{target} (emulated: no latency claim)" if any_emulated(shown, target) else target)
         axis.set_xlabel("latency p50 per invoke, µs (log; left is better)")
-    axes[0].set_ylabel(_label(metric))
-    legend(figure, _handles(comparison, shown), width, wide_columns=5)
+    axes[0].set_ylabel(axis_label(metric))
+    legend(figure, handles_of(comparison, shown), width, wide_columns=5)
     return figure
 
 
 def drawable(material: Material) -> list[Row]:
-    """Rows with both values, lowest thread count; a suspect one would squeeze the others into one corner."""
+    """Find the rows with both values at the lowest thread count; a suspect one would squeeze the others."""
     name = material.primary.name
-    found = [r for r in material.rows if r.standing.status == "ok" and r.value(name) is not None]
-    fewest = min((r.case.threads for r in found), default=1)
-    return [r for r in found if r.case.threads == fewest and r.value("latency_p50") is not None]
+    rows = [r for r in material.rows if r.standing.status == "ok" and r.value(name) is not None]
+    fewest = min((r.case.threads for r in rows), default=1)
+    return [r for r in rows if r.case.threads == fewest and r.value("latency_p50") is not None]
 
 
 def left_out(comparison: Comparison) -> str:
-    """Which measured rows the figure does not show, as a sentence, or ""."""
+    """Say which measured rows the figure does not show, as a sentence, or ""."""
     names = [row_name(s.case) for s in comparison.standings if s.status == "suspect"]
     return f" Suspect rows are not drawn: {'; '.join(names)}." if names else ""
 
 
 def front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The (latency, quality) pairs that no other equals in latency and beats in quality, by rising latency."""
+    """Find the (latency, quality) pairs that no other equals in latency and beats in quality, by rising latency."""
     kept: list[tuple[float, float]] = []
     for x, y in sorted(points, key=lambda p: (p[0], -p[1])):
         if not kept or y > kept[-1][1]:
@@ -70,59 +70,70 @@ def front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     return kept
 
 
-def _panel(axis: Axes, comparison: Comparison, metric: Primary, group: list[Row]) -> None:
-    edge = front([(x, metric.sign * y) for x, y in (_point(row, metric) for row in group)])
+def draw_panel(axis: Axes, comparison: Comparison, metric: Primary, group: list[Row]) -> None:
+    edge = front([(x, metric.sign * y) for x, y in (point_of(row, metric) for row in group)])
     axis.step(
         *zip(*((x, metric.sign * y) for x, y in edge), strict=True), where="post", color=GREY, linewidth=1.2, zorder=1
     )
     if (before := metric.before(group[0])) is not None:
         axis.axhline(metric.scale * before, color=GREY, linewidth=1, linestyle="--", zorder=1)
-    largest = max(_size(row) for row in group) or 1.0
-    for row in sorted(group, key=_size, reverse=True):
-        _bubble(axis, comparison, metric, row, max(SMALLEST_AREA, LARGEST_AREA * _size(row) / largest))
+    largest = max(size_of(row) for row in group) or 1.0
+    for row in sorted(group, key=size_of, reverse=True):
+        draw_bubble(axis, comparison, metric, row, max(SMALLEST_AREA, LARGEST_AREA * size_of(row) / largest))
     axis.set_xscale("log")
     axis.margins(x=0.12, y=0.1)
     log_ticks(axis.xaxis, axis.get_xlim())
 
 
-def _bubble(axis: Axes, comparison: Comparison, metric: Primary, row: Row, area: float) -> None:
-    (x, y), colour = _point(row, metric), colours(comparison)[row.case.variant]
+def draw_bubble(axis: Axes, comparison: Comparison, metric: Primary, row: Row, area: float) -> None:
+    (x, y), colour = point_of(row, metric), colours(comparison)[row.case.variant]
     if limits := metric.around(row):
         axis.plot([x, x], limits, color=colour, alpha=0.45, linewidth=1.3, zorder=2)
     shape = runtime_markers(comparison)[row.case.runtime]
     axis.scatter(x, y, s=area, marker=shape, facecolor=(colour, 0.55), edgecolor=colour, zorder=3)
 
 
-def _point(row: Row, metric: Primary) -> tuple[float, float]:
-    """(latency in µs, the metric as it is shown)"""
+def point_of(row: Row, metric: Primary) -> tuple[float, float]:
+    """Return (latency in µs, the metric as it is shown)."""
     return row.value("latency_p50") or 0.0, metric.scale * (row.value(metric.name) or 0.0)
 
 
-def _size(row: Row) -> float:
+def size_of(row: Row) -> float:
     return row.value("size_bytes") or 0.0
 
 
-def _label(metric: Primary) -> str:
+def axis_label(metric: Primary) -> str:
     unit = f", {metric.unit}" if metric.unit else ""
     return f"{metric.lowered}{unit} ({'up' if metric.sign > 0 else 'down'} is better)"
 
 
-def _handles(comparison: Comparison, shown: list[Row]) -> list[Line2D]:
+def handles_of(comparison: Comparison, shown: list[Row]) -> list[Line2D]:
     return [
-        *variant_handles(comparison, _sized(comparison, shown)),
+        *variant_handles(comparison, names_with_sizes(comparison, shown)),
         *runtime_handles(comparison, {r.case.runtime for r in shown}),
         Line2D([], [], color=GREY, linewidth=1.2, label="Pareto front"),
         Line2D([], [], color=GREY, linewidth=1, linestyle="--", label="Keras"),
     ]
 
 
-def _sized(comparison: Comparison, shown: list[Row]) -> dict[str, str]:
-    """Variant → its name with its size."""
+def names_with_sizes(comparison: Comparison, shown: list[Row]) -> dict[str, str]:
+    """Return each variant's name with its size."""
     sizes = {r.case.variant: r.value("size_bytes") for r in shown}
     scale = size_scale([s for s in sizes.values() if s is not None])
     names = [v.name for v in comparison.run.variants if v.name in sizes]
     return {n: f"{n}, {scale.with_unit(sizes[n])}" if sizes[n] is not None else n for n in names}
 
 
-def _emulated(shown: list[Row], target: str) -> bool:
+def any_emulated(shown: list[Row], target: str) -> bool:
     return any(r.emulated for r in shown if r.case.target == target)
+
+
+TRADEOFF = Plot(
+    "pareto",
+    "{}, latency and size",
+    "The quality of the answers, with the 90 % limits of their change from Keras', against the p50 over all timed "
+    "invokes, at the lowest thread count. Area is proportional to the file's size, shape shows the runtime; the "
+    "line joins the rows that no other row beats in both.",
+    pareto,
+    left_out,
+)

@@ -2,30 +2,55 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from harness.metrics.task import OF_CLASSES
 from harness.records import Comparison
 from harness.report.material import Material
-from harness.report.samples.answers import Sample, sample_answers
-from harness.report.samples.picture import picture_of
+from harness.report.part import Block, Note, Part
+from harness.report.samples.answers import Sample, grouped, sample_answers
+from harness.report.samples.picture import picture_of, png_of
 
 MOST = 18
 
 
+CHOICE = "Flips first, then by max |Δ score|; suspect rows are not used to select samples."
+
+
 @dataclass(frozen=True)
 class Exhibit:
-    """One sample to show, with its largest |Δ score| over the rows that are not suspect."""
+    """One sample to show, with its largest |Δ score| over the rows that are not suspect. picture: a PNG, or nothing."""
 
     sample: Sample
     max_abs_diff: float
+    picture: bytes = b""
+
+    @property
+    def answers(self) -> tuple[tuple[str, str, bool | None], ...]:
+        return grouped(self.sample)
+
+
+@dataclass(frozen=True)
+class Gallery(Block):
+    kind = "gallery"
+    exhibits: tuple[Exhibit, ...]
+
+
+def gallery(material: Material) -> Part | None:
+    """Show the samples that moved most, with their pictures; None where answers are no classes."""
+    run = material.comparison.run
+    if run.task not in OF_CLASSES or not run.test_count:
+        return None
+    why, furthest = why_no_pictures(material), exhibits(material.comparison)
+    shown = tuple(replace(one, picture=png_of(material.pictures, one.sample.index)) for one in furthest)
+    return Part("", (*([Note(why)] if why else []), *([Note(CHOICE), Gallery(shown)] if shown else [])))
 
 
 def exhibits(comparison: Comparison) -> tuple[Exhibit, ...]:
-    """At most MOST samples: those with flips by max |Δ|, then the others by max |Δ|."""
-    tables = _sound(comparison)
+    """Choose at most MOST samples: those with flips by max |Δ|, then the others by max |Δ|."""
+    tables = sound_tables(comparison)
     if comparison.run.task not in OF_CLASSES or not tables:
         return ()
     delta = np.maximum.reduce([table["max_abs_diff"] for table in tables])
@@ -35,14 +60,14 @@ def exhibits(comparison: Comparison) -> tuple[Exhibit, ...]:
     return tuple(Exhibit(sample_answers(comparison, n), float(delta[n])) for n in worst.tolist())
 
 
-def _sound(comparison: Comparison) -> list[np.ndarray]:
-    """The samples of the rows that are not suspect, or of all where every row is."""
+def sound_tables(comparison: Comparison) -> list[np.ndarray]:
+    """Return the samples of the rows that are not suspect, or of all where every row is."""
     suspect = {comparison.run.accuracy_case(s.case) for s in comparison.standings if s.status == "suspect"}
     return [t for case, t in comparison.samples.items() if case not in suspect] or list(comparison.samples.values())
 
 
-def absent(material: Material) -> str:
-    """Why there are no pictures to show; "" where there are."""
+def why_no_pictures(material: Material) -> str:
+    """Say why there are no pictures to show; "" where there are."""
     if not material.comparison.samples:
         return "No row has outputs yet, so no sample can be compared."
     if picture_of(material.pictures, 0) is None:

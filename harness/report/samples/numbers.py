@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.records import Case, Comparison
-from harness.report.format import known, listed, plural, significant
+from harness.report.format import is_known, listed, plural, significant
 
 MOST_NUMBERS = 8  # written out; the rest is counted
 
@@ -40,37 +40,39 @@ def number_sample(comparison: Comparison, index: int) -> NumberSample:
     run, base = comparison.run, comparison.baseline[index]
     label = None if run.labels is None else np.asarray(run.labels[index])
     outputs = [(None, base), *((case, scores[index]) for case, scores in comparison.scores.items())]
-    answers = tuple(NumberAnswer(c, written(o), _mean(o, base) or 0.0, _mean(o, label)) for c, o in outputs)
+    answers = tuple(
+        NumberAnswer(c, written(o), mean_distance(o, base) or 0.0, mean_distance(o, label)) for c, o in outputs
+    )
     return NumberSample(index, "" if label is None else written(label), inputs_of(comparison, index), answers)
 
 
-def _mean(one: np.ndarray, other: np.ndarray | None) -> float | None:
-    """Mean |Δ|; None where the two differ in size."""
+def mean_distance(one: np.ndarray, other: np.ndarray | None) -> float | None:
+    """Return the mean |Δ|; None where the two differ in size."""
     if other is None or np.size(one) != np.size(other):
         return None
     return float(np.abs(np.ravel(one).astype(np.float64) - np.ravel(other)).mean())
 
 
 def inputs_of(comparison: Comparison, index: int) -> tuple[str, ...]:
-    """The first numbers of each input, as they are stored."""
+    """Write the first numbers of each input, as they are stored."""
     arrays = [np.asarray(array[index]) for array in comparison.run.inputs]
     many = len(arrays) > 1
     return tuple(f"input{f' {n}' if many else ''}: {written(a)}" for n, a in enumerate(arrays))
 
 
 def written(values: np.ndarray) -> str:
-    """The numbers as text; only the first where there are many."""
+    """Write the numbers as text; only the first where there are many."""
     flat = np.ravel(values)
     shown = ", ".join(significant(float(v), 5) for v in flat[:MOST_NUMBERS])
     return shown if len(flat) <= MOST_NUMBERS else f"{shown} … ({plural(len(flat), 'number')})"
 
 
 def nearness(sample: NumberSample) -> str:
-    """How far the variants are from Keras, in a sentence."""
+    """Say in a sentence how far the variants are from Keras."""
     others = sample.answers[1:]
     if not others:
         return "No variant has an output for it."
-    if unknown := [o.variant for o in others if not known(o.apart)]:
+    if unknown := [o.variant for o in others if not is_known(o.apart)]:
         return f"Outputs that are not finite: {listed(dict.fromkeys(unknown))}."
     far = max(others, key=lambda one: one.apart)
     if not far.apart:

@@ -20,7 +20,7 @@ LOOKED_AT = 64  # samples whose range decides how numbers become brightness
 
 
 def drawable(inputs: np.ndarray) -> bool:
-    """Whether a stored input is a picture: (samples, h, w), (samples, h, w, 1) grey or (samples, h, w, 3) colour."""
+    """Say whether a stored input is pictures: (samples, h, w), (samples, h, w, 1) grey, (samples, h, w, 3) colour."""
     if inputs.ndim not in (3, 4) or (inputs.ndim == 4 and inputs.shape[3] not in (1, 3)):
         return False
     low, high = sorted(inputs.shape[1:3])
@@ -29,12 +29,12 @@ def drawable(inputs: np.ndarray) -> bool:
 
 
 def pictures_of(inputs: Sequence[np.ndarray]) -> np.ndarray | None:
-    """The first of a model's inputs that is a picture."""
+    """Find the first of a model's inputs that is a picture."""
     return next((array for array in inputs if drawable(array)), None)
 
 
 def picture_of(pictures: np.ndarray | None, index: int) -> np.ndarray | None:
-    """One stored input as uint8 (h, w) or (h, w, 3), or None where it cannot be drawn."""
+    """Return one stored input as uint8 (h, w) or (h, w, 3), or None where it cannot be drawn."""
     if pictures is None or not 0 <= index < len(pictures) or not drawable(pictures):
         return None
     picture = as_bytes(np.asarray(pictures[index]), pictures)
@@ -42,7 +42,7 @@ def picture_of(pictures: np.ndarray | None, index: int) -> np.ndarray | None:
 
 
 def as_bytes(picture: np.ndarray, among: np.ndarray) -> np.ndarray:
-    """Scales 0 to 1, −1 to 1 and 0 to 255 as they are; any other range from its lowest to its highest."""
+    """Map 0 to 1, −1 to 1 or 0 to 255 to bytes; any other range from its lowest number to its highest."""
     seen = np.asarray(among[:: max(1, len(among) // LOOKED_AT)][:LOOKED_AT], dtype=np.float64)
     low, high = float(np.nanmin(seen)), float(np.nanmax(seen))
     if picture.dtype == np.uint8 and high > DARK:
@@ -55,12 +55,18 @@ def as_bytes(picture: np.ndarray, among: np.ndarray) -> np.ndarray:
 
 
 def picture_png(picture: np.ndarray) -> bytes:
-    """The picture, pixel for pixel, as PNG bytes: grey for (h, w), RGB for (h, w, 3)."""
+    """Return the picture, pixel for pixel, as PNG bytes: grey for (h, w), RGB for (h, w, 3)."""
     from PIL import Image
 
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
+
+
+def png_of(pictures: np.ndarray | None, index: int) -> bytes:
+    """Return one stored input as PNG bytes, or nothing where it cannot be drawn."""
+    picture = picture_of(pictures, index)
+    return b"" if picture is None else picture_png(picture)
 
 
 @dataclass(frozen=True)
@@ -73,11 +79,11 @@ class TerminalPicture:
         step = -(-self.picture.shape[1] // min(MOST_COLUMNS, options.max_width))
         small = self.picture[::step, ::step]
         yield from (
-            _blocks(small) if console.color_system and not options.ascii_only else _letters(small, options.max_width)
+            half_blocks(small) if console.color_system and not options.ascii_only else letters(small, options.max_width)
         )
 
 
-def _blocks(picture: np.ndarray) -> RenderResult:
+def half_blocks(picture: np.ndarray) -> RenderResult:
     colour = picture if picture.ndim == 3 else np.repeat(picture[:, :, None], 3, axis=2)
     if len(colour) % 2:
         colour = np.concatenate([colour, np.zeros_like(colour[:1])])
@@ -87,7 +93,7 @@ def _blocks(picture: np.ndarray) -> RenderResult:
         yield Segment.line()
 
 
-def _letters(picture: np.ndarray, width: int) -> RenderResult:
+def letters(picture: np.ndarray, width: int) -> RenderResult:
     grey = picture if picture.ndim == 2 else picture.mean(axis=2)
     repeat = 2 if grey.shape[1] * 2 <= width else 1
     for line in grey[:: 3 - repeat]:  # a character is twice as high as wide

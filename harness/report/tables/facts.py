@@ -9,6 +9,7 @@ import numpy as np
 from harness.records import Comparison, Environment, TargetRecord
 from harness.report.format import GIGABYTES, MEGABYTES, significant, whole
 from harness.report.material import Material
+from harness.report.part import Block, Part
 
 UNKNOWN = "unknown"
 TOOLS = ("harness", "tensorflow", "keras", "python")  # whose versions made the variants and the baseline
@@ -28,6 +29,19 @@ class Device:
     facts: tuple[Fact, ...]
 
 
+@dataclass(frozen=True)
+class Facts(Block):
+    """What is known of the run and of each of its targets."""
+
+    kind = "facts"
+    run: tuple[Fact, ...]
+    devices: tuple[Device, ...]
+
+
+def facts(material: Material) -> Part:
+    return Part("", (Facts(run_facts(material), devices(material.comparison)),))
+
+
 def run_facts(material: Material) -> tuple[Fact, ...]:
     run, plan = material.comparison.run, material.comparison.run.plan
     labels = len(np.unique(run.labels)) if run.task == "classification" and run.labels is not None else 0
@@ -43,31 +57,31 @@ def run_facts(material: Material) -> tuple[Fact, ...]:
         Fact("Data", samples),
         Fact("Scored by", material.primary.title),
         Fact("Plan", timing if plan.rounds else f"{plan.profile}: no latency"),
-        Fact("Built with", _joined(*(f"{t} {known}" for t in TOOLS if (known := getattr(run.provenance, t))))),
+        Fact("Built with", joined(*(f"{t} {version}" for t in TOOLS if (version := getattr(run.provenance, t))))),
         Fact("Variants", ", ".join(v.name for v in run.variants)),
     )
 
 
 def devices(comparison: Comparison) -> tuple[Device, ...]:
-    return tuple(Device(t.target.name, _facts(t)) for t in comparison.run.targets)
+    return tuple(Device(t.target.name, device_facts(t)) for t in comparison.run.targets)
 
 
-def _facts(record: TargetRecord) -> tuple[Fact, ...]:
+def device_facts(record: TargetRecord) -> tuple[Fact, ...]:
     env = record.environment or Environment()
     runtimes = ", ".join(f"{name} {version or '(not importable)'}" for name, version in env.runtimes.items())
     sent = sum(record.bytes_sent.values())
-    facts = (
+    usual = (
         Fact("Board", env.board or UNKNOWN),
-        Fact("CPU", _joined(env.cpu, f"{env.cores} cores" if env.cores else None, env.machine)),
+        Fact("CPU", joined(env.cpu, f"{env.cores} cores" if env.cores else None, env.machine)),
         Fact("Memory", GIGABYTES.with_unit(env.memory_bytes) if env.memory_bytes else UNKNOWN),
-        Fact("System", _joined(env.os, env.kernel)),
-        Fact("Python", _joined(env.python, f"numpy {env.numpy}" if env.numpy else None)),
+        Fact("System", joined(env.os, env.kernel)),
+        Fact("Python", joined(env.python, f"numpy {env.numpy}" if env.numpy else None)),
         Fact("Runtimes", runtimes or UNKNOWN),
         Fact("Link", f"{record.target.kind}, {MEGABYTES.with_unit(sent)} sent" if sent else record.target.kind),
     )
     emulated = Fact("Emulated", "yes: its latency and memory support no claim")
-    return (*facts, emulated) if record.emulated else facts
+    return (*usual, emulated) if record.emulated else usual
 
 
-def _joined(*parts: str | None) -> str:
+def joined(*parts: str | None) -> str:
     return ", ".join(p for p in parts if p) or UNKNOWN

@@ -12,29 +12,29 @@ if TYPE_CHECKING:
 
 
 def self_tests(material: Material) -> list[str]:
-    """One or two sentences for each machine that was tested; where latency was measured and none was, that is said."""
+    """Say what was found on each machine, and where latency was measured on none that was tested."""
     if not material.aa and material.comparison.run.rounds:
         return ["The false-alarm rate of this harness on this machine is unknown; harness aa measures it."]
-    return [_sentence(material, one) for one in material.aa]
+    return [sentence_of(material, one) for one in material.aa]
 
 
-def _sentence(material: Material, one: AaResult) -> str:
+def sentence_of(material: Material, one: AaResult) -> str:
     alarms = (
-        f"{_machine(material, one)} this harness raises a false alarm in {whole(one.false_alarms)} of "
+        f"{machine_of(material, one)} this harness raises a false alarm in {whole(one.false_alarms)} of "
         f"{whole(one.comparisons)} comparisons of a model with itself "
-        f"(95 % interval {_percent(one.low)} to {_percent(one.high)} %)"
+        f"(95 % interval {percent_text(one.low)} to {percent_text(one.high)} %)"
     )
     width = f"; the median half-width of a ratio's interval is {significant(100 * one.half_width, 2)} %"
-    found = [f"{name} % in {_percent(share)} %" for name, share in one.detection.items()]
-    return f"{alarms}{width}.{f' It finds a slow-down of {listed(found)} of the comparisons.' if found else ''}"
+    shares = [f"{name} % in {percent_text(share)} %" for name, share in one.detection.items()]
+    return f"{alarms}{width}.{f' It finds a slow-down of {listed(shares)} of the comparisons.' if shares else ''}"
 
 
-def _percent(share: float) -> str:
+def percent_text(share: float) -> str:
     return decimals(100 * share, 1)
 
 
-def _machine(material: Material, one: AaResult) -> str:
-    """The targets of this run that are that machine, by its serial number."""
+def machine_of(material: Material, one: AaResult) -> str:
+    """Name the targets of this run that are that machine, by its serial number."""
     targets = material.comparison.run.targets
     same = [t.target.name for t in targets if t.environment and t.environment.serial_sha256 == one.serial_sha256]
     return f"On {listed(same)}" if same and one.serial_sha256 and len(targets) > 1 else "On this machine"

@@ -4,34 +4,33 @@ from __future__ import annotations
 
 from harness.metrics.stats import CLAIM_ROUNDS
 from harness.records import KERAS, Comparison
-from harness.report.format import listed, plural
-from harness.report.naming import baseline_name, row_name
+from harness.report.format import listed, plural, row_name
 from harness.report.rows import Row
 
 
 def limits(comparison: Comparison, shown: tuple[Row, ...]) -> list[str]:
-    """One sentence a reason; empty where everything that was measured supports its claim."""
+    """Give one sentence a reason; empty where everything that was measured supports its claim."""
     return [
-        *_stand_in(comparison),
-        *_unfinished(comparison),
-        *_timed_alone(comparison),
-        *_rounds(comparison, shown),
-        *_emulated(comparison, shown),
-        *_statuses(shown),
-        *_remarks(comparison),
+        *stand_in(comparison),
+        *unfinished(comparison),
+        *timed_alone(comparison),
+        *few_rounds(comparison, shown),
+        *emulated_targets(comparison, shown),
+        *bad_endings(shown),
+        *data_remarks(comparison),
     ]
 
 
-def _stand_in(comparison: Comparison) -> list[str]:
-    name = baseline_name(comparison.run)
+def stand_in(comparison: Comparison) -> list[str]:
+    name = comparison.run.provenance.baseline
     return [f"There is no Keras model: wherever this report says Keras, {name} is meant."] * (name != KERAS)
 
 
-def _unfinished(comparison: Comparison) -> list[str]:
+def unfinished(comparison: Comparison) -> list[str]:
     return [] if comparison.run.finished else ["The run is not finished: rows and rounds are missing."]
 
 
-def _timed_alone(comparison: Comparison) -> list[str]:
+def timed_alone(comparison: Comparison) -> list[str]:
     run = comparison.run
     if run.plan.accuracy:
         return []
@@ -39,7 +38,7 @@ def _timed_alone(comparison: Comparison) -> list[str]:
     return [f"No accuracy was measured: a gate timed run {candidate} and its reference {reference} side by side."]
 
 
-def _rounds(comparison: Comparison, shown: tuple[Row, ...]) -> list[str]:
+def few_rounds(comparison: Comparison, shown: tuple[Row, ...]) -> list[str]:
     plan = comparison.run.plan
     if plan.rounds == 0:
         return ["No latency was measured (plan none)."]
@@ -56,25 +55,25 @@ def _rounds(comparison: Comparison, shown: tuple[Row, ...]) -> list[str]:
     return [f"Fewer than {CLAIM_ROUNDS} usable rounds, so no latency claim: {names}."]
 
 
-def _emulated(comparison: Comparison, shown: tuple[Row, ...]) -> list[str]:
+def emulated_targets(comparison: Comparison, shown: tuple[Row, ...]) -> list[str]:
     names = list(dict.fromkeys(r.case.target for r in shown if r.emulated))
     verb = "is" if len(names) == 1 else "are"
     text = f"{listed(names)} {verb} emulated: answers count there, but latency and memory support no claim."
     return [text] if names else []
 
 
-def _statuses(shown: tuple[Row, ...]) -> list[str]:
-    """One sentence a variant × status × reason, however many rows share it."""
+def bad_endings(shown: tuple[Row, ...]) -> list[str]:
+    """Give one sentence a variant × status × reason, however many rows share it."""
     groups: dict[tuple[str, str, str], list[Row]] = {}
     for row in shown:
         if row.standing.status != "ok":
             groups.setdefault((row.case.variant, row.standing.status, row.standing.reason), []).append(row)
-    return [_status(group) for group in groups.values()]
+    return [bad_ending(group) for group in groups.values()]
 
 
-def _status(group: list[Row]) -> str:
+def bad_ending(group: list[Row]) -> str:
     row, status = group[0], group[0].standing.status
-    told = {
+    words = {
         "failed": "failed",
         "suspect": "is suspect (measured, but something is probably wrong)",
         "invalid": "is invalid",
@@ -83,9 +82,9 @@ def _status(group: list[Row]) -> str:
     runtimes = listed(list(dict.fromkeys(r.case.runtime for r in group)))
     targets = listed(list(dict.fromkeys(r.case.target for r in group)))
     reason = f": {row.standing.reason.rstrip('.')}" if row.standing.reason else ""
-    return f"{row.case.variant} {told.get(status, status)} with {runtimes} on {targets}{reason}."
+    return f"{row.case.variant} {words.get(status, status)} with {runtimes} on {targets}{reason}."
 
 
-def _remarks(comparison: Comparison) -> list[str]:
-    """What was odd about the data, found before anything was built."""
+def data_remarks(comparison: Comparison) -> list[str]:
+    """Repeat what was odd about the data, found before anything was built."""
     return [f"About the data: {remark}." for remark in comparison.run.provenance.remarks]

@@ -9,16 +9,16 @@ from harness.report.rows import Row
 
 
 def trusted(shown: Iterable[Row]) -> list[Row]:
-    """Rows whose answers are worth a sentence: measured, not suspect; only the lowest thread count of each."""
-    found: dict[tuple[str, str, str], Row] = {}
+    """Find the rows whose answers are worth a sentence: measured, not suspect; only the lowest thread count of each."""
+    first: dict[tuple[str, str, str], Row] = {}
     for row in shown:
         if row.standing.status in ("ok", "invalid") and row.samples is not None:
-            found.setdefault((row.case.variant, row.case.target, row.case.runtime), row)
-    return list(found.values())
+            first.setdefault((row.case.variant, row.case.target, row.case.runtime), row)
+    return list(first.values())
 
 
 def place(row: Row, threads: bool = False) -> str:
-    """Where a row was measured; the target and the threads only where the run has several."""
+    """Say where a row was measured; the target and the threads only where the run has several."""
     where = row.case.runtime
     if len(row.run.targets) > 1:
         where += f" on {row.case.target}"
@@ -28,27 +28,27 @@ def place(row: Row, threads: bool = False) -> str:
 
 
 def span(template: str, values: Sequence[float], text: Callable[[float], str]) -> str:
-    """The template filled with "a to b", or with "a" where both read the same; empty without values."""
+    """Fill the template with "a to b", or with "a" where both read the same; empty without values."""
     if not values:
         return ""
     low, high = text(min(values)), text(max(values))
     return template.format(low if low == high else f"{low} to {high}")
 
 
-def by_variant(found: Iterable[Row]) -> dict[str, list[Row]]:
-    """The rows of each variant, in order."""
+def by_variant(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """Group the rows by variant, in order."""
     groups: dict[str, list[Row]] = {}
-    for row in found:
+    for row in rows:
         groups.setdefault(row.case.variant, []).append(row)
     return groups
 
 
-def names(found: Iterable[Row], among: Iterable[Row]) -> str:
-    """The variants of these rows; with their places where not all rows of the variant are meant."""
+def names(rows: Iterable[Row], among: Iterable[Row]) -> str:
+    """Name the variants of these rows, with their places where not all rows of the variant are meant."""
     whole_groups = by_variant(among)
     return listed(
         [
             name if len(group) == len(whole_groups[name]) else f"{name} ({listed([place(r) for r in group])})"
-            for name, group in by_variant(found).items()
+            for name, group in by_variant(rows).items()
         ]
     )

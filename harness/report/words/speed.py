@@ -17,123 +17,129 @@ from harness.report.words.phrases import place, span
 
 
 def speeds(shown: tuple[Row, ...]) -> list[str]:
-    """Faster or slower than float32, only where the interval excludes 1."""
+    """Say what is faster or slower than float32, only where the interval excludes 1."""
     places: dict[str, list[Row]] = {}
     for row in shown:
         if row.claims_latency and row.case.variant != CONTROL and row.interval("speedup_vs_float32"):
             places.setdefault(place(row, threads=True), []).append(row)
-    return [_speed_at(where, group) for where, group in places.items()]
+    return [speed_at(where, group) for where, group in places.items()]
 
 
-def _speed_at(where: str, group: list[Row]) -> str:
+def speed_at(where: str, group: list[Row]) -> str:
     faster = [r for r in group if (r.interval("speedup_vs_float32") or (0, 0))[0] > 1]
     slower = [r for r in group if (r.interval("speedup_vs_float32") or (2, 2))[1] < 1]
-    same = [_unseen(r) for r in group if r not in faster and r not in slower]
+    same = [variant_text(r) for r in group if r not in faster and r not in slower]
     parts = []
     if faster:
-        parts.append(listed([_ratio(r, inverse=False) for r in faster]))
+        parts.append(listed([ratio_text(r, inverse=False) for r in faster]))
     if slower:
-        parts.append(listed([_ratio(r, inverse=True) for r in slower]))
+        parts.append(listed([ratio_text(r, inverse=True) for r in slower]))
     if same:
         parts.append(f"no difference is shown for {listed(same)}")
     return f"With {where}, against float32: {'; '.join(parts)}."
 
 
-def _unseen(row: Row) -> str:
-    """The variant, and how large a difference these rounds would have found."""
+def variant_text(row: Row) -> str:
+    """Name the variant, and how large a difference these rounds would have found."""
     smallest = row.value("smallest_detectable_effect")
-    return row.case.variant + (f" ({missed(smallest)})" if smallest is not None else "")
+    return row.case.variant + (f" ({smallest_text(smallest)})" if smallest is not None else "")
 
 
-def missed(percent: float) -> str:
-    return f"a difference under {significant(percent, 2)} % would not be seen"
+def smallest_text(percent: float) -> str:
+    return f"a difference under {significant(percent, 2)} % is found less than four times in five"
 
 
-def _ratio(row: Row, inverse: bool) -> str:
+def ratio_text(row: Row, inverse: bool) -> str:
     value, (low, high) = row.value("speedup_vs_float32") or 1.0, row.interval("speedup_vs_float32") or (1.0, 1.0)
     if inverse:
         value, low, high = 1 / value, 1 / high, 1 / low
-    said = f"takes {decimals(value, 2)}× the time" if inverse else f"is {decimals(value, 2)}× as fast"
-    return f"{row.case.variant} {said} (95 % {decimals(low, 2)} to {decimals(high, 2)})"
+    relation = f"takes {decimals(value, 2)}× the time" if inverse else f"is {decimals(value, 2)}× as fast"
+    return f"{row.case.variant} {relation} (95 % {decimals(low, 2)} to {decimals(high, 2)})"
 
 
 def engines(comparison: Comparison, shown: tuple[Row, ...]) -> list[str]:
-    """Which runtime is faster on a target: the same file with both, paired by round, as in a speed-up."""
+    """Say which runtime is faster on a target: the same file with both, paired by round, as in a speed-up."""
     pairs: dict[tuple[str, str, str], list[tuple[Row, Paired]]] = {}
-    medians = {r.case: _medians_ns(comparison, r.case) for r in shown if r.claims_latency}
+    medians = {r.case: medians_of(comparison, r.case) for r in shown if r.claims_latency}
     for one, two in combinations([r for r in shown if r.case in medians], 2):
         if replace(two.case, runtime=one.case.runtime) == one.case:
-            found = paired(medians[one.case], medians[two.case])
-            if found and found.rounds >= CLAIM_ROUNDS:
-                pairs.setdefault((one.case.target, one.case.runtime, two.case.runtime), []).append((one, found))
-    return [_faster(key, found) for key, found in pairs.items()]
+            ratio = paired(medians[one.case], medians[two.case])
+            if ratio and ratio.rounds >= CLAIM_ROUNDS:
+                pairs.setdefault((one.case.target, one.case.runtime, two.case.runtime), []).append((one, ratio))
+    return [faster_runtime(key, ratios) for key, ratios in pairs.items()]
 
 
-def _medians_ns(comparison: Comparison, case: Case) -> dict[int, float]:
+def medians_of(comparison: Comparison, case: Case) -> dict[int, float]:
     return medians_ns(r for r in comparison.run.rounds if r.case == case)
 
 
-def _faster(key: tuple[str, str, str], found: list[tuple[Row, Paired]]) -> str:
-    """found: a row with the first runtime, and the second's time over the first's."""
+def faster_runtime(key: tuple[str, str, str], pairs: list[tuple[Row, Paired]]) -> str:
+    """pairs: a row with the first runtime, and the second's time over the first's."""
     target, first, second = key
-    wins = {first: [p.ratio for _, p in found if p.limits.low > 1]}
-    wins[second] = [1 / p.ratio for _, p in found if p.limits.high < 1]
-    told = [
-        f"{name} is faster than {first if name == second else second} for {len(ratios)} of {plural(len(found), 'row')} "
-        f"that both ran ({span('{}', ratios, _two)}× as fast, each 95 % interval above 1)"
+    wins = {first: [p.ratio for _, p in pairs if p.limits.low > 1]}
+    wins[second] = [1 / p.ratio for _, p in pairs if p.limits.high < 1]
+    parts = [
+        f"{name} is faster than {first if name == second else second} for {len(ratios)} of {plural(len(pairs), 'row')} "
+        f"that both ran ({span('{}', ratios, two_decimals)}× as fast, each 95 % interval above 1)"
         for name, ratios in wins.items()
         if ratios
     ]
-    same = [f"{r.case.variant} ({missed(p.smallest_percent)})" for r, p in found if p.limits.low <= 1 <= p.limits.high]
+    same = [
+        f"{r.case.variant} ({smallest_text(p.smallest_percent)})"
+        for r, p in pairs
+        if p.limits.low <= 1 <= p.limits.high
+    ]
     if same:
-        told.append(f"no difference between {first} and {second} is shown for {listed(same)}")
-    return f"On {target} {'; '.join(told)}."
+        parts.append(f"no difference between {first} and {second} is shown for {listed(same)}")
+    return f"On {target} {'; '.join(parts)}."
 
 
-def _two(ratio: float) -> str:
+def two_decimals(ratio: float) -> str:
     return decimals(ratio, 2)
 
 
 def disagreements(comparison: Comparison) -> list[str]:
-    """The same file in two places: what runtime and architecture change, apart from quantisation."""
+    """Compare the same file in two places: what runtime and architecture change, apart from quantisation."""
     suspect = {s.case for s in comparison.standings if s.status == "suspect"}
     cases = [c for c in comparison.outputs if c not in suspect]
-    pairs = [(a, b) for a, b in combinations(cases, 2) if a.variant == b.variant and _one_apart(a, b)]
+    pairs = [(a, b) for a, b in combinations(cases, 2) if a.variant == b.variant and differ_in_one(a, b)]
     if comparison.run.task not in OF_CLASSES:
-        return _apart(comparison, pairs)
-    told = {pair: _differing(comparison, *pair) for pair in pairs}
-    worst = sorted((pair for pair in pairs if told[pair]), key=lambda p: -told[p])
+        return number_disagreements(comparison, pairs)
+    counts = {pair: count_differing(comparison, *pair) for pair in pairs}
+    worst = sorted((pair for pair in pairs if counts[pair]), key=lambda p: -counts[p])
     if not worst:
         return ["The same file gives the same answers wherever it ran."] if pairs else []
-    text = "; ".join(f"{a.variant} on {plural(told[a, b], 'sample')} between {_between(a, b)}" for a, b in worst[:4])
+    text = "; ".join(
+        f"{a.variant} on {plural(counts[a, b], 'sample')} between {between_places(a, b)}" for a, b in worst[:4]
+    )
     more = f"; and fewer in {plural(len(worst) - 4, 'more pair')}" if len(worst) > 4 else ""
     return [f"The same file gives different answers: {text}{more}."]
 
 
-def _apart(comparison: Comparison, pairs: list[tuple[Case, Case]]) -> list[str]:
-    """The same where outputs are numbers."""
+def number_disagreements(comparison: Comparison, pairs: list[tuple[Case, Case]]) -> list[str]:
+    """Compare the same file in two places where outputs are numbers."""
     scores = comparison.scores
-    told = {(a, b): float(row_by_row(largest_distance, scores[a], scores[b]).max()) for a, b in pairs}
-    worst = max(told, key=lambda pair: told[pair], default=None)
+    distances = {(a, b): float(row_by_row(largest_distance, scores[a], scores[b]).max()) for a, b in pairs}
+    worst = max(distances, key=lambda pair: distances[pair], default=None)
     if worst is None:
         return []
-    if not told[worst]:
+    if not distances[worst]:
         return ["The same file gives the same numbers wherever it ran."]
-    far = significant(told[worst], 2)
-    return [f"The same file's numbers differ by up to {far}: {worst[0].variant} between {_between(*worst)}."]
+    far = significant(distances[worst], 2)
+    return [f"The same file's numbers differ by up to {far}: {worst[0].variant} between {between_places(*worst)}."]
 
 
-def _one_apart(one: Case, two: Case) -> bool:
-    """Same target or same runtime: a pair that differs in both says nothing about either."""
+def differ_in_one(one: Case, two: Case) -> bool:
+    """Say whether target or runtime is the same: a pair that differs in both says nothing about either."""
     return one.target == two.target or one.runtime == two.runtime
 
 
-def _differing(comparison: Comparison, one: Case, two: Case) -> int:
+def count_differing(comparison: Comparison, one: Case, two: Case) -> int:
     answers, others = (comparison.samples[case]["prediction"] for case in (one, two))
     return int((answers != others).sum())
 
 
-def _between(one: Case, two: Case) -> str:
+def between_places(one: Case, two: Case) -> str:
     if one.target == two.target:
         return f"{one.runtime} and {two.runtime} on {one.target}"
     return f"{one.target} and {two.target} with {one.runtime}"

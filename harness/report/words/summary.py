@@ -10,11 +10,12 @@ from harness.metrics.discrepancy import fields_of
 from harness.metrics.task import OF_CLASSES
 from harness.records import CONTROL, Comparison
 from harness.records.terms import FLIP_KINDS
-from harness.report import metric as primary
 from harness.report.format import decimals, listed, percent, plural, points, significant, size_scale, time_scale, whole
 from harness.report.material import Material
 from harness.report.metric import by_accuracy
+from harness.report.part import Block, Part
 from harness.report.rows import Row
+from harness.report.words import primary_metric as primary
 from harness.report.words.false_alarms import self_tests
 from harness.report.words.limitations import limits
 from harness.report.words.phrases import by_variant, names, place, span, trusted
@@ -31,8 +32,18 @@ class Sentence:
     text: str
 
 
+@dataclass(frozen=True)
+class Sentences(Block):
+    kind = "sentences"
+    topics: tuple[Sentence, ...]
+
+
+def in_words(material: Material) -> Part:
+    return Part("", (Sentences(sentences(material)),))
+
+
 def headline(material: Material) -> str:
-    """One sentence about the whole run, without a verdict."""
+    """Describe the whole run in one sentence, without a verdict."""
     run, shown = material.comparison.run, material.rows
     drops = [v for r in trusted(shown) if (v := r.value("accuracy_drop")) is not None]
     base = next((r.baseline_accuracy for r in shown if r.baseline_accuracy is not None), None)
@@ -44,72 +55,72 @@ def headline(material: Material) -> str:
     sizes = [v for r in shown if (v := r.value("size_bytes")) is not None]
     parts.append(span(f"{{}} {size_scale(sizes).name}", sizes, size_scale(sizes).text))
     targets = listed(t.target.name for t in run.targets)
-    said = "; ".join(p for p in parts if p) or "nothing was measured"
-    return f"{plural(len(run.variants), 'variant')} of {run.experiment} on {targets}: {said}."
+    figures = "; ".join(p for p in parts if p) or "nothing was measured"
+    return f"{plural(len(run.variants), 'variant')} of {run.experiment} on {targets}: {figures}."
 
 
 def sentences(material: Material) -> tuple[Sentence, ...]:
-    """What a reader should take away, most important first."""
+    """Say what a reader should take away, most important first."""
     comparison, shown, metric = material.comparison, material.rows, material.primary
     run = comparison.run
     texts = {
         **({} if by_accuracy(run) else {metric.title: primary.sentences(metric, shown)}),
-        "Accuracy": _accuracy(shown),
-        "Conversion": _conversion(shown) if run.task in OF_CLASSES else primary.conversion(shown),
-        "Flips": _flips(comparison, shown),
+        "Accuracy": accuracy_changes(shown),
+        "Conversion": control_answers(shown) if run.task in OF_CLASSES else primary.conversion(shown),
+        "Flips": flips_of(comparison, shown),
         "Speed": speeds(shown),
         "Runtimes": [*engines(comparison, shown), *disagreements(comparison)],
-        "Size": _sizes(shown),
+        "Size": smallest_file(shown),
         "Rounds": rounds_sentences(comparison),
         "Timing": cautions(comparison, shown),
         "Self-test": self_tests(material),
         "Limits": limits(comparison, shown),
     }
-    return tuple(Sentence(topic, " ".join(said)) for topic, said in texts.items() if said)
+    return tuple(Sentence(topic, " ".join(parts)) for topic, parts in texts.items() if parts)
 
 
-def _accuracy(shown: tuple[Row, ...]) -> list[str]:
-    """What each variant costs: a cost is an interval wholly above 0."""
-    found = [r for r in trusted(shown) if r.interval("accuracy_drop")]
-    said = [_cost(group, found, "costs") for group in by_variant(r for r in found if _low(r) > 0).values()]
-    said += [_cost(group, found, "gains") for group in by_variant(r for r in found if _high(r) < 0).values()]
-    undecided = [r for r in found if _low(r) <= 0 <= _high(r)]
+def accuracy_changes(shown: tuple[Row, ...]) -> list[str]:
+    """Say what each variant costs: a cost is an interval wholly above 0."""
+    rows = [r for r in trusted(shown) if r.interval("accuracy_drop")]
+    texts = [change_of(group, rows, "costs") for group in by_variant(r for r in rows if low_of(r) > 0).values()]
+    texts += [change_of(group, rows, "gains") for group in by_variant(r for r in rows if high_of(r) < 0).values()]
+    undecided = [r for r in rows if low_of(r) <= 0 <= high_of(r)]
     if undecided:
-        worst = max(_high(r) for r in undecided)
-        said.append(
-            f"No change of accuracy is shown for {names(undecided, found)}: each 90 % interval includes 0, "
+        worst = max(high_of(r) for r in undecided)
+        texts.append(
+            f"No change of accuracy is shown for {names(undecided, rows)}: each 90 % interval includes 0, "
             f"and a drop of up to {points(worst)} pp remains possible."
         )
-    return said
+    return texts
 
 
-def _low(row: Row) -> float:
+def low_of(row: Row) -> float:
     return (row.interval("accuracy_drop") or (0.0, 0.0))[0]
 
 
-def _high(row: Row) -> float:
+def high_of(row: Row) -> float:
     return (row.interval("accuracy_drop") or (0.0, 0.0))[1]
 
 
-def _cost(group: list[Row], among: list[Row], verb: str) -> str:
-    """The variant's largest and smallest change, or the one that all its rows share."""
+def change_of(group: list[Row], among: list[Row], verb: str) -> str:
+    """Give the variant's largest and smallest change, or the one that all its rows share."""
     ordered = sorted(group, key=lambda r: abs(r.value("accuracy_drop") or 0), reverse=True)
-    ends = {_points(row, -1 if verb == "gains" else 1): row for row in (ordered[0], ordered[-1])}
-    told = [text if len(ends) == 1 else f"{text} with {place(row)}" for text, row in ends.items()]
-    return f"{names(group, among)} {verb} {listed(told)}."
+    ends = {points_text(row, -1 if verb == "gains" else 1): row for row in (ordered[0], ordered[-1])}
+    changes = [text if len(ends) == 1 else f"{text} with {place(row)}" for text, row in ends.items()]
+    return f"{names(group, among)} {verb} {listed(changes)}."
 
 
-def _points(row: Row, sign: int) -> str:
-    low, high = sorted((sign * _low(row), sign * _high(row)))
+def points_text(row: Row, sign: int) -> str:
+    low, high = sorted((sign * low_of(row), sign * high_of(row)))
     return f"{points(sign * (row.value('accuracy_drop') or 0))} pp (90 % interval {points(low)} to {points(high)})"
 
 
-def _conversion(shown: tuple[Row, ...]) -> list[str]:
-    """The control against Keras: what float32 alone changes is conversion or preprocessing, not quantisation."""
-    found = [r for r in trusted(shown) if r.case.variant == CONTROL and r.value("flips") is not None]
-    if not found:
+def control_answers(shown: tuple[Row, ...]) -> list[str]:
+    """Compare the control with Keras: what float32 alone changes is conversion or preprocessing, not quantisation."""
+    rows = [r for r in trusted(shown) if r.case.variant == CONTROL and r.value("flips") is not None]
+    if not rows:
         return []
-    worst = max(found, key=lambda r: (r.value("flips") or 0, r.value("max_abs_diff") or 0))
+    worst = max(rows, key=lambda r: (r.value("flips") or 0, r.value("max_abs_diff") or 0))
     flips, gap = worst.value("flips") or 0, significant(worst.value("max_abs_diff"), 2)
     if flips:
         text = (
@@ -121,17 +132,17 @@ def _conversion(shown: tuple[Row, ...]) -> list[str]:
     return [f"The control float32 answers every sample as Keras does (max |Δ| {gap}): conversion adds no flip."]
 
 
-def _flips(comparison: Comparison, shown: tuple[Row, ...]) -> list[str]:
-    found = [r for r in trusted(shown) if r.value("flips") is not None]
-    flipped = {name: [r for r in group if r.value("flips")] for name, group in by_variant(found).items()}
-    told = [_flip_counts(comparison, max(g, key=lambda r: r.value("flips") or 0)) for g in flipped.values() if g]
-    without = names([r for r in found if r.value("flips") == 0], found)
-    if not told:
+def flips_of(comparison: Comparison, shown: tuple[Row, ...]) -> list[str]:
+    rows = [r for r in trusted(shown) if r.value("flips") is not None]
+    flipped = {name: [r for r in group if r.value("flips")] for name, group in by_variant(rows).items()}
+    counts = [flip_counts(comparison, max(g, key=lambda r: r.value("flips") or 0)) for g in flipped.values() if g]
+    without = names([r for r in rows if r.value("flips") == 0], rows)
+    if not counts:
         return ["No answer differs from Keras."] if without else []
-    return [f"Answers that differ from Keras: {'; '.join(told)}.", *([f"None with {without}."] if without else [])]
+    return [f"Answers that differ from Keras: {'; '.join(counts)}.", *([f"None with {without}."] if without else [])]
 
 
-def _flip_counts(comparison: Comparison, row: Row) -> str:
+def flip_counts(comparison: Comparison, row: Row) -> str:
     flips, rate = row.value("flips"), row.value("flip_rate")
     text = f"{row.case.variant} {whole(flips)} of {whole(row.samples)} ({percent(rate)} %"
     samples = comparison.samples[comparison.run.accuracy_case(row.case)]
@@ -142,7 +153,7 @@ def _flip_counts(comparison: Comparison, row: Row) -> str:
     return text + ")"
 
 
-def _sizes(shown: tuple[Row, ...]) -> list[str]:
+def smallest_file(shown: tuple[Row, ...]) -> list[str]:
     sizes = {r.case.variant: size for r in shown if (size := r.value("size_bytes")) is not None}
     if len(set(sizes.values())) < 2:
         return []

@@ -1,0 +1,79 @@
+"""summary.csv and metrics.csv: numbers unrounded; what is missing stays empty."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from functools import cache
+
+from harness.metrics import METRICS
+from harness.records import Change, Comparison
+from harness.report.format import is_known
+from harness.report.material import Material
+from harness.report.rows import Row, summary_columns
+
+COUNTED = ("bytes", "count")  # units of whole numbers
+LONG = (
+    *("variant", "target", "runtime", "threads", "metric", "unit", "better", "against"),
+    *("baseline", "value", "change", "low", "high", "method"),
+)
+
+
+def render(material: Material) -> str:
+    """Return summary.csv as text."""
+    return summary_csv(material.rows)
+
+
+def summary_csv(shown: Iterable[Row]) -> str:
+    """Write the wide table: one row a variant × target × runtime × threads."""
+    columns = summary_columns()
+    lines = ([field_text(column, cell(row)) for column, cell in columns.items()] for row in shown)
+    return csv_text(columns, lines)
+
+
+def metrics_csv(comparison: Comparison) -> str:
+    """Write the long table: one row a case × metric; change = value − baseline where both exist."""
+    lines = (
+        [field_text(column, value) for column, value in zip(LONG, metric_values(c), strict=True)]
+        for c in comparison.changes
+    )
+    return csv_text(LONG, lines)
+
+
+def metric_values(change: Change) -> tuple[object, ...]:
+    value, baseline = change.value, change.baseline
+    difference = value - baseline if value is not None and baseline is not None else None
+    case = change.case
+    row = (case.variant, case.target, case.runtime, case.threads)
+    metric = (change.metric, change.unit, change.better, change.against)
+    return (*row, *metric, baseline, value, difference, change.low, change.high, change.method)
+
+
+def csv_text(columns: Iterable[str], lines: Iterable[list[str]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(lines)
+    return text.getvalue()
+
+
+@cache
+def whole_columns() -> frozenset[str]:
+    """Find the columns whose numbers are counts, whatever type they have."""
+    return frozenset(name for metric in METRICS.values() if metric.unit in COUNTED for name in metric.columns)
+
+
+def field_text(column: str, value: object) -> str:
+    """Write a value unrounded; drops carry at least four decimals, counts none."""
+    import numpy as np
+
+    if value is None or (isinstance(value, float | np.floating) and not is_known(float(value))):
+        return ""
+    if isinstance(value, bool | np.bool_):
+        return "true" if value else "false"
+    if isinstance(value, int | np.integer) or (column in whole_columns() and float(str(value)).is_integer()):
+        return str(int(float(str(value))))
+    if isinstance(value, float | np.floating):
+        return np.format_float_positional(float(value), min_digits=4) if column.endswith("_pp") else repr(float(value))
+    return str(value)

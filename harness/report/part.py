@@ -1,0 +1,33 @@
+"""What a section of the report is made of: parts, each a heading and blocks that every format can write."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+class Block:
+    """Something to read. `kind` names the macro that writes it, in blocks.html.j2 and in blocks.md.j2."""
+
+    kind: ClassVar[str]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Blocks under a heading; without a title they stand right under the section's own."""
+
+    title: str
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True)
+class Note(Block):
+    """A paragraph on how to read what is above it. brief: what Markdown says instead, where that is something else."""
+
+    kind = "note"
+    text: str
+    brief: str | None = None
+
+    @property
+    def short(self) -> str:
+        return self.text if self.brief is None else self.brief

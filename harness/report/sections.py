@@ -1,0 +1,116 @@
+"""The sections of the report, in their order. To add one, write what it shows and add its line to SECTIONS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.report.material import Material
+from harness.report.part import Part
+from harness.report.plots.discrepancy_plots import CLASS_DROPS, DIFFERENCES, DISTANCES, MARGINS
+from harness.report.plots.drawing import Drawing, Plot, draw, figure_of
+from harness.report.plots.latency_plots import COLD_START, LATENCIES
+from harness.report.plots.over_time import OVER_TIME
+from harness.report.plots.style import NothingToDrawError
+from harness.report.plots.tradeoff import TRADEOFF
+from harness.report.samples.first_sample import first_sample
+from harness.report.samples.gallery import gallery
+from harness.report.tables.costs import calls, memory
+from harness.report.tables.endings import endings
+from harness.report.tables.facts import facts
+from harness.report.tables.further import further
+from harness.report.tables.summary_table import summary
+from harness.report.words.method import method
+from harness.report.words.round_quality import invalid_rounds
+from harness.report.words.summary import in_words
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Showing = Plot | Callable[[Material], Part | None]  # None: this run has nothing to show there
+
+
+@dataclass(frozen=True)
+class Section:
+    """anchor: its address on the page. title: "" takes the title of the one thing that it shows.
+
+    in_markdown: whether report.md, the short form, has its words and tables; it links to all plots at its end.
+    """
+
+    anchor: str
+    title: str
+    shows: tuple[Showing, ...]
+    in_markdown: bool = True
+
+
+SECTIONS = (
+    Section("words", "In words", (in_words,)),
+    Section("what", "What was run on what", (facts,)),
+    Section("summary", "Summary", (summary, further)),
+    Section("tradeoff", "", (TRADEOFF,)),
+    Section("latency", "Latency and cold start", (LATENCIES, OVER_TIME, invalid_rounds, COLD_START, calls)),
+    Section("memory", "", (memory,)),
+    Section("discrepancy", "Sample by sample against Keras", (MARGINS, DIFFERENCES, DISTANCES)),
+    Section("classes", "", (CLASS_DROPS,)),
+    Section("gallery", "The samples that moved most", (gallery,), in_markdown=False),
+    Section("sample", "Test sample 0", (first_sample,)),
+    Section("ended", "Rows that did not end well", (endings,), in_markdown=False),
+    Section("method", "How the figures are made", (method,), in_markdown=False),
+)
+
+
+@dataclass(frozen=True)
+class Content:
+    """A section as one run fills it: at least one part."""
+
+    section: Section
+    title: str
+    parts: tuple[Part, ...]
+
+
+def contents(material: Material, drawings: Sequence[Drawing]) -> list[Content]:
+    """Fill the sections that have something to show of this run."""
+    by_name = {drawing.name: drawing for drawing in drawings}
+    filled = [(section, tuple(parts_of(section, material, by_name))) for section in SECTIONS]
+    return [content_of(section, parts) for section, parts in filled if parts]
+
+
+def parts_of(section: Section, material: Material, drawings: dict[str, Drawing]) -> list[Part]:
+    parts = []
+    for showing in section.shows:
+        if not isinstance(showing, Plot):
+            parts.append(showing(material))
+        elif drawing := drawings.get(showing.name):
+            parts.append(Part(drawing.title, (drawing,)))
+    return [part for part in parts if part]
+
+
+def content_of(section: Section, parts: tuple[Part, ...]) -> Content:
+    if section.title:
+        return Content(section, section.title, parts)
+    (only,) = parts
+    return Content(section, only.title, (Part("", only.blocks),))
+
+
+def draw_all(material: Material) -> tuple[Drawing, ...]:
+    """Draw every plot of the sections that is made for the run's task; one without data says why."""
+    return tuple(draw(plot, material) for plot in plots_of(material))
+
+
+def figures(material: Material) -> tuple[dict[str, Figure], dict[str, str]]:
+    """Make every plot of the run's task by its name, for a page; and say why there is none of those without data."""
+    made: dict[str, Figure] = {}
+    absent: dict[str, str] = {}
+    for plot in plots_of(material):
+        try:
+            made[plot.name] = figure_of(plot, material)
+        except NothingToDrawError as nothing:
+            absent[plot.name] = str(nothing)
+    return made, absent
+
+
+def plots_of(material: Material) -> list[Plot]:
+    """The plots of the sections that are made for the run's task."""
+    plots = [showing for section in SECTIONS for showing in section.shows if isinstance(showing, Plot)]
+    return [plot for plot in plots if material.comparison.run.task in plot.tasks]

@@ -1,0 +1,27 @@
+"""How the figures of a report are made, term by term: the words stand in the page's template."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.metrics.task import OF_CLASSES
+from harness.report.material import Material
+from harness.report.part import Block, Part
+
+
+@dataclass(frozen=True)
+class Method(Block):
+    """metric: the first one's title. has_…: which columns and samples the page has, to be explained."""
+
+    kind = "method"
+    metric: str
+    has_change: bool
+    has_drop: bool
+    has_flips: bool
+
+
+def method(material: Material) -> Part:
+    run = material.comparison.run
+    has_flips = run.task in OF_CLASSES and run.test_count > 0
+    block = Method(material.primary.title, material.has_change, run.task == "classification", has_flips)
+    return Part("", (block,))
