@@ -83,8 +83,9 @@ def findings_of(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
     if not rows:
         yield finding(rule, None, Answer("missing", reason=evidence.why_no_row(rule)))
     for standing in rows:
-        doubts = doubtful(standing, evidence.control_of(rule, standing.case))
-        yield finding(rule, standing, answer(rule, standing, evidence), doubts)
+        control = evidence.control_of(rule, standing.case)
+        said = unless_barred(answer(rule, standing, evidence), rule, standing, control, evidence)
+        yield finding(rule, standing, said, doubtful(standing, control))
 
 
 def answer(rule: Rule, standing: Standing, evidence: Evidence) -> Answer:
@@ -112,6 +113,14 @@ def misfit(rule: Rule, evidence: Evidence) -> str:
     task, tasks = evidence.comparison.run.task, evidence.metric(rule).tasks
     fit = f"{rule.metric} is of {' and '.join(tasks)}, and this run's task is {task}: give the policy other rules"
     return "" if task in tasks else fit
+
+
+def unless_barred(said: Answer, rule: Rule, standing: Standing, control: Standing | None, evidence: Evidence) -> Answer:
+    """What the judge says, but of a row whose answers no rule may rest on, or that stands against such: invalid."""
+    barred = standing.bars or (control and control.bars)
+    if not barred or said.outcome not in ("pass", "inconclusive") or evidence.metric(rule).about != "answers":
+        return said
+    return replace(said, outcome="invalid", p=None)
 
 
 def doubtful(standing: Standing, control: Standing | None) -> str:
