@@ -113,7 +113,7 @@ def two_heads(small: np.ndarray) -> Run:
 def test_a_second_head_whose_small_column_is_lost_is_named_and_never_passes() -> None:
     standing, finding = int8_of(two_heads(small=np.zeros(N)))
     assert standing.status == "suspect"
-    assert standing.reason.startswith("output size: column 1 (0.0%) does not say what Keras' says")
+    assert standing.reason.startswith("output size: column 1 explains 0.0% of the variation in Keras'")
     assert (finding.outcome, finding.holds) == ("invalid", False)
     assert "output size: column 1" in finding.reason
 
@@ -135,3 +135,39 @@ def test_a_control_whose_answers_move_bars_what_stands_against_it(control: bool)
     run = made(replace(found, case=case()) if control else audit(right(), right()))
     (finding,) = judge(compare(run), parse_policy(against, "p")).findings
     assert finding.outcome == ("invalid" if control else "pass")
+
+
+# --- constant answers, chance ---
+
+
+def test_one_answer_for_every_sample_is_said_in_the_finding_too() -> None:
+    constant = np.tile(np.array([0.1, 0.8, 0.1], np.float32), (N, 1))
+    standing, finding = int8_of(made(answers=constant))
+    assert "it answers b for each of 1,000 samples" in standing.reason
+    assert finding.outcome == "fail"
+
+
+def test_a_model_at_chance_passes_with_a_word() -> None:
+    keras = scores(N)
+    labels = np.random.default_rng(9).permutation(np.repeat([0, 1], N // 2))  # unlike anything the model answers
+    shards = [shard(case(), keras), shard(INT8, keras)]
+    standing, finding = int8_of(made_runs.run([case(), INT8], labels=labels, baseline=keras, shards=shards))
+    right = int((keras.argmax(axis=1) == labels).sum())
+    told = f"its accuracy, {right / N:.1%} ["
+    assert standing.status == "ok" and standing.reason.startswith(told)
+    assert standing.reason.endswith("is right on 50.0%, and Keras' is not either")
+    assert finding.outcome == "pass" and finding.reason == standing.reason
+
+
+def test_a_good_model_is_not_remarked_on() -> None:
+    keras = scores(N)
+    labels = keras.argmax(axis=1)
+    assert int8_of(made())[0].reason == "" and len(np.unique(labels)) == 3
+
+
+def test_labels_of_one_class_alone_say_nothing_of_chance() -> None:
+    keras = scores(N)
+    shards = [shard(case(), keras), shard(INT8, keras)]
+    run = made_runs.run([case(), INT8], labels=np.zeros(N, int), baseline=keras, shards=shards)
+    standing = compare(run).standing(INT8)
+    assert standing and standing.reason == ""

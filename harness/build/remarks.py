@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,13 +14,26 @@ from harness.build.lint import Remark, lint
 from harness.build.original import Original, models_code, versions
 from harness.device import tensors
 from harness.measure import once as runner
+from harness.measure.model_state import reset_of
 from harness.metrics.fitting import of_numbers
 from harness.metrics.task import are_logits, as_scores, output_index
-from harness.records import Dataset, Experiment
+from harness.records import Dataset, Experiment, Variant
 from harness.support import cache
 from harness.support.cache import Shelf, key_of
 
+STATE = (
+    "each sample is asked from the model's initial state; if samples are meant to follow one another, make one of them"
+)
 _REMARKS = TypeAdapter(tuple[Remark, ...])
+
+
+def of_state(variants: Sequence[Variant], say: Callable[[str], None]) -> tuple[Remark, ...]:
+    """That some files keep state from one invoke to the next; it is said."""
+    names = [v.name for v in variants if v.path is not None and reset_of(v.path) != "none"]
+    found = (Remark(f"{', '.join(names)} {'keeps' if len(names) == 1 else 'keep'} state between invokes", STATE),)
+    for remark in found[: len(names)]:
+        say(f"remark: {remark}")
+    return found[: len(names)]
 
 
 def remarks(known: Original, experiment: Experiment, dataset: Dataset, shelf: Shelf) -> tuple[Remark, ...]:

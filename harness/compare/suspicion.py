@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from harness.compare.chance import remarks_on
 from harness.metrics.discrepancy import explained, low_agreement, low_explained
 from harness.metrics.heads import lost_parts
 from harness.metrics.scoring import Scorer
@@ -19,8 +20,11 @@ ORDER = "{} of {} answers change when the samples are asked in another order: th
 
 @dataclass(frozen=True)
 class Doubts:
-    """reason: all of them, "" for none; bars: those that keep every rule on answers from passing."""
+    """reason: all of them, and what is odd though not suspect, "" for none; bars: those that keep every rule on answers
+    from passing.
+    """
 
+    suspect: bool = False
     reason: str = ""
     bars: str = ""
 
@@ -30,13 +34,14 @@ def doubts_of(
 ) -> Doubts:
     """What is doubtful of a row that was measured. Its metrics are found all the same."""
     variant = run.variant(case.variant)
-    bars = [*moving(run, case)]
+    bars, odd = [*moving(run, case)], []
     plain = [variant.reason] if variant.status == "suspect" else []
     if outputs is not None and samples is not None and len(samples):
         if not plain and (reason := far_off(samples, scorer)):
             plain.append(reason)
         bars += lost_outputs(run, outputs, scorer, columns=not plain)
-    return Doubts("; ".join([*plain, *bars]), "; ".join(bars))
+        odd = list(remarks_on(run, samples))
+    return Doubts(bool(plain or bars), "; ".join([*plain, *bars, *odd]), "; ".join(bars))
 
 
 def far_off(samples: np.ndarray, scorer: Scorer) -> str:

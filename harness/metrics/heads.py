@@ -31,9 +31,11 @@ def lost_parts(wanted: np.ndarray, given: np.ndarray, whole: bool = True) -> lis
     lost = [] if of_classes else list(lost_columns(wanted, given))
     if not lost:
         return []
+    if len(lost) == 1:
+        ((n, share),) = lost
+        return [f"column {n} explains {max(share, 0):.1%} of the variation in Keras' over {TEST_SET}"]
     named = ", ".join(f"{n} ({max(share, 0):.1%})" for n, share in lost[:5]) + (" …" if len(lost) > 5 else "")
-    columns = f"column {named} does" if len(lost) == 1 else f"columns {named} do"
-    return [f"{columns} not say what Keras' says (of its variation over {TEST_SET} so much is explained)"]
+    return [f"columns {named} explain that little of the variation in Keras' over {TEST_SET}"]
 
 
 def adds_up(rows: np.ndarray) -> bool:

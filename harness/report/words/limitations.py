@@ -67,7 +67,7 @@ def _statuses(shown: tuple[Row, ...]) -> list[str]:
     """One sentence a variant × status × reason, however many rows share it."""
     groups: dict[tuple[str, str, str], list[Row]] = {}
     for row in shown:
-        if row.standing.status != "ok":
+        if row.standing.status != "ok" or row.standing.reason:
             groups.setdefault((row.case.variant, row.standing.status, row.standing.reason), []).append(row)
     return [_status(group) for group in groups.values()]
 
@@ -75,6 +75,7 @@ def _statuses(shown: tuple[Row, ...]) -> list[str]:
 def _status(group: list[Row]) -> str:
     row, status = group[0], group[0].standing.status
     told = {
+        "ok": "is remarked on",
         "failed": "failed",
         "suspect": "is suspect (measured, but something is probably wrong)",
         "invalid": "is invalid",
