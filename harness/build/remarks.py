@@ -21,19 +21,18 @@ from harness.records import Dataset, Experiment, Variant
 from harness.support import cache
 from harness.support.cache import Shelf, key_of
 
-STATE = (
-    "each sample is asked from the model's initial state; if samples are meant to follow one another, make one of them"
-)
+STATE = "each sample is asked from the initial state; if some are meant to follow one another, join them to one sample"
 _REMARKS = TypeAdapter(tuple[Remark, ...])
 
 
 def of_state(variants: Sequence[Variant], say: Callable[[str], None]) -> tuple[Remark, ...]:
     """That some files keep state from one invoke to the next; it is said."""
     names = [v.name for v in variants if v.path is not None and reset_of(v.path) != "none"]
-    found = (Remark(f"{', '.join(names)} {'keeps' if len(names) == 1 else 'keep'} state between invokes", STATE),)
-    for remark in found[: len(names)]:
-        say(f"remark: {remark}")
-    return found[: len(names)]
+    if not names:
+        return ()
+    remark = Remark(f"{', '.join(names)} {'keeps' if len(names) == 1 else 'keep'} state between invokes", STATE)
+    say(f"remark: {remark}")
+    return (remark,)
 
 
 def remarks(known: Original, experiment: Experiment, dataset: Dataset, shelf: Shelf) -> tuple[Remark, ...]:
