@@ -17,7 +17,7 @@ import harness.device
 from harness.device import engines
 from harness.measure.connections import device_code as code
 from harness.measure.jobs import Work
-from harness.records import Job, Round, Shard
+from harness.records import Job, Piece
 from harness.runs.store import Header, absolute_variants, read_dataset, read_header
 
 RECORDED = Path(__file__).parent / "recorded" / "digits-schema-1"
@@ -30,7 +30,7 @@ class Quiet:
 
     def __init__(self) -> None:
         self.jobs: list[Job] = []
-        self.pieces: list[Round | Shard] = []
+        self.pieces: list[Piece] = []
         self.begun: tuple[str, int, int] | None = None
 
     def say(self, text: str) -> None: ...
@@ -43,7 +43,7 @@ class Quiet:
     def job(self, job: Job) -> None:
         self.jobs.append(job)
 
-    def done(self, piece: Round | Shard) -> None:
+    def done(self, piece: Piece) -> None:
         self.pieces.append(piece)
 
 

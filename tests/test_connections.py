@@ -19,7 +19,7 @@ from harness.measure.connections import device_code as code
 from harness.measure.connections.server import ServerConnection
 from harness.measure.jobs import Work, round_jobs, shard_jobs
 from harness.measure.raw import label_piece, read_piece
-from harness.records import Blob, Job, Round, Shard, Target
+from harness.records import Blob, Job, Piece, Round, Shard, Target
 from harness.runs.store import absolute_variants, read_dataset, read_header
 from harness.support.arrays import npy_bytes
 from tests.devices import (
@@ -72,7 +72,7 @@ def jobs_of(variant: str) -> dict[str, Job]:
 def ignore(done: int, of: int) -> None: ...
 
 
-def piece_of(connection: Connection, job: Job, folder: Path) -> Round | Shard:
+def piece_of(connection: Connection, job: Job, folder: Path) -> Piece:
     folder.mkdir()
     connection.send(job.blobs.values())
     host_ns = connection.run(job, ignore)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import re
 import shutil
 from collections.abc import Iterable
@@ -16,8 +17,8 @@ import pytest
 
 from harness.errors import StoreError, TargetUnreachable
 from harness.measure.connections.replay import Replay
-from harness.measure.jobs import Work, cases_of, job_id, measure, round_jobs, shard_jobs
-from harness.records import Affine, Blob, Case, Environment, Job, Round, Shard, Target, Tensor, Variant
+from harness.measure.jobs import Work, audited_samples, cases_of, job_id, measure, round_jobs, shard_jobs
+from harness.records import Affine, Audit, Blob, Case, Environment, Job, Piece, Round, Shard, Target, Tensor, Variant
 from tests.devices import RECORDED, Quiet, recorded_work
 
 RECORDING = Target("host", "replay", host=str(RECORDED / "raw" / "host"))
@@ -50,7 +51,7 @@ def work(rounds: int = 2, **changes: Any) -> Work:
     return replace(known, plan=replace(known.plan, rounds=rounds), **changes)
 
 
-def measured(device: Device, folder: Path, what: Work | None = None) -> list[Round | Shard]:
+def measured(device: Device, folder: Path, what: Work | None = None) -> list[Piece]:
     return list(measure(what or work(), device, folder, Quiet()))
 
 
@@ -99,7 +100,6 @@ def test_the_test_set_is_cut_into_stretches_without_gap_or_overlap(monkeypatch: 
 
 
 def io_of(job: Job, prefix: str) -> Any:
-    import io
 
     (blob,) = (blob for name, blob in job.blobs.items() if name.startswith(prefix))
     assert hashlib.sha256(blob.read()).hexdigest() == blob.sha256
@@ -366,3 +366,52 @@ def test_a_job_lists_files_and_affines_in_the_order_of_the_files_own_inputs() ->
     assert [affine["scale"] for affine in kept["affines"]] == [1.0, 2.0]
     assert [affine["scale"] for affine in swapped["affines"]] == [2.0, 1.0]
     assert swapped["inputs"] == kept["inputs"][::-1]
+
+
+# The order audit.
+
+
+class Auditing(Device):
+    """The recorded device, as if it had been asked audits: it answers them out of what it answered in order."""
+
+    def answers(self, job: Job) -> bool:
+        return True
+
+    def fetch(self, job: Job, folder: Path) -> None:
+        if job.kind != "audit":
+            return super().fetch(job, folder)
+        super().fetch(replace(job, id=job_id(job.case, "outputs", 0)), folder)
+        rows = np.load(folder / "outputs" / "0.npy")[list(job.samples)]
+        np.save(folder / "outputs" / "0.npy", np.concatenate([rows, rows]))
+        return None
+
+
+def test_each_case_is_asked_some_samples_again_in_another_order_after_all_in_theirs(tmp_path: Path) -> None:
+    known, device = work(), Auditing()
+    pieces = measured(device, tmp_path, known)
+    assert [type(piece) for piece in pieces] == [Shard] * 4 + [Audit] * 4 + [Round] * 8
+    audits = [job for job in device.asked if job.kind == "audit"]
+    assert len({job.samples for job in audits}) == 1
+    (samples,) = {job.samples for job in audits}
+    assert len(set(samples)) == 100 and list(samples) != sorted(samples)  # of 500 one in five
+    sent = np.load(io.BytesIO(audits[0].blobs["inputs/0-audit.npy"].read()))
+    np.testing.assert_array_equal(sent, known.dataset.test_inputs[0][list(samples)])
+    assert audits[0].spec["passes"] == 2
+    kept = [piece for piece in pieces if isinstance(piece, Audit)]
+    assert {piece.samples for piece in kept} == {samples} and len(kept[0].outputs[0]) == 200
+
+
+def test_an_audit_is_not_made_twice(tmp_path: Path) -> None:
+    measured(Auditing(), tmp_path)
+    later = Auditing()
+    assert len(measured(later, tmp_path)) == 16 and later.asked == []
+
+
+def test_the_samples_of_an_audit_follow_the_plans_seed() -> None:
+    known = work()
+    other = replace(known, plan=replace(known.plan, seed=known.plan.seed + 1))
+    assert audited_samples(known) == audited_samples(work()) != audited_samples(other)
+
+
+def test_a_recording_that_is_older_than_audits_is_asked_none(tmp_path: Path) -> None:
+    assert not [piece for piece in measured(Device(), tmp_path) if isinstance(piece, Audit)]

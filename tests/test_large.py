@@ -23,7 +23,7 @@ GIBIBYTE = 1 << 30
 HARNESS = """
 import sys
 from pathlib import Path
-from harness.connections import code
+from harness.measure.connections import device_code as code
 code.SOURCE = Path(sys.argv.pop(1))
 from harness.cli import main
 if __name__ == "__main__":

@@ -71,8 +71,10 @@ def test_without_a_reset_the_state_would_run_on(pyz: Path, tmp_path: Path, name:
     assert answers(pyz, tmp_path, content, runtime, X, "none") == wrong
 
 
-def answers(pyz: Path, folder: Path, content: bytes, runtime: str, x: np.ndarray, reset: str) -> list[float]:
-    spec = job_spec("outputs", runtime) | {"affines": [{"scale": 1.0, "offset": 0.0}], "reset": reset}
+def answers(
+    pyz: Path, folder: Path, content: bytes, runtime: str, x: np.ndarray, reset: str, **more: int
+) -> list[float]:
+    spec = job_spec("outputs", runtime) | {"affines": [{"scale": 1.0, "offset": 0.0}], "reset": reset} | more
     job = lay_job(folder / "job", spec, content, x)
     assert run_job(pyz, job).returncode == 0
     assert json.loads((job / "result.json").read_text())["status"] == "ok"
@@ -99,3 +101,19 @@ def test_a_model_that_keeps_state_is_timed_in_one_interpreter(
     rows = np.load(job / "latencies.npy")
     assert (rows["phase"] == PHASES.index("create")).sum() == 1
     assert (rows["phase"] == PHASES.index("timed")).sum() >= 30
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("name", KEEP)
+def test_each_pass_of_an_audit_begins_in_an_interpreter_of_its_own(
+    pyz: Path, tmp_path: Path, name: str, runtime: str
+) -> None:
+    content, reset, right, wrong = KEEP[name]
+    assert answers(pyz, tmp_path / "right", content, runtime, X, reset, passes=2) == right * 2
+    assert answers(pyz, tmp_path / "wrong", content, runtime, X, "none", passes=2) == wrong * 2
+
+
+def test_a_random_model_answers_two_passes_differently(pyz: Path, tmp_path: Path) -> None:
+    found = answers(pyz, tmp_path, files.random(), RUNTIMES[0], X, "none", passes=2)
+    assert all(0 <= y - x < 1 for x, y in zip([*X.ravel(), *X.ravel()], found, strict=True))
+    assert found[:4] != found[4:]

@@ -56,7 +56,7 @@ def test_the_notebook_runs_from_load_to_report(tmp_path: Path) -> None:
     assert run.finished and set(run.summary["status"]) == {"ok"}
     assert (run.summary["baseline_accuracy"] > 0.9).all()
     assert re.search(r"<progress value=.(\d+). max=.\1.>", shown(evaluated))
-    assert all(name in shown(itself) for name in ("<td>int8</td>", f"run {run.run_id}", "by the default policy"))
+    assert all(name in shown(itself) for name in (">int8</td>", f"run {run.run_id}", "by the default policy"))
     assert f"{run.run_id} passes" in shown(judged) or f"{run.run_id} does not pass" in shown(judged)
     assert "Sample 42, label " in shown(sample) and "data:image/png;base64," in shown(sample)
     assert "<iframe srcdoc=" in shown(report) and str(tmp_path) not in "".join(map(shown, (evaluated, itself, judged)))

@@ -201,7 +201,7 @@ def test_a_process_that_died_is_a_failed_piece_with_the_reason(
     (folder / "stderr.txt").write_text(stderr)
     piece = read_piece(folder)
     assert piece.status == "failed"
-    assert (piece.reason if isinstance(piece, Shard) else piece.reasons[0]) == reason
+    assert (piece.reasons[0] if isinstance(piece, Round) else piece.reason) == reason
 
 
 def test_a_job_that_failed_is_a_failed_piece_with_its_error_in_one_short_line(copy: Callable[[str], Path]) -> None:

@@ -12,7 +12,7 @@ from harness.api.inline import kernel
 
 if TYPE_CHECKING:
     from harness.pipeline import Listener
-    from harness.records import Job, Round, Shard
+    from harness.records import Job, Piece
     from harness.runs.store import Record
 
 
@@ -42,7 +42,7 @@ class Silence:
     def begin(self, target: str, shards: int, rounds: int) -> None: ...
     def job(self, job: Job) -> None: ...
     def samples(self, done: int, of: int) -> None: ...
-    def done(self, piece: Round | Shard) -> None: ...
+    def done(self, piece: Piece) -> None: ...
 
 
 class NotebookProgress:
@@ -79,13 +79,14 @@ class NotebookProgress:
         }
 
     def job(self, job: Job) -> None:
-        self.current, self.now = job, self.bars[f"{job.case.target} {job.kind}"]
+        kind = "latency" if job.kind == "latency" else "outputs"  # an order audit is part of the accuracy
+        self.current, self.now = job, self.bars[f"{job.case.target} {kind}"]
         self.now.text = f"{job.case.variant} on {job.case.runtime}"
         self.output.update(self)
 
     def samples(self, done: int, of: int) -> None: ...
 
-    def done(self, piece: Round | Shard) -> None:
+    def done(self, piece: Piece) -> None:
         from harness.api.progress import is_last
 
         if self.current and self.now and is_last(self.current, piece):

@@ -14,7 +14,7 @@ from harness.gate.decide import too_few
 from harness.gate.policy import Policy
 from harness.measure.jobs import REPEATS
 from harness.measure.validity import AGAIN
-from harness.records import Job, Round, Shard
+from harness.records import Job, Piece
 from harness.runs.store import Record
 
 
@@ -81,21 +81,24 @@ class Progress:
 
     def job(self, job: Job) -> None:
         self.current = job
-        self.bars.update(self.tasks[job.kind], now=f"{job.case.variant} on {job.case.runtime}")
+        self.bars.update(self.task_of(job), now=f"{job.case.variant} on {job.case.runtime}")
+
+    def task_of(self, job: Job) -> rich_progress.TaskID:
+        return self.tasks["latency" if job.kind == "latency" else "outputs"]
 
     def samples(self, done: int, of: int) -> None:
         if self.current:
             case = self.current.case
-            self.bars.update(self.tasks[self.current.kind], now=f"{case.variant} on {case.runtime} {done}/{of}")
+            self.bars.update(self.task_of(self.current), now=f"{case.variant} on {case.runtime} {done}/{of}")
 
-    def done(self, piece: Round | Shard) -> None:
+    def done(self, piece: Piece) -> None:
         if self.current and is_last(self.current, piece):
-            task = self.tasks[self.current.kind]
+            task = self.task_of(self.current)
             self.bars.update(task, advance=1, now="")
             if self.bars.tasks[task].finished:
                 self.bars.update(task, left="took")
 
 
-def is_last(job: Job, piece: Round | Shard) -> bool:
+def is_last(job: Job, piece: Piece) -> bool:
     """Whether the piece ends its job: a round that does not count is measured again, a few times."""
     return piece.status not in AGAIN or job.attempt == REPEATS

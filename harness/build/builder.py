@@ -21,7 +21,7 @@ from harness.build.check import CheckResult, Samples
 from harness.build.keras_process import KerasProcess, ProcessDied, TensorFlowMissing
 from harness.build.lint import Remark
 from harness.build.original import Original, RunOnce
-from harness.build.remarks import remarks
+from harness.build.remarks import of_state, remarks
 from harness.build.scored import check_scored
 from harness.build.variants import quantizer as quantizer  # importing it registers its recipes
 from harness.data.calibration import calibration_samples
@@ -86,6 +86,7 @@ def build(
         made = replace(made, dataset=with_classes(experiment, dataset, known, baseline))
         found = remarks(known, experiment, made.dataset, shelf)
         built = [*(made.variant(name) for name in experiment.variants), *(made.imported(n) for n in experiment.imports)]
+        found += of_state(built, say)
     if not shelf.made:
         say("nothing to build: the model, its baseline and its variants are as they were built before")
     names = tuple(tensor.name for tensor in known.facts.outputs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,13 +15,25 @@ from harness.build.models.predictions import Habits
 from harness.build.original import Original, models_code, versions
 from harness.device import tensors
 from harness.measure import once as runner
+from harness.measure.model_state import reset_of
 from harness.metrics.fitting import of_numbers
 from harness.metrics.task import are_logits, as_scores, output_index
-from harness.records import Dataset, Experiment
+from harness.records import Dataset, Experiment, Variant
 from harness.support import cache
 from harness.support.cache import Shelf, key_of
 
+STATE = "each sample is asked from the initial state; if some are meant to follow one another, join them to one sample"
 _REMARKS = TypeAdapter(tuple[Remark, ...])
+
+
+def of_state(variants: Sequence[Variant], say: Callable[[str], None]) -> tuple[Remark, ...]:
+    """That some files keep state from one invoke to the next; it is said."""
+    names = [v.name for v in variants if v.path is not None and reset_of(v.path) != "none"]
+    if not names:
+        return ()
+    remark = Remark(f"{', '.join(names)} {'keeps' if len(names) == 1 else 'keep'} state between invokes", STATE)
+    say(f"remark: {remark}")
+    return (remark,)
 
 
 def remarks(known: Original, experiment: Experiment, dataset: Dataset, shelf: Shelf) -> tuple[Remark, ...]:

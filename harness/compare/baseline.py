@@ -7,17 +7,17 @@ from dataclasses import replace
 
 import numpy as np
 
+from harness.compare.suspicion import doubts_of
 from harness.device.tensors import from_tensor
 from harness.measure.runtimes import exists_for
 from harness.metrics import METRICS, Observation
-from harness.metrics.discrepancy import explained, low_agreement, low_explained, number_table, sample_table
+from harness.metrics.discrepancy import number_table, sample_table
 from harness.metrics.registry import wanted
 from harness.metrics.scoring import Scorer
 from harness.records import CONTROL, Case, Change, Comparison, Run, Shard, Standing
 from harness.records.terms import RowStatus
 from harness.support.arrays import gathered, stretches
 
-TEST_SET = "the test set"
 PART_BYTES = 1 << 20  # of outputs, dequantised at once in float64
 
 
@@ -35,7 +35,10 @@ def compare(run: Run, metrics: Collection[str] | None = None) -> Comparison:
     scored = {case: scorer.changes(case, found[scorer.index]) for case, found in outputs.items()}
     return Comparison(
         run=run,
-        standings=tuple(standing(run, case, samples.get(run.accuracy_case(case)), scorer) for case in run.cases),
+        standings=tuple(
+            standing(run, case, outputs.get(first := run.accuracy_case(case)), samples.get(first), scorer)
+            for case in run.cases
+        ),
         changes=tuple(
             change for o in observations for change in (*changes_of(o, metrics), *shared(o.case, run, scorer, scored))
         ),
@@ -109,13 +112,17 @@ def changes_of(observation: Observation, metrics: Collection[str] | None) -> lis
     return changes
 
 
-def standing(run: Run, case: Case, samples: np.ndarray | None, scorer: Scorer) -> Standing:
+def standing(
+    run: Run, case: Case, outputs: tuple[np.ndarray, ...] | None, samples: np.ndarray | None, scorer: Scorer
+) -> Standing:
     """Returns how the case ended. Of several things that went wrong, the first is named."""
     environment = run.target(case.target).environment
     version = environment.runtimes.get(case.runtime) if environment else None
     checks = (unbuilt(run, case), unmeasurable(run, case), broken(run, case), incomplete(run, case, samples))
-    status, reason = next(filter(None, checks), None) or doubtful(run, case, samples, scorer) or ("ok", "")
-    return Standing(case, status, reason, version)
+    if ended := next(filter(None, checks), None):
+        return Standing(case, *ended, version)
+    doubts = doubts_of(run, case, outputs, samples, scorer)
+    return Standing(case, "suspect" if doubts.suspect else "ok", doubts.reason, version, doubts.bars)
 
 
 Ended = tuple[RowStatus, str] | None  # status and reason, or None where nothing is wrong
@@ -141,6 +148,7 @@ def unmeasurable(run: Run, case: Case) -> Ended:
 
 def broken(run: Run, case: Case) -> Ended:
     reasons = [s.reason for s in shards_of(run, case) if s.status == "failed"]
+    reasons += [a.reason for a in run.audits if a.case == run.accuracy_case(case) and a.status == "failed"]
     reasons += [r.reasons[0] for r in run.rounds if r.case == case and r.status == "failed"]
     return ("failed", reasons[0]) if reasons else None
 
@@ -156,27 +164,3 @@ def incomplete(run: Run, case: Case, samples: np.ndarray | None) -> Ended:
         reasons = dict.fromkeys(reason for r in attempted if r.index not in good for reason in r.reasons)
         return "invalid", f"{run.plan.rounds - len(good)} of {run.plan.rounds} rounds are invalid: {'; '.join(reasons)}"
     return None
-
-
-def doubtful(run: Run, case: Case, samples: np.ndarray | None, scorer: Scorer) -> Ended:
-    """Returns ("suspect", reason) where the outputs are in doubt. They are measured all the same: the gate judges."""
-    variant = run.variant(case.variant)
-    if variant.status == "suspect":
-        return "suspect", variant.reason
-    if samples is None or not len(samples):
-        return None
-    reason = far_off(samples, scorer)
-    return ("suspect", reason) if reason else None
-
-
-def far_off(samples: np.ndarray, scorer: Scorer) -> str:
-    """Returns why the outputs are suspect:
-    not finite, or too far from the baseline to be merely lossy. "" if they are not.
-    """
-    if unknown := int((~np.isfinite(samples["max_abs_diff"])).sum()):
-        keras = f", {scorer.unknown} of them Keras' own" if scorer.unknown else ""
-        return f"{unknown} samples have scores that are not finite{keras}"
-    if scorer.of_classes:
-        return low_agreement(1 - samples["flip"].mean(), "Keras", TEST_SET)
-    error = float(np.square(samples["l2"], dtype=np.float64).sum())
-    return low_explained(explained(error, scorer.variation), "Keras", TEST_SET)

@@ -4,7 +4,8 @@ job.json  kind ("latency" or "outputs"), runtime, threads, affines [{scale, offs
           and for latency: warmup_s, warmup_runs, min_s, min_runs, max_runs, and where the harness tests itself
           slowdown: the share of its own time that is added to every timing; for outputs: nothing more.
           reset: what brings the model back to its initial state: "none" (it keeps no state; also where the key is not
-          there), "variables" or "interpreter"
+          there), "variables" or "interpreter"; for outputs passes: how often all samples are asked, 1 where it is not
+          there
 The names of the files, the phases and the form of the timings are in protocol.py.
 """
 
@@ -106,11 +107,14 @@ class Model:
     def begin(self):
         """Puts the model into its initial state: what it is asked now does not depend on what it was asked before."""
         if self.reset == "interpreter":
-            self.interpreter = None  # two at once would take twice the memory
-            self.interpreter = self.create()
-            self.resize()
-            self.interpreter.allocate_tensors()
+            self.renew()
         self.clear()
+
+    def renew(self):
+        self.interpreter = None  # two at once would take twice the memory
+        self.interpreter = self.create()
+        self.resize()
+        self.interpreter.allocate_tensors()
 
     def clear(self):
         """Clears variable tensors, which takes next to no time. Resource variables keep their values."""
@@ -248,13 +252,16 @@ def measure_latency(model, job, log, say):
 def measure_outputs(model, job, log, say):
     """Asks every sample at batch 1, the deployed path, from the model's initial state.
 
-    outputs/<n>.npy holds the answers in the order of the samples.
+    outputs/<n>.npy holds the answers in the order of the samples, pass after pass. Each pass begins in an interpreter
+    of its own.
     """
-    total, said = model.samples(), time.monotonic()
-    kept = None
-    for sample in range(total):
+    samples, said = model.samples(), time.monotonic()
+    total, kept = samples * job.get("passes", 1), None
+    for index in range(total):
+        if index and index % samples == 0:
+            model.renew()
         model.begin()
-        model.set(model.tensors(sample))
+        model.set(model.tensors(index % samples))
         model.interpreter.invoke()
         outputs = model.get()
         if kept is None:
@@ -263,10 +270,10 @@ def measure_outputs(model, job, log, say):
             if np.shape(output) != array.shape[1:]:  # numpy would repeat a single row
                 told = "output %s has shape %s for one sample and %s for another: pad it inside the model"
                 raise ValueError(told % (tensor["name"], array.shape[1:], np.shape(output)))
-            array[sample] = output
+            array[index] = output
         if time.monotonic() - said > PROGRESS_S:
             said = time.monotonic()
-            say({"event": protocol.Event.PROGRESS, "done": sample + 1, "of": total})
+            say({"event": protocol.Event.PROGRESS, "done": index + 1, "of": total})
     os.makedirs(protocol.OUTPUTS, exist_ok=True)
     for n, array in enumerate(kept or []):
         np.save(protocol.output_file(n), array, allow_pickle=False)

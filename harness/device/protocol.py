@@ -77,6 +77,11 @@ def input_file(n, first):
     return "%s/%d-%d.npy" % (INPUTS, n, first)
 
 
+def audit_file(n):
+    """The stored values of input n of the data, of the samples of an order audit."""
+    return "%s/%d-audit.npy" % (INPUTS, n)
+
+
 def output_file(n):
     """What output n of the model held for each sample, as the runtime gave it."""
     return "%s/%d.npy" % (OUTPUTS, n)

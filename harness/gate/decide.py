@@ -83,8 +83,10 @@ def findings_of(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
     if not rows:
         yield finding(rule, None, Answer("missing", reason=evidence.why_no_row(rule)))
     for standing in rows:
-        doubts = doubtful(standing, evidence.control_of(rule, standing.case))
-        yield finding(rule, standing, answer(rule, standing, evidence), doubts)
+        control = evidence.control_of(rule, standing.case)
+        said = unless_barred(answer(rule, standing, evidence), rule, standing, control, evidence)
+        doubts = (doubtful(standing, control), oddity(standing, rule, evidence))
+        yield finding(rule, standing, said, "; ".join(filter(None, doubts)))
 
 
 def answer(rule: Rule, standing: Standing, evidence: Evidence) -> Answer:
@@ -112,6 +114,27 @@ def misfit(rule: Rule, evidence: Evidence) -> str:
     task, tasks = evidence.comparison.run.task, evidence.metric(rule).tasks
     fit = f"{rule.metric} is of {' and '.join(tasks)}, and this run's task is {task}: give the policy other rules"
     return "" if task in tasks else fit
+
+
+def unless_barred(said: Answer, rule: Rule, standing: Standing, control: Standing | None, evidence: Evidence) -> Answer:
+    """What the judge says, but of a row whose answers no rule may rest on, or that stands against such: invalid."""
+    barred = standing.bars or (control and control.bars)
+    if not barred or said.outcome not in ("pass", "inconclusive") or not on_answers(rule, evidence):
+        return said
+    return replace(said, outcome="invalid", p=None)
+
+
+def on_answers(rule: Rule, evidence: Evidence) -> bool:
+    """Whether the rule's metric is of answers; False where the run has no such metric."""
+    try:
+        return evidence.metric(rule).about == "answers"
+    except Absent:
+        return False
+
+
+def oddity(standing: Standing, rule: Rule, evidence: Evidence) -> str:
+    """What is odd about the answers of a row that is ok, where the rule is on answers; "" for nothing."""
+    return standing.reason if standing.status == "ok" and on_answers(rule, evidence) else ""
 
 
 def doubtful(standing: Standing, control: Standing | None) -> str:

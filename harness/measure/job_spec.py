@@ -23,6 +23,13 @@ def outputs_spec(
     return _spec("outputs", runtime, inputs, affines, threads, reset)
 
 
+def audit_spec(
+    runtime: str, inputs: Sequence[str], affines: Sequence[Affine], threads: int = 1, reset: Reset = "none"
+) -> dict[str, object]:
+    """A job that asks the samples, and then asks them again in the same order. The others are as of outputs_spec."""
+    return outputs_spec(runtime, inputs, affines, threads, reset) | {"passes": 2}
+
+
 def latency_spec(
     runtime: str, inputs: Sequence[str], affines: Sequence[Affine], threads: int, plan: Plan, reset: Reset = "none"
 ) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Cases × plan × connection → Shards and Rounds, each saved as it arrives. No statistics here."""
+"""Cases × plan × connection → Shards, Audits and Rounds, each saved as it arrives. No statistics here."""
 
 from __future__ import annotations
 
@@ -19,17 +19,19 @@ import numpy as np
 from harness.device import protocol
 from harness.errors import StoreError
 from harness.measure.connections import Connection
-from harness.measure.job_spec import latency_spec, outputs_spec
+from harness.measure.job_spec import audit_spec, latency_spec, outputs_spec
 from harness.measure.model_state import reset_of
 from harness.measure.raw import label_piece, read_piece
 from harness.measure.validity import AGAIN
-from harness.records import Affine, Blob, Case, Dataset, Environment, Job, Plan, Round, Shard, Target, Tensor, Variant
+from harness.records import Affine, Blob, Case, Dataset, Environment, Job, Piece, Plan, Target, Tensor, Variant
 from harness.records.terms import PieceKind, Reset
-from harness.support.arrays import let_go, npy_bytes
+from harness.support.arrays import let_go, npy_bytes, pick
 
 SHARD_SAMPLES = 5_000  # at most; what a broken link can cost
 SHARD_BYTES = 32 << 20  # of inputs and outputs together: memory on both sides, disk on the device
 REPEATS = 2  # of a round that does not count
+AUDIT_SAMPLES = 200  # that are asked again in another order, at most
+AUDIT_SHARE, AUDIT_LEAST = 5, 20  # of a small test set one sample in five, but 20
 LATENCY_SAMPLES = 64  # real test samples that a latency round cycles through
 
 
@@ -39,7 +41,7 @@ class Watcher(Protocol):
     def begin(self, target: str, shards: int, rounds: int) -> None: ...
     def job(self, job: Job) -> None: ...
     def samples(self, done: int, of: int) -> None: ...
-    def done(self, piece: Round | Shard) -> None: ...
+    def done(self, piece: Piece) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -83,28 +85,29 @@ def measurable(work: Work, environment: Environment) -> tuple[Case, ...]:
     return tuple(c for c in work.cases if c.variant in built and environment.runtimes.get(c.runtime))
 
 
-def measure(work: Work, connection: Connection, folder: Path, watcher: Watcher) -> Iterator[Round | Shard]:
+def measure(work: Work, connection: Connection, folder: Path, watcher: Watcher) -> Iterator[Piece]:
     """Yields every piece of the work: from `folder` where it is already, else from the device into it.
 
-    Accuracy comes first, a stretch of the test set after the other; a case whose outputs could not be had is asked for
-    no further ones, and not timed. A round that does not count is measured again, at most REPEATS times, and every
-    attempt is kept.
+    Accuracy comes first, a stretch of the test set after the other, then for each case some samples again in another
+    order; a case whose outputs could not be had is asked for no further ones, and not timed. A round that does not
+    count is measured again, at most REPEATS times, and every attempt is kept.
     """
     cases = measurable(work, connection.environment)
     shards = shard_jobs(work, cases) if work.plan.accuracy else []
+    audits = [job for job in audit_jobs(work, cases) if connection.answers(job)] if work.plan.accuracy else []
     rounds = round_jobs(work, cases)
-    watcher.begin(work.target.name, len(shards), len(rounds))
+    watcher.begin(work.target.name, len(shards) + len(audits), len(rounds))
     broken: set[Case] = set()
-    for job in [*shards, *rounds]:
+    for job in [*shards, *audits, *rounds]:
         if job.case in broken:
             continue
         for piece in tried(job, connection, folder, watcher):
             yield piece
         if piece.status == "failed":
-            broken |= {c for c in cases if c == job.case or (job.kind == "outputs" and same_but_threads(c, job.case))}
+            broken |= {c for c in cases if c == job.case or (job.kind != "latency" and same_but_threads(c, job.case))}
 
 
-def tried(job: Job, connection: Connection, folder: Path, watcher: Watcher) -> Iterator[Round | Shard]:
+def tried(job: Job, connection: Connection, folder: Path, watcher: Watcher) -> Iterator[Piece]:
     """The job's piece, or where that does not count every attempt at it: the last one does."""
     for again in attempts(job):
         watcher.job(again)
@@ -114,7 +117,7 @@ def tried(job: Job, connection: Connection, folder: Path, watcher: Watcher) -> I
             return
 
 
-def obtain(job: Job, connection: Connection, folder: Path, watcher: Watcher) -> Round | Shard:
+def obtain(job: Job, connection: Connection, folder: Path, watcher: Watcher) -> Piece:
     """One piece. Its folder appears whole or not at all, so what is there need not be measured again, unless it failed:
     a process that was killed once may come to its end the next time.
     """
@@ -158,6 +161,23 @@ def shard_jobs(work: Work, cases: Sequence[Case]) -> list[Job]:
     return jobs
 
 
+def audit_jobs(work: Work, cases: Sequence[Case]) -> list[Job]:
+    """For each variant × runtime, at its lowest thread count, some samples in an order shuffled by the plan's seed."""
+    lowest, samples = min((case.threads for case in cases), default=1), audited_samples(work)
+    inputs = {
+        protocol.audit_file(n): Blob(partial(picked_bytes, a, samples)) for n, a in enumerate(work.dataset.test_inputs)
+    }
+    asked = [job(work, case, "audit", (0, len(samples)), inputs) for case in cases if case.threads == lowest]
+    return [replace(each, samples=samples) for each in asked] if len(samples) > 1 else []
+
+
+def audited_samples(work: Work) -> tuple[int, ...]:
+    """The places in the test set of the samples that are asked again, in their new order."""
+    total = work.dataset.test_count
+    count = min(AUDIT_SAMPLES, max(AUDIT_LEAST, total // AUDIT_SHARE), max(2, shard_samples(work) // 2), total)
+    return tuple(random.Random(f"{work.plan.seed}/audit").sample(range(total), count))
+
+
 def shard_samples(work: Work) -> int:
     """How many samples make a stretch: what goes in and what comes out of it stay small on both sides."""
     sent = sum(array[:1].nbytes for array in work.dataset.test_inputs)
@@ -182,7 +202,9 @@ def round_jobs(work: Work, cases: Sequence[Case]) -> list[Job]:
 
 
 def job(work: Work, case: Case, kind: PieceKind, place: tuple[int, int], inputs: dict[str, Blob]) -> Job:
-    """place: first and last of the stretch of samples; for a latency job, the round and how many samples it cycles."""
+    """place: first and last of the stretch of samples; for a latency job, the round and how many samples it cycles; for
+    an audit, 0 and how many samples it asks.
+    """
     start_temperature_c = restless_ratio = None
     files, affines = fed(work, case, list(inputs))
     reset = work.resets[case.variant]
@@ -190,7 +212,8 @@ def job(work: Work, case: Case, kind: PieceKind, place: tuple[int, int], inputs:
         spec = latency_spec(case.runtime, files, affines, case.threads, work.plan, reset)
         start_temperature_c, restless_ratio = work.target.start_temperature_c, work.plan.restless_ratio
     else:
-        spec = outputs_spec(case.runtime, files, affines, case.threads, reset)
+        make = audit_spec if kind == "audit" else outputs_spec
+        spec = make(case.runtime, files, affines, case.threads, reset)
     blobs = {protocol.MODEL: work.models[case.variant], **inputs}
     return Job(
         job_id(case, kind, place[0]),
@@ -227,10 +250,15 @@ def stretch_bytes(array: np.ndarray, first: int, last: int) -> bytes:
         let_go(array)
 
 
+def picked_bytes(array: np.ndarray, samples: Sequence[int]) -> bytes:
+    """These samples, in this order, as an .npy file."""
+    return npy_bytes(pick(array, np.array(samples)))
+
+
 def job_id(case: Case, kind: PieceKind, first: int, attempt: int = 0) -> str:
     """Says case, kind and place. What the device would not take as a name is cut and known by its hash."""
     name = f"{case.variant}.{case.runtime}.t{case.threads}"
-    prefix = f"shard-{first:06d}" if kind == "outputs" else f"round-{first:03d}"
+    prefix = {"outputs": f"shard-{first:06d}", "audit": "audit", "latency": f"round-{first:03d}"}[kind]
     if attempt:
         prefix += f"-again{attempt}"
     if not re.fullmatch(protocol.NAME, f"{prefix}.{name}"):

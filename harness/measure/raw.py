@@ -1,10 +1,10 @@
-"""What came back from a device, read and checked: raw/<target>/<job-id>/ → Round or Shard. Nothing in it is trusted."""
+"""What came back from a device, read and checked: raw/<target>/<job-id>/ → Piece. Nothing in it is trusted."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +15,7 @@ from harness.device import protocol
 from harness.device.protocol import PHASES
 from harness.errors import StoreError
 from harness.measure.validity import judged
-from harness.records import Case, DeviceState, Job, Round, Shard, Tensor, Timings
+from harness.records import Audit, Case, DeviceState, Job, Piece, Round, Shard, Tensor, Timings
 from harness.records.terms import PieceKind
 from harness.support.arrays import StoredArray
 from harness.support.text import harmless
@@ -32,6 +32,7 @@ class Label:
     attempt: int = 0
     host_ns: int | None = None
     restless_ratio: float | None = None
+    samples: tuple[int, ...] = ()
 
 
 PIECE = "piece.json"  # a Label
@@ -48,19 +49,19 @@ _PAIR = TypeAdapter(FiniteFloat)
 
 
 def label_piece(folder: Path, job: Job, host_ns: int | None) -> None:
-    label = Label(job.case, job.kind, job.first, job.last, job.attempt, host_ns, job.restless_ratio)
+    label = Label(job.case, job.kind, job.first, job.last, job.attempt, host_ns, job.restless_ratio, job.samples)
     (folder / PIECE).write_text(json.dumps(asdict(label)))
 
 
-def read_piece(folder: Path) -> Round | Shard:
-    """The Round or Shard that the folder holds. Raises StoreError where a file is not what it must be."""
+def read_piece(folder: Path) -> Piece:
+    """The Round, Shard or Audit that the folder holds. Raises StoreError where a file is not what it must be."""
     try:
         label = _LABEL.validate_json((folder / PIECE).read_bytes())
         state = json.loads((folder / protocol.STATE).read_text())
         result = _result(folder, state["exit"])
         if label.kind == "latency":
             return judged(_round(folder, label, result, state))
-        return _shard(folder, label, result)
+        return (_audit if label.kind == "audit" else _shard)(folder, label, result)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         raise StoreError(f"{folder} cannot be read: {error}", "remove that folder and resume the run") from error
 
@@ -141,16 +142,31 @@ def _shard(folder: Path, label: Label, result: Mapping[str, Any]) -> Shard:
         return Shard(label.case, label.first, label.last, "failed", one_line(result["error"]))
     tensors = _TENSORS.validate_python([{k: v for k, v in t.items() if k != "index"} for t in result["outputs"]])
     outputs = tuple(StoredArray.of(folder / protocol.output_file(n)) for n in range(len(tensors)))
+    misfit = _misfit(outputs, tensors, label.last - label.first)
+    if misfit:
+        return Shard(label.case, label.first, label.last, "failed", misfit)
+    return Shard(label.case, label.first, label.last, outputs=outputs, tensors=tensors)
+
+
+def _audit(folder: Path, label: Label, result: Mapping[str, Any]) -> Audit:
+    """Raises ValueError where the samples are not distinct, or not as many as the label says."""
+    if len(set(label.samples)) != label.last or min(label.samples) < 0:
+        raise ValueError("the samples of an audit are not as many as it says")
+    shard = _shard(folder, replace(label, first=0, last=2 * label.last), result)
+    return Audit(label.case, label.samples, shard.status, shard.reason, shard.outputs)
+
+
+def _misfit(outputs: Sequence[StoredArray], tensors: Sequence[Tensor], rows: int) -> str:
+    """Why the outputs are not those of so many samples; "" where they are. Raises ValueError for what is no output."""
     for output, tensor in zip(outputs, tensors, strict=True):
-        wanted = (label.last - label.first, *tensor.sample_shape)
+        wanted = (rows, *tensor.sample_shape)
         if (tensor.scale is None) != (tensor.zero_point is None):
             raise ValueError(f"output {tensor.name} has a scale or a zero point, not both")
         if output.dtype != np.dtype(tensor.dtype) or output.dtype.kind not in "fiub":
             raise ValueError(f"output {tensor.name} is of {output.dtype}, not {tensor.dtype}")
         if output.shape != wanted:  # as where it depends on the values that go in
-            told = f"output {tensor.name} has shape {output.shape} where the model says {wanted}"
-            return Shard(label.case, label.first, label.last, "failed", told)
-    return Shard(label.case, label.first, label.last, outputs=outputs, tensors=tensors)
+            return f"output {tensor.name} has shape {output.shape} where the model says {wanted}"
+    return ""
 
 
 def one_line(error: str) -> str:

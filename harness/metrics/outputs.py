@@ -86,7 +86,7 @@ def agreement(o: Observation, samples: np.ndarray) -> Estimate:
 ))  # fmt: skip
 @of_scores
 def max_abs_diff(o: Observation, samples: np.ndarray) -> Estimate:
-    return Estimate(float(samples["max_abs_diff"].max()), 0.0, method="largest |Δ| of any output of any sample")
+    return Estimate(float(samples["max_abs_diff"].max()), 0.0, method="largest |Δ| of the scored output, of any sample")
 
 
 @of_case(Metric(

@@ -1,13 +1,13 @@
 """The frozen dataclasses that flow from room to room. Units stand in the names; None means unknown, never fine.
 
-Experiment ─build─▶ Variant… ─measure─▶ Round, Shard ─▶ Run ─compare─▶ Comparison ─gate─▶ Verdict
+Experiment ─build─▶ Variant… ─measure─▶ Round, Shard, Audit ─▶ Run ─compare─▶ Comparison ─gate─▶ Verdict
 """
 
 from harness.records.absent import Absent
 from harness.records.comparison import Change, Comparison, Standing
 from harness.records.dataset import Dataset
 from harness.records.experiment import SEED, Experiment, ModelSource
-from harness.records.measurement import Blob, DeviceState, Environment, Job, Round, Shard, Timings
+from harness.records.measurement import Audit, Blob, DeviceState, Environment, Job, Piece, Round, Shard, Timings
 from harness.records.model import CONTROL, KERAS, Affine, Tensor, Variant
 from harness.records.plan import BY_DATA, Case, Declared, Plan, Scoring, Target
 from harness.records.run import Provenance, Run, TargetRecord
@@ -21,6 +21,7 @@ __all__ = [
     "Absent",
     "Affine",
     "Answer",
+    "Audit",
     "Blob",
     "Case",
     "Change",
@@ -33,6 +34,7 @@ __all__ = [
     "Finding",
     "Job",
     "ModelSource",
+    "Piece",
     "Plan",
     "Provenance",
     "Round",

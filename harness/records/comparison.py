@@ -34,12 +34,16 @@ class Change:
 
 @dataclass(frozen=True)
 class Standing:
-    """How a case ended, and why."""
+    """How a case ended, and why; of one that is ok, reason says what is odd about its answers, if anything.
+
+    bars: why no rule on its answers may pass, though it has answers; "" where rules may. It is part of the reason.
+    """
 
     case: Case
     status: RowStatus
     reason: str = ""
     runtime_version: str | None = None
+    bars: str = ""
 
     @property
     def ended_well(self) -> bool:

@@ -38,7 +38,7 @@ class Job:
     id: str
     case: Case
     kind: PieceKind
-    first: int  # outputs: first ≤ sample < last; latency: the round is `first`
+    first: int  # outputs: first ≤ sample < last; latency: the round is `first`; audit: 0 and how many samples
     last: int
     spec: dict[str, object]  # becomes job.json
     blobs: dict[str, Blob]  # name in the job's directory → bytes
@@ -47,6 +47,7 @@ class Job:
     cooldown_timeout_s: float = 0.0
     restless_ratio: float | None = None
     attempt: int = 0  # an invalid round is measured again
+    samples: tuple[int, ...] = ()  # of an audit: their places in the test set, in the order in which they are asked
 
 
 @dataclass(frozen=True)
@@ -181,3 +182,21 @@ class Shard:
     reason: str = ""
     outputs: tuple[np.ndarray | StoredArray, ...] = ()  # as the runtime gave them; np.asarray reads a stored one
     tensors: tuple[Tensor, ...] = ()
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Some samples of the test set asked once more, in another order, and then all of them again in that order.
+
+    samples: their places in the test set, in the order asked. outputs: one array an output, as the runtime gave it, of
+    2 × len(samples) rows: the first pass and then the second, each in an interpreter of its own.
+    """
+
+    case: Case
+    samples: tuple[int, ...]
+    status: ShardStatus = "ok"
+    reason: str = ""
+    outputs: tuple[np.ndarray | StoredArray, ...] = ()
+
+
+Piece = Round | Shard | Audit  # what one job brought back

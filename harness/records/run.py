@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.records.measurement import Environment, Round, Shard
+from harness.records.measurement import Audit, Environment, Round, Shard
 from harness.records.model import KERAS, Variant
 from harness.records.plan import BY_DATA, Case, Plan, Scoring, Target
 from harness.records.terms import Task
@@ -69,6 +69,7 @@ class Run:
     hashes: dict[str, str] = field(default_factory=dict)  # sha256 of "model", "train", "test" (inputs and labels)
     scoring: Scoring = BY_DATA
     output_names: tuple[str, ...] = ()  # of the baseline, one an array
+    audits: tuple[Audit, ...] = ()  # none in a run that is older than audits
 
     @property
     def test_count(self) -> int:

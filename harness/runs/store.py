@@ -27,8 +27,10 @@ from harness.measure.raw import read_piece
 from harness.records import (
     BY_DATA,
     Affine,
+    Audit,
     Case,
     Dataset,
+    Piece,
     Plan,
     Provenance,
     Round,
@@ -51,7 +53,7 @@ from harness.support.cache import file_sha256
 from harness.support.files import write_json
 
 SCHEMA_VERSION = 2
-_Piece = TypeVar("_Piece", Round, Shard)
+_Piece = TypeVar("_Piece", Round, Shard, Audit)
 
 
 @dataclass(frozen=True)
@@ -200,6 +202,7 @@ def load(path: Path, dataset: Dataset | None = None) -> Run:
         baseline=read_baseline(path),
         rounds=of_kind(pieces, Round),
         shards=of_kind(pieces, Shard),
+        audits=of_kind(pieces, Audit),
         path=path,
         finished=header.finished,
         provenance=header.provenance,
@@ -209,7 +212,7 @@ def load(path: Path, dataset: Dataset | None = None) -> Run:
     )
 
 
-def of_kind(pieces: Sequence[Round | Shard], kind: type[_Piece]) -> tuple[_Piece, ...]:
+def of_kind(pieces: Sequence[Piece], kind: type[_Piece]) -> tuple[_Piece, ...]:
     return tuple(piece for piece in pieces if isinstance(piece, kind))
 
 

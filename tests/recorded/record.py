@@ -18,7 +18,7 @@ from harness.experiment.resolve import builtin
 from harness.measure.jobs import Watcher
 from harness.measure.targets import host
 from harness.pipeline import Request, run
-from harness.records import Job, Round, Shard, TargetRecord
+from harness.records import Job, Piece, TargetRecord
 from harness.runs.store import SCHEMA_VERSION, Record, Store
 from harness.support.cache import Cache, cache_dir
 
@@ -35,7 +35,7 @@ class Silent(Watcher):
     def begin(self, target: str, shards: int, rounds: int) -> None: ...
     def job(self, job: Job) -> None: ...
     def samples(self, done: int, of: int) -> None: ...
-    def done(self, piece: Round | Shard) -> None: ...
+    def done(self, piece: Piece) -> None: ...
     def opened(self, record: Record) -> None:
         self.record = record
 

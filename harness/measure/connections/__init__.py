@@ -46,6 +46,9 @@ class Connection(Protocol):
     environment: Environment
     bytes_sent: dict[str, int]
 
+    def answers(self, job: Job) -> bool:
+        """Whether it may be asked the job: a recording has none that was not thought of when it was made."""
+
     def send(self, blobs: Iterable[Blob]) -> None:
         """Sends the blobs to the device, except those that it already has."""
 

@@ -66,7 +66,7 @@ def bad_endings(shown: tuple[Row, ...]) -> list[str]:
     """Give one sentence a variant × status × reason, however many rows share it."""
     groups: dict[tuple[str, str, str], list[Row]] = {}
     for row in shown:
-        if row.standing.status != "ok":
+        if row.standing.status != "ok" or row.standing.reason:
             groups.setdefault((row.case.variant, row.standing.status, row.standing.reason), []).append(row)
     return [bad_ending(group) for group in groups.values()]
 
@@ -74,6 +74,7 @@ def bad_endings(shown: tuple[Row, ...]) -> list[str]:
 def bad_ending(group: list[Row]) -> str:
     row, status = group[0], group[0].standing.status
     words = {
+        "ok": "is remarked on",
         "failed": "failed",
         "suspect": "is suspect (measured, but something is probably wrong)",
         "invalid": "is invalid",

@@ -1,0 +1,56 @@
+"""Answers that a constant could give: one class for every sample, or an accuracy at the level of chance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from harness.metrics.discrepancy import fields_of
+from harness.metrics.stats import clopper_pearson
+from harness.records import Run
+
+CONFIDENCE = 0.90  # two-sided, so that the lower end is a one-sided 95 % limit
+
+
+def remarks_on(run: Run, samples: np.ndarray) -> Iterator[str]:
+    """What is odd about a row's answers, in words; nothing where the task has no classes. Nothing is forbidden by it.
+
+    samples: a row a sample, as Comparison has them.
+    """
+    if "prediction" not in fields_of(samples) or samples["prediction"].dtype.kind != "i" or len(samples) < 2:
+        return
+    answer = only(samples["prediction"])
+    if answer is not None and answer >= 0:
+        too = ", and so does Keras" if only(samples["baseline_prediction"]) == answer else ""
+        yield f"it answers {name_of(run, answer)} for each of {len(samples):,} samples{too}"
+    if "correct" in fields_of(samples):
+        yield from at_chance(run, samples)
+
+
+def only(answers: np.ndarray) -> int | None:
+    """The class that is every answer; None where they differ."""
+    return int(answers[0]) if (answers == answers[0]).all() else None
+
+
+def at_chance(run: Run, samples: np.ndarray) -> Iterator[str]:
+    """That an accuracy is not shown to be over the share of the largest class of the whole test set."""
+    labels, counts = np.unique(samples["label"], return_counts=True)
+    if len(labels) < 2:
+        return
+    largest, n = int(labels[counts.argmax()]), len(samples)
+    share, right = counts.max() / n, int(samples["correct"].sum())
+    limits = clopper_pearson(right, n, CONFIDENCE)
+    if limits.low > share:
+        return
+    keras = clopper_pearson(int(samples["baseline_correct"].sum()), n, CONFIDENCE).low > share
+    too = "" if keras else ", and Keras' is not either"
+    interval = f"{right / n:.1%} [{limits.low:.1%}, {limits.high:.1%}]"
+    yield (
+        f"its accuracy, {interval}, is not shown to be over chance: to answer {name_of(run, largest)} "
+        f"every time is right on {share:.1%}{too}"
+    )
+
+
+def name_of(run: Run, label: int) -> str:
+    return run.class_names[label] if 0 <= label < len(run.class_names) else str(label)

@@ -1,0 +1,113 @@
+"""Why a row that was measured is suspect: its file, its answers, another output, or answers that follow the order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.compare.chance import remarks_on
+from harness.metrics.discrepancy import explained, low_agreement, low_explained
+from harness.metrics.heads import lost_parts
+from harness.metrics.scoring import Scorer
+from harness.records import Audit, Case, Run
+
+TEST_SET = "the test set"
+RANDOM = "{} of {} answers differ where the same samples are asked twice in the same order: the model is random"
+ORDER = "{} of {} answers change when the samples are asked in another order: the model keeps state, or is random"
+
+
+@dataclass(frozen=True)
+class Doubts:
+    """reason: all of them, and what is odd though not suspect, "" for none; bars: those that keep every rule on answers
+    from passing.
+    """
+
+    suspect: bool = False
+    reason: str = ""
+    bars: str = ""
+
+
+def doubts_of(
+    run: Run, case: Case, outputs: tuple[np.ndarray, ...] | None, samples: np.ndarray | None, scorer: Scorer
+) -> Doubts:
+    """What is doubtful of a row that was measured. Its metrics are found all the same."""
+    variant = run.variant(case.variant)
+    bars, odd = [*moving(run, case)], []
+    plain = [variant.reason] if variant.status == "suspect" else []
+    if outputs is not None and samples is not None and len(samples):
+        if not plain and (reason := far_off(samples, scorer)):
+            plain.append(reason)
+        bars += lost_outputs(run, outputs, scorer, columns=not plain)
+        odd = list(remarks_on(run, samples))
+    return Doubts(bool(plain or bars), "; ".join([*plain, *bars, *odd]), "; ".join(bars))
+
+
+def far_off(samples: np.ndarray, scorer: Scorer) -> str:
+    """Why the outputs are suspect: not finite, or too far from the baseline to be merely lossy. "" if they are not."""
+    if unknown := int((~np.isfinite(samples["max_abs_diff"])).sum()):
+        keras = f", {scorer.unknown} of them Keras' own" if scorer.unknown else ""
+        return f"{unknown} samples have scores that are not finite{keras}"
+    if scorer.of_classes:
+        return low_agreement(1 - samples["flip"].mean(), "Keras", TEST_SET)
+    error = float(np.square(samples["l2"], dtype=np.float64).sum())
+    return low_explained(explained(error, scorer.variation), "Keras", TEST_SET)
+
+
+# --- the order audit ---
+
+
+def moving(run: Run, case: Case) -> Iterator[str]:
+    """That answers of the row depend on chance, or on the samples before them. Nothing where there is no audit."""
+    first = run.accuracy_case(case)
+    audit = next((a for a in run.audits if a.case == first and a.status == "ok"), None)
+    if audit is None:
+        return
+    count = len(audit.samples)
+    one, other = ([np.asarray(y)[rows] for y in audit.outputs] for rows in (slice(count), slice(count, None)))
+    if again := changed(one, other):
+        yield RANDOM.format(again, count)
+    elif moved := changed(in_order(run, audit), one):
+        yield ORDER.format(moved, count)
+
+
+def changed(one: list[np.ndarray], other: list[np.ndarray]) -> int:
+    """How many samples have an answer, in any output, that is not equal bit for bit."""
+    unequal = [(as_bytes(x) != as_bytes(y)).any(axis=1) for x, y in zip(one, other, strict=True)]
+    return int(np.any(unequal, axis=0).sum())
+
+
+def as_bytes(rows: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(rows).reshape(len(rows), -1).view(np.uint8)
+
+
+def in_order(run: Run, audit: Audit) -> list[np.ndarray]:
+    """The answers of the first pass, that of the whole test set, to the samples of an audit, in its order."""
+    shards = sorted((s for s in run.shards if s.case == audit.case), key=lambda shard: shard.first)
+    places = np.array(audit.samples)
+    found = [np.empty((len(places), *y.shape[1:]), y.dtype) for y in shards[0].outputs]
+    for shard in shards:
+        own = (shard.first <= places) & (places < shard.last)
+        for kept, output in zip(found, shard.outputs, strict=True):
+            if own.any():
+                kept[own] = np.asarray(output)[places[own] - shard.first]
+    return found
+
+
+# --- every output ---
+
+
+def lost_outputs(run: Run, outputs: tuple[np.ndarray, ...], scorer: Scorer, columns: bool) -> list[str]:
+    """The outputs, and columns of an output, that no longer say what the baseline's do.
+
+    columns: whether those of the scored output are looked at, too; of scores of classes they never are.
+    """
+    reasons = []
+    for n, (given, wanted) in enumerate(zip(outputs, run.baseline, strict=True)):
+        scored = n == scorer.index
+        if scored and (scorer.of_classes or not columns):
+            continue
+        name = run.output_names[n] if n < len(run.output_names) else str(n)
+        reasons += [f"output {name}: {told}" for told in lost_parts(wanted, given, whole=not scored)]
+    return reasons
