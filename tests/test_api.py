@@ -195,7 +195,7 @@ def test_a_verdict_is_true_where_the_run_passes_and_says_why_where_not(run: Run,
     verdict = run.judge(str(tmp_path / "tiny.toml"))
     assert not verdict and verdict.outcome == "fail"
     assert "int8 on host with tflite-runtime is fail: 107,792 B, and the limit is 1,000 B" in str(verdict)
-    assert "❌" in verdict._repr_html_() and "<td>fail</td>" in verdict._repr_html_()
+    assert "❌" in verdict._repr_html_() and ">fail</td>" in verdict._repr_html_()
 
 
 def test_a_policy_may_be_handed_in(run: Run, tmp_path: Path) -> None:
@@ -290,7 +290,7 @@ def test_a_run_shows_headline_table_and_verdict(run: Run) -> None:
     for text in (
         "2 variants of digits on host",
         accuracy,
-        "<td>int8</td>",
+        ">int8</td>",
         "no latency claim",
         "by the default policy",
     ):

@@ -242,7 +242,7 @@ def test_a_job_over_its_time_limit_is_a_failed_piece_that_says_so(tmp_path: Path
     with closing(connect(local(tmp_path), "a-run")) as connection:
         piece = piece_of(connection, job, tmp_path / "piece")
     assert isinstance(piece, Round) and piece.status == "failed"
-    assert "time limit: no progress for 0.5 s" in piece.reasons[0]
+    assert "no answer for 0.5 s" in piece.reasons[0]
 
 
 def test_a_device_that_is_in_use_names_its_holder(tmp_path: Path, own_lock: Path) -> None:

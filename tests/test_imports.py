@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
+from harness.build.artifact import inspect
 from harness.build.builder import Built, build
 from harness.build.keras_process import KerasProcess
 from harness.build.workloads import digits
@@ -154,6 +155,48 @@ def test_an_axis_of_length_1_more_is_no_other_shape(once, tmp_path):
         graph.tensors[graph.inputs[0]].shape = [1, 28, 28, 1]
 
     found = once(float32=models.tflite("float32"), channel=edited(tmp_path / "channel.tflite", with_channel))
+    assert [(v.status, v.reason) for v in found.variants] == [("ok", "")] * 2
+
+
+def without_names(model: Any) -> None:
+    graph = model.subgraphs[0]
+    model.signatureDefs, graph.name = None, None
+    for tensor in graph.tensors:
+        tensor.name = None
+    for index in (*graph.inputs, *graph.outputs):
+        graph.tensors[index].quantization = None
+
+
+def test_a_file_without_its_optional_fields_runs(once, tmp_path):
+    bare = edited(tmp_path / "bare.tflite", without_names)
+    found = once(float32=models.tflite("float32"), bare=bare)
+    assert [(v.status, v.reason) for v in found.variants] == [("ok", "")] * 2
+    assert [v.status for v in once("bare", bare=bare).variants] == ["ok"]
+
+
+def with_a_scale(model: Any) -> None:
+    graph = model.subgraphs[0]
+    quantisation = schema.QuantizationParametersT()
+    quantisation.scale, quantisation.zeroPoint = [0.5], [0]
+    graph.tensors[graph.outputs[0]].quantization = quantisation
+
+
+def test_a_scale_on_a_float_tensor_means_nothing(tmp_path):
+    (output,) = inspect(edited(tmp_path / "scaled.tflite", with_a_scale)).outputs
+    assert (output.dtype, output.scale, output.zero_point) == ("float32", None, None)
+
+
+def open_rows(model: Any) -> None:
+    """As the converter writes a model of open height: 1 is stored, and −1 beside it."""
+    graph = model.subgraphs[0]
+    tensor = graph.tensors[graph.inputs[0]]
+    tensor.shape, tensor.shapeSignature = [1, 1, 28], [-1, -1, 28]
+
+
+def test_open_dimensions_are_resized_to_the_data(once, tmp_path):
+    file = edited(tmp_path / "open.tflite", open_rows)
+    assert inspect(file).inputs[0].shape == (1, -1, 28)
+    found = once(float32=models.tflite("float32"), rows=file)
     assert [(v.status, v.reason) for v in found.variants] == [("ok", "")] * 2
 
 

@@ -20,6 +20,7 @@ def test_a_job_that_keeps_outputs() -> None:
         "threads": 1,
         "inputs": ["inputs/0-0.npy", "inputs/1-0.npy"],
         "affines": [{"scale": 0.5, "offset": -1.0}, {"scale": 1.0, "offset": 0.0}],
+        "reset": "none",
     }
 
 

@@ -170,6 +170,7 @@ def test_what_a_job_asks_for_is_what_the_plan_says() -> None:
     assert job.spec == {
         "kind": "latency", "runtime": "tflite-runtime", "threads": 1, "inputs": ["inputs/0-0.npy"],
         "affines": [{"scale": 1 / 255, "offset": 0.0}],
+        "reset": "none",
         "warmup_s": 0.01, "warmup_runs": 10, "min_s": 0.01, "min_runs": 50, "max_runs": 50,
     }  # fmt: skip
     variant = next(v for v in known.variants if v.name == job.case.variant)

@@ -192,9 +192,9 @@ def test_what_scales_at_the_input_is_told_from_what_normalises_later(process):
 FRAMES = random.normal(size=(12, 4, 3)).astype(np.float32)
 
 
-def test_every_answer_and_the_file_begin_with_the_initial_state(keras, tmp_path):
-    keras.call(made_models.write_stateful, tmp_path / "gru.keras")
-    wanted = keras.call(made_models.stateless_answers, tmp_path / "gru.keras", FRAMES)
+def test_every_answer_and_the_file_begin_with_the_initial_state(process, tmp_path, built):
+    process.call(made_models.write_stateful, tmp_path / "gru.keras")
+    wanted = process.call(made_models.stateless_answers, tmp_path / "gru.keras", FRAMES)
     found = built(asked(tmp_path / "gru.keras", "float32"), one_input(FRAMES), tmp_path)
     np.testing.assert_allclose(found.baseline[0], wanted, atol=1e-5)
     assert any("keeps state from one sample to the next" in str(remark) for remark in found.remarks)
@@ -203,8 +203,8 @@ def test_every_answer_and_the_file_begin_with_the_initial_state(keras, tmp_path)
         np.testing.assert_allclose(given, wanted[n : n + 1], atol=1e-5)
 
 
-def test_one_key_has_the_same_bytes_whatever_was_built_before(keras, made, tmp_path):
-    keras.call(made_models.write_stateful, tmp_path / "gru.keras")
+def test_one_key_has_the_same_bytes_whatever_was_built_before(process, made, tmp_path, built):
+    process.call(made_models.write_stateful, tmp_path / "gru.keras")
     orders = (("float32", "float16", "dynamic_range"), ("dynamic_range", "float16", "float32"))
     for path, data in ((tmp_path / "gru.keras", one_input(FRAMES)), (made / "dict.keras", two_inputs())):
         scored = Scoring(output="zscores" if path.name == "dict.keras" else "")
@@ -216,8 +216,8 @@ def test_one_key_has_the_same_bytes_whatever_was_built_before(keras, made, tmp_p
         assert seen[0]["float32"]
 
 
-def test_a_model_that_looks_at_its_batch_is_answered_at_batch_1(keras, tmp_path):
-    keras.call(made_models.write_batch_max, tmp_path / "max.keras")
+def test_a_model_that_looks_at_its_batch_is_answered_at_batch_1(process, tmp_path, built):
+    process.call(made_models.write_batch_max, tmp_path / "max.keras")
     x = random.uniform(0.1, 9, (COUNT, 4)).astype(np.float32)
     found = built(asked(tmp_path / "max.keras", "float32"), one_input(x), tmp_path)
     alone = (x / x.max(axis=1, keepdims=True)).sum(axis=1, keepdims=True).repeat(2, axis=1)
@@ -239,7 +239,7 @@ def heads(process: KerasProcess, tmp_path_factory: pytest.TempPathFactory) -> Pa
 SIX = random.normal(size=(40, 6)).astype(np.float32)
 
 
-def test_outputs_that_a_file_only_counts_are_matched_by_their_answers(heads, tmp_path):
+def test_outputs_that_a_file_only_counts_are_matched_by_their_answers(heads, tmp_path, built):
     found = built(asked(heads / "saved", imports={"vendor": heads / "vendor.tflite"}), one_input(SIX), tmp_path)
     assert found.output_names == ("aux", "main")
     (vendor,) = found.variants
@@ -248,7 +248,7 @@ def test_outputs_that_a_file_only_counts_are_matched_by_their_answers(heads, tmp
         np.testing.assert_allclose(given, expected, atol=1e-5)
 
 
-def test_labels_that_could_be_of_either_output_are_asked_about(heads, tmp_path):
+def test_labels_that_could_be_of_either_output_are_asked_about(heads, tmp_path, built):
     labels = np.arange(40) % 4
     data = dataclasses.replace(one_input(SIX), test_labels=labels, class_names=("a", "b", "c", "d"))
     with pytest.raises(ConfigError, match=r"outputs 'aux', 'main', in the order of their names") as caught:
@@ -258,7 +258,7 @@ def test_labels_that_could_be_of_either_output_are_asked_about(heads, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["twins", "passing"])
-def test_outputs_that_are_one_tensor_or_an_input(heads, tmp_path, name):
+def test_outputs_that_are_one_tensor_or_an_input(heads, tmp_path, name, built):
     found = built(asked(heads / f"{name}.keras", "float32"), one_input(SIX), tmp_path)
     (control,) = found.variants
     assert (control.status, control.reason) == ("ok", "")
@@ -266,7 +266,7 @@ def test_outputs_that_are_one_tensor_or_an_input(heads, tmp_path, name):
         np.testing.assert_allclose(given, expected, atol=1e-5)
 
 
-def test_a_subclassed_model_keeps_the_names_of_its_inputs(tmp_path):
+def test_a_subclassed_model_keeps_the_names_of_its_inputs(tmp_path, built):
     made_models.subclassed(tmp_path)
     zenith, azimuth = (random.normal(size=(20, 2)).astype(np.float32) for _ in range(2))
     inputs = (azimuth, zenith)
@@ -282,8 +282,8 @@ def test_a_subclassed_model_keeps_the_names_of_its_inputs(tmp_path):
 # --- shapes, dtypes and kinds that were refused ----------------------------------------------------------------------
 
 
-def test_an_input_without_a_batch_axis_and_a_scalar(keras, tmp_path):
-    keras.call(made_models.write_waveform, tmp_path / "wave")
+def test_an_input_without_a_batch_axis_and_a_scalar(process, tmp_path, built):
+    process.call(made_models.write_waveform, tmp_path / "wave")
     gain, wave = random.normal(size=20).astype(np.float32), random.normal(size=(20, 8)).astype(np.float32)
     affines = (Affine(), Affine())
     data = Dataset("w", (gain, wave), None, (gain, wave), None, affines, (), "made here", ("gain", "wave"))
@@ -297,24 +297,24 @@ def test_an_input_without_a_batch_axis_and_a_scalar(keras, tmp_path):
         np.testing.assert_allclose(given, wanted, atol=1e-6)
 
 
-def test_an_input_may_be_called_y(keras, tmp_path):
-    keras.call(made_models.write_named_y, tmp_path / "y")
+def test_an_input_may_be_called_y(process, tmp_path, built):
+    process.call(made_models.write_named_y, tmp_path / "y")
     x, y = (random.normal(size=(20, 2)).astype(np.float32) for _ in range(2))
     data = Dataset("w", (x, y), None, (x, y), None, (Affine(), Affine()), (), "made here", ("x", "y"))
     found = built(asked(tmp_path / "y", "float32"), data, tmp_path)
     np.testing.assert_allclose(answers(found.variants[0], data)[0], x - 3 * y, atol=1e-5)
 
 
-def test_normalisation_that_is_folded_into_a_small_layer_is_no_loss(keras, tmp_path):
-    keras.call(made_models.write_normalised_line, tmp_path / "line.keras")
+def test_normalisation_that_is_folded_into_a_small_layer_is_no_loss(process, tmp_path, built):
+    process.call(made_models.write_normalised_line, tmp_path / "line.keras")
     x = random.normal(size=(COUNT, 60)).astype(np.float32)
     found = built(asked(tmp_path / "line.keras", "float32", "float16"), one_input(x), tmp_path)
     assert [(v.status, v.reason) for v in found.variants] == [("ok", "")] * 2
     np.testing.assert_allclose(answers(found.variants[0], one_input(x))[0], found.baseline[0], atol=1e-5)
 
 
-def test_bytes_that_are_cast_inside_may_be_int8_after_that(keras, tmp_path):
-    keras.call(made_models.write_camera, tmp_path / "camera.keras")
+def test_bytes_that_are_cast_inside_may_be_int8_after_that(process, tmp_path, built):
+    process.call(made_models.write_camera, tmp_path / "camera.keras")
     data = one_input(random.integers(0, 256, (COUNT, 8, 8, 1)).astype(np.uint8))
     found = built(asked(tmp_path / "camera.keras", "int8", "int16x8"), data, tmp_path)
     assert [v.status for v in found.variants] == ["ok", "unsupported"]
@@ -322,8 +322,8 @@ def test_bytes_that_are_cast_inside_may_be_int8_after_that(keras, tmp_path):
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
-def test_a_model_of_16_bits_is_converted_under_float32_with_its_weights(keras, tmp_path, policy):
-    keras.call(made_models.write_half, tmp_path / "half.keras", policy)
+def test_a_model_of_16_bits_is_converted_under_float32_with_its_weights(process, tmp_path, policy, built):
+    process.call(made_models.write_half, tmp_path / "half.keras", policy)
     data = one_input(random.normal(size=(20, 6, 6, 1)).astype(np.float32))
     found = built(asked(tmp_path / "half.keras", "float32"), data, tmp_path)
     assert (found.variants[0].status, found.variants[0].reason) == ("ok", "")
@@ -332,8 +332,8 @@ def test_a_model_of_16_bits_is_converted_under_float32_with_its_weights(keras, t
     np.testing.assert_allclose(answers(found.variants[0], data)[0], found.baseline[0], atol=0.02 * largest)
 
 
-def test_int8_of_a_recurrent_layer_is_refused_beforehand_and_unrolled_it_is_built(keras, tmp_path):
-    keras.call(made_models.write_lstm, tmp_path / "lstm.keras")
+def test_int8_of_a_recurrent_layer_is_refused_beforehand_and_unrolled_it_is_built(process, tmp_path, built):
+    process.call(made_models.write_lstm, tmp_path / "lstm.keras")
     data = one_input(random.normal(size=(60, 5, 3)).astype(np.float32))
     found = built(asked(tmp_path / "lstm.keras", "float32", "int8", "int8_unrolled"), data, tmp_path)
     assert [v.status for v in found.variants] == ["ok", "unsupported", "ok"]
@@ -342,16 +342,16 @@ def test_int8_of_a_recurrent_layer_is_refused_beforehand_and_unrolled_it_is_buil
     assert np.corrcoef(answers(found.variants[2], data)[0].ravel(), found.baseline[0].ravel())[0, 1] > 0.99
 
 
-def test_int8_where_it_can_and_float_where_it_must(keras, tmp_path):
-    keras.call(made_models.write_camera, tmp_path / "camera.keras")
+def test_int8_where_it_can_and_float_where_it_must(process, tmp_path, built):
+    process.call(made_models.write_camera, tmp_path / "camera.keras")
     data = one_input(random.integers(0, 256, (COUNT, 8, 8, 1)).astype(np.uint8))
     (partly,) = built(asked(tmp_path / "camera.keras", "int8_or_float"), data, tmp_path).variants
     assert (partly.status, partly.reason) == ("ok", "")
     assert [t.dtype for t in partly.outputs] == ["float32"]
 
 
-def test_a_model_trained_with_quantisation_inside_has_no_float_variants(keras, tmp_path):
-    keras.call(made_models.write_fake_quantised, tmp_path / "qat")
+def test_a_model_trained_with_quantisation_inside_has_no_float_variants(process, tmp_path, built):
+    process.call(made_models.write_fake_quantised, tmp_path / "qat")
     data = one_input(random.normal(size=(60, 40)).astype(np.float32))
     names = ("float32", "float16", "dynamic_range", "int8")
     found = {v.name: v for v in built(asked(tmp_path / "qat", *names), data, tmp_path).variants}
@@ -361,10 +361,10 @@ def test_a_model_trained_with_quantisation_inside_has_no_float_variants(keras, t
     assert "trained with quantisation inside" in found["float16"].reason
 
 
-def test_a_saved_model_with_an_optimiser_of_keras_2_is_read_without_it(keras, made, tmp_path):
+def test_a_saved_model_with_an_optimiser_of_keras_2_is_read_without_it(process, made, tmp_path, built):
     folder = tmp_path / "old"
     shutil.copytree(made / "saved", folder)
-    keras.call(made_models.add_slot, folder)
+    process.call(made_models.add_slot, folder)
     data = two_inputs()
     found = built(asked(folder, "float32", scoring=Scoring(output="zscores")), data, tmp_path)
     for given, expected in zip(found.baseline, (AGES, SCORES), strict=True):
@@ -373,8 +373,8 @@ def test_a_saved_model_with_an_optimiser_of_keras_2_is_read_without_it(keras, ma
     np.testing.assert_allclose(answers(found.variants[0], data)[1], SCORES, atol=1e-5)
 
 
-def test_a_saved_model_of_tensorflow_1_with_reference_variables_answers(keras, tmp_path):
-    keras.call(made_models.write_version_1, tmp_path / "v1")
+def test_a_saved_model_of_tensorflow_1_with_reference_variables_answers(process, tmp_path, built):
+    process.call(made_models.write_version_1, tmp_path / "v1")
     found = built(asked(tmp_path / "v1"), one_input(X), tmp_path)
     assert found.output_names == ("y",)
     np.testing.assert_allclose(found.baseline[0], X @ [[1], [2]], atol=1e-6)

@@ -442,7 +442,7 @@ def test_a_job_that_makes_no_progress_is_ended_at_its_time_limit_and_says_so(hos
     assert children(host.server.pid) == []
     files = host.fetch()
     assert json.loads(files["state.json"])["exit"] == -signal.SIGKILL
-    assert b"time limit: no progress for 0.5 s" in files["stderr.txt"]
+    assert b"no answer for 0.5 s, so it was ended" in files["stderr.txt"]
 
 
 SLOW_SAMPLES = """
@@ -481,7 +481,7 @@ def test_a_job_that_closes_its_end_and_hangs_is_ended_too(tmp_path: Path) -> Non
         host.hello()
         host.job(job_spec("outputs", RUNTIMES[0]), limit_s=1.0)
         assert host.outcome()["event"] == "done"
-        assert b"no progress for 1 s" in host.fetch()["stderr.txt"]
+        assert b"no answer for 1 s" in host.fetch()["stderr.txt"]
 
 
 # The spool.

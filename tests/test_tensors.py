@@ -54,3 +54,14 @@ def test_an_input_without_a_scale_gets_floats_scaled_and_integers_as_stored(dtyp
 def test_an_output_without_a_scale_is_merely_float32() -> None:
     given = from_tensor(np.array([1, 2], np.int64), None, None)
     assert (given.dtype, given.tolist()) == (np.float32, [1.0, 2.0])
+
+
+def test_a_scale_on_a_float_tensor_means_nothing() -> None:
+    tensor = {"dtype": "float32", "scale": 0.5, "zero_point": 3}
+    values = np.array([1.0, -2.5], np.float32)
+    assert to_tensor(values, {"scale": 1.0, "offset": 0.0}, tensor).tolist() == [1.0, -2.5]
+    assert from_tensor(values, 0.5, 3).tolist() == [1.0, -2.5]
+
+
+def test_a_boolean_that_carries_a_scale_is_no_step_of_it_either() -> None:
+    assert from_tensor(np.array([True, False]), 0.5, 3).tolist() == [1.0, 0.0]

@@ -9,6 +9,7 @@ from html import escape
 from pathlib import Path
 
 REPORT_HEIGHT_PX = 800
+NUMBERS = 40  # characters, at most, of a cell that holds no sentence
 
 
 def kernel() -> bool:
@@ -25,8 +26,14 @@ def paragraph(text: str, tag: str = "p") -> str:
 def table(headings: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     """One row a line; a line break in a text stays one."""
     head = "".join(f"<th>{cell(text)}</th>" for text in headings)
-    body = "".join(f"<tr>{''.join(f'<td>{cell(text)}</td>' for text in line)}</tr>" for line in lines)
+    body = "".join(f"<tr>{''.join(map(table_cell, line))}</tr>" for line in lines)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def table_cell(text: str) -> str:
+    """A value and its interval keep their lines; a sentence may wrap."""
+    style = ' style="white-space: nowrap"' if len(text) <= NUMBERS else ""
+    return f"<td{style}>{cell(text)}</td>"
 
 
 def cell(text: str) -> str:

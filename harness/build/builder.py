@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.build import artifact, check, original, variants
+from harness.build.artifact import answer_match as by_answers
 from harness.build.artifact import binding
 from harness.build.check import CheckResult, Samples
 from harness.build.keras_process import KerasProcess, ProcessDied, TensorFlowMissing
@@ -197,10 +198,11 @@ class Builder:
     def checked(
         self, name: str, recipe: str, what: str, key: tuple[object, ...], make: Callable[[Path], None]
     ) -> Variant:
-        code = cache.code_of(variants, artifact, tensors, binding, check, runner, samples, sys.modules[__name__])
+        own = cache.code_of(variants, artifact, tensors, binding, by_answers, check, samples, sys.modules[__name__])
         data = (self.dataset.affines, self.dataset.input_names, "" if self.calibration else self.dataset.test_sha256)
-        made_by = (original.models_code(), self.original.sha256, original.versions(runner.RUNTIME))
-        full = key_of(code, *made_by, data, self.of_classes, *key)
+        code = own, original.models_code(), original.runner_code()
+        made_by = (self.original.sha256, original.versions(runner.RUNTIME))
+        full = key_of(*code, *made_by, data, self.of_classes, *key)
         if not intact(kept := self.shelf.cache.folder("variants", full)):
             shutil.rmtree(kept, ignore_errors=True)
         try:

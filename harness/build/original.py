@@ -23,6 +23,7 @@ from harness.build.models.predictions import PLAIN, Habits, check_shape
 from harness.device import tensors
 from harness.errors import BuildError, ConfigError
 from harness.measure import once as runner
+from harness.measure.connections.device_code import SOURCE
 from harness.records import Affine, Dataset, Experiment, ModelSource
 from harness.support import cache
 from harness.support.arrays import let_go, map_npy
@@ -140,9 +141,10 @@ def answers(
 
     key: what the samples are known by.
     """
-    code = cache.code_of(baseline, tensors, runner)
+    code = cache.code_of(baseline, tensors), runner_code()
     order = [(f.index, f.affine, f.tensor) for f in original.feeds]
-    full = key_of(code, models_code(), original.sha256, key, order, versions(runner.RUNTIME))
+    alone = original.habits.one_by_one
+    full = key_of(code, models_code(), original.sha256, key, order, alone, versions(runner.RUNTIME))
     folder = shelf.obtain(what, "baselines", full, partial(write_answers, original, stored))
     return tuple(map_npy(folder / f"{n}.npy") for n in range(len(original.facts.outputs)))
 
@@ -179,6 +181,11 @@ def write_facts(facts: Facts, folder: Path) -> None:
 
 def models_code() -> str:
     return code_sha256(*sorted((Path(__file__).with_name("models")).glob("*.py")))
+
+
+def runner_code() -> str:
+    """The hash of all code that runs a .tflite file here, the device's own with it: other code may answer otherwise."""
+    return code_sha256(Path(runner.__file__), *sorted(SOURCE.glob("*.py")))
 
 
 def versions(*further: str) -> str:

@@ -2,7 +2,9 @@
 
 job.json  kind ("latency" or "outputs"), runtime, threads, affines [{scale, offset}], inputs [file a model input],
           and for latency: warmup_s, warmup_runs, min_s, min_runs, max_runs, and where the harness tests itself
-          slowdown: the share of its own time that is added to every timing; for outputs: nothing more
+          slowdown: the share of its own time that is added to every timing; for outputs: nothing more.
+          reset: what brings the model back to its initial state: "none" (it keeps no state; also where the key is not
+          there), "variables" or "interpreter"
 The names of the files, the phases and the form of the timings are in protocol.py.
 """
 
@@ -67,9 +69,8 @@ class Model:
         log.point("runtime")
         content = log.timed("load", lambda: read_bytes(protocol.MODEL))
         log.point("model")
-        self.interpreter = log.timed(
-            "create", lambda: interpreter_class(model_content=content, num_threads=job["threads"])
-        )
+        self.create = lambda: interpreter_class(model_content=content, num_threads=job["threads"])
+        self.interpreter = log.timed("create", self.create)
         # Mapped, not read: the samples are not the model's memory, and a shard may be large.
         self.stored = [np.load(path, mmap_mode="r", allow_pickle=False) for path in job["inputs"]]
         self.resize()
@@ -78,6 +79,7 @@ class Model:
         self.inputs = [engines.describe(d) for d in self.interpreter.get_input_details()]
         self.outputs = self.describe_outputs()
         self.affines = job["affines"]
+        self.reset = job.get("reset", "none")
 
     def resize(self):
         """Gives inputs of open dimensions, which a file says are 1, the lengths of the samples."""
@@ -100,6 +102,20 @@ class Model:
             to_tensor(stored[sample : sample + 1], affine, tensor).reshape(tensor["shape"])
             for stored, affine, tensor in zip(self.stored, self.affines, self.inputs)
         ]
+
+    def begin(self):
+        """Puts the model into its initial state: what it is asked now does not depend on what it was asked before."""
+        if self.reset == "interpreter":
+            self.interpreter = None  # two at once would take twice the memory
+            self.interpreter = self.create()
+            self.resize()
+            self.interpreter.allocate_tensors()
+        self.clear()
+
+    def clear(self):
+        """Clears variable tensors, which takes next to no time. Resource variables keep their values."""
+        if self.reset == "variables":
+            self.interpreter.reset_all_variables()
 
     def set(self, tensors):
         for tensor, values in zip(self.inputs, tensors):
@@ -146,6 +162,7 @@ def warm_up(model, job, fed, log):
     end = clock() + int(job["warmup_s"] * 1e9)
     runs, count = 0, 1
     while runs < job["warmup_runs"] or clock() < end:
+        model.clear()
         model.set(fed[runs % len(fed)])
         begin = clock()
         for _ in range(count):
@@ -177,10 +194,11 @@ def stopwatch(invoke, clock, count):
 
 def time_invokes(model, job, fed, count, log):
     """Only invoke() runs between the two clock readings; inputs are real test samples, cycled."""
-    clock, fill, slowdown = time.perf_counter_ns, model.set, job.get("slowdown", 0.0)
-    take = stopwatch(model.interpreter.invoke, clock, count)
+    clock, slowdown = time.perf_counter_ns, job.get("slowdown", 0.0)
+    clear, fill, take = model.clear, model.set, stopwatch(model.interpreter.invoke, clock, count)
     end = clock() + int(job["min_s"] * 1e9)
     for index in range(job["max_runs"]):
+        clear()
         fill(fed[index % len(fed)])
         begin, after = take()
         if slowdown:  # real time, spent on this clock
@@ -197,6 +215,7 @@ def time_feeding(model, fed, log):
     clock = time.perf_counter_ns
     end = clock() + FEED_S * 1e9
     for index in range(FEED_RUNS):
+        model.clear()
         begin = clock()
         if begin > end:
             return
@@ -227,10 +246,14 @@ def measure_latency(model, job, log, say):
 
 
 def measure_outputs(model, job, log, say):
-    """Every sample at batch 1, the deployed path; outputs/<n>.npy holds them in order."""
+    """Asks every sample at batch 1, the deployed path, from the model's initial state.
+
+    outputs/<n>.npy holds the answers in the order of the samples.
+    """
     total, said = model.samples(), time.monotonic()
     kept = None
     for sample in range(total):
+        model.begin()
         model.set(model.tensors(sample))
         model.interpreter.invoke()
         outputs = model.get()

@@ -47,6 +47,7 @@ class Event:
 HEARTBEAT_S = 5  # between two signs of life, on both ends
 SILENCE_S = 30  # an end that hears nothing for so long takes the other for gone
 END_S = 5  # what the server still does when its host is gone
+NO_ANSWER_S = 600  # a job that says nothing for so long, not that a sample is answered, is ended
 CLOSE_S = 10  # how long the host waits for a server to end, before it kills it
 
 # Bytes.

@@ -205,7 +205,7 @@ class Server:
             child.wait()
         if stuck:
             with open(os.path.join(folder, protocol.STDERR), "a") as stderr:
-                stderr.write("\nended at its time limit: no progress for %g s\n" % message["limit_s"])
+                stderr.write("\nno answer for %g s, so it was ended\n" % message["limit_s"])
         return child.returncode
 
     def watch_child(self, child, job_id, limit_s):

@@ -25,10 +25,11 @@ def dequantise(steps, scale, zero_point):
 def to_tensor(stored, affine, tensor):
     """What the interpreter's input tensor is given for stored values.
 
-    affine: {"scale", "offset"}; tensor: {"dtype", "scale", "zero_point"}, scale None where it is not quantised.
+    affine: {"scale", "offset"}; tensor: {"dtype", "scale", "zero_point"}. It is quantised where it has a scale and its
+    dtype is an integer: some converters leave a scale on float tensors, and it means nothing there.
     """
     dtype = np.dtype(tensor["dtype"])
-    if tensor["scale"] is not None:
+    if tensor["scale"] is not None and np.issubdtype(dtype, np.integer):
         values = to_model_input(stored, affine["scale"], affine["offset"])
         return quantise(values, tensor["scale"], tensor["zero_point"], dtype)
     if np.issubdtype(dtype, np.floating):
@@ -37,5 +38,7 @@ def to_tensor(stored, affine, tensor):
 
 
 def from_tensor(output, scale, zero_point):
-    """A runtime's output as float32 numbers; scale is None where it is not quantised."""
-    return output.astype(np.float32) if scale is None else dequantise(output, scale, zero_point)
+    """A runtime's output as float32 numbers: dequantised where it has a scale and is of an integer dtype."""
+    if scale is None or not np.issubdtype(output.dtype, np.integer):
+        return output.astype(np.float32)
+    return dequantise(output, scale, zero_point)

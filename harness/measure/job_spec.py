@@ -6,31 +6,39 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from harness.records import Affine, Plan
+from harness.records.terms import Reset
 
 TIMED_BY = ("warmup_s", "warmup_runs", "min_s", "min_runs", "max_runs")  # of a plan
 
 
-def outputs_spec(runtime: str, inputs: Sequence[str], affines: Sequence[Affine], threads: int = 1) -> dict[str, object]:
-    """A job that keeps the model's outputs for every sample.
+def outputs_spec(
+    runtime: str, inputs: Sequence[str], affines: Sequence[Affine], threads: int = 1, reset: Reset = "none"
+) -> dict[str, object]:
+    """A job that keeps the model's outputs for every sample, each asked from the model's initial state.
 
     inputs: one file an input tensor of the model, in its order, each holding stored values of the same samples.
     affines: one an input tensor; they turn stored values into what the model takes.
+    reset: what brings the model back to its initial state (see model_state.py).
     """
-    return _spec("outputs", runtime, inputs, affines, threads)
+    return _spec("outputs", runtime, inputs, affines, threads, reset)
 
 
 def latency_spec(
-    runtime: str, inputs: Sequence[str], affines: Sequence[Affine], threads: int, plan: Plan
+    runtime: str, inputs: Sequence[str], affines: Sequence[Affine], threads: int, plan: Plan, reset: Reset = "none"
 ) -> dict[str, object]:
     """A job that times invokes as long and as often as the plan says. The others are as of outputs_spec."""
-    return _spec("latency", runtime, inputs, affines, threads) | {name: getattr(plan, name) for name in TIMED_BY}
+    spec = _spec("latency", runtime, inputs, affines, threads, reset)
+    return spec | {name: getattr(plan, name) for name in TIMED_BY}
 
 
-def _spec(kind: str, runtime: str, inputs: Sequence[str], affines: Sequence[Affine], threads: int) -> dict[str, object]:
+def _spec(
+    kind: str, runtime: str, inputs: Sequence[str], affines: Sequence[Affine], threads: int, reset: Reset
+) -> dict[str, object]:
     return {
         "kind": kind,
         "runtime": runtime,
         "threads": threads,
         "inputs": list(inputs),
         "affines": [asdict(affine) for affine in affines],
+        "reset": reset,
     }

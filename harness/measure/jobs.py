@@ -20,10 +20,11 @@ from harness.device import protocol
 from harness.errors import StoreError
 from harness.measure.connections import Connection
 from harness.measure.job_spec import latency_spec, outputs_spec
+from harness.measure.model_state import reset_of
 from harness.measure.raw import label_piece, read_piece
 from harness.measure.validity import AGAIN
 from harness.records import Affine, Blob, Case, Dataset, Environment, Job, Plan, Round, Shard, Target, Tensor, Variant
-from harness.records.terms import PieceKind
+from harness.records.terms import PieceKind, Reset
 from harness.support.arrays import let_go, npy_bytes
 
 SHARD_SAMPLES = 5_000  # at most; what a broken link can cost
@@ -55,6 +56,11 @@ class Work:
     def models(self) -> dict[str, Blob]:
         """The .tflite files by variant."""
         return {v.name: Blob(partial(model_bytes, v.path), v.sha256) for v in self.variants if v.path is not None}
+
+    @cached_property
+    def resets(self) -> dict[str, Reset]:
+        """What each variant needs to begin a sample in its initial state."""
+        return {v.name: reset_of(v.path) for v in self.variants if v.path is not None}
 
 
 def model_bytes(path: Path) -> bytes:
@@ -179,11 +185,12 @@ def job(work: Work, case: Case, kind: PieceKind, place: tuple[int, int], inputs:
     """place: first and last of the shard's samples; for a latency job, the round and how many samples it cycles."""
     start_temperature_c = restless_ratio = None
     files, affines = fed(work, case, list(inputs))
+    reset = work.resets[case.variant]
     if kind == "latency":
-        spec = latency_spec(case.runtime, files, affines, case.threads, work.plan)
+        spec = latency_spec(case.runtime, files, affines, case.threads, work.plan, reset)
         start_temperature_c, restless_ratio = work.target.start_temperature_c, work.plan.restless_ratio
     else:
-        spec = outputs_spec(case.runtime, files, affines, case.threads)
+        spec = outputs_spec(case.runtime, files, affines, case.threads, reset)
     blobs = {protocol.MODEL: work.models[case.variant], **inputs}
     return Job(
         job_id(case, kind, place[0]),

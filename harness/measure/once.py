@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import selectors
 import subprocess
 import sys
 import tempfile
@@ -16,15 +18,17 @@ from harness.device import protocol, tensors
 from harness.errors import BuildError
 from harness.measure.connections.local import install
 from harness.measure.job_spec import outputs_spec
+from harness.measure.model_state import reset_of
 from harness.records import Affine
 
 RUNTIME = "ai-edge-litert"
+NO_ANSWER_S = 120.0  # for one sample, or to load the file: this machine is faster than a device
 
 
 def run_once(path: Path, stored: tuple[np.ndarray, ...], affines: Sequence[Affine]) -> tuple[np.ndarray, ...]:
     """The dequantised outputs of a .tflite file for stored samples, one array an input tensor, in the file's order.
 
-    Raises BuildError where it cannot run.
+    Raises BuildError where it cannot run, or gives no answer for NO_ANSWER_S.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -33,19 +37,38 @@ def run_once(path: Path, stored: tuple[np.ndarray, ...], affines: Sequence[Affin
         inputs = [protocol.input_file(n, first=0) for n in range(len(stored))]
         for file, array in zip(inputs, stored, strict=True):
             np.save(folder / file, array)
-        (folder / protocol.JOB).write_text(json.dumps(outputs_spec(RUNTIME, inputs, affines)))
+        spec = outputs_spec(RUNTIME, inputs, affines, reset=reset_of(path))
+        (folder / protocol.JOB).write_text(json.dumps(spec))
         return answers(folder, done(folder))
 
 
 def done(folder: Path) -> dict[str, Any]:
     argv = [sys.executable, "-I", str(install(folder)), "job", str(folder)]
-    process = subprocess.run(argv, capture_output=True, text=True, check=False)
+    nothing = subprocess.DEVNULL
+    with subprocess.Popen(argv, stdin=nothing, stdout=subprocess.PIPE, stderr=nothing) as process:
+        try:
+            watch(process)
+        finally:
+            process.kill()
     if process.returncode != 0:
         raise BuildError(f"it crashes {RUNTIME} with exit code {process.returncode}", "try another recipe")
     result: dict[str, Any] = json.loads((folder / protocol.RESULT).read_text())
     if result["status"] != "ok":
         raise BuildError(f"{RUNTIME} cannot run it: {result['error']}", "try another recipe")
     return result
+
+
+def watch(process: subprocess.Popen[bytes]) -> None:
+    """Waits for the end of a job. Raises BuildError where it says for too long that no further sample is answered."""
+    assert process.stdout
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        while selector.select(NO_ANSWER_S):
+            if not os.read(process.stdout.fileno(), 1 << 16):  # it closed its end
+                process.wait()
+                return
+    told = f"{RUNTIME} has no answer for {NO_ANSWER_S:g} s"
+    raise BuildError(told, "does a loop in the model never end, or is one sample so slow?")
 
 
 def answers(folder: Path, result: dict[str, Any]) -> tuple[np.ndarray, ...]:

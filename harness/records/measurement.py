@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from harness.device.protocol import NO_ANSWER_S
 from harness.records.model import Tensor
 from harness.records.plan import Case
 from harness.records.terms import PieceKind, RoundStatus, ShardStatus
@@ -41,7 +42,7 @@ class Job:
     last: int
     spec: dict[str, object]  # becomes job.json
     blobs: dict[str, Blob]  # name in the job's directory → bytes
-    limit_s: float = 1800.0  # without progress
+    limit_s: float = NO_ANSWER_S  # without progress
     start_temperature_c: float | None = None  # wait until the chip is as cool as this, None not at all
     cooldown_timeout_s: float = 0.0
     restless_ratio: float | None = None

@@ -15,6 +15,7 @@ Task = Literal["classification", "regression", "agreement", "distance", "custom"
 Better = Literal["lower", "higher", ""]  # "": neither way is better, so it is shown and never judged
 Against = Literal["keras", "float32", "reference", ""]  # what a value stands against; "": nothing
 PieceKind = Literal["outputs", "latency"]  # a shard of the test set, or a round
+Reset = Literal["none", "variables", "interpreter"]  # what a model that keeps state needs before each sample
 ModelKind = Literal["workload", "file", "saved_model", "function"]
 FlipKind = Literal["", "right_to_wrong", "wrong_to_right", "wrong_to_wrong"]
 

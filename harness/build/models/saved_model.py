@@ -17,6 +17,7 @@ from harness.errors import BuildError, one_line
 from harness.records import Tensor
 
 SIGNATURE = "serving_default"
+CALLED = "library"  # the field of a graph that holds the functions it calls
 HALF = ("float16", "bfloat16")
 LOOPS = ("While", "StatelessWhile")
 
@@ -160,7 +161,7 @@ def nodes_of(function: Any) -> Iterator[Any]:
     """The graph's nodes and those of the functions that it calls."""
     graph = function.graph.as_graph_def()
     yield from graph.node
-    for each in graph.library.function:
+    for each in getattr(graph, CALLED).function:
         yield from each.node_def
 
 
