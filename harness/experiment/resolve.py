@@ -52,7 +52,7 @@ def select(patterns: tuple[str, ...], known: tuple[str, ...], uncalibrated: tupl
     """Returns the known names that match the patterns, in their own order.
     Raises ConfigError where a pattern matches none.
 
-    left_out: names that it would match if there were calibration samples.
+    uncalibrated: names that it would match if there were calibration samples.
     """
     for pattern in patterns:
         if not any(fnmatchcase(name, pattern) for name in known):

@@ -1,6 +1,6 @@
 """Comparison + Policy (+ reference) → Verdict. A failed gate is a verdict, never an exception.
 
-    evidence.py   what a run, and its reference, say of a row; Answer, what a judge makes of it
+    evidence.py   what a run, and its reference, say of a row
     drops.py      what is lost from sample to sample, by Tango
     rates.py      how often something happens over the test set, by Clopper–Pearson
     rounds.py     the processes: latency, cold start, memory; series.py says what each round says of them
