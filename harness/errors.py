@@ -3,9 +3,9 @@ rooms catch one only to add where it happened, to make it the reason of one row,
 
 HarnessError              exit 2 unless noted
 ├── ConfigError           the user's words: names, options, files they wrote
-│   └── Problem               in a policy.toml, with its line (policy/file.py)
+│   └── Problem               in a policy.toml, with its line (gate/policy/policy_file.py)
 ├── DataError             a data set that is absent, truncated or not what it claims
-│   └── MnistUnavailable      neither given nor cached, and no network (workloads/mnist.py)
+│   └── MnistUnavailable      neither given nor cached, and no network (build/workloads/mnist.py)
 ├── BuildError            the Keras model could not be trained, loaded or converted
 │   └── TensorFlowMissing     the extra `build` is not installed (build/keras_process.py)
 ├── StoreError            a stored run that is absent, unreadable or from the future

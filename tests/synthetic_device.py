@@ -9,7 +9,7 @@ from itertools import groupby
 
 import numpy as np
 
-from harness.measure.validity import judged
+from harness.measure.validity import with_status
 from harness.records import DeviceState, Round, Timings
 
 POINTS = {"start": 0, "runtime": 600, "model": 700, "allocated": 1500, "first": 1600, "end": 4000}  # kB over the start
@@ -53,15 +53,15 @@ def _series(rng: np.random.Generator, ns: float) -> Timings:
 def _attempts(piece: Round, hot: tuple[str, ...]) -> Iterator[Round]:
     """The round as it ended; before it the attempt that did not count."""
     if piece.case.target not in hot:
-        yield judged(piece)
+        yield with_status(piece)
         return
     sticky = (piece.index, piece.case.variant) > min(THROTTLED)
     if (piece.index, piece.case.variant) in THROTTLED:
         slow = piece.timings | {"timed": Timings.of(piece.timings["timed"].ns * 1.35)}
-        yield judged(_under(replace(piece, timings=slow), "0x0", "0x40004", 1_000_000_000))
+        yield with_status(_under(replace(piece, timings=slow), "0x0", "0x40004", 1_000_000_000))
         piece, sticky = replace(piece, attempt=1), True
     flags = "0x40000" if sticky else "0x0"
-    yield judged(_under(piece, flags, flags, 1_800_000_000))
+    yield with_status(_under(piece, flags, flags, 1_800_000_000))
 
 
 def _under(piece: Round, before: str, after: str, clock_hz: int) -> Round:

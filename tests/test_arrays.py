@@ -11,7 +11,7 @@ import pytest
 
 from harness.support.arrays import (
     StoredArray,
-    gathered,
+    gather,
     keep_npy,
     let_go,
     map_npy,
@@ -94,7 +94,7 @@ def test_what_is_gathered_is_in_memory_where_it_is_small_and_else_mapped(
     for limit, kind in ((240, np.ndarray), (239, np.memmap)):
         monkeypatch.setattr("harness.support.arrays.IN_MEMORY_BYTES", limit)
         parts: list[np.ndarray] = [whole[:7], whole[7:8].astype(np.float64), whole[8:]]
-        array = gathered(iter(parts), whole.shape, tmp_path)
+        array = gather(iter(parts), whole.shape, tmp_path)
         np.testing.assert_array_equal(array, whole)
         assert type(array) is kind and array.dtype == np.float32
         assert list(tmp_path.iterdir()) == []
@@ -105,7 +105,7 @@ def test_what_is_gathered_is_in_memory_where_it_is_small_and_else_mapped(
 @pytest.mark.alone
 def test_what_is_gathered_of_much_takes_little_memory(tmp_path: Path) -> None:
     before = resident_bytes("RssFile", "RssAnon")
-    array = gathered((np.full((100, 65536), n, np.float32) for n in range(4)), (400, 65536), tmp_path)
+    array = gather((np.full((100, 65536), n, np.float32) for n in range(4)), (400, 65536), tmp_path)
     means = [float(stretch.mean()) for stretch in stretches(array, 100 * 65536 * 4)]
     assert means == [0, 1, 2, 3]
     assert resident_bytes("RssFile", "RssAnon") - before < 16 * MEBIBYTE

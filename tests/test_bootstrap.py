@@ -23,9 +23,9 @@ def test_the_limits_are_scipys_of_the_same_resamples(statistic, confidence):
     theirs = stats.bootstrap(
         (AFTER,), statistic, n_resamples=2000, method="BCa", confidence_level=confidence, rng=np.random.default_rng(1)
     )
-    left_out = np.array([statistic(np.delete(AFTER, n), axis=-1) for n in range(len(AFTER))])
+    jackknife = np.array([statistic(np.delete(AFTER, n), axis=-1) for n in range(len(AFTER))])
     value = float(statistic(AFTER, axis=-1))
-    ours = bca(Combined(value, value, theirs.bootstrap_distribution, left_out), confidence)
+    ours = bca(Combined(value, value, theirs.bootstrap_distribution, jackknife), confidence)
     assert (ours.low, ours.high) == pytest.approx(tuple(theirs.confidence_interval), rel=1e-9)
 
 
@@ -58,7 +58,7 @@ def test_growth_is_relative_and_paired():
 def test_the_jackknife_of_means_leaves_each_sample_out():
     root = means(np.square(AFTER), lambda mean: np.sqrt(mean[..., 0]))
     written_out = [np.sqrt(np.mean(np.square(np.delete(AFTER, n)))) for n in range(len(AFTER))]
-    assert root.left_out == pytest.approx(written_out)
+    assert root.jackknife == pytest.approx(written_out)
 
 
 def test_what_is_called_anew_agrees_with_what_is_made_of_means():
@@ -113,7 +113,7 @@ def test_many_samples_are_resampled_in_blocks_and_mean_the_same():
     many = np.random.default_rng(2).exponential(1, 3 * BLOCKS + 7)
     own, error = means(many), many.std() / np.sqrt(len(many))
     assert own.replicates.std() == pytest.approx(error, rel=0.05)
-    assert len(own.left_out) == BLOCKS and own.value == pytest.approx(many.mean())
+    assert len(own.jackknife) == BLOCKS and own.value == pytest.approx(many.mean())
     limits = bca(own, 0.9)
     assert (limits.low, limits.high) == pytest.approx(
         (own.value - 1.645 * error, own.value + 1.645 * error), abs=0.15 * error

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from harness.cli.tables.session_tables import session_tables
-from harness.compare.two_runs import compare_sessions
+from harness.cli.tables.two_run_tables import two_run_tables
+from harness.compare.two_runs import compare_runs
 from harness.report.format import decimals, signed
 from harness.runs.store import load
 from tests.devices import RECORDED
@@ -248,7 +248,7 @@ def test_it_loads_no_tensorflow_no_matplotlib_and_starts_fast(two):
 
     def processor_s() -> float:  # not the clock's: others may be at work on this machine
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        rooms = "harness.compare.two_runs, harness.runs.store, harness.cli.tables.session_tables"
+        rooms = "harness.compare.two_runs, harness.runs.store, harness.cli.tables.two_run_tables"
         subprocess.run([sys.executable, "-c", f"import {rooms}"], check=True)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
@@ -258,9 +258,9 @@ def test_it_loads_no_tensorflow_no_matplotlib_and_starts_fast(two):
 
 @pytest.mark.parametrize("width", [80, 100, 160])
 def test_the_table_fits_and_cuts_no_value(two, width):
-    sessions = compare_sessions(*(load(path) for path in two))
+    sessions = compare_runs(*(load(path) for path in two))
     console = Console(width=width, file=(out := io.StringIO()), highlight=False)
-    (table,) = session_tables(sessions, console)
+    (table,) = two_run_tables(sessions, console)
     console.print(table)
     text = out.getvalue()
     assert max(map(len, text.splitlines())) <= width
@@ -273,9 +273,9 @@ def test_the_table_fits_and_cuts_no_value(two, width):
 def test_kinds_are_coloured_where_there_are_colours(two):
     environment(two[1], serial_sha256="cd" * 32, kernel="[bold]6[/bold]")
     edit(two[1] / "run.json", lambda run: run["variants"][0].update(size_bytes=1))
-    sessions = compare_sessions(*(load(path) for path in two))
+    sessions = compare_runs(*(load(path) for path in two))
     console = Console(width=160, file=(out := io.StringIO()), force_terminal=True, color_system="standard")
-    (table,) = session_tables(sessions, console)
+    (table,) = two_run_tables(sessions, console)
     console.print(table)
     text = out.getvalue()
     assert "\x1b[32mimproved" in text and "\x1b[33mnot comparable" in text

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from harness.data.calibration import calibration_samples, model_inputs
-from harness.data.labels import extended
+from harness.data.labels import extend_names
 from harness.data.validation import validate
 from harness.errors import DataError
 from harness.records import Affine, Dataset
@@ -177,7 +177,7 @@ def test_impossible_data_are_refused(dataset, change, message):
 
 
 def test_names_that_are_only_numbers_go_on_to_the_classes_that_do_not_occur():
-    assert extended(("0", "1", "2"), 5) == ("0", "1", "2", "3", "4")
-    assert extended(("0", "1", "2"), 2) == ("0", "1", "2")  # too many labels are another matter
-    assert extended(("cat", "dog"), 5) == ("cat", "dog")
-    assert extended((), 5) == ()
+    assert extend_names(("0", "1", "2"), 5) == ("0", "1", "2", "3", "4")
+    assert extend_names(("0", "1", "2"), 2) == ("0", "1", "2")  # too many labels are another matter
+    assert extend_names(("cat", "dog"), 5) == ("cat", "dog")
+    assert extend_names((), 5) == ()

@@ -12,7 +12,7 @@ from scipy import optimize, stats
 
 from harness.compare.baseline import compare
 from harness.gate.decide import judge, too_few
-from harness.gate.judge.drops import Loss, step_down
+from harness.gate.judge.drops import Loss, holm
 from harness.gate.policy import default_policy
 from harness.gate.policy.policy_file import parse_policy
 from harness.gate.policy.rules import Limit, Rule
@@ -140,13 +140,13 @@ def test_so_many_samples_would_settle_it_and_one_fewer_would_not(b, c, n):
 
     assert at(needed) > z >= at(needed - 1)
     way = "pass" if (b - c) / n < 0.005 else "fail"
-    assert f"{needed:,} samples like these {n:,} would settle it ({way})" in loss.undecided
+    assert f"{needed:,} samples like these {n:,} would settle it ({way})" in loss.why_undecided
 
 
 def test_at_the_limit_no_number_of_samples_settles_it():
     loss = Loss(80, 30, 10_000, 0.005, rule(0.005))
     assert (loss.outcome, loss.needed) == ("inconclusive", None)
-    assert "no number of samples" in loss.undecided
+    assert "no number of samples" in loss.why_undecided
 
 
 @pytest.mark.parametrize(
@@ -330,10 +330,10 @@ def test_a_class_with_too_few_samples_is_named():
 
 def test_holm_is_step_down():
     """p = .01 .02 .03 .04 at 5 %: .01 < .0125, .02 > .0167."""
-    assert step_down([p / 0.05 for p in (0.03, 0.01, 0.04, 0.02)]) == [False, True, False, False]
-    assert step_down([p / 0.05 for p in (0.03, 0.01, 0.04, 0.015)]) == [False, True, False, True]
-    assert step_down([p / 0.05 for p in (0.024, 0.01, 0.04, 0.015)]) == [True, True, True, True]
-    assert step_down([]) == []
+    assert holm([p / 0.05 for p in (0.03, 0.01, 0.04, 0.02)]) == [False, True, False, False]
+    assert holm([p / 0.05 for p in (0.03, 0.01, 0.04, 0.015)]) == [False, True, False, True]
+    assert holm([p / 0.05 for p in (0.024, 0.01, 0.04, 0.015)]) == [True, True, True, True]
+    assert holm([]) == []
 
 
 # --- rounds --------------------------------------------------------------------------------------------------------
@@ -774,7 +774,7 @@ def test_at_the_margin_any_of_five_ships_one_time_in_twenty_at_most():
     counts = rng.multinomial(n, [0.02, 0.01, 0.97], size=(draws, 5))[..., :2]
     pairs, index = np.unique(counts.reshape(-1, 2), axis=0, return_inverse=True)
     p = np.array([stats.norm.cdf(Loss(int(b), int(c), n, margin, rule(margin)).z) for b, c in pairs])
-    shipped = [any(step_down(list(row / 0.05))) for row in p[index].reshape(draws, 5)]
+    shipped = [any(holm(list(row / 0.05))) for row in p[index].reshape(draws, 5)]
     assert np.mean(shipped) <= 0.055 + 3 * math.sqrt(0.05 * 0.95 / draws)
     uncorrected = (p[index].reshape(draws, 5) < 0.05).any(axis=1).mean()
     assert uncorrected > 0.15

@@ -13,7 +13,7 @@ from harness.metrics.discrepancy import (
     class_drops,
     cosine,
     doubt,
-    explained,
+    explained_share,
     margins,
     sample_table,
     top1,
@@ -125,13 +125,13 @@ def test_explained_variation_is_the_coefficient_of_determination():
     error = sum(sum((g - w) ** 2 for w, g in zip(*c, strict=True)) for c in columns)
     spread = sum(sum((w - c[0].mean()) ** 2 for w in c[0]) for c in columns)
     assert variation(wanted) == pytest.approx(spread)
-    assert explained(error, variation(wanted)) == pytest.approx(1 - error / spread)
+    assert explained_share(error, variation(wanted)) == pytest.approx(1 - error / spread)
 
 
 def test_a_constant_explains_nothing_and_only_itself():
-    assert explained(8.0, 8.0) == 0
-    assert explained(0.0, 0.0) == 1
-    assert explained(0.1, 0.0) == -math.inf
+    assert explained_share(8.0, 8.0) == 0
+    assert explained_share(0.0, 0.0) == 1
+    assert explained_share(0.1, 0.0) == -math.inf
 
 
 @pytest.mark.parametrize(

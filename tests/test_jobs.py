@@ -144,7 +144,7 @@ def test_a_job_that_is_only_planned_holds_no_samples(monkeypatch: pytest.MonkeyP
         asked.append(first)
         return b""
 
-    monkeypatch.setattr("harness.measure.jobs.stretch_bytes", read)
+    monkeypatch.setattr("harness.measure.jobs.shard_bytes", read)
     known = work()
     jobs = [*shard_jobs(known, known.cases), *round_jobs(known, known.cases)]
     assert asked == []
@@ -303,7 +303,7 @@ def test_of_what_is_measured_already_not_even_the_samples_are_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     measured(Device(), tmp_path)
-    monkeypatch.setattr("harness.measure.jobs.stretch_bytes", lambda *_: pytest.fail("read again"))
+    monkeypatch.setattr("harness.measure.jobs.shard_bytes", lambda *_: pytest.fail("read again"))
     monkeypatch.setattr("harness.measure.jobs.model_bytes", lambda *_: pytest.fail("read again"))
     assert len(measured(Device(), tmp_path)) == 12
 

@@ -242,13 +242,13 @@ def test_the_smallest_difference_that_would_be_found(rounds, factor):
 def test_what_the_smallest_difference_says_is_so():
     """4 in 5 comparisons find a difference of that size, with the interval that the speed-up has."""
     rng, found = np.random.default_rng(11), 0
-    from harness.metrics.latency import paired
+    from harness.metrics.latency import pair_rounds
     from harness.metrics.stats import smallest_detectable_effect
 
     effect = smallest_detectable_effect(10, 0.012)
     for _ in range(2000):
         logs = rng.normal(effect, 0.012, 10)
-        result = paired(dict.fromkeys(range(10), 1.0), dict(enumerate(np.exp(logs))))
+        result = pair_rounds(dict.fromkeys(range(10), 1.0), dict(enumerate(np.exp(logs))))
         found += not result.limits.low <= 1 <= result.limits.high
     assert 0.77 < found / 2000 < 0.83
 

@@ -42,10 +42,10 @@ def test_the_first_run_is_the_reference_and_the_others_its_sessions(tmp_path: Pa
     content = content_of(tmp_path)
     assert (content["schema_version"], content["run_id"], content["path"]) == (2, first, first)
     assert content["sessions"] == [{"run_id": run, "path": run} for run in others]
-    assert references.accepted(Store(tmp_path), "digits") == tuple(
+    assert references.accepted_runs(Store(tmp_path), "digits") == tuple(
         tmp_path / "digits" / run for run in (first, *others)
     )
-    assert references.accepted(Store(tmp_path), "mnist") == ()
+    assert references.accepted_runs(Store(tmp_path), "mnist") == ()
 
 
 def test_sessions_are_added_each_once(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_a_file_of_schema_1_is_read_and_added_to(tmp_path: Path) -> None:
     references.accept(Store(tmp_path), [first])
     old = {k: v for k, v in content_of(tmp_path).items() if k != "sessions"} | {"schema_version": 1}
     (tmp_path / "digits" / "reference.json").write_text(json.dumps(old))
-    assert references.accepted(Store(tmp_path), "digits") == (tmp_path / "digits" / first,)
+    assert references.accepted_runs(Store(tmp_path), "digits") == (tmp_path / "digits" / first,)
     references.add(Store(tmp_path), [second])
     content = content_of(tmp_path)
     assert (content["schema_version"], content["run_id"], content["accepted"]) == (2, first, old["accepted"])
@@ -74,7 +74,7 @@ def test_a_file_from_the_future_is_refused(tmp_path: Path) -> None:
     references.accept(Store(tmp_path), runs(tmp_path, 1))
     (tmp_path / "digits" / "reference.json").write_text(json.dumps(content_of(tmp_path) | {"schema_version": 3}))
     with pytest.raises(StoreError, match="newer harness"):
-        references.accepted(Store(tmp_path), "digits")
+        references.accepted_runs(Store(tmp_path), "digits")
 
 
 def test_a_session_that_is_not_here_is_named(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_a_session_that_is_not_here_is_named(tmp_path: Path) -> None:
     references.accept(Store(tmp_path), [first, second])
     shutil.rmtree(tmp_path / "digits" / second)
     with pytest.raises(StoreError, match=f"run {second}, is not here"):
-        references.accepted(Store(tmp_path), "digits")
+        references.accepted_runs(Store(tmp_path), "digits")
 
 
 def test_another_run_in_the_place_of_the_accepted_one_is_refused(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_another_run_in_the_place_of_the_accepted_one_is_refused(tmp_path: Path)
     shutil.rmtree(tmp_path / "digits" / first)
     (tmp_path / "digits" / second).rename(tmp_path / "digits" / first)
     with pytest.raises(StoreError, match=f"holds run {second}, and the reference of digits is run {first}"):
-        references.accepted(Store(tmp_path), "digits")
+        references.accepted_runs(Store(tmp_path), "digits")
 
 
 def test_a_reference_whose_model_was_changed_is_refused(tmp_path: Path) -> None:
@@ -101,14 +101,14 @@ def test_a_reference_whose_model_was_changed_is_refused(tmp_path: Path) -> None:
     content["hashes"]["model"] = "0" * 64
     (first / "run.json").write_text(json.dumps(content))
     with pytest.raises(StoreError, match="is not what was accepted"):
-        references.accepted(Store(tmp_path), "digits")
+        references.accepted_runs(Store(tmp_path), "digits")
 
 
 def test_runs_elsewhere_are_found_from_the_file(tmp_path: Path) -> None:
     first = stored(tmp_path / "results", FIRST)
     away = stored(tmp_path / "elsewhere", "20260102-000000-0000")
     references.accept(Store(tmp_path / "results"), [str(first), str(away)])
-    assert references.accepted(Store(tmp_path / "results"), "digits") == (first, away)
+    assert references.accepted_runs(Store(tmp_path / "results"), "digits") == (first, away)
     assert str(tmp_path) not in json.dumps(content_of(tmp_path / "results"))
 
 

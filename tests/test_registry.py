@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from harness.compare.baseline import compare
-from harness.compare.two_runs import compare_sessions
+from harness.compare.two_runs import compare_runs
 from harness.gate.decide import judge
 from harness.gate.policy.policy_file import parse_policy
 from harness.metrics import METRICS, Estimate, Metric, Observation
@@ -76,7 +76,7 @@ def test_it_is_in_the_reports_table(jitter: Metric) -> None:
 
 
 def test_two_runs_are_compared_by_it(jitter: Metric) -> None:
-    changes = compare_sessions(measured(), measured(2)).changes
+    changes = compare_runs(measured(), measured(2)).changes
     assert {(c.case.variant, c.metric) for c in changes if c.metric == "jitter"} == {
         ("float32", "jitter"),
         ("int8", "jitter"),

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from harness.measure.selftest.aa_result import AaResult
-from harness.measure.validity import judged
+from harness.measure.validity import with_status
 from harness.records import Case, Comparison, DeviceState, Environment, Round, TargetRecord, Timings
 from harness.report import render, write_report
 from harness.report.material import Material
@@ -389,7 +389,7 @@ def test_a_recording_that_does_not_know_the_order_inside_a_round_says_so(cool: C
 
 def test_a_rows_middle_is_that_of_the_rounds_that_count() -> None:
     good = [timed(case(), n, [1000] * 9) for n in range(3)]
-    bad = judged(dataclasses.replace(timed(case(), 3, [4000] * 9), after=DeviceState(throttled="0x4")))
+    bad = with_status(dataclasses.replace(timed(case(), 3, [4000] * 9), after=DeviceState(throttled="0x4")))
     spots = list(plotted([*good, bad]))
     assert middles(spots) == {case(): 1.0}
     assert relative(bad, 1.0) == (300.0, 300.0, 300.0)

@@ -231,7 +231,7 @@ def shares(slower: float, sessions: int = FIVE) -> dict[str, float]:
     """How often a candidate that is slower by that share passes, fails and stays undecided."""
     rng = np.random.default_rng(17)
     outcomes = [
-        Spread.of_sessions(drawn(rng, sessions), drawn(rng, 1, slower)[0], MARGIN).moved(MARGIN, "us").outcome
+        Spread.of_sessions(drawn(rng, sessions), drawn(rng, 1, slower)[0], MARGIN).judge_move(MARGIN, "us").outcome
         for _ in range(DRAWS)
     ]
     return {name: outcomes.count(name) / DRAWS for name in ("pass", "fail", "inconclusive")}

@@ -11,7 +11,7 @@ import pytest
 from scipy.stats import ttest_ind
 
 from harness.compare.fingerprint import REFUSE, WARN, Difference
-from harness.compare.two_runs import CAVEAT, compare_sessions, kind_of_ratio
+from harness.compare.two_runs import CAVEAT, compare_runs, kind_of_ratio
 from harness.metrics.stats import Interval
 from harness.records import Change, Environment, Round, Run, Scoring, Tensor, Variant
 from tests import made_runs
@@ -57,17 +57,17 @@ def slower(factor: float) -> Run:
 
 
 def change(one: Run, other: Run, metric: str, of=CASE) -> Change:
-    (found,) = (c for c in compare_sessions(one, other).changes if (c.case, c.metric) == (of, metric))
+    (found,) = (c for c in compare_runs(one, other).changes if (c.case, c.metric) == (of, metric))
     return found
 
 
 def kinds(one: Run, other: Run) -> dict[str, str]:
-    return {c.metric: c.kind for c in compare_sessions(one, other).changes}
+    return {c.metric: c.kind for c in compare_runs(one, other).changes}
 
 
 def test_the_same_twice_is_similar_in_everything_and_flips_are_not_judged():
     assert kinds(session(), session()) == dict.fromkeys(JUDGED, "similar") | {"flip_rate": ""}
-    assert {c.against for c in compare_sessions(session(), session()).changes} == {"reference"}
+    assert {c.against for c in compare_runs(session(), session()).changes} == {"reference"}
 
 
 # --- accuracy ------------------------------------------------------------------------------------------------------
@@ -102,7 +102,7 @@ def test_the_flip_rate_is_between_the_two_runs():
     one, other = session(given=answers(0, 1)), session(given=answers(0, 1, 2, 3, 4))
     found = change(one, other, "flip_rate")
     assert (found.value, found.kind) == (pytest.approx(3 / N), "")
-    assert compare_sessions(one, other).values(found) == (None, None)
+    assert compare_runs(one, other).values(found) == (None, None)
 
 
 def test_another_test_set_leaves_no_accuracy_to_compare_and_all_the_rest():
@@ -195,7 +195,7 @@ def test_invalid_rounds_are_not_used():
 
 
 def test_what_each_run_says_itself_stands_beside_the_change():
-    sessions = compare_sessions(session(), session([ns * 2 for ns in NS], given=answers(0, 1, 2, 3)))
+    sessions = compare_runs(session(), session([ns * 2 for ns in NS], given=answers(0, 1, 2, 3)))
     beside = {c.metric: (*sessions.values(c), sessions.own_unit(c)) for c in sessions.changes}
     assert beside["latency_p50"] == (2.0, 4.0, "us")
     assert beside["accuracy_drop"] == (1.0, 0.996, "fraction")
@@ -224,7 +224,7 @@ def test_a_process_that_did_not_grow_has_no_ratio():
 
 
 def test_another_device_leaves_accuracy_and_size():
-    found = {c.metric: c for c in compare_sessions(session(), session(environment=OTHER_DEVICE)).changes}
+    found = {c.metric: c for c in compare_runs(session(), session(environment=OTHER_DEVICE)).changes}
     for metric in OF_ROUNDS:
         assert found[metric].kind == "not_comparable"
         assert found[metric].method == "device: abababababab in the reference, cdcdcdcdcdcd in the candidate"
@@ -251,7 +251,7 @@ def test_a_case_that_ended_badly_lends_no_latency():
 
 
 def test_every_difference_is_kept_with_the_pair_whether_it_refuses_or_warns():
-    (pair,) = compare_sessions(session(), session(environment=replace(OTHER_DEVICE, python="3.12.0"))).pairs
+    (pair,) = compare_runs(session(), session(environment=replace(OTHER_DEVICE, python="3.12.0"))).pairs
     assert Difference("device", REFUSE, "ab" * 6, "cd" * 6) in pair.differences
     assert Difference("Python", WARN, "3.11.2", "3.12.0") in pair.differences
     assert len(set(pair.differences)) == len(pair.differences)
@@ -263,7 +263,7 @@ def test_every_difference_is_kept_with_the_pair_whether_it_refuses_or_warns():
 def test_cases_meet_by_variant_target_runtime_and_threads():
     lonely = [case("float16"), case("int8", "tflite-runtime"), case("int8", threads=4), case("int8", target="pi")]
     one, other = session(cases=(CASE, *lonely[:2])), session(cases=(*lonely[2:], CASE))
-    sessions = compare_sessions(one, other)
+    sessions = compare_runs(one, other)
     assert [pair.case for pair in sessions.pairs] == [CASE, *lonely]
     reasons = {c.case: c.method for c in sessions.changes if c.kind == "missing"}
     assert reasons == dict.fromkeys(lonely[:2], "the candidate has no such case") | dict.fromkeys(
@@ -275,7 +275,7 @@ def test_cases_meet_by_variant_target_runtime_and_threads():
 
 def test_what_was_not_measured_is_missing_and_the_reason_is_the_sides_own():
     without = session(cases=(CASE,), environment=replace(DEVICE, runtimes={}), shards=(), rounds=())
-    found = {c.metric: c for c in compare_sessions(session(), without).changes}
+    found = {c.metric: c for c in compare_runs(session(), without).changes}
     assert found["latency_p50"].kind == found["accuracy_drop"].kind == found["flip_rate"].kind == "missing"
     assert found["latency_p50"].method == "the candidate has none: ai-edge-litert is not installed on host"
     assert found["size_bytes"].kind == "similar"
@@ -302,13 +302,13 @@ def test_a_regression_is_compared_by_its_own_metric_over_the_same_samples():
     labels, keras, given = numbers(samples=1000)
     worse = given | {"int8": given["int8"] + np.float32(0.2)}
     one, other = (run_of("regression", labels, keras, g, Scoring("mae")) for g in (given, worse))
-    sessions = compare_sessions(one, other)
+    sessions = compare_runs(one, other)
     change = next(c for c in sessions.changes if c.case.variant == "int8" and c.metric == "mae_change")
     errors = [np.abs(g["int8"][:, 0].astype(float) - labels).mean() for g in (given, worse)]
     assert sessions.values(change) == (pytest.approx(errors[0]), pytest.approx(errors[1]))
     assert change.value == pytest.approx(errors[1] - errors[0]) and change.low < change.value < change.high
     assert (change.kind, change.better) == ("regressed", "lower")
-    back = next(c for c in compare_sessions(other, one).changes if c.metric == "mae_change" and c.case == change.case)
+    back = next(c for c in compare_runs(other, one).changes if c.metric == "mae_change" and c.case == change.case)
     assert back.kind == "improved" and back.value == pytest.approx(-change.value)
     assert {c.metric for c in sessions.changes}.isdisjoint({"accuracy_drop", "flip_rate"})
 
@@ -316,5 +316,5 @@ def test_a_regression_is_compared_by_its_own_metric_over_the_same_samples():
 def test_the_same_outputs_are_similar():
     labels, keras, given = numbers()
     run = run_of("regression", labels, keras, given)
-    change = next(c for c in compare_sessions(run, run).changes if c.metric == "rmse_change")
+    change = next(c for c in compare_runs(run, run).changes if c.metric == "rmse_change")
     assert (change.kind, change.value) == ("similar", 0)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from harness.measure.jobs import measure
-from harness.measure.validity import judged
+from harness.measure.validity import with_status
 from harness.records import DeviceState, Job, Round, Timings
 from tests.devices import RUNTIMES, Quiet, append, device_source, job_spec, zipapp
 from tests.made_runs import case
@@ -25,7 +25,7 @@ NAMES = ("under-voltage", "frequency capped", "throttled", "soft temperature lim
 
 
 def piece(before: dict[str, Any] | None = None, after: dict[str, Any] | None = None, **fields: Any) -> Round:
-    return judged(Round(case(), 0, before=DeviceState(**before or {}), after=DeviceState(**after or {}), **fields))
+    return with_status(Round(case(), 0, before=DeviceState(**before or {}), after=DeviceState(**after or {}), **fields))
 
 
 def flags(before: str | None, after: str | None) -> Round:
@@ -189,7 +189,7 @@ def test_an_unsteady_round_is_measured_once_more(median: int, status: str, count
 
 
 def test_a_plan_may_let_unsteady_rounds_be() -> None:
-    assert judged(replace(timed(1200, 1000), status="valid", reasons=(), restless_ratio=None)).status == "valid"
+    assert with_status(replace(timed(1200, 1000), status="valid", reasons=(), restless_ratio=None)).status == "valid"
 
 
 def test_a_round_that_is_unsteady_again_counts_and_is_flagged() -> None:
@@ -203,12 +203,12 @@ def test_a_round_that_is_unsteady_again_counts_and_is_flagged() -> None:
 def test_a_throttled_round_is_invalid_whatever_its_timings() -> None:
     live = DeviceState(throttled="0x4")
     rough = replace(timed(1200, 1000), status="valid", reasons=(), before=live)
-    assert judged(rough).reasons == ("throttled during the round",)
+    assert with_status(rough).reasons == ("throttled during the round",)
 
 
 def test_a_failed_round_stays_failed_in_its_own_words() -> None:
     failed = Round(case(), 0, "failed", ("no kernel",), before=DeviceState(throttled="0x4"))
-    assert judged(failed) is failed
+    assert with_status(failed) is failed
 
 
 # Repeats.
@@ -339,7 +339,7 @@ def test_a_chip_that_does_not_cool_is_measured_at_the_time_out_and_flagged(tmp_p
         start_temperature_c=found["start_temperature_c"],
         waited_s=found["waited_s"],
     )
-    assert judged(piece).status == "flagged"
+    assert with_status(piece).status == "flagged"
 
 
 @pytest.mark.parametrize(("celsius", "limit_c"), [(None, 60.0), (59.9, 60.0), (84.0, None)])

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from rich.console import RenderableType
 
-    from harness.compare.two_runs import Pair, Sessions
+    from harness.compare.two_runs import Pair, TwoRuns
     from harness.report.samples.answers import Sample as ClassSample
     from harness.report.samples.numbers import NumberSample
 
@@ -80,7 +80,7 @@ class Changes:
     sessions: the two runs side by side, for programs that need more than the frame.
     """
 
-    def __init__(self, sessions: Sessions) -> None:
+    def __init__(self, sessions: TwoRuns) -> None:
         self.sessions = sessions
 
     @property
@@ -150,7 +150,7 @@ def written(number: float) -> str:
     return f"{number:,.0f}" if number.is_integer() else f"{number:.4g}"
 
 
-def rows(sessions: Sessions, pair: Pair) -> list[dict[str, Any]]:
+def rows(sessions: TwoRuns, pair: Pair) -> list[dict[str, Any]]:
     from harness.compare.fingerprint import WARN
 
     warnings = [str(d) for d in pair.differences if d.level == WARN]

@@ -153,10 +153,10 @@ class Run:
 
     def compare(self, reference: str | PathLike[str] | Run) -> Changes:
         """What changed since the reference, another run: an id, a path, "latest" or a Run. Raises StoreError."""
-        from harness.compare.two_runs import compare_sessions
+        from harness.compare.two_runs import compare_runs
 
         other = reference.stored if isinstance(reference, Run) else self.results.load(str(reference))
-        return Changes(compare_sessions(other, self.stored))
+        return Changes(compare_runs(other, self.stored))
 
     def resume(self, *, progress: Listener | None = None) -> Run:
         """Goes on where the run was interrupted; what it has measured is not measured again.

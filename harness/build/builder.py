@@ -25,7 +25,7 @@ from harness.build.remarks import of_state, remarks
 from harness.build.scored import check_scored
 from harness.build.variants import quantizer as quantizer  # importing it registers its recipes
 from harness.data.calibration import calibration_samples
-from harness.data.labels import extended
+from harness.data.labels import extend_names
 from harness.device import tensors
 from harness.errors import ConfigError, HarnessError
 from harness.measure import once as runner
@@ -96,7 +96,7 @@ def build(
 def with_classes(experiment: Experiment, dataset: Dataset, known: Original, baseline: Sequence[np.ndarray]) -> Dataset:
     """The data set with a name for every class that the scored output tells apart."""
     output = output_index(experiment.scoring.output, [tensor.name for tensor in known.facts.outputs])
-    names = extended(dataset.class_names, class_count(baseline[output]))
+    names = extend_names(dataset.class_names, class_count(baseline[output]))
     return dataset if names == dataset.class_names else replace(dataset, class_names=names)
 
 

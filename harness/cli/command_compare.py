@@ -19,7 +19,7 @@ def compare(
     """Two runs: what improved, regressed or stayed similar, and what is not comparable, and why."""
     from harness.api.entry import load
     from harness.cli.output import print_json, say, stdout
-    from harness.cli.tables.session_tables import session_tables
+    from harness.cli.tables.two_run_tables import two_run_tables
 
     changes = load(candidate, results).compare(load(reference, results))
     if note := changes.of_experiments:
@@ -28,7 +28,7 @@ def compare(
         print_json(changes.rows)
         return
     console = stdout()
-    for table in session_tables(changes.sessions, console):
+    for table in two_run_tables(changes.sessions, console):
         console.print(table)
 
 

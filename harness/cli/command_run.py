@@ -71,7 +71,7 @@ def run(
     from harness.api import entry
     from harness.api.progress import Progress
     from harness.experiment.plans import adjust
-    from harness.metrics.fitting import named
+    from harness.metrics.fitting import with_declarations
 
     references = found_references(reference or [], policy, results)
     with Progress() as progress:
@@ -83,7 +83,7 @@ def run(
         else:
             chosen = chosen_experiment(experiment, data, variant, plan, fresh, digits_if_no_mnist, progress)
             adjusted = adjust(chosen.plan, rounds=rounds, min_runs=min_runs, min_s=min_s, warmup_s=warmup_s)
-            progress.policy = rules_of(policy, named(chosen.scoring))
+            progress.policy = rules_of(policy, with_declarations(chosen.scoring))
             done = entry.run(
                 replace(chosen, plan=adjusted),
                 targets=target or (),

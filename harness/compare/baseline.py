@@ -12,13 +12,13 @@ from harness.device.tensors import from_tensor
 from harness.measure.runtimes import exists_for
 from harness.metrics import METRICS, Observation
 from harness.metrics.discrepancy import number_table, sample_table
-from harness.metrics.registry import wanted
+from harness.metrics.registry import is_wanted
 from harness.metrics.scoring import Scorer
 from harness.records import CONTROL, Case, Change, Comparison, Run, Shard, Standing
 from harness.records.terms import RowStatus
-from harness.support.arrays import gathered, stretches
+from harness.support.arrays import gather, stretches
 
-PART_BYTES = 1 << 20  # of outputs, dequantised at once in float64
+STRETCH_BYTES = 1 << 20  # of outputs, dequantised at once in float64
 
 
 def compare(run: Run, metrics: Collection[str] | None = None) -> Comparison:
@@ -28,11 +28,11 @@ def compare(run: Run, metrics: Collection[str] | None = None) -> Comparison:
     """
     scorer = Scorer(run, metrics)
     firsts = [case for case in run.cases if case == run.accuracy_case(case)]
-    outputs = {case: found for case in firsts if (found := outputs_of(run, case)) is not None}
-    scores = {case: scorer.scored(found[scorer.index]) for case, found in outputs.items()}
-    samples = {case: tabled(run, scorer, own) for case, own in scores.items()}
+    outputs = {case: arrays for case in firsts if (arrays := outputs_of(run, case)) is not None}
+    scores = {case: scorer.scored(arrays[scorer.index]) for case, arrays in outputs.items()}
+    samples = {case: sample_rows(run, scorer, output) for case, output in scores.items()}
     observations = observe(run, scorer, scores, samples)
-    scored = {case: scorer.changes(case, found[scorer.index]) for case, found in outputs.items()}
+    scored = {case: scorer.changes(case, arrays[scorer.index]) for case, arrays in outputs.items()}
     return Comparison(
         run=run,
         standings=tuple(
@@ -40,7 +40,9 @@ def compare(run: Run, metrics: Collection[str] | None = None) -> Comparison:
             for case in run.cases
         ),
         changes=tuple(
-            change for o in observations for change in (*changes_of(o, metrics), *shared(o.case, run, scorer, scored))
+            change
+            for o in observations
+            for change in (*changes_of(o, metrics), *shared_changes(o.case, run, scorer, scored))
         ),
         samples=samples,
         outputs=outputs,
@@ -49,22 +51,22 @@ def compare(run: Run, metrics: Collection[str] | None = None) -> Comparison:
     )
 
 
-def tabled(run: Run, scorer: Scorer, scores: np.ndarray) -> np.ndarray:
+def sample_rows(run: Run, scorer: Scorer, scores: np.ndarray) -> np.ndarray:
     """Returns a case's table of samples, a row each."""
     if scorer.of_classes:
         return sample_table(run.labels, scorer.baseline, scores, scorer.logits)
     return number_table(run.labels, scorer.baseline, scores)
 
 
-def shared(case: Case, run: Run, scorer: Scorer, scored: dict[Case, list[Change]]) -> list[Change]:
+def shared_changes(case: Case, run: Run, scorer: Scorer, scored: dict[Case, list[Change]]) -> list[Change]:
     """Returns what the outputs say, for every thread count: they are measured at the lowest."""
     first = run.accuracy_case(case)
     return [replace(change, case=case) for change in scored.get(first) or scorer.changes(case, None)]
 
 
 def shards_of(run: Run, case: Case) -> list[Shard]:
-    wanted = run.accuracy_case(case)
-    return sorted((s for s in run.shards if s.case == wanted), key=lambda shard: shard.first)
+    measured = run.accuracy_case(case)
+    return sorted((s for s in run.shards if s.case == measured), key=lambda shard: shard.first)
 
 
 def outputs_of(run: Run, case: Case) -> tuple[np.ndarray, ...] | None:
@@ -76,35 +78,37 @@ def outputs_of(run: Run, case: Case) -> tuple[np.ndarray, ...] | None:
     if sum(len(s.outputs[0]) for s in shards if len(s.outputs) > max(order)) != run.test_count:
         return None
     shapes = {n: (run.test_count, *shards[0].outputs[n].shape[1:]) for n in order}
-    return tuple(gathered(dequantised(shards, n), shapes[n], run.path) for n in order)
+    return tuple(gather(dequantise(shards, n), shapes[n], run.path) for n in order)
 
 
-def dequantised(shards: Sequence[Shard], n: int) -> Iterator[np.ndarray]:
+def dequantise(shards: Sequence[Shard], n: int) -> Iterator[np.ndarray]:
     """Yields output n of these shards as float32, a stretch of rows at a time."""
     for shard in shards:
         tensor = shard.tensors[n]
-        for part in stretches(np.asarray(shard.outputs[n]), PART_BYTES):
-            yield from_tensor(part, tensor.scale, tensor.zero_point)
+        for stretch in stretches(np.asarray(shard.outputs[n]), STRETCH_BYTES):
+            yield from_tensor(stretch, tensor.scale, tensor.zero_point)
 
 
 def observe(
     run: Run, scorer: Scorer, scores: dict[Case, np.ndarray], samples: dict[Case, np.ndarray]
 ) -> list[Observation]:
     """Collects what is known of each case. Controls come first, so that each variant can stand against its own."""
-    made: dict[Case, Observation] = {}
+    observations: dict[Case, Observation] = {}
     for case in sorted(run.cases, key=lambda c: c.variant != CONTROL):
-        control = made.get(replace(case, variant=CONTROL))
+        control = observations.get(replace(case, variant=CONTROL))
         first = run.accuracy_case(case)
         rounds = tuple(run.usable_rounds(case))
         answers = (run.labels, scorer.baseline, scores.get(first), samples.get(first))
-        made[case] = Observation(case, run.variant(case.variant), *answers, rounds, control, scorer.logits, run.task)
-    return [made[case] for case in run.cases]
+        observations[case] = Observation(
+            case, run.variant(case.variant), *answers, rounds, control, scorer.logits, run.task
+        )
+    return [observations[case] for case in run.cases]
 
 
 def changes_of(observation: Observation, metrics: Collection[str] | None) -> list[Change]:
     changes = []
     for metric in METRICS.values():
-        if not metric.estimate or observation.task not in metric.tasks or not wanted(metric.name, metrics):
+        if not metric.estimate or observation.task not in metric.tasks or not is_wanted(metric.name, metrics):
             continue
         e = metric.estimate(observation)
         row = (metric.name, metric.unit, metric.better, metric.against)

@@ -148,19 +148,19 @@ def governor(side: Side) -> str | None:
 
 
 def start_temperature(side: Side) -> float | None:
-    known = [state.temperature_c for state in side.before if state.temperature_c is not None]
-    return median(known) if known else None
+    temperatures_c = [state.temperature_c for state in side.before if state.temperature_c is not None]
+    return median(temperatures_c) if temperatures_c else None
 
 
 def load(side: Side) -> float | None:
-    known = [state.load_1m for state in side.before if state.load_1m is not None]
-    return median(known) if known else None
+    loads = [state.load_1m for state in side.before if state.load_1m is not None]
+    return median(loads) if loads else None
 
 
 def uptime(side: Side) -> str | None:
     """Returns whether the device had just started: services are still starting then. Later times are all alike."""
-    known = [state.uptime_s for state in side.before if state.uptime_s is not None]
-    return None if not known else f"{'under' if min(known) < SETTLED_S else 'over'} {SETTLED_S // 60} minutes"
+    uptimes_s = [state.uptime_s for state in side.before if state.uptime_s is not None]
+    return None if not uptimes_s else f"{'under' if min(uptimes_s) < SETTLED_S else 'over'} {SETTLED_S // 60} minutes"
 
 
 def scored_output(side: Side) -> str:
@@ -229,8 +229,8 @@ def differences(
     """
     one, other = Side(reference, case), Side(candidate, there or case)
     fields = (*FIELDS, MODEL) if same_model else FIELDS
-    found = (field.difference(one, other) for field in fields)
-    return (*emulation(one, other), *filter(None, found))
+    each = (field.difference(one, other) for field in fields)
+    return (*emulation(one, other), *filter(None, each))
 
 
 def emulation(one: Side, other: Side) -> Iterator[Difference]:
@@ -245,10 +245,10 @@ def sample_difference(reference: Run, candidate: Run, case: Case) -> Difference 
     Unknown refuses.
     """
     one, other = Side(reference, case), Side(candidate, case)
-    found = next(filter(None, (field.difference(one, other) for field in SAMPLES)), None)
-    return found and Difference(found.field, REFUSE, found.reference, found.candidate)
+    first = next(filter(None, (field.difference(one, other) for field in SAMPLES)), None)
+    return first and Difference(first.field, REFUSE, first.reference, first.candidate)
 
 
-def refusal(found: Iterable[Difference]) -> str:
+def refusal(diffs: Iterable[Difference]) -> str:
     """Returns every field that forbids the comparison, with both values; "" where nothing does."""
-    return "; ".join(str(difference) for difference in found if difference.level == REFUSE)
+    return "; ".join(str(difference) for difference in diffs if difference.level == REFUSE)

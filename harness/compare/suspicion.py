@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.compare.chance import remarks_on
-from harness.metrics.discrepancy import explained, low_agreement, low_explained
+from harness.metrics.discrepancy import explained_share, low_agreement, low_explained
 from harness.metrics.heads import lost_parts
 from harness.metrics.scoring import Scorer
 from harness.records import Audit, Case, Run
@@ -52,7 +52,7 @@ def far_off(samples: np.ndarray, scorer: Scorer) -> str:
     if scorer.of_classes:
         return low_agreement(1 - samples["flip"].mean(), "Keras", TEST_SET)
     error = float(np.square(samples["l2"], dtype=np.float64).sum())
-    return low_explained(explained(error, scorer.variation), "Keras", TEST_SET)
+    return low_explained(explained_share(error, scorer.variation), "Keras", TEST_SET)
 
 
 # --- the order audit ---

@@ -23,7 +23,7 @@ from harness.metrics.fitting import primary_of
 from harness.metrics.latency import percent
 from harness.metrics.registry import in_order
 from harness.metrics.scores import metric_named
-from harness.metrics.scoring import CONFIDENCE, Scorer, difference_of, limits_of, resampled
+from harness.metrics.scoring import CONFIDENCE, Scorer, difference_of, limits_of, resampling_words
 from harness.records import Absent, Case, Change, Comparison, Round, Run
 from harness.records.terms import ChangeKind, Compared
 
@@ -75,8 +75,8 @@ class Both:
 
     @cached_property
     def sample_differences(self) -> tuple[Difference, ...]:
-        found = sample_difference(self.reference.run, self.candidate.run, self.case)
-        return (found,) if found else ()
+        difference = sample_difference(self.reference.run, self.candidate.run, self.case)
+        return (difference,) if difference else ()
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Sessions:
+class TwoRuns:
     """Two runs side by side: the cases of the reference, then those that only the candidate has."""
 
     reference: Comparison
@@ -104,9 +104,9 @@ class Sessions:
         """Returns what each run itself says, in the unit that METRICS names:
         of an accuracy drop, the two accuracies.
         """
-        own = (side.change(change.case, own_metric(change)) for side in (self.reference, self.candidate))
-        first, second = (found.value if found else None for found in own)
-        return first, second
+        name = own_metric(change)
+        before, after = self.reference.change(change.case, name), self.candidate.change(change.case, name)
+        return before.value if before else None, after.value if after else None
 
     def own_unit(self, change: Change) -> str:
         name = own_metric(change)
@@ -121,21 +121,21 @@ def own_metric(change: Change) -> str:
     return "" if metric.compared == "flips" else metric.fall_of or metric.name
 
 
-def compare_sessions(reference: Run, candidate: Run) -> Sessions:
+def compare_runs(reference: Run, candidate: Run) -> TwoRuns:
     """Compares every case of either run: the same variant, target, runtime and thread count make a pair."""
     one, other = compare(reference), compare(candidate)
     cases = dict.fromkeys((*reference.cases, *candidate.cases))
     scorers = Scorer(reference), Scorer(candidate)
-    return Sessions(one, other, tuple(pair(Both(one, other, case, scorers)) for case in cases))
+    return TwoRuns(one, other, tuple(pair(Both(one, other, case, scorers)) for case in cases))
 
 
 def pair(both: Both) -> Pair:
     changes: list[Change] = []
     every: list[Difference] = []
     for metric in metrics_of(both.candidate.run):
-        change, found = change_of(metric, both)
+        change, diffs = change_of(metric, both)
         changes.append(change)
-        every += found
+        every += diffs
     return Pair(both.case, tuple(changes), tuple(dict.fromkeys(every)))
 
 
@@ -146,24 +146,24 @@ def change_of(metric: Metric, both: Both) -> tuple[Change, tuple[Difference, ...
     blank = Change(both.case, name, way.unit or metric.unit, metric.better, "reference", None, None)
     if reason := missing(both, metric.fall_of or metric.name):
         return replace(blank, kind="missing", method=reason), ()
-    found = way.differences(both)
-    if reason := refusal(found):
-        return replace(blank, kind="not_comparable", method=reason), found
+    diffs = way.differences(both)
+    if reason := refusal(diffs):
+        return replace(blank, kind="not_comparable", method=reason), diffs
     try:
-        return way.change(metric, both, blank), found
+        return way.change(metric, both, blank), diffs
     except Absent as absent:
-        return replace(blank, kind="missing", method=absent.reason), found
+        return replace(blank, kind="missing", method=absent.reason), diffs
 
 
 def missing(both: Both, metric: str) -> str:
     """Returns which side has no value and why, or ""."""
     for name, side in both.sides:
-        if (own := side.change(both.case, metric)) is None:
+        if (change := side.change(both.case, metric)) is None:
             return f"the {name} has no such {'metric' if side.standing(both.case) else 'case'}"
-        if own.value is None or not math.isfinite(own.value):
+        if change.value is None or not math.isfinite(change.value):
             standing = side.standing(both.case)
             ended_badly = standing and not standing.ended_well
-            return f"the {name} has none: {standing.reason if standing and ended_badly else own.method}"
+            return f"the {name} has none: {standing.reason if standing and ended_badly else change.method}"
     return ""
 
 
@@ -176,8 +176,8 @@ def too_few(both: Both) -> Iterator[Difference]:
 def ended_badly(both: Both) -> Iterator[Difference]:
     ends = [end for _, side in both.sides if (end := side.standing(both.case))]
     if not all(end.ended_well for end in ends):
-        told = [f"{end.status} ({end.reason})" if end.reason else end.status for end in ends]
-        yield Difference("status", REFUSE, told[0], told[1])
+        texts = [f"{end.status} ({end.reason})" if end.reason else end.status for end in ends]
+        yield Difference("status", REFUSE, texts[0], texts[1])
 
 
 # --- how each metric is compared -----------------------------------------------------------------------------------
@@ -198,17 +198,18 @@ def drop(metric: Metric, both: Both, blank: Change) -> Change:
 
 def flips(metric: Metric, both: Both, blank: Change) -> Change:
     """Counts flips. They are shown, not judged: a flip may be for the better."""
-    given = [rows["prediction"] for rows in both.answers]
-    flips, n = int((given[0] != given[1]).sum()), len(given[0])
+    answers = [rows["prediction"] for rows in both.answers]
+    flips, n = int((answers[0] != answers[1]).sum()), len(answers[0])
     return replace(blank, baseline=0.0, value=flips / n, method=f"top-1 differs from the reference's, {flips} of {n}")
 
 
 def exact(metric: Metric, both: Both, blank: Change) -> Change:
     """Compares a value that has no spread: the file's size."""
-    own = [side.change(both.case, metric.name) for _, side in both.sides]
-    one, other = (float(change.value or 0) for change in own if change)
-    kind = kind_of_loss(*[metric_sign(metric) * (other - one)] * 2)
-    return replace(blank, baseline=one, value=other, method=f"{own[1].method if own[1] else ''}, exact", kind=kind)
+    before, after = (side.change(both.case, metric.name) for _, side in both.sides)
+    assert before and after  # change_of has looked
+    one, other = float(before.value or 0), float(after.value or 0)
+    loss = metric_sign(metric) * (other - one)
+    return replace(blank, baseline=one, value=other, method=f"{after.method}, exact", kind=kind_of_loss(loss, loss))
 
 
 def by_rounds(metric: Metric, both: Both, blank: Change) -> Change:
@@ -221,22 +222,22 @@ def by_rounds(metric: Metric, both: Both, blank: Change) -> Change:
     method = f"95 %, Welch t on log of {len(one)} and {len(other)} rounds; {CAVEAT}"
     kind = kind_of_ratio(ratio, limits)
     unseen = percent(stats.smallest_welch_effect(one, other)) if kind == "similar" else None
-    known = replace(blank, baseline=1.0, value=ratio, low=limits.low, high=limits.high, method=method)
-    return replace(known, kind=kind, smallest_percent=unseen)
+    change = replace(blank, baseline=1.0, value=ratio, low=limits.low, high=limits.high, method=method)
+    return replace(change, kind=kind, smallest_percent=unseen)
 
 
 def by_samples(metric: Metric, both: Both, blank: Change) -> Change:
     """Compares the answers by candidate − reference over the same samples: paired bootstrap, BCa."""
     before, after = (both.statistic(metric, n) for n in (0, 1))
-    moved = difference_of(after, before)
-    known = replace(blank, baseline=0.0, value=moved.value)
+    difference = difference_of(after, before)
+    change = replace(blank, baseline=0.0, value=difference.value)
     try:
-        limits = limits_of(moved, CONFIDENCE)
+        limits = limits_of(difference, CONFIDENCE)
     except Absent as absent:
-        return replace(known, kind="similar" if moved.value == 0 else "", method=absent.reason)
+        return replace(change, kind="similar" if difference.value == 0 else "", method=absent.reason)
     low, high = sorted((metric_sign(metric) * limits.low, metric_sign(metric) * limits.high))
-    method = f"paired by sample; {resampled(moved, CONFIDENCE)}"
-    return replace(known, low=limits.low, high=limits.high, method=method, kind=kind_of_loss(low, high))
+    method = f"paired by sample; {resampling_words(difference, CONFIDENCE)}"
+    return replace(change, low=limits.low, high=limits.high, method=method, kind=kind_of_loss(low, high))
 
 
 def metric_sign(metric: Metric) -> int:
@@ -277,5 +278,5 @@ WAYS: dict[Compared, Way] = {
 def metrics_of(run: Run) -> tuple[Metric, ...]:
     """Returns the metrics that fit the run's task and can be compared, the primary metric first."""
     first = metric_named(primary_of(run.scoring, run.task), run.scoring)
-    own = (first,) if first and first.compared == "samples" else ()
-    return (*own, *(m for m in in_order() if m.compared not in ("", "samples") and run.task in m.tasks))
+    primary = (first,) if first and first.compared == "samples" else ()
+    return (*primary, *(m for m in in_order() if m.compared not in ("", "samples") and run.task in m.tasks))

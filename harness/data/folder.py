@@ -75,8 +75,8 @@ def check_text(split: Split, name: str) -> None:
     try:
         name.encode()
     except UnicodeEncodeError as error:
-        told = f"{split.where}: the name of class folder {os.fsencode(name)!r} is not UTF-8"
-        raise DataError(told, "rename the folder") from error
+        message = f"{split.where}: the name of class folder {os.fsencode(name)!r} is not UTF-8"
+        raise DataError(message, "rename the folder") from error
 
 
 def images_below(folder: Path) -> Iterator[Path]:
@@ -91,7 +91,7 @@ def decode(path: Path, color: str, size: tuple[int, int] | None) -> np.ndarray:
         with Image.open(path) as image:
             if color == "grayscale":
                 image.draft("L", None)  # the luma as a JPEG file stores it
-            pixels = resized(eight_bits(image).convert(MODES[color]), size)
+            pixels = resize(eight_bits(image).convert(MODES[color]), size)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DataError(f"{path} cannot be read as an image: {error}", "fix or remove it") from error
     return pixels[..., ::-1] if color == "bgr" else pixels
@@ -102,7 +102,7 @@ def eight_bits(image: Image.Image) -> Image.Image:
     return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)) if image.mode.startswith("I") else image
 
 
-def resized(image: Image.Image, size: tuple[int, int] | None) -> np.ndarray:
+def resize(image: Image.Image, size: tuple[int, int] | None) -> np.ndarray:
     """Resizes by sampling: Pillow's resize() would antialias;
     its transform() samples, and in float32 keeps fractions.
     """
@@ -118,5 +118,5 @@ def resized(image: Image.Image, size: tuple[int, int] | None) -> np.ndarray:
 
 
 def of_several_sizes(split: Split, one: Path, shape: tuple, other: Path, other_shape: tuple) -> DataError:
-    told = ", ".join(f"{path} is {s[1]} × {s[0]}" for path, s in ((one, shape), (other, other_shape)))
-    return DataError(f"{split.where} holds images of several sizes: {told}", "write [data] size = [height, width]")
+    sizes = ", ".join(f"{path} is {s[1]} × {s[0]}" for path, s in ((one, shape), (other, other_shape)))
+    return DataError(f"{split.where} holds images of several sizes: {sizes}", "write [data] size = [height, width]")

@@ -55,8 +55,8 @@ def write_batches(ref: FunctionRef, folder: Path, log: Path, output: str = "") -
         raise DataError(f"{ref.text}: {error}", error.advice) from error
     except (Exception, SystemExit) as error:
         traceback.print_exc()
-        told = f"{ref.text} failed: {type(error).__name__}: {error}"
-        raise DataError(told, f"fix it; the traceback is in {log}") from None
+        message = f"{ref.text} failed: {type(error).__name__}: {error}"
+        raise DataError(message, f"fix it; the traceback is in {log}") from None
     if not writer.names:
         raise DataError(f"{ref.text} gave no batches", "it must return or yield batches, (x, y) or x")
     write_about(folder, writer.names)
@@ -69,8 +69,8 @@ def batches(given: Any) -> Iterator[Any]:
     elif hasattr(given, "__iter__"):
         yield from given
     else:
-        told = f"it returned {type(given).__name__}, which holds no batches"
-        raise DataError(told, "it must return or yield batches, (x, y) or x, of arrays")
+        message = f"it returned {type(given).__name__}, which holds no batches"
+        raise DataError(message, "it must return or yield batches, (x, y) or x, of arrays")
 
 
 def arrays(batch: Any, output: str = "") -> tuple[dict[str, np.ndarray], np.ndarray | None]:
@@ -84,8 +84,8 @@ def arrays(batch: Any, output: str = "") -> tuple[dict[str, np.ndarray], np.ndar
     labels = None if y is None else numeric(labels_of(y, output))
     counts = {len(array) for array in [*inputs.values(), *([] if labels is None else [labels])]}
     if len(counts) != 1:
-        told = f"a batch holds arrays of different lengths: {sorted(counts)}"
-        raise DataError(told, "every array needs one entry a sample")
+        message = f"a batch holds arrays of different lengths: {sorted(counts)}"
+        raise DataError(message, "every array needs one entry a sample")
     return inputs, labels
 
 
@@ -96,14 +96,14 @@ def labels_of(y: Any, output: str) -> Any:
     if len(y) == 1 and not output:
         return next(iter(y.values()))
     if output not in y:
-        told = f"a batch's labels are of the outputs {', '.join(map(str, y))}"
-        raise DataError(told, 'say which is scored: output = "' + str(next(iter(y), "")) + '" under [metrics]')
+        message = f"a batch's labels are of the outputs {', '.join(map(str, y))}"
+        raise DataError(message, 'say which is scored: output = "' + str(next(iter(y), "")) + '" under [metrics]')
     return y[output]
 
 
 def numeric(given: Any) -> np.ndarray:
     array = np.asarray(given)
     if array.dtype.kind not in "uifb" or array.ndim == 0:
-        told = f"a batch holds an array of dtype {array.dtype} and shape {array.shape}"
-        raise DataError(told, "give arrays of numbers, the samples along the first axis; labels as class numbers")
+        message = f"a batch holds an array of dtype {array.dtype} and shape {array.shape}"
+        raise DataError(message, "give arrays of numbers, the samples along the first axis; labels as class numbers")
     return array

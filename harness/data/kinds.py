@@ -61,7 +61,7 @@ def load(source: DataSource, fresh: bool = False) -> Dataset:
 
 def dataset_of(source: DataSource, test: Samples, training: Samples | None) -> Dataset:
     """Joins the samples to one data set, checked. training: what to calibrate with. Raises DataError, ConfigError."""
-    test_labels, train_labels, names = settled(source, test, training)
+    test_labels, train_labels, names = settle_labels(source, test, training)
     dataset = Dataset(
         name=source.name,
         train_inputs=in_order(source, training, test.names) if training else (),
@@ -84,16 +84,16 @@ def obtain(split: Split, cache: Cache) -> Samples:
         key = key_of(kind.key(split), code_of(sys.modules[kind.write.__module__], samples))
         return read_samples(cache.obtain("datasets", key, lambda folder: kind.write(split, folder)))
     except OSError as error:  # a file that may not be read, a full disk
-        told = f"{split.where} cannot be copied into {cache.root}: {error}"
-        raise DataError(told, "make that file readable, or make room on that disk") from error
+        message = f"{split.where} cannot be copied into {cache.root}: {error}"
+        raise DataError(message, "make that file readable, or make room on that disk") from error
 
 
 def kind_of(split: Split) -> Kind:
     """Returns the split's kind. Raises ConfigError where there is no such file, or it is of no known kind."""
     kind = next((kind for kind in KINDS if kind.fits(split)), None)
     if kind is not function and not split.path.exists():
-        told = f"[data] {split.name}: there is no {split.where} in {split.source.folder}"
-        raise ConfigError(told, "paths are relative to the experiment.toml")
+        message = f"[data] {split.name}: there is no {split.where} in {split.source.folder}"
+        raise ConfigError(message, "paths are relative to the experiment.toml")
     if kind is None:
         advice = f"data can be {', '.join(kind.SAID for kind in KINDS)}"
         raise ConfigError(f"[data] {split.name}: {split.where} is not a known kind of data", advice)
@@ -107,17 +107,17 @@ def check_options(source: DataSource) -> None:
     for kind in KINDS:
         for option in kind.OPTIONS:
             if getattr(source, option) and not any(option in used.OPTIONS for used in kinds):
-                told = f"[data] {option} is for {kind.SAID}, but {source.test} is {kinds[0].SAID}"
-                raise ConfigError(told, f"remove {option}")
+                message = f"[data] {option} is for {kind.SAID}, but {source.test} is {kinds[0].SAID}"
+                raise ConfigError(message, f"remove {option}")
 
 
-def settled(
+def settle_labels(
     source: DataSource, test: Samples, training: Samples | None
 ) -> tuple[np.ndarray | None, np.ndarray | None, tuple[str, ...]]:
     """Returns test labels, training labels and class names. Raises DataError."""
-    known = source.labels or test.class_names or (training.class_names if training else ())
+    names = source.labels or test.class_names or (training.class_names if training else ())
     try:
-        return settle(test.labels, training.labels if training else None, known)
+        return settle(test.labels, training.labels if training else None, names)
     except DataError as error:
         raise DataError(f"{source.name}: {error}", error.advice) from error
 
@@ -125,9 +125,9 @@ def settled(
 def in_order(source: DataSource, training: Samples, names: tuple[str, ...]) -> tuple[np.ndarray, ...]:
     """Returns the calibration inputs in the order of the test inputs. Raises DataError where they differ."""
     if set(training.names) != set(names) or len(training.inputs) != max(1, len(names)):
-        told = [" and ".join(known) or "a single input" for known in (training.names, names)]
+        inputs = [" and ".join(those) or "a single input" for those in (training.names, names)]
         advice = "give calibration the same inputs, by the same names"
-        raise DataError(f"{source.name}: calibration has {told[0]}, the test set {told[1]}", advice)
+        raise DataError(f"{source.name}: calibration has {inputs[0]}, the test set {inputs[1]}", advice)
     return tuple(training.inputs[training.names.index(name)] for name in names) if names else training.inputs
 
 

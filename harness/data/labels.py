@@ -23,17 +23,17 @@ def settle(test: Labels, training: Labels, names: tuple[str, ...]) -> tuple[Labe
 
     Raises DataError for text that is not one of the names, and for integers that cannot be class numbers.
     """
-    plain = [None if labels is None else plainly(labels) for labels in (test, training)]
-    known = [labels for labels in plain if labels is not None]
-    names = names or (names_of(known) if known else ())
-    settled = [None if labels is None else numbered(labels, names) for labels in plain]
+    plain = [None if labels is None else plain_labels(labels) for labels in (test, training)]
+    present = [labels for labels in plain if labels is not None]
+    names = names or (names_of(present) if present else ())
+    settled = [None if labels is None else class_numbers(labels, names) for labels in plain]
     return settled[0], settled[1], names
 
 
-def plainly(labels: np.ndarray) -> np.ndarray:
+def plain_labels(labels: np.ndarray) -> np.ndarray:
     """Converts text to str, booleans to 0 and 1, one-hot rows to class numbers, one class number a row to (n,)."""
     if labels.dtype.kind == "S":
-        labels = decoded(labels)
+        labels = decode_text(labels)
     if labels.dtype.kind == "b":
         labels = labels.astype(np.uint8)
     if labels.dtype == np.uint64:  # which numpy cannot count or index by
@@ -43,12 +43,12 @@ def plainly(labels: np.ndarray) -> np.ndarray:
     return np.concatenate([s.argmax(axis=1) for s in stretches(labels)]) if is_one_hot(labels) else labels
 
 
-def decoded(labels: np.ndarray) -> np.ndarray:
+def decode_text(labels: np.ndarray) -> np.ndarray:
     try:
         return np.char.decode(labels, "utf-8")
     except UnicodeDecodeError as error:
-        told = f"some labels are bytes that are not UTF-8, such as {error.object!r}"
-        raise DataError(told, "store them as str, or as class numbers") from error
+        message = f"some labels are bytes that are not UTF-8, such as {error.object!r}"
+        raise DataError(message, "store them as str, or as class numbers") from error
 
 
 def is_one_hot(labels: np.ndarray) -> bool:
@@ -58,12 +58,12 @@ def is_one_hot(labels: np.ndarray) -> bool:
     return all(((s == 0) | (s == 1)).all() and ((s == 1).sum(axis=1) == 1).all() for s in stretches(labels))
 
 
-def names_of(known: list[np.ndarray]) -> tuple[str, ...]:
+def names_of(label_sets: list[np.ndarray]) -> tuple[str, ...]:
     """Returns the classes of labels whose names were not given: text sorted, numbers from 0, none for real numbers."""
-    first = known[0]
+    first = label_sets[0]
     if first.dtype.kind == "U":
         return tuple(np.unique(first).tolist())
-    numbers = [labels for labels in known if labels.dtype.kind in "ui" and labels.size]
+    numbers = [labels for labels in label_sets if labels.dtype.kind in "ui" and labels.size]
     if first.dtype.kind not in "ui" or not numbers:
         return ()
     if min(int(labels.min()) for labels in numbers) < 0:
@@ -73,7 +73,7 @@ def names_of(known: list[np.ndarray]) -> tuple[str, ...]:
     return tuple(str(n) for n in range(highest + 1)) if highest < MOST_CLASSES else ()
 
 
-def numbered(labels: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+def class_numbers(labels: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
     """Converts text to its place among the names; integers without names are amounts;
     whole floats with names, class numbers.
     """
@@ -81,8 +81,8 @@ def numbered(labels: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
         places = {name: n for n, name in enumerate(names)}
         unknown = next(((n, text) for n, text in enumerate(labels.tolist()) if text not in places), None)
         if unknown:
-            told = f"sample {unknown[0]} is labelled {unknown[1]!r}, which is not one of the classes"
-            raise DataError(told, nearest(unknown[1], names, "[data] labels names them in order; they are"))
+            message = f"sample {unknown[0]} is labelled {unknown[1]!r}, which is not one of the classes"
+            raise DataError(message, nearest(unknown[1], names, "[data] labels names them in order; they are"))
         return np.array([places[text] for text in labels.tolist()], dtype=np.int64)
     if labels.dtype.kind in "ui" and not names:
         return labels.astype(np.float64)
@@ -91,7 +91,7 @@ def numbered(labels: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
     return labels
 
 
-def extended(names: tuple[str, ...], count: int) -> tuple[str, ...]:
+def extend_names(names: tuple[str, ...], count: int) -> tuple[str, ...]:
     """Names that are only the numbers of the classes that occur, up to `count` classes: the last ones may not occur."""
     counted = names == tuple(str(n) for n in range(len(names)))
     return tuple(str(n) for n in range(count)) if names and counted and len(names) < count else names

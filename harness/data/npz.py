@@ -70,9 +70,11 @@ def unpack(split: Split, folder: Path) -> tuple[str, ...]:
 
 def check_misnamed(split: Split, inputs: list[str], labelled: bool) -> None:
     """Raises DataError where labels would be taken for a second input."""
-    found = [name for name in inputs if name.lower() in MISNAMED]
-    if found and not labelled and len(inputs) == 2:
-        raise DataError(f"{split.where} holds no y, but an array {found[0]}", "labels are called y: rename the array")
+    misnamed = [name for name in inputs if name.lower() in MISNAMED]
+    if misnamed and not labelled and len(inputs) == 2:
+        raise DataError(
+            f"{split.where} holds no y, but an array {misnamed[0]}", "labels are called y: rename the array"
+        )
 
 
 def check(what: str, path: Path) -> None:

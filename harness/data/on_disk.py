@@ -69,9 +69,9 @@ class ArrayWriter:
             self.form = form
             self._write_header()
         if form != self.form:
-            told = "sample {} is {} of shape {}, those before it are {} of shape {}"
-            told = told.format(self.count, *form, *self.form)
-            raise DataError(told, "give every sample the same dtype and shape")
+            message = "sample {} is {} of shape {}, those before it are {} of shape {}"
+            message = message.format(self.count, *form, *self.form)
+            raise DataError(message, "give every sample the same dtype and shape")
         self.file.write(np.ascontiguousarray(batch).data)
         self.count += len(batch)
 
@@ -112,8 +112,8 @@ class SamplesWriter:
         if not self._inputs:
             self._begin(tuple(inputs), labels is not None)
         if set(inputs) != set(self.names):
-            told = f"a batch has the inputs {', '.join(inputs)}, those before it {', '.join(self.names)}"
-            raise DataError(told, "give every batch the same inputs")
+            message = f"a batch has the inputs {', '.join(inputs)}, those before it {', '.join(self.names)}"
+            raise DataError(message, "give every batch the same inputs")
         if (labels is None) != (self._labels is None):
             raise DataError("some batches have labels and some have none", "give all of them labels, or none")
         for name, writer in zip(self.names, self._inputs, strict=True):

@@ -74,8 +74,8 @@ def check_single(split: Split, names: Sequence[str]) -> None:
         schema = pq.read_schema(split.path)
     for name in names:
         if pa.types.is_nested(schema.field(name).type):
-            told = f"{split.where}: each cell of column {name!r} holds several values ({schema.field(name).type})"
-            raise DataError(told, "give each number a column of its own, or store the samples as an .npz file")
+            message = f"{split.where}: each cell of column {name!r} holds several values ({schema.field(name).type})"
+            raise DataError(message, "give each number a column of its own, or store the samples as an .npz file")
 
 
 def columns(split: Split, names: list[str]) -> tuple[str | None, tuple[str, ...]]:
@@ -158,10 +158,10 @@ def numbers(split: Split, frame: pd.DataFrame, first_row: int) -> np.ndarray:
         if bad.any():
             row = int(bad.argmax())
             cell = column.iloc[row]
-            told = "is empty" if pd.isna(cell) else f"holds {repr(cell) if isinstance(cell, str) else cell}"
+            problem = "is empty" if pd.isna(cell) else f"holds {repr(cell) if isinstance(cell, str) else cell}"
             where = f"{split.where}: column {str(name)!r}, row {first_row + row + 1}"
             raise DataError(
-                f"{where} {told}", "features must be finite float32 numbers; [data] features names the columns"
+                f"{where} {problem}", "features must be finite float32 numbers; [data] features names the columns"
             )
     return array
 

@@ -57,9 +57,9 @@ def _check_classes(dataset: Dataset, split: str, labels: np.ndarray) -> None:
             "class labels are one integer a sample, 0 for the first class",
         )
     if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
-        told = f"{dataset.name}: the {split} labels run from {labels.min()} to {labels.max()}"
+        message = f"{dataset.name}: the {split} labels run from {labels.min()} to {labels.max()}"
         advice = f"with {classes} classes they must be in 0..{classes - 1}"
-        raise DataError(told, f"{FROM_1}; {advice}" if begins_at_1(labels, classes) else advice)
+        raise DataError(message, f"{FROM_1}; {advice}" if begins_at_1(labels, classes) else advice)
 
 
 def begins_at_1(labels: np.ndarray, classes: int) -> bool:

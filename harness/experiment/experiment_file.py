@@ -99,7 +99,7 @@ def read_experiment(path: Path, plan: Plan | None = None, fresh: bool = False) -
         baseline=written.variants.baseline,
         scoring=Scoring(written.metrics.primary, tuple(written.metrics.others), written.metrics.output, folder),
         select_ops=written.variants.select_ops,
-        left_out=left_out(written),
+        uncalibrated=uncalibrated(written),
     )
     check_baseline(experiment, file)
     return experiment
@@ -117,8 +117,8 @@ def check_labels(file: TomlFile[ExperimentText]) -> None:
     labels = file.content.data.labels
     for n, name in enumerate(labels):
         if (first := labels.index(name)) < n:
-            told = f"{file.where('data', 'labels')}: classes {first} and {n} are both called {name!r}"
-            raise ConfigError(told, "give each class a name of its own, in the order of the model's outputs")
+            message = f"{file.where('data', 'labels')}: classes {first} and {n} are both called {name!r}"
+            raise ConfigError(message, "give each class a name of its own, in the order of the model's outputs")
 
 
 def data_of(written: ExperimentText, folder: Path) -> DataSource:
@@ -180,8 +180,8 @@ def recipes_of(file: TomlFile[ExperimentText], folder: Path) -> tuple[tuple[str,
     every = [*names, *written.variants.imported]
     for name in every:
         if every.count(name) > 1 or name == KERAS or not NAME.fullmatch(name):
-            told = "cannot be used as a name" if not NAME.fullmatch(name) else "is taken"
-            raise ConfigError(f"{file.where('variants')} {name!r} {told}", "give each variant a name of its own")
+            problem = "cannot be used as a name" if not NAME.fullmatch(name) else "is taken"
+            raise ConfigError(f"{file.where('variants')} {name!r} {problem}", "give each variant a name of its own")
     return tuple(names), own
 
 
@@ -192,7 +192,7 @@ def usual(calibrated: bool) -> tuple[str, ...]:
     return tuple(name for name in USUAL if calibrated or not RECIPES[name].calibrated)
 
 
-def left_out(written: ExperimentText) -> tuple[str, ...]:
+def uncalibrated(written: ExperimentText) -> tuple[str, ...]:
     """Returns the usual recipes that are not built for want of calibration samples."""
     if written.model is None or written.variants.build is not None or written.data.calibration:
         return ()

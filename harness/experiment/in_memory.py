@@ -33,23 +33,23 @@ def experiment_in_memory(
     Raises ConfigError.
     """
     check_name(name, "name:")
-    own = {ref.name: ref for text in variants if is_reference(text) for ref in [FunctionRef(text, Path.cwd())]}
+    recipes = {ref.name: ref for text in variants if is_reference(text) for ref in [FunctionRef(text, Path.cwd())]}
     names = tuple(text.partition(":")[2] if is_reference(text) else text for text in variants)
     calibrated = bool(dataset.train_inputs)
-    left_out = () if calibrated else tuple(recipe.name for recipe in RECIPES.values() if recipe.calibrated)
-    if asked := [name for name in left_out if name in names]:
-        told = f"{', '.join(asked)} needs samples to calibrate with"
-        raise ConfigError(told, "give calibration: 100 to 500 training samples, in the form of x_test")
-    known = [n for n, recipe in RECIPES.items() if n not in left_out and (not recipe.package or n in names)]
+    uncalibrated = () if calibrated else tuple(recipe.name for recipe in RECIPES.values() if recipe.calibrated)
+    if asked := [name for name in uncalibrated if name in names]:
+        message = f"{', '.join(asked)} needs samples to calibrate with"
+        raise ConfigError(message, "give calibration: 100 to 500 training samples, in the form of x_test")
+    buildable = [n for n, recipe in RECIPES.items() if n not in uncalibrated and (not recipe.package or n in names)]
     return Experiment(
         name=name,
         load=lambda: dataset,
         model=model,
-        variants=select(names, (*known, *own), left_out) if names else usual(calibrated),
+        variants=select(names, (*buildable, *recipes), uncalibrated) if names else usual(calibrated),
         plan=plan,
-        recipes=own,
+        recipes=recipes,
         scoring=scoring,
-        left_out=left_out,
+        uncalibrated=uncalibrated,
     )
 
 
@@ -65,8 +65,8 @@ def source_of_model(model: object, folder: Path) -> ModelSource:
     if isinstance(model, str | PathLike):
         return keras_model(str(model), Path.cwd(), "model", "paths are relative to the working directory")
     if not all(callable(getattr(model, name, None)) for name in ("save", "export", "to_json")):
-        told = f"model is of type {type(model).__name__}, which is not a Keras model"
-        raise ConfigError(told, "give a keras.Model, or the path of a .keras file or a SavedModel")
+        message = f"model is of type {type(model).__name__}, which is not a Keras model"
+        raise ConfigError(message, "give a keras.Model, or the path of a .keras file or a SavedModel")
     model_source.save(model, folder, "the model")
     kept = model_source.kept(folder)
     return ModelSource("saved_model" if kept.is_dir() else "file", str(kept))
@@ -116,8 +116,8 @@ def numbers(what: str, given: object) -> np.ndarray:
     except (TypeError, ValueError) as error:
         raise DataError(f"{what} is no array: {one_line(error)}", "give an array of numbers") from error
     if array.dtype.kind not in "uifb" or not array.ndim:
-        told = f"{what} is an array of dtype {array.dtype} and shape {array.shape}"
-        raise DataError(told, "give numbers, with the samples along the first axis")
+        message = f"{what} is an array of dtype {array.dtype} and shape {array.shape}"
+        raise DataError(message, "give numbers, with the samples along the first axis")
     return array.astype(np.uint8) if array.dtype.kind == "b" else array
 
 

@@ -35,10 +35,10 @@ def adjust(plan: Plan, **adjusted: float | int | None) -> Plan:
     if not all(0 <= value < math.inf for value in changes.values()):
         raise ConfigError("a plan's rounds, runs and seconds must be finite and not negative", "give 0 or more")
     if plan.profile == "none" and any(changes.values()):
-        told = f"plan none times nothing, so {' and '.join(changes)} cannot be used with it"
-        raise ConfigError(told, "leave that out, or use plan quick, standard or strict")
-    made = replace(plan, **changes)  # type: ignore[arg-type]
-    if made.min_runs > made.max_runs:
-        told = f"min_runs is {made.min_runs:,}, and a round makes {made.max_runs:,} timings at most"
-        raise ConfigError(told, f"give {made.max_runs:,} or fewer, or a longer min_s")
-    return made
+        message = f"plan none times nothing, so {' and '.join(changes)} cannot be used with it"
+        raise ConfigError(message, "leave that out, or use plan quick, standard or strict")
+    result = replace(plan, **changes)  # type: ignore[arg-type]
+    if result.min_runs > result.max_runs:
+        message = f"min_runs is {result.min_runs:,}, and a round makes {result.max_runs:,} timings at most"
+        raise ConfigError(message, f"give {result.max_runs:,} or fewer, or a longer min_s")
+    return result

@@ -63,5 +63,5 @@ def check_setup(targets: Sequence[Target]) -> None:
     """Raises ConfigError where no target can be set up."""
     if not any(kind_of(target).is_remote for target in targets):
         names = ", ".join(target.name for target in targets)
-        told = f"--setup is for devices behind ssh, and none of the targets is one: {names}"
-        raise ConfigError(told, "leave it out, or name a device with -t")
+        message = f"--setup is for devices behind ssh, and none of the targets is one: {names}"
+        raise ConfigError(message, "leave it out, or name a device with -t")

@@ -42,30 +42,30 @@ def builtin(name: str, data_path: Path | None, variants: tuple[str, ...], plan: 
     if name not in WORKLOADS:
         raise ConfigError(f"there is no built-in experiment {name!r}", f"the built-in ones are {', '.join(WORKLOADS)}")
     workload = WORKLOADS[name]
-    known = tuple(name for name, recipe in RECIPES.items() if not recipe.named or name in variants)
+    names = tuple(name for name, recipe in RECIPES.items() if not recipe.named or name in variants)
     model = ModelSource("workload", name)
     load = cache(partial(workload.load, data_path))  # who asks first whether the data are there reads them once
-    return Experiment(name, load, model, select(variants, known), plan)
+    return Experiment(name, load, model, select(variants, names), plan)
 
 
-def select(patterns: tuple[str, ...], known: tuple[str, ...], left_out: tuple[str, ...] = ()) -> tuple[str, ...]:
+def select(patterns: tuple[str, ...], known: tuple[str, ...], uncalibrated: tuple[str, ...] = ()) -> tuple[str, ...]:
     """Returns the known names that match the patterns, in their own order.
     Raises ConfigError where a pattern matches none.
 
-    left_out: names that it would match if there were calibration samples.
+    uncalibrated: names that it would match if there were calibration samples.
     """
     for pattern in patterns:
         if not any(fnmatchcase(name, pattern) for name in known):
-            if missed := [name for name in left_out if fnmatchcase(name, pattern)]:
-                told = f"{', '.join(missed)} needs samples to calibrate with, and [data] gives none"
-                raise ConfigError(told, NOT_CALIBRATED[1])
+            if missed := [name for name in uncalibrated if fnmatchcase(name, pattern)]:
+                message = f"{', '.join(missed)} needs samples to calibrate with, and [data] gives none"
+                raise ConfigError(message, NOT_CALIBRATED[1])
             raise ConfigError(f"no variant matches {pattern!r}", f"the variants are {', '.join(known)}")
     return tuple(name for name in known if not patterns or any(fnmatchcase(name, p) for p in patterns))
 
 
 def restrict_variants(experiment: Experiment, patterns: tuple[str, ...]) -> Experiment:
     """Returns the experiment with only those of its variants that the patterns match. Raises ConfigError."""
-    names = select(patterns, (*experiment.variants, *experiment.imports), experiment.left_out)
+    names = select(patterns, (*experiment.variants, *experiment.imports), experiment.uncalibrated)
     return replace(
         experiment,
         variants=tuple(name for name in experiment.variants if name in names),

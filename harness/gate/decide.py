@@ -1,6 +1,6 @@
 """Comparison + Policy (+ reference) → Verdict. A failed gate is a verdict, never an exception.
 
-    evidence.py   what a run, and its reference, say of a row; Answer, what a judge makes of it
+    evidence.py   what a run, and its reference, say of a row
     drops.py      what is lost from sample to sample, by Tango
     rates.py      how often something happens over the test set, by Clopper–Pearson
     rounds.py     the processes: latency, cold start, memory; series.py says what each round says of them
@@ -143,22 +143,22 @@ def doubtful(standing: Standing, control: Standing | None) -> str:
     return "; ".join(f"{whose}suspect: {s.reason}" for whose, s in named if s and s.status == "suspect")
 
 
-def finding(rule: Rule, standing: Standing | None, said: Answer, doubts: str = "") -> Finding:
-    holds = said.outcome == "pass" or (said.outcome == "inconclusive" and rule.on_inconclusive == "warn")
-    reason = "; ".join(filter(None, (said.reason, doubts)))
+def finding(rule: Rule, standing: Standing | None, result: Answer, doubts: str = "") -> Finding:
+    holds = result.outcome == "pass" or (result.outcome == "inconclusive" and rule.on_inconclusive == "warn")
+    reason = "; ".join(filter(None, (result.reason, doubts)))
     case = standing.case if standing else None
-    row = asdict(replace(said, reason=reason))
+    row = asdict(replace(result, reason=reason))
     return Finding(**row, rule=rule.number, words=rule.words, case=case, metric=rule.metric, holds=holds)
 
 
 def too_few(policy: Policy, samples: int) -> tuple[str, ...]:
     """Returns the rules that a test set of this size can never pass, one sentence each, before anything is measured."""
-    told = []
+    sentences = []
     for rule in policy.rules:
         metric = METRICS.get(rule.metric)
         if not metric or metric.judged != "drop" or metric.unit != "pp" or rule.limit.relative:
             continue
         fewest = smallest_n_to_pass(rule.limit.value / 100, rule.two_sided)
         if samples < fewest:
-            told.append(f"rule {rule.number}, {rule.words}, needs {fewest:,} test samples; there are {samples:,}")
-    return tuple(told)
+            sentences.append(f"rule {rule.number}, {rule.words}, needs {fewest:,} test samples; there are {samples:,}")
+    return tuple(sentences)

@@ -52,8 +52,8 @@ class Pair:
 
     def of(self, label: object) -> Pair:
         """Returns the samples of one class."""
-        own = self.labels == label
-        return Pair(self.labels[own], self.before[own], self.after[own])
+        of_class = self.labels == label
+        return Pair(self.labels[of_class], self.before[of_class], self.after[of_class])
 
 
 def control(case: Case) -> Case:
@@ -164,21 +164,21 @@ class Evidence:
         return Evidence(self.reference) if self.reference else None
 
     @cached_property
-    def session(self) -> Evidence | None:
+    def remeasured(self) -> Evidence | None:
         return Evidence(self.again) if self.again else None
 
     @cached_property
     def stored(self) -> tuple[Evidence, ...]:
         """The reference and its further sessions, each once."""
-        known = {e.comparison.run.run_id: e for e in (self.past, *map(Evidence, self.sessions)) if e}
-        return tuple(known.values())
+        by_id = {e.comparison.run.run_id: e for e in (self.past, *map(Evidence, self.sessions)) if e}
+        return tuple(by_id.values())
 
     def pair(self, rule: Rule, case: Case) -> Pair:
         """Returns the row's answers and those that the rule stands against. Raises Absent where there are none."""
-        own = self.answers(case)
+        after = self.answers(case)
         labels = self.comparison.run.labels
         if labels is None:  # only flips are counted then
-            labels = np.full(len(own), -1)
+            labels = np.full(len(after), -1)
         if rule.against == CONTROL:
             before = self.answers(control(case))
         elif rule.against == "reference":
@@ -186,8 +186,8 @@ class Evidence:
         else:
             samples = self.samples(case)
             assert samples is not None
-            before = self.known(samples["baseline_prediction"], "keras")
-        return Pair(labels, before, own)
+            before = self.finite_answers(samples["baseline_prediction"], "keras")
+        return Pair(labels, before, after)
 
     def answers(self, case: Case) -> np.ndarray:
         """Returns the top-1 of every sample of a row, (samples,). Raises Absent."""
@@ -196,10 +196,10 @@ class Evidence:
             raise Absent(f"{case.variant} has no answers there")
         if not len(samples):
             raise Absent("the test set is empty")
-        return self.known(samples["prediction"], case.variant)
+        return self.finite_answers(samples["prediction"], case.variant)
 
     @staticmethod
-    def known(given: np.ndarray, whose: str) -> np.ndarray:
+    def finite_answers(given: np.ndarray, whose: str) -> np.ndarray:
         """Returns the answers where all are finite.
         Raises Absent: −1 would count as wrong, on one side or the other.
         """
@@ -229,19 +229,19 @@ class Evidence:
         """Returns the reference, where its samples are those of the row. Raises Absent where they cannot be paired."""
         evidence = self.past_of(case)
         past, run = evidence.comparison.run, self.comparison.run
-        if apart := sample_difference(past, run, case):
-            raise not_comparable(str(apart))
+        if difference := sample_difference(past, run, case):
+            raise not_comparable(str(difference))
         if not same(past.labels, run.labels):
             raise not_comparable("the labels of the test set differ")
         return evidence
 
-    def apart(self, case: Case) -> tuple[str, str]:
+    def timing_differences(self, case: Case) -> tuple[str, str]:
         """Returns why the row's timing cannot be compared with the reference's, and what only warns; "" for nothing."""
         assert self.reference
-        found = differences(self.reference.run, self.comparison.run, case)
-        warned = [d for d in found if d.level == WARN]
-        told = [str(d) for d in warned if d.reference != d.candidate]
+        diffs = differences(self.reference.run, self.comparison.run, case)
+        warned = [d for d in diffs if d.level == WARN]
+        warnings = [str(d) for d in warned if d.reference != d.candidate]
         unknown = [d.field for d in warned if d.reference == d.candidate]
         if unknown:
-            told.append(f"unknown in both: {', '.join(unknown)}")
-        return refusal(found), "; ".join(told)
+            warnings.append(f"unknown in both: {', '.join(unknown)}")
+        return refusal(diffs), "; ".join(warnings)

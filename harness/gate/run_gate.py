@@ -13,7 +13,7 @@ from harness.gate.policy import Policy, default_policy, read_policy
 from harness.gate.reference.remeasured import to_remeasure
 from harness.records import BY_DATA, Case, Comparison, Run, Scoring, Verdict
 from harness.runs import store
-from harness.runs.references import accepted
+from harness.runs.references import accepted_runs
 from harness.runs.store import Store
 
 Say = Callable[[str], None]
@@ -63,18 +63,18 @@ def verdict_of(
             option = "--remeasure-reference" if remeasure else "--reference"
             say(f'no rule has against = "reference", so {option} changes nothing')
         return judge(candidate, policy)
-    paths = [runs.find(name) for name in references] or accepted(runs, candidate.run.experiment)
+    paths = [runs.find(name) for name in references] or accepted_runs(runs, candidate.run.experiment)
     if paths and paths[0].resolve() == candidate.run.path.resolve():
         say("the reference is the run itself: against it, nothing can have changed")
     metrics = metrics_of(policy)
     reference = compare(load(paths[0]), metrics) if paths else None
     if remeasure:
-        again = measured_again(candidate, policy, paths, say, remeasure)
+        again = remeasured_run(candidate, policy, paths, say, remeasure)
         return judge(candidate, policy, reference, again=again)
     return judge(candidate, policy, reference, [compare(rounds_alone(path), metrics) for path in paths[1:]])
 
 
-def measured_again(
+def remeasured_run(
     candidate: Comparison, policy: Policy, paths: Sequence[Path], say: Say, remeasure: Remeasure
 ) -> Comparison | None:
     """Returns the run in which the reference, the first path, is timed beside

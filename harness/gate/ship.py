@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from harness.gate.judge.drops import step_down
+from harness.gate.judge.drops import holm
 from harness.gate.policy import Policy
 from harness.records import Finding
 from harness.records.terms import Outcome
@@ -28,7 +28,7 @@ def by_variant(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
 
 def shipping(findings: tuple[Finding, ...]) -> tuple[str, ...]:
     """Returns the variants for which every rule that names them holds in every row."""
-    return tuple(name for name, own in by_variant(findings).items() if all(f.holds for f in own))
+    return tuple(name for name, group in by_variant(findings).items() if all(f.holds for f in group))
 
 
 def any_may_ship(findings: tuple[Finding, ...], policy: Policy) -> tuple[Finding, ...]:
@@ -40,13 +40,13 @@ def any_may_ship(findings: tuple[Finding, ...], policy: Policy) -> tuple[Finding
     alpha = {rule.number: 1 - rule.confidence for rule in policy.rules}
     shares = {
         name: max(ratios)
-        for name, own in by_variant(findings).items()
-        if (ratios := [share(f, alpha[f.rule]) for f in own if claims(f)])
+        for name, group in by_variant(findings).items()
+        if (ratios := [share(f, alpha[f.rule]) for f in group if claims(f)])
     }
-    kept = dict(zip(shares, step_down(list(shares.values())), strict=True))
+    kept = dict(zip(shares, holm(list(shares.values())), strict=True))
     warns = {rule.number for rule in policy.rules if rule.on_inconclusive == "warn"}
     return tuple(
-        withdrawn(f, len(shares), f.rule in warns) if f.case and not kept.get(f.case.variant, True) else f
+        withdraw(f, len(shares), f.rule in warns) if f.case and not kept.get(f.case.variant, True) else f
         for f in findings
     )
 
@@ -62,7 +62,7 @@ def share(finding: Finding, alpha: float) -> float:
     return min(finding.p / alpha, 1.0) if finding.outcome == "pass" else finding.p / alpha
 
 
-def withdrawn(finding: Finding, candidates: int, warns: bool) -> Finding:
+def withdraw(finding: Finding, candidates: int, warns: bool) -> Finding:
     """Returns the finding, inconclusive where it was a pass: that does not stand among so many candidates."""
     if finding.outcome != "pass" or finding.p is None:
         return finding

@@ -88,7 +88,7 @@ def measurable(work: Work, environment: Environment) -> tuple[Case, ...]:
 def measure(work: Work, connection: Connection, folder: Path, watcher: Watcher) -> Iterator[Piece]:
     """Yields every piece of the work: from `folder` where it is already, else from the device into it.
 
-    Accuracy comes first, a stretch of the test set after the other, then for each case some samples again in another
+    Accuracy comes first, a shard of the test set after the other, then for each case some samples again in another
     order; a case whose outputs could not be had is asked for no further ones, and not timed. A round that does not
     count is measured again, at most REPEATS times, and every attempt is kept.
     """
@@ -150,14 +150,14 @@ def same_but_threads(one: Case, other: Case) -> bool:
 
 
 def shard_jobs(work: Work, cases: Sequence[Case]) -> list[Job]:
-    """The test set in stretches, each for every variant × runtime at its lowest thread count, and then no more."""
+    """The test set in shards, each for every variant × runtime at its lowest thread count, and then no more."""
     lowest = min((case.threads for case in cases), default=1)
     size, total = shard_samples(work), work.dataset.test_count
     jobs = []
     for first in range(0, total, size):
-        stretch = first, min(first + size, total)
-        inputs = input_files(work.dataset, *stretch)
-        jobs += [job(work, case, "outputs", stretch, inputs) for case in cases if case.threads == lowest]
+        shard = first, min(first + size, total)
+        inputs = input_files(work.dataset, *shard)
+        jobs += [job(work, case, "outputs", shard, inputs) for case in cases if case.threads == lowest]
     return jobs
 
 
@@ -179,7 +179,7 @@ def audited_samples(work: Work) -> tuple[int, ...]:
 
 
 def shard_samples(work: Work) -> int:
-    """How many samples make a stretch: what goes in and what comes out of it stay small on both sides."""
+    """How many samples make a shard: what goes in and what comes out of it stay small on both sides."""
     sent = sum(array[:1].nbytes for array in work.dataset.test_inputs)
     answered = max((sum(map(sample_bytes, variant.outputs)) for variant in work.variants), default=0)
     return max(1, min(SHARD_SAMPLES, SHARD_BYTES // (sent + answered)))
@@ -202,8 +202,8 @@ def round_jobs(work: Work, cases: Sequence[Case]) -> list[Job]:
 
 
 def job(work: Work, case: Case, kind: PieceKind, place: tuple[int, int], inputs: dict[str, Blob]) -> Job:
-    """place: first and last of the stretch of samples; for a latency job, the round and how many samples it cycles; for
-    an audit, 0 and how many samples it asks.
+    """place: first and last of the shard's samples; for a latency job, the round and how many samples it cycles; for an
+    audit, 0 and how many samples it asks.
     """
     start_temperature_c = restless_ratio = None
     files, affines = fed(work, case, list(inputs))
@@ -237,12 +237,12 @@ def fed(work: Work, case: Case, files: list[str]) -> tuple[list[str], list[Affin
 def input_files(dataset: Dataset, first: int, last: int) -> dict[str, Blob]:
     """One .npy an input of the model, holding the stored values of these test samples."""
     return {
-        protocol.input_file(n, first): Blob(partial(stretch_bytes, array, first, last))
+        protocol.input_file(n, first): Blob(partial(shard_bytes, array, first, last))
         for n, array in enumerate(dataset.test_inputs)
     }
 
 
-def stretch_bytes(array: np.ndarray, first: int, last: int) -> bytes:
+def shard_bytes(array: np.ndarray, first: int, last: int) -> bytes:
     """These samples as an .npy file; nothing of them stays in memory."""
     try:
         return npy_bytes(array[first:last])

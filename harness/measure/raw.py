@@ -14,7 +14,7 @@ from pydantic import Field, FiniteFloat, TypeAdapter
 from harness.device import protocol
 from harness.device.protocol import PHASES
 from harness.errors import StoreError
-from harness.measure.validity import judged
+from harness.measure.validity import with_status
 from harness.records import Audit, Case, DeviceState, Job, Piece, Round, Shard, Tensor, Timings
 from harness.records.terms import PieceKind
 from harness.support.arrays import StoredArray
@@ -60,7 +60,7 @@ def read_piece(folder: Path) -> Piece:
         state = json.loads((folder / protocol.STATE).read_text())
         result = _result(folder, state["exit"])
         if label.kind == "latency":
-            return judged(_round(folder, label, result, state))
+            return with_status(_round(folder, label, result, state))
         return (_audit if label.kind == "audit" else _shard)(folder, label, result)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         raise StoreError(f"{folder} cannot be read: {error}", "remove that folder and resume the run") from error

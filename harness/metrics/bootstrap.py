@@ -42,7 +42,7 @@ class Statistic(Protocol):
     @property
     def replicates(self) -> np.ndarray: ...  # of each resample
     @property
-    def left_out(self) -> np.ndarray: ...  # without each sample, or each group of them
+    def jackknife(self) -> np.ndarray: ...  # without each sample, or each group of them
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,20 +52,20 @@ class Combined:
     value: float
     size: float
     replicates: np.ndarray
-    left_out: np.ndarray
+    jackknife: np.ndarray
 
 
 def difference(own: Statistic, other: Statistic) -> Combined:
     size = max(own.size, other.size)
-    return Combined(own.value - other.value, size, own.replicates - other.replicates, own.left_out - other.left_out)
+    return Combined(own.value - other.value, size, own.replicates - other.replicates, own.jackknife - other.jackknife)
 
 
 @np.errstate(divide="ignore", invalid="ignore")
 def growth(own: Statistic, other: Statistic) -> Combined:
     """Returns (own − other) / other, paired by sample."""
-    moved = difference(own, other)
-    value = moved.value / other.value if other.value else np.nan
-    return Combined(value, 1.0, moved.replicates / other.replicates, moved.left_out / other.left_out)
+    change = difference(own, other)
+    value = change.value / other.value if other.value else np.nan
+    return Combined(value, 1.0, change.replicates / other.replicates, change.jackknife / other.jackknife)
 
 
 def bca(statistic: Statistic, confidence: float = 0.90) -> Interval:
@@ -75,7 +75,7 @@ def bca(statistic: Statistic, confidence: float = 0.90) -> Interval:
     """
     if is_zero(statistic):
         return Interval(0.0, 0.0)
-    seen = numbers(statistic)
+    seen = finite_replicates(statistic)
     bias, acceleration = corrections(statistic, seen)
     tails = bias + ndtri(np.array([1 - confidence, 1 + confidence]) / 2)
     levels = ndtr(bias + tails / (1 - acceleration * tails))
@@ -93,7 +93,7 @@ def bca_p(statistic: Statistic, limit: float, better: int = 1) -> float:
     """
     if is_zero(statistic):
         return float(better * limit < 0)
-    seen = numbers(statistic)
+    seen = finite_replicates(statistic)
     bias, acceleration = corrections(statistic, seen)
     least = 0.5 / len(seen)
     away = ndtri(np.clip((seen < limit).mean(), least, 1 - least)) - bias
@@ -104,7 +104,7 @@ def is_zero(statistic: Statistic) -> bool:
     return statistic.value == 0 and not statistic.replicates.any()
 
 
-def numbers(statistic: Statistic) -> np.ndarray:
+def finite_replicates(statistic: Statistic) -> np.ndarray:
     """Returns the replicates that are finite. Raises Absent where too many are not, or all are equal."""
     seen = statistic.replicates[np.isfinite(statistic.replicates)]
     if len(seen) < MOST_SEEN * len(statistic.replicates):
@@ -118,7 +118,7 @@ def numbers(statistic: Statistic) -> np.ndarray:
 def corrections(statistic: Statistic, seen: np.ndarray) -> tuple[float, float]:
     """Returns bias z₀, from where the value lies among the replicates, and acceleration a, the jackknife's skewness."""
     bias = ndtri(((seen < statistic.value).mean() + (seen <= statistic.value).mean()) / 2)
-    spread = statistic.left_out.mean() - statistic.left_out
+    spread = statistic.jackknife.mean() - statistic.jackknife
     acceleration = (spread**3).sum() / (6 * (spread**2).sum() ** 1.5)
     if not np.isfinite([bias, acceleration]).all():
         raise Absent("its resamples lie all on one side of it, or it has no value where one sample is left out")
@@ -198,7 +198,7 @@ class Means:
         return np.concatenate([self._of(part) for part in parts])
 
     @cached_property
-    def left_out(self) -> np.ndarray:
+    def jackknife(self) -> np.ndarray:
         return self._of(self._sums.sum(axis=0) - self._sums)
 
 
@@ -248,13 +248,13 @@ class Called:
         return abs(self.value)
 
     def _each(self, chosen: Iterator[np.ndarray]) -> np.ndarray:
-        begin, found = time.monotonic(), []
+        start_s, values = time.monotonic(), []
         for index in chosen:
-            if time.monotonic() - begin > LONGEST_S:
+            if time.monotonic() - start_s > LONGEST_S:
                 raise Absent(f"resampling took over {LONGEST_S:g} s: return one value a sample, which is faster")
             labels = None if self._labels is None else self._labels[index]
-            found.append(float(self._function(labels, self._outputs[index])))
-        return np.array(found)
+            values.append(float(self._function(labels, self._outputs[index])))
+        return np.array(values)
 
     @cached_property
     def replicates(self) -> np.ndarray:
@@ -262,6 +262,6 @@ class Called:
         return self._each(rng.integers(0, n, n) for _ in range(affordable(n)))
 
     @cached_property
-    def left_out(self) -> np.ndarray:
+    def jackknife(self) -> np.ndarray:
         group = groups_of(len(self._outputs))
         return self._each(np.flatnonzero(group != out) for out in range(min(LEFT_OUT, len(group))))

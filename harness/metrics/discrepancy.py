@@ -21,25 +21,25 @@ def top1(scores: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(scores).all(axis=1), scores.argmax(axis=1), -1)
 
 
-def agreement(expected: np.ndarray, given: np.ndarray) -> float:
+def agreement(expected: np.ndarray, actual: np.ndarray) -> float:
     """Returns the share of samples with the same top-1. Scores: (samples, classes).
     One that is not finite never agrees.
     """
-    answers = top1(given)
+    answers = top1(actual)
     return float(np.mean((top1(expected) == answers) & (answers >= 0)))
 
 
-def doubt(expected: np.ndarray, given: np.ndarray, of_classes: bool, against: str, what: str) -> str:
+def doubt(expected: np.ndarray, actual: np.ndarray, of_classes: bool, against: str, what: str) -> str:
     """Returns why outputs are so far from the baseline's that something is probably wrong, not merely lossy; "" where
     they are not. against: the baseline's name. what: the samples, in words.
     """
-    if unknown := len(given) - int(row_by_row(finite, given).sum()):
+    if unknown := len(actual) - int(row_by_row(finite, actual).sum()):
         return f"{unknown} of {what} have outputs that are not finite"
     if of_classes:
         logits = are_logits(expected)
-        return low_agreement(agreement(as_scores(expected, logits), as_scores(given, logits)), against, what)
-    error = float(row_by_row(lambda *rows: np.square(apart(*rows)).sum(axis=1), expected, given).sum())
-    return low_explained(explained(error, variation(expected)), against, what)
+        return low_agreement(agreement(as_scores(expected, logits), as_scores(actual, logits)), against, what)
+    error = float(row_by_row(lambda *rows: np.square(row_differences(*rows)).sum(axis=1), expected, actual).sum())
+    return low_explained(explained_share(error, variation(expected)), against, what)
 
 
 def low_agreement(share: float, against: str, what: str) -> str:
@@ -50,11 +50,11 @@ def low_agreement(share: float, against: str, what: str) -> str:
 def low_explained(share: float, against: str, what: str) -> str:
     """Returns why so small a share of explained variation is suspect, or ""."""
     whose = f"{against}'" if against.endswith("s") else f"{against}'s"
-    told = f"explains {max(share, 0):.1%} of the variation in {whose} output over {what}"
-    return told if share < SUSPECT_EXPLAINED else ""
+    message = f"explains {max(share, 0):.1%} of the variation in {whose} output over {what}"
+    return message if share < SUSPECT_EXPLAINED else ""
 
 
-def explained(squared_error: float, variation: float) -> float:
+def explained_share(squared_error: float, variation: float) -> float:
     """Returns the share of the baseline's variation over the samples that other outputs reproduce: the coefficient of
     determination, 1 − Σ(given − expected)² / Σ(expected − mean)².
 
@@ -69,8 +69,8 @@ def explained(squared_error: float, variation: float) -> float:
 def variation(outputs: np.ndarray) -> float:
     """Returns Σ(value − mean)² of all numbers, each against its own mean over the samples."""
     rows = outputs.reshape(len(outputs), -1)
-    means = sum(part.sum(axis=0, dtype=np.float64) for part in stretches(rows)) / len(rows)
-    return sum(float(np.square(part - means).sum()) for part in stretches(rows))
+    means = sum(stretch.sum(axis=0, dtype=np.float64) for stretch in stretches(rows)) / len(rows)
+    return sum(float(np.square(stretch - means).sum()) for stretch in stretches(rows))
 
 
 def margins(scores: np.ndarray) -> np.ndarray:
@@ -95,22 +95,22 @@ def sample_table(
 
     Without labels there is no label, and nothing that is right or wrong. logits: the scores are not probabilities.
     """
-    expected, given = row_by_row(top1, baseline), row_by_row(top1, scores)
+    expected, actual = row_by_row(top1, baseline), row_by_row(top1, scores)
     margin = row_by_row(margins, scores)
-    flip = expected != given
-    answers = {"baseline_prediction": small(expected), "prediction": small(given), "flip": flip}
+    flip = expected != actual
+    answers = {"baseline_prediction": as_int32(expected), "prediction": as_int32(actual), "flip": flip}
     if labels is not None:
-        was_right, is_right = expected == labels, given == labels
+        was_right, is_right = expected == labels, actual == labels
         kind = np.select([flip & was_right, flip & is_right, flip], [1, 2, 3], 0).astype(np.uint8)
         right = {"baseline_correct": was_right, "correct": is_right, "flip_kind": kind}
-        answers = {"label": small(labels), **answers, **right}
-    return joined(
+        answers = {"label": as_int32(labels), **answers, **right}
+    return structured(
         {
             **answers,
             **distances(baseline, scores),
-            "js_divergence": single(row_by_row(partial(divergence, logits=logits), baseline, scores)),
-            "baseline_margin": single(row_by_row(margins, baseline)),
-            "margin": single(margin),
+            "js_divergence": as_float32(row_by_row(partial(divergence, logits=logits), baseline, scores)),
+            "baseline_margin": as_float32(row_by_row(margins, baseline)),
+            "margin": as_float32(margin),
             "tie": margin == 0,
         }
     )
@@ -127,14 +127,17 @@ def number_table(labels: np.ndarray | None, baseline: np.ndarray, outputs: np.nd
     if labels is not None and one_column(labels):
         columns["label"] = labels.reshape(-1)
     if one_column(outputs):
-        columns |= {"baseline_prediction": single(baseline.reshape(-1)), "prediction": single(outputs.reshape(-1))}
+        columns |= {
+            "baseline_prediction": as_float32(baseline.reshape(-1)),
+            "prediction": as_float32(outputs.reshape(-1)),
+        }
     if labels is not None and labels.reshape(len(labels), -1).shape == outputs.reshape(len(outputs), -1).shape:
-        columns["baseline_error"] = single(row_by_row(mean_distance, baseline, labels))
-        columns["error"] = single(row_by_row(mean_distance, outputs, labels))
-    return joined(columns | distances(baseline, outputs))
+        columns["baseline_error"] = as_float32(row_by_row(mean_distance, baseline, labels))
+        columns["error"] = as_float32(row_by_row(mean_distance, outputs, labels))
+    return structured(columns | distances(baseline, outputs))
 
 
-def joined(columns: dict[str, np.ndarray]) -> np.ndarray:
+def structured(columns: dict[str, np.ndarray]) -> np.ndarray:
     """Returns the columns as one structured array, a field a column."""
     fields = [(name, column.dtype) for name, column in columns.items()]
     table = np.empty(len(next(iter(columns.values()))), fields)
@@ -151,25 +154,25 @@ def fields_of(table: np.ndarray) -> tuple[str, ...]:
 def distances(baseline: np.ndarray, outputs: np.ndarray) -> dict[str, np.ndarray]:
     """Returns how far each sample's outputs are from the baseline's, by three measures, (samples,) each."""
     measures = {"max_abs_diff": largest_distance, "l2": euclidean, "cosine": cosine}
-    return {name: single(row_by_row(measure, baseline, outputs)) for name, measure in measures.items()}
+    return {name: as_float32(row_by_row(measure, baseline, outputs)) for name, measure in measures.items()}
 
 
-def apart(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+def row_differences(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Returns other − one, a row of numbers a sample: float64, (rows, numbers)."""
     rows = len(one)
     return np.asarray(other.reshape(rows, -1).astype(np.float64) - one.reshape(rows, -1))
 
 
 def largest_distance(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    return np.asarray(np.abs(apart(one, other)).max(axis=1))
+    return np.asarray(np.abs(row_differences(one, other)).max(axis=1))
 
 
 def euclidean(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    return np.asarray(np.linalg.norm(apart(one, other), axis=1))
+    return np.asarray(np.linalg.norm(row_differences(one, other), axis=1))
 
 
 def mean_distance(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    return np.asarray(np.abs(apart(one, other)).mean(axis=1))
+    return np.asarray(np.abs(row_differences(one, other)).mean(axis=1))
 
 
 def divergence(baseline: np.ndarray, scores: np.ndarray, logits: bool) -> np.ndarray:
@@ -177,12 +180,12 @@ def divergence(baseline: np.ndarray, scores: np.ndarray, logits: bool) -> np.nda
     return stats.js_divergence(*((probabilities(s) for s in (baseline, scores)) if logits else (baseline, scores)))
 
 
-def small(whole: np.ndarray) -> np.ndarray:
+def as_int32(whole: np.ndarray) -> np.ndarray:
     """Stores classes in four bytes."""
     return whole.astype(np.int32)
 
 
-def single(numbers: np.ndarray) -> np.ndarray:
+def as_float32(numbers: np.ndarray) -> np.ndarray:
     """Stores in single precision, seven digits, what was computed in double."""
     return numbers.astype(np.float32)
 

@@ -10,7 +10,7 @@ import numpy as np
 from harness.data.validation import FROM_1, begins_at_1
 from harness.errors import ConfigError
 from harness.metrics.registry import METRICS, Metric
-from harness.metrics.scores import NUMBERS, TOP_K, declared, metric_named
+from harness.metrics.scores import NUMBERS, TOP_K, declaration_of, metric_named
 from harness.metrics.task import LABELLED, OF_CLASSES, class_count, output_index, task_of
 from harness.records import Dataset, Scoring
 from harness.records.terms import Task
@@ -31,12 +31,12 @@ def check(
     asked = tuple(dict.fromkeys(filter(None, (scoring.primary, *scoring.others))))
     task = task_of(dataset.test_labels, output, dataset.class_names, any(of_numbers(name) for name in asked))
     check_class_names(task, dataset.class_names, output)
-    scoring = named(scoring)
-    own = {d.reference: d for d in scoring.declared}
-    called = {name: fitting(name, task, dataset.test_labels, output) for name in asked if name not in own}
-    called |= {reference: found.name for reference, found in own.items()}
-    primary = called[scoring.primary] if scoring.primary else default(task, dataset.test_labels, output)
-    others = tuple(dict.fromkeys(called[name] for name in scoring.others))
+    scoring = with_declarations(scoring)
+    declarations = {d.reference: d for d in scoring.declared}
+    names_of = {name: fitting(name, task, dataset.test_labels, output) for name in asked if name not in declarations}
+    names_of |= {reference: declaration.name for reference, declaration in declarations.items()}
+    primary = names_of[scoring.primary] if scoring.primary else default(task, dataset.test_labels, output)
+    others = tuple(dict.fromkeys(names_of[name] for name in scoring.others))
     return replace(scoring, primary=primary, others=others), task
 
 
@@ -44,21 +44,21 @@ def check_class_names(task: Task, names: Sequence[str], output: np.ndarray) -> N
     """Raises ConfigError where not every class has a name: the numbers of those after a gap would be shifted."""
     scores = class_count(output)
     if task in OF_CLASSES and names and len(names) != scores:
-        told = f"the data name {len(names)} classes ({', '.join(names[:10])}), and the model has {scores} scores"
-        raise ConfigError(told, "name every class under [data] labels = […], in the order of the model's outputs")
+        message = f"the data name {len(names)} classes ({', '.join(names[:10])}), and the model has {scores} scores"
+        raise ConfigError(message, "name every class under [data] labels = […], in the order of the model's outputs")
 
 
-def named(scoring: Scoring) -> Scoring:
+def with_declarations(scoring: Scoring) -> Scoring:
     """Returns the scoring with what its user's functions declare. Raises ConfigError where one cannot be loaded."""
     asked = dict.fromkeys(name for name in (scoring.primary, *scoring.others) if name and is_reference(name))
-    own = tuple(declared(FunctionRef(name, scoring.folder)) for name in asked)
-    check_names([d.name for d in own])
-    return replace(scoring, declared=own)
+    declarations = tuple(declaration_of(FunctionRef(name, scoring.folder)) for name in asked)
+    check_names([d.name for d in declarations])
+    return replace(scoring, declared=declarations)
 
 
-def check_names(own: list[str]) -> None:
-    for name in own:
-        if own.count(name) > 1 or name in METRICS or TOP_K.fullmatch(name):
+def check_names(names: list[str]) -> None:
+    for name in names:
+        if names.count(name) > 1 or name in METRICS or TOP_K.fullmatch(name):
             advice = 'rename yours: @scored("iou", unit="fraction", better="higher") from harness.metrics'
             raise ConfigError(f"two metrics are called {name}", advice)
 
@@ -94,11 +94,11 @@ def fitting(name: str, task: Task, labels: np.ndarray | None, output: np.ndarray
         fit = ", ".join(choices(task)) or "none of its own"
         raise ConfigError(f"there is no metric {name!r}", f'those that fit: {fit}; your own: "package.module:function"')
     if task not in metric.tasks:
-        told = f"{name} does not fit {data_in_words(labels, output)}"
-        raise ConfigError(told, misfit_advice(name, task, labels, output))
-    if (found := TOP_K.fullmatch(name)) and int(found[1]) >= max(2, output.shape[-1]):
-        told = f"{name} of {max(2, output.shape[-1])} classes is always 1"
-        raise ConfigError(told, "give a smaller number, or accuracy")
+        message = f"{name} does not fit {data_in_words(labels, output)}"
+        raise ConfigError(message, misfit_advice(name, task, labels, output))
+    if (match := TOP_K.fullmatch(name)) and int(match[1]) >= max(2, output.shape[-1]):
+        message = f"{name} of {max(2, output.shape[-1])} classes is always 1"
+        raise ConfigError(message, "give a smaller number, or accuracy")
     return name
 
 
@@ -117,12 +117,12 @@ def misfit_advice(asked: str, task: Task, labels: np.ndarray | None, output: np.
         return f'those that fit: {", ".join(fit)}; your own: "package.module:function"'
     advice = 'write a function of labels and outputs and name it: primary = "package.module:function"'
     if labels is not None and labels.dtype.kind in "ui" and labels.ndim == 1:
-        told = "class labels run from 0 to the number of scores less one"
+        message = "class labels run from 0 to the number of scores less one"
         if of_numbers(asked):
             return f"{asked} needs as many labels a sample as outputs; for classes write accuracy; else {advice}"
-        told += '; for numbers, write primary = "rmse"'
+        message += '; for numbers, write primary = "rmse"'
         start = f"{FROM_1}; " if begins_at_1(labels, class_count(output)) else ""
-        return f"{start}{told}; else {advice}"
+        return f"{start}{message}; else {advice}"
     return f"for accuracy, store one integer a sample; for rmse, as many labels as outputs; else {advice}"
 
 
@@ -133,8 +133,8 @@ def scores_of(scoring: Scoring, task: Task) -> tuple[Metric, ...]:
     """Returns the run's metrics that are statistics of its answers, the primary metric first."""
     always = (metric.name for metric in METRICS.values() if task in metric.always_for)
     names = dict.fromkeys(filter(None, (scoring.primary, *scoring.others, *always)))
-    found = (metric_named(name, scoring) for name in names)
-    return tuple(metric for metric in found if metric and metric.statistic)
+    metrics = (metric_named(name, scoring) for name in names)
+    return tuple(metric for metric in metrics if metric and metric.statistic)
 
 
 def primary_of(scoring: Scoring, task: Task) -> str:

@@ -28,7 +28,7 @@ class Paired:
     rounds: int
 
 
-def paired(own_ns: dict[int, float], other_ns: dict[int, float]) -> Paired | None:
+def pair_rounds(own_ns: dict[int, float], other_ns: dict[int, float]) -> Paired | None:
     """Returns other / own, paired by round, t on the logarithms of the ratios; None under two shared rounds."""
     shared = sorted(own_ns.keys() & other_ns.keys())
     if len(shared) < 2:
@@ -58,21 +58,21 @@ def latency_quantile(q: float, compared: Compared = "", in_table: tuple[Task, ..
         return quantile_over_rounds(o, q, of_round)
 
 
-def quantile_us(q: float, piece: Round) -> float:
+def quantile_us(q: float, round_: Round) -> float:
     """Returns the q-quantile of one round's timed invokes, in µs."""
-    return float(np.quantile(piece.invokes_ns, q)) / 1000
+    return float(np.quantile(round_.invokes_ns, q)) / 1000
 
 
 def quantile_over_rounds(o: Observation, q: float, of_round: Callable[[Round], float]) -> Estimate:
     """Returns the quantile over all timed invokes. Its interval is t on the logarithm of each round's own quantile."""
-    series = [piece.invokes_ns for piece in o.rounds]
+    series = [round_.invokes_ns for round_ in o.rounds]
     fewest = min(map(len, series))
     if not stats.estimable(fewest, q):
         return Estimate(method=f"not estimable: a round has {fewest} timings")
     value = float(np.quantile(np.concatenate(series), q)) / 1000
     if len(series) < 2:
         return Estimate(value, method="one round: no interval")
-    limits = stats.rounds_interval([of_round(piece) for piece in o.rounds])
+    limits = stats.rounds_interval([of_round(round_) for round_ in o.rounds])
     return Estimate(value, None, limits.low, limits.high, f"95 %, t on log of {len(series)} rounds")
 
 
@@ -81,8 +81,8 @@ latency_quantile(0.9, "rounds", TASKS)
 latency_quantile(0.99)
 
 
-def mean_us(piece: Round) -> float:
-    return float(piece.invokes_ns.mean()) / 1000
+def mean_us(round_: Round) -> float:
+    return float(round_.invokes_ns.mean()) / 1000
 
 
 @of_case(Metric(
@@ -91,7 +91,7 @@ def mean_us(piece: Round) -> float:
 ))  # fmt: skip
 @per_round
 def latency_mean(o: Observation) -> Estimate:
-    value = float(np.concatenate([piece.invokes_ns for piece in o.rounds]).mean()) / 1000
+    value = float(np.concatenate([round_.invokes_ns for round_ in o.rounds]).mean()) / 1000
     return Estimate(value, method="mean of all timed invokes")
 
 
@@ -105,11 +105,11 @@ def speedup_vs_float32(o: Observation) -> Estimate:
     """Computes float32's median over the variant's, paired by round."""
     if o.variant.name == CONTROL:
         return Estimate(1.0, 1.0, method="is the control")
-    found = against_control(o)
-    if not isinstance(found, Paired):
-        return found
-    method = f"95 %, t on log ratios of {found.rounds} paired rounds"
-    return Estimate(found.ratio, 1.0, found.limits.low, found.limits.high, method)
+    pair = against_control(o)
+    if not isinstance(pair, Paired):
+        return pair
+    method = f"95 %, t on log ratios of {pair.rounds} paired rounds"
+    return Estimate(pair.ratio, 1.0, pair.limits.low, pair.limits.high, method)
 
 
 @of_case(Metric(
@@ -122,11 +122,11 @@ def smallest_detectable_effect(o: Observation) -> Estimate:
     """
     if o.variant.name == CONTROL:
         return Estimate(method="is the control")
-    found = against_control(o)
-    if not isinstance(found, Paired):
-        return found
-    method = f"two-sided 5 %, 80 % power, from the sd of the log ratios of {found.rounds} paired rounds"
-    return Estimate(found.smallest_percent, method=method)
+    pair = against_control(o)
+    if not isinstance(pair, Paired):
+        return pair
+    method = f"two-sided 5 %, 80 % power, from the sd of the log ratios of {pair.rounds} paired rounds"
+    return Estimate(pair.smallest_percent, method=method)
 
 
 def against_control(o: Observation) -> Paired | Estimate:
@@ -134,7 +134,7 @@ def against_control(o: Observation) -> Paired | Estimate:
     if o.control is None or not o.control.rounds:
         return Estimate(method="float32 was not timed beside it")
     shared = len(o.medians_ns.keys() & o.control.medians_ns.keys())
-    return paired(o.medians_ns, o.control.medians_ns) or Estimate(method=f"not estimable: {shared} paired rounds")
+    return pair_rounds(o.medians_ns, o.control.medians_ns) or Estimate(method=f"not estimable: {shared} paired rounds")
 
 
 @of_case(Metric("ess_share", unit="fraction", title="ESS / n", about="latency"))

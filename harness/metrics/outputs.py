@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from harness.metrics import stats
-from harness.metrics.discrepancy import apart, discordant, top1
+from harness.metrics.discrepancy import discordant, row_differences, top1
 from harness.metrics.registry import Answers, Estimate, Metric, Observation, declare, of_case, of_scores, per_sample
 from harness.metrics.task import LABELLED, NO_CLASSES, OF_CLASSES, probabilities, row_by_row
 
@@ -129,7 +129,7 @@ def energy(rows: np.ndarray) -> np.ndarray:
 
 
 def noise_energy(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    return np.asarray(np.square(apart(one, other)).sum(axis=1))
+    return np.asarray(np.square(row_differences(one, other)).sum(axis=1))
 
 
 @of_case(Metric("ece", unit="fraction", better="lower", title="ECE", about="answers", against="keras", tasks=LABELLED))

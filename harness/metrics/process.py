@@ -20,24 +20,24 @@ def size_bytes(o: Observation) -> Estimate:
     return Estimate(o.variant.size_bytes, control, method=".tflite file")
 
 
-def phases_ms(phases: tuple[str, ...], piece: Round) -> float | None:
+def phases_ms(phases: tuple[str, ...], round_: Round) -> float | None:
     """Returns how long these phases of one process took together; None where one is not there."""
-    if any(not len(piece.timings.get(phase, ())) for phase in phases):
+    if any(not len(round_.timings.get(phase, ())) for phase in phases):
         return None
-    return sum(piece.timings[phase].total_ns for phase in phases) / 1e6
+    return sum(round_.timings[phase].total_ns for phase in phases) / 1e6
 
 
-def phase_median_us(phase: str, piece: Round) -> float | None:
-    timings = piece.timings.get(phase)
+def phase_median_us(phase: str, round_: Round) -> float | None:
+    timings = round_.timings.get(phase)
     return float(np.median(timings.ns)) / 1000 if timings is not None and len(timings) else None
 
 
-def peak_bytes(piece: Round) -> int | None:
-    return piece.memory_bytes.get("first", {}).get("VmHWM")
+def peak_bytes(round_: Round) -> int | None:
+    return round_.memory_bytes.get("first", {}).get("VmHWM")
 
 
-def anonymous_growth(piece: Round) -> int | None:
-    points = [piece.memory_bytes.get(name, {}).get("RssAnon") for name in ("runtime", "first")]
+def anonymous_growth(round_: Round) -> int | None:
+    points = [round_.memory_bytes.get(name, {}).get("RssAnon") for name in ("runtime", "first")]
     return None if points[0] is None or points[1] is None else points[1] - points[0]
 
 
@@ -61,7 +61,7 @@ def of_processes(
     ))  # fmt: skip
     @per_round
     def of_process(o: Observation) -> Estimate:
-        values = [value for piece in o.rounds if (value := of_round(piece)) is not None]
+        values = [value for round_ in o.rounds if (value := of_round(round_)) is not None]
         if not values:
             return Estimate(method=unknown)
         return Estimate(float(np.median(values)), method=f"{what}, median of {len(values)} processes")
@@ -84,10 +84,12 @@ of_processes(
 @per_round
 def timing_pair(o: Observation) -> Estimate:
     """Computes what two clock readings with nothing between them cost: every timing includes it."""
-    known = [r.timing_pair_ns for r in o.rounds if r.timing_pair_ns is not None]
-    if not known:
+    costs_ns = [r.timing_pair_ns for r in o.rounds if r.timing_pair_ns is not None]
+    if not costs_ns:
         return Estimate(method="not recorded")
-    return Estimate(float(np.median(known)), method=f"empty pair of clock readings, median of {len(known)} processes")
+    return Estimate(
+        float(np.median(costs_ns)), method=f"empty pair of clock readings, median of {len(costs_ns)} processes"
+    )
 
 
 of_processes(
@@ -110,9 +112,9 @@ def activation_bytes_upper_bound(o: Observation) -> Estimate:
     Weights that an op unpacks count too, as in a float16 file. What kernels need for themselves, and weights that they
     repack, is in no .tflite file and not in this number.
     """
-    own = o.variant.activation_bytes
-    if own is None:
+    size_bytes = o.variant.activation_bytes
+    if size_bytes is None:
         return Estimate(method="unknown: its .tflite file is not at hand, or holds tensors of no fixed size")
     control = o.control.variant.activation_bytes if o.control else None
     method = "sum over the tensors of the .tflite file that are not constants; a runtime reuses memory and needs less"
-    return Estimate(float(own), control, method=method)
+    return Estimate(float(size_bytes), control, method=method)

@@ -155,7 +155,7 @@ def in_order() -> list[Metric]:
     return sorted(METRICS.values(), key=lambda metric: ABOUT.index(metric.about))
 
 
-def wanted(name: str, metrics: Collection[str] | None) -> bool:
+def is_wanted(name: str, metrics: Collection[str] | None) -> bool:
     """Returns whether the metric was asked for. metrics: the names that were; None for all."""
     return metrics is None or name in metrics
 

@@ -24,14 +24,14 @@ def rank_area(labels: np.ndarray, scores: np.ndarray) -> Statistic:
     return means(np.mean(influences, axis=0) if influences else np.full(len(labels), np.nan))
 
 
-def influence(own: np.ndarray, scores: np.ndarray) -> np.ndarray:
+def influence(positive: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Returns each sample's influence on the area, (n,). positive: whether it is of the class, (n,)."""
-    hits, misses = np.sort(scores[own]), np.sort(scores[~own])
-    placed = np.empty(len(own))
-    placed[own] = placement(misses, scores[own])
-    placed[~own] = 1 - placement(hits, scores[~own])
-    area = placed[own].mean()
-    return np.asarray(area + (placed - area) * len(own) / np.where(own, len(hits), len(misses)))
+    hits, misses = np.sort(scores[positive]), np.sort(scores[~positive])
+    placed = np.empty(len(positive))
+    placed[positive] = placement(misses, scores[positive])
+    placed[~positive] = 1 - placement(hits, scores[~positive])
+    area = placed[positive].mean()
+    return np.asarray(area + (placed - area) * len(positive) / np.where(positive, len(hits), len(misses)))
 
 
 def placement(others: np.ndarray, scores: np.ndarray) -> np.ndarray:
@@ -73,7 +73,7 @@ class RankArea:
         return np.concatenate([self._areas(drawn[row : row + ROWS]) for row in range(0, len(drawn), ROWS)])
 
     @cached_property
-    def left_out(self) -> np.ndarray:
+    def jackknife(self) -> np.ndarray:
         group = groups_of(len(self._labels))
         return self._areas((group != np.arange(min(LEFT_OUT, len(group)))[:, None]).astype(np.uint8))
 
@@ -88,8 +88,8 @@ class RankArea:
         scores = self._scores[:, of]
         order = np.argsort(scores, kind="stable")
         levels = np.flatnonzero(np.diff(scores[order], prepend=np.nan) != 0)  # where each value begins
-        own = (self._labels == of)[order]
+        positive = (self._labels == of)[order]
         drawn = counts[:, order].astype(np.float32)
-        hits, misses = (np.add.reduceat(drawn * side, levels, axis=1) for side in (own, ~own))
+        hits, misses = (np.add.reduceat(drawn * side, levels, axis=1) for side in (positive, ~positive))
         below = np.cumsum(misses, axis=1, dtype=np.float64) - misses / 2
         return (hits * below).sum(axis=1) / (hits.sum(axis=1, dtype=np.float64) * misses.sum(axis=1, dtype=np.float64))

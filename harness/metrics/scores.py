@@ -17,7 +17,7 @@ import numpy as np
 
 from harness.errors import ConfigError
 from harness.metrics.bootstrap import Called, Statistic, means, tallies
-from harness.metrics.discrepancy import apart, mean_distance, top1
+from harness.metrics.discrepancy import mean_distance, row_differences, top1
 from harness.metrics.registry import METRICS, Answers, Metric, of_answers
 from harness.metrics.roc import rank_area
 from harness.metrics.task import LABELLED, NO_CLASSES, are_logits, probabilities, row_by_row
@@ -33,10 +33,10 @@ NUMBERS: tuple[Task, ...] = ("regression",)
 # --- classes -------------------------------------------------------------------------------------------------------
 
 
-def answered(answers: Answers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def class_answers(answers: Answers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Returns the labels, the top-1 answers, and the labels that were hit (−1 where missed), (samples,) each."""
-    given = row_by_row(top1, answers.outputs)
-    return answers.truth, given, np.where(given == answers.truth, given, -1)
+    predictions = row_by_row(top1, answers.outputs)
+    return answers.truth, predictions, np.where(predictions == answers.truth, predictions, -1)
 
 
 @of_answers(Metric(
@@ -47,7 +47,7 @@ def answered(answers: Answers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 ))  # fmt: skip
 def balanced_accuracy(answers: Answers) -> Statistic:
     """Computes the mean recall of the classes that have samples: scikit-learn's balanced_accuracy_score."""
-    labels, _, right = answered(answers)
+    labels, _, right = class_answers(answers)
     return tallies(answers.outputs.shape[1], [[right], [labels]], mean_share)
 
 
@@ -61,8 +61,8 @@ def f1(answers: Answers) -> Statistic:
     """Computes 2·hits / (samples + answers) of each class that has either, and their mean:
     scikit-learn's f1_score with average="macro".
     """
-    labels, given, right = answered(answers)
-    return tallies(answers.outputs.shape[1], [[right, right], [labels, given]], mean_share)
+    labels, predictions, right = class_answers(answers)
+    return tallies(answers.outputs.shape[1], [[right, right], [labels, predictions]], mean_share)
 
 
 def mean_share(mean: np.ndarray) -> np.ndarray:
@@ -113,8 +113,8 @@ def hits(labels: np.ndarray, scores: np.ndarray, k: int) -> np.ndarray:
     """
 
     def within(rows: np.ndarray, of: np.ndarray) -> np.ndarray:
-        own = np.take_along_axis(rows, of[:, None], axis=1)
-        before = (rows > own) | ((rows == own) & (np.arange(rows.shape[1]) < of[:, None]))
+        label_scores = np.take_along_axis(rows, of[:, None], axis=1)
+        before = (rows > label_scores) | ((rows == label_scores) & (np.arange(rows.shape[1]) < of[:, None]))
         return np.asarray((before.sum(axis=1) < k) & np.isfinite(rows).all(axis=1))
 
     return row_by_row(within, scores, labels)
@@ -124,7 +124,7 @@ def hits(labels: np.ndarray, scores: np.ndarray, k: int) -> np.ndarray:
 
 
 def mean_square(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    return np.asarray(np.square(apart(one, other)).mean(axis=1))
+    return np.asarray(np.square(row_differences(one, other)).mean(axis=1))
 
 
 @of_answers(Metric(
@@ -158,15 +158,15 @@ def r2(answers: Answers) -> Statistic:
     """Computes R² of each number of a sample, and their mean: scikit-learn's r2_score."""
     if np.prod(answers.outputs.shape[1:]) > MOST_NUMBERS:
         raise Absent(f"no value: made for {MOST_NUMBERS} numbers a sample at most")
-    missed = apart(answers.truth, answers.outputs)
+    missed = row_differences(answers.truth, answers.outputs)
     labels = answers.truth.reshape(missed.shape).astype(np.float64)
     centred = labels - labels.mean(axis=0)  # changes nothing but rounding
     if not centred.any(axis=0).all():
         raise Absent("no value: the labels are all equal")
-    return means(np.concatenate([np.square(missed), centred, np.square(centred)], axis=1), explained)
+    return means(np.concatenate([np.square(missed), centred, np.square(centred)], axis=1), r2_of_means)
 
 
-def explained(mean: np.ndarray) -> np.ndarray:
+def r2_of_means(mean: np.ndarray) -> np.ndarray:
     left, first, second = np.split(mean, 3, axis=-1)
     return np.asarray(1 - (left / (second - np.square(first))).mean(axis=-1))
 
@@ -204,33 +204,34 @@ def scored(name: str, *, unit: str = "score", better: Better = "higher") -> Call
     return declare
 
 
-def declared(ref: FunctionRef) -> Declared:
+def declaration_of(ref: FunctionRef) -> Declared:
     """Returns what the user's function declares of itself. Raises ConfigError where it cannot be loaded."""
-    said: tuple[str, str, Better] = getattr(load_function(ref), "scored", (ref.name, "score", "higher"))
-    name, unit, better = said
+    declaration: tuple[str, str, Better] = getattr(load_function(ref), "scored", (ref.name, "score", "higher"))
+    name, unit, better = declaration
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name):
         raise ConfigError(f"{ref.text} calls its metric {name!r}", "give it one word, such as iou")
     return Declared(ref.text, name, unit, better)
 
 
-def users(own: Declared, ref: FunctionRef) -> Metric:
+def user_metric(declaration: Declared, ref: FunctionRef) -> Metric:
     """Makes a metric of a user's function. What that raises is the reason why the metric has no value."""
 
     def of(answers: Answers) -> Statistic:
         try:
             function = quiet(load_function(ref))
             labels = None if answers.labels is None else read_only(answers.labels)
-            return made(function, labels, read_only(answers.outputs))
+            return statistic_of(function, labels, read_only(answers.outputs))
         except ConfigError as error:
             raise Absent(str(error)) from error
         except Absent:
             raise
         except (Exception, SystemExit) as error:  # whatever a user's function does, the other metrics stand
-            raise Absent(f"{own.reference} raised {type(error).__name__}: {error}") from error
+            raise Absent(f"{declaration.reference} raised {type(error).__name__}: {error}") from error
 
     return Metric(
-        own.name, unit=own.unit, better=own.better, title=own.name, about="answers", against="keras", statistic=of,
-        method=own.reference, raw=True, judged="samples", alone=True, interval_percent=90, compared="samples",
+        declaration.name, unit=declaration.unit, better=declaration.better, title=declaration.name, about="answers",
+        against="keras", statistic=of,
+        method=declaration.reference, raw=True, judged="samples", alone=True, interval_percent=90, compared="samples",
     )  # fmt: skip
 
 
@@ -251,16 +252,16 @@ def read_only(array: np.ndarray) -> np.ndarray:
     return view
 
 
-def made(function: Callable[..., object], labels: np.ndarray | None, outputs: np.ndarray) -> Statistic:
+def statistic_of(function: Callable[..., object], labels: np.ndarray | None, outputs: np.ndarray) -> Statistic:
     """Makes a statistic of what the function returns. An array of one number a sample is averaged; a function that
     returns one number is called again on each resample.
     """
-    said = np.asarray(function(labels, outputs), dtype=np.float64)
-    if said.shape == (len(outputs),):
-        return means(said)
-    if said.ndim:
-        raise Absent(f"it returned {said.shape}: return one number, or one a sample")
-    if np.isnan(said):
+    value = np.asarray(function(labels, outputs), dtype=np.float64)
+    if value.shape == (len(outputs),):
+        return means(value)
+    if value.ndim:
+        raise Absent(f"it returned {value.shape}: return one number, or one a sample")
+    if np.isnan(value):
         raise Absent("it is not a number")
     return Called(lambda labels, outputs: float(function(labels, outputs)), labels, outputs)  # type: ignore[arg-type]
 
@@ -270,8 +271,8 @@ def made(function: Callable[..., object], labels: np.ndarray | None, outputs: np
 
 def metric_named(name: str, scoring: Scoring = BY_DATA) -> Metric | None:
     """Returns the metric of that name: a user's own of this scoring, top5_accuracy and its like, or one of METRICS."""
-    own = next((d for d in scoring.declared if name in (d.name, d.reference)), None)
-    if own:
-        return users(own, FunctionRef(own.reference, scoring.folder))
-    found = TOP_K.fullmatch(name)
-    return top_k(int(found[1])) if found else METRICS.get(name)
+    declaration = next((d for d in scoring.declared if name in (d.name, d.reference)), None)
+    if declaration:
+        return user_metric(declaration, FunctionRef(declaration.reference, scoring.folder))
+    match = TOP_K.fullmatch(name)
+    return top_k(int(match[1])) if match else METRICS.get(name)

@@ -12,7 +12,7 @@ import numpy as np
 from harness.metrics.bootstrap import Combined, Statistic, bca, difference
 from harness.metrics.discrepancy import variation
 from harness.metrics.fitting import scores_of
-from harness.metrics.registry import NO_OUTPUTS, NOT_FINITE, Answers, Metric, wanted
+from harness.metrics.registry import NO_OUTPUTS, NOT_FINITE, Answers, Metric, is_wanted
 from harness.metrics.stats import Interval
 from harness.metrics.task import OF_CLASSES, are_logits, as_scores, finite, output_index, row_by_row
 from harness.records import Absent, Case, Change, Run
@@ -74,13 +74,13 @@ class Scorer:
     @cached_property
     def metrics_of_answers(self) -> tuple[Metric, ...]:
         of_run = scores_of(self.run.scoring, self.run.task)
-        return tuple(metric for metric in of_run if wanted(metric.name, self.metrics))
+        return tuple(metric for metric in of_run if is_wanted(metric.name, self.metrics))
 
     def statistic(self, metric: Metric, output: np.ndarray) -> Statistic:
         """Returns the metric of one case's scored output. Raises Absent where there is none."""
         answers = self.answers(output, metric.raw)
-        wanted = row_by_row(finite, answers.baseline) if metric.raw else True  # a user's function may know NaN
-        if (wanted & ~row_by_row(finite, answers.outputs)).any():
+        needed = row_by_row(finite, answers.baseline) if metric.raw else True  # a user's function may know NaN
+        if (needed & ~row_by_row(finite, answers.outputs)).any():
             raise Absent(NOT_FINITE.method)
         assert metric.statistic
         statistic = metric.statistic(answers)
@@ -102,10 +102,10 @@ class Scorer:
                 self._of_baseline[metric.name] = self.statistic(metric, self.raw)
             except Absent as absent:
                 self._of_baseline[metric.name] = absent
-        found = self._of_baseline[metric.name]
-        if isinstance(found, Absent):
-            raise found
-        return found
+        kept = self._of_baseline[metric.name]
+        if isinstance(kept, Absent):
+            raise kept
+        return kept
 
     @cached_property
     def _of_baseline(self) -> dict[str, Statistic | Absent]:
@@ -122,17 +122,17 @@ class Scorer:
         try:
             if output is None:
                 raise Absent(NO_OUTPUTS.method)
-            own = self.statistic(metric, output)
+            statistic = self.statistic(metric, output)
         except Absent as absent:
             return [replace(row, method=absent.reason)]
-        first = bounded(replace(row, value=own.value), own, metric.method)
+        first = with_limits(replace(row, value=statistic.value), statistic, metric.method)
         if base is None or metric.to_baseline:
             return [first]
-        apart = replace(row, metric=f"{metric.name}_change", baseline=0.0, value=own.value - base.value)
+        change = replace(row, metric=f"{metric.name}_change", baseline=0.0, value=statistic.value - base.value)
         try:
-            return [first, bounded(apart, difference_of(own, base), "less Keras', paired by sample")]
+            return [first, with_limits(change, difference_of(statistic, base), "less Keras', paired by sample")]
         except Absent as absent:
-            return [first, replace(apart, method=absent.reason)]
+            return [first, replace(change, method=absent.reason)]
 
     def baseline_or_none(self, metric: Metric) -> Statistic | None:
         try:
@@ -141,16 +141,18 @@ class Scorer:
             return None
 
 
-def bounded(change: Change, statistic: Statistic, what: str) -> Change:
+def with_limits(change: Change, statistic: Statistic, what: str) -> Change:
     """Returns the change with the statistic's limits; where there are none, the method says why."""
     try:
         limits = limits_of(statistic, CONFIDENCE)
     except Absent as absent:
         return replace(change, method=f"{what}; {absent.reason}")
-    return replace(change, low=limits.low, high=limits.high, method=f"{what}; {resampled(statistic, CONFIDENCE)}")
+    return replace(
+        change, low=limits.low, high=limits.high, method=f"{what}; {resampling_words(statistic, CONFIDENCE)}"
+    )
 
 
-def resampled(statistic: Statistic, confidence: float) -> str:
+def resampling_words(statistic: Statistic, confidence: float) -> str:
     """Says how the limits were made."""
     return f"BCa {100 * confidence:g} %, {len(statistic.replicates):,} resamples"
 

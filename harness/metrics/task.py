@@ -31,8 +31,8 @@ def output_index(name: str, names: Sequence[str]) -> int:
     if not name:
         return 0
     if name not in names:
-        told = f"the model has no output {name!r} to score"
-        raise ConfigError(told, f"its outputs are {', '.join(names) or 'not named: leave [metrics] output out'}")
+        message = f"the model has no output {name!r} to score"
+        raise ConfigError(message, f"its outputs are {', '.join(names) or 'not named: leave [metrics] output out'}")
     return list(names).index(name)
 
 
@@ -73,7 +73,7 @@ def as_scores(outputs: np.ndarray, logits: bool) -> np.ndarray:
 
 def are_logits(outputs: np.ndarray) -> bool:
     """Returns whether some score lies outside 0 to 1, as no probability does."""
-    return any(((part < -OUTSIDE) | (part > 1 + OUTSIDE)).any() for part in stretches(outputs))
+    return any(((stretch < -OUTSIDE) | (stretch > 1 + OUTSIDE)).any() for stretch in stretches(outputs))
 
 
 def finite(rows: np.ndarray) -> np.ndarray:

@@ -41,5 +41,5 @@ class Experiment:
     imports: dict[str, Path] = field(default_factory=dict)  # name → an existing .tflite file
     baseline: str = KERAS  # or the variant that takes its place where model is None
     scoring: Scoring = BY_DATA
-    left_out: tuple[str, ...] = ()  # recipes that are not built for want of calibration samples
+    uncalibrated: tuple[str, ...] = ()  # recipes that are not built for want of calibration samples
     select_ops: bool = False  # whether ops that need TensorFlow's own kernels are allowed

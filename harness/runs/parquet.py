@@ -49,7 +49,7 @@ def write_tables(comparison: Comparison, folder: Path) -> None:
 
 def counted(run: Run) -> list[Round]:
     """Returns the rounds whose timings are believed."""
-    return [piece for piece in run.rounds if piece.counts]
+    return [round_ for round_ in run.rounds if round_.counts]
 
 
 def write_samples(samples: Mapping[Case, np.ndarray], path: Path, rows: int = ROWS) -> None:
@@ -74,9 +74,9 @@ def sample_tables(samples: Mapping[Case, np.ndarray], schema: pa.Schema, rows: i
 
 def samples_schema(tables: Sequence[np.ndarray]) -> pa.Schema:
     """Returns the columns of samples.parquet. Predictions are classes or numbers, as they come."""
-    known = tables[0].dtype.fields or {} if tables else {}
-    own = {name: pa.from_numpy_dtype(known[name][0]) for name in PREDICTIONS if name in known}
-    return pa.schema([*(SAMPLES | own).items(), *((name, pa.float32()) for name in ERRORS if name in known)])
+    fields = tables[0].dtype.fields or {} if tables else {}
+    predictions = {name: pa.from_numpy_dtype(fields[name][0]) for name in PREDICTIONS if name in fields}
+    return pa.schema([*(SAMPLES | predictions).items(), *((name, pa.float32()) for name in ERRORS if name in fields)])
 
 
 def column_of(field: pa.Field, case: Case, rows: np.ndarray, first: int) -> pa.Array:
@@ -97,15 +97,15 @@ def latency_table(rounds: Sequence[Round]) -> pa.Table:
 
 def latency_batches(rounds: Sequence[Round]) -> Iterator[pa.RecordBatch]:
     """Yields a batch a round and phase; `index` counts the timings of the phase."""
-    for piece in rounds:
-        for phase, timings in piece.timings.items():
+    for round_ in rounds:
+        for phase, timings in round_.timings.items():
             rows = len(timings)
-            texts = [repeated(text, rows) for text in (piece.case.variant, piece.case.target, piece.case.runtime)]
+            texts = [repeat_text(text, rows) for text in (round_.case.variant, round_.case.target, round_.case.runtime)]
             columns = [
                 *texts,
-                pa.array(np.full(rows, piece.case.threads, np.int32)),
-                pa.array(np.full(rows, piece.index, np.int32)),
-                repeated(phase, rows),
+                pa.array(np.full(rows, round_.case.threads, np.int32)),
+                pa.array(np.full(rows, round_.index, np.int32)),
+                repeat_text(phase, rows),
                 pa.array(np.arange(rows)),
                 pa.array(timings.count),
                 pa.array(timings.ns),
@@ -113,7 +113,7 @@ def latency_batches(rounds: Sequence[Round]) -> Iterator[pa.RecordBatch]:
             yield pa.RecordBatch.from_arrays(columns, schema=LATENCY_SCHEMA)
 
 
-def repeated(text: str, rows: int) -> pa.DictionaryArray:
+def repeat_text(text: str, rows: int) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), pa.array([text]))
 
 

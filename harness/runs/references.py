@@ -62,8 +62,8 @@ def accept(store: Store, runs: Sequence[str]) -> Path:
     file = store.root / header.experiment / NAME
     now = datetime.now(UTC).isoformat(timespec="seconds")
     proper = session_of(path, header, file)
-    known = Accepted(proper.run_id, proper.path, header.hashes, now, __version__)
-    return write(file, with_sessions(known, further, file))
+    reference = Accepted(proper.run_id, proper.path, header.hashes, now, __version__)
+    return write(file, with_sessions(reference, further, file))
 
 
 def add(store: Store, runs: Sequence[str]) -> Path:
@@ -76,7 +76,7 @@ def add(store: Store, runs: Sequence[str]) -> Path:
     return write(file, with_sessions(read(file), paths, file))
 
 
-def accepted(store: Store, experiment: str) -> tuple[Path, ...]:
+def accepted_runs(store: Store, experiment: str) -> tuple[Path, ...]:
     """Returns the folders of the experiment's reference and of its further sessions; () where there is none.
 
     Raises StoreError.
@@ -84,11 +84,13 @@ def accepted(store: Store, experiment: str) -> tuple[Path, ...]:
     file = store.root / experiment / NAME
     if not file.exists():
         return ()
-    known = read(file)
-    proper, *further = (present(s, experiment, file) for s in (Session(known.run_id, known.path), *known.sessions))
-    if read_header(proper).hashes != known.hashes:
-        told = f"run {known.run_id} in {proper} is not what was accepted: its model or its data are others"
-        raise StoreError(told, "bring the accepted run back, or `harness accept` this one")
+    reference = read(file)
+    proper, *further = (
+        present(s, experiment, file) for s in (Session(reference.run_id, reference.path), *reference.sessions)
+    )
+    if read_header(proper).hashes != reference.hashes:
+        message = f"run {reference.run_id} in {proper} is not what was accepted: its model or its data are others"
+        raise StoreError(message, "bring the accepted run back, or `harness accept` this one")
     return proper, *further
 
 
@@ -97,29 +99,29 @@ def present(session: Session, experiment: str, file: Path) -> Path:
     if not (path / "run.json").exists():
         advice = f"bring that folder to {path}, give --reference RUN, or `harness accept` another"
         raise StoreError(f"the reference of {experiment}, run {session.run_id}, is not here", advice)
-    if (found := read_header(path).run_id) != session.run_id:
-        told = f"{path} holds run {found}, and the reference of {experiment} is run {session.run_id}"
-        raise StoreError(told, "bring the accepted run back, give --reference RUN, or `harness accept` another")
+    if (run_id := read_header(path).run_id) != session.run_id:
+        message = f"{path} holds run {run_id}, and the reference of {experiment} is run {session.run_id}"
+        raise StoreError(message, "bring the accepted run back, give --reference RUN, or `harness accept` another")
     return path.resolve()
 
 
-def with_sessions(known: Accepted, paths: Sequence[Path], file: Path) -> Accepted:
+def with_sessions(reference: Accepted, paths: Sequence[Path], file: Path) -> Accepted:
     """Returns the reference with these runs among its sessions, each once.
     Raises ConfigError where one measured none of its models.
     """
-    proper = acceptable(present(Session(known.run_id, known.path), file.parent.name, file))
-    sessions = {session.run_id: session for session in known.sessions}
+    proper = acceptable(present(Session(reference.run_id, reference.path), file.parent.name, file))
+    sessions = {session.run_id: session for session in reference.sessions}
     for path in paths:
         header = acceptable(path)
         if header.experiment != proper.experiment:
-            told = f"{header.run_id} is of {header.experiment}, and the reference of {proper.experiment}"
-            raise ConfigError(told, "the sessions of a reference are runs of one experiment")
+            message = f"{header.run_id} is of {header.experiment}, and the reference of {proper.experiment}"
+            raise ConfigError(message, "the sessions of a reference are runs of one experiment")
         if not models(header) & models(proper):
-            told = f"{header.run_id} measured none of the models of {proper.run_id}: every .tflite file is another"
-            raise ConfigError(told, "sessions are runs of the same models; `harness run` builds none of them anew")
+            message = f"{header.run_id} measured none of the models of {proper.run_id}: every .tflite file is another"
+            raise ConfigError(message, "sessions are runs of the same models; `harness run` builds none of them anew")
         if header.run_id != proper.run_id:
             sessions[header.run_id] = session_of(path, header, file)
-    return replace(known, sessions=tuple(sessions.values()), schema_version=SCHEMA_VERSION)
+    return replace(reference, sessions=tuple(sessions.values()), schema_version=SCHEMA_VERSION)
 
 
 def acceptable(path: Path) -> Header:
@@ -128,8 +130,8 @@ def acceptable(path: Path) -> Header:
     if not header.finished:
         raise ConfigError(f"{header.run_id} is not finished", f"harness run --resume {header.run_id}")
     if not header.plan.accuracy:
-        told = f"{header.run_id} timed a reference again beside a candidate, and measured no accuracy"
-        raise ConfigError(told, "accept a run of its own")
+        message = f"{header.run_id} timed a reference again beside a candidate, and measured no accuracy"
+        raise ConfigError(message, "accept a run of its own")
     return header
 
 
@@ -146,10 +148,10 @@ def read(file: Path) -> Accepted:
         content = json.loads(file.read_text("utf-8"))
         if content["schema_version"] > SCHEMA_VERSION:
             raise StoreError(f"{file} was written by a newer harness", "upgrade edge-harness")
-        known: Accepted = _ACCEPTED.validate_python(content)
+        reference: Accepted = _ACCEPTED.validate_python(content)
     except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
         raise StoreError(f"{file} cannot be read: {error}", "`harness accept RUN` writes it again") from error
-    return known
+    return reference
 
 
 def write(file: Path, content: Accepted) -> Path:

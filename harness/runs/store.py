@@ -130,10 +130,10 @@ class Store:
                 shutil.copyfile(variant.path, path / "variants" / f"{variant.name}.tflite")
         keep_test_set(path, dataset.test_inputs, dataset.test_labels)
         keep_baseline(path, baseline)
-        moved = tuple(replace(v, path=v.path and Path("variants") / f"{v.name}.tflite") for v in header.variants)
+        variants = tuple(replace(v, path=v.path and Path("variants") / f"{v.name}.tflite") for v in header.variants)
         record = Record(path, header)
         labelled, hashes = dataset.test_labels is not None, header.hashes | {"baseline": baseline_sha256(path)}
-        record.save(replace(header, variants=moved, labelled=labelled, hashes=hashes, schema_version=SCHEMA_VERSION))
+        record.save(replace(header, variants=variants, labelled=labelled, hashes=hashes, schema_version=SCHEMA_VERSION))
         if header.plan.accuracy:
             point_latest(path)
         return record
@@ -144,8 +144,8 @@ class Store:
 
     def paths(self) -> list[Path]:
         """Returns the folders of all runs, newest first."""
-        found = [p.parent for p in self.root.glob("*/*/run.json") if not p.parent.is_symlink()]
-        return sorted(found, key=lambda path: path.name, reverse=True)
+        folders = [p.parent for p in self.root.glob("*/*/run.json") if not p.parent.is_symlink()]
+        return sorted(folders, key=lambda path: path.name, reverse=True)
 
     def find(self, reference: str) -> Path:
         """Returns the folder of a run: `latest`, a run id, or a path. Raises StoreError.
@@ -154,10 +154,10 @@ class Store:
         """
         if (Path(reference) / "run.json").exists():
             return Path(reference).resolve()
-        found = self.latest() if reference == "latest" else next((p for p in self.paths() if p.name == reference), None)
-        if found is None:
+        path = self.latest() if reference == "latest" else next((p for p in self.paths() if p.name == reference), None)
+        if path is None:
             raise StoreError(f"there is no run {reference!r} in {self.root}", "`harness list` shows the stored runs")
-        return found
+        return path
 
     def latest(self) -> Path | None:
         """Returns the newest run's folder, or None. One dated into the future, by a clock that ran ahead, comes last. A

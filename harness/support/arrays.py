@@ -59,7 +59,7 @@ def pick(array: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return picked
 
 
-def gathered(parts: Iterable[np.ndarray], shape: tuple[int, ...], folder: Path) -> np.ndarray:
+def gather(parts: Iterable[np.ndarray], shape: tuple[int, ...], folder: Path) -> np.ndarray:
     """Joins parts of an array as float32 of this shape:
     in memory, or where it is large in a mapped file in the folder, which is gone with the array.
     """
@@ -94,11 +94,11 @@ def keep_npy(path: Path, array: np.ndarray) -> None:
     where that is whole, and read-only, so that nobody changes it under this name.
     """
     source = whole_file(array)
-    if source is None or source.stat().st_mode & WRITABLE or not linked(source, path):
+    if source is None or source.stat().st_mode & WRITABLE or not link(source, path):
         write_npy(path, array)
 
 
-def linked(source: Path, path: Path) -> bool:
+def link(source: Path, path: Path) -> bool:
     try:
         os.link(source, path)
     except OSError:  # another file system, or one without links

@@ -54,8 +54,8 @@ class ChildProcess:
             return self._pool.submit(answered, partial(function, *args, **kwargs), self._failed).result()
         except BrokenProcessPool as error:
             self._pool = None
-            told = f"{self._who} crashed its process; see the log at {self.log}"
-            raise self._died(told, "its last lines may say why") from error
+            message = f"{self._who} crashed its process; see the log at {self.log}"
+            raise self._died(message, "its last lines may say why") from error
 
 
 @contextmanager

@@ -51,8 +51,8 @@ def load_function(ref: FunctionRef) -> Callable[..., Any]:
             advice = f"put {ref.module.split('.')[0]}.py into {ref.folder}, or install it"
             raise ConfigError(f"there is no module {ref.module} for {ref.text}", advice) from error
         except (Exception, SystemExit) as error:
-            told = f"{ref.module} cannot be imported: {type(error).__name__}: {error}"
-            raise ConfigError(told, "fix it; --debug shows where") from error
+            message = f"{ref.module} cannot be imported: {type(error).__name__}: {error}"
+            raise ConfigError(message, "fix it; --debug shows where") from error
     function = getattr(module, ref.name, None)
     if not callable(function):
         raise ConfigError(f"{ref.module} has no function {ref.name}", f"add it to {module.__file__}")
@@ -77,11 +77,11 @@ def source_sha256(ref: FunctionRef) -> str:
 
 def with_imports(files: set[Path], folder: Path) -> set[Path]:
     """Returns the files, what they import from below the folder, and what that imports in turn."""
-    found, new = set(files), set(files)
+    every, new = set(files), set(files)
     while new:
-        new = {path for file in new if file.suffix == ".py" for path in imports_of(file, folder)} - found
-        found |= new
-    return found
+        new = {path for file in new if file.suffix == ".py" for path in imports_of(file, folder)} - every
+        every |= new
+    return every
 
 
 def imports_of(file: Path, folder: Path) -> Iterator[Path]:
@@ -112,9 +112,9 @@ def loaded_below(folder: Path) -> list[Path]:
     """Returns the files of the modules that this process has imported from
     below the folder, installed packages aside.
     """
-    known = [Path(file) for module in list(sys.modules.values()) if (file := getattr(module, "__file__", None))]
-    own = (path for path in known if path.is_relative_to(folder) and path.suffix == ".py")
-    return sorted({path for path in own if not INSTALLED.intersection(path.relative_to(folder).parts)})
+    files = [Path(file) for module in list(sys.modules.values()) if (file := getattr(module, "__file__", None))]
+    below = (path for path in files if path.is_relative_to(folder) and path.suffix == ".py")
+    return sorted({path for path in below if not INSTALLED.intersection(path.relative_to(folder).parts)})
 
 
 @contextmanager

@@ -5,21 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 
-def harmless(said: Any) -> Any:
+def harmless(value: Any) -> Any:
     """Returns a text, or a JSON value with texts in it, without control characters: a terminal would obey them."""
-    if isinstance(said, str):
-        return said if said.isprintable() else "".join(c if c.isprintable() else " " for c in said)
-    if isinstance(said, dict):
-        return {harmless(key): harmless(value) for key, value in said.items()}
-    if isinstance(said, list):
-        return [harmless(value) for value in said]
-    return said
+    if isinstance(value, str):
+        return value if value.isprintable() else "".join(c if c.isprintable() else " " for c in value)
+    if isinstance(value, dict):
+        return {harmless(key): harmless(value) for key, value in value.items()}
+    if isinstance(value, list):
+        return [harmless(value) for value in value]
+    return value
 
 
-def last_line(said: bytes | str, otherwise: str) -> str:
+def last_line(output: bytes | str, otherwise: str) -> str:
     """Returns the last line of what a program printed, made harmless: mostly the reason why it failed.
     `otherwise` where it printed nothing.
     """
-    text = said.decode(errors="replace") if isinstance(said, bytes) else said
+    text = output.decode(errors="replace") if isinstance(output, bytes) else output
     line: str = harmless((text.strip().splitlines() or [otherwise])[-1])
     return line

@@ -91,7 +91,7 @@ def not_valid(error: ErrorDetails, text: str, source: str, model: type[BaseModel
     place = place_of(error, model)
     fields = table_model(model, place.table) if place.key and place.table else model
     begin = where(source, text, place, with_key=False)
-    name, given = place.key or place.table, repr(error["input"])
+    name, value = place.key or place.table, repr(error["input"])
     if error["type"] == "extra_forbidden":
         return unknown(place, begin, fields)
     if error["type"] == "missing":
@@ -99,8 +99,8 @@ def not_valid(error: ErrorDetails, text: str, source: str, model: type[BaseModel
         return ConfigError(what, to_write(fields, name) or "add it; `harness init` writes a complete example")
     if error["type"] == "literal_error":
         words = re.findall(r"'([^']*)'", str(error.get("ctx", {}).get("expected", "")))
-        return ConfigError(f"{begin} {name}: {given} cannot be used", nearest(error["input"], words, "write one of"))
-    return ConfigError(f"{begin} {name}: {given} cannot be used", to_write(fields, name) or error["msg"].lower())
+        return ConfigError(f"{begin} {name}: {value} cannot be used", nearest(error["input"], words, "write one of"))
+    return ConfigError(f"{begin} {name}: {value} cannot be used", to_write(fields, name) or error["msg"].lower())
 
 
 def unknown(place: Place, begin: str, fields: type[BaseModel] | None) -> ConfigError:
@@ -126,9 +126,9 @@ def place_of(error: ErrorDetails, model: type[BaseModel]) -> Place:
     return Place(table, str(rest[0]) if rest else "", int(index))
 
 
-def tables(given: object) -> bool:
+def tables(value: object) -> bool:
     """Returns whether the value is what TOML makes of [[tables]]."""
-    return isinstance(given, list) and bool(given) and all(isinstance(each, dict) for each in given)
+    return isinstance(value, list) and bool(value) and all(isinstance(each, dict) for each in value)
 
 
 def field_of(model: type[BaseModel] | None, key: str) -> FieldInfo | None:
@@ -158,9 +158,9 @@ def to_write(model: type[BaseModel] | None, key: str) -> str:
     return f"write {field.description}" if field and field.description else ""
 
 
-def nearest(word: object, known: Iterable[str], lead: str) -> str:
+def nearest(word: object, words: Iterable[str], lead: str) -> str:
     """Returns "did you mean …? <lead> a, b, c": the advice for an unknown word."""
-    names = list(known)
+    names = list(words)
     near = get_close_matches(str(word), names, 1, 0.5)
     return f"{f'did you mean {near[0]}? ' if near else ''}{lead} {', '.join(names)}"
 
@@ -189,9 +189,9 @@ def table_lines(lines: list[str], place: Place) -> tuple[int, int]:
     """
     headers = [(n, match[1].strip("\"'")) for n, line in enumerate(lines) if (match := _HEADER.match(line))]
     ends = [n for n, _ in headers] + [len(lines)]
-    own = [n for n, name in headers if name == place.table]
-    if len(own) > (place.index or 0):
-        first = own[place.index or 0]
+    starts = [n for n, name in headers if name == place.table]
+    if len(starts) > (place.index or 0):
+        first = starts[place.index or 0]
         return first, min(n for n in ends if n > first)
     inline = re.compile(rf"""\s*["']?{re.escape(place.table)}["']?\s*=""")
     return next((n for n in range(ends[0]) if place.table and inline.match(lines[n])), 0), ends[0]

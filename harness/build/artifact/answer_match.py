@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from harness.metrics.discrepancy import SUSPECT_EXPLAINED, apart, explained, variation
+from harness.metrics.discrepancy import SUSPECT_EXPLAINED, explained_share, row_differences, variation
 from harness.metrics.task import row_by_row
 
 NEVER = 1e9  # the error of two outputs that cannot be one: of another size, or not finite
@@ -50,8 +50,8 @@ def error(wanted: np.ndarray, given: np.ndarray) -> float:
     """1 − the coefficient of determination."""
     if lengths(wanted.shape) != lengths(given.shape) or not np.isfinite(given).all():
         return NEVER
-    squared = float(row_by_row(lambda *rows: np.square(apart(*rows)).sum(axis=1), wanted, given).sum())
-    return min(NEVER, 1 - explained(squared, variation(wanted)))
+    squared = float(row_by_row(lambda *rows: np.square(row_differences(*rows)).sum(axis=1), wanted, given).sum())
+    return min(NEVER, 1 - explained_share(squared, variation(wanted)))
 
 
 def lengths(shape: tuple[int, ...]) -> list[int]:

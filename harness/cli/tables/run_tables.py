@@ -48,8 +48,8 @@ def summary_tables(comparison: Comparison, console: Console) -> Iterator[Table]:
         if summary.emulated:
             title += " (emulated: no latency claim)"
         left_out = [heading for heading in DISPENSABLE if heading != "Status" or all_ok(summary)]
-        made = [summary_table(summary, title, left_out[:count]) for count in range(len(left_out) + 1)]
-        yield next((table for table in made if natural_width(table, console) <= console.width), made[-1])
+        candidates = [summary_table(summary, title, left_out[:count]) for count in range(len(left_out) + 1)]
+        yield next((table for table in candidates if natural_width(table, console) <= console.width), candidates[-1])
 
 
 def summary_table(summary: Summary, title: str, left_out: Sequence[str]) -> Table:
@@ -108,8 +108,8 @@ def variants_table(variants: Sequence[Variant]) -> Table:
 
 def created(header: Header) -> str:
     """Returns when the run was made, in this machine's time zone."""
-    known = header.provenance.created
-    return f"{datetime.fromisoformat(known).astimezone():%Y-%m-%d %H:%M}" if known else "unknown"
+    timestamp = header.provenance.created
+    return f"{datetime.fromisoformat(timestamp).astimezone():%Y-%m-%d %H:%M}" if timestamp else "unknown"
 
 
 def runs_table(headers: Sequence[Header]) -> Table:

@@ -27,16 +27,16 @@ NAMED = 10  # classes in one reason
 
 def drop(rule: Rule, case: Case, evidence: Evidence) -> Answer:
     """Judges accuracy_drop in pp, error_rate_growth in % of the errors made before, which are held fixed."""
-    return dropped(rule, evidence.pair(rule, case), evidence.metric(rule))
+    return judge_pair(rule, evidence.pair(rule, case), evidence.metric(rule))
 
 
-def dropped(rule: Rule, pair: Pair, metric: Metric) -> Answer:
+def judge_pair(rule: Rule, pair: Pair, metric: Metric) -> Answer:
     loss = Loss.of(pair, rule, metric)
     if loss.margin <= 0:
         raise not_comparable(without_base(rule, metric))
     errors = 1 - float(pair.right_before.mean())
     unit, scale = ("%", 100 / errors) if metric.unit == "%" else ("pp", 100.0)
-    reason = loss.undecided if loss.outcome == "inconclusive" else ""
+    reason = loss.why_undecided if loss.outcome == "inconclusive" else ""
     return loss.answer(loss.outcome, reason, loss.counts, unit, scale)
 
 
@@ -50,18 +50,18 @@ def class_drop(rule: Rule, case: Case, evidence: Evidence) -> Answer:
     pair, metric = evidence.pair(rule, case), evidence.metric(rule)
     losses = {int(label): Loss.of(pair.of(label), rule, metric) for label in np.unique(pair.labels)}
     if empty := [label for label, loss in losses.items() if loss.margin <= 0]:
-        raise not_comparable(f"{named(empty, evidence)}: {without_base(rule, metric)}")
+        raise not_comparable(f"{class_words(empty, evidence)}: {without_base(rule, metric)}")
     ratios = [float(ndtr(-loss.z)) / (1 - rule.confidence) for loss in losses.values()]
-    over = [label for label, significant in zip(losses, step_down(ratios), strict=True) if significant]
+    over = [label for label, significant in zip(losses, holm(ratios), strict=True) if significant]
     unsure = [label for label, loss in losses.items() if loss.outcome != "pass"]
     outcome: Outcome = "pass"
     reason = ""
     if over:
-        outcome, reason = "fail", f"over the limit after Holm: {named(over, evidence)}"
+        outcome, reason = "fail", f"over the limit after Holm: {class_words(over, evidence)}"
     elif unsure:
         outcome, reason = "inconclusive", undecided_classes(losses, unsure, evidence)
     worst = max(losses, key=lambda label: losses[label].z)
-    shown = f"worst of {len(losses)} classes: {named([worst], evidence)}, {losses[worst].counts}"
+    shown = f"worst of {len(losses)} classes: {class_words([worst], evidence)}, {losses[worst].counts}"
     return losses[worst].answer(outcome, reason, shown)
 
 
@@ -74,12 +74,13 @@ def without_base(rule: Rule, metric: Metric) -> str:
 def undecided_classes(losses: dict[int, Loss], unsure: list[int], evidence: Evidence) -> str:
     """Names the undecided classes, and says what would settle the worst of them."""
     last = max(unsure, key=lambda label: losses[label].z)
+    classes, worst = class_words(unsure, evidence), class_words([last], evidence)
     if losses[last].outcome == "fail":
-        return f"undecided: {named(unsure, evidence)}; {named([last], evidence)} is over the limit, not after Holm"
-    return f"undecided: {named(unsure, evidence)}; {named([last], evidence)}: {losses[last].undecided}"
+        return f"undecided: {classes}; {worst} is over the limit, not after Holm"
+    return f"undecided: {classes}; {worst}: {losses[last].why_undecided}"
 
 
-def named(labels: list[int], evidence: Evidence) -> str:
+def class_words(labels: list[int], evidence: Evidence) -> str:
     names = evidence.comparison.run.class_names
     shown = [names[n] if 0 <= n < len(names) else str(n) for n in labels[:NAMED]]
     rest = f" and {len(labels) - NAMED} more" if len(labels) > NAMED else ""
@@ -115,19 +116,19 @@ class Loss:
 
     @property
     def outcome(self) -> Outcome:
-        return decided(self.limits, self.margin)
+        return outcome_of(self.limits, self.margin)
 
     @property
     def counts(self) -> str:
         return f"b={self.b} c={self.c} n={self.n}"
 
     @property
-    def undecided(self) -> str:
+    def why_undecided(self) -> str:
         """Why it is inconclusive, and what would settle it."""
         fewest = smallest_n_to_pass(self.margin, self.rule.two_sided)
         if self.n < fewest:
             return f"without an improvement {self.rule.limit.text} takes {fewest:,} samples; there are {self.n:,}"
-        return unsettled(self.n, self.needed, self.z < 0)
+        return why_inconclusive(self.n, self.needed, self.z < 0)
 
     @property
     def needed(self) -> int | None:
@@ -157,12 +158,12 @@ def margin_of(rule: Rule, unit: str, accuracy: float) -> float:
     return limit.value / 100 if unit == "pp" else limit.value
 
 
-def decided(limits: Interval, limit: float) -> Outcome:
+def outcome_of(limits: Interval, limit: float) -> Outcome:
     """Returns the outcome of a limit on an interval. Less is better."""
     return "pass" if limits.high < limit else "fail" if limits.low > limit else "inconclusive"
 
 
-def unsettled(n: int, needed: int | None, better: bool) -> str:
+def why_inconclusive(n: int, needed: int | None, better: bool) -> str:
     """Says why a rule is inconclusive. needed: how many samples would settle it, None for never."""
     if needed is None:
         return "the value is at the limit: no number of samples would settle it"
@@ -170,7 +171,7 @@ def unsettled(n: int, needed: int | None, better: bool) -> str:
     return f"the limit is inside the interval; {needed:,} samples like these {n:,} would settle it ({way})"
 
 
-def step_down(ratios: list[float]) -> list[bool]:
+def holm(ratios: list[float]) -> list[bool]:
     """Returns which p/α are significant by Holm:
     the smallest against 1/k, the next against 1/(k − 1), until one is over.
     """

@@ -15,8 +15,8 @@ def by_value(rule: Rule, case: Case, evidence: Evidence) -> Answer:
     change = evidence.change(case, rule.metric)
     assert change.value is not None
     if not rule.limit.absolute:
-        return moved(rule, case, change, change.value, evidence)
-    return compared(rule, change.unit, change.value, rule.limit.value, change.method)
+        return judge_move(rule, case, change, change.value, evidence)
+    return judge_number(rule, change.unit, change.value, rule.limit.value, change.method)
 
 
 def sqnr(rule: Rule, case: Case, evidence: Evidence) -> Answer:
@@ -28,8 +28,8 @@ def sqnr(rule: Rule, case: Case, evidence: Evidence) -> Answer:
         return by_value(rule, case, evidence)
     except Absent as absent:
         if absent.outcome == "missing" and rule.against == CONTROL and noiseless(evidence, control(case)):
-            told = "float32 has no noise at all, so no decrease from it has a size; give min"
-            raise not_comparable(told) from absent
+            message = "float32 has no noise at all, so no decrease from it has a size; give min"
+            raise not_comparable(message) from absent
         raise
 
 
@@ -40,7 +40,7 @@ def noiseless(evidence: Evidence, case: Case) -> bool:
         return False
 
 
-def compared(rule: Rule, unit: str, value: float, limit: float, method: str) -> Answer:
+def judge_number(rule: Rule, unit: str, value: float, limit: float, method: str) -> Answer:
     """Judges a value by a limit. An equal one passes, also where it is equal but for rounding of the last digits."""
     upward = rule.limit.kind == "min"
     kept = value >= limit if upward else value <= limit
@@ -48,16 +48,16 @@ def compared(rule: Rule, unit: str, value: float, limit: float, method: str) -> 
     return Answer(outcome, unit, value, limit=limit, method=method)
 
 
-def moved(rule: Rule, case: Case, change: Change, value: float, evidence: Evidence) -> Answer:
+def judge_move(rule: Rule, case: Case, change: Change, value: float, evidence: Evidence) -> Answer:
     """Judges how far the value moved the wrong way; a move the right way is under zero, and never fails."""
     before = value_before(rule, case, change, evidence)
     worse = value - before if rule.limit.kind == "max_increase" else before - value
     method = f"{before:.6g} against {rule.against}, {value:.6g} here"
     if not rule.limit.relative:
-        return compared(rule, change.unit, worse, rule.limit.value, method)
+        return judge_number(rule, change.unit, worse, rule.limit.value, method)
     if before <= 0:
         raise not_comparable(f"{rule.against} has {before:g}, so a percentage of it is undefined")
-    return compared(rule, "%", 100 * worse / before, 100 * rule.limit.value, method)
+    return judge_number(rule, "%", 100 * worse / before, 100 * rule.limit.value, method)
 
 
 def value_before(rule: Rule, case: Case, change: Change, evidence: Evidence) -> float:

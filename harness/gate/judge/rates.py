@@ -7,7 +7,7 @@ from collections.abc import Callable
 from scipy.special import bdtr
 
 from harness.gate.evidence import Evidence, Pair
-from harness.gate.judge.drops import MOST_SAMPLES, decided, drop, unsettled
+from harness.gate.judge.drops import MOST_SAMPLES, drop, outcome_of, why_inconclusive
 from harness.gate.policy import Rule
 from harness.metrics.stats import clopper_pearson
 from harness.records import Answer, Case
@@ -23,11 +23,11 @@ def accuracy(rule: Rule, case: Case, evidence: Evidence) -> Answer:
 def at_least(rule: Rule, pair: Pair) -> Answer:
     """Judges whether so large a share of the samples is right."""
     wrong = int((~pair.right_after).sum())
-    said = rate(wrong, pair.samples, 1 - rule.limit.value, rule)
-    assert said.value is not None and said.low is not None and said.high is not None
+    errors = rate(wrong, pair.samples, 1 - rule.limit.value, rule)
+    assert errors.value is not None and errors.low is not None and errors.high is not None
     method = f"Clopper–Pearson, {pair.samples - wrong} of {pair.samples} right"
-    numbers = (1 - said.value, 1 - said.high, 1 - said.low, rule.limit.value, said.p)
-    return Answer(said.outcome, "fraction", *numbers, method, said.reason)
+    numbers = (1 - errors.value, 1 - errors.high, 1 - errors.low, rule.limit.value, errors.p)
+    return Answer(errors.outcome, "fraction", *numbers, method, errors.reason)
 
 
 def flip_rate(rule: Rule, case: Case, evidence: Evidence) -> Answer:
@@ -41,16 +41,16 @@ def rate(count: int, n: int, limit: float, rule: Rule) -> Answer:
     p is the probability of so few or fewer if the true rate were the limit.
     """
     bounds = clopper_pearson(count, n, rule.two_sided)
-    outcome = decided(bounds, limit)
-    reason = undecided(count, n, limit, rule) if outcome == "inconclusive" else ""
+    outcome = outcome_of(bounds, limit)
+    reason = why_undecided(count, n, limit, rule) if outcome == "inconclusive" else ""
     numbers = (count / n, bounds.low, bounds.high, limit, float(bdtr(count, n, limit)))
     return Answer(outcome, "fraction", *numbers, f"Clopper–Pearson, {count} of {n}", reason)
 
 
-def undecided(count: int, n: int, limit: float, rule: Rule) -> str:
+def why_undecided(count: int, n: int, limit: float, rule: Rule) -> str:
     if clopper_pearson(0, n, rule.two_sided).high >= limit:
         return f"{n:,} samples can never pass {rule.limit.text}: not even if none of them counted against it"
-    return unsettled(n, rate_to_settle(count, n, limit, rule.two_sided), count < limit * n)
+    return why_inconclusive(n, rate_to_settle(count, n, limit, rule.two_sided), count < limit * n)
 
 
 def rate_to_settle(count: int, n: int, limit: float, confidence: float) -> int | None:
@@ -58,7 +58,7 @@ def rate_to_settle(count: int, n: int, limit: float, confidence: float) -> int |
 
     def settled(size: int) -> bool:
         seen = count / n * size  # a rate held fixed makes no whole counts
-        return decided(clopper_pearson(seen, size, confidence), limit) != "inconclusive"  # type: ignore[arg-type]
+        return outcome_of(clopper_pearson(seen, size, confidence), limit) != "inconclusive"  # type: ignore[arg-type]
 
     return smallest(settled, n) if count != limit * n else None
 

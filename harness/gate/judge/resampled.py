@@ -9,11 +9,11 @@ from __future__ import annotations
 import numpy as np
 
 from harness.gate.evidence import Evidence, control, not_comparable, restated
-from harness.gate.judge.drops import decided
+from harness.gate.judge.drops import outcome_of
 from harness.gate.policy import Rule
 from harness.metrics import Metric
 from harness.metrics.bootstrap import Statistic, bca_p, growth, is_zero
-from harness.metrics.scoring import difference_of, limits_of, resampled
+from harness.metrics.scoring import difference_of, limits_of, resampling_words
 from harness.metrics.stats import Interval
 from harness.metrics.task import LABELLED
 from harness.records import CONTROL, Absent, Answer, Case
@@ -26,12 +26,12 @@ FEW = "{} samples: what their resamples say is too narrow to decide by; take {} 
 def by_samples(rule: Rule, case: Case, evidence: Evidence) -> Answer:
     """Judges the value for max and min; for max_increase and max_decrease, how far it moved."""
     metric, labels = evidence.metric(rule), evidence.comparison.run.labels
-    own = evidence.scorer.statistic(metric, evidence.output(case))
+    statistic = evidence.scorer.statistic(metric, evidence.output(case))
     if not rule.limit.absolute:
-        return moved(rule, metric, own, statistic_before(rule, metric, case, evidence))
-    if labels is not None and without_an_error(own, metric):
+        return judge_move(rule, metric, statistic, statistic_before(rule, metric, case, evidence))
+    if labels is not None and without_an_error(statistic, metric):
         return perfect(rule, int(np.unique(labels, return_counts=True)[1].min()))
-    return judged(rule, own, rule.limit.value, metric.unit, 1 if rule.limit.kind == "max" else -1)
+    return judge_statistic(rule, statistic, rule.limit.value, metric.unit, 1 if rule.limit.kind == "max" else -1)
 
 
 def without_an_error(statistic: Statistic, metric: Metric) -> bool:
@@ -52,19 +52,19 @@ def perfect(rule: Rule, fewest: int) -> Answer:
     return Answer(outcome, "fraction", 1.0, low, 1.0, limit, limit**fewest, method, reason)
 
 
-def moved(rule: Rule, metric: Metric, own: Statistic, before: Statistic) -> Answer:
+def judge_move(rule: Rule, metric: Metric, after: Statistic, before: Statistic) -> Answer:
     """Judges how far the value moved the wrong way; a move the right way is under zero, and never fails."""
     sign = 1 if rule.limit.kind == "max_increase" else -1
-    apart = difference_of(own, before)
+    change = difference_of(after, before)
     if not rule.limit.relative:
-        return judged(rule, apart, sign * rule.limit.value, metric.unit, sign, sign)
+        return judge_statistic(rule, change, sign * rule.limit.value, metric.unit, sign, sign)
     if before.value <= 0 or (before.replicates <= 0).any():
-        told = f"{rule.against} has {before.value:g}, or may have 0 or less, so a percentage of it is undefined"
-        raise not_comparable(told)
-    return judged(rule, growth(own, before), sign * rule.limit.value, "%", sign, 100 * sign)
+        message = f"{rule.against} has {before.value:g}, or may have 0 or less, so a percentage of it is undefined"
+        raise not_comparable(message)
+    return judge_statistic(rule, growth(after, before), sign * rule.limit.value, "%", sign, 100 * sign)
 
 
-def judged(rule: Rule, statistic: Statistic, limit: float, unit: str, sign: int, shown: float = 1.0) -> Answer:
+def judge_statistic(rule: Rule, statistic: Statistic, limit: float, unit: str, sign: int, shown: float = 1.0) -> Answer:
     """Judges a statistic by its BCa limits. limit: on the statistic. sign: 1 where less is better, −1 where more is.
     shown: a factor for the numbers that are reported.
     """
@@ -74,13 +74,13 @@ def judged(rule: Rule, statistic: Statistic, limit: float, unit: str, sign: int,
     except Absent as absent:
         return Answer("inconclusive", unit, value, limit=at, method="BCa", reason=absent.reason)
     ends = Interval(*sorted((sign * limits.low, sign * limits.high)))
-    outcome = "pass" if ends == Interval(0.0, 0.0) and sign * limit == 0 else decided(ends, sign * limit)
+    outcome = "pass" if ends == Interval(0.0, 0.0) and sign * limit == 0 else outcome_of(ends, sign * limit)
     reason = "the limit is inside the interval; more samples narrow it" if outcome == "inconclusive" else ""
-    if len(statistic.left_out) < FEWEST_SAMPLES and not is_zero(statistic):
-        outcome, reason = "inconclusive", FEW.format(len(statistic.left_out), FEWEST_SAMPLES)
+    if len(statistic.jackknife) < FEWEST_SAMPLES and not is_zero(statistic):
+        outcome, reason = "inconclusive", FEW.format(len(statistic.jackknife), FEWEST_SAMPLES)
     low, high = sorted((shown * limits.low + 0.0, shown * limits.high + 0.0))
     p = bca_p(statistic, limit, sign)
-    return Answer(outcome, unit, value, low, high, at, p, resampled(statistic, rule.two_sided), reason)
+    return Answer(outcome, unit, value, low, high, at, p, resampling_words(statistic, rule.two_sided), reason)
 
 
 def statistic_before(rule: Rule, metric: Metric, case: Case, evidence: Evidence) -> Statistic:

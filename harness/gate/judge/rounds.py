@@ -21,16 +21,16 @@ def by_rounds(rule: Rule, case: Case, evidence: Evidence) -> Answer:
         raise Absent(EMULATED.format(case.target), "invalid")
     value = evidence.value(case, rule.metric)
     if rule.against == "reference":
-        return (remeasured if evidence.again else stored).moved(rule, case, evidence)
+        return (remeasured if evidence.again else stored).judge_move(rule, case, evidence)
     if not rule.limit.absolute:
         return beside(rule, case, evidence)
     return itself(rule, case, evidence, value)
 
 
 def itself(rule: Rule, case: Case, evidence: Evidence, value: float) -> Answer:
-    own = list(by_round(rule.metric, case, evidence).values())
-    spread = Spread.of_values(value, own, rule)
-    return spread.judged(rule.limit.value, evidence.metric(rule).unit, less_is_better=rule.limit.kind == "max")
+    values = list(by_round(rule.metric, case, evidence).values())
+    spread = Spread.of_values(value, values, rule)
+    return spread.judge_value(rule.limit.value, evidence.metric(rule).unit, less_is_better=rule.limit.kind == "max")
 
 
 def beside(rule: Rule, case: Case, evidence: Evidence) -> Answer:

@@ -18,8 +18,8 @@ def by_round(metric: str, case: Case, evidence: Evidence) -> dict[int, float]:
         return {index: float32[index] / own[index] for index in sorted(float32.keys() & own.keys())}
     of_round = METRICS[metric].of_round
     assert of_round
-    found = ((r.index, of_round(r)) for r in evidence.comparison.run.usable_rounds(case))
-    return {index: float(value) for index, value in found if value is not None}
+    values = ((r.index, of_round(r)) for r in evidence.comparison.run.usable_rounds(case))
+    return {index: float(value) for index, value in values if value is not None}
 
 
 def rests_on(metric: str, case: Case) -> tuple[Case, ...]:

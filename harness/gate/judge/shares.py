@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from harness.gate.evidence import NOT_FINITE, Evidence, Pair, control, restated
-from harness.gate.judge.drops import dropped
+from harness.gate.judge.drops import judge_pair
 from harness.gate.judge.rates import at_least
 from harness.gate.policy import Rule
 from harness.metrics import Metric
@@ -19,32 +19,32 @@ def by_share(rule: Rule, case: Case, evidence: Evidence) -> Answer:
     """Judges how many samples count, as accuracy is judged by those that are right."""
     metric = evidence.metric(rule)
     check_k(metric, evidence)
-    counted(metric, evidence, evidence.scorer.raw, "keras")  # a baseline that is not finite has nothing to agree with
-    own = counted(metric, evidence, evidence.output(case), case.variant)
+    hits_of(metric, evidence, evidence.scorer.raw, "keras")  # a baseline that is not finite has nothing to agree with
+    after = hits_of(metric, evidence, evidence.output(case), case.variant)
     if rule.limit.absolute:
-        return at_least(rule, Pair(np.ones(len(own), bool), own, own))
-    before = counted_before(rule, metric, case, evidence)
-    return dropped(rule, Pair(np.ones(len(own), bool), before, own), metric)
+        return at_least(rule, Pair(np.ones(len(after), bool), after, after))
+    before = hits_before(rule, metric, case, evidence)
+    return judge_pair(rule, Pair(np.ones(len(after), bool), before, after), metric)
 
 
 def check_k(metric: Metric, evidence: Evidence) -> None:
     """Raises Absent for top-k of k classes."""
     classes = evidence.comparison.baseline.shape[1]
-    if (found := TOP_K.fullmatch(metric.name)) and int(found[1]) >= classes:
-        raise Absent(f"the label is always among the {found[1]} highest of {classes} scores")
+    if (match := TOP_K.fullmatch(metric.name)) and int(match[1]) >= classes:
+        raise Absent(f"the label is always among the {match[1]} highest of {classes} scores")
 
 
-def counted_before(rule: Rule, metric: Metric, case: Case, evidence: Evidence) -> np.ndarray:
+def hits_before(rule: Rule, metric: Metric, case: Case, evidence: Evidence) -> np.ndarray:
     if rule.against == "keras":
-        return counted(metric, evidence, evidence.scorer.raw, "keras")
+        return hits_of(metric, evidence, evidence.scorer.raw, "keras")
     if rule.against == CONTROL:
-        return counted(metric, evidence, evidence.output(control(case)), CONTROL)
+        return hits_of(metric, evidence, evidence.output(control(case)), CONTROL)
     past = evidence.paired_past(case)
     with restated("in the reference, ", "not_comparable"):
-        return counted(metric, past, past.output(case), case.variant)
+        return hits_of(metric, past, past.output(case), case.variant)
 
 
-def counted(metric: Metric, evidence: Evidence, output: np.ndarray, whose: str) -> np.ndarray:
+def hits_of(metric: Metric, evidence: Evidence, output: np.ndarray, whose: str) -> np.ndarray:
     """Returns whether each sample counts, (samples,). Raises Absent where a score is not finite: NaN never passes."""
     answers: Answers = evidence.scorer.answers(output)
     if bad := int((~row_by_row(finite, answers.outputs)).sum()):

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import stdtr, stdtrit
 
 from harness.gate.evidence import not_comparable
-from harness.gate.judge.drops import decided
+from harness.gate.judge.drops import outcome_of
 from harness.gate.policy import Rule
 from harness.metrics import stats
 from harness.metrics.stats import CLAIM_ROUNDS, Interval
@@ -70,27 +70,27 @@ class Spread:
         relative, count = rule.limit.relative, len(stored)
         scaled = np.log if relative else np.asarray
         means = np.array([scaled(values).mean() for values in stored])
-        moved = float(scaled(own).mean() - means.mean())
+        move = float(scaled(own).mean() - means.mean())
         half = float(stdtrit(count - 1, rule.confidence) * means.std(ddof=1)) * math.sqrt(1 + 1 / count)
-        ends = (moved, moved - half, moved + half)
+        ends = (move, move - half, move + half)
         value, low, high = map(math.exp, ends) if relative else ends
         what = f"t on {'log of ' if relative else ''}{count} stored sessions, one more predicted"
         limits, freedom = Interval(low, high), count - 1
         return cls(value, limits, len(own), relative, what, freedom, rule.confidence, narrows="stored sessions")
 
-    def moved(self, rule: Rule, unit: str) -> Answer:
+    def judge_move(self, rule: Rule, unit: str) -> Answer:
         """Judges a move from before to after, a ratio or a difference in `unit`, by how far it went the wrong way."""
         rising = rule.limit.kind == "max_increase"
         most = rule.limit.value if rising else -rule.limit.value
         if rule.limit.relative:
-            return told_as_loss(self.judged(max(1 + most, NEVER), "%", rising), rising)
-        return told_as_loss(self.judged(most, unit, rising), rising)
+            return as_loss(self.judge_value(max(1 + most, NEVER), "%", rising), rising)
+        return as_loss(self.judge_value(most, unit, rising), rising)
 
-    def judged(self, limit: float, unit: str, less_is_better: bool = True) -> Answer:
+    def judge_value(self, limit: float, unit: str, less_is_better: bool = True) -> Answer:
         """Judges the value by a limit. unit "%": the value is a ratio, reported as the percentage over 1."""
         outcome, reason = self.outcome(limit, less_is_better)
         low, high = (self.limits.low, self.limits.high) if self.limits else (None, None)
-        value, low, high, at = (told(x, unit) for x in (self.value, low, high, limit))
+        value, low, high, at = (in_unit(x, unit) for x in (self.value, low, high, limit))
         return Answer(outcome, unit, value, low, high, at, self.p(limit, less_is_better), self.what, reason)
 
     def outcome(self, limit: float, less_is_better: bool) -> tuple[Outcome, str]:
@@ -106,14 +106,12 @@ class Spread:
             return "inconclusive", f"{self.rounds} rounds {rule}; take {CLAIM_ROUNDS} or more"
         sign = 1 if less_is_better else -1
         ends = sorted((sign * self.limits.low, sign * self.limits.high))
-        found = decided(Interval(*ends), sign * limit)
-        if found != "inconclusive" and decided(Interval(sign * self.value, sign * self.value), sign * limit) != found:
-            return (
-                "inconclusive",
-                UNLIKE,
-            )
+        outcome = outcome_of(Interval(*ends), sign * limit)
+        at_value = Interval(sign * self.value, sign * self.value)
+        if outcome != "inconclusive" and outcome_of(at_value, sign * limit) != outcome:
+            return "inconclusive", UNLIKE
         undecided = f"the limit is inside the interval; more {self.narrows} narrow it"
-        return found, undecided if found == "inconclusive" else ""
+        return outcome, undecided if outcome == "inconclusive" else ""
 
     @staticmethod
     def alike(limits: Interval) -> bool:
@@ -150,21 +148,23 @@ def paired(before: dict[int, float], after: dict[int, float], rule: Rule, unit: 
     shared = sorted(before.keys() & after.keys())
     one, other = ([side[index] for index in shared] for side in (before, after))
     if not rule.limit.relative:
-        return Spread.of_differences(one, other, rule).moved(rule, unit)
+        return Spread.of_differences(one, other, rule).judge_move(rule, unit)
     if shared and min(*one, *other) <= 0:
         raise not_comparable(NOT_POSITIVE)
-    return Spread.of_ratios(one, other, rule).moved(rule, unit)
+    return Spread.of_ratios(one, other, rule).judge_move(rule, unit)
 
 
-def told_as_loss(said: Answer, rising: bool) -> Answer:
+def as_loss(answer: Answer, rising: bool) -> Answer:
     """Returns the loss of a higher-is-better metric: the sign is flipped, the ends of the interval are swapped."""
     if rising:
-        return said
-    value, low, high, limit = (None if x is None else 0.0 - x for x in (said.value, said.low, said.high, said.limit))
-    return replace(said, value=value, low=high, high=low, limit=limit)
+        return answer
+    value, low, high, limit = (
+        None if x is None else 0.0 - x for x in (answer.value, answer.low, answer.high, answer.limit)
+    )
+    return replace(answer, value=value, low=high, high=low, limit=limit)
 
 
-def told(number: float | None, unit: str) -> float | None:
+def in_unit(number: float | None, unit: str) -> float | None:
     return round(100 * (number - 1), 9) if number is not None and unit == "%" else number
 
 

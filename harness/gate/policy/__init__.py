@@ -1,8 +1,8 @@
 """policy.toml → Policy: what a model must keep to be shipped, as rules in order. How they are judged: gate/.
 
-units.py    "5ms", "0.5pp", "120KB" → a number in the metric's own unit
-file.py     what a user may write, and where in the file something is wrong
-rules.py    what flows: Policy, Rule, Limit
+units.py          "5ms", "0.5pp", "120KB" → a number in the metric's own unit
+policy_file.py    what a user may write, and where in the file something is wrong
+rules.py          what flows: Policy, Rule, Limit
 """
 
 from __future__ import annotations

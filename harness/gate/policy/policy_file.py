@@ -62,14 +62,14 @@ def parse_policy(text: str, source: str, scoring: Scoring = BY_DATA) -> Policy:
     file = parse_toml(text, source, PolicyText)
     if not file.content.rule:
         raise ConfigError(f"{source} has no rules, so it would let everything pass", "write a [[rule]] with a metric")
-    known = gauges(scoring)
-    rules = tuple(checked_rule(index, file, known) for index in range(len(file.content.rule)))
+    metrics = gauges(scoring)
+    rules = tuple(checked_rule(index, file, metrics) for index in range(len(file.content.rule)))
     return Policy(rules, file.content.mode, source)
 
 
-def checked_rule(index: int, file: TomlFile[PolicyText], known: dict[str, Metric]) -> Rule:
+def checked_rule(index: int, file: TomlFile[PolicyText], metrics: dict[str, Metric]) -> Rule:
     try:
-        return rule_of(index + 1, file.content.rule[index], file.line_of("rule", index=index), known)
+        return rule_of(index + 1, file.content.rule[index], file.line_of("rule", index=index), metrics)
     except Problem as error:
         place = file.where("rule", error.key, index, with_key=False)
         raise ConfigError(f"{place} {error}", error.advice) from error
@@ -78,32 +78,32 @@ def checked_rule(index: int, file: TomlFile[PolicyText], known: dict[str, Metric
 # --- one rule ------------------------------------------------------------------------------------------------------
 
 
-def rule_of(number: int, written: RuleText, line: int, known: dict[str, Metric]) -> Rule:
-    metric = metric_of(written.metric, known)
+def rule_of(number: int, written: RuleText, line: int, metrics: dict[str, Metric]) -> Rule:
+    metric = metric_of(written.metric, metrics)
     limit = limit_of(metric, written)
     chosen = written.model_dump(include={"confidence", "variant", "target", "runtime", "on_inconclusive"})
     against = against_of(metric, limit, written.against)
     return Rule(number, metric.name, limit, against=against, line=line, **chosen)
 
 
-def metric_of(name: str, known: dict[str, Metric]) -> Metric:
-    metric = known.get(name) or (metric_named(name) if name not in METRICS else None)
+def metric_of(name: str, metrics: dict[str, Metric]) -> Metric:
+    metric = metrics.get(name) or (metric_named(name) if name not in METRICS else None)
     if metric is None:
-        raise Problem("metric", f"there is no metric {name!r} to gate on", nearest(name, known, "the metrics are"))
+        raise Problem("metric", f"there is no metric {name!r} to gate on", nearest(name, metrics, "the metrics are"))
     return metric
 
 
 def limit_of(metric: Metric, written: RuleText) -> Limit:
-    given = [kind for kind in LIMIT_KINDS if getattr(written, kind) is not None]
-    if len(given) != 1:
-        told = f"has {' and '.join(given)}" if given else "has no limit"
+    kinds = [kind for kind in LIMIT_KINDS if getattr(written, kind) is not None]
+    if len(kinds) != 1:
+        message = f"has {' and '.join(kinds)}" if kinds else "has no limit"
         advice = f"give one of {', '.join(LIMIT_KINDS)}; two limits are two rules"
-        raise Problem(given[-1] if given else "", told, advice)
-    (kind,) = given
+        raise Problem(kinds[-1] if kinds else "", message, advice)
+    (kind,) = kinds
     if (kind in ("max", "max_increase")) != (metric.better == "lower"):
         fitting = "max or max_increase" if metric.better == "lower" else "min or max_decrease"
-        told = f"of {metric.name}, {metric.better} is better: with {kind} an improvement would fail"
-        raise Problem(kind, told, f"give {fitting}")
+        message = f"of {metric.name}, {metric.better} is better: with {kind} an improvement would fail"
+        raise Problem(kind, message, f"give {fitting}")
     if metric.paired and kind == "max_increase":
         raise Problem(kind, f"{metric.name} is an increase by itself", "give max, and against what")
     try:
@@ -121,9 +121,9 @@ def against_of(metric: Metric, limit: Limit, written: Against | None) -> Against
     if written is None and (moved and not metric.paired):
         raise Problem(limit.kind, f"{limit.kind} of what?", f"give against = {' or '.join(possible)}")
     if written is not None and written not in possible:
-        told = f"stands against {' or '.join(possible)}" if possible else "stands alone"
+        choice = f"stands against {' or '.join(possible)}" if possible else "stands alone"
         advice = "for another run or variant give max_increase or max_decrease"
-        raise Problem("against", f"against = {written!r} does not fit: {metric.name} {limit.kind} {told}", advice)
+        raise Problem("against", f"against = {written!r} does not fit: {metric.name} {limit.kind} {choice}", advice)
     return written or (possible[0] if possible else "")
 
 
@@ -134,10 +134,10 @@ def pairings(metric: Metric, moved: bool) -> tuple[Against, ...]:
     if moved and metric.against == "float32" and metric.unit == "ratio":  # a speed-up stands against float32 already
         return ("reference",)
     if moved:
-        own: tuple[Against, ...] = (
+        choices: tuple[Against, ...] = (
             "" if metric.statistic and metric.to_baseline else metric.against,
             "float32",
             "reference",
         )
-        return tuple(dict.fromkeys(filter(None, own)))
+        return tuple(dict.fromkeys(filter(None, choices)))
     return ("keras",) if metric.against == "keras" and not metric.alone else ()

@@ -16,12 +16,12 @@ def gauges(scoring: Scoring = BY_DATA) -> dict[str, Metric]:
     better is shown and never gated on. scoring: the run's, whose user's metrics can be named too, by name or as
     "package.module:function".
     """
-    known = {metric.name: metric for metric in METRICS.values() if metric.better}
+    metrics = {metric.name: metric for metric in METRICS.values() if metric.better}
     for declared in scoring.declared:
         metric = metric_named(declared.name, scoring)
         assert metric
-        known |= {declared.name: metric, declared.reference: metric}
-    return known
+        metrics |= {declared.name: metric, declared.reference: metric}
+    return metrics
 
 
 @dataclass(frozen=True)

@@ -42,20 +42,20 @@ def parse_limit(metric: Metric, kind: LimitKind, written: str | float) -> Limit:
     if not math.isfinite(number):
         raise ConfigError(f"{text} is not a limit", "give a finite number")
     if unit == "%" and is_relative(metric, kind):
-        return checked(metric, Limit(kind, number / 100, True, text))
+        return check_limit(metric, Limit(kind, number / 100, True, text))
     fitting = FITTING.get(metric.unit, PLAIN | {metric.unit: 1.0})
     if unit not in fitting:
         raise ConfigError(
             f"{text!r} does not fit {metric.name}, which is in {metric.unit}", units_advice(metric, kind, unit)
         )
-    return checked(metric, Limit(kind, number * fitting[unit], False, text))
+    return check_limit(metric, Limit(kind, number * fitting[unit], False, text))
 
 
 def split(text: str) -> tuple[float, str]:
-    found = NUMBER.fullmatch(text)
-    if not found:
+    match = NUMBER.fullmatch(text)
+    if not match:
         raise ConfigError(f"{text!r} is not a limit", 'give a number and its unit, such as "5ms", "0.5pp" or "120KB"')
-    return float(found[1].replace("_", "")), found[2]
+    return float(match[1].replace("_", "")), match[2]
 
 
 def is_relative(metric: Metric, kind: LimitKind) -> bool:
@@ -77,10 +77,10 @@ def units_advice(metric: Metric, kind: LimitKind, unit: str) -> str:
     return f"{f'did you mean {by_lower[near[0]]}? ' if near else ''}the units are {', '.join(fitting)}"
 
 
-def checked(metric: Metric, limit: Limit) -> Limit:
+def check_limit(metric: Metric, limit: Limit) -> Limit:
     """Returns the limit. Raises ConfigError where it always passes or always fails."""
     if limit.kind.startswith("max_"):
-        return moderate(metric, limit)
+        return check_move(metric, limit)
     if limit.value <= 0 and metric.unit == "fraction" and limit.kind == "min" and metric.bounded:
         raise ConfigError(f"any {metric.name} is over {limit.text}", "give a limit over 0")
     if limit.value <= 0 and (metric.unit in NEVER_ZERO or metric.judged in TESTED):
@@ -94,7 +94,7 @@ def checked(metric: Metric, limit: Limit) -> Limit:
     return limit
 
 
-def moderate(metric: Metric, limit: Limit) -> Limit:
+def check_move(metric: Metric, limit: Limit) -> Limit:
     """Returns a limit on how far a metric moves the wrong way. Raises ConfigError as `checked` does."""
     if limit.value < 0:
         raise ConfigError(f"{limit.kind} = {limit.text} demands an improvement", "give 0 or more")

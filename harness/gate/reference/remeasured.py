@@ -28,44 +28,44 @@ def to_remeasure(comparison: Comparison, policy: Policy) -> tuple[Case, ...]:
     return tuple(dict.fromkeys(each for rule, case in named for each in rests_on(rule.metric, case)))
 
 
-def moved(rule: Rule, case: Case, evidence: Evidence) -> Answer:
+def judge_move(rule: Rule, case: Case, evidence: Evidence) -> Answer:
     """Judges how far the candidate's rounds are from the reference's beside
     them, in the direction that the rule limits.
     """
-    session = evidence.session
-    assert session
-    rows, run_id = rests_on(rule.metric, case), session.comparison.run.run_id
+    again = evidence.remeasured
+    assert again
+    rows, run_id = rests_on(rule.metric, case), again.comparison.run.run_id
     with restated(f"in run {run_id}, "):
         for each in (on_side(row, side) for row in rows for side in SIDES):
-            check_measured(each, rule, session)
-    if refused := "; ".join(filter(None, (apart(own, evidence) for own in rows))):
+            check_measured(each, rule, again)
+    if refused := "; ".join(filter(None, (device_changes(row, evidence) for row in rows))):
         raise not_comparable(refused)
-    before, after = (by_round(rule.metric, on_side(case, side), session) for side in (REFERENCE, CANDIDATE))
-    said = paired(before, after, rule, evidence.metric(rule).unit)
-    same = " and ".join(row.variant for row in rows if same_file(row, session))
-    reasons = (said.reason, SAME_FILE.format(same) if same else "")
-    return replace(said, method=f"{said.method}, in run {run_id}", reason="; ".join(filter(None, reasons)))
+    before, after = (by_round(rule.metric, on_side(case, side), again) for side in (REFERENCE, CANDIDATE))
+    answer = paired(before, after, rule, evidence.metric(rule).unit)
+    same = " and ".join(row.variant for row in rows if same_file(row, again))
+    reasons = (answer.reason, SAME_FILE.format(same) if same else "")
+    return replace(answer, method=f"{answer.method}, in run {run_id}", reason="; ".join(filter(None, reasons)))
 
 
-def check_measured(case: Case, rule: Rule, session: Evidence) -> None:
+def check_measured(case: Case, rule: Rule, again: Evidence) -> None:
     """Raises Absent where the run says nothing of one of its rows."""
-    standing = session.comparison.standing(case)
+    standing = again.comparison.standing(case)
     if standing is None:
         raise not_comparable(f"there is no {case.variant}: the reference has no model that fits it")
     if not standing.ended_well:
         raise Absent(f"{case.variant} is {standing.status}: {standing.reason}", "invalid")
-    session.value(case, "latency_p50" if rule.metric == SPEEDUP else rule.metric)
+    again.value(case, "latency_p50" if rule.metric == SPEEDUP else rule.metric)
 
 
-def apart(case: Case, evidence: Evidence) -> str:
+def device_changes(case: Case, evidence: Evidence) -> str:
     """Says where the device is no longer what it was when the candidate was measured: this is another row then."""
     assert evidence.again
     now = on_side(case, CANDIDATE)
-    found = differences(evidence.comparison.run, evidence.again.run, case, same_model=True, there=now)
-    refused = [d for d in found if d.level == REFUSE]
-    told = (f"{d.field}: {d.reference or 'unknown'} then, {d.candidate or 'unknown'} now" for d in refused)
-    return "; ".join(told)
+    diffs = differences(evidence.comparison.run, evidence.again.run, case, same_model=True, there=now)
+    refused = [d for d in diffs if d.level == REFUSE]
+    changes = (f"{d.field}: {d.reference or 'unknown'} then, {d.candidate or 'unknown'} now" for d in refused)
+    return "; ".join(changes)
 
 
-def same_file(row: Case, session: Evidence) -> bool:
-    return len({session.comparison.run.variant(on_side(row, side).variant).sha256 for side in SIDES}) == 1
+def same_file(row: Case, again: Evidence) -> bool:
+    return len({again.comparison.run.variant(on_side(row, side).variant).sha256 for side in SIDES}) == 1

@@ -54,13 +54,13 @@ def begin(candidate: Path, reference: Path, cases: Sequence[Case], store: Store)
     return store.open(header, read_dataset(candidate, read_header(candidate)), read_baseline(candidate))
 
 
-def unfinished(store: Store, wanted: Header) -> Record | None:
+def unfinished(store: Store, planned: Header) -> Record | None:
     """Returns the newest run that was to measure the same and did not come to its end."""
     for path in store.paths():
         with suppress(StoreError):
-            found = read_header(path)
-            if not found.finished and purpose(found) == purpose(wanted):
-                return Record(path, found)
+            header = read_header(path)
+            if not header.finished and purpose(header) == purpose(planned):
+                return Record(path, header)
     return None
 
 
@@ -72,30 +72,33 @@ def header_of(candidate: Path, reference: Path, cases: Sequence[Case]) -> Header
     """Returns run.json before anything is measured:
     the candidate's plan, targets and inputs, and the models of both.
     """
-    own, other = read_header(candidate), read_header(reference)
-    if not own.plan.rounds:
-        told = f"{own.run_id} was measured with plan {own.plan.profile}, which times nothing"
-        raise ConfigError(told, "measure the candidate with --plan standard first")
-    after, before = ({v.name: v for v in absolute_variants(*side)} for side in ((candidate, own), (reference, other)))
-    shared = [case for case in cases if case in own.cases and fits(before.get(case.variant), after[case.variant])]
+    header, reference_header = read_header(candidate), read_header(reference)
+    if not header.plan.rounds:
+        message = f"{header.run_id} was measured with plan {header.plan.profile}, which times nothing"
+        raise ConfigError(message, "measure the candidate with --plan standard first")
+    after = {v.name: v for v in absolute_variants(candidate, header)}
+    before = {v.name: v for v in absolute_variants(reference, reference_header)}
+    shared = [case for case in cases if case in header.cases and fits(before.get(case.variant), after[case.variant])]
     if not shared:
-        told = f"nothing of the reference {other.run_id} can be measured beside {own.run_id}"
-        raise ConfigError(told, "a rule on time or memory must name a variant that both have, with the same inputs")
+        message = f"nothing of the reference {reference_header.run_id} can be measured beside {header.run_id}"
+        raise ConfigError(message, "a rule on time or memory must name a variant that both have, with the same inputs")
     names, targets = ({getattr(case, what): None for case in shared} for what in ("variant", "target"))
-    models = [(name, side, known[name]) for name in names for side, known in zip(SIDES, (after, before), strict=True)]
+    models = [
+        (name, side, of_side[name]) for name in names for side, of_side in ((CANDIDATE, after), (REFERENCE, before))
+    ]
     return replace(
-        own,
+        header,
         run_id=new_run_id(),
-        plan=replace(own.plan, accuracy=False),
+        plan=replace(header.plan, accuracy=False),
         variants=tuple(replace(model, name=name + AT + side) for name, side, model in models),
-        targets=tuple(TargetRecord(t.target) for t in own.targets if t.target.name in targets),
+        targets=tuple(TargetRecord(t.target) for t in header.targets if t.target.name in targets),
         cases=tuple(on_side(case, side) for case in shared for side in SIDES),
         provenance=replace(
-            own.provenance,
+            header.provenance,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             harness=__version__,
-            candidate=own.run_id,
-            reference=other.run_id,
+            candidate=header.run_id,
+            reference=reference_header.run_id,
         ),
         finished=False,
     )

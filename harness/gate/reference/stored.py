@@ -22,51 +22,55 @@ FEW = (
 )
 
 
-def moved(rule: Rule, case: Case, evidence: Evidence) -> Answer:
+def judge_move(rule: Rule, case: Case, evidence: Evidence) -> Answer:
     """Judges how far the candidate's session is from the stored ones, in the direction that the rule limits."""
     evidence.past_of(case)
-    refused, warned = evidence.apart(case)
+    refused, warned = evidence.timing_differences(case)
     if refused:
         raise not_comparable(refused)
     reasons = [(session, why_not(session, rule, case, evidence)) for session in evidence.stored]
-    notes = omitted(reasons), warned
+    notes = omitted_sessions(reasons), warned
     try:
-        answer = judged(rule, case, evidence, [session for session, reason in reasons if not reason])
+        answer = judge_sessions(rule, case, evidence, [session for session, reason in reasons if not reason])
     except Absent as absent:
         raise Absent("; ".join(filter(None, (absent.reason, *notes))), absent.outcome) from absent
     return replace(answer, reason="; ".join(filter(None, (answer.reason, *notes))))
 
 
-def omitted(reasons: list[tuple[Evidence, str]]) -> str:
+def omitted_sessions(reasons: list[tuple[Evidence, str]]) -> str:
     """Says which sessions were left out, those of one reason together; "" for none."""
     groups: dict[str, list[str]] = {}
     for session, reason in reasons:
         groups.setdefault(reason, []).append(session.comparison.run.run_id)
-    told = [f"{', '.join(run_ids)} ({reason})" for reason, run_ids in groups.items() if reason]
-    return f"left out: {', '.join(told)}" if told else ""
+    parts = [f"{', '.join(run_ids)} ({reason})" for reason, run_ids in groups.items() if reason]
+    return f"left out: {', '.join(parts)}" if parts else ""
 
 
-def judged(rule: Rule, case: Case, evidence: Evidence, counted: list[Evidence]) -> Answer:
+def judge_sessions(rule: Rule, case: Case, evidence: Evidence, counted: list[Evidence]) -> Answer:
     own, *sessions = (list(by_round(rule.metric, case, side).values()) for side in (evidence, *counted))
     if len(sessions) < SESSIONS:
-        return undecided(rule, case, evidence, FEW.format(len(sessions), "" if len(sessions) == 1 else "s", SESSIONS))
+        return without_interval(
+            rule, case, evidence, FEW.format(len(sessions), "" if len(sessions) == 1 else "s", SESSIONS)
+        )
     fewest = min(map(len, sessions))
     if len(own) < fewest:
-        return undecided(rule, case, evidence, f"{len(own)} rounds vary more than sessions of {fewest}: take as many")
+        return without_interval(
+            rule, case, evidence, f"{len(own)} rounds vary more than sessions of {fewest}: take as many"
+        )
     if rule.limit.relative and min(map(min, (own, *sessions))) <= 0:
         raise not_comparable(NOT_POSITIVE)
-    return Spread.of_sessions(sessions, own, rule).moved(rule, evidence.metric(rule).unit)
+    return Spread.of_sessions(sessions, own, rule).judge_move(rule, evidence.metric(rule).unit)
 
 
-def undecided(rule: Rule, case: Case, evidence: Evidence, reason: str) -> Answer:
+def without_interval(rule: Rule, case: Case, evidence: Evidence, reason: str) -> Answer:
     """Returns an inconclusive answer that shows the move from the reference alone, without an interval."""
     assert evidence.past
     try:
         before, after = (side.value(case, rule.metric) for side in (evidence.past, evidence))
     except Absent as absent:
         raise Absent(f"the reference has no {rule.metric} there") from absent
-    moved = shown(rule, evidence.metric(rule).unit, before, after)
-    return Answer("inconclusive", *moved, method=f"{before:.4g} before, {after:.4g} now", reason=reason)
+    numbers = move_numbers(rule, evidence.metric(rule).unit, before, after)
+    return Answer("inconclusive", *numbers, method=f"{before:.4g} before, {after:.4g} now", reason=reason)
 
 
 def why_not(session: Evidence, rule: Rule, case: Case, evidence: Evidence) -> str:
@@ -78,11 +82,11 @@ def why_not(session: Evidence, rule: Rule, case: Case, evidence: Evidence) -> st
         return "not finished"
     if run.experiment != candidate.experiment:
         return f"of the experiment {run.experiment}"
-    reasons = (of_row(session, each, evidence) for each in rests_on(rule.metric, case))
-    return next(filter(None, reasons), "") or unknown(session, case, rule.metric)
+    reasons = (why_not_this_row(session, each, evidence) for each in rests_on(rule.metric, case))
+    return next(filter(None, reasons), "") or why_no_value(session, case, rule.metric)
 
 
-def unknown(session: Evidence, case: Case, metric: str) -> str:
+def why_no_value(session: Evidence, case: Case, metric: str) -> str:
     """Returns why the session has no value of the metric there; "" where it has one."""
     try:
         session.value(case, metric)
@@ -91,7 +95,7 @@ def unknown(session: Evidence, case: Case, metric: str) -> str:
     return ""
 
 
-def of_row(session: Evidence, case: Case, evidence: Evidence) -> str:
+def why_not_this_row(session: Evidence, case: Case, evidence: Evidence) -> str:
     """Returns why a session does not count for this row: it must have measured the reference's model, on the
     candidate's device and in the candidate's way. "" where it counts.
     """
@@ -103,8 +107,8 @@ def of_row(session: Evidence, case: Case, evidence: Evidence) -> str:
         return f"{case.variant} is {standing.status} there"
     if sha256_of(session, case) != sha256_of(evidence.past, case):
         return f"another model as {case.variant}"
-    found = differences(evidence.comparison.run, session.comparison.run, case)
-    refused = (d for d in found if d.level == REFUSE)
+    diffs = differences(evidence.comparison.run, session.comparison.run, case)
+    refused = (d for d in diffs if d.level == REFUSE)
     return "; ".join(f"{d.field}: {d.candidate or 'unknown'}, not {d.reference or 'unknown'}" for d in refused)
 
 
@@ -112,7 +116,7 @@ def sha256_of(session: Evidence, case: Case) -> str:
     return session.comparison.run.variant(case.variant).sha256
 
 
-def shown(rule: Rule, unit: str, before: float, after: float) -> tuple[str, float | None, None, None, float]:
+def move_numbers(rule: Rule, unit: str, before: float, after: float) -> tuple[str, float | None, None, None, float]:
     """Returns unit, how far the value moved the wrong way, no interval, and the limit."""
     worse = after - before if rule.limit.kind == "max_increase" else before - after
     if rule.limit.relative:

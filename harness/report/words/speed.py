@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import combinations
 
 from harness.metrics.discrepancy import largest_distance
-from harness.metrics.latency import Paired, paired
+from harness.metrics.latency import Paired, pair_rounds
 from harness.metrics.registry import medians_ns
 from harness.metrics.stats import CLAIM_ROUNDS
 from harness.metrics.task import OF_CLASSES, row_by_row
@@ -63,7 +63,7 @@ def engines(comparison: Comparison, shown: tuple[Row, ...]) -> list[str]:
     medians = {r.case: medians_of(comparison, r.case) for r in shown if r.claims_latency}
     for one, two in combinations([r for r in shown if r.case in medians], 2):
         if replace(two.case, runtime=one.case.runtime) == one.case:
-            ratio = paired(medians[one.case], medians[two.case])
+            ratio = pair_rounds(medians[one.case], medians[two.case])
             if ratio and ratio.rounds >= CLAIM_ROUNDS:
                 pairs.setdefault((one.case.target, one.case.runtime, two.case.runtime), []).append((one, ratio))
     return [faster_runtime(key, ratios) for key, ratios in pairs.items()]

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from harness.cli.tables.run_tables import add_row, natural_width, plain_table
 from harness.compare.fingerprint import REFUSE, WARN
-from harness.compare.two_runs import CAVEAT, MOVED, Pair, Sessions
+from harness.compare.two_runs import CAVEAT, MOVED, Pair, TwoRuns
 from harness.metrics import METRICS
 from harness.metrics.scores import metric_named
 from harness.records import Case, Change
@@ -39,18 +39,18 @@ UNSEEN = "a smaller change is missed more often than once in five"
 OF_ROUNDS = "the values are over all invokes, their change is the mean over the rounds with its 95 % interval"
 
 
-def session_tables(sessions: Sessions, console: Console) -> Iterator[Table]:
+def two_run_tables(both: TwoRuns, console: Console) -> Iterator[Table]:
     """Yields a table a target; variant and runtime share a column where the console is narrow."""
-    for target in dict.fromkeys(pair.case.target for pair in sessions.pairs):
-        pairs = [pair for pair in sessions.pairs if pair.case.target == target]
-        wide, narrow = (session_table(sessions, pairs, stacked) for stacked in (False, True))
+    for target in dict.fromkeys(pair.case.target for pair in both.pairs):
+        pairs = [pair for pair in both.pairs if pair.case.target == target]
+        wide, narrow = (two_run_table(both, pairs, stacked) for stacked in (False, True))
         table = wide if natural_width(wide, console) <= console.width else narrow
-        table.caption, table.caption_justify = escape("\n".join(notes(sessions, pairs))) or None, "left"
+        table.caption, table.caption_justify = escape("\n".join(notes(both, pairs))) or None, "left"
         yield table
 
 
-def session_table(sessions: Sessions, pairs: Sequence[Pair], stacked: bool) -> Table:
-    one, other = sessions.reference.run, sessions.candidate.run
+def two_run_table(both: TwoRuns, pairs: Sequence[Pair], stacked: bool) -> Table:
+    one, other = both.reference.run, both.candidate.run
     title = f"{other.experiment} on {pairs[0].case.target}: {other.run_id} against the reference {one.run_id}"
     table = plain_table(title)
     swept = len({pair.case.threads for pair in pairs}) > 1
@@ -61,7 +61,7 @@ def session_table(sessions: Sessions, pairs: Sequence[Pair], stacked: bool) -> T
     for pair in pairs:
         for line, change in enumerate(pair.changes):
             first = stacked_key(pair.case, swept, line) if stacked else key(pair.case, swept)
-            add_row(table, *first, *cells(sessions, change, stacked), verdict(change))
+            add_row(table, *first, *cells(both, change, stacked), verdict(change))
         table.add_section()
     return table
 
@@ -83,34 +83,34 @@ def stacked_key(case: Case, swept: bool, line: int) -> list[str]:
     return [parts[line] if line < len(parts) else ""]
 
 
-def cells(sessions: Sessions, change: Change, stacked: bool) -> list[str]:
+def cells(both: TwoRuns, change: Change, stacked: bool) -> list[str]:
     """Returns the metric, its value in each run, and the change with its interval beside or below it."""
     value, limits = change_texts(change)
     separator = "\n" if stacked else " "
     shown = f"{value}{separator}({limits})" if limits else value
-    return [title(sessions, change), *own_texts(sessions, change), shown]
+    return [title(both, change), *own_texts(both, change), shown]
 
 
-def title(sessions: Sessions, change: Change) -> str:
+def title(both: TwoRuns, change: Change) -> str:
     """Returns the title of what stands in each run beside the change: for an accuracy drop, the accuracy."""
     name = change.metric.removesuffix(MOVED)
-    metric = metric_named(name, sessions.candidate.run.scoring)
+    metric = metric_named(name, both.candidate.run.scoring)
     if metric is None:
         return name
     return METRICS[metric.fall_of].title if metric.fall_of else metric.title
 
 
-def own_texts(sessions: Sessions, change: Change) -> tuple[str, str]:
-    values = sessions.values(change)
-    known = [value for value in values if value is not None]
-    unit = sessions.own_unit(change)
+def own_texts(both: TwoRuns, change: Change) -> tuple[str, str]:
+    values = both.values(change)
+    present = [value for value in values if value is not None]
+    unit = both.own_unit(change)
     if change.metric.endswith(MOVED):
         one, other = (significant(value, 4) for value in values)
         return one, other
     if unit == "fraction":
         one, other = (f"{percent(value)} %" if value is not None else MISSING for value in values)
         return one, other
-    scale = time_scale(known) if unit == "us" else size_scale(known)
+    scale = time_scale(present) if unit == "us" else size_scale(present)
     one, other = (scale.with_unit(value) if value is not None else MISSING for value in values)
     return one, other
 
@@ -141,16 +141,16 @@ def change_texts(change: Change) -> tuple[str, str]:
 # --- under the table -----------------------------------------------------------------------------------------------
 
 
-def notes(sessions: Sessions, pairs: Sequence[Pair]) -> list[str]:
+def notes(both: TwoRuns, pairs: Sequence[Pair]) -> list[str]:
     """Returns each reason once, however many rows share it: not comparable, missing, warnings."""
-    found = dict.fromkeys(difference for pair in pairs for difference in pair.differences)
+    differences = dict.fromkeys(difference for pair in pairs for difference in pair.differences)
     changes = [change for pair in pairs for change in pair.changes]
-    lines = [f"not comparable: {d}" for d in found if d.level == REFUSE]
+    lines = [f"not comparable: {d}" for d in differences if d.level == REFUSE]
     lines += dict.fromkeys(f"missing: {c.method}" for c in changes if c.kind == "missing")
-    lines += [f"warning: {d}" for d in found if d.level == WARN and not d.unknown]
-    lines += unknown(d.field for d in found if d.level == WARN and d.unknown)
-    lines += suspects(sessions, {pair.case for pair in pairs})
-    if sessions.reference.run.run_id == sessions.candidate.run.run_id:
+    lines += [f"warning: {d}" for d in differences if d.level == WARN and not d.unknown]
+    lines += unknown(d.field for d in differences if d.level == WARN and d.unknown)
+    lines += suspects(both, {pair.case for pair in pairs})
+    if both.reference.run.run_id == both.candidate.run.run_id:
         lines.append("warning: both are the same run")
     if any(c.unit == "ratio" and c.value is not None for c in changes):
         lines.append(f"latency and memory: {OF_ROUNDS}; {CAVEAT}; ±x % beside similar: {UNSEEN}")
@@ -162,8 +162,8 @@ def unknown(fields: Iterable[str]) -> list[str]:
     return [f"warning: not known in either run: {names}"] if names else []
 
 
-def suspects(sessions: Sessions, cases: set[Case]) -> Iterator[str]:
-    for name, side in (("reference", sessions.reference), ("candidate", sessions.candidate)):
+def suspects(both: TwoRuns, cases: set[Case]) -> Iterator[str]:
+    for name, side in (("reference", both.reference), ("candidate", both.candidate)):
         for s in side.standings:
             if s.status == "suspect" and s.case in cases:
                 yield f"warning: {s.case.variant} with {s.case.runtime} is suspect in the {name}: {s.reason}"
