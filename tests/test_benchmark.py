@@ -204,7 +204,8 @@ def test_a_suspect_row_is_kept_and_says_so() -> None:
     (suspect,) = (b for b in exported(comparison)["benchmarks"] if b["extra_info"]["status"] == "suspect")
     (shard,) = (s for s in comparison.run.shards if (s.case.variant, s.case.runtime) == SUSPECT)
     equal = np.asarray(shard.outputs[0]).argmax(axis=1) == comparison.run.baseline[0].argmax(axis=1)
-    assert suspect["extra_info"]["reason"] == f"agrees with Keras on {equal.mean():.1%} of the test set"
+    told = f"agrees with Keras on {equal.mean():.1%} of the test set"
+    assert suspect["extra_info"]["reason"].startswith(told)
 
 
 def test_an_invalid_row_is_left_out() -> None:

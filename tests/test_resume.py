@@ -30,7 +30,7 @@ code.SOURCE = Path(sys.argv.pop(1))
 from harness.cli import main
 main()
 """
-PIECES = 2 * len(RUNTIMES) * (1 + header().plan.rounds)
+PIECES = 2 * len(RUNTIMES) * (2 + header().plan.rounds)  # of each case its answers, an audit, and the rounds
 BEFORE_THE_BREAK = 3
 
 

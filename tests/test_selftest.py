@@ -384,7 +384,7 @@ def test_a_slow_down_is_real_time_on_the_clock(monkeypatch: pytest.MonkeyPatch) 
         now += 10_000
 
     monkeypatch.setattr(device_job, "time", SimpleNamespace(perf_counter_ns=clock))
-    model = SimpleNamespace(interpreter=SimpleNamespace(invoke=invoke), set=lambda tensors: None)
+    model = SimpleNamespace(interpreter=SimpleNamespace(invoke=invoke), set=lambda tensors: None, clear=lambda: None)
 
     def timings(count: int, **spec: float) -> set[int]:
         rows: list[tuple[str, int, int]] = []
