@@ -474,6 +474,7 @@ def as_long_as_a_standard_one(path: Path) -> None:
             (further / "piece.json").write_text(json.dumps(label | {"first": n}))
 
 
+@pytest.mark.alone
 def test_a_long_run_is_judged_without_tensorflow_in_under_a_second(without_tensorflow, tmp_path):
     as_long_as_a_standard_one(copy_of_recording(tmp_path / "results"))
     (tmp_path / "policy.toml").write_text(

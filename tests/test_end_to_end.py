@@ -183,7 +183,7 @@ def test_latest_is_a_relative_link_to_the_run(first):
 
 def test_run_json_says_what_was_run(first):
     run = json.loads((first / "run.json").read_text())
-    assert (run["schema_version"], run["experiment"], run["finished"]) == (2, "digits", True)
+    assert (run["schema_version"], run["experiment"], run["finished"]) == (3, "digits", True)
     for variant in run["variants"]:
         content = (first / "variants" / f"{variant['name']}.tflite").read_bytes()
         assert (variant["sha256"], variant["size_bytes"]) == (hashlib.sha256(content).hexdigest(), len(content))

@@ -3,6 +3,7 @@
 History of the schema (run.json, schema_version):
     1   the first: raw/<target>/<job-id>/ as it came, test.npz, baseline.npy, variants/; tables are derived from them
     2   test/input-<n>.npy and test/labels.npy in test.npz's place: mapped, so that the test set may exceed memory
+    3   raw/ also holds order audits, one a variant and runtime; a variant tells its activation bytes
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ from harness.runs.run_arrays import (
 from harness.support.cache import file_sha256
 from harness.support.files import write_json
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _Piece = TypeVar("_Piece", Round, Shard, Audit)
 
 
