@@ -171,7 +171,9 @@ def test_a_run_leaves_every_file(first):
         assert (first / name).stat().st_size > 0, name
     assert any((first / "plots").glob("*.png"))
     pieces = [path.name for path in (first / "raw" / "host").iterdir() if "-again" not in path.name]
-    assert len(pieces) == len(VARIANTS) * len(RUNTIMES) * 4  # a shard, an audit, two rounds; an unsteady one is measured again
+    assert (
+        len(pieces) == len(VARIANTS) * len(RUNTIMES) * 4
+    )  # a shard, an audit, two rounds; an unsteady one is measured again
     assert not list(first.rglob("*.part"))
 
 
