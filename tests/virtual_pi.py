@@ -263,7 +263,7 @@ class PiRun:
         content |= {"finished": False, "targets": [{"target": asdict(target)}]}
         content["plan"] |= {"rounds": rounds, "restless_ratio": None}  # so many pieces, however busy the machine
         content["cases"] = [c | {"target": target.name} for c in content["cases"] if c["runtime"] in runtimes]
-        self.pieces = len(content["cases"]) * (1 + rounds)
+        self.pieces = len(content["cases"]) * (2 + rounds)  # of each case its answers, an audit, and the rounds
         for variant in content["variants"]:
             model = self.path / variant["path"]
             with model.open("ab") as file:
