@@ -294,7 +294,7 @@ def test_a_workdir_may_have_any_name(desk: Desk, pi: Target, set_up_board: Board
     assert desk.findings("odd", exit_code=0)["tflite-runtime"]["level"] == "ok"
     done = PiRun(desk, target, ["tflite-runtime"], rounds=0).go_on()
     assert done.returncode == 0, done.stderr
-    assert set_up_board.ssh(f"ls {spoken(workdir(target))}/blobs").count("\n") == 4  # two models, the test set, an audit
+    assert set_up_board.ssh(f"ls {spoken(workdir(target))}/blobs").count("\n") == 4  # 2 models, test set, audit
     assert set_up_board.ssh("find / -xdev -name hacked 2>/dev/null; true") == ""
 
 
