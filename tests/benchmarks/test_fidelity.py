@@ -24,7 +24,7 @@ MODELS = [path for path in MODELS if path.stem != "weightless"]  # no runtime in
 MNIST_SIZE = (784, 128, 10)
 LARGE = (784, 1024, 1024, 10)  # 1.9 million weights
 LARGE_NS = 100_000
-AT_MOST_MNIST, AT_MOST_LARGE = 1.25, 1.06  # Python takes .5 to 1.3 µs of an invoke, by machine, and more in a busy cache
+AT_MOST_MNIST, AT_MOST_LARGE = 1.25, 1.06  # Python takes .5 to 1.3 µs of an invoke, by machine
 
 
 @pytest.fixture(scope="module")
