@@ -271,3 +271,11 @@ def test_where_there_is_but_the_control_a_speed_up_says_so():
 def test_the_traps_are_set():
     """The helpers make what they say: WRONG is wrong, and the runtime is the one that rows are named by."""
     assert WRONG != RIGHT and dropped(0, 0, 10).cases[0].runtime == LITERT
+
+
+def test_a_file_that_is_its_own_baseline_is_not_judged_against_itself():
+    run = dropped(0, 0, 1000)
+    alone = replace(run, provenance=replace(run.provenance, baseline="int8"))
+    answer = found(alone, 'metric = "accuracy_drop"\nmax = "1pp"\nvariant = "int8"')
+    assert (answer.outcome, answer.holds) == ("missing", False)
+    assert "the row is the baseline itself" in answer.reason

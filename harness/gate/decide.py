@@ -26,7 +26,7 @@ from harness.gate.reference.remeasured import to_remeasure
 from harness.gate.ship import any_may_ship, shipping, worst
 from harness.metrics import METRICS
 from harness.metrics.stats import smallest_n_to_pass
-from harness.records import Absent, Answer, Case, Comparison, Finding, Standing, Verdict
+from harness.records import KERAS, Absent, Answer, Case, Comparison, Finding, Standing, Verdict
 from harness.records.terms import Judged
 
 __all__ = ["judge", "metrics_of", "to_remeasure", "too_few"]
@@ -104,6 +104,8 @@ def check_judged(rule: Rule, standing: Standing, evidence: Evidence) -> None:
         raise Absent(f"the row is {standing.status}: {standing.reason}", "invalid")
     if reason := misfit(rule, evidence):
         raise Absent(reason)
+    if rule.against == KERAS and standing.case.variant == evidence.comparison.run.provenance.baseline:
+        raise Absent("the row is the baseline itself, and a comparison with itself says nothing: name other variants")
     control = evidence.control_of(rule, standing.case)
     if control and not control.ended_well:
         raise not_comparable(f"float32 beside it is {control.status}: {control.reason}")
