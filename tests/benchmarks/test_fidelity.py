@@ -24,7 +24,8 @@ MODELS = [path for path in MODELS if path.stem != "weightless"]  # no runtime in
 MNIST_SIZE = (784, 128, 10)
 LARGE = (784, 1024, 1024, 10)  # 1.9 million weights
 LARGE_NS = 100_000
-AT_MOST_MNIST, AT_MOST_LARGE = 1.25, 1.06  # Python takes .5 to 1.3 µs of an invoke, by machine
+MOST_NS = 2000  # of Python in an invoke: .5 to 1.3 µs, by machine
+AT_MOST_LARGE = 1.04
 
 
 @pytest.fixture(scope="module")
@@ -67,10 +68,10 @@ def noted(benchmark: Any, capsys: pytest.CaptureFixture[str], name: str, ratio: 
 def test_every_variant_is_timed_with_a_ratio_that_is_told(
     benchmark: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path, loop: Path, path: Path
 ) -> None:
-    """Models of a few µs: the .5 to 1.3 µs that Python takes, by machine, weigh, so the bar is two µs on top."""
+    """Models of a few µs: what Python takes of an invoke weighs, so the bar is so much on top."""
     ratio, native_ns = benchmark.pedantic(fidelity, (tmp_path / "job", loop, path.read_bytes(), stored_inputs(64)))
     noted(benchmark, capsys, path.stem, ratio, native_ns)
-    assert 0.97 < ratio < 1 + 2000 / native_ns
+    assert 0.97 < ratio < 1 + MOST_NS / native_ns
 
 
 def test_a_float32_model_of_mnist_size(
@@ -79,7 +80,7 @@ def test_a_float32_model_of_mnist_size(
     model = dense_model(MNIST_SIZE)
     ratio, native_ns = benchmark.pedantic(fidelity, (tmp_path / "job", loop, model, flat_inputs(784)))
     noted(benchmark, capsys, "float32 of MNIST size", ratio, native_ns)
-    assert 0.97 < ratio <= AT_MOST_MNIST
+    assert 0.97 < ratio < 1 + MOST_NS / native_ns
 
 
 def test_a_model_over_100_microseconds(
