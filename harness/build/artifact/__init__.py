@@ -25,16 +25,16 @@ class Artifact:
     A dimension that is open in the file is −1 in a tensor's shape, an open batch is 1. Ops and weights are
     those of all subgraphs, such as the bodies of loops. A custom op is listed by its own name.
     weights: dtype → how many constant values are of it; largest: dtype → how many its largest constant has.
-    activations: dtypes between ops, conversions at the edges aside. activation_bytes: of all tensors that are not
-    constants, an upper bound of what a runtime lets them share; None where one has no fixed size. input_names,
-    output_names: what the signature calls them, () where it has none.
+    activations: dtypes between ops, conversions at the edges aside → the ops that take or give them.
+    activation_bytes: of all tensors that are not constants, an upper bound of what a runtime lets them share; None
+    where one has no fixed size. input_names, output_names: what the signature calls them, () where it has none.
     """
 
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     ops: tuple[str, ...]
     weights: dict[str, int]
-    activations: frozenset[str]
+    activations: dict[str, tuple[str, ...]]
     activation_bytes: int | None = None
     input_names: tuple[str, ...] = ()
     output_names: tuple[str, ...] = ()
@@ -82,7 +82,7 @@ def read(content: bytes) -> Artifact:
         tuple(as_tensor(graph.tensors[i], dtypes) for i in graph.outputs),
         tuple(op for op, *_ in operators(schema, model)),
         {dtype: sum(counts) for dtype, counts in constants.items()},
-        frozenset(activation_dtypes(schema, model, dtypes)),
+        activations_of(schema, model, dtypes),
         activation_bytes(model, dtypes),
         signature_names(signatures[0].inputs, graph.inputs) if signatures else (),
         signature_names(signatures[0].outputs, graph.outputs) if signatures else (),
@@ -164,7 +164,7 @@ def wrong_activations(artifact: Artifact, expected: Expectation) -> list[str]:
     if promised not in artifact.activations:
         return [f"none of its ops computes in {promised}"]
     if promised != "float32" and not expected.partly and "float32" in artifact.activations:
-        return [f"some of its ops compute in float32, not in {promised}"]
+        return [f"some of its ops compute in float32, not in {promised}: {', '.join(artifact.activations['float32'])}"]
     return []
 
 
@@ -254,9 +254,14 @@ def operators(schema: Any, model: Any) -> Iterator[tuple[str, Any, Any]]:
             yield text(code.customCode) or name if name == "CUSTOM" else name, operator, graph.tensors
 
 
-def activation_dtypes(schema: Any, model: Any, dtypes: dict[int, str]) -> Iterator[str]:
-    """The dtypes of what ops that compute pass on; constants and the conversions themselves do not count."""
+def activations_of(schema: Any, model: Any, dtypes: dict[int, str]) -> dict[str, tuple[str, ...]]:
+    """Each dtype that ops which compute pass on, and the names of these ops, each once; constants and the conversions
+    themselves do not count."""
+    ops: dict[str, dict[str, None]] = {}
     for name, operator, tensors in operators(schema, model):
         if name not in CONVERTING:
             touched = [tensors[i] for i in [*listed(operator.inputs), *listed(operator.outputs)] if i >= 0]
-            yield from (dtypes[t.type] for t in touched if not is_constant(model, t))
+            for tensor in touched:
+                if not is_constant(model, tensor):
+                    ops.setdefault(dtypes[tensor.type], {})[name] = None
+    return {dtype: tuple(names) for dtype, names in ops.items()}
