@@ -252,7 +252,7 @@ def recipe_key(recipe: variants.Recipe) -> tuple[str, str]:
 
 
 def write_result(result: CheckResult, folder: Path) -> None:
-    """Beside the file that was checked, with its hash."""
+    """Keeps the result beside the file that was checked, with the file's hash."""
     kept = asdict(result) | {"sha256": file_sha256(folder / "model.tflite")}
     (folder / "check.json").write_text(json.dumps(kept))
 

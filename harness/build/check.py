@@ -126,7 +126,9 @@ def proven(facts: Artifact, original: Original, known: Samples, given: Sequence[
 
 
 def seen_shapes(facts: Artifact, given: Sequence[np.ndarray]) -> tuple[tuple[int, ...], ...]:
-    """Of the file's outputs at batch 1, where the file leaves one open or says another: it is known once it has run."""
+    """Returns the shapes of the file's outputs at batch 1, where the file leaves one open or says another: it is
+    known once it has run.
+    """
     outputs = zip(facts.outputs, (y.shape[1:] for y in given), strict=True)
     seen = tuple(tensor.shape if tensor.sample_shape == sample else (1, *sample) for tensor, sample in outputs)
     return () if seen == tuple(tensor.shape for tensor in facts.outputs) else seen

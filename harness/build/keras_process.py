@@ -31,7 +31,7 @@ class KerasProcess(ChildProcess):
         self._package = package
 
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """As ChildProcess.call. Raises TensorFlowMissing where it is not installed."""
+        """Calls as ChildProcess.call does. Raises TensorFlowMissing where it is not installed."""
         if find_spec(self._package) is None:
             raise TensorFlowMissing(
                 "TensorFlow is not installed, and there is something to build", "pip install edge-harness[build]"

@@ -150,7 +150,7 @@ def answers(
 
 
 def write_answers(original: Original, stored: tuple[np.ndarray, ...], folder: Path) -> None:
-    """In stretches: all samples at once are never in memory, neither here nor where the model runs."""
+    """Writes in stretches: all samples at once are never in memory, neither here nor where the model runs."""
     count, size = len(stored[0]), max(1, STRETCH_BYTES // original.sample_bytes)
     files: list[np.ndarray] = []
     for first in range(0, count, size):
@@ -189,5 +189,5 @@ def runner_code() -> str:
 
 
 def versions(*further: str) -> str:
-    """Of what makes models and files, and of further distributions."""
+    """Hashes the versions of what makes models and files, and of further distributions."""
     return key_of(*(version(name) for name in ("tensorflow", "keras", *further)))

@@ -43,7 +43,7 @@ class Artifact:
 
     @property
     def named_inputs(self) -> tuple[Tensor, ...]:
-        """By the names that a user knows."""
+        """Gives the inputs the names that a user knows."""
         return named(self.inputs, self.input_names)
 
     @property

@@ -38,14 +38,14 @@ def by_name(
 
 
 def by_count(wanted: Sequence[Tensor], named: Sequence[str]) -> tuple[int, ...] | None:
-    """By the numbers of a signature that counts its outputs: only of a file that was made here is it known that they
-    stand in the model's own order.
+    """Matches by the numbers of a signature that counts its outputs: only of a file that was made here is it known
+    that they stand in the model's own order.
     """
     return placed(list(range(len(wanted))), numbers(named))
 
 
 def by_shape(wanted: Sequence[Tensor], given: Sequence[Tensor]) -> tuple[int, ...] | None:
-    """By shapes that no two share, or by shapes and dtypes; None where some are alike."""
+    """Matches by shapes that no two share, or by shapes and dtypes; None where some are alike."""
     return by_form(wanted, given, lambda t: t.shape[1:]) or by_form(wanted, given, lambda t: (t.shape[1:], t.dtype))
 
 

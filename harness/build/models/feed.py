@@ -144,5 +144,5 @@ def advice_for(wanted: tuple[int, ...], found: tuple[int, ...]) -> str:
 
 
 def shape(lengths: tuple[int, ...]) -> str:
-    """As Python writes it."""
+    """Writes the shape as Python does."""
     return f"({', '.join('any' if n < 0 else str(n) for n in lengths)}{',' if len(lengths) == 1 else ''})"

@@ -71,7 +71,7 @@ def keras_version(file: Any) -> int:
 
 
 def hard_sigmoid(x: Any) -> Any:
-    """As Keras 2 had it."""
+    """Computes what Keras 2 called by this name."""
     import keras
 
     return keras.ops.clip(0.2 * x + 0.5, 0.0, 1.0)

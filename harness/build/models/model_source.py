@@ -95,7 +95,8 @@ def called(ref: FunctionRef) -> Any:
 
 
 def save(model: Any, folder: Path, name: str) -> None:
-    """As model.keras where Keras alone can load it again; a model with code of its own as a SavedModel, without it.
+    """Saves as model.keras where Keras alone can load it again; a model with code of its own as a SavedModel, without
+    it.
 
     name: in a sentence. Imports nothing: whoever has a model has its Keras. Raises BuildError.
     """

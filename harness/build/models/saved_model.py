@@ -59,7 +59,9 @@ class SavedModel:
         return [outputs[name].numpy() for name in self.outputs]
 
     def converter(self, feeds: Sequence[Feed], unrolled: bool = False) -> Any:
-        """By way of a SavedModel with fixed shapes: from a concrete function the converter may lose the weights."""
+        """Converts by way of a SavedModel with fixed shapes: from a concrete function the converter may lose the
+        weights.
+        """
         import tensorflow as tf
 
         if unrolled:
@@ -140,7 +142,7 @@ def chosen(known: dict[str, Any], path: Path) -> Any:
 
 
 def number_of(name: str) -> int | None:
-    """Of an output that is only counted, as Keras 3 has it: output_0, output_1."""
+    """Reads the number of an output that is only counted, as Keras 3 has it: output_0, output_1."""
     start, _, end = name.rpartition("_")
     return int(end) if start == "output" and end.isdigit() else None
 

@@ -20,7 +20,7 @@ class State:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of the variables that hold state. Empty before the first answer."""
+        """Names the variables that hold state. Empty before the first answer."""
         return tuple(name_of(variable) for variable, _ in self._before) if self._looked else ()
 
     def answered(self, call: Callable[[], Any]) -> Any:

@@ -92,7 +92,8 @@ def check_reachable(target: Target) -> None:
 
 
 def workdir(target: Target) -> str:
-    """As a remote command takes it: one starts in the home folder, so "~/x" is "./x", which no shell has to expand
+    """Writes the folder as a remote command takes it: one starts in the home folder, so "~/x" is "./x", which no
+    shell has to expand
     and no program takes for an option."""
     text = target.workdir
     if text == "~" or text.startswith("~/"):
