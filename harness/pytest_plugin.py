@@ -156,7 +156,7 @@ def refusal(verdict: Verdict) -> str:
     from rich.console import Console
 
     from harness.cli.tables.verdict_table import verdict_table
-    from harness.report.out.verdict_text import headline, ships
+    from harness.gate.verdict_text import headline, ships
 
     text = StringIO()
     width = max(NARROWEST, get_terminal_size().columns - PREFIX)
@@ -168,8 +168,8 @@ def refusal(verdict: Verdict) -> str:
 
 def warn(finding: Finding) -> None:
     """Also where warnings are errors: what only warns must not fail a test."""
-    from harness.report.format import row_name
-    from harness.report.out.verdict_text import outcome
+    from harness.gate.verdict_text import outcome
+    from harness.records.names import row_name
 
     told = f"rule {finding.rule}, {finding.words}: {row_name(finding.case)} is {outcome(finding)}: {finding.reason}"
     with warnings.catch_warnings():

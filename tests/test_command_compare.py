@@ -19,8 +19,8 @@ from rich.console import Console
 
 from harness.cli.tables.two_run_tables import two_run_tables
 from harness.compare.two_runs import compare_runs
-from harness.report.format import decimals, signed
 from harness.runs.store import load
+from harness.support.format import decimals, signed
 from tests.devices import RECORDED
 
 REFERENCE, CANDIDATE = "20260101-120000-0001", "20260102-120000-0002"

@@ -22,10 +22,10 @@ from harness.cli.tables.verdict_table import verdict_table
 from harness.compare.baseline import compare
 from harness.device.job import PHASES
 from harness.gate.decide import judge
+from harness.gate.junit import junit
 from harness.gate.policy.policy_file import parse_policy
+from harness.gate.verdict_text import MARKDOWN_BYTES, document, markdown
 from harness.records import Finding, Run, Variant
-from harness.report.out.junit import junit
-from harness.report.out.verdict_text import MARKDOWN_BYTES, document, markdown
 from harness.runs import store
 from tests.devices import RECORDED, copy_of_recording
 from tests.made_answers import BOARD, DROP, RIGHT, RULE, dropped, made, scored, timed_run, twice, verdict_of

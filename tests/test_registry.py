@@ -18,11 +18,11 @@ from harness.metrics import METRICS, Estimate, Metric, Observation
 from harness.metrics.bootstrap import Statistic, means
 from harness.metrics.registry import Answers, in_order, of_answers, of_case
 from harness.records import Run
-from harness.report.format import significant
 from harness.report.material import Material
 from harness.report.out.csv_tables import metrics_csv, summary_csv
 from harness.report.rows import rows
 from harness.report.tables.summary_table import tables
+from harness.support.format import significant
 from tests.made_runs import case, run, scores, shard, timed
 
 CASES = [case("float32"), case("int8")]

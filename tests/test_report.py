@@ -20,23 +20,24 @@ import pytest
 from matplotlib.lines import Line2D
 from rich.console import Console
 
+from harness.compare.answers import agreement, grouped, sample_answers
+from harness.data.picture import picture_png
 from harness.errors import ConfigError
 from harness.metrics.discrepancy import sample_table
 from harness.records import Case, Comparison, Standing
+from harness.records.names import row_label, row_name
 from harness.report import FORMATS, render, write_report
-from harness.report.format import decimals, in_markdown, percent, row_label, row_name, signed, significant
 from harness.report.material import Material
 from harness.report.out.csv_tables import LONG, metrics_csv, summary_csv
 from harness.report.plots.over_time import over_time
 from harness.report.plots.sample_plot import sample_figure
 from harness.report.plots.tradeoff import front, pareto
 from harness.report.rows import rows, summary_columns
-from harness.report.samples.answers import agreement, grouped, sample_answers
 from harness.report.samples.gallery import exhibits
 from harness.report.samples.one_sample import sample_text
-from harness.report.samples.picture import picture_png
 from harness.report.words.speed import disagreements
 from harness.report.words.summary import headline, sentences
+from harness.support.format import decimals, in_markdown, percent, signed, significant
 from tests.synthetic import FAILED, SUSPECT, UNSUPPORTED, VARIANTS, pictures, synthetic
 
 COLUMNS = """experiment, run_id, target, board, emulated, runtime, runtime_version, threads, variant, status, reason,

@@ -17,15 +17,15 @@ from rich.console import Console
 
 from harness.cli.tables.run_tables import summary_tables
 from harness.compare.baseline import compare
+from harness.compare.numbers import number_sample
+from harness.data.picture import drawable, picture_of, pictures_of
 from harness.records import Change, Comparison, Declared, Scoring
 from harness.report import render, write_report
 from harness.report.material import Material
 from harness.report.metric import described
 from harness.report.out.csv_tables import summary_csv
 from harness.report.rows import rows
-from harness.report.samples.numbers import number_sample
 from harness.report.samples.one_sample import sample_text
-from harness.report.samples.picture import drawable, picture_of, pictures_of
 from harness.report.tables.summary_table import tables
 from harness.report.words.summary import headline, sentences
 from harness.runs.parquet import write_samples, write_tables

@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 
 from harness.records import Comparison
 from harness.report import render, sections, write_report
-from harness.report.format import whole
 from harness.report.material import Material
 from harness.report.part import Block, Note, Part
 from harness.report.plots.drawing import Drawing, Plot
@@ -19,6 +18,7 @@ from harness.report.plots.style import NothingToDrawError
 from harness.report.sections import SECTIONS, Section
 from harness.report.tables.columns import Cell, Heading, Line, Table, Tables
 from harness.report.words.summary import Sentence, Sentences
+from harness.support.format import whole
 from tests.synthetic import pictures, synthetic
 
 TEMPLATES = Path(sections.__file__).parent / "out" / "templates"

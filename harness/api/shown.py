@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from rich.console import RenderableType
 
+    from harness.compare.answers import Sample as ClassSample
+    from harness.compare.numbers import NumberSample
     from harness.compare.two_runs import Pair, TwoRuns
-    from harness.report.samples.answers import Sample as ClassSample
-    from harness.report.samples.numbers import NumberSample
 
 
 @dataclass(frozen=True, repr=False)
@@ -36,15 +36,15 @@ class Verdict(records.Verdict):
 
     def __str__(self) -> str:
         """The headline, each finding that does not hold with its reason, and what may ship all the same."""
-        from harness.report.out.verdict_text import headline, ships
+        from harness.gate.verdict_text import headline, ships
 
         return "\n".join([headline(self), *(sentence(f) for f in self.findings if not f.holds), ships(self)])
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        from harness.report.format import row_name
-        from harness.report.out.verdict_text import headline, interval, outcome, quantity, ships, stands_against
+        from harness.gate.verdict_text import headline, interval, outcome, quantity, ships, stands_against
+        from harness.records.names import row_name
 
         headings = ("Rule", "Row", "Value", "Interval", "Limit", "Outcome", "Reason")
         lines = [
@@ -66,8 +66,8 @@ class Verdict(records.Verdict):
 
 def sentence(finding: records.Finding) -> str:
     """The rule, the row, and what stands against it."""
-    from harness.report.format import row_name
-    from harness.report.out.verdict_text import outcome, quantity
+    from harness.gate.verdict_text import outcome, quantity
+    from harness.records.names import row_name
 
     value, limit = (quantity(each, finding.unit) for each in (finding.value, finding.limit))
     told = f"rule {finding.rule}, {finding.words}: {row_name(finding.case)} is {outcome(finding)}"
@@ -176,9 +176,9 @@ class Sample:
 
     @cached_property
     def _said(self) -> ClassSample | NumberSample:
+        from harness.compare.answers import sample_answers
+        from harness.compare.numbers import number_sample
         from harness.metrics.task import OF_CLASSES
-        from harness.report.samples.answers import sample_answers
-        from harness.report.samples.numbers import number_sample
 
         of_classes = self._comparison.run.task in OF_CLASSES
         return (sample_answers if of_classes else number_sample)(self._comparison, self.index)
@@ -220,9 +220,9 @@ class Sample:
 
     def __str__(self) -> str:
         """Whether all models say the same, in a sentence or two."""
-        from harness.report.samples.answers import Sample as ClassSample
-        from harness.report.samples.answers import agreement, sample_title
-        from harness.report.samples.numbers import nearness
+        from harness.compare.answers import Sample as ClassSample
+        from harness.compare.answers import agreement, sample_title
+        from harness.compare.numbers import nearness
 
         said = self._said
         words = agreement(said) if isinstance(said, ClassSample) else nearness(said)

@@ -16,7 +16,7 @@ from harness.api.shown import Changes, Plots, Sample, Verdict
 from harness.compare.baseline import compare
 from harness.errors import ConfigError, HarnessError
 from harness.records import Case, Comparison
-from harness.report.format import row_name
+from harness.records.names import row_name
 
 if TYPE_CHECKING:
     import pandas as pd

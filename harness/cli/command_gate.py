@@ -36,7 +36,7 @@ def gate(
 
     from harness.api.entry import load
     from harness.cli.output import print_json, say
-    from harness.report.out.verdict_text import document
+    from harness.gate.verdict_text import document
 
     judged = load(run, results)
     with measuring_again() if remeasure_reference else nullcontext() as progress:
@@ -75,7 +75,7 @@ def measuring_again() -> Progress:
 def present(verdict: Verdict) -> None:
     from harness.cli.output import stdout
     from harness.cli.tables.verdict_table import verdict_table
-    from harness.report.out.verdict_text import headline, ships, stands_against
+    from harness.gate.verdict_text import headline, ships, stands_against
 
     stdout().print(verdict_table(verdict))
     if against := stands_against(verdict):
@@ -87,8 +87,8 @@ def present(verdict: Verdict) -> None:
 def write(verdict: Verdict, run: Run, junit: Path | None = None, summary: Path | None = None) -> None:
     """verdict.json in the run's folder, and what else was asked for. Raises ConfigError."""
     from harness.errors import ConfigError
-    from harness.report.out import junit as xml
-    from harness.report.out.verdict_text import document
+    from harness.gate import junit as xml
+    from harness.gate.verdict_text import document
     from harness.support.files import write_atomically, write_json
 
     try:
@@ -104,7 +104,7 @@ def write(verdict: Verdict, run: Run, junit: Path | None = None, summary: Path |
 
 def add_summary(verdict: Verdict, path: Path) -> None:
     """After what stands there already, as much as the file may still take."""
-    from harness.report.out.verdict_text import MARKDOWN_BYTES, markdown
+    from harness.gate.verdict_text import MARKDOWN_BYTES, markdown
 
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as file:

@@ -44,8 +44,8 @@ class Material:
 
 def material_of(comparison: Comparison) -> Material:
     """The comparison with the pictures of its own test set, and with what `harness aa` found beside it in results/."""
+    from harness.data.picture import pictures_of
     from harness.measure.selftest.aa_result import of_run
-    from harness.report.samples.picture import pictures_of
 
     run = comparison.run
     return Material(comparison, pictures_of(run.inputs), of_run(run.path.parent.parent, run))

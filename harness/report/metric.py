@@ -9,8 +9,8 @@ from harness.metrics import METRICS, Metric
 from harness.metrics.fitting import primary_of
 from harness.metrics.scores import metric_named
 from harness.records import Change, Comparison, Run
-from harness.report.format import MISSING, decimals, percent, signed, significant
 from harness.report.rows import Row
+from harness.support.format import MISSING, decimals, percent, signed, significant
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from harness.metrics.fitting import primary_of
 from harness.metrics.registry import in_order
 from harness.metrics.stats import CLAIM_ROUNDS
 from harness.records import Case, Change, Comparison, Run, Standing, TargetRecord
-from harness.report.format import is_known
+from harness.support.format import is_known
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,12 @@ from rich.text import Text
 
 from harness.measure.provision.doctor import Diagnosis
 from harness.records import KERAS, Comparison, Target, Variant
-from harness.report.format import MISSING
 from harness.report.material import Material
 from harness.report.tables.columns import Heading, Line
 from harness.report.tables.columns import Table as Summary
 from harness.report.tables.summary_table import tables
 from harness.runs.store import Header
+from harness.support.format import MISSING
 
 # Left out in this order until the rest fits the terminal. Status only where every row is ok.
 DISPENSABLE = ("Peak RSS", "Model RSS", "p90", "max |Δ|", "Flips", "Status", "Size", "Speed-up", "p50", "Accuracy")

@@ -15,7 +15,7 @@ from harness.compare.two_runs import CAVEAT, MOVED, Pair, TwoRuns
 from harness.metrics import METRICS
 from harness.metrics.scores import metric_named
 from harness.records import Case, Change
-from harness.report.format import (
+from harness.support.format import (
     MISSING,
     decimals,
     percent,

@@ -6,9 +6,9 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.cli.tables.run_tables import add_row, plain_table
+from harness.gate.verdict_text import interval, outcome, quantity
 from harness.records import Finding, Verdict
-from harness.report.format import row_name
-from harness.report.out.verdict_text import interval, outcome, quantity
+from harness.records.names import row_name
 
 STYLES = {"pass": "green", "inconclusive": "yellow"}
 

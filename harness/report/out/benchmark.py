@@ -22,9 +22,10 @@ from harness.errors import ConfigError
 from harness.metrics.registry import medians_ns
 from harness.metrics.stats import CLAIM_ROUNDS
 from harness.records import Comparison, Environment
-from harness.report.format import listed, plural, row_name
+from harness.records.names import row_name
 from harness.report.material import Material
 from harness.report.rows import Row
+from harness.support.format import listed, plural
 
 LAYOUT = "5.3.1"  # the pytest-benchmark whose files these are like
 FEWEST_ROUNDS = 2  # one has no standard deviation, which the format cannot express

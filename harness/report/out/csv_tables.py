@@ -9,9 +9,9 @@ from functools import cache
 
 from harness.metrics import METRICS
 from harness.records import Change, Comparison
-from harness.report.format import is_known
 from harness.report.material import Material
 from harness.report.rows import Row, summary_columns
+from harness.support.format import is_known
 
 COUNTED = ("bytes", "count")  # units of whole numbers
 LONG = (

@@ -6,10 +6,10 @@ import re
 from base64 import b64encode
 from collections.abc import Sequence
 
-from harness.report.format import significant
 from harness.report.material import Material
 from harness.report.out.page import Filters, filled
 from harness.report.plots.drawing import Drawing
+from harness.support.format import significant
 
 
 def render(material: Material, drawings: Sequence[Drawing]) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.report.format import in_markdown
 from harness.report.material import Material
 from harness.report.out.page import Filters, filled
 from harness.report.plots.drawing import Drawing
 from harness.report.tables.columns import Cell, Heading
+from harness.support.format import in_markdown
 
 
 def render(material: Material, drawings: Sequence[Drawing]) -> str:

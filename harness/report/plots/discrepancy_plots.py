@@ -14,8 +14,8 @@ from harness.metrics.discrepancy import ClassDrop, fields_of
 from harness.metrics.discrepancy import class_drops as drops_of
 from harness.metrics.task import OF_CLASSES
 from harness.records import Case, Comparison
+from harness.records.names import class_name
 from harness.records.terms import TASKS
-from harness.report.format import class_name
 from harness.report.material import Material
 from harness.report.plots.drawing import Plot
 from harness.report.plots.style import (

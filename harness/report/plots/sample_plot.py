@@ -9,13 +9,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from harness.compare.answers import Answer, Sample, sample_answers, sample_title
+from harness.compare.numbers import number_sample
+from harness.data.picture import picture_of
 from harness.metrics.task import OF_CLASSES
 from harness.records import Comparison
-from harness.report.format import class_name, decimals, row_label
+from harness.records.names import class_name, row_label
 from harness.report.plots.style import FLIP, GREY, LIGHT, OKABE_ITO, STYLE, in_figure, png
-from harness.report.samples.answers import Answer, Sample, sample_answers, sample_title
-from harness.report.samples.numbers import number_sample
-from harness.report.samples.picture import picture_of
+from harness.support.format import decimals
 
 MOST_SCORES = 12  # classes drawn side by side, those with the highest scores
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.measure.validity import throttled
 from harness.records import Case, Comparison, DeviceState, Round
-from harness.report.format import decimals, listed
+from harness.support.format import decimals, listed
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from harness.records import Comparison
-from harness.report.format import row_name, size_scale
+from harness.records.names import row_name
 from harness.report.material import Material
 from harness.report.metric import Primary
 from harness.report.plots.drawing import Plot
@@ -25,6 +25,7 @@ from harness.report.plots.style import (
     variant_handles,
 )
 from harness.report.rows import Row
+from harness.support.format import size_scale
 
 LARGEST_AREA = 260.0  # square points, for the largest file; the others in proportion
 SMALLEST_AREA = 12.0

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from harness.compare.answers import Answer, Sample, agreement, sample_answers
+from harness.compare.numbers import NumberAnswer, NumberSample, nearness, number_sample
+from harness.data.picture import png_of
 from harness.metrics.task import OF_CLASSES
 from harness.records import Case
-from harness.report.format import decimals, significant
 from harness.report.material import Material
 from harness.report.part import Block, Part
-from harness.report.samples.answers import Answer, Sample, agreement, sample_answers
-from harness.report.samples.numbers import NumberAnswer, NumberSample, nearness, number_sample
-from harness.report.samples.picture import png_of
 from harness.report.tables.columns import Cell, Heading, Line, Table
+from harness.support.format import decimals, significant
 
 SAYS = tuple(Heading(title, number=False) for title in ("Variant", "Runtime", "Target", "Says"))
 

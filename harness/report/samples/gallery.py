@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from harness.compare.answers import Sample, grouped, sample_answers
+from harness.data.picture import picture_of, png_of
 from harness.metrics.task import OF_CLASSES
 from harness.records import Comparison
 from harness.report.material import Material
 from harness.report.part import Block, Note, Part
-from harness.report.samples.answers import Sample, grouped, sample_answers
-from harness.report.samples.picture import picture_of, png_of
 
 MOST = 18
 

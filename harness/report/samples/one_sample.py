@@ -7,12 +7,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from harness.compare.answers import Sample, agreement, sample_answers, sample_title
+from harness.compare.numbers import NumberSample, inputs_of, nearness, number_sample
+from harness.data.picture import picture_of
 from harness.metrics.task import OF_CLASSES
 from harness.records import Case, Comparison
-from harness.report.format import decimals, significant
-from harness.report.samples.answers import Sample, agreement, sample_answers, sample_title
-from harness.report.samples.numbers import NumberSample, inputs_of, nearness, number_sample
-from harness.report.samples.picture import TerminalPicture, picture_of
+from harness.report.samples.terminal_picture import TerminalPicture
+from harness.support.format import decimals, significant
 
 
 def sample_text(comparison: Comparison, pictures: np.ndarray | None, n: int) -> RenderableType:

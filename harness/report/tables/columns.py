@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from harness.metrics.stats import CLAIM_ROUNDS
 from harness.records.terms import RowStatus
-from harness.report.format import plural
 from harness.report.metric import Primary
 from harness.report.part import Block
 from harness.report.rows import Row
+from harness.support.format import plural
 
 
 @dataclass(frozen=True)

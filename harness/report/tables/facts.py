@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.records import Comparison, Environment, TargetRecord
-from harness.report.format import GIGABYTES, MEGABYTES, significant, whole
 from harness.report.material import Material
 from harness.report.part import Block, Part
+from harness.support.format import GIGABYTES, MEGABYTES, significant, whole
 
 UNKNOWN = "unknown"
 TOOLS = ("harness", "tensorflow", "keras", "python")  # whose versions made the variants and the baseline

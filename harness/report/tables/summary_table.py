@@ -7,7 +7,11 @@ from dataclasses import dataclass
 
 from harness.metrics import Metric
 from harness.metrics.registry import in_order
-from harness.report.format import (
+from harness.report.material import Material
+from harness.report.part import Block, Note, Part
+from harness.report.rows import Row
+from harness.report.tables.columns import Cell, Column, Heading, Table, change_cell, identity, table_of, value_cell
+from harness.support.format import (
     KILOBYTES,
     MEGABYTES,
     MISSING,
@@ -19,10 +23,6 @@ from harness.report.format import (
     time_scale,
     whole,
 )
-from harness.report.material import Material
-from harness.report.part import Block, Note, Part
-from harness.report.rows import Row
-from harness.report.tables.columns import Cell, Column, Heading, Table, change_cell, identity, table_of, value_cell
 
 TANGO = "Drop: Keras' accuracy less the variant's, over the same samples; under it the two-sided 90 % Tango interval. "
 BOOTSTRAP = "less Keras', over the same samples; under it the two-sided 90 % interval (paired bootstrap, BCa). "

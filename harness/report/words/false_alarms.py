@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.report.format import decimals, listed, significant, whole
 from harness.report.material import Material
+from harness.support.format import decimals, listed, significant, whole
 
 if TYPE_CHECKING:
     from harness.measure.selftest.aa_result import AaResult

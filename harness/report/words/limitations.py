@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from harness.metrics.stats import CLAIM_ROUNDS
 from harness.records import KERAS, Comparison
-from harness.report.format import listed, plural, row_name
+from harness.records.names import row_name
 from harness.report.rows import Row
+from harness.support.format import listed, plural
 
 
 def limits(comparison: Comparison, shown: tuple[Row, ...]) -> list[str]:

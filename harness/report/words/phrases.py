@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from harness.report.format import listed, plural
 from harness.report.rows import Row
+from harness.support.format import listed, plural
 
 
 def trusted(shown: Iterable[Row]) -> list[Row]:

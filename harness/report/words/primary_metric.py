@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from harness.records import CONTROL
-from harness.report.format import listed, significant
 from harness.report.metric import Primary
 from harness.report.rows import Row
 from harness.report.words.phrases import by_variant, names, place, span, trusted
+from harness.support.format import listed, significant
 
 
 def headline(metric: Primary, shown: Iterable[Row]) -> str:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from harness.records import Case, Comparison, Round
+from harness.records.names import row_label
 from harness.records.terms import RoundStatus
-from harness.report.format import listed, plural, row_label
 from harness.report.material import Material
 from harness.report.part import Block, Note, Part
+from harness.support.format import listed, plural
 
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
 STATUS_WORDS: dict[RoundStatus, str] = {

@@ -11,9 +11,9 @@ from harness.metrics.registry import medians_ns
 from harness.metrics.stats import CLAIM_ROUNDS
 from harness.metrics.task import OF_CLASSES, row_by_row
 from harness.records import CONTROL, Case, Comparison
-from harness.report.format import decimals, listed, plural, significant
 from harness.report.rows import Row
 from harness.report.words.phrases import place, span
+from harness.support.format import decimals, listed, plural, significant
 
 
 def speeds(shown: tuple[Row, ...]) -> list[str]:

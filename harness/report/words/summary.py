@@ -10,7 +10,6 @@ from harness.metrics.discrepancy import fields_of
 from harness.metrics.task import OF_CLASSES
 from harness.records import CONTROL, Comparison
 from harness.records.terms import FLIP_KINDS
-from harness.report.format import decimals, listed, percent, plural, points, significant, size_scale, time_scale, whole
 from harness.report.material import Material
 from harness.report.metric import by_accuracy
 from harness.report.part import Block, Part
@@ -22,6 +21,7 @@ from harness.report.words.phrases import by_variant, names, place, span, trusted
 from harness.report.words.round_quality import sentences as rounds_sentences
 from harness.report.words.speed import disagreements, engines, speeds
 from harness.report.words.timing import cautions
+from harness.support.format import decimals, listed, percent, plural, points, significant, size_scale, time_scale, whole
 
 
 @dataclass(frozen=True)

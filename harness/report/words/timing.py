@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from harness.records import Case, Comparison
-from harness.report.format import decimals, listed, whole
 from harness.report.rows import Row
 from harness.report.words.phrases import by_variant, names, place, span
+from harness.support.format import decimals, listed, whole
 
 DRIFT_PERCENT = 2.0  # a first tenth this much slower or faster is reported, if its interval excludes 0
 ESS_SHARE = 0.5

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.records import Case, Comparison
-from harness.report.format import is_known, listed, plural, significant
+from harness.support.format import is_known, listed, plural, significant
 
 MOST_NUMBERS = 8  # written out; the rest is counted
 

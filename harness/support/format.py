@@ -1,4 +1,4 @@
-"""How numbers and names are written: one rule a unit, one a kind of name, the same in every format.
+"""How numbers and lists are written: one rule a unit, the same in every format.
 
 A value that is missing is written as "–".
 """
@@ -11,10 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeGuard
 
-from harness.records import Case, Run
-
 MISSING = "–"
-NO_ANSWER = -1  # the prediction where a score is not finite, as discrepancy.top1 gives it
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -97,7 +94,7 @@ def size_scale(values_bytes: Sequence[float]) -> Scale:
     return MEGABYTES if values_bytes and min(values_bytes) >= 1e6 else KILOBYTES
 
 
-# --- names ---------------------------------------------------------------------------------------------------------
+# --- words ---------------------------------------------------------------------------------------------------------
 
 
 def listed(parts: Iterable[str]) -> str:
@@ -109,31 +106,6 @@ def listed(parts: Iterable[str]) -> str:
 def plural(count: float, noun: str, nouns: str = "") -> str:
     """Count a noun: 1 round, 2 rounds. nouns: the plural, where it is not the noun with an s."""
     return f"{whole(count)} {noun if count == 1 else nouns or noun + 's'}"
-
-
-def row_name(case: Case | None) -> str:
-    """Name a row in a sentence: int8 on host with ai-edge-litert; the threads where there is more than one."""
-    if case is None:
-        return "no row"
-    threads = "" if case.threads == 1 else f", {case.threads} threads"
-    return f"{case.variant} on {case.target} with {case.runtime}{threads}"
-
-
-def row_label(case: Case, target: bool = False, threads: bool = False) -> str:
-    """Name a row on an axis or in a list: int8 · ai-edge-litert; target and threads only on request."""
-    return f"{case.variant} · {place_label(case.runtime, case.target * target, case.threads * threads)}"
-
-
-def place_label(runtime: str, target: str = "", threads: int = 0) -> str:
-    """Name a place: ai-edge-litert · host · 4 threads, without what is empty or 0."""
-    return " · ".join(filter(None, (runtime, target, plural(threads, "thread") * bool(threads))))
-
-
-def class_name(run: Run, label: int) -> str:
-    """Name a class: by its number where it has no name, "no answer" where a score is not finite."""
-    if label == NO_ANSWER:
-        return "no answer"
-    return run.class_names[label] if 0 <= label < len(run.class_names) else str(label)
 
 
 def in_markdown(text: str) -> str:

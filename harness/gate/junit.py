@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from harness.gate.verdict_text import interval, outcome, quantity
 from harness.records import Finding, Verdict
-from harness.report.format import row_name
-from harness.report.out.verdict_text import interval, outcome, quantity
+from harness.records.names import row_name
 
 NOT_JUDGED = ("invalid", "missing", "not_comparable")
 NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

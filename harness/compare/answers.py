@@ -8,7 +8,8 @@ from harness.errors import ConfigError
 from harness.metrics.discrepancy import margins, top1
 from harness.metrics.task import OF_CLASSES
 from harness.records import Case, Comparison, Run
-from harness.report.format import NO_ANSWER, class_name, listed, plural, row_name
+from harness.records.names import NO_ANSWER, class_name, row_name
+from harness.support.format import listed, plural
 
 
 @dataclass(frozen=True)

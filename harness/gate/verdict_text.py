@@ -9,7 +9,8 @@ from typing import Any
 
 from harness import __version__
 from harness.records import Finding, Verdict
-from harness.report.format import MISSING, decimals, in_markdown, is_known, listed, plural, row_name, significant, whole
+from harness.records.names import row_name
+from harness.support.format import MISSING, decimals, in_markdown, is_known, listed, plural, significant, whole
 
 SCHEMA_VERSION = 1
 MARKDOWN_BYTES = 60_000  # a comment on GitHub takes 65,536 characters, a job's summary 1 MiB
