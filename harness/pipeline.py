@@ -1,11 +1,11 @@
-"""The story: experiment → variants → run → comparison → report. The device measures, the host judges."""
+"""The story: experiment → variants → run → comparison → verdict → report. The device measures, the host judges."""
 
 from __future__ import annotations
 
 import platform
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -13,21 +13,30 @@ from typing import Protocol
 from harness import __version__
 from harness.build.builder import Built, build
 from harness.compare.baseline import compare
-from harness.errors import TargetError
+from harness.errors import HarnessError, TargetError
 from harness.experiment.request import Request
 from harness.gate.reference.side_by_side import begin, same_files
+from harness.gate.run_gate import Judge, default_verdict
 from harness.measure.connections import connect, kind_of
 from harness.measure.connections.link import check_reachable
 from harness.measure.jobs import Watcher, Work, cases_of, measure
 from harness.measure.provision.setup import setup as provide
 from harness.measure.same_device import check_same_device, identity_of
 from harness.metrics.fitting import check
-from harness.records import Case, Comparison, Dataset, Experiment, Provenance, Target, TargetRecord
+from harness.records import Absent, Case, Comparison, Dataset, Experiment, Provenance, Target, TargetRecord, Verdict
 from harness.report import write_report
 from harness.report.material import material_of
 from harness.runs.parquet import write_tables
 from harness.runs.store import Header, Record, Store, absolute_variants, check_unchanged, load, new_run_id
 from harness.support.cache import Cache, version
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """What a run came to."""
+
+    comparison: Comparison
+    verdict: Verdict | Absent
 
 
 class Listener(Watcher, Protocol):
@@ -37,7 +46,7 @@ class Listener(Watcher, Protocol):
     def opened(self, record: Record) -> None: ...
 
 
-def run(request: Request, store: Store, cache: Cache, listener: Listener) -> Comparison:
+def run(request: Request, store: Store, cache: Cache, listener: Listener, judge: Judge = default_verdict) -> Conclusion:
     """Builds what is not built, opens a run, measures and concludes. Raises TargetError before it builds anything where
     no target is reachable.
     """
@@ -48,7 +57,7 @@ def run(request: Request, store: Store, cache: Cache, listener: Listener) -> Com
             provide(target, listener.say)
     built = build(request.experiment, dataset, cache, listener.say)
     record = store.open(header_of(request, dataset, built), dataset, built.baseline)
-    return go_on(record, listener)
+    return go_on(record, listener, judge)
 
 
 def reachable(targets: Sequence[Target], listener: Listener) -> list[Target]:
@@ -73,11 +82,11 @@ def reachable(targets: Sequence[Target], listener: Listener) -> list[Target]:
     return found
 
 
-def resume(reference: str, store: Store, listener: Listener) -> Comparison:
+def resume(reference: str, store: Store, listener: Listener, judge: Judge = default_verdict) -> Conclusion:
     """Goes on where an interrupted run stopped; what it has measured is not measured again."""
     record = store.reopen(reference)
     check_unchanged(record)
-    return go_on(record, listener)
+    return go_on(record, listener, judge)
 
 
 def remeasure(candidate: Path, reference: Path, cases: Sequence[Case], store: Store, listener: Listener) -> Comparison:
@@ -85,12 +94,12 @@ def remeasure(candidate: Path, reference: Path, cases: Sequence[Case], store: St
     record = begin(candidate, reference, cases, store)
     for name in same_files(record.header):
         listener.say(f"{name}: the reference's .tflite file is the candidate's, so it is measured beside itself")
-    return go_on(record, listener)
+    return go_on(record, listener, default_verdict).comparison
 
 
-def go_on(record: Record, listener: Listener) -> Comparison:
+def go_on(record: Record, listener: Listener, judge: Judge) -> Conclusion:
     """Measures what the record lacks, target by target, and concludes. Raises TargetError, at the end, for the first
-    target that was lost.
+    target that was lost: such a run is not judged.
     """
     listener.opened(record)
     lost = []
@@ -101,12 +110,12 @@ def go_on(record: Record, listener: Listener) -> Comparison:
             lost.append(error)
     if not lost:
         record.finish()
-    comparison = conclude(record)
+    conclusion = conclude(record, default_verdict if lost else judge)
     for further in lost[1:]:
         listener.say(str(further))
     if lost:
         raise lost[0]
-    return comparison
+    return conclusion
 
 
 def measure_target(record: Record, known: TargetRecord, watcher: Watcher) -> None:
@@ -126,19 +135,25 @@ def measure_target(record: Record, known: TargetRecord, watcher: Watcher) -> Non
             record.note(TargetRecord(target, connection.environment, sent))
 
 
-def conclude(record: Record) -> Comparison:
-    """Derives everything from what the run has so far, and leaves it in the run's folder."""
+def conclude(record: Record, judge: Judge) -> Conclusion:
+    """Derives everything from what the run has so far, and leaves it in the run's folder. A judge's error is raised
+    when that is done.
+    """
     comparison = compare(load(record.path, record.dataset))
-    derive(comparison, record.path)
-    return comparison
+    try:
+        verdict = judge(comparison)
+    except HarnessError as error:
+        derive(comparison, Absent(str(error)), record.path)
+        raise
+    derive(comparison, verdict, record.path)
+    return Conclusion(comparison, verdict)
 
 
-def derive(comparison: Comparison, folder: Path) -> Path:
+def derive(comparison: Comparison, verdict: Verdict | Absent, folder: Path) -> Path:
     """Writes the tables and the report of a run; can be repeated at any time. Returns the path of report.html."""
-    material = material_of(comparison)
     folder.mkdir(parents=True, exist_ok=True)
     write_tables(comparison, folder)
-    return write_report(comparison, material.pictures, folder, material.aa)
+    return write_report(material_of(comparison, verdict), folder)
 
 
 def header_of(request: Request, dataset: Dataset, built: Built) -> Header:

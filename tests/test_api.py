@@ -33,6 +33,7 @@ from harness.data.source import DataSource
 from harness.errors import ConfigError, DataError, HarnessError, StoreError
 from harness.experiment.in_memory import dataset_in_memory
 from harness.gate.policy import read_policy
+from harness.gate.run_gate import default_verdict
 from harness.records import Dataset
 from harness.runs import store
 from harness.runs.store import Store
@@ -350,7 +351,7 @@ def test_the_samples_of_a_run_are_read_once_while_it_goes_on(tmp_path: Path, mon
         return read(*given)
 
     monkeypatch.setattr(store, "read_dataset", counted)
-    pipeline.go_on(Store(tmp_path).reopen(path.name), Quiet())
+    pipeline.go_on(Store(tmp_path).reopen(path.name), Quiet(), default_verdict)
     assert len(reads) == 1
 
 

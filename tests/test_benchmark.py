@@ -22,6 +22,7 @@ from harness.errors import ConfigError
 from harness.records import Comparison, Run, Standing
 from harness.records.terms import RoundStatus
 from harness.report import left_out, render
+from harness.report.material import Material
 from harness.report.out.benchmark import statistics
 from harness.runs.parquet import write_tables
 from harness.runs.store import load
@@ -37,7 +38,7 @@ INT8_US = (52, 50, 51, 53, 54, 55)
 
 
 def exported(of: Run | Comparison) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(render(of if isinstance(of, Comparison) else compare(of), None, FORMAT))
+    content: dict[str, Any] = json.loads(render(Material(of if isinstance(of, Comparison) else compare(of)), FORMAT))
     return content
 
 
@@ -77,7 +78,7 @@ def sessions(tmp_path: Path) -> Path:
     """The folder of one.json and two.json; in the second every row takes twice as long."""
     for name, factor in (("one.json", 1), ("two.json", 2)):
         run = timed_run([factor * us for us in FLOAT32_US], [factor * us for us in INT8_US])
-        (tmp_path / name).write_text(render(compare(run), None, FORMAT))
+        (tmp_path / name).write_text(render(Material(compare(run)), FORMAT))
     return tmp_path
 
 
@@ -100,7 +101,7 @@ def test_pytest_benchmark_says_how_far_two_files_are_apart(sessions: Path) -> No
 
 
 def test_rows_of_one_device_stand_in_one_table(tmp_path: Path) -> None:
-    (tmp_path / "one.json").write_text(render(synthetic(targets=("host", "raspberry-pi-4")), None, FORMAT))
+    (tmp_path / "one.json").write_text(render(Material(synthetic(targets=("host", "raspberry-pi-4"))), FORMAT))
     titles = [line.strip("- ") for line in printed_by(tmp_path, "one.json") if line.startswith("-") and "tests" in line]
     assert titles == ["benchmark 'host': 11 tests", "benchmark 'raspberry-pi-4': 11 tests"]
 
@@ -192,7 +193,7 @@ def test_rows_that_were_not_measured_well_are_left_out_and_told() -> None:
     wanted = {(s.case.variant, s.case.runtime) for s in comparison.standings if s.status in ("ok", "suspect")}
     assert shown == wanted
     assert len(wanted) < len(comparison.standings)
-    told = left_out(comparison, FORMAT)
+    told = left_out(Material(comparison), FORMAT)
     for s in comparison.standings:
         if s.status not in ("ok", "suspect"):
             assert any(f"{s.case.variant} on host with {s.case.runtime}" in t and s.reason in t for t in told)
@@ -213,7 +214,7 @@ def test_an_invalid_row_is_left_out() -> None:
     broken = Standing(case("int8"), "invalid", "2 of 6 rounds are invalid")
     comparison = replace(comparison, standings=(comparison.standings[0], broken))
     assert [b["params"]["variant"] for b in exported(comparison)["benchmarks"]] == ["float32"]
-    assert left_out(comparison, FORMAT) == (
+    assert left_out(Material(comparison), FORMAT) == (
         f"int8 on host with {LITERT}: left out, invalid: 2 of 6 rounds are invalid",
     )
 
@@ -222,7 +223,7 @@ def test_few_rounds_are_kept_and_told() -> None:
     comparison = compare(timed_run(FLOAT32_US[:3], INT8_US[:3]))
     content = exported(comparison)
     assert [b["extra_info"]["supports_claim"] for b in content["benchmarks"]] == [False, False]
-    (told,) = left_out(comparison, FORMAT)
+    (told,) = left_out(Material(comparison), FORMAT)
     assert "kept, but 3 rounds support no claim of faster or slower: that takes 6" in told
     full = exported(timed_run(FLOAT32_US, INT8_US))
     assert [b["extra_info"]["supports_claim"] for b in full["benchmarks"]] == [True, True]

@@ -57,14 +57,18 @@ def comparison(of=TWO, **fields):
     return compare(made_runs.run(of, labels=baseline.argmax(axis=1), baseline=baseline, **fields))
 
 
+def concluded(made, judge):
+    return pipeline.Conclusion(made, judge(made))
+
+
 @pytest.fixture
 def asked(monkeypatch):
     """What `run` asks of the pipeline, which answers with a made comparison."""
     requests: list[pipeline.Request] = []
 
-    def run(request, store, cache, listener):
+    def run(request, store, cache, listener, judge):
         requests.append(request)
-        return comparison()
+        return concluded(comparison(), judge)
 
     monkeypatch.setattr(pipeline, "run", run)
     return requests
@@ -325,7 +329,7 @@ def test_run_exits_1_where_a_row_that_could_be_did_not_end_ok(harness, monkeypat
     of = [case("float32"), case("int8")]
     if "environment" in made:
         of.append(case(runtime="tflite-runtime"))
-    monkeypatch.setattr(pipeline, "run", lambda *_: comparison(of, **made))
+    monkeypatch.setattr(pipeline, "run", lambda *given: concluded(comparison(of, **made), given[-1]))
     assert harness("run", "digits")[0] == code
 
 
@@ -357,6 +361,7 @@ def test_the_reference_of_a_run_is_looked_up_before_it(harness, asked, monkeypat
         raise TargetBusy("far enough")
 
     monkeypatch.setattr("harness.gate.run_gate.verdict_of", verdict_of)
+    monkeypatch.setattr("harness.gate.run_gate.check_judgeable", lambda run: None)
     code, _, err = harness("run", "digits", "--policy", "policy.toml", "--reference", "latest")
     assert (code, len(asked)) == (3, 1), err
     assert [Path(path).resolve() for path in given] == [before.resolve()]
@@ -365,7 +370,7 @@ def test_the_reference_of_a_run_is_looked_up_before_it(harness, asked, monkeypat
 def test_names_that_look_like_markup_are_printed_as_they_are(harness, monkeypatch, tmp_path):
     made = comparison()
     made = replace(made, run=replace(made.run, experiment="doors[/b]", path=tmp_path / "r[/b]" / "made"))
-    monkeypatch.setattr(pipeline, "run", lambda *_: made)
+    monkeypatch.setattr(pipeline, "run", lambda *given: concluded(made, given[-1]))
     code, out, _ = harness("run", "digits", "--results", "r[/b]")
     assert code == 0
     assert out.startswith("doors[/b] on host")

@@ -37,7 +37,7 @@ def replayed(results: Path) -> Path:
 
 def test_a_replayed_run_says_what_the_recorded_one_said(tmp_path: Path) -> None:
     path = replayed(tmp_path)
-    found, recorded = pipeline.resume(path.name, Store(tmp_path), Quiet()), compare(load(RECORDED))
+    found, recorded = pipeline.resume(path.name, Store(tmp_path), Quiet()).comparison, compare(load(RECORDED))
     assert found.standings == recorded.standings
     assert found.changes == recorded.changes
     assert found.samples.keys() == recorded.samples.keys()
@@ -55,7 +55,7 @@ def test_it_leaves_every_file_of_the_contract(tmp_path: Path) -> None:
 
 def test_the_accuracy_of_the_summary_is_that_of_the_raw_answers(tmp_path: Path) -> None:
     path = replayed(tmp_path)
-    run = pipeline.resume(path.name, Store(tmp_path), Quiet()).run
+    run = pipeline.resume(path.name, Store(tmp_path), Quiet()).comparison.run
     rows = {(r["variant"], r["runtime"]): r for r in csv.DictReader((path / "summary.csv").open())}
     assert len(rows) == len({(s.case.variant, s.case.runtime) for s in run.shards}) > 1
     for (variant, runtime), row in rows.items():

@@ -256,10 +256,11 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Request]:
     """What is asked of the pipeline, which answers with the recorded run."""
     requests: list[Request] = []
 
-    def run(request, store_, cache, listener):
+    def run(request, store_, cache, listener, judge):
         requests.append(request)
         listener.say("measuring")
-        return compare(store.load(RECORDED))
+        comparison = compare(store.load(RECORDED))
+        return pipeline.Conclusion(comparison, judge(comparison))
 
     monkeypatch.setattr(pipeline, "run", run)
     return requests

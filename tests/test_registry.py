@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from harness.compare.baseline import compare
+from harness.compare.rows import rows
 from harness.compare.two_runs import compare_runs
 from harness.gate.decide import judge
 from harness.gate.policy.policy_file import parse_policy
@@ -20,7 +21,6 @@ from harness.metrics.registry import Answers, in_order, of_answers, of_case
 from harness.records import Run
 from harness.report.material import Material
 from harness.report.out.csv_tables import metrics_csv, summary_csv
-from harness.report.rows import rows
 from harness.report.tables.summary_table import tables
 from harness.support.format import significant
 from tests.made_runs import case, run, scores, shard, timed

@@ -21,6 +21,7 @@ from matplotlib.lines import Line2D
 from rich.console import Console
 
 from harness.compare.answers import agreement, grouped, sample_answers
+from harness.compare.rows import rows, summary_columns
 from harness.data.picture import picture_png
 from harness.errors import ConfigError
 from harness.metrics.discrepancy import sample_table
@@ -32,7 +33,6 @@ from harness.report.out.csv_tables import LONG, metrics_csv, summary_csv
 from harness.report.plots.over_time import over_time
 from harness.report.plots.sample_plot import sample_figure
 from harness.report.plots.tradeoff import front, pareto
-from harness.report.rows import rows, summary_columns
 from harness.report.samples.gallery import exhibits
 from harness.report.samples.one_sample import sample_text
 from harness.report.words.speed import disagreements
@@ -60,7 +60,7 @@ def comparison() -> Comparison:
 
 @pytest.fixture(scope="module")
 def folder(comparison: Comparison, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_report(comparison, pictures(), tmp_path_factory.mktemp("report")).parent
+    return write_report(Material(comparison, pictures()), tmp_path_factory.mktemp("report")).parent
 
 
 def read(text: str) -> list[dict[str, str]]:
@@ -229,7 +229,7 @@ def test_without_latency_nothing_is_said_of_it() -> None:
     said = words(none)
     assert "Speed" not in said and "No latency was measured" in said["Limits"]
     assert "µs" not in headline(Material(none))
-    assert "No latency was measured in this run." in render(none, None, "html")
+    assert "No latency was measured in this run." in render(Material(none), "html")
 
 
 def test_emulated_targets_support_no_latency_claim() -> None:
@@ -257,7 +257,7 @@ def test_a_run_with_nothing_measured_still_reports(comparison: Comparison, tmp_p
         samples={},
         outputs={},
     )
-    page = write_report(empty, pictures(), tmp_path).read_text()
+    page = write_report(Material(empty, pictures()), tmp_path).read_text()
     assert f"harness run --resume {empty.run.run_id}" in page
     assert "no device" in page and "nothing was measured" in page
 
@@ -294,7 +294,7 @@ def test_html_is_self_contained_and_well_formed(folder: Path) -> None:
 
 def test_names_are_escaped() -> None:
     odd = synthetic(samples=120, rounds=6, class_names=("<b>zero</b>", *"12345678", "$9$"))
-    page, text = render(odd, pictures(120), "html"), render(odd, None, "markdown")
+    page, text = render(Material(odd, pictures(120)), "html"), render(Material(odd), "markdown")
     assert "<b>" not in page and "&lt;b&gt;zero&lt;/b&gt;" in page
     assert "<b>" not in text.replace("\\<b\\>", "")
     assert sample_figure(odd, pictures(120), 0).startswith(b"\x89PNG")
@@ -312,9 +312,9 @@ def test_report_writes_every_file_and_no_other(folder: Path) -> None:
 
 
 def test_render_offers_its_formats(comparison: Comparison, folder: Path) -> None:
-    assert render(comparison, None, "csv") == (folder / "summary.csv").read_text()
+    assert render(Material(comparison), "csv") == (folder / "summary.csv").read_text()
     with pytest.raises(ConfigError, match="pdf"):
-        render(comparison, None, "pdf")
+        render(Material(comparison), "pdf")
     assert set(FORMATS) >= {"html", "markdown", "csv"}
 
 

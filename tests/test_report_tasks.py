@@ -18,13 +18,13 @@ from rich.console import Console
 from harness.cli.tables.run_tables import summary_tables
 from harness.compare.baseline import compare
 from harness.compare.numbers import number_sample
+from harness.compare.rows import rows
 from harness.data.picture import drawable, picture_of, pictures_of
 from harness.records import Change, Comparison, Declared, Scoring
 from harness.report import render, write_report
 from harness.report.material import Material
 from harness.report.metric import described
 from harness.report.out.csv_tables import summary_csv
-from harness.report.rows import rows
 from harness.report.samples.one_sample import sample_text
 from harness.report.tables.summary_table import tables
 from harness.report.words.summary import headline, sentences
@@ -36,7 +36,7 @@ OF_CLASSES = ("label ", "ccuracy", "flip", "Flip", "class", "margin")
 
 
 def page(comparison: Comparison, folder: Path, pictures: np.ndarray | None = None) -> str:
-    return write_report(comparison, pictures, folder).read_text()
+    return write_report(Material(comparison, pictures), folder).read_text()
 
 
 def words(comparison: Comparison) -> dict[str, str]:
@@ -262,19 +262,19 @@ def test_bytes_of_few_levels_are_drawn_from_black_to_white():
 
 def test_every_metric_that_was_asked_for_is_in_the_report():
     comparison = compare(run_of("regression", *numbers(), Scoring("mae", ("r2",))))
-    text = render(comparison, None, "markdown")
+    text = render(Material(comparison), "markdown")
     found = comparison.change(case("int8"), "r2")
     assert "## Other metrics" in text and f"Keras' own R² is {found.baseline:.4f}." in text
     assert f"{found.value:.4f} \\[{found.low:.4f} – {found.high:.4f}\\]" in text
-    assert "Other metrics" in render(comparison, None, "html")
-    assert "Other metrics" not in render(compare(classes()), None, "markdown")
+    assert "Other metrics" in render(Material(comparison), "html")
+    assert "Other metrics" not in render(Material(compare(classes())), "markdown")
 
 
 def test_why_a_metric_has_no_value_is_in_the_report(tmp_path: Path):
     (tmp_path / "broken.py").write_text("def boom(labels, outputs):\n    raise ValueError('kaputt')\n")
     own = Declared("broken:boom", "boom", "", "lower")
     scoring = Scoring("boom", folder=tmp_path, declared=(own,))
-    text = render(compare(run_of("regression", *numbers(), scoring)), None, "markdown")
+    text = render(Material(compare(run_of("regression", *numbers(), scoring))), "markdown")
     assert "boom is not available: broken:boom raised ValueError: kaputt." in text
 
 

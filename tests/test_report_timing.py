@@ -12,6 +12,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
+from harness.compare.rows import rows
 from harness.measure.selftest.aa_result import AaResult
 from harness.measure.validity import with_status
 from harness.records import Case, Comparison, DeviceState, Environment, Round, TargetRecord, Timings
@@ -20,7 +21,6 @@ from harness.report.material import Material
 from harness.report.plots.over_time import over_time
 from harness.report.plots.style import NothingToDrawError
 from harness.report.plots.timeline import conditions, middles, plotted, relative
-from harness.report.rows import rows
 from harness.report.sections import draw_all
 from harness.report.tables.costs import call_tables, memory_tables
 from harness.report.words.false_alarms import self_tests
@@ -110,7 +110,7 @@ def test_where_a_reason_holds_is_told_row_by_row(hot: Comparison) -> None:
 
 @pytest.mark.parametrize("format", ["html", "markdown"])
 def test_both_formats_list_them(hot: Comparison, format: str) -> None:
-    text = render(hot, None, format)
+    text = render(Material(hot), format)
     assert "Rounds that are not valid" in text
     assert "throttled during the round" in text and "rounds 4–9 of every row" in text
 
@@ -122,14 +122,14 @@ def test_a_round_that_was_repeated_is_explained_on_the_page(cool: Comparison) ->
     unsteady = dataclasses.replace(first, status="repeated", reasons=(reason,))
     comparison = with_rounds(cool, (unsteady, again, *others))
     assert f"1 measured again ({reason}: 1)" in words(comparison)["Rounds"]
-    page = render(comparison, None, "html")
+    page = render(Material(comparison), "html")
     assert '<span class="bad">repeated</span>: unsteady' in page and "(1 process: round 0 of" in page
     assert "A repeated one does not: it was unsteady and measured once more." in page
 
 
 @pytest.mark.parametrize("format", ["html", "markdown"])
 def test_no_list_where_there_is_nothing_to_list(cool: Comparison, format: str) -> None:
-    assert "Rounds that are not valid" not in render(cool, None, format)
+    assert "Rounds that are not valid" not in render(Material(cool), format)
 
 
 # no difference, and how small one would have to be
@@ -279,7 +279,7 @@ def test_memory_that_is_unknown_has_no_table(cool: Comparison) -> None:
 
 @pytest.mark.parametrize("format", ["html", "markdown"])
 def test_both_formats_tell_how_to_reconcile_the_numbers(cool: Comparison, format: str) -> None:
-    text = render(cool, None, format)
+    text = render(Material(cool), format)
     assert "What the Python call costs" in text and "Memory of one process" in text
     assert "invoke() alone" in text
 
@@ -302,7 +302,7 @@ def test_what_aa_found_stands_in_the_report(cool: Comparison, tmp_path: Path) ->
         "(95 % interval 2.1 to 8.4 %); the median half-width of a ratio's interval is 0.71 %. It finds a slow-down of "
         "2 % in 86.0 % and 5 % in 99.5 % of the comparisons."
     )
-    page = write_report(cool, None, tmp_path, (FOUND,)).read_text()
+    page = write_report(Material(cool, None, (FOUND,)), tmp_path).read_text()
     assert "raises a false alarm in 9 of 200" in page
     assert "raises a false alarm in 9 of 200" in (tmp_path / "report.md").read_text()
 

@@ -19,6 +19,7 @@ from harness.metrics.registry import Answers
 from harness.metrics.scores import top_k
 from harness.records import Absent, Affine, Dataset, Run, Scoring, Tensor
 from harness.report import write_report
+from harness.report.material import Material
 from harness.runs.parquet import write_tables
 from tests.made_runs import case
 from tests.made_tasks import classes, numbers, regression, run_of
@@ -406,7 +407,7 @@ def test_outputs_of_any_shape_need_a_metric_of_ones_own_and_then_do(tmp_path):
     assert task == "custom" and found.value == pytest.approx((given["int8"].argmax(-1) == labels).mean())
     assert found.low < found.value < found.high
     write_tables(comparison, tmp_path)
-    assert "pixels" in write_report(comparison, None, tmp_path).read_text()
+    assert "pixels" in write_report(Material(comparison, None), tmp_path).read_text()
 
 
 def test_what_a_users_metric_prints_is_not_among_the_results(folder, capsys):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 
+from harness.gate.run_gate import default_verdict
 from harness.records import Comparison
 from harness.report import render, sections, write_report
 from harness.report.material import Material
@@ -78,7 +79,7 @@ def added(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("added")
 def test_a_section_is_added_in_one_place(comparison: Comparison, tmp_path: Path) -> None:
-    page = write_report(comparison, pictures(100), tmp_path).read_text()
+    page = write_report(Material(comparison, pictures(100)), tmp_path).read_text()
     text = (tmp_path / "report.md").read_text()
     shown = Headings(page)
     assert shown.anchors[-1] == "runtimes"
@@ -127,8 +128,9 @@ def test_a_plot_without_data_says_why(comparison: Comparison) -> None:
 
 
 def test_a_section_of_the_page_alone_is_not_in_markdown(comparison: Comparison) -> None:
-    anchors = Headings(render(comparison, None, "html")).anchors
-    text = render(comparison, None, "markdown")
+    material = Material(comparison, verdict=default_verdict(comparison))
+    anchors = Headings(render(material, "html")).anchors
+    text = render(material, "markdown")
     alone = [section.title for section in SECTIONS if not section.in_markdown]
     assert anchors == [section.anchor for section in SECTIONS]
     assert alone and not any(title in text for title in alone)

@@ -20,6 +20,7 @@ from harness.gate.reference.side_by_side import CANDIDATE, REFERENCE, SIDES, on_
 from harness.measure.jobs import job_id
 from harness.records import Case, TargetRecord
 from harness.report import render
+from harness.report.material import Material
 from harness.runs.store import Header, Record, Store, load, read_header
 from harness.support.cache import file_sha256
 from tests.devices import RUNTIMES, Quiet, copy_of_recording
@@ -180,7 +181,7 @@ def test_an_interrupted_one_is_gone_on_with_and_a_finished_one_is_not(two: Two) 
     assert begun(two).run_id == first.run_id
     assert begun(two, FLOAT32).run_id != first.run_id
     path = two.results / "digits" / first.run_id
-    assert pipeline.resume(first.run_id, two.store, Quiet()).run.finished
+    assert pipeline.resume(first.run_id, two.store, Quiet()).comparison.run.finished
     assert read_header(path).finished
     assert begun(two).run_id != first.run_id
 
@@ -190,7 +191,7 @@ def test_its_report_says_what_it_is(two: Two) -> None:
     path = two.session()
     for name in ("report.html", "report.md", "summary.csv", "metrics.csv", "latency.parquet", "samples.parquet"):
         assert (path / name).stat().st_size > 0
-    text = render(compare(load(path)), None, "markdown")
+    text = render(Material(compare(load(path))), "markdown")
     assert f"No accuracy was measured: a gate timed run {NEW} and its reference {OLD} side by side." in text
     assert r"int8\@reference" in text and "resume the run" not in text
 
@@ -305,7 +306,7 @@ def test_on_this_machine(own_lock: Path, tmp_path: Path, harness: Call) -> None:
         plan = replace(header.plan, rounds=3)
         saved = replace(header, run_id=run_id, cases=cases, targets=(target,), plan=plan, finished=False)
         Record(path, header).save(saved)
-        assert pipeline.resume(run_id, Store(tmp_path / "results"), Quiet()).run.finished
+        assert pipeline.resume(run_id, Store(tmp_path / "results"), Quiet()).comparison.run.finished
     (tmp_path / "policy.toml").write_text(NOT_SLOWER.replace("20%", "900%"))
     words = ("--results", str(tmp_path / "results"))
     assert harness("accept", OLD, *words)[0] == 0

@@ -8,17 +8,19 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.api.stored_run import Run
+from harness.api.stored_run import Run, as_policy, references
 from harness.records import Experiment, Plan, Scoring, Target
 from harness.runs import store
 from harness.runs.store import Store
 
 if TYPE_CHECKING:
+    from harness.gate.policy import Policy
     from harness.pipeline import Listener
 
 RESULTS = "results"
 Names = str | Sequence[str]  # one, or several
 Targets = str | Target | Sequence[str | Target]
+References = str | PathLike[str] | Run | Sequence[str | PathLike[str] | Run]
 
 
 def evaluate(
@@ -42,6 +44,8 @@ def evaluate(
     results: str | PathLike[str] = RESULTS,
     targets_dir: str | PathLike[str] = "targets",
     fresh: bool = False,
+    policy: str | PathLike[str] | Policy | None = None,
+    reference: References = (),
     progress: Listener | None = None,
 ) -> Run:
     """Builds the variants of a Keras model and measures each on these arrays, as `harness run` does with files.
@@ -76,6 +80,8 @@ def evaluate(
             results=results,
             targets_dir=targets_dir,
             fresh=fresh,
+            policy=policy,
+            reference=reference,
             progress=progress,
         )
 
@@ -94,6 +100,8 @@ def run(
     setup: bool = False,
     tune: bool = False,
     fresh: bool = False,
+    policy: str | PathLike[str] | Policy | None = None,
+    reference: References = (),
     progress: Listener | None = None,
 ) -> Run:
     """Builds what is not built, measures, compares and reports: what `harness run` does.
@@ -104,7 +112,8 @@ def run(
     runtimes, threads: () for the target's own; several thread counts are a sweep.
     data: where the data of a built-in experiment lie. results: the folder that runs are kept in.
     setup: sets up a device that is not. tune: sets the devices' governor, and puts it back.
-    fresh: ignores what was built before. progress: hears how it goes; by default bars in a notebook and on a terminal.
+    fresh: ignores what was built before. policy, reference: as in Run.judge; the report begins with the verdict.
+    progress: hears how it goes; by default bars in a notebook and on a terminal.
 
     Raises HarnessError: ConfigError, DataError, BuildError before anything is measured; TargetError where a device is
     lost, at the end, when the others are measured.
@@ -112,15 +121,18 @@ def run(
     from harness import pipeline
     from harness.api.listeners import listening
     from harness.experiment.request import request_of
+    from harness.gate.run_gate import judge_by
+    from harness.metrics.fitting import with_declarations
     from harness.support.cache import Cache, cache_dir
 
     chosen = chosen_experiment(experiment, as_tuple(variants), plan, data, fresh)
     where = (as_tuple(targets), as_tuple(runtimes), as_tuple(threads), Path(targets_dir))
     request = request_of(chosen, *where, setup=setup, tune=tune)
-    kept = Store(Path(results))
+    kept, rules = Store(Path(results)), as_policy(policy, with_declarations(chosen.scoring))
     with listening(progress) as listener:
-        comparison = pipeline.run(request, kept, Cache(cache_dir(), fresh), listener)
-    return Run(comparison.run, kept, comparison)
+        judge = judge_by(rules, references(reference), kept, listener.say)
+        conclusion = pipeline.run(request, kept, Cache(cache_dir(), fresh), listener, judge)
+    return Run(conclusion.comparison.run, kept, conclusion)
 
 
 def load(run: str | PathLike[str], results: str | PathLike[str] = RESULTS) -> Run:

@@ -30,8 +30,9 @@ def of_csv(text: str) -> pd.DataFrame:
 def summary(comparison: Comparison) -> pd.DataFrame:
     """summary.csv: one row a variant × target × runtime × threads."""
     from harness.report import render
+    from harness.report.material import Material
 
-    return of_csv(render(comparison, None, "csv"))
+    return of_csv(render(Material(comparison), "csv"))
 
 
 def metrics(comparison: Comparison) -> pd.DataFrame:

@@ -14,15 +14,15 @@ from harness.api import frames
 from harness.api.inline import frame, kernel, paragraph, table
 from harness.api.shown import Changes, Plots, Sample, Verdict
 from harness.compare.baseline import compare
-from harness.errors import ConfigError, HarnessError
-from harness.records import Case, Comparison
+from harness.errors import ConfigError
+from harness.records import Absent, Case, Comparison
 from harness.records.names import row_name
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from harness.gate.policy import Policy
-    from harness.pipeline import Listener
+    from harness.pipeline import Conclusion, Listener
     from harness.report.material import Material
     from harness.runs.store import Store
 
@@ -33,13 +33,15 @@ class Run:
     """One run. What it says is derived from what it measured when it is first asked for.
 
     stored: all that the run left behind. results: the store that it lies in, where references are looked for.
+    conclusion: what the run came to, where it was measured just now.
     """
 
-    def __init__(self, stored: records.Run, results: Store, comparison: Comparison | None = None) -> None:
+    def __init__(self, stored: records.Run, results: Store, conclusion: Conclusion | None = None) -> None:
         self.stored = stored
         self.results = results
-        if comparison is not None:
-            self.comparison = comparison
+        if conclusion is not None:
+            self.comparison = conclusion.comparison
+            self.verdict = shown_verdict(conclusion.verdict)
 
     @property
     def run_id(self) -> str:
@@ -59,6 +61,16 @@ class Run:
     def comparison(self) -> Comparison:
         """Every metric of every case, for programs that need more than the tables."""
         return compare(self.stored)
+
+    @cached_property
+    def verdict(self) -> Verdict | Absent:
+        """The verdict that its report begins with: by the policy that the run was made with, else by the default one.
+
+        It is true where the run passes. Absent is false, too, and says why there is no verdict.
+        """
+        from harness.gate.run_gate import default_verdict
+
+        return shown_verdict(default_verdict(self.comparison))
 
     # --- tables
 
@@ -134,10 +146,9 @@ class Run:
         """
         from harness.gate import run_gate
         from harness.gate.decide import metrics_of
-        from harness.gate.policy import Policy
 
         run_gate.check_judgeable(self.stored)
-        rules = policy if isinstance(policy, Policy) else run_gate.policy_of(as_path(policy), self.stored.scoring)
+        rules = as_policy(policy, self.stored.scoring) or run_gate.policy_of(None)
         known = self.__dict__.get("comparison")  # all of it, where that was derived already
         candidate = known or compare(self.stored, metrics_of(rules))
         again = (lambda path, cases: self._timed_beside(path, cases, progress)) if remeasure else None
@@ -158,17 +169,28 @@ class Run:
         other = reference.stored if isinstance(reference, Run) else self.results.load(str(reference))
         return Changes(compare_runs(other, self.stored))
 
-    def resume(self, *, progress: Listener | None = None) -> Run:
+    def resume(
+        self,
+        *,
+        policy: str | PathLike[str] | Policy | None = None,
+        reference: str | PathLike[str] | Run | Sequence[str | PathLike[str] | Run] = (),
+        progress: Listener | None = None,
+    ) -> Run:
         """Goes on where the run was interrupted; what it has measured is not measured again.
+
+        policy, reference: as in judge(); the report begins with the verdict.
 
         Raises StoreError where a file of it was changed, TargetError where a device is lost or is another.
         """
         from harness import pipeline
         from harness.api.listeners import listening
+        from harness.gate.run_gate import judge_by
 
+        rules = as_policy(policy, self.stored.scoring)
         with listening(progress) as listener:
-            comparison = pipeline.resume(str(self.path), self.results, listener)
-        return Run(comparison.run, self.results, comparison)
+            judge = judge_by(rules, references(reference), self.results, listener.say)
+            conclusion = pipeline.resume(str(self.path), self.results, listener, judge)
+        return Run(conclusion.comparison.run, self.results, conclusion)
 
     # --- reports
 
@@ -176,25 +198,25 @@ class Run:
     def _material(self) -> Material:
         from harness.report.material import material_of
 
-        return material_of(self.comparison)
+        return material_of(self.comparison, self.verdict)
 
     def report(self, format: str = "html") -> str:
         """The report as text: html, markdown, csv or pytest-benchmark. Raises ConfigError."""
         from harness.report import render
 
-        return render(self.comparison, self._material.pictures, format, self._material.aa)
+        return render(self._material, format)
 
     def left_out(self, format: str) -> tuple[str, ...]:
         """What the report leaves out in this format and why, one sentence each."""
         from harness.report import left_out
 
-        return left_out(self.comparison, format)
+        return left_out(self._material, format)
 
     def write_report(self, folder: str | PathLike[str] | None = None) -> Path:
         """Writes the tables, the plots and the report again. folder: None for the run's own. Returns report.html."""
         from harness.pipeline import derive
 
-        return derive(self.comparison, as_path(folder) or self.path)
+        return derive(self.comparison, self.verdict, as_path(folder) or self.path)
 
     def show(self) -> Path | None:
         """Shows the whole report.html in a notebook; elsewhere returns its path. It is written where it is missing."""
@@ -215,7 +237,7 @@ class Run:
         return f"<Run {self.run_id} of {self.stored.experiment}{state}>"
 
     def _repr_html_(self) -> str:
-        """Headline, summary, and the verdict of the default policy."""
+        """Headline, summary, and the verdict."""
         from harness.report.words.summary import headline
 
         state = "" if self.finished else "This run is not finished: resume() goes on with it."
@@ -224,10 +246,14 @@ class Run:
         return title + words + "".join(summary_html(self._material)) + self._verdict_html()
 
     def _verdict_html(self) -> str:
-        try:
-            return self.judge(say=lambda _: None)._repr_html_()
-        except HarnessError as error:
-            return paragraph(f"No verdict: {error}; {error.advice}")
+        if isinstance(self.verdict, Absent):
+            return paragraph(f"No verdict: {self.verdict.reason}")
+        return self.verdict._repr_html_()
+
+
+def shown_verdict(verdict: records.Verdict | Absent) -> Verdict | Absent:
+    """The verdict as a user sees it."""
+    return verdict if isinstance(verdict, Absent) else Verdict.of(verdict)
 
 
 def summary_html(material: Material) -> list[str]:
@@ -253,6 +279,14 @@ def references(given: str | PathLike[str] | Run | Sequence[str | PathLike[str] |
     """Names or paths, as the gate looks them up."""
     every = [given] if isinstance(given, str | PathLike | Run) else given
     return [str(each.path if isinstance(each, Run) else each) for each in every]
+
+
+def as_policy(given: str | PathLike[str] | Policy | None, scoring: records.Scoring) -> Policy | None:
+    """A policy as it was handed in, or read for a run that is scored so. Raises ConfigError."""
+    from harness.gate.policy import Policy
+    from harness.gate.run_gate import policy_of
+
+    return given if given is None or isinstance(given, Policy) else policy_of(Path(given), scoring)
 
 
 def as_path(given: str | PathLike[str] | None) -> Path | None:

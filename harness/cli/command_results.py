@@ -54,12 +54,16 @@ def report(
     run: Reference,
     format: Annotated[str | None, typer.Option(help=FORMAT)] = None,
     out: Annotated[Path | None, typer.Option(help="a file for --format, else a folder; default: the run's own")] = None,
+    policy: Annotated[Path | None, typer.Option(help="begin with the verdict of this policy.toml")] = None,
     results: Results = Path("results"),
 ) -> None:
     """Derive the tables and the report of a run again."""
     from harness.api.entry import load
+    from harness.cli.output import say
 
     stored = load(run, results)
+    if policy:
+        stored.verdict = stored.judge(policy, say=say)
     if format is not None:
         rendered(stored, format, out)
     else:

@@ -79,7 +79,7 @@ def run(
             check_nothing_new(context)
             begun = entry.load(resume, results)
             progress.policy = rules_of(policy, begun.stored.scoring)
-            done = begun.resume(progress=progress)
+            done = begun.resume(policy=progress.policy, reference=references, progress=progress)
         else:
             chosen = chosen_experiment(experiment, data, variant, plan, fresh, digits_if_no_mnist, progress)
             adjusted = adjust(chosen.plan, rounds=rounds, min_runs=min_runs, min_s=min_s, warmup_s=warmup_s)
@@ -94,10 +94,12 @@ def run(
                 setup=setup,
                 tune=tune,
                 fresh=fresh,
+                policy=progress.policy,
+                reference=references,
                 progress=progress,
             )
     present(done.comparison, json)
-    passed = progress.policy is None or judged(done, progress.policy, references, quiet=json)
+    passed = policy is None or judged(done, quiet=json)
     raise typer.Exit(exit_code(done.comparison) or int(not passed))
 
 
@@ -198,7 +200,7 @@ def present(comparison: Comparison, as_json: bool) -> None:
     """One table a target, or the rows as JSON, on stdout."""
     from harness.cli.output import print_json, stdout
     from harness.cli.tables.run_tables import summary_tables
-    from harness.report.rows import rows, summary_columns
+    from harness.compare.rows import rows, summary_columns
 
     if as_json:
         print_json([{column: value(row) for column, value in summary_columns().items()} for row in rows(comparison)])
@@ -209,16 +211,16 @@ def present(comparison: Comparison, as_json: bool) -> None:
     print(f"report: {comparison.run.path / 'report.html'}")
 
 
-def judged(run: Run, rules: Policy, references: Sequence[str], quiet: bool) -> bool:
-    """Whether the run passes the policy; the verdict is shown, unless quiet, and kept with the run as verdict.json."""
+def judged(run: Run, quiet: bool) -> bool:
+    """Whether the run passes its policy; the verdict is shown, unless quiet, and kept with the run as verdict.json."""
     from harness.cli import command_gate as gate
-    from harness.cli.output import say
+    from harness.records import Absent
 
-    verdict = run.judge(rules, references, say=say)
+    assert not isinstance(run.verdict, Absent)  # a policy was given: its judge raises instead
     if not quiet:
-        gate.present(verdict)
-    gate.write(verdict, run)
-    return bool(verdict)
+        gate.present(run.verdict)
+    gate.write(run.verdict, run)
+    return bool(run.verdict)
 
 
 def exit_code(comparison: Comparison) -> int:

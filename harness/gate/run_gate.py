@@ -7,16 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.compare.baseline import compare
-from harness.errors import ConfigError, DataError
+from harness.errors import ConfigError, DataError, HarnessError
 from harness.gate.decide import judge, metrics_of
 from harness.gate.policy import Policy, default_policy, read_policy
 from harness.gate.reference.remeasured import to_remeasure
-from harness.records import BY_DATA, Case, Comparison, Run, Scoring, Verdict
+from harness.records import BY_DATA, Absent, Case, Comparison, Run, Scoring, Verdict
 from harness.runs import store
 from harness.runs.references import accepted_runs
 from harness.runs.store import Store
 
 Say = Callable[[str], None]
+Judge = Callable[[Comparison], Verdict | Absent]
 Remeasure = Callable[[Path, Sequence[Case]], Comparison]  # a reference, and the candidate's cases to time beside it
 
 
@@ -42,6 +43,37 @@ def check_judgeable(run: Run) -> None:
     if not run.test_count:
         raise DataError(f"the test set of {run.run_id} is empty", "nothing can be said of a model without a sample")
     store.check_models(run.path, run.variants, run.hashes)
+
+
+def judge_by(policy: Policy | None, references: Sequence[str], runs: Store, say: Say) -> Judge:
+    """Returns what judges a run as it ends; None: by the default policy, where there is something to judge.
+
+    The judge raises ConfigError, DataError, StoreError. references, runs, say: as in verdict_of.
+    """
+    if policy is None:
+        return default_verdict
+
+    folders = [str(runs.find(name)) for name in references]  # now: `latest` is the run itself when it has ended
+
+    def judged(comparison: Comparison) -> Verdict:
+        check_judgeable(comparison.run)
+        return verdict_of(comparison, policy, folders, runs, say)
+
+    return judged
+
+
+def default_verdict(comparison: Comparison) -> Verdict | Absent:
+    """Judges a run by the default policy, for its report. Returns Absent where the run gives nothing to judge."""
+    run = comparison.run
+    if not run.finished:
+        return Absent("the run is not finished")
+    if not run.plan.accuracy:
+        return Absent("this run times again what another run answered; the gate that asked for it has the verdict")
+    try:
+        check_judgeable(run)
+        return judge(comparison, default_policy())
+    except HarnessError as error:
+        return Absent(f"{error}; {error.advice}")
 
 
 def verdict_of(

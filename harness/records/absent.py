@@ -15,3 +15,7 @@ class Absent(Exception):
         super().__init__(reason)
         self.reason = reason
         self.outcome = outcome
+
+    def __bool__(self) -> bool:
+        """What is absent is never taken for a yes."""
+        return False

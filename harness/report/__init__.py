@@ -1,4 +1,4 @@
-"""A comparison as HTML, Markdown, CSV and plots. Judges nothing, measures nothing."""
+"""A comparison and its verdict as HTML, Markdown, CSV and plots. Judges nothing, measures nothing."""
 
 from __future__ import annotations
 
@@ -10,12 +10,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from harness.errors import ConfigError
-from harness.records import Comparison
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from harness.measure.selftest.aa_result import AaResult
     from harness.report.material import Material
     from harness.report.plots.drawing import Drawing
 
@@ -36,11 +32,9 @@ FORMATS = {
 }
 
 
-def render(comparison: Comparison, pictures: np.ndarray | None, format: str, aa: tuple[AaResult, ...] = ()) -> str:
-    """Return the report in one of FORMATS. pictures, aa: as in write_report. Raises ConfigError for another format."""
-    from harness.report.material import Material
-
-    module, material = module_of(format), Material(comparison, pictures, aa)
+def render(material: Material, format: str) -> str:
+    """Return the report in one of FORMATS. Raises ConfigError for another format."""
+    module = module_of(format)
     if not FORMATS[format].drawn:
         return str(module.render(material))
     from harness.report.sections import draw_all  # matplotlib: only where something is drawn
@@ -48,12 +42,10 @@ def render(comparison: Comparison, pictures: np.ndarray | None, format: str, aa:
     return str(module.render(material, draw_all(material)))
 
 
-def left_out(comparison: Comparison, format: str) -> tuple[str, ...]:
+def left_out(material: Material, format: str) -> tuple[str, ...]:
     """Say what this format leaves out and why, one sentence each; most formats leave out nothing."""
-    from harness.report.material import Material
-
     module = module_of(format)
-    return tuple(module.left_out(Material(comparison))) if hasattr(module, "left_out") else ()
+    return tuple(module.left_out(material)) if hasattr(module, "left_out") else ()
 
 
 def module_of(format: str) -> ModuleType:
@@ -62,22 +54,14 @@ def module_of(format: str) -> ModuleType:
     return import_module(f"harness.report.out.{FORMATS[format].module}")
 
 
-def write_report(
-    comparison: Comparison, pictures: np.ndarray | None, folder: Path, aa: tuple[AaResult, ...] = ()
-) -> Path:
-    """Write report.html, report.md, summary.csv, metrics.csv and plots/*.png into folder; return report.html's path.
-
-    pictures: the stored test inputs that can be drawn, as picture.pictures_of finds them; None where none can.
-    aa: what `harness aa` found on each of the run's machines where it was run.
-    """
-    from harness.report.material import Material
+def write_report(material: Material, folder: Path) -> Path:
+    """Write report.html, report.md, summary.csv, metrics.csv and plots/*.png into folder; return report.html's path."""
     from harness.report.out import csv_tables, html, markdown
     from harness.report.sections import draw_all
 
-    material = Material(comparison, pictures, aa)
     drawings = draw_all(material)
     write(folder / "summary.csv", csv_tables.render(material))
-    write(folder / "metrics.csv", csv_tables.metrics_csv(comparison))
+    write(folder / "metrics.csv", csv_tables.metrics_csv(material.comparison))
     write_plots(material, drawings, folder / "plots")
     write(folder / "report.md", markdown.render(material, drawings))
     return write(folder / "report.html", html.render(material, drawings))

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from harness.records import Comparison
+from harness.compare.rows import Row, rows
+from harness.records import Absent, Comparison, Verdict
 from harness.report.metric import Primary, primary
-from harness.report.rows import Row, rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,17 +16,21 @@ if TYPE_CHECKING:
     from harness.measure.selftest.aa_result import AaResult
 
 
+UNJUDGED = Absent("nobody asked for one")
+
+
 @dataclass(frozen=True)
 class Material:
     """pictures: the stored test inputs that can be drawn, (samples, h, w), (samples, h, w, 1) or (samples, h, w, 3);
     None where there are none.
 
-    aa: what `harness aa` found on each of the run's machines where it was run.
+    aa: what `harness aa` found on each of the run's machines where it was run. verdict: Absent says why there is none.
     """
 
     comparison: Comparison
     pictures: np.ndarray | None = None
     aa: tuple[AaResult, ...] = ()
+    verdict: Verdict | Absent = UNJUDGED
 
     @cached_property
     def rows(self) -> tuple[Row, ...]:
@@ -42,10 +46,10 @@ class Material:
         return any(change.metric == self.primary.change for change in self.comparison.changes)
 
 
-def material_of(comparison: Comparison) -> Material:
-    """The comparison with the pictures of its own test set, and with what `harness aa` found beside it in results/."""
+def material_of(comparison: Comparison, verdict: Verdict | Absent = UNJUDGED) -> Material:
+    """The comparison with its verdict, the pictures of its own test set, and what `harness aa` found in results/."""
     from harness.data.picture import pictures_of
     from harness.measure.selftest.aa_result import of_run
 
     run = comparison.run
-    return Material(comparison, pictures_of(run.inputs), of_run(run.path.parent.parent, run))
+    return Material(comparison, pictures_of(run.inputs), of_run(run.path.parent.parent, run), verdict)

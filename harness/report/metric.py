@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.compare.rows import Row
 from harness.metrics import METRICS, Metric
 from harness.metrics.fitting import primary_of
 from harness.metrics.scores import metric_named
 from harness.records import Change, Comparison, Run
-from harness.report.rows import Row
 from harness.support.format import MISSING, decimals, percent, signed, significant
 
 

@@ -23,6 +23,7 @@ from harness.report.tables.further import further
 from harness.report.tables.summary_table import summary
 from harness.report.words.method import method
 from harness.report.words.round_quality import invalid_rounds
+from harness.report.words.ship_answer import rule_by_rule, ship_answer
 from harness.report.words.summary import in_words
 
 if TYPE_CHECKING:
@@ -45,9 +46,11 @@ class Section:
 
 
 SECTIONS = (
-    Section("words", "In words", (in_words,)),
-    Section("what", "What was run on what", (facts,)),
+    Section("answer", "May it ship?", (ship_answer,)),
     Section("summary", "Summary", (summary, further)),
+    Section("words", "In words", (in_words,)),
+    Section("verdict", "Rule by rule", (rule_by_rule,)),
+    Section("what", "What was run on what", (facts,)),
     Section("tradeoff", "", (TRADEOFF,)),
     Section("latency", "Latency and cold start", (LATENCIES, OVER_TIME, invalid_rounds, COLD_START, calls)),
     Section("memory", "", (memory,)),

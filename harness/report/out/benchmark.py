@@ -18,13 +18,13 @@ from typing import Any
 
 import numpy as np
 
+from harness.compare.rows import Row
 from harness.errors import ConfigError
 from harness.metrics.registry import medians_ns
 from harness.metrics.stats import CLAIM_ROUNDS
 from harness.records import Comparison, Environment
 from harness.records.names import row_name
 from harness.report.material import Material
-from harness.report.rows import Row
 from harness.support.format import listed, plural
 
 LAYOUT = "5.3.1"  # the pytest-benchmark whose files these are like

@@ -7,10 +7,10 @@ import io
 from collections.abc import Iterable
 from functools import cache
 
+from harness.compare.rows import Row, summary_columns
 from harness.metrics import METRICS
 from harness.records import Change, Comparison
 from harness.report.material import Material
-from harness.report.rows import Row, summary_columns
 from harness.support.format import is_known
 
 COUNTED = ("bytes", "count")  # units of whole numbers

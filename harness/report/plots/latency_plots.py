@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from harness.compare.rows import Row
 from harness.records import Case, Comparison
 from harness.report.material import Material
 from harness.report.plots.drawing import Plot
@@ -22,7 +23,6 @@ from harness.report.plots.style import (
     place_name,
     places,
 )
-from harness.report.rows import Row
 
 
 def latencies(material: Material, width: float) -> Figure:

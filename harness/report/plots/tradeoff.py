@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from harness.compare.rows import Row
 from harness.records import Comparison
 from harness.records.names import row_name
 from harness.report.material import Material
@@ -24,7 +25,6 @@ from harness.report.plots.style import (
     runtime_markers,
     variant_handles,
 )
-from harness.report.rows import Row
 from harness.support.format import size_scale
 
 LARGEST_AREA = 260.0  # square points, for the largest file; the others in proportion

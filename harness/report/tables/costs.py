@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from harness.compare.rows import Row
 from harness.records import Case, Round
 from harness.report.material import Material
 from harness.report.part import Note, Part
-from harness.report.rows import Row
 from harness.report.tables.columns import Cell, Column, Heading, Table, Tables, identity, table_of
 from harness.report.words.timing import invokes_a_timing
 from harness.support.format import MEGABYTES, MISSING, Scale, decimals, significant, size_scale, whole

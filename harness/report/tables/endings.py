@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from harness.compare.rows import Row
 from harness.report.material import Material
 from harness.report.part import Note, Part
-from harness.report.rows import Row
 from harness.report.tables.columns import Cell, Heading, Line, Table, Tables
 
 TITLES = ("Variant", "Runtime", "Target", "Status", "Reason")

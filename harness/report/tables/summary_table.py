@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from harness.compare.rows import Row
 from harness.metrics import Metric
 from harness.metrics.registry import in_order
 from harness.report.material import Material
 from harness.report.part import Block, Note, Part
-from harness.report.rows import Row
 from harness.report.tables.columns import Cell, Column, Heading, Table, change_cell, identity, table_of, value_cell
 from harness.support.format import (
     KILOBYTES,

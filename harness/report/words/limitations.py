@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from harness.compare.rows import Row
 from harness.metrics.stats import CLAIM_ROUNDS
 from harness.records import KERAS, Comparison
 from harness.records.names import row_name
-from harness.report.rows import Row
 from harness.support.format import listed, plural
 
 

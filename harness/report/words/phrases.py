@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from harness.report.rows import Row
+from harness.compare.rows import Row
 from harness.support.format import listed, plural
 
 

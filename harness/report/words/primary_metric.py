@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from harness.compare.rows import Row
 from harness.records import CONTROL
 from harness.report.metric import Primary
-from harness.report.rows import Row
 from harness.report.words.phrases import by_variant, names, place, span, trusted
 from harness.support.format import listed, significant
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import combinations
 
+from harness.compare.rows import Row
 from harness.metrics.discrepancy import largest_distance
 from harness.metrics.latency import Paired, pair_rounds
 from harness.metrics.registry import medians_ns
 from harness.metrics.stats import CLAIM_ROUNDS
 from harness.metrics.task import OF_CLASSES, row_by_row
 from harness.records import CONTROL, Case, Comparison
-from harness.report.rows import Row
 from harness.report.words.phrases import place, span
 from harness.support.format import decimals, listed, plural, significant
 

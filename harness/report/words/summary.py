@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from harness.compare.rows import Row
 from harness.metrics.discrepancy import fields_of
 from harness.metrics.task import OF_CLASSES
 from harness.records import CONTROL, Comparison
@@ -13,7 +14,6 @@ from harness.records.terms import FLIP_KINDS
 from harness.report.material import Material
 from harness.report.metric import by_accuracy
 from harness.report.part import Block, Part
-from harness.report.rows import Row
 from harness.report.words import primary_metric as primary
 from harness.report.words.false_alarms import self_tests
 from harness.report.words.limitations import limits

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from harness.compare.rows import Row
 from harness.records import Case, Comparison
-from harness.report.rows import Row
 from harness.report.words.phrases import by_variant, names, place, span
 from harness.support.format import decimals, listed, whole
 

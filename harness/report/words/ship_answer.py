@@ -1,0 +1,102 @@
+"""The answer that a report begins with: which variants may ship, which of them to prefer, and what is not known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.gate.ship import by_variant, worst
+from harness.gate.verdict_text import interval, outcome, quantity, stands_against
+from harness.records import Absent, Finding, Verdict
+from harness.records.names import row_name
+from harness.report.material import Material
+from harness.report.part import Note, Part
+from harness.report.tables.columns import Cell, Heading, Line, Table, Tables
+from harness.report.words.preference import preferred
+from harness.report.words.summary import Sentence, Sentences
+from harness.support.format import listed
+
+RULES = ("Rule", "Row", "Value", "Interval", "Limit", "Outcome", "Reason")
+NUMBERS = ("Value", "Interval", "Limit")
+JUDGED_OTHERWISE = "Judge it by rules of your own: harness gate RUN --policy FILE."
+
+
+def ship_answer(material: Material) -> Part:
+    """Say it in short sentences, most important first."""
+    verdict = material.verdict
+    if isinstance(verdict, Absent):
+        return Part("", (Sentences((Sentence("No verdict", f"{verdict.reason}."),)),))
+    topics = {
+        "May ship": may_ship(verdict),
+        "Prefer": preferred(material.rows, verdict.ships),
+        "May not ship": refusals(verdict, ("fail",)),
+        "Not known": refusals(verdict, ("invalid", "missing", "not_comparable", "inconclusive")),
+        "Judged by": rules(verdict),
+    }
+    return Part("", (Sentences(tuple(Sentence(topic, " ".join(said)) for topic, said in topics.items() if said)),))
+
+
+def may_ship(verdict: Verdict) -> list[str]:
+    if not verdict.ships:
+        return ["No variant."]
+    every = f"{listed(verdict.ships)}."
+    if verdict.outcome == "pass" or verdict.mode == "any":
+        return [every]
+    return [every, "The run as a whole does not pass: under this policy every variant has to."]
+
+
+def refusals(verdict: Verdict, outcomes: Sequence[str]) -> list[str]:
+    """Name each variant whose worst finding is one of these, with that finding; what no rule found, too."""
+    groups = [group for name, group in by_variant(verdict.findings).items() if name not in verdict.ships]
+    kept = [[finding for finding in group if not finding.holds] for group in groups]
+    told = [refusal(group) for group in kept if group and worst(group) in outcomes]
+    without = [f for f in verdict.findings if f.case is None and not f.holds and f.outcome in outcomes]
+    return [*told, *(f"Rule {f.rule}, {f.words}: {f.reason}." for f in without)]
+
+
+def refusal(findings: list[Finding]) -> str:
+    first = next(finding for finding in findings if finding.outcome == worst(findings))
+    more = f" “Rule by rule” lists {len(findings) - 1} more of this variant." if len(findings) > 1 else ""
+    return f"{row_name(first.case)}: {first.metric} {evidence(first)}.{more}"
+
+
+def evidence(finding: Finding) -> str:
+    """Give the value with its interval and the limit, and the reason where there is one."""
+    told = [f"is {quantity(finding.value, finding.unit)}"] if finding.value is not None else ["has no value"]
+    if between := interval(finding):
+        told.append(f" (interval {between})")
+    if finding.limit is not None:
+        told.append(f", and the limit is {quantity(finding.limit, finding.unit)}")
+    return "".join(told) + (f"; {finding.reason}" if finding.reason else "")
+
+
+def rules(verdict: Verdict) -> list[str]:
+    """Name the policy and its rules; the default policy's need a word on what it leaves out."""
+    words = listed(dict.fromkeys(finding.words for finding in verdict.findings))
+    against = stands_against(verdict)
+    told = [f"{verdict.policy}: {words}."]
+    if verdict.policy == "the default policy":
+        told = [f"The default policy, {words}; it asks nothing of time, size or memory.", JUDGED_OTHERWISE]
+    return [*told, *([against] if against else [])]
+
+
+def rule_by_rule(material: Material) -> Part | None:
+    """Show every finding of the verdict in a table."""
+    verdict = material.verdict
+    if isinstance(verdict, Absent) or not verdict.findings:
+        return None
+    headings = tuple(Heading(title, number=title in NUMBERS) for title in RULES)
+    note = Note("Interval: its ends are one-sided limits at the rule's confidence.")
+    return Part("", (Tables((Table(headings, tuple(map(line_of, verdict.findings))),)), note))
+
+
+def line_of(finding: Finding) -> Line:
+    cells = (
+        Cell(f"{finding.rule} {finding.words}"),
+        Cell(row_name(finding.case)),
+        Cell(quantity(finding.value, finding.unit)),
+        Cell(interval(finding)),
+        Cell(quantity(finding.limit, finding.unit)),
+        Cell(outcome(finding), tone="good" if finding.outcome == "pass" else "" if finding.holds else "bad"),
+        Cell(finding.reason, tone="why"),
+    )
+    return Line(cells)
