@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 
 from harness.metrics import METRICS
@@ -16,7 +16,7 @@ from harness.support.format import is_known
 COUNTED = ("bytes", "count")  # units of whole numbers
 LONG = (
     *("variant", "target", "runtime", "threads", "metric", "unit", "better", "against"),
-    *("baseline", "value", "change", "low", "high", "method"),
+    *("baseline", "value", "change", "low", "high", "method", "output"),
 )
 
 
@@ -33,21 +33,35 @@ def summary_csv(shown: Iterable[Row]) -> str:
 
 
 def metrics_csv(comparison: Comparison) -> str:
-    """Write the long table: one row a case × metric; change = value − baseline where both exist."""
+    """Write the long table: one row a case × metric, and of several outputs one an output of what needs no labels;
+    change = value − baseline where both exist.
+    """
     lines = (
-        [field_text(column, value) for column, value in zip(LONG, metric_values(c), strict=True)]
-        for c in comparison.changes
+        [field_text(column, value) for column, value in zip(LONG, metric_values(c, output), strict=True)]
+        for output, c in changes_by_output(comparison)
     )
     return csv_text(LONG, lines)
 
 
-def metric_values(change: Change) -> tuple[object, ...]:
+def changes_by_output(comparison: Comparison) -> Iterator[tuple[str, Change]]:
+    """Go through all changes, each with its output: those of the run itself first. "" where it is of no one output."""
+    scored = comparison.run.scored_output if comparison.heads else ""
+    yield from ((scored if of_answers(change) else "", change) for change in comparison.changes)
+    yield from ((name, change) for name, head in comparison.heads.items() for change in head.changes)
+
+
+def of_answers(change: Change) -> bool:
+    """Say whether the outputs are what it was made of: a metric that is not declared is of answers, too."""
+    return change.metric not in METRICS or METRICS[change.metric].about == "answers"
+
+
+def metric_values(change: Change, output: str) -> tuple[object, ...]:
     value, baseline = change.value, change.baseline
     difference = value - baseline if value is not None and baseline is not None else None
     case = change.case
     row = (case.variant, case.target, case.runtime, case.threads)
     metric = (change.metric, change.unit, change.better, change.against)
-    return (*row, *metric, baseline, value, difference, change.low, change.high, change.method)
+    return (*row, *metric, baseline, value, difference, change.low, change.high, change.method, output)
 
 
 def csv_text(columns: Iterable[str], lines: Iterable[list[str]]) -> str:
