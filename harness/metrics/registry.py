@@ -161,6 +161,11 @@ def in_order() -> list[Metric]:
     return sorted(METRICS.values(), key=lambda metric: ABOUT.index(metric.about))
 
 
+def is_of_answers(name: str) -> bool:
+    """Returns whether a row of that name is made of outputs. One that is not declared, such as a user's own, is."""
+    return name not in METRICS or METRICS[name].about == "answers"
+
+
 def is_wanted(name: str, metrics: Collection[str] | None) -> bool:
     """Returns whether the metric was asked for. metrics: the names that were; None for all."""
     return metrics is None or name in metrics

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 
 from harness.metrics import METRICS
+from harness.metrics.registry import is_of_answers
 from harness.records import Change, Comparison
 from harness.report.material import Material
 from harness.report.rows import Row, summary_columns
@@ -46,13 +47,8 @@ def metrics_csv(comparison: Comparison) -> str:
 def changes_by_output(comparison: Comparison) -> Iterator[tuple[str, Change]]:
     """Go through all changes, each with its output: those of the run itself first. "" where it is of no one output."""
     scored = comparison.run.scored_output if comparison.heads else ""
-    yield from ((scored if of_answers(change) else "", change) for change in comparison.changes)
+    yield from ((scored if is_of_answers(change.metric) else "", change) for change in comparison.changes)
     yield from ((name, change) for name, head in comparison.heads.items() for change in head.changes)
-
-
-def of_answers(change: Change) -> bool:
-    """Say whether the outputs are what it was made of: a metric that is not declared is of answers, too."""
-    return change.metric not in METRICS or METRICS[change.metric].about == "answers"
 
 
 def metric_values(change: Change, output: str) -> tuple[object, ...]:
