@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.stats import beta
+from scipy.stats import beta, binom
 
 from harness.gate.verdict_text import document
 from harness.records import Run
@@ -60,11 +60,21 @@ def test_an_output_that_is_not_finite_is_missing_whatever_the_others_say():
     assert (said.outcome, said.output) == ("missing", "boxes") and "some scores are not finite" in said.reason
 
 
-def test_the_answers_of_a_second_head_count_where_the_first_are_all_right():
-    flipped = np.roll(made_runs.scores(SAMPLES), 1, axis=1)
+def with_flips(of_aux: int) -> Run:
+    """Two outputs that answer alike, but for so many flips of int8's second one."""
     twins = {"main": made_runs.scores(SAMPLES), "aux": made_runs.scores(SAMPLES)}
-    aux = np.where(np.arange(SAMPLES)[:, None] < 20, flipped, twins["aux"])  # 5 % of its answers
-    said = found(several(twins, {"int8": {**twins, "aux": aux}}, LABELS), 'metric = "flip_rate"\nmax = "2%"')
+    flipped = np.roll(made_runs.scores(SAMPLES), 1, axis=1)
+    aux = np.where(np.arange(SAMPLES)[:, None] < of_aux, flipped, twins["aux"])
+    return several(twins, {"int8": {**twins, "aux": aux}}, LABELS)
+
+
+def test_a_pass_is_as_sure_as_that_of_the_least_sure_output():
+    said = found(with_flips(2), 'metric = "flip_rate"\nmax = "5%"')
+    assert (said.outcome, said.output, said.p) == ("pass", "aux", pytest.approx(binom.cdf(2, SAMPLES, 0.05)))
+
+
+def test_the_answers_of_a_second_head_count_where_the_first_are_all_right():
+    said = found(with_flips(20), 'metric = "flip_rate"\nmax = "2%"')
     assert (said.outcome, said.output, said.value) == ("fail", "aux", pytest.approx(20 / SAMPLES))
     low, high = beta.ppf(0.05, 20, SAMPLES - 19), beta.ppf(0.95, 21, SAMPLES - 20)  # Clopper–Pearson, 90 %
     assert (said.low, said.high) == (pytest.approx(low), pytest.approx(high))

@@ -52,17 +52,20 @@ def worst_answer(rule: Rule, answers: Mapping[str, Answer], evidence: Evidence) 
     name = max(answers, key=lambda output: badness(rule, answers[output]))
     if not name or len(evidence.comparison.run.outputs) == 1:
         return answers[name]
-    reason = "; ".join(filter(None, (why_this(name, rule, answers, evidence.metric(rule)), answers[name].reason)))
-    return replace(answers[name], output=name, reason=reason)
+    worst = answers[name]
+    reason = "; ".join(filter(None, (why_this(name, rule, answers, evidence.metric(rule)), worst.reason)))
+    of_all = max((a.p for a in answers.values() if a.p is not None), default=None)  # intersection–union: all keep it
+    return replace(worst, output=name, reason=reason, p=of_all if worst.outcome == "pass" else worst.p)
 
 
-def badness(rule: Rule, answer: Answer) -> tuple[int, float, float]:
-    """Orders answers: by outcome, then by how little it is shown that the limit is kept, then by value. A pass without
-    a value, of an output without noise, is the best there is.
+def badness(rule: Rule, answer: Answer) -> tuple[int, float]:
+    """Orders answers: by outcome, then by the end of the interval that decides, or by the value where there is none. A
+    pass without a value, of an output without noise, is the best there is.
     """
     severity = 0 if answer.outcome == "pass" else len(WORST_FIRST) - WORST_FIRST.index(answer.outcome)
-    value = -inf if answer.value is None else -answer.value if rule.limit.kind == "min" else answer.value
-    return severity, answer.p or 0.0, value
+    least = rule.limit.kind == "min"
+    end = next((x for x in (answer.low if least else answer.high, answer.value) if x is not None), None)
+    return severity, -inf if end is None else -end if least else end
 
 
 def why_this(name: str, rule: Rule, answers: Mapping[str, Answer], metric: Metric) -> str:
