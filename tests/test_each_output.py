@@ -153,6 +153,11 @@ def test_a_single_output_is_not_named_but_by_a_rule():
     assert {row.rsplit(",", 1)[1] for row in metrics_csv(compared(run)).splitlines()[1:]} == {""}
 
 
+def test_outputs_without_names_go_by_their_numbers():
+    said = found(replace(made(), output_names=()), 'metric = "max_abs_diff"\nmax = 1\noutput = "1"')
+    assert (said.outcome, said.output) == ("fail", "1")
+
+
 def test_the_verdict_names_the_output():
     verdict = verdict_of(made(), f'{RULE}metric = "max_abs_diff"\nmax = 1\nvariant = "int8"')
     (row,) = document(verdict)["findings"]

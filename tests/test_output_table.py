@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -64,6 +65,13 @@ def test_the_terminal_names_the_scored_output_and_the_one_that_is_furthest(compa
     shown = console.file.getvalue()  # type: ignore[attr-defined]
     assert "output digit is scored" in shown and told in " ".join(shown.split())
     assert furthest_outputs(Material(comparison), "host") == []  # there it is the scored one
+
+
+def test_where_nothing_was_answered_there_is_no_table() -> None:
+    run = several(KERAS, {"float32": KERAS, "int8": INT8}, LABELS)
+    timed_alone = compare(replace(run, shards=(), plan=replace(run.plan, accuracy=False)))
+    assert every_output(Material(timed_alone)) is None
+    assert furthest_outputs(Material(timed_alone), "host") == []
 
 
 def test_a_model_with_one_output_shows_nothing_more() -> None:

@@ -22,9 +22,10 @@ NOTE = (
 
 
 def every_output(material: Material) -> Part | None:
-    """Show one table a target, a line a row and output; None where the model has one output."""
-    several = len(material.comparison.by_output) > 1
-    targets = [record.target.name for record in material.comparison.run.targets] if several else []
+    """Show one table a target, a line a row and output; None of one output, or where nothing was answered."""
+    comparison = material.comparison
+    shown = len(comparison.by_output) > 1 and bool(comparison.outputs)
+    targets = [record.target.name for record in comparison.run.targets] if shown else []
     return part_of("Every output", tuple(target_table(name, material) for name in targets), NOTE)
 
 
