@@ -80,6 +80,11 @@ def test_the_answers_of_a_second_head_count_where_the_first_are_all_right():
     assert (said.low, said.high) == (pytest.approx(low), pytest.approx(high))
 
 
+def test_outputs_that_are_alike_are_told_so():
+    said = found(with_flips(0), 'metric = "agreement"\nmin = "90%"')
+    assert (said.outcome, said.output, said.reason) == ("pass", "main", "the same for 2 outputs: main and aux")
+
+
 # --- by name ---
 
 

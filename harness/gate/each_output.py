@@ -49,8 +49,10 @@ def fitting(found: dict[str, Evidence], metric: Metric) -> dict[str, Evidence]:
 
 def worst_answer(rule: Rule, answers: Mapping[str, Answer], evidence: Evidence) -> Answer:
     """Returns the answer of the output that is worst off; where the model has several, with its name."""
-    name = max(answers, key=lambda output: badness(rule, answers[output]))
-    if not name or len(evidence.comparison.run.outputs) == 1:
+    run = evidence.comparison.run
+    first = sorted(answers, key=lambda output: output != run.scored_output)  # of equal ones
+    name = max(first, key=lambda output: badness(rule, answers[output]))
+    if not name or len(run.outputs) == 1:
         return answers[name]
     worst = answers[name]
     reason = "; ".join(filter(None, (why_this(name, rule, answers, evidence.metric(rule)), worst.reason)))
@@ -70,6 +72,8 @@ def badness(rule: Rule, answer: Answer) -> tuple[int, float]:
 
 def why_this(name: str, rule: Rule, answers: Mapping[str, Answer], metric: Metric) -> str:
     """Says that the output is the worst, and which others do not pass; "" where no other was asked for."""
+    if len(answers) > 1 and len(set(answers.values())) == 1:
+        return f"the same for {plural(len(answers), 'output')}: {listed(answers)}"
     if len(answers) > 1:
         others = [output for output, answer in answers.items() if output != name and answer.outcome != "pass"]
         more = f", nor does {listed(others)} pass" if others else ""

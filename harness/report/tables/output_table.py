@@ -14,6 +14,7 @@ from harness.report.tables.costs import part_of
 from harness.report.tables.summary_table import metric_column
 from harness.support.format import decimals
 
+ROUNDING_DB = 100.0  # over it, what differs is rounding in single precision, and tells nothing of an output
 SHOWN = ("agreement", "max_abs_diff", "distance", "sqnr")
 NOTE = (
     "Each output against Keras' own, over the whole test set. Outputs differ in scale, so |Δ| of one says nothing of "
@@ -63,10 +64,10 @@ def furthest_outputs(material: Material, target: str) -> list[str]:
 
 
 def furthest(outputs: tuple[Row, ...], scored: str) -> str:
-    """Compare one row's outputs; "" where none has answers, or the scored one is as far off as any."""
+    """Compare one row's outputs; "" where none is off by more than rounding, or the scored one is as far off as any."""
     levels = {row.run.scored_output: level for row in outputs if (level := likeness(row)) is not None}
     name = min(levels, key=lambda output: levels[output], default=scored)
-    if levels.get(name) == levels.get(scored):
+    if levels.get(name) == levels.get(scored) or levels[name] > ROUNDING_DB:
         return ""
     own = in_words(levels[scored]) if scored in levels else "unknown"
     case = outputs[0].case
