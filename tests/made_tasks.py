@@ -71,3 +71,27 @@ def classes(scoring: Scoring | None = None, samples: int = SAMPLES, width: int =
     noisy = np.round(keras * 64 + rng.normal(0, 2, keras.shape)) / 64
     given = {"float32": keras.astype(np.float32), "int8": np.clip(noisy, 0, 1).astype(np.float32)}
     return run_of("classification", labels, keras.astype(np.float32), given, scoring)
+
+
+def several(
+    keras: Mapping[str, np.ndarray], given: Mapping[str, Mapping[str, np.ndarray]], labels: np.ndarray, scored: str = ""
+) -> Run:
+    """A classifier with several outputs by name, of which one is scored. given: variant → its outputs by name."""
+    tensors = tuple(Tensor(name, str(y.dtype), (1, *y.shape[1:])) for name, y in keras.items())
+    cases = [case(name) for name in given]
+    shards = [replace(shard(c, labels), outputs=tuple(given[c.variant].values()), tensors=tensors) for c in cases]
+    run = made_runs.run(cases, labels=labels, baseline=labels, shards=shards)
+    outputs = {"baseline": tuple(keras.values()), "output_names": tuple(keras)}
+    return replace(run, **outputs, hashes={"test": "7" * 64}, scoring=Scoring(output=scored))  # type: ignore[arg-type]
+
+
+def three_outputs(samples: int = SAMPLES) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Labels, and what Keras and int8 answer: classes that hardly moved, boxes in pixels that are up to 2 off, and
+    counts, whole numbers that int8 has exactly.
+    """
+    rng = np.random.default_rng(11)
+    digit, boxes = made_runs.scores(samples), rng.uniform(0, 320, (samples, 4)).astype(np.float32)
+    keras = {"digit": digit, "boxes": boxes, "count": rng.integers(0, 9, (samples, 1), np.int32)}
+    off = (boxes + rng.uniform(-2, 2, boxes.shape)).astype(np.float32)
+    moved = {"digit": made_runs.scores(samples, noise=0.02), "boxes": off, "count": keras["count"]}
+    return digit.argmax(axis=1), keras, moved

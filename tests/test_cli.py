@@ -678,6 +678,6 @@ def test_a_run_id_is_never_cut(width, tmp_path):
 def test_a_unit_that_looks_like_markup_is_a_heading():
     (summary,) = tables(Material(comparison()))
     headings = tuple(replace(h, unit="[/px]") if h.title == "Accuracy" else h for h in summary.headings)
-    text = printed(summary_table(replace(summary, headings=headings), "pi [lab], [/b]", ()), 160)
+    text = printed(summary_table(replace(summary, headings=headings), "pi [lab], [/b]", (), ()), 160)
     assert text.splitlines()[0].rstrip() == "pi [lab], [/b]"
     assert "[/px]" in text

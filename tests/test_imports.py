@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.interpreter import Interpreter
 
 from harness.build.artifact import inspect
 from harness.build.builder import Built, build
@@ -205,3 +207,72 @@ def test_no_tflite_file_is_told_by_its_name(once, tmp_path):
     found = once(float32=models.tflite("float32"), text=tmp_path / "text.tflite")
     assert found.variants[1].status == "failed"
     assert "text.tflite is not a TFLite file" in found.variants[1].reason
+
+
+# --- several outputs, from experiment.toml to the gate ---------------------------------------------------------------
+
+FILES = {"float": "float32", "int8": "int8"}
+HEADS = {"output_0": 9, "hidden": 7, "logits": 8}  # name → its tensor, in the float32 and in the int8 file
+SEVERAL = """
+name = "heads"
+[data]
+test = "test.npz"
+scale = 0.00392156862745098
+[variants]
+import = { float = "float.tflite", int8 = "int8.tflite" }
+baseline = "float"
+[metrics]
+output = "output_0"
+"""
+
+
+def with_heads(model: Any) -> None:
+    """The activations of the hidden layer and the logits are outputs, too: numbers of another scale than the scores."""
+    graph, signature = model.subgraphs[0], model.signatureDefs[0]
+    graph.outputs, signature.outputs = list(HEADS.values()), []
+    for name, tensor in HEADS.items():
+        entry = schema.TensorMapT()
+        entry.name, entry.tensorIndex = name, tensor
+        signature.outputs.append(entry)
+
+
+def answered(path: Path, images: np.ndarray) -> dict[str, np.ndarray]:
+    """What the file answers, by the runtime alone: name → float64, (samples, …)."""
+    interpreter = Interpreter(str(path))
+    interpreter.allocate_tensors()
+    (entry,) = interpreter.get_input_details()
+    scale, zero = entry["quantization"]
+    x = images.astype(np.float32) / 255 if not scale else np.clip(np.rint(images / 255 / scale) + zero, -128, 127)
+    given: dict[str, list[np.ndarray]] = {name: [] for name in HEADS}
+    for image in x.astype(entry["dtype"]):
+        interpreter.set_tensor(entry["index"], image[None])
+        interpreter.invoke()
+        for name, tensor in HEADS.items():
+            given[name].append(interpreter.get_tensor(tensor)[0])
+    steps = {name: interpreter._get_tensor_details(tensor, 0)["quantization"] for name, tensor in HEADS.items()}
+    return {name: (np.array(y, float) - steps[name][1]) * (steps[name][0] or 1) for name, y in given.items()}
+
+
+@pytest.mark.slow
+def test_every_output_of_real_files_is_measured_and_judged(harness, own_lock, tmp_path, monkeypatch, data):
+    images = data.test_inputs[0][:120]
+    np.savez(tmp_path / "test.npz", x=images, y=data.test_labels[:120])
+    files = {name: edited(tmp_path / f"{name}.tflite", with_heads, of) for name, of in FILES.items()}
+    (tmp_path / "experiment.toml").write_text(SEVERAL)
+    limits = {"output_0": 0.9, "hidden": 0.01, "logits": 300}
+    rules = (
+        f'[[rule]]\nmetric = "max_abs_diff"\nmax = {m}\noutput = "{o}"\nvariant = "int8"\n' for o, m in limits.items()
+    )
+    (tmp_path / "policy.toml").write_text("".join(rules) + '[[rule]]\nmetric = "distance"\nmax = 9\nvariant = "int8"\n')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    code, told, _ = harness("run", "experiment.toml", "--plan", "none", "--runtime", "ai-edge-litert")
+    assert code == 0 and "output output_0 is scored" in told
+    code, told, _ = harness("gate", "latest", "--policy", "policy.toml", "--json")
+    float_answers, int8_answers = (answered(path, images) for path in files.values())
+    apart = {name: np.abs(int8_answers[name] - float_answers[name]) for name in HEADS}
+    *largest, mean = json.loads(told)["findings"]
+    assert code == 1 and [row["outcome"] for row in largest] == ["pass", "fail", "pass"]
+    assert [row["value"] for row in largest] == pytest.approx([apart[name].max() for name in HEADS], rel=1e-5)
+    worst = max(("hidden", "logits"), key=lambda name: apart[name].mean())
+    assert (mean["output"], mean["value"]) == (worst, pytest.approx(apart[worst].mean(), rel=1e-5))

@@ -201,6 +201,8 @@ def test_every_metric_that_has_a_better_can_be_gated_on_and_no_other():
         ('metric = "flips"\nmax = 1\nconfidence = 95', "11", "confidence: 95", "such as 0.95"),
         ('metric = "flips"\nmax = 1\nconfidence = true', "11", "confidence: True", "such as 0.95"),
         ('metric = "flips"\nmax = 1\nvariant = 8', "11", "variant: 8", "glob"),
+        ('metric = "latency_p50"\nmax = "5ms"\noutput = "boxes"', "11", "latency_p50 is not of an output", "leave out"),
+        ('metric = "size_bytes"\nmax = "5MB"\noutput = "boxes"', "11", "size_bytes is not of an output", "whole model"),
     ],
 )  # fmt: skip
 def test_a_rule_that_cannot_be_used_is_told_by_file_line_and_nearest_word(text, where, what, advice):

@@ -16,7 +16,7 @@ from harness.metrics.stats import Interval
 from harness.records import Change, Environment, Round, Run, Scoring, Tensor, Variant
 from tests import made_runs
 from tests.made_runs import LITERT, case, scores, shard, timed
-from tests.made_tasks import numbers, run_of
+from tests.made_tasks import numbers, run_of, several, three_outputs
 
 N = 1_000
 BASELINE = scores(N)
@@ -318,3 +318,24 @@ def test_the_same_outputs_are_similar():
     run = run_of("regression", labels, keras, given)
     change = next(c for c in compare_runs(run, run).changes if c.metric == "rmse_change")
     assert (change.kind, change.value) == ("similar", 0)
+
+
+# --- several outputs -----------------------------------------------------------------------------------------------
+
+
+def test_every_output_is_compared_by_what_needs_no_labels():
+    labels, keras, int8 = three_outputs()
+    worse = int8["boxes"] + 3 * np.sign(int8["boxes"] - keras["boxes"])
+    one = several(keras, {"int8": int8}, labels)
+    both = compare_runs(one, several(keras, {"int8": {**int8, "boxes": worse}}, labels))
+    assert list(both.heads) == ["boxes", "count"]
+    assert [(c.metric, c.kind) for c in both.heads["count"].changes] == [("distance_change", "similar")]
+    (moved,) = both.heads["boxes"].changes
+    assert (moved.metric, moved.kind, moved.value) == ("distance_change", "regressed", pytest.approx(3, rel=1e-3))
+    assert {both.output_of(c) for c in both.changes if c.metric in ("accuracy_drop", "flip_rate")} == {"digit"}
+    assert {both.output_of(c) for c in both.changes if c.metric in ("size_bytes", "latency_p50")} == {""}
+    renamed = compare_runs(replace(one, output_names=("digit", "pixels", "count")), one)
+    assert renamed.unshared == (
+        "output boxes is not compared: it is not among the reference's beside the scored one",
+        "output pixels is not compared: it is not among the candidate's beside the scored one",
+    )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 TEXTS = (  # columns that are text, whatever a name looks like: a runtime's version 2.14 is no number
     *("experiment", "run_id", "target", "board", "runtime", "runtime_version", "variant", "status", "reason"),
-    *("primary_metric", "metric", "unit", "better", "against", "method"),
+    *("primary_metric", "metric", "unit", "better", "against", "method", "output"),
 )
 
 
@@ -36,7 +36,7 @@ def summary(comparison: Comparison) -> pd.DataFrame:
 
 
 def metrics(comparison: Comparison) -> pd.DataFrame:
-    """metrics.csv: one row a case × metric."""
+    """metrics.csv: one row a case × metric, and of several outputs an output."""
     from harness.report.out.csv_tables import metrics_csv
 
     return of_csv(metrics_csv(comparison))

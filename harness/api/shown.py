@@ -85,10 +85,15 @@ class Changes:
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        """One a case and metric, as `harness compare --json` prints them. reference, candidate: what each run itself
-        says, in `own_unit`; value: the change, in `unit`. What rests on rounds carries the fingerprint's warnings.
+        """One a case, metric and output, as `harness compare --json` prints them. reference, candidate: what each run
+        itself says, in `own_unit`; value: the change, in `unit`. What rests on rounds has the fingerprint's warnings.
         """
-        return [row for pair in self.sessions.pairs for row in rows(self.sessions, pair)]
+        return [row for output in self.outputs for pair in output.pairs for row in rows(output, pair)]
+
+    @property
+    def outputs(self) -> tuple[TwoRuns, ...]:
+        """The two runs by each output: the scored one first, then what of the others needs no labels."""
+        return (self.sessions, *self.sessions.heads.values())
 
     @cached_property
     def frame(self) -> pd.DataFrame:
@@ -115,9 +120,9 @@ class Changes:
 
         one, other = self.runs
         same = "both are the same run" if one.run_id == other.run_id else ""
-        found = dict.fromkeys(d for pair in self.sessions.pairs for d in pair.differences)
+        found = dict.fromkeys(d for output in self.outputs for pair in output.pairs for d in pair.differences)
         apart = [f"{'not comparable' if d.level == REFUSE else 'warning'}: {d}" for d in found]
-        return tuple(filter(None, (self.of_experiments, same, *apart)))
+        return tuple(filter(None, (self.of_experiments, same, *apart, *self.sessions.unshared)))
 
     @property
     def title(self) -> str:
@@ -125,7 +130,7 @@ class Changes:
         return f"{other.run_id} against the reference {one.run_id}"
 
     def __len__(self) -> int:
-        return len(self.sessions.changes)
+        return sum(len(output.changes) for output in self.outputs)
 
     def __str__(self) -> str:
         text = self.shown.to_string(index=False, na_rep="", float_format=written)
@@ -136,7 +141,7 @@ class Changes:
     @property
     def shown(self) -> pd.DataFrame:
         """The columns that a reader looks at first."""
-        columns = ["variant", "target", "runtime", "threads", "metric", "reference", "candidate", "own_unit"]
+        columns = ["variant", "target", "runtime", "threads", "metric", "output", "reference", "candidate", "own_unit"]
         frame: pd.DataFrame = self.frame.reindex(columns=[*columns, "value", "unit", "low", "high", "kind", "method"])
         return frame
 
@@ -159,7 +164,8 @@ def rows(sessions: TwoRuns, pair: Pair) -> list[dict[str, Any]]:
         one, other = sessions.values(change)
         own = {"reference": one, "candidate": other, "own_unit": sessions.own_unit(change)}
         row = asdict(change)
-        made.append({**row.pop("case"), **row, **own, "warnings": warnings if change.unit == "ratio" else []})
+        further = {"output": sessions.output_of(change), "warnings": warnings if change.unit == "ratio" else []}
+        made.append({**row.pop("case"), **row, **own, **further})
     return made
 
 

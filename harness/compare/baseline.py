@@ -12,7 +12,8 @@ from harness.device.tensors import from_tensor
 from harness.measure.runtimes import exists_for
 from harness.metrics import METRICS, Observation
 from harness.metrics.discrepancy import number_table, sample_table
-from harness.metrics.registry import is_wanted
+from harness.metrics.heads import as_scored
+from harness.metrics.registry import is_wanted, of_any_output
 from harness.metrics.scoring import Scorer
 from harness.records import CONTROL, Case, Change, Comparison, Run, Shard, Standing
 from harness.records.terms import RowStatus
@@ -29,26 +30,41 @@ def compare(run: Run, metrics: Collection[str] | None = None) -> Comparison:
     scorer = Scorer(run, metrics)
     firsts = [case for case in run.cases if case == run.accuracy_case(case)]
     outputs = {case: arrays for case in firsts if (arrays := outputs_of(run, case)) is not None}
+    found = of_scored(scorer, outputs)
+    standings = tuple(
+        standing(run, case, outputs.get(first := run.accuracy_case(case)), found.samples.get(first), scorer)
+        for case in run.cases
+    )
+    heads = {
+        name: replace(of_head(run, n, outputs, metrics), standings=standings)
+        for n, name in enumerate(run.outputs)
+        if n != scorer.index
+    }
+    return replace(found, standings=standings, heads=heads)
+
+
+Outputs = dict[Case, tuple[np.ndarray, ...]]
+
+
+def of_scored(scorer: Scorer, outputs: Outputs, with_samples: bool = True) -> Comparison:
+    """Returns what the scored output says. Standings are made of all outputs, and are not in it yet."""
+    run = scorer.run
     scores = {case: scorer.scored(arrays[scorer.index]) for case, arrays in outputs.items()}
-    samples = {case: sample_rows(run, scorer, output) for case, output in scores.items()}
+    samples = {case: sample_rows(run, scorer, output) for case, output in scores.items()} if with_samples else {}
     observations = observe(run, scorer, scores, samples)
     scored = {case: scorer.changes(case, arrays[scorer.index]) for case, arrays in outputs.items()}
-    return Comparison(
-        run=run,
-        standings=tuple(
-            standing(run, case, outputs.get(first := run.accuracy_case(case)), samples.get(first), scorer)
-            for case in run.cases
-        ),
-        changes=tuple(
-            change
-            for o in observations
-            for change in (*changes_of(o, metrics), *shared_changes(o.case, run, scorer, scored))
-        ),
-        samples=samples,
-        outputs=outputs,
-        baseline=scorer.baseline,
-        scores=scores,
+    changes = tuple(
+        change
+        for o in observations
+        for change in (*changes_of(o, scorer.metrics), *shared_changes(o.case, run, scorer, scored))
     )
+    return Comparison(run, (), changes, samples, outputs, scorer.baseline, scores)
+
+
+def of_head(run: Run, n: int, outputs: Outputs, metrics: Collection[str] | None) -> Comparison:
+    """Returns what output n says, which is not the scored one: its metrics are those that need no labels."""
+    wanted = of_any_output(metrics)
+    return of_scored(Scorer(as_scored(run, n), wanted), outputs, with_samples=bool(wanted))
 
 
 def sample_rows(run: Run, scorer: Scorer, scores: np.ndarray) -> np.ndarray:

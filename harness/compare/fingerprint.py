@@ -166,7 +166,7 @@ def uptime(side: Side) -> str | None:
 def scored_output(side: Side) -> str:
     """Returns the name of the scored output. Constant for a single output, so that renaming it is no difference."""
     run = side.run
-    return run.output_names[scored_index(run)] if len(run.baseline) > 1 and run.output_names else "the only one"
+    return run.scored_output if len(run.baseline) > 1 else "the only one"
 
 
 def scored_width(side: Side) -> int:
@@ -210,8 +210,8 @@ FIELDS = (  # measurement.md, section 2, in its order
 MODEL = Field("model", REFUSE, model)
 SAMPLES = (
     Field("test inputs and labels", REFUSE, lambda side: short(side.run.hashes.get("test"))),
-    Field("task", REFUSE, lambda side: side.run.task),
     Field("scored output", REFUSE, scored_output),
+    Field("task", REFUSE, lambda side: side.run.task),
     Field("numbers a sample", REFUSE, scored_width),
 )
 

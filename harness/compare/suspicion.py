@@ -108,6 +108,5 @@ def lost_outputs(run: Run, outputs: tuple[np.ndarray, ...], scorer: Scorer, colu
         scored = n == scorer.index
         if scored and (scorer.of_classes or not columns):
             continue
-        name = run.output_names[n] if n < len(run.output_names) else str(n)
-        reasons += [f"output {name}: {told}" for told in lost_parts(wanted, given, whole=not scored)]
+        reasons += [f"output {run.outputs[n]}: {told}" for told in lost_parts(wanted, given, whole=not scored)]
     return reasons

@@ -8,8 +8,8 @@ show, and two cannot tell by how much: each such Change says so, and a gate want
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -21,7 +21,7 @@ from harness.metrics.bootstrap import Statistic
 from harness.metrics.discrepancy import discordant
 from harness.metrics.fitting import primary_of
 from harness.metrics.latency import percent
-from harness.metrics.registry import in_order
+from harness.metrics.registry import in_order, is_of_answers
 from harness.metrics.scores import metric_named
 from harness.metrics.scoring import CONFIDENCE, Scorer, difference_of, limits_of, resampling_words
 from harness.records import Absent, Case, Change, Comparison, Round, Run
@@ -95,6 +95,23 @@ class TwoRuns:
     reference: Comparison
     candidate: Comparison
     pairs: tuple[Pair, ...]
+    heads: dict[str, TwoRuns] = field(default_factory=dict)  # name → the same of an output beside the scored one
+
+    @property
+    def unshared(self) -> tuple[str, ...]:
+        """Returns, in words, which outputs only one of the two runs compares with its baseline, beside the scored."""
+        sides = (("reference", self.reference, self.candidate), ("candidate", self.candidate, self.reference))
+        return tuple(
+            f"output {name} is not compared: it is not among the {whose}'s beside the scored one"
+            for whose, side, other in sides
+            for name in other.heads
+            if name not in side.heads
+        )
+
+    def output_of(self, change: Change) -> str:
+        """Returns the output that a change is of; "" where there is one output, or it is of the whole model."""
+        run = self.candidate.run
+        return run.scored_output if len(run.outputs) > 1 and is_of_answers(change.metric) else ""
 
     @property
     def changes(self) -> tuple[Change, ...]:
@@ -122,17 +139,29 @@ def own_metric(change: Change) -> str:
 
 
 def compare_runs(reference: Run, candidate: Run) -> TwoRuns:
-    """Compares every case of either run: the same variant, target, runtime and thread count make a pair."""
+    """Compares every case of either run: the same variant, target, runtime and thread count make a pair. Outputs beside
+    the scored one are compared by what needs no labels.
+    """
     one, other = compare(reference), compare(candidate)
-    cases = dict.fromkeys((*reference.cases, *candidate.cases))
-    scorers = Scorer(reference), Scorer(candidate)
-    return TwoRuns(one, other, tuple(pair(Both(one, other, case, scorers)) for case in cases))
+    heads = {
+        name: compare_outputs(one.heads[name], head, [m for m in metrics_of(head.run) if m.of_any_output])
+        for name, head in other.heads.items()
+        if name in one.heads
+    }
+    return replace(compare_outputs(one, other, metrics_of(candidate)), heads=heads)
 
 
-def pair(both: Both) -> Pair:
+def compare_outputs(one: Comparison, other: Comparison, metrics: Sequence[Metric]) -> TwoRuns:
+    """Compares every case by its scored output."""
+    cases = dict.fromkeys((*one.run.cases, *other.run.cases))
+    scorers = Scorer(one.run), Scorer(other.run)
+    return TwoRuns(one, other, tuple(pair(Both(one, other, case, scorers), metrics) for case in cases))
+
+
+def pair(both: Both, metrics: Sequence[Metric]) -> Pair:
     changes: list[Change] = []
     every: list[Difference] = []
-    for metric in metrics_of(both.candidate.run):
+    for metric in metrics:
         change, diffs = change_of(metric, both)
         changes.append(change)
         every += diffs

@@ -1,5 +1,6 @@
 """Comparison + Policy (+ reference) → Verdict. A failed gate is a verdict, never an exception.
 
+    each_output.py   the outputs that a rule is judged for
     evidence.py   what a run, and its reference, say of a row
     drops.py      what is lost from sample to sample, by Tango
     rates.py      how often something happens over the test set, by Clopper–Pearson
@@ -19,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 
+from harness.gate.each_output import each_output, worst_answer
 from harness.gate.evidence import Evidence, not_comparable
 from harness.gate.judge import drops, plain, rates, resampled, rounds, shares
 from harness.gate.policy import Policy, Rule
@@ -90,10 +92,18 @@ def findings_of(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
 
 
 def answer(rule: Rule, standing: Standing, evidence: Evidence) -> Answer:
-    """Returns what the rule's judge says of the row; where a value is absent, the reason."""
+    """Returns what the rule's judge says of the row, of its worst output; where a value is absent, the reason."""
     try:
         check_judged(rule, standing, evidence)
-        return JUDGES[evidence.metric(rule).judged](rule, standing.case, evidence)
+        found = each_output(rule, evidence)
+    except Absent as absent:
+        return Answer(absent.outcome, reason=absent.reason)
+    return worst_answer(rule, {name: said_of(rule, standing.case, e) for name, e in found.items()}, evidence)
+
+
+def said_of(rule: Rule, case: Case, evidence: Evidence) -> Answer:
+    try:
+        return JUDGES[evidence.metric(rule).judged](rule, case, evidence)
     except Absent as absent:
         return Answer(absent.outcome, reason=absent.reason)
 
@@ -102,20 +112,11 @@ def check_judged(rule: Rule, standing: Standing, evidence: Evidence) -> None:
     """Raises Absent where the row, or the float32 that it stands against, cannot be judged by the rule."""
     if standing.status in ("failed", "invalid"):
         raise Absent(f"the row is {standing.status}: {standing.reason}", "invalid")
-    if reason := misfit(rule, evidence):
-        raise Absent(reason)
     if rule.against == KERAS and standing.case.variant == evidence.comparison.run.provenance.baseline:
         raise Absent("the row is the baseline itself, and a comparison with itself says nothing: name other variants")
     control = evidence.control_of(rule, standing.case)
     if control and not control.ended_well:
         raise not_comparable(f"float32 beside it is {control.status}: {control.reason}")
-
-
-def misfit(rule: Rule, evidence: Evidence) -> str:
-    """Returns why this run's task has no such metric; "" where it has."""
-    task, tasks = evidence.comparison.run.task, evidence.metric(rule).tasks
-    fit = f"{rule.metric} is of {' and '.join(tasks)}, and this run's task is {task}: give the policy other rules"
-    return "" if task in tasks else fit
 
 
 def unless_barred(said: Answer, rule: Rule, standing: Standing, control: Standing | None, evidence: Evidence) -> Answer:

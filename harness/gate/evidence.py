@@ -138,6 +138,19 @@ class Evidence:
         """What the run's answers are scored with, made once."""
         return Scorer(self.comparison.run)
 
+    def of_output(self, name: str) -> Evidence:
+        """Returns what is known of that output, as if it were the scored one."""
+        if name == self.comparison.run.scored_output:
+            return self
+        if name not in self._of_output:
+            past = self.reference and self.reference.by_output.get(name, self.reference)  # another's cannot be paired
+            self._of_output[name] = Evidence(self.comparison.by_output[name], past)
+        return self._of_output[name]
+
+    @cached_property
+    def _of_output(self) -> dict[str, Evidence]:
+        return {}
+
     def output(self, case: Case) -> np.ndarray:
         """Returns the scored output of a row, as the model gave it. Raises Absent."""
         outputs = self.comparison.outputs.get(self.comparison.run.accuracy_case(case))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from harness.metrics.discrepancy import SUSPECT_EXPLAINED, doubt
 from harness.metrics.task import OUTSIDE, are_logits, stretches
+from harness.records import Run, Scoring
+from harness.records.terms import Task
 
 COLUMNS = 64  # more are features or pixels, which have no meaning one by one
 ADDS_UP = 0.02  # how far a row of probabilities may be from 1
@@ -15,6 +18,16 @@ FIRST = 2_000  # samples that the form of an output is seen on
 STEPS = 4 / 255  # of a range from 0 to 1: a smaller deviation drowns in eight bits, and no decision is lost with it
 STILL = 1e-3  # of its largest value: a column that deviates less is a constant and rounding
 TEST_SET = "the test set"
+
+
+def as_scored(run: Run, n: int) -> Run:
+    """Returns the run as if output n were the scored one. Labels are not of it: its answers stand against Keras' alone.
+
+    Its task is agreement where its rows are probabilities of classes, else distance.
+    """
+    task: Task = "agreement" if adds_up(run.baseline[n][:FIRST]) else "distance"
+    scoring, names = Scoring(output=run.outputs[n]), run.outputs
+    return replace(run, task=task, class_names=(), labels=None, scoring=scoring, output_names=names)
 
 
 def lost_parts(wanted: np.ndarray, given: np.ndarray, whole: bool = True) -> list[str]:

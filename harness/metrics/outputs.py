@@ -86,7 +86,7 @@ def agreement(o: Observation, samples: np.ndarray) -> Estimate:
 ))  # fmt: skip
 @of_scores
 def max_abs_diff(o: Observation, samples: np.ndarray) -> Estimate:
-    return Estimate(float(samples["max_abs_diff"].max()), 0.0, method="largest |Δ| of the scored output, of any sample")
+    return Estimate(float(samples["max_abs_diff"].max()), 0.0, method="largest |Δ| of any number of any sample")
 
 
 @of_case(Metric(
@@ -121,7 +121,7 @@ def sqnr(o: Observation, samples: np.ndarray) -> Estimate:
     signal, noise = row_by_row(energy, o.baseline).sum(), row_by_row(noise_energy, o.baseline, o.scores).sum()
     if noise == 0:
         return Estimate(method="outputs are equal: no noise")
-    return Estimate(stats.ratio_db(signal, noise), method="10·log10(Σx²/Σ(x−y)²) over all outputs")
+    return Estimate(stats.ratio_db(signal, noise), method="10·log10(Σx²/Σ(x−y)²) over all numbers of all samples")
 
 
 def energy(rows: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from harness.metrics.bootstrap import Statistic
+from harness.metrics.task import UNLABELLED
 from harness.records import Case, Round, Variant
 from harness.records.terms import ABOUT, TASKS, About, Against, Better, Compared, Judged, Task
 
@@ -114,6 +115,11 @@ class Metric:
         return self.about == "file"
 
     @property
+    def of_any_output(self) -> bool:
+        """Whether it needs no labels, so that every output of a model has it; a user's own is of the scored one."""
+        return self.about == "answers" and not self.raw and any(task in self.tasks for task in UNLABELLED)
+
+    @property
     def may_be_primary(self) -> bool:
         return self.statistic is not None or bool(self.offered_for)
 
@@ -155,9 +161,19 @@ def in_order() -> list[Metric]:
     return sorted(METRICS.values(), key=lambda metric: ABOUT.index(metric.about))
 
 
+def is_of_answers(name: str) -> bool:
+    """Returns whether a row of that name is made of outputs. One that is not declared, such as a user's own, is."""
+    return name not in METRICS or METRICS[name].about == "answers"
+
+
 def is_wanted(name: str, metrics: Collection[str] | None) -> bool:
     """Returns whether the metric was asked for. metrics: the names that were; None for all."""
     return metrics is None or name in metrics
+
+
+def of_any_output(metrics: Collection[str] | None) -> frozenset[str]:
+    """Returns those of the metrics that every output has. metrics: as in is_wanted."""
+    return frozenset(m.name for m in METRICS.values() if m.of_any_output and is_wanted(m.name, metrics))
 
 
 def per_sample(function: Callable[[Observation, np.ndarray], Estimate]) -> OfCase:

@@ -22,6 +22,7 @@ from harness.support.arrays import let_go
 LABELLED: tuple[Task, ...] = ("classification",)
 OF_CLASSES: tuple[Task, ...] = ("classification", "agreement")
 NO_CLASSES: tuple[Task, ...] = ("regression", "distance", "custom")
+UNLABELLED: tuple[Task, ...] = ("agreement", "distance")
 STRETCH_VALUES = 4_000_000  # worked through at a time, so that what is made of them stays small
 OUTSIDE = 1e-3  # further outside 0 to 1 than rounding takes a probability
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -68,6 +68,13 @@ class Comparison:
     outputs: dict[Case, tuple[np.ndarray, ...]]  # the same cases → a float32 array an output, dequantised, (samples, …)
     baseline: np.ndarray  # the baseline's scored output; a single column of two classes becomes two
     scores: dict[Case, np.ndarray]  # the same of the cases
+    heads: dict[str, Comparison] = field(default_factory=dict)  # name → an output beside the scored one, as if scored
+
+    @property
+    def by_output(self) -> dict[str, Comparison]:
+        """Returns each output by its name, in the model's order: the scored one with labels, the others without."""
+        every = {self.run.scored_output: self, **self.heads}
+        return {name: every[name] for name in self.run.outputs if name in every}
 
     @cached_property
     def metrics(self) -> dict[Case, dict[str, Change]]:

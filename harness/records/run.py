@@ -72,6 +72,16 @@ class Run:
     audits: tuple[Audit, ...] = ()  # none in a run that is older than audits
 
     @property
+    def outputs(self) -> tuple[str, ...]:
+        """Returns the names of the model's outputs, in its order; one without a name goes by its number."""
+        return self.output_names or tuple(str(n) for n in range(len(self.baseline)))
+
+    @property
+    def scored_output(self) -> str:
+        """Returns the name of the output that labels are of, and that a row is judged by first."""
+        return self.scoring.output or self.outputs[0]
+
+    @property
     def test_count(self) -> int:
         return len(self.inputs[0])
 

@@ -21,6 +21,7 @@ class Answer:
     p: float | None = None  # one-sided p-value of H0: true value = limit; None where there is no interval
     method: str = ""
     reason: str = ""
+    output: str = ""  # the model's output that it is of, where the model has several
 
 
 @dataclass(frozen=True, kw_only=True)

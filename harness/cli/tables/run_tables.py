@@ -16,6 +16,7 @@ from harness.records import KERAS, Comparison, Target, Variant
 from harness.report.material import Material
 from harness.report.tables.columns import Heading, Line
 from harness.report.tables.columns import Table as Summary
+from harness.report.tables.output_table import furthest_outputs
 from harness.report.tables.summary_table import tables
 from harness.runs.store import Header
 from harness.support.format import MISSING
@@ -40,20 +41,23 @@ def add_row(table: Table, *cells: str | Text, style: str | None = None) -> None:
 
 def summary_tables(comparison: Comparison, console: Console) -> Iterator[Table]:
     """Yields the report's summary, one table a target, with as many columns as fit the console: no number is cut."""
-    for summary in tables(Material(comparison)):
-        run = comparison.run
+    material, run = Material(comparison), comparison.run
+    for summary in tables(material):
         title = f"{run.experiment} on {summary.target}, {run.plan.profile} plan, {run.test_count:,} samples"
         if run.provenance.baseline != KERAS:
             title += f", against {run.provenance.baseline} in Keras' place"
+        if len(run.outputs) > 1:
+            title += f", output {run.scored_output} is scored"
         if summary.emulated:
             title += " (emulated: no latency claim)"
         left_out = [heading for heading in DISPENSABLE if heading != "Status" or all_ok(summary)]
-        candidates = [summary_table(summary, title, left_out[:count]) for count in range(len(left_out) + 1)]
+        told = [*reasons(summary.lines), *furthest_outputs(material, summary.target)]
+        candidates = [summary_table(summary, title, left_out[:count], told) for count in range(len(left_out) + 1)]
         yield next((table for table in candidates if natural_width(table, console) <= console.width), candidates[-1])
 
 
-def summary_table(summary: Summary, title: str, left_out: Sequence[str]) -> Table:
-    """Makes a table without columns that are left out or empty; the reasons of rows that are not ok are under it."""
+def summary_table(summary: Summary, title: str, left_out: Sequence[str], told: Sequence[str]) -> Table:
+    """Makes a table without columns that are left out or empty. told: what stands under it, each once."""
     table = plain_table(title)
     shown = [
         n
@@ -64,7 +68,7 @@ def summary_table(summary: Summary, title: str, left_out: Sequence[str]) -> Tabl
         add_column(table, summary.headings[n])
     for line in summary.lines:
         add_row(table, *(one_cell(line, n) for n in shown), style=STYLES.get(line.status))
-    table.caption = escape("\n".join(dict.fromkeys(reasons(summary.lines)))) or None
+    table.caption = escape("\n".join(dict.fromkeys(told))) or None
     table.caption_justify = "left"
     return table
 

@@ -47,11 +47,15 @@ def two_run_tables(both: TwoRuns, console: Console) -> Iterator[Table]:
         table = wide if natural_width(wide, console) <= console.width else narrow
         table.caption, table.caption_justify = escape("\n".join(notes(both, pairs))) or None, "left"
         yield table
+    for head in both.heads.values():
+        yield from two_run_tables(head, console)
 
 
 def two_run_table(both: TwoRuns, pairs: Sequence[Pair], stacked: bool) -> Table:
     one, other = both.reference.run, both.candidate.run
     title = f"{other.experiment} on {pairs[0].case.target}: {other.run_id} against the reference {one.run_id}"
+    if len(other.outputs) > 1:
+        title += f", output {other.scored_output}"
     table = plain_table(title)
     swept = len({pair.case.threads for pair in pairs}) > 1
     for name in ("Case",) if stacked else ("Variant", "Runtime", "Threads")[: 2 + swept]:
@@ -150,6 +154,7 @@ def notes(both: TwoRuns, pairs: Sequence[Pair]) -> list[str]:
     lines += [f"warning: {d}" for d in differences if d.level == WARN and not d.unknown]
     lines += unknown(d.field for d in differences if d.level == WARN and d.unknown)
     lines += suspects(both, {pair.case for pair in pairs})
+    lines += both.unshared
     if both.reference.run.run_id == both.candidate.run.run_id:
         lines.append("warning: both are the same run")
     if any(c.unit == "ratio" and c.value is not None for c in changes):

@@ -34,6 +34,7 @@ class RuleText(BaseModel):
     variant: Glob = "*"
     target: Glob = "*"
     runtime: Glob = "*"
+    output: Glob = "*"
     against: Literal["keras", "float32", "reference"] | None = None
     on_inconclusive: OnInconclusive = "fail"
 
@@ -81,7 +82,9 @@ def checked_rule(index: int, file: TomlFile[PolicyText], metrics: dict[str, Metr
 def rule_of(number: int, written: RuleText, line: int, metrics: dict[str, Metric]) -> Rule:
     metric = metric_of(written.metric, metrics)
     limit = limit_of(metric, written)
-    chosen = written.model_dump(include={"confidence", "variant", "target", "runtime", "on_inconclusive"})
+    chosen = written.model_dump(include={"confidence", "variant", "target", "runtime", "output", "on_inconclusive"})
+    if metric.about != "answers" and written.output != "*":
+        raise Problem("output", f"{metric.name} is not of an output", "leave out output: it is of the whole model")
     against = against_of(metric, limit, written.against)
     return Rule(number, metric.name, limit, against=against, line=line, **chosen)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -50,6 +51,7 @@ class Rule:
     variant: str = "*"  # a glob, as target and runtime are; one that begins with ! names all others
     target: str = "*"
     runtime: str = "*"
+    output: str = "*"  # the same of the model's outputs
     against: Against = ""  # "" where the limit is on the value alone
     on_inconclusive: OnInconclusive = "fail"
     line: int = 1  # of the policy's text
@@ -62,7 +64,8 @@ class Rule:
     @property
     def words(self) -> str:
         against = f" against {self.against}" if self.against else ""
-        return f"{self.metric} {self.limit.kind} {self.limit.text}{against} at {100 * self.confidence:g} %"
+        of = "" if self.output == "*" else f" of {self.output}"
+        return f"{self.metric}{of} {self.limit.kind} {self.limit.text}{against} at {100 * self.confidence:g} %"
 
     @property
     def selection(self) -> str:
@@ -73,6 +76,10 @@ class Rule:
     def matches(self, case: Case) -> bool:
         globs = ((case.variant, self.variant), (case.target, self.target), (case.runtime, self.runtime))
         return all(fits(name, glob) for name, glob in globs)
+
+    def outputs_of(self, names: Sequence[str]) -> list[str]:
+        """Returns the outputs that it names: the one that is called so, else those that fit the glob."""
+        return [self.output] if self.output in names else [name for name in names if fits(name, self.output)]
 
 
 def fits(name: str, glob: str) -> bool:

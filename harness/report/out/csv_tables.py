@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 
 from harness.compare.rows import Row, summary_columns
 from harness.metrics import METRICS
+from harness.metrics.registry import is_of_answers
 from harness.records import Change, Comparison
 from harness.report.material import Material
 from harness.support.format import is_known
@@ -16,7 +17,7 @@ from harness.support.format import is_known
 COUNTED = ("bytes", "count")  # units of whole numbers
 LONG = (
     *("variant", "target", "runtime", "threads", "metric", "unit", "better", "against"),
-    *("baseline", "value", "change", "low", "high", "method"),
+    *("baseline", "value", "change", "low", "high", "method", "output"),
 )
 
 
@@ -33,21 +34,30 @@ def summary_csv(shown: Iterable[Row]) -> str:
 
 
 def metrics_csv(comparison: Comparison) -> str:
-    """Write the long table: one row a case × metric; change = value − baseline where both exist."""
+    """Write the long table: one row a case × metric, and of several outputs one an output of what needs no labels;
+    change = value − baseline where both exist.
+    """
     lines = (
-        [field_text(column, value) for column, value in zip(LONG, metric_values(c), strict=True)]
-        for c in comparison.changes
+        [field_text(column, value) for column, value in zip(LONG, metric_values(c, output), strict=True)]
+        for output, c in changes_by_output(comparison)
     )
     return csv_text(LONG, lines)
 
 
-def metric_values(change: Change) -> tuple[object, ...]:
+def changes_by_output(comparison: Comparison) -> Iterator[tuple[str, Change]]:
+    """Go through all changes, each with its output: those of the run itself first. "" where it is of no one output."""
+    scored = comparison.run.scored_output if comparison.heads else ""
+    yield from ((scored if is_of_answers(change.metric) else "", change) for change in comparison.changes)
+    yield from ((name, change) for name, head in comparison.heads.items() for change in head.changes)
+
+
+def metric_values(change: Change, output: str) -> tuple[object, ...]:
     value, baseline = change.value, change.baseline
     difference = value - baseline if value is not None and baseline is not None else None
     case = change.case
     row = (case.variant, case.target, case.runtime, case.threads)
     metric = (change.metric, change.unit, change.better, change.against)
-    return (*row, *metric, baseline, value, difference, change.low, change.high, change.method)
+    return (*row, *metric, baseline, value, difference, change.low, change.high, change.method, output)
 
 
 def csv_text(columns: Iterable[str], lines: Iterable[list[str]]) -> str:

@@ -55,11 +55,17 @@ def run_facts(material: Material) -> tuple[Fact, ...]:
         Fact("Run", run.run_id),
         Fact("Date", run.provenance.created or UNKNOWN),
         Fact("Data", samples),
-        Fact("Scored by", material.primary.title),
+        Fact("Scored by", scored_by(material)),
         Fact("Plan", timing if plan.rounds else f"{plan.profile}: no latency"),
         Fact("Built with", joined(*(f"{t} {version}" for t in TOOLS if (version := getattr(run.provenance, t))))),
         Fact("Variants", ", ".join(v.name for v in run.variants)),
     )
+
+
+def scored_by(material: Material) -> str:
+    """Name the first metric, and its output where the model has several."""
+    run = material.comparison.run
+    return material.primary.title + (f" of output {run.scored_output}" if len(run.outputs) > 1 else "")
 
 
 def devices(comparison: Comparison) -> tuple[Device, ...]:

@@ -104,6 +104,8 @@ def style_of(metric: Metric, values: Sequence[float]) -> tuple[str, Callable[[fl
         return scale.name, lambda v: MISSING if v is None else decimals(v / scale.base, 1)
     if metric.unit == "ratio":
         return "×", lambda v: decimals(v, 2)
+    if metric.unit == "dB":
+        return "dB", lambda v: decimals(v, 1)
     if metric.unit == "count":
         return "samples", whole
     if metric.in_percent:
