@@ -110,10 +110,22 @@ def test_tango_refuses_impossible_confidence(confidence):
         stats.tango(1, 2, 10, confidence)
 
 
-@pytest.mark.parametrize(("margin", "n"), [(0.001, 2703), (0.002, 1351), (0.005, 539), (0.01, 268), (0.02, 133)])
-def test_smallest_n_to_pass(margin, n):
-    assert stats.smallest_n_to_pass(margin) == n
-    assert stats.tango(0, 0, n).high < margin <= stats.tango(0, 0, n - 1).high
+def test_ratio_published_95_percent_limits():
+    """Bentur et al. (1, 1, 7, 12), the score interval of the ratio in Fagerland, Lydersen & Laake, Statistical Analysis
+    of Contingency Tables, 2017, chapter 8; 2 of 21 against 8 of 21.
+    """
+    assert_limits(stats.ratio_limits(1, 7, 9, confidence=0.95), 0.065, 0.907, 3)
+
+
+def test_ratio_limits_turn_over_with_the_ratio():
+    for b, c, n in ((1, 7, 9), (0, 0, 40), (20, 3, 50), (5, 5, 5_000)):
+        one, other = stats.ratio_limits(b, c, n), stats.ratio_limits(c, b, n)
+        assert (one.low, one.high) == pytest.approx((1 / other.high, 1 / other.low))
+        assert one.low < (n - c) / (n - b) < one.high
+    nothing_left = stats.ratio_limits(6, 0, 6)
+    assert nothing_left.low > 1 and nothing_left.high == math.inf
+    with pytest.raises(ValueError, match="impossible counts"):
+        stats.ratio_limits(6, 5, 10)
 
 
 # --- McNemar -------------------------------------------------------------------------------------------------------
@@ -126,10 +138,12 @@ def test_mcnemar_reference_values():
     assert stats.mcnemar_midp(0, 3) == pytest.approx(2 * 0.5**3 - 0.5**3)
 
 
-@pytest.mark.parametrize("pairs", [0, 1, 7, 4_000])
-def test_mcnemar_without_a_difference_is_one(pairs):
+@pytest.mark.parametrize("pairs", [0, 1, 7, 400])
+def test_mcnemar_without_a_difference(pairs):
+    """The exact p is 1; the mid-p is 1 less half the probability of this outcome (Fagerland et al., supplement)."""
     assert stats.mcnemar_exact(pairs, pairs) == 1
-    assert stats.mcnemar_midp(pairs, pairs) == pytest.approx(1)
+    this = math.comb(2 * pairs, pairs) / 4**pairs
+    assert stats.mcnemar_midp(pairs, pairs) == pytest.approx(1 - this / 2)
 
 
 # --- rounds --------------------------------------------------------------------------------------------------------

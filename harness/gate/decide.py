@@ -2,8 +2,9 @@
 
     each_output.py   the outputs that a rule is judged for
     evidence.py   what a run, and its reference, say of a row
-    drops.py      what is lost from sample to sample, by Tango
+    drops.py      what is lost from sample to sample; loss.py decides each by an exact test
     rates.py      how often something happens over the test set, by Clopper–Pearson
+    flips.py      how many answers differ, as the rate that it is
     rounds.py     the processes: latency, cold start, memory; series.py says what each round says of them
     stored.py     the same against stored sessions of a reference
     remeasured.py the same against a reference that was timed again beside the candidate
@@ -22,12 +23,13 @@ from dataclasses import asdict, replace
 
 from harness.gate.each_output import each_output, worst_answer
 from harness.gate.evidence import Evidence, not_comparable
-from harness.gate.judge import drops, plain, rates, resampled, rounds, shares
+from harness.gate.judge import drops, flips, plain, rates, resampled, rounds, shares
 from harness.gate.policy import Policy, Rule
 from harness.gate.reference.remeasured import to_remeasure
 from harness.gate.ship import any_may_ship, shipping, worst
 from harness.metrics import METRICS
-from harness.metrics.stats import smallest_n_to_pass
+from harness.metrics.exact import fewest_to_pass
+from harness.metrics.paired_limit import PairedLimit
 from harness.records import KERAS, Absent, Answer, Case, Comparison, Finding, Standing, Verdict
 from harness.records.terms import Judged
 
@@ -38,7 +40,8 @@ JUDGES: dict[Judged, Judge] = {
     "accuracy": rates.accuracy,
     "drop": drops.drop,
     "class_drop": drops.class_drop,
-    "flips": rates.flip_rate,
+    "flip_count": flips.flips,
+    "flips": flips.flip_rate,
     "share": shares.by_share,
     "noise": plain.sqnr,
     "samples": resampled.by_samples,
@@ -161,7 +164,7 @@ def too_few(policy: Policy, samples: int) -> tuple[str, ...]:
         metric = METRICS.get(rule.metric)
         if not metric or metric.judged != "drop" or metric.unit != "pp" or rule.limit.relative:
             continue
-        fewest = smallest_n_to_pass(rule.limit.value / 100, rule.two_sided)
-        if samples < fewest:
+        fewest = fewest_to_pass(PairedLimit.of_difference(rule.limit.value / 100), rule.alpha)
+        if fewest and samples < fewest:
             sentences.append(f"rule {rule.number}, {rule.words}, needs {fewest:,} test samples; there are {samples:,}")
     return tuple(sentences)

@@ -51,7 +51,7 @@ def mcnemar_p(o: Observation, samples: np.ndarray) -> Estimate:
 
 @of_case(Metric(
     "flips", unit="count", better="lower", title="Flips", about="answers", against="keras", tasks=OF_CLASSES,
-    columns=("flips",), in_table=OF_CLASSES,
+    judged="flip_count", columns=("flips",), in_table=OF_CLASSES,
 ))  # fmt: skip
 @of_scores
 def flips(o: Observation, samples: np.ndarray) -> Estimate:

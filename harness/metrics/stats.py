@@ -2,7 +2,7 @@
 
 Five designs, and the functions that serve them:
 
-    paired proportions    one test set, two models       tango, mcnemar_exact, mcnemar_midp, smallest_n_to_pass
+    paired proportions    one test set, two models       tango, ratio_limits, mcnemar_exact, mcnemar_midp; exact.py
     paired rounds         one process a round and case   ratio_interval, rounds_interval, smallest_detectable_effect
     unpaired rounds       two sessions                   welch_ratio_interval
     one process           invokes in order               order_statistic_ranks, estimable, effective_sample_size
@@ -21,6 +21,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import bdtr, betaincinv, nctdtrinc, ndtri, rel_entr, stdtrit
+
+from harness.metrics.paired_limit import PairedLimit
 
 CLAIM_ROUNDS = 6  # with fewer, a two-sided sign-flip test over rounds cannot reach p < .05
 
@@ -54,20 +56,35 @@ def _tango_low(b: int, c: int, n: int, z: float) -> float:
     """Returns the δ under (b − c)/n where the score is z, by bisection: the score falls from ∞ to 0 on the way."""
     low, high = -1.0, (b - c) / n
     while low < (middle := (low + high) / 2) < high:
-        if tango_score(b, c, n, middle) > z:
+        if PairedLimit.of_difference(middle).score(b, c, n) > z:
             low = middle
         else:
             high = middle
     return high
 
 
-def tango_score(b: int, c: int, n: int, delta: float) -> float:
-    """Returns Tango's z(δ); q is the maximum-likelihood estimate of c's proportion when the true drop is δ."""
-    linear = -b - c + (2 * n - b + c) * delta
-    constant = -c * delta * (1 - delta)
-    q = (math.sqrt(max(0.0, linear**2 - 8 * n * constant)) - linear) / (4 * n)
-    variance = n * (2 * q + delta * (1 - delta))
-    return (b - c - n * delta) / math.sqrt(variance) if variance > 0 else math.inf
+def ratio_limits(b: int, c: int, n: int, confidence: float = 0.90) -> Interval:
+    """Returns limits of the ratio (n − c)/(n − b) of paired proportions, by the score test (Nam & Blackwelder,
+    Statistics in Medicine 21, 2002, 689–699; Tang, Tang & Chan, the same 22, 2003, 1217–1233).
+
+    n: the samples where at least one of the two counts. Raises ValueError where the counts are impossible.
+    """
+    if n < 1 or min(b, c) < 0 or b + c > n:
+        raise ValueError(f"impossible counts: b={b}, c={c}, n={n}")
+    z = _two_sided_z(confidence)
+    shares = 1 - _share_high(c, b, n, z), _share_high(b, c, n, z)
+    return Interval(*(share / (1 - share) if share < 1 else math.inf for share in shares))
+
+
+def _share_high(b: int, c: int, n: int, z: float) -> float:
+    """Returns the share θ/(1 + θ) over (n − c)/(2n − b − c) where the score is −z, by bisection."""
+    low, high = (n - c) / (2 * n - b - c), 1.0
+    while low < (middle := (low + high) / 2) < high:
+        if PairedLimit.of_ratio(middle / (1 - middle)).score(b, c, n) > -z:
+            low = middle
+        else:
+            high = middle
+    return low
 
 
 def mcnemar_exact(b: int, c: int) -> float:
@@ -76,17 +93,13 @@ def mcnemar_exact(b: int, c: int) -> float:
 
 
 def mcnemar_midp(b: int, c: int) -> float:
-    """Returns McNemar's mid-p value, 2·P(X ≤ min(b, c)) − P(X = b) (Fagerland et al., BMC MRM 13, 2013, 91)."""
-    fewer = min(b, c)
-    return float(bdtr(fewer, b + c, 0.5) + (bdtr(fewer - 1, b + c, 0.5) if fewer else 0.0))
-
-
-def smallest_n_to_pass(margin: float, confidence: float = 0.90) -> int:
-    """Returns how few samples can pass a `margin` (a fraction) at all:
-    without a discordant pair, z²/(n + z²) < margin.
+    """Returns McNemar's mid-p value, the exact p less P(X = b); 1 − P(X = b)/2 where b = c
+    (Fagerland et al., BMC MRM 13, 2013, 91, and its supplement).
     """
-    z = _two_sided_z(confidence)
-    return math.floor(z * z * (1 - margin) / margin) + 1
+    fewer = min(b, c)
+    under = float(bdtr(fewer - 1, b + c, 0.5)) if fewer else 0.0
+    upto = float(bdtr(fewer, b + c, 0.5))
+    return 1 - (upto - under) / 2 if b == c else upto + under
 
 
 # --- paired rounds -------------------------------------------------------------------------------------------------

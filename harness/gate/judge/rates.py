@@ -1,14 +1,17 @@
-"""Rules on how often something happens over the test set, by Clopper–Pearson: accuracy itself, and the flip rate."""
+"""Rules on how often something happens over the test set, by Clopper–Pearson: accuracy; flips are in flips.py."""
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable
 
 from scipy.special import bdtr
 
 from harness.gate.evidence import Evidence, Pair
-from harness.gate.judge.drops import MOST_SAMPLES, drop, outcome_of, why_inconclusive
+from harness.gate.judge.drops import drop
+from harness.gate.judge.loss import POWERS, outcome_of, why_inconclusive
 from harness.gate.policy import Rule
+from harness.metrics.exact import MOST_SAMPLES
 from harness.metrics.stats import clopper_pearson
 from harness.records import Answer, Case
 
@@ -30,12 +33,6 @@ def at_least(rule: Rule, pair: Pair) -> Answer:
     return Answer(errors.outcome, "fraction", *numbers, method, errors.reason)
 
 
-def flip_rate(rule: Rule, case: Case, evidence: Evidence) -> Answer:
-    """Judges the share of answers that differ, right or wrong."""
-    pair = evidence.pair(rule, case)
-    return rate(int((pair.before != pair.after).sum()), pair.samples, rule.limit.value, rule)
-
-
 def rate(count: int, n: int, limit: float, rule: Rule) -> Answer:
     """Judges a count of n, where less is better.
     p is the probability of so few or fewer if the true rate were the limit.
@@ -50,21 +47,26 @@ def rate(count: int, n: int, limit: float, rule: Rule) -> Answer:
 def why_undecided(count: int, n: int, limit: float, rule: Rule) -> str:
     if clopper_pearson(0, n, rule.two_sided).high >= limit:
         return f"{n:,} samples can never pass {rule.limit.text}: not even if none of them counted against it"
-    return why_inconclusive(n, rate_to_settle(count, n, limit, rule.two_sided), count < limit * n)
+    better = count < limit * n
+    seen, edge = (count / n, limit) if better else (1 - count / n, 1 - limit)  # as a count that is small enough
+    needed = [samples_to_settle(seen, edge, rule.alpha, power, n) for power in POWERS]
+    return why_inconclusive(n, tuple(size for size in needed if size) if all(needed) else (), better)
 
 
-def rate_to_settle(count: int, n: int, limit: float, confidence: float) -> int | None:
-    """Returns the smallest n at which the interval excludes the limit, at the same rate. None: never."""
+def samples_to_settle(seen: float, limit: float, alpha: float, power: float, start: int) -> int | None:
+    """Returns how many samples show with this power that a rate which is really `seen` is under the limit.
+    None: never.
+    """
 
-    def settled(size: int) -> bool:
-        seen = count / n * size  # a rate held fixed makes no whole counts
-        return outcome_of(clopper_pearson(seen, size, confidence), limit) != "inconclusive"  # type: ignore[arg-type]
+    def enough(size: int) -> bool:
+        allowed = bisect_left(range(size), alpha, key=lambda count: bdtr(count, size, limit)) - 1
+        return allowed >= 0 and bool(bdtr(allowed, size, seen) >= power)
 
-    return smallest(settled, n) if count != limit * n else None
+    return smallest(enough, start) if seen < limit else None
 
 
 def smallest(good: Callable[[int], bool], start: int) -> int | None:
-    """Returns the smallest good number over start. Every number after a good one is good."""
+    """Returns the smallest good number over start. Every number after a good one is good, or nearly every."""
     low, high = start, 2 * start
     while not good(high):
         low, high = high, 2 * high

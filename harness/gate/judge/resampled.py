@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from harness.gate.evidence import Evidence, control, not_comparable, restated
-from harness.gate.judge.drops import outcome_of
+from harness.gate.judge.loss import outcome_of
 from harness.gate.policy import Rule
 from harness.metrics import Metric
 from harness.metrics.bootstrap import Statistic, bca_p, growth, is_zero

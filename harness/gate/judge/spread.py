@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import stdtr, stdtrit
 
 from harness.gate.evidence import not_comparable
-from harness.gate.judge.drops import outcome_of
+from harness.gate.judge.loss import outcome_of
 from harness.gate.policy import Rule
 from harness.metrics import stats
 from harness.metrics.stats import CLAIM_ROUNDS, Interval

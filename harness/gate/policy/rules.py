@@ -62,6 +62,11 @@ class Rule:
         return 2 * self.confidence - 1
 
     @property
+    def alpha(self) -> float:
+        """What a p-value has to be under."""
+        return round(1 - self.confidence, 12)  # 1 − .95 is over .05 in floating point
+
+    @property
     def words(self) -> str:
         against = f" against {self.against}" if self.against else ""
         of = "" if self.output == "*" else f" of {self.output}"
