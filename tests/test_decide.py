@@ -19,10 +19,12 @@ from harness.gate.judge.loss import Loss
 from harness.gate.policy import default_policy
 from harness.gate.policy.policy_file import parse_policy
 from harness.gate.policy.rules import Limit, Rule
+from harness.gate.ship import shipping
 from harness.metrics import METRICS
 from harness.metrics.paired_limit import PairedLimit
 from harness.metrics.stats import ratio_limits
-from harness.records import Variant
+from harness.records import Finding, Variant
+from harness.report.out.verdict_text import ships
 from tests import made_runs
 from tests.made_answers import (
     BOARD,
@@ -745,6 +747,71 @@ def test_the_luckiest_of_many_does_not_ship():
     assert (verdict.outcome, verdict.ships) == ("inconclusive", ())
     assert "it passes alone, but not among 4 candidates" in verdict.findings[0].reason
     assert verdict_of(several(crowd), DROP).findings[0].outcome == "pass"  # where all must pass, nothing is corrected
+
+
+def test_all_that_keep_their_rules_ship_and_of_some_those_that_do_by_holm():
+    """p = .03: one of four that all pass ships with them, and is not listed beside one that breaks its rule."""
+    lucky = next(b for b in range(60) if 0.02 < loss_of(b, 20, 3000, 0.005).p < 0.04)
+    good = {"lucky": (lucky, 20), "good": (0, 0), "fair": (0, 0)}
+    assert verdict_of(several(good | {"fine": (0, 0)}), DROP).ships == ("lucky", "good", "fair", "fine")
+    verdict = verdict_of(several(good | {"bad": (200, 0)}), DROP)
+    assert (verdict.outcome, verdict.ships) == ("fail", ("good", "fair"))
+    assert [f.outcome for f in verdict.findings] == ["pass", "pass", "pass", "fail"]
+    told = "Passes every rule: good, fair. lucky would pass alone, but not as one of 4 variants judged together (Holm)."
+    assert ships(verdict) == told
+
+
+def test_at_the_limit_some_of_ten_are_listed_one_time_in_twenty_at_most():
+    rng, draws, n = np.random.default_rng(9), 150, 2000
+    policy = parse_policy(RULE + 'metric = "accuracy_drop"\nmax = "1pp"', "p")
+    rows = [case(f"v{index}") for index in range(10)]
+    listed = []
+    for counts in rng.multinomial(n, [0.012, 0.002, 0.986], size=(draws, 10))[..., :2]:
+        losses = [loss_of(int(b), int(c), n, 0.01) for b, c in counts]
+        findings = tuple(
+            Finding(
+                rule=1, words="", case=row, metric="accuracy_drop", holds=loss.outcome == "pass", **vars(loss.answered)
+            )
+            for row, loss in zip(rows, losses, strict=True)
+        )
+        listed.append(bool(shipping(findings, policy)))
+    assert np.mean(listed) <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / draws)
+
+
+def test_what_breaks_another_rule_keeps_its_reasons_where_any_may_ship():
+    """Of one candidate it was said that it does not pass among 1."""
+    us = {"int8": [200.0 + x for x in range(8)]}
+    run = several({"int8": (0, 0)}, latencies_us=us)
+    drop, slow = verdict_of(run, ANY + DROP + RULE + 'metric = "latency_p50"\nmax = "100us"').findings
+    assert (drop.outcome, drop.reason, slow.outcome) == ("pass", "", "fail")
+
+
+def test_memory_that_is_exactly_unchanged_ships_where_any_may():
+    unchanged = 'metric = "latency_p50"\nmax_increase = "0%"\nagainst = "float32"\nvariant = "!float32"'
+    us = dict.fromkeys(("float32", "good", "fair"), [100.0] * 8)
+    verdict = verdict_of(several(dict.fromkeys(us, (0, 0)), latencies_us=us), ANY + RULE + unchanged)
+    assert (verdict.outcome, verdict.ships) == ("pass", ("good", "fair"))
+    assert [(f.outcome, f.p) for f in verdict.findings] == [("pass", None)] * 2
+
+
+@pytest.mark.parametrize("lost_won", [(0, 12), (3, 30)])
+@pytest.mark.parametrize("limit", ["0pp", "0%"])
+def test_a_better_model_passes_a_decrease_of_nothing(lost_won, limit):
+    text = f'metric = "accuracy"\nmax_decrease = "{limit}"'
+    assert found(dropped(*lost_won, 1000, both_wrong=50), text).outcome == "pass"
+    equal = found(dropped(0, 0, 1000, both_wrong=50), text)
+    assert (equal.outcome, equal.reason) == ("inconclusive", f"only an improvement can pass {limit}")
+    assert found(dropped(30, 3, 1000, both_wrong=50), text).outcome == "fail"
+
+
+def test_where_the_interval_says_otherwise_than_the_exact_test_the_reason_says_so():
+    said = found(dropped(0, 0, 270), 'metric = "accuracy_drop"\nmax = "1pp"')
+    assert said.high < said.limit and said.p > 0.05 and said.outcome == "inconclusive"
+    assert (
+        "the interval (Tango) lies under the limit, but the exact test, which counts, does not decide (p = 0.06"
+        in said.reason
+    )
+    assert "without an improvement 1pp takes 299 samples; there are 270" in said.reason
 
 
 @pytest.mark.parametrize("limit", ['max = "100us"', 'max_increase = "0%"\nagainst = "float32"'])

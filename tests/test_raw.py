@@ -103,7 +103,6 @@ MALFORMED_ROUNDS: dict[str, Damage] = {
     "a pickled array": write("latencies.npy", npy(np.array([{"evil": 1}], dtype=object))),
     "an archive": write("latencies.npy", archive(np.zeros(3, TIMING))),
     "negative nanoseconds": write("latencies.npy", timings((TIMED, 1, 100), (TIMED, 1, -1))),
-    "timed invokes that took no time": write("latencies.npy", timings((TIMED, 1, 100), (TIMED, 1, 0))),
     "a timing of no invoke": write("latencies.npy", timings((TIMED, 0, 100))),
     "a phase that nobody knows": write("latencies.npy", timings((TIMED, 1, 100), (len(PHASES), 1, 100))),
     "no timed invokes": write("latencies.npy", timings((0, 1, 100))),
@@ -162,6 +161,14 @@ def test_a_malformed_round_is_refused_with_its_folder(copy: Callable[[str], Path
     with pytest.raises(StoreError, match=ROUND) as caught:
         read_piece(folder)
     assert "resume" in caught.value.advice
+
+
+def test_a_round_whose_clock_stood_is_invalid(copy: Callable[[str], Path]) -> None:
+    folder = copy(ROUND)
+    write("latencies.npy", timings((TIMED, 1, 100), (TIMED, 1, 0)))(folder)
+    piece = read_piece(folder)
+    assert isinstance(piece, Round)
+    assert (piece.status, piece.reasons) == ("invalid", ("1 of 2 timings are 0 ns: its clock stood",))
 
 
 @pytest.mark.parametrize("name", MALFORMED_SHARDS)

@@ -139,7 +139,7 @@ def test_no_difference_never_stands_alone(cool: Comparison) -> None:
     text = words(cool)["Speed"]
     smallest = cool.change(Case("float16", "host", "ai-edge-litert", 1), "smallest_detectable_effect")
     assert smallest and smallest.value
-    assert f"no difference is shown for float16 (a difference under {smallest.value:.1f} % is found less than" in text
+    assert f"no difference is shown for float16 (one of {smallest.value:.1f} % would be found about" in text
 
 
 def equal_runtimes(comparison: Comparison, spread: float) -> Comparison:
@@ -159,7 +159,7 @@ def _scaled(ns: float) -> Timings:
 def test_runtimes_without_a_difference_say_what_would_be_missed(cool: Comparison) -> None:
     text = words(equal_runtimes(cool, 0.01))["Runtimes"]
     assert "is faster" not in text
-    assert "no difference between ai-edge-litert and tflite-runtime is shown for float32 (a difference under 1." in text
+    assert "no difference between ai-edge-litert and tflite-runtime is shown for float32 (one of 1." in text
 
 
 def test_runtimes_are_paired_by_round(cool: Comparison) -> None:

@@ -376,7 +376,7 @@ def test_a_quantile_that_cannot_be_estimated_there_is_missing():
 
 def test_accuracy_still_stands_against_the_stored_run():
     verdict = verdict_of(candidate(), DROP + AGAINST + RULE + NOT_SLOWER, session(1), again=beside((100, 100)))
-    assert verdict.findings[1].method == "Tango, b=0 c=0 n=20"
+    assert verdict.findings[1].method == "exact test, b=0 c=0 n=20; interval: Tango"
     assert (verdict.reference, verdict.sessions, verdict.again) == (STORED[0].run_id, (), "20260102-000000-0000")
 
 

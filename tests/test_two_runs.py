@@ -138,7 +138,7 @@ def test_the_size_is_exact_to_the_byte_on_whatever_device(size, kind):
 
 @pytest.mark.parametrize(
     ("factor", "kind"),
-    [(1.10, "regressed"), (1.035, "regressed"), (1.025, "similar"), (0.975, "similar"), (0.96, "improved")],
+    [(1.10, "changed"), (1.035, "changed"), (1.025, "similar"), (0.975, "similar"), (0.96, "changed")],
 )
 def test_a_latency_changed_where_that_is_real_and_large_enough(factor, kind):
     """The rounds spread by .6 %: each of these ratios is real."""
@@ -159,8 +159,8 @@ def test_a_large_change_that_may_be_chance_is_similar():
 @pytest.mark.parametrize(
     ("ratio", "low", "high", "kind"),
     [
-        (1.04, 1.001, 1.08, "regressed"), (1.04, 0.999, 1.08, "similar"), (1.029, 1.02, 1.04, "similar"),
-        (0.96, 0.92, 0.999, "improved"), (0.96, 0.92, 1.001, "similar"), (0.975, 0.96, 0.99, "similar"),
+        (1.04, 1.001, 1.08, "changed"), (1.04, 0.999, 1.08, "similar"), (1.029, 1.02, 1.04, "similar"),
+        (0.96, 0.92, 0.999, "changed"), (0.96, 0.92, 1.001, "similar"), (0.975, 0.96, 0.99, "similar"),
     ],
 )  # fmt: skip
 def test_kind_of_ratio(ratio, low, high, kind):
@@ -203,7 +203,7 @@ def test_what_each_run_says_itself_stands_beside_the_change():
     assert beside["model_rss"] == (5_000, 5_000, "bytes")
 
 
-@pytest.mark.parametrize(("growth", "kind"), [(5_500, "regressed"), (5_000, "similar"), (4_000, "improved")])
+@pytest.mark.parametrize(("growth", "kind"), [(5_500, "changed"), (5_000, "similar"), (4_000, "changed")])
 def test_memory_is_compared_like_a_latency(growth, kind):
     grown = [grew(r, growth) for r in session().rounds]
     assert change(session(), session(rounds=grown), "model_rss").kind == kind

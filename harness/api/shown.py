@@ -75,7 +75,7 @@ def sentence(finding: records.Finding) -> str:
 
 
 class Changes:
-    """What changed from one run to another, metric by metric: improved, regressed, similar, or not comparable, and why.
+    """What changed from one run to another, metric by metric: improved, regressed, changed, similar, or not comparable.
 
     sessions: the two runs side by side, for programs that need more than the frame.
     """

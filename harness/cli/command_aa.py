@@ -123,8 +123,14 @@ def table_of(result: AaResult) -> Table:
     if result.confirmed:
         real = result.confirmed
         row = f"{percent(real.ratio)} ({percent(real.low)} to {percent(real.high)})"
-        table.add_row(f"B really slowed by {100 * result.real_slowdown:g} %", row)
+        table.add_row(f"B really slowed by {injected(result)}", row)
     return table
+
+
+def injected(result: AaResult) -> str:
+    """What was asked for, and what the device measured that it added."""
+    asked = f"{100 * result.real_slowdown:g} %"
+    return asked if result.slowed is None else f"{asked}, as measured {100 * result.slowed:.2f} %"
 
 
 def percent(ratio: float) -> str:

@@ -1,14 +1,15 @@
 """Two stored runs → what improved, regressed or stayed similar, case by case, and what cannot be compared, and why.
 
-Each run is one session. Accuracy is paired by sample, size is exact; latency and memory are compared by the rounds of
-both, where the fingerprint allows it. Sessions differ among themselves by more than their rounds
+Each run is one session. What rests on rounds has "changed" between the two, for better or worse: whether the model did
+or the session, two sessions cannot tell. Accuracy is paired by sample, size is exact; latency and memory are compared
+by the rounds of both, where the fingerprint allows it. Sessions differ among themselves by more than their rounds
 show, and two cannot tell by how much: each such Change says so, and a gate wants five (measurement.md, section 1).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -280,10 +281,9 @@ def kind_of_loss(low: float, high: float) -> ChangeKind:
 
 
 def kind_of_ratio(ratio: float, limits: stats.Interval) -> ChangeKind:
-    """Says what a ratio means. A change counts when it is real (1 is outside) and large enough; less is better."""
-    if limits.low > 1 and ratio > LARGE_ENOUGH:
-        return "regressed"
-    return "improved" if limits.high < 1 and ratio < 1 / LARGE_ENOUGH else "similar"
+    """Says what a ratio of two sessions means. A change counts when it is real (1 is outside) and large enough."""
+    more, less = limits.low > 1 and ratio > LARGE_ENOUGH, limits.high < 1 and ratio < 1 / LARGE_ENOUGH
+    return "changed" if more or less else "similar"
 
 
 @dataclass(frozen=True)
@@ -293,15 +293,28 @@ class Way:
     unit: str  # of the change; "" for the metric's own
     differences: Callable[[Both], tuple[Difference, ...]]  # in what the comparison rests on
     change: Callable[[Metric, Both, Change], Change]
+    false_share: float = 0.0  # of the comparisons in which nothing changed, how many say that something did
 
 
 WAYS: dict[Compared, Way] = {
-    "drop": Way("pp", lambda both: both.sample_differences, drop),
+    "drop": Way("pp", lambda both: both.sample_differences, drop, 0.10),
     "flips": Way("fraction", lambda both: both.sample_differences, flips),
     "exact": Way("", lambda both: (), exact),
-    "rounds": Way("ratio", lambda both: both.round_differences, by_rounds),
-    "samples": Way("", lambda both: both.sample_differences, by_samples),
+    "rounds": Way("ratio", lambda both: both.round_differences, by_rounds, 0.05),
+    "samples": Way("", lambda both: both.sample_differences, by_samples, 1 - CONFIDENCE),
 }
+
+
+def claims(changes: Iterable[Change]) -> tuple[int, float]:
+    """Returns how many changes rest on an interval, and how many of them would say so if nothing had changed."""
+    shares = [WAYS[way].false_share for change in changes if change.low is not None and (way := way_of(change))]
+    return len(shares), sum(shares)
+
+
+def way_of(change: Change) -> Compared:
+    """Returns how the change was compared: a user's own metric, which METRICS does not have, by samples."""
+    metric = METRICS.get(change.metric.removesuffix(MOVED))
+    return "samples" if change.metric.endswith(MOVED) or metric is None else metric.compared
 
 
 def metrics_of(run: Run) -> tuple[Metric, ...]:

@@ -197,8 +197,16 @@ def stopwatch(invoke, clock, count):
 
 
 def time_invokes(model, job, fed, count, log):
-    """Only invoke() runs between the two clock readings; inputs are real test samples, cycled."""
+    """Only invoke() runs between the two clock readings; inputs are real test samples, cycled.
+
+    Returns by what share the invokes were really slowed, None where that was not asked for.
+    """
     clock, slowdown = time.perf_counter_ns, job.get("slowdown", 0.0)
+    owed_ns, own_ns, waited_ns = (
+        0.0,
+        0,
+        0,
+    )  # a wait overshoots by half a reading of the clock: the next one makes it good
     clear, fill, take = model.clear, model.set, stopwatch(model.interpreter.invoke, clock, count)
     end = clock() + int(job["min_s"] * 1e9)
     for index in range(job["max_runs"]):
@@ -206,12 +214,14 @@ def time_invokes(model, job, fed, count, log):
         fill(fed[index % len(fed)])
         begin, after = take()
         if slowdown:  # real time, spent on this clock
-            slow_end = after + int((after - begin) * slowdown)
-            while after < slow_end:
+            ready, owed_ns = after, owed_ns + (after - begin) * slowdown
+            while after - ready < owed_ns:
                 after = clock()
+            owed_ns, own_ns, waited_ns = owed_ns - (after - ready), own_ns + ready - begin, waited_ns + after - ready
         log.add("timed", after - begin, count)
         if after >= end and index + 1 >= job["min_runs"]:
             break
+    return waited_ns / own_ns if slowdown else None
 
 
 def time_feeding(model, fed, log):
@@ -242,11 +252,11 @@ def measure_latency(model, job, log, say):
     invoke_ns = warm_up(model, job, fed, log)
     # A single invoke of under 20 clock steps is too short for this clock: several share one timing.
     count = 1 if invoke_ns >= 20 * step_ns else int(20 * step_ns / max(invoke_ns, 1)) + 1
-    time_invokes(model, job, fed, count, log)
+    slowed = time_invokes(model, job, fed, count, log)
     time_feeding(model, fed, log)
     canary_ns.append(canary())
     gc.enable()
-    return {"timing_pair_ns": pair_ns, "clock_step_ns": step_ns, "canary_ns": canary_ns}
+    return {"timing_pair_ns": pair_ns, "clock_step_ns": step_ns, "canary_ns": canary_ns, "slowed": slowed}
 
 
 def measure_outputs(model, job, log, say):

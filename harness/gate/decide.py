@@ -66,7 +66,7 @@ def judge(
     findings = tuple(finding for rule in policy.rules for finding in findings_of(rule, evidence))
     if policy.mode == "any":
         findings = any_may_ship(findings, policy)
-    ships = shipping(findings)
+    ships = shipping(findings, policy)
     lost = [f for f in findings if not f.holds and (f.case is None or policy.mode == "all" or not ships)]
     outcome = worst(lost) if lost else "pass"
     against = tuple(e.comparison.run.run_id for e in evidence.stored)

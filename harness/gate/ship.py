@@ -26,7 +26,20 @@ def by_variant(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
     return groups
 
 
-def shipping(findings: tuple[Finding, ...]) -> tuple[str, ...]:
+def shipping(findings: tuple[Finding, ...], policy: Policy) -> tuple[str, ...]:
+    """Returns the variants that may be taken for keeping every rule that names them.
+
+    In mode any the findings are corrected already. In mode all, that all variants keep their rules needs no correction
+    (intersection–union); where some do not, a list of those that do is as many claims, and they stand by Holm.
+    """
+    names = holding(findings)
+    if policy.mode == "any" or len(names) == len(by_variant(findings)):
+        return names
+    kept = kept_among_all(findings, policy)
+    return tuple(name for name in names if kept.get(name, True))
+
+
+def holding(findings: Iterable[Finding]) -> tuple[str, ...]:
     """Returns the variants for which every rule that names them holds in every row."""
     return tuple(name for name, group in by_variant(findings).items() if all(f.holds for f in group))
 
@@ -34,21 +47,27 @@ def shipping(findings: tuple[Finding, ...]) -> tuple[str, ...]:
 def any_may_ship(findings: tuple[Finding, ...], policy: Policy) -> tuple[Finding, ...]:
     """Corrects p-values by Holm: to ship whichever variant passes is to test many hypotheses at once.
 
-    A variant passes only if all its own do, so the largest p/α stands for it (intersection–union); what holds without a
-    pass, by a rule that only warns, claims nothing. Of a single candidate nothing is corrected.
+    Only what would ship is withdrawn: of a variant that breaks another rule, the findings stay what they are.
     """
-    alpha = {rule.number: 1 - rule.confidence for rule in policy.rules}
+    kept = kept_among_all(findings, policy)
+    lost = {name for name in holding(findings) if not kept.get(name, True)}
+    warns = {rule.number for rule in policy.rules if rule.on_inconclusive == "warn"}
+    return tuple(withdraw(f, len(kept), f.rule in warns) if f.case and f.case.variant in lost else f for f in findings)
+
+
+def kept_among_all(findings: Iterable[Finding], policy: Policy) -> dict[str, bool]:
+    """Returns variant → whether it passes by Holm among all, for those that claim anything.
+
+    A variant passes only if all its own rules do, so the largest p/α stands for it (intersection–union); what holds
+    without a pass, by a rule that only warns, and what is exact, claims nothing. Of a single one nothing is corrected.
+    """
+    alpha = {rule.number: rule.alpha for rule in policy.rules}
     shares = {
         name: max(ratios)
         for name, group in by_variant(findings).items()
         if (ratios := [share(f, alpha[f.rule]) for f in group if claims(f)])
     }
-    kept = dict(zip(shares, holm(list(shares.values())), strict=True))
-    warns = {rule.number for rule in policy.rules if rule.on_inconclusive == "warn"}
-    return tuple(
-        withdraw(f, len(shares), f.rule in warns) if f.case and not kept.get(f.case.variant, True) else f
-        for f in findings
-    )
+    return dict(zip(shares, holm(list(shares.values())), strict=True))
 
 
 def claims(finding: Finding) -> bool:

@@ -55,8 +55,17 @@ def headline(verdict: Verdict) -> str:
 
 
 def ships(verdict: Verdict) -> str:
+    """Name the variants that may ship, and those that only pass by themselves."""
     names = ", ".join(verdict.ships) or "none"
-    return f"{'May ship' if verdict.mode == 'any' else 'Passes every rule'}: {names}."
+    said = f"{'May ship' if verdict.mode == 'any' else 'Passes every rule'}: {names}."
+    groups: dict[str, list[Finding]] = {}
+    for finding in verdict.findings:
+        if finding.case is not None:
+            groups.setdefault(finding.case.variant, []).append(finding)
+    alone = [name for name, own in groups.items() if name not in verdict.ships and all(f.holds for f in own)]
+    if not alone:
+        return said
+    return f"{said} {listed(alone)} would pass alone, but not as one of {len(groups)} variants judged together (Holm)."
 
 
 def stands_against(verdict: Verdict) -> str:

@@ -96,6 +96,7 @@ def _round(folder: Path, label: Label, result: Mapping[str, Any], state: Mapping
         waited_s=_SECONDS.validate_python(state.get("waited_s")),
         start_temperature_c=_SECONDS.validate_python(state.get("start_temperature_c")),
         restless_ratio=label.restless_ratio,
+        slowed=_SECONDS.validate_python(result.get("slowed")),
         started_s=_SECONDS.validate_python(state.get("started_s")),
     )
 
@@ -111,7 +112,7 @@ def _state(said: object) -> DeviceState:
 
 def _timings(path: Path) -> dict[str, Timings]:
     rows = _array(path)
-    if rows.dtype != TIMING or rows.ndim != 1 or (rows["ns"] < 0).any() or untimed(rows) or (rows["count"] < 1).any():
+    if rows.dtype != TIMING or rows.ndim != 1 or (rows["ns"] < 0).any() or (rows["count"] < 1).any():
         raise ValueError(f"{path.name} is not a table of timings")
     if PHASES.index("timed") not in rows["phase"] or rows["phase"].max() >= len(PHASES):
         raise ValueError(f"{path.name} has no timed invokes, or a phase that nobody knows")
@@ -120,11 +121,6 @@ def _timings(path: Path) -> dict[str, Timings]:
     return {
         name: Timings(count[own], ns[own]) for n, name in enumerate(PHASES) if (own := np.flatnonzero(phases == n)).size
     }
-
-
-def untimed(rows: np.ndarray) -> bool:
-    """Whether some timed invokes took no time at all: the clock stood, or the device says so."""
-    return bool((rows["ns"][rows["phase"] == PHASES.index("timed")] == 0).any())
 
 
 def _array(path: Path) -> np.ndarray:

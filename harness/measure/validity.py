@@ -26,7 +26,7 @@ def with_status(round_: Round) -> Round:
     """Returns the round with its status and reasons. A failed one stays as it is."""
     if round_.status == "failed":
         return round_
-    invalid = (*throttled(round_), *rebooted(round_), *wrong_clock(round_))
+    invalid = (*timeless(round_), *throttled(round_), *rebooted(round_), *wrong_clock(round_))
     if invalid:
         return replace(round_, status="invalid", reasons=invalid)
     upset = tuple(unsteady(round_))
@@ -46,6 +46,11 @@ def bits(flags: str | None) -> int | None:
 
 def names(mask: int) -> str:
     return ", ".join(name for n, name in enumerate(THROTTLE_FLAGS) if mask >> n & 1)
+
+
+def timeless(round_: Round) -> Iterator[str]:
+    if round_.timed is not None and not round_.timed.ns.all():
+        yield f"{int((round_.timed.ns == 0).sum())} of {len(round_.timed)} timings are 0 ns: its clock stood"
 
 
 def throttled(round_: Round) -> Iterator[str]:
@@ -77,7 +82,7 @@ def wrong_clock(round_: Round) -> Iterator[str]:
         return
     apart_ns = abs(round_.device_ns - round_.host_ns)
     if apart_ns > CLOCK_TOLERANCE * round_.host_ns + CLOCK_SLACK_NS:
-        yield f"its clock and the host's are {100 * apart_ns / round_.host_ns:.1f} % apart over the round"
+        yield f"its clock and the host's are {100 * apart_ns / max(round_.host_ns, 1):.1f} % apart over the round"
 
 
 def warm(round_: Round) -> Iterator[str]:

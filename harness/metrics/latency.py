@@ -15,6 +15,7 @@ from harness.records import CONTROL, Round
 from harness.records.terms import TASKS, Compared, Task
 
 WARMUP_SHARE = 10  # the first tenth of a round's timings against the rest
+EMULATED = "the device is emulated: its times do not even keep the order of the variants"
 FEWEST_TIMINGS = 20  # of a round, so that its first tenth has a median
 
 
@@ -103,7 +104,7 @@ def latency_mean(o: Observation) -> Estimate:
 @per_round
 def speedup_vs_float32(o: Observation) -> Estimate:
     """Computes float32's median over the variant's, paired by round."""
-    if o.variant.name == CONTROL:
+    if o.variant.name == CONTROL and not o.emulated:
         return Estimate(1.0, 1.0, method="is the control")
     pair = against_control(o)
     if not isinstance(pair, Paired):
@@ -131,6 +132,8 @@ def smallest_detectable_effect(o: Observation) -> Estimate:
 
 def against_control(o: Observation) -> Paired | Estimate:
     """Pairs the case with its control, or returns an Estimate that says why it cannot be."""
+    if o.emulated:
+        return Estimate(method=EMULATED)
     if o.control is None or not o.control.rounds:
         return Estimate(method="float32 was not timed beside it")
     shared = len(o.medians_ns.keys() & o.control.medians_ns.keys())

@@ -1,10 +1,10 @@
 """A limit on what is lost from sample to sample: at it, weight · P(lost) − P(won) = shift.
 
 Of n samples b are lost, right before and wrong after, and c are won. A limit on the drop is that of a difference:
-weight 1, and the margin as shift, P(lost) − P(won) = m. A limit on how far the errors grew is that of a ratio, θ = 1 + growth.
-Of the samples that are wrong before or after, those before are 1 − P(lost) and those after 1 − P(won), so that the
-limit is 1 − P(won) = θ · (1 − P(lost)), which is weight θ and shift θ − 1. Samples that are right twice say nothing of
-such a ratio, and are not counted. The same holds for right answers, before over after.
+weight 1, and the margin as shift, P(lost) − P(won) = m. A limit on how far the errors grew is that of a ratio, θ = 1 +
+growth. Of the samples that are wrong before or after, those before are 1 − P(lost) and those after 1 − P(won), so that
+the limit is 1 − P(won) = θ · (1 − P(lost)), which is weight θ and shift θ − 1. Samples that are right twice say nothing
+of such a ratio, and are not counted. The same holds for right answers, before over after.
 """
 
 from __future__ import annotations

@@ -42,6 +42,7 @@ class Observation:
     control: Observation | None  # the same case with the variant float32
     logits: bool = False  # whether the scores of classes are logits, not probabilities
     task: Task = "classification"
+    emulated: bool = False  # its device is: how long anything takes there says nothing of a real one
 
     @property
     def medians_ns(self) -> dict[int, float]:

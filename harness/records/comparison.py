@@ -29,7 +29,7 @@ class Change:
     high: float | None = None
     method: str = ""  # how value and limits were made, or why they are missing
     kind: ChangeKind = ""  # what became of it since a reference, a stored run
-    smallest_percent: float | None = None  # of a similar ratio: a smaller change is missed more often than once in five
+    smallest_percent: float | None = None  # of a similar ratio: a change as large is found four times in five
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ Judged = Literal[
 Compared = Literal["", "drop", "flips", "exact", "rounds", "samples"]  # between two runs; "": it is not
 
 # What is said of it.
-ChangeKind = Literal["improved", "similar", "regressed", "not_comparable", "missing", ""]  # "": not judged
+ChangeKind = Literal["improved", "similar", "regressed", "changed", "not_comparable", "missing", ""]  # "": not judged
 Outcome = Literal["pass", "fail", "inconclusive", "invalid", "not_comparable", "missing"]
 LimitKind = Literal["max", "min", "max_increase", "max_decrease"]
 Mode = Literal["all", "any"]  # every variant must keep its rules, or any variant that keeps them may ship

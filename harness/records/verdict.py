@@ -44,7 +44,9 @@ class Verdict:
     mode: Mode
     outcome: Outcome  # pass, or the worst that keeps it from shipping
     findings: tuple[Finding, ...]
-    ships: tuple[str, ...] = ()  # the variants for which every rule that names them holds
+    ships: tuple[
+        str, ...
+    ] = ()  # the variants for which every rule that names them holds; where some break one, by Holm
     reference: str = ""  # the id of the stored run that it stands against
     sessions: tuple[str, ...] = ()  # the ids of further runs of the same models
     again: str = ""  # the id of the run in which they were timed again beside the candidate

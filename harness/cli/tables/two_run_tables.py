@@ -11,7 +11,7 @@ from rich.text import Text
 
 from harness.cli.tables.run_tables import add_row, natural_width, plain_table
 from harness.compare.fingerprint import REFUSE, WARN
-from harness.compare.two_runs import CAVEAT, MOVED, Pair, TwoRuns
+from harness.compare.two_runs import CAVEAT, MOVED, Pair, TwoRuns, claims
 from harness.metrics import METRICS
 from harness.metrics.scores import metric_named
 from harness.records import Case, Change
@@ -30,12 +30,14 @@ from harness.support.format import (
 KINDS = {
     "improved": Text("improved", "green"),
     "regressed": Text("regressed", "bold red"),
+    "changed": Text("changed", "bold yellow"),
     "similar": Text("similar"),
     "not_comparable": Text("not comparable", "yellow"),
     "missing": Text("missing", "yellow"),
     "": Text("not judged", "dim"),
 }
-UNSEEN = "a smaller change is missed more often than once in five"
+FOUND = "a change of x % is found about four times in five"
+CHANGED = "changed: between these two sessions; whether the model did or the session, two sessions cannot tell"
 OF_ROUNDS = "the values are over all invokes, their change is the mean over the rounds with its 95 % interval"
 
 
@@ -158,8 +160,20 @@ def notes(both: TwoRuns, pairs: Sequence[Pair]) -> list[str]:
     if both.reference.run.run_id == both.candidate.run.run_id:
         lines.append("warning: both are the same run")
     if any(c.unit == "ratio" and c.value is not None for c in changes):
-        lines.append(f"latency and memory: {OF_ROUNDS}; {CAVEAT}; ±x % beside similar: {UNSEEN}")
+        lines.append(f"latency and memory: {OF_ROUNDS}; {CAVEAT}; ±x % beside similar: {FOUND}")
+    if any(c.kind == "changed" for c in changes):
+        lines.append(CHANGED)
+    lines += chance(changes)
     return lines
+
+
+def chance(changes: Sequence[Change]) -> list[str]:
+    count, expected = claims(changes)
+    if not count:
+        return []
+    sessions = "; of latency and memory more, as sessions differ" if any(c.unit == "ratio" for c in changes) else ""
+    told = f"if nothing had changed, about {decimals(expected, 1)} of them would still say that it had{sessions}"
+    return [f"{plural(count, 'comparison')} with an interval: {told}"]
 
 
 def unknown(fields: Iterable[str]) -> list[str]:

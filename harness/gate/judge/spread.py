@@ -127,14 +127,12 @@ class Spread:
 
     def p(self, limit: float, less_is_better: bool) -> float | None:
         """Returns the one-sided p-value of H0: true value = limit. Its t is the distance of the limit in half-widths,
-        times the t of one half-width. None where there is no interval.
+        times the t of one half-width. None where there is no interval, or every round says the same: that is exact.
         """
-        if self.limits is None:
+        if self.limits is None or self.alike(self.limits):
             return None
         middle, half, at = self.scaled(self.limits, limit)
         over = middle - at if less_is_better else at - middle
-        if half == 0:
-            return float(over >= 0)
         return float(stdtr(self.freedom, over / half * stdtrit(self.freedom, self.confidence)))
 
     def scaled(self, limits: Interval, limit: float) -> tuple[float, float, float]:

@@ -40,6 +40,9 @@ class Pairs:
     b_ns: tuple[float, ...]
     repeated: int = 0  # invalid, so measured again
     flagged: int = 0
+    slowed: float | None = (
+        None  # the share of time that was added to B's invokes, by the device's clock, mean over rounds
+    )
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,7 @@ class AaResult:
     confirmed: Ratio | None
     repeated: int
     flagged: int
+    slowed: float | None = None  # by how much B really was slowed, as a share; None in results that are older
 
     @property
     def found(self) -> bool:
@@ -143,6 +147,7 @@ def conclude(study: Study) -> AaResult:
         detection={f"{100 * share:g}": detected(usable, share) for share in SLOWDOWNS},
         real_slowdown=REAL_SLOWDOWN, confirmed=slow[0] if slow else None,
         repeated=sum(p.repeated for p in study.measured), flagged=sum(p.flagged for p in study.measured),
+        slowed=next((p.slowed for p in study.measured[asked.comparisons :]), None),
     )  # fmt: skip
 
 

@@ -143,7 +143,9 @@ def paired(rounds: Sequence[Round]) -> Pairs:
     a, b = (medians_ns(r for r in rounds if r.case.variant == name) for name in ("A", "B"))
     shared = sorted(a.keys() & b.keys())
     again, flagged = (sum(r.status in kind for r in rounds) for kind in (AGAIN, ("flagged",)))
-    return Pairs(tuple(a[n] for n in shared), tuple(b[n] for n in shared), again, flagged)
+    added = [r.slowed for r in rounds if r.counts and r.slowed is not None]
+    slowed = sum(added) / len(added) if added else None
+    return Pairs(tuple(a[n] for n in shared), tuple(b[n] for n in shared), again, flagged, slowed)
 
 
 def pack(folder: Path) -> None:

@@ -51,7 +51,8 @@ def no_change(same: list[Row], rows: list[Row], metric: Primary) -> str:
     reach, before = max(reach_of(r, metric) for r in same)
     shown = f"No change of {metric.lowered} is shown for {names(same, rows)}: each 90 % interval includes 0"
     at_most = f"{at_most_text(metric.moved(reach, before))}{spaced(metric.moved_unit)}"
-    return f"{shown}, and a change of {at_most} remains possible." if reach else f"{shown}."
+    possible = f"a change of {at_most} remains possible (90 % confidence for each)"
+    return f"{shown}, and {possible}." if reach else f"{shown}."
 
 
 def reach_of(row: Row, metric: Primary) -> tuple[float, float]:

@@ -46,7 +46,7 @@ def variant_text(row: Row) -> str:
 
 
 def smallest_text(percent: float) -> str:
-    return f"a difference under {significant(percent, 2)} % is found less than four times in five"
+    return f"one of {significant(percent, 2)} % would be found about four times in five"
 
 
 def ratio_text(row: Row, inverse: bool) -> str:

@@ -15,6 +15,7 @@ from harness.report.material import Material
 from harness.report.metric import by_accuracy
 from harness.report.part import Block, Part
 from harness.report.words import primary_metric as primary
+from harness.report.words.claims import claims
 from harness.report.words.false_alarms import self_tests
 from harness.report.words.limitations import limits
 from harness.report.words.phrases import by_variant, names, place, span, trusted
@@ -73,6 +74,7 @@ def sentences(material: Material) -> tuple[Sentence, ...]:
         "Size": smallest_file(shown),
         "Rounds": rounds_sentences(comparison),
         "Timing": cautions(comparison, shown),
+        "Chance": claims(material),
         "Self-test": self_tests(material),
         "Limits": limits(comparison, shown),
     }
@@ -89,7 +91,7 @@ def accuracy_changes(shown: tuple[Row, ...]) -> list[str]:
         worst = max(high_of(r) for r in undecided)
         texts.append(
             f"No change of accuracy is shown for {names(undecided, rows)}: each 90 % interval includes 0, "
-            f"and a drop of up to {points(worst)} pp remains possible."
+            f"and a drop of up to {points(worst)} pp remains possible (95 % confidence for each)."
         )
     return texts
 
