@@ -124,7 +124,7 @@ CASES = {
     "inconclusive": (dropped(60, 20, 10_000), DROP, None, 1),
     "inconclusive, which only warns": (dropped(60, 20, 10_000), DROP + 'on_inconclusive = "warn"', None, 0),
     "too few samples to pass": (dropped(0, 0, 538), DROP, None, 1),
-    "just enough": (dropped(0, 0, 539), DROP, None, 0),
+    "just enough": (dropped(0, 0, 598), DROP, None, 0),
     "improved": (BETTER, DROP, None, 0),
     "relative to the accuracy": (dropped(60, 40, 10_000), rule("accuracy_drop", 'max = "1%"'), None, 0),
     "more confidence than there is": (dropped(60, 40, 10_000), DROP + "confidence = 0.9999", None, 1),
@@ -208,7 +208,7 @@ def test_the_table_shows_rule_row_value_interval_limit_outcome_and_reason(gate):
     assert out.split()[:7] == ["Rule", "Row", "Value", "Interval", "Limit", "Outcome", "Reason"]
     assert "int8 on host with ai-edge-litert" in words
     assert "0.400 pp" in words and "0.257 to 0.555" in words and "0.500 pp" in words
-    assert "samples like these 10,000 would settle it (pass)" in words
+    assert "if these 10,000 show the true shares" in words and "would pass four times in five" in words
     assert "Passes every rule: float32." in out
     assert out.splitlines()[-1].startswith("20260101-000000-0000 does not pass: inconclusive (2 findings")
     assert "\x1b" not in out

@@ -794,11 +794,11 @@ def test_memory_that_is_exactly_unchanged_ships_where_any_may():
     assert [(f.outcome, f.p) for f in verdict.findings] == [("pass", None)] * 2
 
 
-@pytest.mark.parametrize("lost_won", [(0, 12), (3, 30)])
+@pytest.mark.parametrize(("lost", "won"), [(0, 12), (3, 30)])
 @pytest.mark.parametrize("limit", ["0pp", "0%"])
-def test_a_better_model_passes_a_decrease_of_nothing(lost_won, limit):
+def test_a_better_model_passes_a_decrease_of_nothing(lost, won, limit):
     text = f'metric = "accuracy"\nmax_decrease = "{limit}"'
-    assert found(dropped(*lost_won, 1000, both_wrong=50), text).outcome == "pass"
+    assert found(dropped(lost, won, 1000, both_wrong=50), text).outcome == "pass"
     equal = found(dropped(0, 0, 1000, both_wrong=50), text)
     assert (equal.outcome, equal.reason) == ("inconclusive", f"only an improvement can pass {limit}")
     assert found(dropped(30, 3, 1000, both_wrong=50), text).outcome == "fail"

@@ -23,7 +23,7 @@ def at_limit(limit: PairedLimit, both: float) -> tuple[float, float]:
     """(P(lost), P(won)) of a model at the limit where so large a share is discordant, from the two equations; where
     none is at it, of the one that is over it by the least.
     """
-    lost, _ = np.linalg.solve([[1, 1], [limit.weight, -1]], [both, limit.shift])
+    lost, _ = np.linalg.solve(np.array([[1, 1], [limit.weight, -1]]), np.array([both, limit.shift]))
     lost = min(max(float(lost), 0.0), both)
     return lost, both - lost
 
