@@ -20,11 +20,11 @@ from harness.gate.policy import default_policy
 from harness.gate.policy.policy_file import parse_policy
 from harness.gate.policy.rules import Limit, Rule
 from harness.gate.ship import shipping
+from harness.gate.verdict_text import ships
 from harness.metrics import METRICS
 from harness.metrics.paired_limit import PairedLimit
 from harness.metrics.stats import ratio_limits
 from harness.records import Finding, Variant
-from harness.report.out.verdict_text import ships
 from tests import made_runs
 from tests.made_answers import (
     BOARD,

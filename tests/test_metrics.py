@@ -393,3 +393,16 @@ def test_activation_bytes_of_no_file_are_unknown():
     found = estimate("activation_bytes_upper_bound", of_file("int8", None))
     assert found.value is None
     assert found.method.startswith("unknown")
+
+
+def test_an_emulated_device_has_no_speed_up_and_says_why():
+    """The control has none either: its times do not even keep the order of the variants."""
+    rounds = tuple(timed(case(), index, timings(index)) for index in range(6))
+    control = dataclasses.replace(observation(rounds=rounds, name="float32"), emulated=True)
+    own = dataclasses.replace(observation(rounds=rounds, control=control), emulated=True)
+    for o in (control, own):
+        for metric in ("speedup_vs_float32", "smallest_detectable_effect"):
+            found = estimate(metric, o)
+            assert found.value is None and found.low is None
+            assert "emulated" in found.method or "control" in found.method
+    assert estimate("speedup_vs_float32", dataclasses.replace(own, emulated=False)).value == pytest.approx(1)

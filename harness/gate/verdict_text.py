@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from harness import __version__
+from harness.gate.ship import by_variant, holding
 from harness.records import Finding, Verdict
 from harness.records.names import row_name
 from harness.support.format import MISSING, decimals, in_markdown, is_known, listed, plural, significant, whole
@@ -58,14 +59,16 @@ def ships(verdict: Verdict) -> str:
     """Name the variants that may ship, and those that only pass by themselves."""
     names = ", ".join(verdict.ships) or "none"
     said = f"{'May ship' if verdict.mode == 'any' else 'Passes every rule'}: {names}."
-    groups: dict[str, list[Finding]] = {}
-    for finding in verdict.findings:
-        if finding.case is not None:
-            groups.setdefault(finding.case.variant, []).append(finding)
-    alone = [name for name, own in groups.items() if name not in verdict.ships and all(f.holds for f in own)]
+    return " ".join(filter(None, (said, only_alone(verdict))))
+
+
+def only_alone(verdict: Verdict) -> str:
+    """Name the variants that keep their rules by themselves, and not among all that are judged; "" for none."""
+    groups = by_variant(verdict.findings)
+    alone = [name for name in holding(verdict.findings) if name not in verdict.ships]
     if not alone:
-        return said
-    return f"{said} {listed(alone)} would pass alone, but not as one of {len(groups)} variants judged together (Holm)."
+        return ""
+    return f"{listed(alone)} would pass alone, but not as one of {len(groups)} variants judged together (Holm)."
 
 
 def stands_against(verdict: Verdict) -> str:

@@ -1,4 +1,4 @@
-"""Rules on shares of samples, agreement and top-k accuracy: min by Clopper–Pearson, how far a share moved by Tango."""
+"""Rules on shares of samples, agreement and top-k accuracy: min by Clopper–Pearson, how far a share moved as a drop."""
 
 from __future__ import annotations
 

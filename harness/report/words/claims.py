@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from harness.records import CONTROL
-from harness.report.format import decimals, listed, plural
 from harness.report.material import Material
 from harness.report.metric import by_accuracy
 from harness.report.words.phrases import trusted
+from harness.support.format import decimals, listed, plural
 
 FALSE_OF_ANSWERS = 0.10  # of 90 % intervals
 FALSE_OF_SPEEDS = 0.05  # of 95 % intervals

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.gate.ship import by_variant, worst
-from harness.gate.verdict_text import interval, outcome, quantity, stands_against
+from harness.gate.verdict_text import interval, only_alone, outcome, quantity, stands_against
 from harness.records import Absent, Finding, Verdict
 from harness.records.names import row_name
+from harness.records.terms import Outcome
 from harness.report.material import Material
 from harness.report.part import Note, Part
 from harness.report.tables.columns import Cell, Heading, Line, Table, Tables
@@ -17,6 +18,7 @@ from harness.support.format import listed
 
 RULES = ("Rule", "Row", "Value", "Interval", "Limit", "Outcome", "Reason")
 NUMBERS = ("Value", "Interval", "Limit")
+NOT_KNOWN: tuple[Outcome, ...] = ("invalid", "missing", "not_comparable", "inconclusive")
 JUDGED_OTHERWISE = "Judge it by rules of your own: harness gate RUN --policy FILE."
 
 
@@ -29,7 +31,7 @@ def ship_answer(material: Material) -> Part:
         "May ship": may_ship(verdict),
         "Prefer": preferred(material.rows, verdict.ships),
         "May not ship": refusals(verdict, ("fail",)),
-        "Not known": refusals(verdict, ("invalid", "missing", "not_comparable", "inconclusive")),
+        "Not known": [*refusals(verdict, NOT_KNOWN), *filter(None, [only_alone(verdict)])],
         "Judged by": rules(verdict),
     }
     return Part("", (Sentences(tuple(Sentence(topic, " ".join(said)) for topic, said in topics.items() if said)),))
