@@ -23,7 +23,8 @@ from harness.metrics.paired_limit import PairedLimit
 from harness.metrics.stats import clopper_pearson
 
 SPARED = 1e-5  # the risk that the share of discordant samples lies outside its confidence set; part of every p
-SHARES = 25  # at which the sum is taken; it is taken again between the neighbours of the largest
+SHARES = 25  # at which the sum is taken; it is taken again around the largest of them
+PEAKS, AROUND = 3, 8  # how many of them, and at how many shares
 NEGLIGIBLE = 1e-14  # a probability that is left out of the sum
 EQUAL = 1e-9  # scores of equally good outcomes differ by less
 MOST_SAMPLES = 10**9  # more is never
@@ -45,11 +46,12 @@ def exact_p(limit: PairedLimit, b: int, c: int, n: int) -> float:
 
 def largest(outcomes: Outcomes, low: float, high: float) -> float:
     """Returns the largest probability of the outcomes over the shares from low to high, which it wavers along."""
-    shares = np.linspace(math.sqrt(low), math.sqrt(high), SHARES) ** 2
-    sums = outcomes.probability(shares)
-    top = int(sums.argmax())
-    between = np.linspace(shares[max(top - 1, 0)], shares[min(top + 1, SHARES - 1)], SHARES // 3)
-    return float(max(sums[top], outcomes.probability(between).max()))
+    angles = np.linspace(math.asin(math.sqrt(low)), math.asin(math.sqrt(high)), SHARES)  # where it wavers evenly
+    sums = outcomes.probability(np.sin(angles) ** 2)
+    step, peaks = angles[1] - angles[0], angles[np.argsort(sums)[-PEAKS:]]
+    around = (peaks[:, None] + step * np.linspace(-1, 1, AROUND)).ravel()
+    between = outcomes.probability(np.sin(np.clip(around, angles[0], angles[-1])) ** 2)
+    return float(max(sums.max(), between.max()))
 
 
 class Outcomes:

@@ -145,7 +145,7 @@ class Round:
     waited_s: float | None = None  # how long the chip cooled down to start_temperature_c
     start_temperature_c: float | None = None
     restless_ratio: float | None = None  # its plan's
-    slowed: float | None = None  # where the harness tests itself: the share of time that was added to its invokes
+    slowed: float | None = None  # where the harness tests itself: the share by which its median was slowed
     started_s: float | None = None  # Unix time by the device's clock, which may jump: only the order is read off it
 
     @property
