@@ -524,3 +524,18 @@ def test_page_does_not_scroll_sideways(chromium: str, folder: Path, tmp_path: Pa
     assert int(title[2]) == width
     assert int(title[1]) <= width
     assert int(title[3]) > 6
+
+
+def test_a_report_says_how_many_of_its_intervals_chance_alone_takes_for_a_difference(comparison: Comparison) -> None:
+    told = re.search(
+        r"by (\d+) intervals: (\d+) of accuracy .*? and (\d+) of speed .*? about ([\d.]+) of",
+        words(comparison)["Chance"],
+    )
+    assert told
+    both, answers, speeds = (int(told[n]) for n in (1, 2, 3))
+    ended = {s.case for s in comparison.standings if s.ended_well}
+    speed = [
+        c for c in comparison.changes if c.metric == "speedup_vs_float32" and c.low is not None and c.case in ended
+    ]
+    assert (both, speeds) == (answers + speeds, len(speed))
+    assert float(told[4]) == pytest.approx(0.1 * answers + 0.05 * speeds, abs=0.051)
