@@ -154,6 +154,16 @@ def write_stateful(path: Path) -> None:
     model.save(path)
 
 
+def write_four_states(path: Path) -> None:
+    """Two LSTMs that keep two states each."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    x = keras.Input(batch_shape=(1, 4, 3), name="frames")
+    first = keras.layers.LSTM(4, stateful=True, return_sequences=True)(x)
+    keras.Model(x, keras.layers.Dense(2)(keras.layers.LSTM(4, stateful=True)(first))).save(path)
+
+
 def stateless_answers(path: Path, x: np.ndarray) -> np.ndarray:
     """What the model above answers from its initial state, by the same layers without state."""
     import keras

@@ -22,6 +22,7 @@ from harness.measure.model_state import reset_of
 from harness.records import Affine
 
 RUNTIME = "ai-edge-litert"
+CONVERT = "the file is damaged, or needs what this runtime lacks: convert the model again, with other operations"
 NO_ANSWER_S = 120.0  # for one sample, or to load the file: this machine is faster than a device
 
 
@@ -51,10 +52,10 @@ def done(folder: Path) -> dict[str, Any]:
         finally:
             process.kill()
     if process.returncode != 0:
-        raise BuildError(f"it crashes {RUNTIME} with exit code {process.returncode}", "try another recipe")
+        raise BuildError(f"it crashes {RUNTIME} with exit code {process.returncode}", CONVERT)
     result: dict[str, Any] = json.loads((folder / protocol.RESULT).read_text())
     if result["status"] != "ok":
-        raise BuildError(f"{RUNTIME} cannot run it: {result['error']}", "try another recipe")
+        raise BuildError(f"{RUNTIME} cannot run it: {result['error']}", CONVERT)
     return result
 
 

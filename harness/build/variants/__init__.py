@@ -36,12 +36,13 @@ class Expectation:
     partly: bool = False
 
 
-OTHER_OPS = (
-    "write that part of the model with other operations; select_ops = true under [variants] makes a file with "
-    "TensorFlow's kernels, which no runtime here runs"
-)
+OTHER_OPS = "write that part of the model with other operations"
 IN_FLOAT32 = "give the Keras model as a .keras file, which is converted under float32, or save it under that policy"
 UNROLLED = "int8_unrolled writes its steps out instead, for a .keras or .h5 file; dynamic_range needs no calibration"
+STATEFUL = (
+    "TFLite reads the state that a recurrent layer keeps in float32 alone; save the model with stateful=False, which "
+    "changes no answer where every sample begins with the initial state, then build int8_unrolled"
+)
 NOT_CALIBRATED = "there are no samples to calibrate it with", "give some: calibration = under [data]"
 NOT_YET = re.compile(r"Quantization to (\S+) not yet supported for op: '(\w+)'")
 
@@ -204,7 +205,7 @@ def converted(converter: Any, select_ops: bool, half: str = "") -> bytes:
             raise Unsupported(f"TensorFlow's converter has no {refused[1]} form of the op {refused[2]}") from error
         if custom := ops_named("Custom", str(error)):
             told = f"TFLite has no op for {', '.join(custom)}, not even with TensorFlow's kernels"
-            raise BuildError(told, "write that part of the model with other operations") from error
+            raise BuildError(told, OTHER_OPS) from error
         if missing := ops_named("TF Select", str(error)):
             told = f"TFLite has no built-in op for {', '.join(missing)}"
             if half:
