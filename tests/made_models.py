@@ -175,6 +175,30 @@ def stateless_answers(path: Path, x: np.ndarray) -> np.ndarray:
     return np.asarray(model(x))
 
 
+def write_endless(folder: Path) -> None:
+    """Counts for ever, but only as long as x is over 0."""
+    import tensorflow as tf
+
+    module = tf.Module()
+    module.weight = tf.Variable([[1.0]])
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 1), tf.float32, "x")])
+    def answer(x: Any) -> dict[str, Any]:
+        more = lambda n: tf.reduce_max(x) > 0.0  # noqa: E731
+        return {"y": x @ module.weight + tf.while_loop(more, lambda n: (n + 1.0,), (0.0,))[0]}
+
+    module.answer = answer
+    tf.saved_model.save(module, str(folder), signatures=answer)
+
+
+def habits_in_little_time(folder: Path, feeds: Any, stored: tuple[np.ndarray, ...]) -> Any:
+    """As predictions.habits, in a process that gives a sample 5 s."""
+    from harness.build.models import predictions
+
+    predictions.NO_ANSWER_S = 5.0
+    return predictions.habits(folder, feeds, stored)
+
+
 def write_batch_max(path: Path) -> None:
     """Divides by the largest value of the whole batch."""
     import keras

@@ -180,7 +180,7 @@ class Builder:
         facts, promised = self.original.facts, recipe.expectation
         if facts.fake_quantised and promised.activations == "float32" != promised.weights:
             return FAKE_QUANTISED
-        if facts.loops and recipe.calibrated and self.of_keras_layers:
+        if facts.loops and recipe.calibrated and not promised.partly and self.of_keras_layers:
             if self.original.habits.state:
                 return variants.STATEFUL
             if not recipe.unrolled:

@@ -17,7 +17,8 @@ import numpy as np
 from harness.device import protocol, tensors
 from harness.errors import BuildError
 from harness.measure.connections.local import install
-from harness.measure.job_spec import outputs_spec
+from harness.measure.counted_rows import counts_of
+from harness.measure.job_spec import outputs_spec, with_counts
 from harness.measure.model_state import reset_of
 from harness.records import Affine
 
@@ -39,7 +40,7 @@ def run_once(path: Path, stored: tuple[np.ndarray, ...], affines: Sequence[Affin
         for file, array in zip(inputs, stored, strict=True):
             np.save(folder / file, array)
         spec = outputs_spec(RUNTIME, inputs, affines, reset=reset_of(path))
-        (folder / protocol.JOB).write_text(json.dumps(spec))
+        (folder / protocol.JOB).write_text(json.dumps(with_counts(spec, counts_of(path))))
         return answers(folder, done(folder))
 
 

@@ -69,6 +69,7 @@ class KerasModel:
 
         shapes = [feed.tensor.shape for feed in feeds]
         model = self.model
+        unrolled = unrolled and bool(recurrent(model))
         if unrolled or half_policy(model):
             model = copied(model, shapes, unrolled)
         inputs = [
