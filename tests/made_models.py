@@ -267,6 +267,15 @@ def write_lstm(path: Path) -> None:
     keras.Model(x, keras.layers.Dense(2)(keras.layers.LSTM(6)(x))).save(path)
 
 
+def write_exported_lstm(folder: Path) -> None:
+    """As Keras exports it: for any batch, which is then a constant of its loop."""
+    import keras
+
+    keras.utils.set_random_seed(5)
+    x = keras.Input((4, 3), name="x")
+    keras.Model(x, keras.layers.Dense(2)(keras.layers.LSTM(6)(x))).export(folder, verbose=False)
+
+
 def write_fake_quantised(folder: Path) -> None:
     import tensorflow as tf
 

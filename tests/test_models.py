@@ -364,6 +364,13 @@ def test_int8_of_a_recurrent_layer_is_refused_beforehand_and_unrolled_it_is_buil
     assert np.corrcoef(answers(found.variants[2], data)[0].ravel(), found.baseline[0].ravel())[0, 1] > 0.99
 
 
+def test_a_loop_that_was_exported_for_any_batch_is_converted_for_one(process, tmp_path, built):
+    process.call(made_models.write_exported_lstm, tmp_path / "exported")
+    found = built(asked(tmp_path / "exported", "float32"), one_input(FRAMES), tmp_path)
+    assert (found.variants[0].status, found.variants[0].reason) == ("ok", "")
+    np.testing.assert_allclose(answers(found.variants[0], one_input(FRAMES))[0], found.baseline[0], atol=1e-5)
+
+
 def test_state_is_left_in_float32_where_that_is_allowed(process, tmp_path, built):
     process.call(made_models.write_four_states, tmp_path / "lstm.keras")
     found = built(asked(tmp_path / "lstm.keras", "int8", "int8_unrolled", "int8_or_float"), one_input(FRAMES), tmp_path)

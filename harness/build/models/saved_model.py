@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from harness.build.models import Facts, kept_parameters
+from harness.build.models.batch_of_one import close_lists
 from harness.build.models.feed import Feed
 from harness.build.models.state import State
 from harness.build.models.version_1 import frozen, has_references
@@ -77,6 +78,8 @@ class SavedModel:
         module.call = tf.function(lambda **named: self.function(**named))
         folder = tempfile.TemporaryDirectory()
         tf.saved_model.save(module, folder.name, module.call.get_concrete_function(**specs))
+        if self.facts.loops and fixed is None:
+            close_lists(Path(folder.name))
         return converter_of(folder)
 
 

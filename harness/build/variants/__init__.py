@@ -44,6 +44,7 @@ STATEFUL = (
     "stateful=False, which answers the same where every sample begins with the initial state, there is int8_unrolled"
 )
 NOT_CALIBRATED = "there are no samples to calibrate it with", "give some: calibration = under [data]"
+REFUSED_OP = re.compile(r"error: .*?('tf\S*' op .+)")
 NOT_YET = re.compile(r"Quantization to (\S+) not yet supported for op: '(\w+)'")
 
 
@@ -218,6 +219,8 @@ def converted(converter: Any, select_ops: bool, half: str = "") -> bytes:
             if half:
                 raise BuildError(f"{told} in {half}", IN_FLOAT32) from error
             raise BuildError(told, OTHER_OPS) from error
+        if said := REFUSED_OP.search(str(error)):  # behind the places in the code that it comes from
+            raise BuildError(f"TensorFlow's converter says: {said[1]}", OTHER_OPS) from error
         raise
 
 
