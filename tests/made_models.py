@@ -276,6 +276,15 @@ def write_exported_lstm(folder: Path) -> None:
     keras.Model(x, keras.layers.Dense(2)(keras.layers.LSTM(6)(x))).export(folder, verbose=False)
 
 
+def write_quantised_by_keras(path: Path) -> None:
+    import keras
+
+    x = keras.Input((8,), name="x")
+    model = keras.Model(x, keras.layers.Dense(2)(x))
+    model.quantize("int8")
+    model.save(path)
+
+
 def write_fake_quantised(folder: Path) -> None:
     import tensorflow as tf
 

@@ -397,6 +397,14 @@ def test_a_model_trained_with_quantisation_inside_has_no_float_variants(process,
     assert "trained with quantisation inside" in found["float16"].reason
 
 
+def test_a_model_that_keras_quantised_says_so(process, tmp_path, built):
+    process.call(made_models.write_quantised_by_keras, tmp_path / "q.keras")
+    data = one_input(np.ones((4, 8), np.float32))
+    (refused,) = built(asked(tmp_path / "q.keras", "float32"), data, tmp_path).variants
+    assert refused.status == "failed"
+    assert "before quantize()" in refused.reason
+
+
 def test_a_saved_model_with_an_optimiser_of_keras_2_is_read_without_it(process, made, tmp_path, built):
     folder = tmp_path / "old"
     shutil.copytree(made / "saved", folder)

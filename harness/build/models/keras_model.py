@@ -67,6 +67,7 @@ class KerasModel:
     def converter(self, feeds: Sequence[Feed], unrolled: bool = False) -> Any:
         import keras
 
+        check_unquantised(self.model)
         shapes = [feed.tensor.shape for feed in feeds]
         model = self.model
         unrolled = unrolled and bool(recurrent(model))
@@ -126,6 +127,16 @@ def states(model: Any) -> list[Any]:
     import keras
 
     return [v for layer in recurrent(model) if layer.stateful for v in keras.tree.flatten(layer.states or [])]
+
+
+def check_unquantised(model: Any) -> None:
+    """Raises BuildError where Keras has quantised the model: TFLite has no op for such layers."""
+    import keras
+
+    policies = (layer.dtype_policy for layer in model._flatten_layers())
+    if found := next((p.name for p in policies if isinstance(p, keras.dtype_policies.QuantizedDTypePolicy)), ""):
+        told = f"Keras' quantize() has made layers of the policy {found}, for which TFLite has no operations"
+        raise BuildError(told, "give the model as it was before quantize(): the recipes quantise it")
 
 
 def half_policy(model: Any) -> str:
