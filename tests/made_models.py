@@ -154,6 +154,16 @@ def write_stateful(path: Path) -> None:
     model.save(path)
 
 
+def write_four_states(path: Path) -> None:
+    """Two LSTMs that keep two states each."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    x = keras.Input(batch_shape=(1, 4, 3), name="frames")
+    first = keras.layers.LSTM(4, stateful=True, return_sequences=True)(x)
+    keras.Model(x, keras.layers.Dense(2)(keras.layers.LSTM(4, stateful=True)(first))).save(path)
+
+
 def stateless_answers(path: Path, x: np.ndarray) -> np.ndarray:
     """What the model above answers from its initial state, by the same layers without state."""
     import keras
@@ -163,6 +173,30 @@ def stateless_answers(path: Path, x: np.ndarray) -> np.ndarray:
     model = keras.Model(i, keras.layers.Dense(2)(keras.layers.GRU(5)(i)))
     model.set_weights([*keeping.layers[1].cell.get_weights(), *keeping.layers[2].get_weights()])
     return np.asarray(model(x))
+
+
+def write_endless(folder: Path) -> None:
+    """Counts for ever, but only as long as x is over 0."""
+    import tensorflow as tf
+
+    module = tf.Module()
+    module.weight = tf.Variable([[1.0]])
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 1), tf.float32, "x")])
+    def answer(x: Any) -> dict[str, Any]:
+        more = lambda n: tf.reduce_max(x) > 0.0  # noqa: E731
+        return {"y": x @ module.weight + tf.while_loop(more, lambda n: (n + 1.0,), (0.0,))[0]}
+
+    module.answer = answer
+    tf.saved_model.save(module, str(folder), signatures=answer)
+
+
+def habits_in_little_time(folder: Path, feeds: Any, stored: tuple[np.ndarray, ...]) -> Any:
+    """As predictions.habits, in a process that gives a sample 5 s."""
+    from harness.build.models import predictions
+
+    predictions.NO_ANSWER_S = 5.0
+    return predictions.habits(folder, feeds, stored)
 
 
 def write_batch_max(path: Path) -> None:
@@ -231,6 +265,24 @@ def write_lstm(path: Path) -> None:
     keras.utils.set_random_seed(5)
     x = keras.Input((None, 3), name="x")
     keras.Model(x, keras.layers.Dense(2)(keras.layers.LSTM(6)(x))).save(path)
+
+
+def write_exported_lstm(folder: Path) -> None:
+    """As Keras exports it: for any batch, which is then a constant of its loop."""
+    import keras
+
+    keras.utils.set_random_seed(5)
+    x = keras.Input((4, 3), name="x")
+    keras.Model(x, keras.layers.Dense(2)(keras.layers.LSTM(6)(x))).export(folder, verbose=False)
+
+
+def write_quantised_by_keras(path: Path) -> None:
+    import keras
+
+    x = keras.Input((8,), name="x")
+    model = keras.Model(x, keras.layers.Dense(2)(x))
+    model.quantize("int8")
+    model.save(path)
 
 
 def write_fake_quantised(folder: Path) -> None:

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from harness.errors import DataError
-from harness.support.child_process import ChildProcess
+from harness.support.child_process import ChildProcess, allow
 
 
 @pytest.fixture
@@ -33,6 +33,22 @@ def print_everywhere() -> None:
 def die() -> None:
     os.write(2, b"last words\n")
     os._exit(134)
+
+
+def out_of_time() -> None:
+    raise TimeoutError
+
+
+def hang() -> None:
+    while True:
+        time.sleep(1)
+
+
+def ask_for_time(count: int) -> int:
+    for _ in range(count):
+        allow(2)
+        time.sleep(0.5)
+    return count
 
 
 def test_calls_happen_in_one_other_process(process):
@@ -88,6 +104,25 @@ def test_an_abort_is_an_error_of_the_class_that_was_given_and_names_the_log_and_
     assert str(process.log) in str(caught.value)
     assert "last words" in process.log.read_text()
     assert process.call(os.getpid) != before
+
+
+def test_what_never_ends_is_killed_and_the_next_call_works(tmp_path):
+    with ChildProcess(tmp_path / "mine.log", DataError, "mine:f", limit_s=0.5) as process:
+        before = process.call(os.getpid)
+        with pytest.raises(DataError, match=r"^mine:f has no answer for 0\.5 s"):
+            process.call(hang)
+        assert process.call(os.getpid) != before
+        assert not alive(before)
+
+
+def test_a_call_that_goes_on_may_take_longer(tmp_path):
+    with ChildProcess(tmp_path / "mine.log", DataError, "mine:f", limit_s=1) as process:
+        assert process.call(ask_for_time, 5) == 5
+
+
+def test_an_error_that_time_is_out_over_there_is_its_own(process):
+    with pytest.raises(TimeoutError):
+        process.call(out_of_time)
 
 
 def test_the_process_is_gone_at_the_end(tmp_path):

@@ -7,8 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from harness.build.models.feed import feeds_of
-from harness.errors import ConfigError, DataError
+from harness.build.models.feed import check_numbers, feeds_of
+from harness.errors import BuildError, ConfigError, DataError
 from harness.records import Affine, Dataset, Tensor
 
 
@@ -103,6 +103,13 @@ def test_fractions_are_no_token_ids_but_whole_floats_are():
     with pytest.raises(DataError, match="takes int32, but the data have fractions"):
         feeds_of(INPUTS[1:], data(np.full((5, 6), 0.5)))
     assert feeds_of(INPUTS[1:], data(np.full((5, 6), 3.0)))[0].values((np.full((5, 6), 3.0),)).dtype == np.int32
+
+
+@pytest.mark.parametrize("dtype", ["string", "complex64"])
+def test_an_output_that_is_no_number_is_named(dtype):
+    check_numbers([model_input("scores", 3), model_input("found", dtype="bool")])
+    with pytest.raises(BuildError, match=f"output label is of dtype {dtype}"):
+        check_numbers([model_input("scores", 3), model_input("label", dtype=dtype)])
 
 
 def test_text_is_no_input_of_numbers():

@@ -97,3 +97,20 @@ Details:"""
     assert variants.ops_named("TF Select", error) == ["Erf", "MatrixDeterminant"]
     assert variants.ops_named("Custom", error) == ["Betainc"]
     assert variants.ops_named("Custom", "something else") == []
+
+
+class Refusing:
+    """A converter that gives up in TensorFlow's words."""
+
+    def convert(self) -> bytes:
+        raise ValueError(
+            '<unknown>:0: error: loc(callsite("TensorListReserve:"("/a/b.py":3:1) at "x")): '
+            "'tf.TensorListReserve' op requires element_shape to be static\n<unknown>:0: note: called from"
+        )
+
+
+def test_the_op_that_the_converter_stops_at_is_told_and_not_where_its_call_comes_from():
+    with pytest.raises(BuildError) as caught:
+        variants.converted(Refusing(), select_ops=False)
+    told = "TensorFlow's converter says: 'tf.TensorListReserve' op requires element_shape to be static"
+    assert str(caught.value) == told

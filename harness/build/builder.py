@@ -180,8 +180,11 @@ class Builder:
         facts, promised = self.original.facts, recipe.expectation
         if facts.fake_quantised and promised.activations == "float32" != promised.weights:
             return FAKE_QUANTISED
-        if facts.loops and recipe.calibrated and not recipe.unrolled and self.of_keras_layers:
-            return f"{CALIBRATED_LOOP} ({', '.join(facts.loops)}); {variants.UNROLLED}"
+        if facts.loops and recipe.calibrated and not promised.partly and self.of_keras_layers:
+            if self.original.habits.state:
+                return variants.STATEFUL
+            if not recipe.unrolled:
+                return f"{CALIBRATED_LOOP} ({', '.join(facts.loops)}); {variants.UNROLLED}"
         return ""
 
     @property

@@ -62,7 +62,7 @@ def check(
         parameters = original.facts.parameters if own else 0
         if small := artifact.too_small(facts, expected, parameters):
             return CheckResult("unsupported", small)
-        if found := artifact.faults(facts, expected, parameters, integers(original)):
+        if found := artifact.faults(facts, expected, parameters, unchanged(original)):
             return CheckResult("failed", f"refused: {'; '.join(found)}")
         feeds, named = feeds_of(facts, original, known), yields_of(facts, original, own)
         if flex := [op.removeprefix("Flex") for op in facts.ops if op.startswith("Flex")]:
@@ -75,10 +75,12 @@ def check(
     return replace(result, shapes=seen_shapes(facts, given))
 
 
-def integers(original: Original) -> frozenset[str]:
-    """The dtypes of token ids and the like: inputs and outputs that are whole numbers in the model itself."""
+def unchanged(original: Original) -> frozenset[str]:
+    """The dtypes of inputs and outputs that no recipe changes: whole numbers in the model itself, as token ids are, and
+    float64.
+    """
     tensors = original.facts.inputs + original.facts.outputs
-    return frozenset(t.dtype for t in tensors if t.scale is None and t.dtype.startswith(WHOLE))
+    return frozenset(t.dtype for t in tensors if t.scale is None and t.dtype.startswith((*WHOLE, "float64")))
 
 
 def feeds_of(facts: Artifact, original: Original, known: Samples) -> tuple[int, ...]:

@@ -18,7 +18,7 @@ from harness.build.keras_process import KerasProcess
 from harness.build.models import Facts
 from harness.build.models import model_source as source
 from harness.build.models import predictions as baseline
-from harness.build.models.feed import Feed, feeds_of
+from harness.build.models.feed import Feed, check_numbers, feeds_of
 from harness.build.models.predictions import PLAIN, Habits, check_shape
 from harness.device import tensors
 from harness.errors import BuildError, ConfigError
@@ -66,6 +66,7 @@ def of_model(experiment: Experiment, dataset: Dataset, shelf: Shelf, keras: Kera
     make = lambda folder: write_facts(keras.call(models.describe, path), folder)  # noqa: E731
     folder = shelf.obtain("", "facts", key_of(models_code(), sha256, versions()), make)
     facts: Facts = _FACTS.validate_json((folder / "facts.json").read_bytes())
+    check_numbers(facts.outputs)
     feeds = feeds_of(facts.inputs, dataset)
     habits = habits_of(path, sha256, feeds, dataset, shelf, keras)
     alone = habits.one_by_one

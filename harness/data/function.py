@@ -20,7 +20,7 @@ from harness.data.on_disk import SamplesWriter, write_about
 from harness.data.source import Split
 from harness.errors import ConfigError, DataError, HarnessError
 from harness.support.cache import cache_dir, key_of
-from harness.support.child_process import ChildProcess
+from harness.support.child_process import CALL_S, ChildProcess, allow
 from harness.support.functions import FunctionRef, is_reference, load_function, looking_in, source_sha256
 
 SAID = '"package.module:function"'
@@ -67,7 +67,9 @@ def batches(given: Any) -> Iterator[Any]:
     if isinstance(given, tuple | dict) or hasattr(given, "__array__"):
         yield given
     elif hasattr(given, "__iter__"):
-        yield from given
+        for batch in given:
+            allow(CALL_S)  # for the next one
+            yield batch
     else:
         message = f"it returned {type(given).__name__}, which holds no batches"
         raise DataError(message, "it must return or yield batches, (x, y) or x, of arrays")

@@ -3,6 +3,7 @@
 job.json  kind ("latency" or "outputs"), runtime, threads, affines [{scale, offset}], inputs [file a model input],
           and for latency: warmup_s, warmup_runs, min_s, min_runs, max_runs, and where the harness tests itself
           slowdown: the share of its own time that is added to every timing; for outputs: nothing more.
+          counts: which outputs hold only as many rows as another counts, [[that output, [outputs of rows]]];
           reset: what brings the model back to its initial state: "none" (it keeps no state; also where the key is not
           there), "variables" or "interpreter"; for outputs passes: how often all samples are asked, 1 where it is not
           there
@@ -25,7 +26,7 @@ import numpy as np
 
 from . import engines, protocol, sensors
 from .protocol import PHASES
-from .tensors import to_tensor
+from .tensors import to_tensor, without_rest
 
 TIMING = np.dtype(protocol.TIMING)
 FEED_RUNS = 200  # timings of set_input and of get_output, at most
@@ -81,6 +82,7 @@ class Model:
         self.outputs = self.describe_outputs()
         self.affines = job["affines"]
         self.reset = job.get("reset", "none")
+        self.counts = job.get("counts", [])
 
     def resize(self):
         """Gives inputs of open dimensions, which a file says are 1, the lengths of the samples."""
@@ -128,7 +130,7 @@ class Model:
     def get(self):
         """One array an output, without the first axis where that is a batch of 1."""
         outputs = [self.interpreter.get_tensor(tensor["index"]) for tensor in self.outputs]
-        return [output[0] if output.shape[:1] == (1,) else output for output in outputs]
+        return without_rest([output[0] if output.shape[:1] == (1,) else output for output in outputs], self.counts)
 
 
 def read_bytes(path):

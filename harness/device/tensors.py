@@ -37,6 +37,18 @@ def to_tensor(stored, affine, tensor):
     return stored.astype(dtype)
 
 
+def without_rest(outputs, counts):
+    """The outputs of one sample with 0 in the rows after those that another output counts: nobody wrote them.
+
+    counts: [output that counts, outputs of so many rows], for each op that does so.
+    """
+    for count, rows in counts:
+        written = int(np.ravel(outputs[count])[0])
+        for row in rows:
+            outputs[row][written:] = 0
+    return outputs
+
+
 def from_tensor(output, scale, zero_point):
     """A runtime's output as float32 numbers: dequantised where it has a scale and is of an integer dtype."""
     if scale is None or not np.issubdtype(output.dtype, np.integer):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from harness.measure.counted_rows import Counts
 from harness.records import Affine, Plan
 from harness.records.terms import Reset
 
@@ -36,6 +37,11 @@ def latency_spec(
     """A job that times invokes as long and as often as the plan says. The others are as of outputs_spec."""
     spec = _spec("latency", runtime, inputs, affines, threads, reset)
     return spec | {name: getattr(plan, name) for name in TIMED_BY}
+
+
+def with_counts(spec: dict[str, object], counts: Counts) -> dict[str, object]:
+    """Adds which outputs hold only as many rows as another counts (see counted_rows.py)."""
+    return spec | {"counts": [[count, list(rows)] for count, rows in counts]} if counts else spec
 
 
 def _spec(

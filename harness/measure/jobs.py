@@ -19,7 +19,8 @@ import numpy as np
 from harness.device import protocol
 from harness.errors import StoreError
 from harness.measure.connections import Connection
-from harness.measure.job_spec import audit_spec, latency_spec, outputs_spec
+from harness.measure.counted_rows import Counts, counts_of
+from harness.measure.job_spec import audit_spec, latency_spec, outputs_spec, with_counts
 from harness.measure.model_state import reset_of
 from harness.measure.raw import label_piece, read_piece
 from harness.measure.validity import AGAIN
@@ -63,6 +64,11 @@ class Work:
     def resets(self) -> dict[str, Reset]:
         """What each variant needs to begin a sample in its initial state."""
         return {v.name: reset_of(v.path) for v in self.variants if v.path is not None}
+
+    @cached_property
+    def counts(self) -> dict[str, Counts]:
+        """Which outputs of each variant hold only as many rows as another counts."""
+        return {v.name: counts_of(v.path) for v in self.variants if v.path is not None}
 
 
 def model_bytes(path: Path) -> bytes:
@@ -220,7 +226,7 @@ def job(work: Work, case: Case, kind: PieceKind, place: tuple[int, int], inputs:
         case,
         kind,
         *place,
-        spec,
+        with_counts(spec, work.counts[case.variant]),
         blobs,
         start_temperature_c=start_temperature_c,
         cooldown_timeout_s=work.target.cooldown_timeout_s,

@@ -17,11 +17,13 @@ import numpy as np
 from harness.device import protocol, tensors
 from harness.errors import BuildError
 from harness.measure.connections.local import install
-from harness.measure.job_spec import outputs_spec
+from harness.measure.counted_rows import counts_of
+from harness.measure.job_spec import outputs_spec, with_counts
 from harness.measure.model_state import reset_of
 from harness.records import Affine
 
 RUNTIME = "ai-edge-litert"
+CONVERT = "the file is damaged, or needs what this runtime lacks: convert the model again, with other operations"
 NO_ANSWER_S = 120.0  # for one sample, or to load the file: this machine is faster than a device
 
 
@@ -38,7 +40,7 @@ def run_once(path: Path, stored: tuple[np.ndarray, ...], affines: Sequence[Affin
         for file, array in zip(inputs, stored, strict=True):
             np.save(folder / file, array)
         spec = outputs_spec(RUNTIME, inputs, affines, reset=reset_of(path))
-        (folder / protocol.JOB).write_text(json.dumps(spec))
+        (folder / protocol.JOB).write_text(json.dumps(with_counts(spec, counts_of(path))))
         return answers(folder, done(folder))
 
 
@@ -51,10 +53,10 @@ def done(folder: Path) -> dict[str, Any]:
         finally:
             process.kill()
     if process.returncode != 0:
-        raise BuildError(f"it crashes {RUNTIME} with exit code {process.returncode}", "try another recipe")
+        raise BuildError(f"it crashes {RUNTIME} with exit code {process.returncode}", CONVERT)
     result: dict[str, Any] = json.loads((folder / protocol.RESULT).read_text())
     if result["status"] != "ok":
-        raise BuildError(f"{RUNTIME} cannot run it: {result['error']}", "try another recipe")
+        raise BuildError(f"{RUNTIME} cannot run it: {result['error']}", CONVERT)
     return result
 
 

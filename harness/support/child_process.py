@@ -4,34 +4,49 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from types import ModuleType, TracebackType
-from typing import ParamSpec, Self, TypeVar
+from typing import Any, ParamSpec, Self, TypeVar
 
 from harness.device.job import end_with_parent
 from harness.errors import HarnessError
 
 P = ParamSpec("P")
 T = TypeVar("T")
+CALL_S = 2 * 3600.0  # for one call, where it does not say otherwise
+LOOK_S = 1.0  # how often it is looked whether the time is up
+_allowed: Any = None  # in the process itself: until when, and how long that is, in s; its parent reads it
 
 
 class ChildProcess:
     """Started by the first call, gone at the end of the `with` block. What it prints goes to the log.
 
     failed: the class that stands for errors of other packages. died: of the error where a call crashes the process, the
-    same where it is not given. who: runs in it, in that error's words.
+    same where it is not given. who: runs in it, in that error's words. limit_s: how long a call may take, unless it
+    calls `allow`.
     """
 
-    def __init__(self, log: Path, failed: type[HarnessError], who: str, died: type[HarnessError] | None = None) -> None:
+    def __init__(
+        self,
+        log: Path,
+        failed: type[HarnessError],
+        who: str,
+        died: type[HarnessError] | None = None,
+        limit_s: float = CALL_S,
+    ) -> None:
         self.log = log
-        self._failed, self._who, self._died = failed, who, died or failed
+        self._failed, self._who, self._died, self._limit_s = failed, who, died or failed, limit_s
         self._pool: ProcessPoolExecutor | None = None
+        self._pid = 0
+        self._allowed: Any = None
 
     def __enter__(self) -> Self:
         return self
@@ -43,19 +58,44 @@ class ChildProcess:
             self._pool.shutdown(cancel_futures=True)
 
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Calls function(*args) in the process. Raises what that raised, or `died` where it crashed the process."""
-        if self._pool is None:
-            self.log.parent.mkdir(parents=True, exist_ok=True)
-            context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(1, context, initializer=settle, initargs=(self.log,))
-            with without_main():
-                self._pool.submit(os.getpid)  # starts the process
+        """Calls function(*args) in the process. Raises what that raised, `died` where it crashed the process, and
+        `failed` where it took too long: the process is then killed.
+        """
         try:
-            return self._pool.submit(answered, partial(function, *args, **kwargs), self._failed).result()
+            pool = self._pool or self._start()
+            self._allowed[:] = time.monotonic() + self._limit_s, self._limit_s
+            return self._result(pool.submit(answered, partial(function, *args, **kwargs), self._failed))
         except BrokenProcessPool as error:
             self._pool = None
             message = f"{self._who} crashed its process; see the log at {self.log}"
             raise self._died(message, "its last lines may say why") from error
+
+    def _start(self) -> ProcessPoolExecutor:
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        context = multiprocessing.get_context("spawn")
+        self._allowed = context.Array("d", 2, lock=False)
+        self._pool = ProcessPoolExecutor(1, context, initializer=settle, initargs=(self.log, self._allowed))
+        with without_main():
+            started = self._pool.submit(os.getpid)
+        self._pid = started.result()
+        return self._pool
+
+    def _result(self, future: Future[T]) -> T:
+        """Waits until the time is up, which the call may have moved."""
+        while not wait([future], LOOK_S).done:
+            until, seconds = self._allowed
+            if time.monotonic() > until:
+                self._pool = None
+                os.kill(self._pid, signal.SIGKILL)
+                advice = f"does a loop in it never end, or is it so slow? the log is {self.log}"
+                raise self._failed(f"{self._who} has no answer for {seconds:g} s", advice)
+        return future.result()
+
+
+def allow(seconds: float) -> None:
+    """Gives the call that this is called from so much time from now on. Does nothing outside a ChildProcess."""
+    if _allowed is not None:
+        _allowed[:] = time.monotonic() + seconds, seconds
 
 
 @contextmanager
@@ -83,8 +123,10 @@ def answered(call: Callable[[], T], died: type[HarnessError]) -> T:
         raise died(str(error)) from error
 
 
-def settle(log: Path) -> None:
+def settle(log: Path, allowed: Any) -> None:
     """Prepares the process: it dies with its parent, prints to the log, and behaves the same on every machine."""
+    global _allowed
+    _allowed = allowed
     end_with_parent()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")  # reproducible, and the device has no GPU either

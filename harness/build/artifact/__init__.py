@@ -11,6 +11,7 @@ from typing import Any
 
 from harness.build.artifact.binding import plain
 from harness.build.models.feed import WHOLE as INTEGERS
+from harness.build.models.feed import check_numbers
 from harness.build.variants import Expectation
 from harness.errors import BuildError
 from harness.records import Tensor
@@ -114,10 +115,11 @@ def signature_names(signature: Any, places: Any) -> tuple[str, ...]:
 
 
 def check_form(artifact: Artifact) -> None:
-    """Raises BuildError where the file has more than one thing to run."""
+    """Raises BuildError where the file has more than one thing to run, or gives what is no number."""
     if len(artifact.signatures) > 1:
         told = f"it has {len(artifact.signatures)} signatures ({', '.join(artifact.signatures)})"
         raise BuildError(told, "convert the model with one: the harness runs one")
+    check_numbers(artifact.named_outputs)
 
 
 def listed(field: Any) -> list[Any]:
@@ -131,11 +133,11 @@ def text(field: Any) -> str:
 
 
 def faults(
-    artifact: Artifact, expected: Expectation | None, parameters: int, integers: frozenset[str] = frozenset()
+    artifact: Artifact, expected: Expectation | None, parameters: int, unchanged: frozenset[str] = frozenset()
 ) -> list[str]:
     """Where the file is not what its recipe promised, in words; empty where it is.
 
-    expected: None for a recipe that promises nothing. integers: dtypes that the model itself takes or gives, such as
+    expected: None for a recipe that promises nothing. unchanged: dtypes that the model itself takes or gives, such as
     of token ids, which no recipe changes. Half of the parameters must be there, not all: a converter drops biases of
     zero and folds normalisation away.
     """
@@ -143,19 +145,19 @@ def faults(
     lost = [f"it holds {held} weights of the model's {parameters}"] if held < parameters / 2 else []
     if expected is None:
         return lost
-    found = [*wrong_io(artifact, expected.io, integers), *wrong_activations(artifact, expected)]
+    found = [*wrong_io(artifact, expected.io, unchanged), *wrong_activations(artifact, expected)]
     return found + (lost or ([] if expected.partly else wrong_weights(artifact, expected, parameters)))
 
 
-def wrong_io(artifact: Artifact, io: str, integers: frozenset[str]) -> list[str]:
+def wrong_io(artifact: Artifact, io: str, unchanged: frozenset[str]) -> list[str]:
     """Inputs and outputs of another dtype than was promised, then integers that have no scale."""
     tensors = [("input", t) for t in artifact.inputs] + [("output", t) for t in artifact.outputs]
     wrong = [
         f"{kind} {tensor.name} is {tensor.dtype}, not {io}"
         for kind, tensor in tensors
-        if tensor.dtype != io and not (tensor.dtype in integers and tensor.scale is None)
+        if tensor.dtype != io and not (tensor.dtype in unchanged and tensor.scale is None)
     ]
-    unscaled = [t for _, t in tensors if t.dtype.startswith("int") and t.dtype not in integers and t.scale is None]
+    unscaled = [t for _, t in tensors if t.dtype.startswith("int") and t.dtype not in unchanged and t.scale is None]
     return wrong + [f"{t.name} is {t.dtype} without a scale" for t in unscaled if io != "float32"]
 
 
@@ -164,7 +166,9 @@ def wrong_activations(artifact: Artifact, expected: Expectation) -> list[str]:
     if promised not in artifact.activations:
         return [f"none of its ops computes in {promised}"]
     if promised != "float32" and not expected.partly and "float32" in artifact.activations:
-        return [f"some of its ops compute in float32, not in {promised}: {', '.join(artifact.activations['float32'])}"]
+        ops = ", ".join(artifact.activations["float32"])
+        instead = "; int8_or_float leaves these in float32" if promised == "int8" else ""
+        return [f"some of its ops compute in float32, not in {promised}: {ops}{instead}"]
     return []
 
 

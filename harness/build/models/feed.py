@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 
 from harness.device.tensors import to_tensor
-from harness.errors import ConfigError, DataError
+from harness.errors import BuildError, ConfigError, DataError
 from harness.records import Affine, Dataset, Tensor
 from harness.support.arrays import stretches
 
@@ -114,6 +114,14 @@ def check_unscaled(tensor: Tensor, affine: Affine, count: int) -> None:
         told = f"input {tensor.name} takes {tensor.dtype} as it is stored, but [data] gives it a scale or an offset"
         by_name = "write them for the other inputs by name: scale = { image = 0.0039 }"
         raise ConfigError(told, by_name if count > 1 else "remove scale and offset under [data]")
+
+
+def check_numbers(outputs: Sequence[Tensor]) -> None:
+    """Raises BuildError where an output is text, or a complex number: no metric is of such."""
+    for tensor in outputs:
+        if not tensor.dtype.startswith(("float", "bfloat", *WHOLE)):
+            told = f"output {tensor.name} is of dtype {tensor.dtype}, and only numbers are compared"
+            raise BuildError(told, "export the model without that output, or with the numbers that it is made from")
 
 
 def is_whole(tensor: Tensor) -> bool:

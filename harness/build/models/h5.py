@@ -56,8 +56,9 @@ def loaded(path: Path, name: str, own: dict[str, Any]) -> Any:
 def config_of(file: Any, path: Path) -> Config:
     text = file.attrs.get("model_config")
     if text is None:
-        what = "holds weights but no model" if "layer_names" in file.attrs else "is not a Keras model"
-        raise BuildError(f"{path.name} {what}", BUILD_IT)
+        weights = "layer_names" in file.attrs or "layers" in file  # of Keras 2, of Keras 3
+        what = "holds weights but no model" if weights else "holds no Keras model"
+        raise BuildError(f"the .h5 file {what}", BUILD_IT)
     config: Config = json.loads(text.decode() if isinstance(text, bytes) else text)
     return config
 

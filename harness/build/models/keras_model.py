@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from harness.build.models import Facts, kept_parameters
 from harness.build.models.feed import Feed
 from harness.build.models.h5 import from_h5, is_hdf5
 from harness.build.models.load_error import cause
+from harness.build.models.saved_model import converter_of
 from harness.build.models.state import State
 from harness.errors import BuildError
 from harness.records import Affine, Tensor
@@ -30,6 +33,9 @@ class KerasModel:
         if not getattr(model, "inputs", None):
             told = f"the model {model.name} has no known inputs: it was never called on a keras.Input"
             raise BuildError(told, "return keras.Model(inputs, model(inputs)) from a function of yours")
+        if all(any(y is x for x in model.inputs) for y in model.outputs):
+            told = f"the model {model.name} computes nothing: it gives its inputs as they are"
+            raise BuildError(told, "check that it is the model that was trained")
         forget(model)
         self._state = State([*model.non_trainable_variables, *states(model)])
 
@@ -60,10 +66,11 @@ class KerasModel:
 
     def converter(self, feeds: Sequence[Feed], unrolled: bool = False) -> Any:
         import keras
-        import tensorflow as tf
 
+        check_unquantised(self.model)
         shapes = [feed.tensor.shape for feed in feeds]
         model = self.model
+        unrolled = unrolled and bool(recurrent(model))
         if unrolled or half_policy(model):
             model = copied(model, shapes, unrolled)
         inputs = [
@@ -71,9 +78,7 @@ class KerasModel:
             for shape, x in zip(shapes, model.inputs, strict=True)
         ]
         # A flat list of outputs: the file's signature then numbers them.
-        return tf.lite.TFLiteConverter.from_keras_model(
-            keras.Model(inputs, keras.tree.flatten(model(self.packed(inputs))))
-        )
+        return exported(keras.Model(inputs, keras.tree.flatten(model(self.packed(inputs)))), states(model))
 
     def packed(self, values: Sequence[Any]) -> Any:
         """One value an input in the structure that the model was made with: a single one, a list or a dict."""
@@ -83,6 +88,25 @@ class KerasModel:
         if structure is not None:
             return keras.tree.pack_sequence_as(structure, list(values))
         return list(values) if len(values) > 1 else values[0]
+
+
+def exported(model: Any, state: Sequence[Any]) -> Any:
+    """A TFLiteConverter of the model, by way of a SavedModel.
+
+    from_keras_model does the same, but leaves variables that are not the model's own in the order of a set: the file of
+    one model then differs from process to process.
+    """
+    import keras
+    import tensorflow as tf
+
+    specs = [tf.TensorSpec(x.shape, x.dtype, x.name) for x in model.inputs]
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    archive.add_variable_collection("state", list(state))
+    archive.add_endpoint("serve", partial(model.__call__, training=False), specs if len(specs) == 1 else [specs])
+    folder = tempfile.TemporaryDirectory()
+    archive.write_out(folder.name, verbose=False)
+    return converter_of(folder)
 
 
 def recurrent(model: Any) -> list[Any]:
@@ -103,6 +127,16 @@ def states(model: Any) -> list[Any]:
     import keras
 
     return [v for layer in recurrent(model) if layer.stateful for v in keras.tree.flatten(layer.states or [])]
+
+
+def check_unquantised(model: Any) -> None:
+    """Raises BuildError where Keras has quantised the model: TFLite has no op for such layers."""
+    import keras
+
+    policies = (layer.dtype_policy for layer in model._flatten_layers())
+    if found := next((p.name for p in policies if isinstance(p, keras.dtype_policies.QuantizedDTypePolicy)), ""):
+        told = f"Keras' quantize() has made layers of the policy {found}, for which TFLite has no operations"
+        raise BuildError(told, "give the model as it was before quantize(): the recipes quantise it")
 
 
 def half_policy(model: Any) -> str:

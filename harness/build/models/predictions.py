@@ -11,9 +11,11 @@ import numpy as np
 from harness.build.models import Model, load
 from harness.build.models.feed import Feed
 from harness.errors import BuildError, one_line
+from harness.support.child_process import allow
 
 BATCH = 256
 BATCH_BYTES = 4 << 20  # of float32 input: the activations are often many times as much
+NO_ANSWER_S, LONGEST_S = 300.0, 3600.0  # for one sample, and for a batch at most: this may be no fast machine
 NOISE, HALF_NOISE = 1e-4, 2e-2  # of an output's largest value: what another order of the same sums changes
 SEED = 0
 
@@ -136,6 +138,7 @@ def lengths(shape: tuple[int, ...], other: tuple[int, ...]) -> str:
 
 
 def predicted(model: Model, batch: Sequence[np.ndarray]) -> list[np.ndarray]:
+    allow(min(NO_ANSWER_S * max(1, len(batch[0]) if batch[0].ndim else 1), LONGEST_S))
     try:
         return model.predict(batch)
     except Exception as error:  # TensorFlow raises a class for each of its codes

@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 
 from harness.build.models import Facts, kept_parameters
+from harness.build.models.batch_of_one import close_lists
 from harness.build.models.feed import Feed
 from harness.build.models.state import State
+from harness.build.models.version_1 import frozen, has_references
 from harness.errors import BuildError, one_line
 from harness.records import Tensor
 
@@ -76,15 +78,24 @@ class SavedModel:
         module.call = tf.function(lambda **named: self.function(**named))
         folder = tempfile.TemporaryDirectory()
         tf.saved_model.save(module, folder.name, module.call.get_concrete_function(**specs))
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder.name)
-        converter.folder = folder  # read at conversion, and removed with the converter
-        return converter
+        if self.facts.loops and fixed is None:
+            close_lists(Path(folder.name))
+        return converter_of(folder)
+
+
+def converter_of(folder: tempfile.TemporaryDirectory[str]) -> Any:
+    """A TFLiteConverter of the SavedModel in the folder, which is read at conversion and removed with the converter."""
+    import tensorflow as tf
+
+    converter = tf.lite.TFLiteConverter.from_saved_model(folder.name)
+    converter.folder = folder
+    return converter
 
 
 def loaded(path: Path) -> tuple[Any, Any]:
     """(what must be kept with it, the signature as a function of tensors by name). Raises BuildError.
 
-    One that holds an optimiser of Keras 2 cannot be loaded as it is.
+    One that holds an optimiser of Keras 2, or reference variables, is not taken as it is.
     """
     import tensorflow as tf
 
@@ -98,6 +109,12 @@ def loaded(path: Path) -> tuple[Any, Any]:
         except Exception:
             told = f"TensorFlow cannot load the SavedModel {path.name}: {one_line(error)}"
             raise BuildError(told, "give the folder that holds saved_model.pb") from error
+    function = chosen(dict(model.signatures), path)
+    if not has_references(nodes_of(function)):
+        return model, function
+    key = next(key for key, each in model.signatures.items() if each is function)
+    with frozen(path, key) as folder:
+        model = tf.saved_model.load(folder)
     return model, chosen(dict(model.signatures), path)
 
 

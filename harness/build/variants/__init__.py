@@ -36,13 +36,15 @@ class Expectation:
     partly: bool = False
 
 
-OTHER_OPS = (
-    "write that part of the model with other operations; select_ops = true under [variants] makes a file with "
-    "TensorFlow's kernels, which no runtime here runs"
-)
+OTHER_OPS = "write that part of the model with other operations"
 IN_FLOAT32 = "give the Keras model as a .keras file, which is converted under float32, or save it under that policy"
 UNROLLED = "int8_unrolled writes its steps out instead, for a .keras or .h5 file; dynamic_range needs no calibration"
+STATEFUL = (
+    "TFLite reads the state that a recurrent layer keeps in float32 alone; int8_or_float leaves it so, and saved with "
+    "stateful=False, which answers the same where every sample begins with the initial state, there is int8_unrolled"
+)
 NOT_CALIBRATED = "there are no samples to calibrate it with", "give some: calibration = under [data]"
+REFUSED_OP = re.compile(r"error: .*?('tf\S*' op .+)")
 NOT_YET = re.compile(r"Quantization to (\S+) not yet supported for op: '(\w+)'")
 
 
@@ -154,9 +156,9 @@ def int8_unrolled(converter: Any) -> None:
     int8(converter)
 
 
-@variant("int8_or_float", weights="int8", activations="int8", partly=True, calibrated=True, named=True)
+@variant("int8_or_float", weights="int8", activations="int8", partly=True, calibrated=True, unrolled=True, named=True)
 def int8_or_float(converter: Any) -> None:
-    """int8 where TFLite has an op for it, float32 where it has not."""
+    """int8 where TFLite has an op for it, float32 where it has not. Known recurrent layers are written out."""
     import tensorflow as tf
 
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -177,8 +179,8 @@ def convert(
     select_ops: whether ops that need TensorFlow's own kernels are allowed. Raises BuildError where they are needed and
     are not; else whatever the converter raises.
     """
-    model, unrolled = fresh(model_path), isinstance(make, Recipe) and make.unrolled
-    converter = model.converter(feeds, unrolled)
+    model = fresh(model_path)
+    converter = model.converter(feeds, isinstance(make, Recipe) and unrolls(make, model_path))
     given = partial(samples, feeds, calibration)
     if isinstance(make, Recipe):
         if make.calibrated:
@@ -188,6 +190,13 @@ def convert(
         with looking_in(make.folder):
             made = load_function(make)(converter, given)
     target.write_bytes(converted(converter, select_ops, model.facts.half) if made is None else made)
+
+
+def unrolls(recipe: Recipe, model_path: Path) -> bool:
+    """Whether recurrent layers are to be written out. Those of a SavedModel are not known: a file that may be partly
+    float is made of its loops, which the converter may fuse.
+    """
+    return recipe.unrolled and not (recipe.expectation.partly and model_path.is_dir())
 
 
 def converted(converter: Any, select_ops: bool, half: str = "") -> bytes:
@@ -204,12 +213,14 @@ def converted(converter: Any, select_ops: bool, half: str = "") -> bytes:
             raise Unsupported(f"TensorFlow's converter has no {refused[1]} form of the op {refused[2]}") from error
         if custom := ops_named("Custom", str(error)):
             told = f"TFLite has no op for {', '.join(custom)}, not even with TensorFlow's kernels"
-            raise BuildError(told, "write that part of the model with other operations") from error
+            raise BuildError(told, OTHER_OPS) from error
         if missing := ops_named("TF Select", str(error)):
             told = f"TFLite has no built-in op for {', '.join(missing)}"
             if half:
                 raise BuildError(f"{told} in {half}", IN_FLOAT32) from error
             raise BuildError(told, OTHER_OPS) from error
+        if said := REFUSED_OP.search(str(error)):  # behind the places in the code that it comes from
+            raise BuildError(f"TensorFlow's converter says: {said[1]}", OTHER_OPS) from error
         raise
 
 
