@@ -142,7 +142,7 @@ def standing(
     if ended := next(filter(None, checks), None):
         return Standing(case, *ended, version)
     doubts = doubts_of(run, case, outputs, samples, scorer)
-    return Standing(case, "suspect" if doubts.suspect else "ok", doubts.reason, version, doubts.bars)
+    return Standing(case, "suspect" if doubts.suspect else "ok", doubts.reason, version, doubts.bars, doubts.chance)
 
 
 Ended = tuple[RowStatus, str] | None  # status and reason, or None where nothing is wrong

@@ -78,6 +78,7 @@ class Answers:
 OfRound = Callable[[Round], float | None]
 OfCase = Callable[[Observation], Estimate]
 OfAnswers = Callable[[Answers], Statistic]
+OfLabels = Callable[[np.ndarray], float]
 OfSample = Callable[[Answers], np.ndarray]
 
 
@@ -106,6 +107,8 @@ class Metric:
 
     judged: Judged = "value"  # how a rule on it is decided
     beside: tuple[str, ...] = ()  # the metrics that its judge looks at, too
+    chance: OfLabels | None = None  # its value where answers say nothing of the labels
+    chance_by: str = ""  # the metric that tells whether answers say something, where that is another
     paired: bool = False  # it compares two models' answers to one test set, and stands against any of PAIRINGS
     alone: bool = False  # max and min bound the value itself, whatever it stands against
     fall_of: str = ""  # the metric whose loss it is: accuracy, of accuracy_drop

@@ -44,6 +44,7 @@ def class_answers(answers: Answers) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     "balanced_accuracy", unit="fraction", better="higher", title="Balanced accuracy", about="answers", in_percent=True,
     against="keras", tasks=LABELLED,
     method="mean recall of the classes", judged="samples", alone=True, interval_percent=90, compared="samples",
+    chance=lambda labels: 1 / len(np.unique(labels)),
     offered_for=LABELLED,
 ))  # fmt: skip
 def balanced_accuracy(answers: Answers) -> Statistic:
@@ -56,6 +57,7 @@ def balanced_accuracy(answers: Answers) -> Statistic:
     "f1", unit="fraction", better="higher", title="F1", about="answers",
     against="keras", tasks=LABELLED,
     method="macro: the mean F1 of the classes", judged="samples", alone=True, interval_percent=90, compared="samples",
+    chance_by="balanced_accuracy",
     offered_for=LABELLED,
 ))  # fmt: skip
 def f1(answers: Answers) -> Statistic:
@@ -77,6 +79,7 @@ def mean_share(mean: np.ndarray) -> np.ndarray:
     "auc", unit="fraction", better="higher", title="AUC", about="answers",
     against="keras", tasks=LABELLED,
     method="area under ROC, macro, one against the rest", judged="samples", alone=True, interval_percent=90,
+    chance=lambda _: 0.5,
     compared="samples",
     offered_for=LABELLED,
 ))  # fmt: skip
@@ -132,6 +135,7 @@ def mean_square(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     "mae", unit="", better="lower", title="MAE", about="answers",
     against="keras", tasks=NUMBERS,
     method="mean |output − label|", judged="samples", alone=True, interval_percent=90, compared="samples",
+    chance_by="r2",
     always_for=NUMBERS, offered_for=NUMBERS,
 ))  # fmt: skip
 def mae(answers: Answers) -> Statistic:
@@ -142,6 +146,7 @@ def mae(answers: Answers) -> Statistic:
     "rmse", unit="", better="lower", title="RMSE", about="answers",
     against="keras", tasks=NUMBERS,
     method="√ of the mean (output − label)²", judged="samples", alone=True, interval_percent=90, compared="samples",
+    chance_by="r2",
     default_for=NUMBERS, always_for=NUMBERS, offered_for=NUMBERS,
 ))  # fmt: skip
 def rmse(answers: Answers) -> Statistic:
@@ -152,6 +157,7 @@ def rmse(answers: Answers) -> Statistic:
     "r2", unit="fraction", better="higher", title="R²", about="answers",
     against="keras", tasks=NUMBERS,
     method="1 − Σ(output − label)² / Σ(label − mean)²", judged="samples", alone=True, interval_percent=90,
+    chance=lambda _: 0.0,
     compared="samples",
     bounded=False, always_for=NUMBERS, offered_for=NUMBERS,
 ))  # fmt: skip
