@@ -22,18 +22,31 @@ def check_scored(scoring: Scoring, dataset: Dataset, facts: Facts, outputs: Sequ
     """Raises ConfigError where the first output would be scored for its name alone, though the labels may be another's.
 
     Outputs that stand in the order in which the model's maker gave them are taken at their word: the first is scored.
-    outputs: the baseline's.
+    outputs: the baseline's. Labels that were given for an output by its name are that one's alone.
     """
+    names = [tensor.name for tensor in facts.outputs]
+    if dataset.labels_of and len(outputs) > 1:
+        check_named(dataset.labels_of, scoring.output or names[0], names)
+        return
     if scoring.output or len(outputs) == 1 or not facts.by_alphabet or dataset.test_labels is None:
         return
     fitting = [n for n, output in enumerate(outputs) if fits(scoring, dataset, output)]
     alike = all(np.array_equal(outputs[0], other, equal_nan=True) for other in outputs[1:])
     if alike or fitting in ([], [0]):
         return
-    names = [tensor.name for tensor in facts.outputs]
     told = f"the model has the outputs {', '.join(map(repr, names))}, in the order of their names"
     could = f"the labels could be those of {' or of '.join(repr(names[n]) for n in fitting)}"
     raise ConfigError(f"{told}; {could}", f'say which is scored: output = "{names[fitting[-1]]}" under [metrics]')
+
+
+def check_named(labelled: str, scored: str, names: Sequence[str]) -> None:
+    """Raises ConfigError where labels were given for another output than the scored one."""
+    if labelled not in names:
+        message = f"the labels are of the output {labelled!r}, which the model does not have"
+        raise ConfigError(message, f"its outputs are {', '.join(names)}")
+    if labelled != scored:
+        message = f"the labels are of the output {labelled!r}, and {scored!r} is scored"
+        raise ConfigError(message, f'write output = "{labelled}" under [metrics]')
 
 
 def fits(scoring: Scoring, dataset: Dataset, output: np.ndarray) -> bool:
