@@ -56,7 +56,7 @@ def run(request: Request, store: Store, cache: Cache, listener: Listener, judge:
         if request.setup and kind_of(target).is_remote:
             provide(target, listener.say)
     built = build(request.experiment, dataset, cache, listener.say)
-    record = store.open(header_of(request, dataset, built), dataset, built.baseline)
+    record = store.open(header_of(request, built), built.dataset, built.baseline)
     return go_on(record, listener, judge)
 
 
@@ -156,12 +156,10 @@ def derive(comparison: Comparison, verdict: Verdict | Absent, folder: Path) -> P
     return write_report(material_of(comparison, verdict), folder)
 
 
-def header_of(request: Request, dataset: Dataset, built: Built) -> Header:
+def header_of(request: Request, built: Built) -> Header:
     """run.json as it stands before anything is measured."""
-    experiment = request.experiment
-    scoring, task = check(
-        experiment.scoring, replace(dataset, class_names=built.class_names), built.baseline, built.output_names
-    )
+    experiment, dataset = request.experiment, built.dataset
+    scoring, task = check(experiment.scoring, dataset, built.baseline, built.output_names)
     cases = [
         case
         for target in request.targets
@@ -173,7 +171,7 @@ def header_of(request: Request, dataset: Dataset, built: Built) -> Header:
         run_id=new_run_id(),
         experiment=experiment.name,
         task=task,
-        class_names=built.class_names,
+        class_names=dataset.class_names,
         affines=dataset.affines,
         plan=experiment.plan,
         variants=built.variants,
@@ -182,6 +180,7 @@ def header_of(request: Request, dataset: Dataset, built: Built) -> Header:
         tune=request.tune,
         scoring=scoring,
         output_names=built.output_names,
+        input_names=built.input_names,
         hashes={"model": built.model_sha256, "train": dataset.train_sha256, "test": dataset.test_sha256},
         provenance=provenance_of(experiment, dataset, built),
     )

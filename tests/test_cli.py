@@ -432,7 +432,7 @@ def built(monkeypatch):
     rows = [sound, failed]
 
     def build(*_: object) -> building.Built:
-        return building.Built("", (), tuple(rows), ())
+        return building.Built("", (), tuple(rows), (), digits.load())
 
     monkeypatch.setattr(building, "build", build)
     return rows

@@ -117,14 +117,81 @@ def test_fortran_order_and_byte_order_do_not_matter(tmp_path):
         ({"x": IMAGES, "classes": np.array(3)}, "classes is a single number"),
         ({"x": np.full((30, 2), np.inf, np.float32)}, "NaN or infinite"),
         ({"x": IMAGES, "y": np.full(30, np.nan)}, "NaN or infinite"),
-        ({"x": IMAGES, "y": LABELS - 1}, "negative integers"),
-        ({"x": IMAGES, "y": np.eye(3, dtype=int)[LABELS] * 2}, r"of shape \(30, 3\)"),
     ],
 )
 def test_what_cannot_be_right_is_refused(tmp_path, arrays, message):
     with pytest.raises(DataError, match=message) as caught:
         load(source(tmp_path, saved(tmp_path, "test.npz", **arrays)))
     assert caught.value.advice
+
+
+@pytest.mark.parametrize(
+    "y",
+    [LABELS - 1, np.eye(3, dtype=int)[LABELS] * 2, IMAGES.astype(np.int16), (IMAGES > 99).astype(float)],
+    ids=["negative", "rows", "masks", "float masks"],
+)
+def test_whole_numbers_that_are_no_classes_stay_as_they_are(tmp_path, y):
+    dataset = load(source(tmp_path, saved(tmp_path, "test.npz", x=IMAGES, y=y)))
+    assert np.array_equal(dataset.test_labels, y) and dataset.test_labels.dtype == y.dtype
+    assert dataset.class_names == ()
+
+
+def test_names_make_a_column_of_whole_floats_class_numbers(tmp_path):
+    test = saved(tmp_path, "test.npz", x=IMAGES, y=LABELS[:, None].astype(np.float32))
+    dataset = load(source(tmp_path, test, labels=("a", "b", "c")))
+    assert np.array_equal(dataset.test_labels, LABELS) and dataset.class_names == ("a", "b", "c")
+
+
+# --- labels by the names of outputs --------------------------------------------------------------------------------
+
+BOXES = np.linspace(0, 1, 120).reshape(30, 4)
+
+
+@pytest.mark.parametrize(
+    ("options", "labels_of", "wanted"),
+    [
+        ({"output": "kind"}, "kind", LABELS),
+        ({"output": "boxes"}, "boxes", BOXES),
+        ({"label": {"boxes": "y_boxes", "kind": "y_kind"}, "output": "kind"}, "kind", LABELS),
+        ({"label": {"other": "y_boxes", "kind": "y_kind"}, "output": "other"}, "other", BOXES),
+    ],
+)
+def test_labels_of_several_outputs_are_known_by_their_names(tmp_path, options, labels_of, wanted):
+    test = saved(tmp_path, "test.npz", x=IMAGES, y_kind=LABELS, y_boxes=BOXES)
+    dataset = load(source(tmp_path, test, saved(tmp_path, "calibration.npz", x=IMAGES[:9]), **options))
+    assert len(dataset.test_inputs) == len(dataset.train_inputs) == 1
+    assert dataset.labels_of == labels_of and np.array_equal(dataset.test_labels, wanted)
+
+
+def test_the_labels_of_one_output_say_themselves_whose_they_are(tmp_path):
+    dataset = load(source(tmp_path, saved(tmp_path, "test.npz", x=IMAGES, y_kind=LABELS)))
+    assert dataset.labels_of == "kind" and np.array_equal(dataset.test_labels, LABELS)
+
+
+def test_the_array_of_labels_can_have_any_name(tmp_path):
+    dataset = load(source(tmp_path, saved(tmp_path, "test.npz", pixels=IMAGES, kind=LABELS), label="kind"))
+    assert dataset.labels_of == "" and np.array_equal(dataset.test_labels, LABELS)
+
+
+@pytest.mark.parametrize(
+    ("options", "message", "advice"),
+    [
+        ({}, "the labels are of the outputs kind, boxes", 'output = "kind" under'),
+        ({"output": "size"}, "the labels are of the outputs kind, boxes, and size is scored", 'output = "kind" under'),
+        ({"label": {"kind": "classes"}}, "test.npz has no array 'classes'", "it holds x, y_kind, y_boxes"),
+        ({"label": "classes"}, "test.npz has no array 'classes'", "it holds x, y_kind, y_boxes"),
+    ],
+)
+def test_labels_that_could_be_of_several_outputs_are_asked_for(tmp_path, options, message, advice):
+    test = saved(tmp_path, "test.npz", x=IMAGES, y_kind=LABELS, y_boxes=BOXES)
+    with pytest.raises(DataError, match=message) as caught:
+        load(source(tmp_path, test, **options))
+    assert advice in caught.value.advice
+
+
+def test_inputs_whose_names_begin_with_y_stay_inputs(tmp_path):
+    dataset = load(source(tmp_path, saved(tmp_path, "test.npz", x_place=BOXES, y_place=BOXES)))
+    assert dataset.input_names == ("x_place", "y_place") and dataset.test_labels is None
 
 
 def broken(content: bytes, part: str) -> bytes:
@@ -248,7 +315,7 @@ def test_class_numbers_of_any_integer_dtype_are_counted(tmp_path):
         ({"offset": float("nan")}, "offset must be a finite number", ""),
         ({"scale": {"image": float("inf")}}, "scale must be a finite number", ""),
         ({"size": (8, 8)}, "size is for a folder of images, but test.npz is an .npz or .npy file", "remove size"),
-        ({"label": "y"}, "label is for a CSV or Parquet file", "remove label"),
+        ({"features": ("y",)}, "features is for a CSV or Parquet file", "remove features"),
     ],
 )
 def test_options_that_cannot_be_meant(tmp_path, options, message, advice):

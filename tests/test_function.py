@@ -135,7 +135,8 @@ def given(tmp_path: Path, value: object) -> tuple[np.ndarray, ...]:
     (tmp_path / "out").mkdir()
     with SamplesWriter(tmp_path / "out") as writer:
         for batch in function.batches(value):
-            writer.add(*function.arrays(batch))
+            inputs, labels, _ = function.arrays(batch)
+            writer.add(inputs, labels)
     write_about(tmp_path / "out", writer.names)
     samples = read_samples(tmp_path / "out")
     return samples.inputs if samples.labels is None else (*samples.inputs, samples.labels)

@@ -249,10 +249,43 @@ def test_calibration_samples_from_the_test_set_by_content():
     assert "10 of 300 different calibration samples are in the test set, too" in told(dataset(train_inputs=(mixed,)))
 
 
+@pytest.mark.parametrize(
+    ("calibration", "test", "wanted"),
+    [
+        ((0, 1), (0, 255), "is 0 to 1 in the calibration samples, and 100% of the test set's values lie outside"),
+        (
+            (0, 255),
+            (0, 1),
+            "is 0 to 255 in the calibration samples, and 0 to 1 in the test set, for which int8 has few",
+        ),
+        ((0, 100), (0, 125), "20% of the test set's values lie outside"),
+        ((0, 100), (0, 108), ""),
+        ((0, 100), (30, 40), ""),
+    ],
+)
+def test_calibration_samples_in_another_range_are_told(calibration, test, wanted):
+    def spread(ends: tuple[float, float], count: int) -> np.ndarray:
+        return np.linspace(*ends, count * 8, dtype=np.float32).reshape(count, 8)
+
+    found = told(
+        dataset(
+            train_inputs=(spread(calibration, 200),), train_labels=None, test_inputs=(spread(test, 500),),
+            test_labels=None, class_names=(),
+        )
+    )  # fmt: skip
+    assert wanted in found and bool(wanted) == ("in the calibration samples" in found)
+
+
+def test_ids_that_calibration_did_not_see_are_no_matter_of_ranges():
+    tokens = np.arange(4000, dtype=np.int32).reshape(500, 8)
+    found = dataset(train_inputs=(tokens[:200],), train_labels=None, test_inputs=(tokens[200:],), test_labels=None)
+    assert "in the calibration samples" not in told(replace(found, class_names=(), affines=(Affine(),)))
+
+
 def test_a_sample_of_several_inputs_is_shared_only_as_a_whole():
     x, ones = np.arange(400, dtype=np.float32).reshape(-1, 1), np.ones((400, 1), np.float32)
     several = dataset(
-        train_inputs=(x[:200], ones[:200]), train_labels=None, test_inputs=(x[200:], ones[200:]),
+        train_inputs=(x[::2], ones[::2]), train_labels=None, test_inputs=(x[1::2], ones[1::2]),
         test_labels=np.linspace(0, 1, 200), affines=(Affine(), Affine()), class_names=(), input_names=("x", "one"),
     )  # fmt: skip
     assert told(several) == "every value of input 'one' is 1: check how it was stored"

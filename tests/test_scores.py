@@ -135,7 +135,14 @@ def test_what_is_not_said_is_left_to_the_data(labels, output, primary, task):
         ("top5_accuracy", INTS, THREE, "top5_accuracy of 3 classes is always 1", "smaller"),
         ("acuracy", INTS, THREE, "there is no metric 'acuracy'", "accuracy"),
         (None, INTS, ONE, "no metric fits int64 labels from 0 to 2", 'primary = "rmse"'),
-        (None, np.eye(3, dtype=int), THREE, "no metric fits int64 labels of shape", "one integer a sample"),
+        (None, 2 * np.eye(3, dtype=int), THREE, "no metric fits int64 labels of shape", "one integer a sample"),
+        (
+            None,
+            INTS % 2,
+            9 * np.eye(3)[[2, 2, 0]],
+            "no metric fits int64 labels",
+            'classes, write primary = "accuracy"',
+        ),
         (None, INTS + 1, THREE, "no metric fits int64 labels from 1 to 3", "labels begin at 1: subtract 1; "),
         ("accuracy", np.array([1, 2, 1]), ONE, "accuracy does not fit", "labels begin at 1: subtract 1; "),
     ],
@@ -342,8 +349,8 @@ def test_a_sigmoid_column_is_judged_as_two_classes():
     keras = np.clip(0.5 + 0.3 * (2 * labels - 1) + rng.normal(0, 0.3, 300), 0, 1).astype(np.float32)[:, None]
     comparison = compare(run_of("classification", labels, keras, {"int8": np.round(keras * 4) / 4}))
     accuracy = comparison.change(case("int8"), "accuracy")
-    assert accuracy.baseline == np.mean((keras[:, 0] >= 0.5) == labels)
-    assert accuracy.value == np.mean((np.round(keras[:, 0] * 4) / 4 >= 0.5) == labels)
+    assert accuracy.baseline == np.mean((keras[:, 0] > 0.5) == labels)
+    assert accuracy.value == np.mean((np.round(keras[:, 0] * 4) / 4 > 0.5) == labels)
 
 
 def test_logits_are_softmaxed_for_divergence_and_calibration_alone():

@@ -10,6 +10,7 @@ import pytest
 from harness.compare.baseline import compare
 from harness.gate.decide import judge
 from harness.gate.policy import default_policy
+from harness.gate.policy.policy_file import parse_policy
 from harness.records import Audit, Finding, Run, Standing, Tensor
 from tests import made_runs
 from tests.made_runs import case, scores, shard
@@ -83,8 +84,6 @@ def test_an_audit_that_failed_makes_the_row_failed() -> None:
 
 
 def test_rules_on_size_and_time_do_not_rest_on_answers() -> None:
-    from harness.gate.policy.policy_file import parse_policy
-
     policy = parse_policy('[[rule]]\nmetric = "size_bytes"\nmax = "1MB"\nvariant = "int8"', "p")
     moved = but(right(), 0)
     (finding,) = judge(compare(made(audit(moved, moved))), policy).findings
@@ -127,8 +126,6 @@ def test_a_second_head_whose_small_column_is_kept_passes() -> None:
 
 @pytest.mark.parametrize("control", [True, False])
 def test_a_control_whose_answers_move_bars_what_stands_against_it(control: bool) -> None:
-    from harness.gate.policy.policy_file import parse_policy
-
     against = '[[rule]]\nmetric = "accuracy_drop"\nmax = "1pp"\nagainst = "float32"\nvariant = "int8"'
     moved = but(right(), 0)
     found = audit(moved, moved)
@@ -143,20 +140,100 @@ def test_a_control_whose_answers_move_bars_what_stands_against_it(control: bool)
 def test_one_answer_for_every_sample_is_said_in_the_finding_too() -> None:
     constant = np.tile(np.array([0.1, 0.8, 0.1], np.float32), (N, 1))
     standing, finding = int8_of(made(answers=constant))
-    assert "it answers b for each of 1,000 samples" in standing.reason
+    assert "it answers b for each of 1,000 samples, and Keras does not" in standing.reason
     assert finding.outcome == "fail"
 
 
-def test_a_model_at_chance_passes_with_a_word() -> None:
+def lopsided(keras_finds: int, int8_finds: int, rare: int = 60) -> Run:
+    """A run in which the last `rare` of 1,000 samples are of class b, of which either model finds the first few."""
+    labels = np.repeat([0, 1], [N - rare, rare])
+
+    def answers(found: int) -> np.ndarray:
+        return np.eye(3, dtype=np.float32)[np.where(np.arange(N) - (N - rare) < found, labels, 0)] * 0.8 + 0.1
+
+    keras, int8 = answers(keras_finds), answers(int8_finds)
+    shards = [shard(case(), keras), shard(INT8, int8)]
+    return made_runs.run([case(), INT8], labels=labels, baseline=keras, shards=shards)
+
+
+@pytest.mark.parametrize("policy", [None, 'metric = "accuracy_drop"\nmax = "20pp"', 'metric = "accuracy"\nmin = 0.5'])
+def test_a_variant_that_answers_one_class_where_keras_does_not_passes_no_rule(policy: str | None) -> None:
+    rule = parse_policy(f'[[rule]]\nvariant = "int8"\n{policy}', "p") if policy else default_policy()
+    comparison = compare(lopsided(keras_finds=5, int8_finds=0))
+    (finding,) = judge(comparison, rule).findings
+    assert comparison.standing(INT8).status == "suspect"
+    assert finding.outcome == "invalid" and "and Keras does not" in finding.reason and not finding.holds
+
+
+def test_one_answer_is_no_loss_where_the_test_set_has_one_class() -> None:
     keras = scores(N)
-    labels = np.random.default_rng(9).permutation(np.repeat([0, 1], N // 2))  # unlike anything the model answers
+    constant = np.tile(np.array([0.8, 0.1, 0.1], np.float32), (N, 1))
+    shards = [shard(case(), keras), shard(INT8, constant)]
+    run = made_runs.run([case(), INT8], labels=np.zeros(N, int), baseline=keras, shards=shards)
+    assert compare(run).standing(INT8).bars == ""
+
+
+def shuffled() -> Run:
+    """A run whose labels have nothing to do with what the models answer."""
+    keras = scores(N)
+    labels = np.random.default_rng(9).permutation(np.repeat([0, 1], N // 2))
     shards = [shard(case(), keras), shard(INT8, keras)]
-    standing, finding = int8_of(made_runs.run([case(), INT8], labels=labels, baseline=keras, shards=shards))
-    right = int((keras.argmax(axis=1) == labels).sum())
-    told = f"its accuracy, {right / N:.1%} ["
-    assert standing.status == "ok" and standing.reason.startswith(told)
-    assert standing.reason.endswith("is right on 50.0%, and Keras' is not either")
-    assert finding.outcome == "pass" and finding.reason == standing.reason
+    return made_runs.run([case(), INT8], labels=labels, baseline=keras, shards=shards)
+
+
+def test_a_model_at_chance_does_not_pass_and_says_what_to_check() -> None:
+    run = shuffled()
+    standing, finding = int8_of(run)
+    right = int((run.baseline[0].argmax(axis=1) == run.labels).sum())
+    assert standing.status == "ok" and standing.reason.startswith(f"its accuracy, {right / N:.1%} [")
+    assert (
+        "is right on 50.0%, and Keras' is not either; check that labels and samples are in one order" in finding.reason
+    )
+    assert finding.outcome == "inconclusive" and not finding.holds
+    assert finding.reason.startswith("what is not shown to be over chance has nothing to lose")
+
+
+@pytest.mark.parametrize(
+    ("rule", "outcome", "told"),
+    [
+        ('metric = "accuracy"\nmin = 0.1', "inconclusive", "nothing to lose"),
+        ('metric = "balanced_accuracy"\nmax_decrease = "5%"\nagainst = "keras"', "inconclusive", "chance, 0.5"),
+        ('metric = "f1"\nmax_decrease = "5%"\nagainst = "keras"', "inconclusive", "Keras' balanced_accuracy"),
+        ('metric = "class_accuracy_drop"\nmax = "5pp"', "inconclusive", "Keras' balanced_accuracy"),
+        ('metric = "flip_rate"\nmax = "5%"', "pass", "is not shown to be over chance"),  # says nothing of labels
+        ('metric = "size_bytes"\nmax = "1MB"', "pass", ""),
+    ],
+)
+def test_every_rule_that_stands_on_labels_is_inconclusive_at_chance(rule: str, outcome: str, told: str) -> None:
+    (finding,) = judge(compare(shuffled()), parse_policy(f'[[rule]]\nvariant = "int8"\n{rule}', "p")).findings
+    assert (finding.outcome, told in finding.reason) == (outcome, True)
+
+
+def test_a_rule_that_only_warns_lets_it_pass_with_the_words() -> None:
+    rule = '[[rule]]\nmetric = "accuracy_drop"\nmax = "1pp"\nvariant = "int8"\non_inconclusive = "warn"'
+    verdict = judge(compare(shuffled()), parse_policy(rule, "p"))
+    assert verdict.outcome == "pass" and "check that labels" in verdict.findings[0].reason
+
+
+def test_keras_alone_at_chance_is_told_as_such() -> None:
+    standing, finding = int8_of(lopsided(keras_finds=1, int8_finds=50))
+    assert standing.reason.startswith("Keras' accuracy, 94.1% [")
+    assert finding.outcome == "inconclusive"
+
+
+def test_auc_over_chance_is_judged_where_accuracy_says_nothing() -> None:
+    """A model for a rare class may never answer it, and rank it well."""
+    rng, labels = np.random.default_rng(3), np.repeat([0, 1], [N - 60, 60])
+    rare = 0.1 + 0.2 * labels + rng.normal(0, 0.03, N)
+    keras = np.stack([1 - rare, rare, np.zeros(N)], axis=1).astype(np.float32)
+    run = made_runs.run(
+        [case(), INT8], labels=labels, baseline=keras, shards=[shard(case(), keras), shard(INT8, keras)]
+    )
+    rule = '[[rule]]\nvariant = "int8"\nmin = 0.9\nmetric = '
+    rules = f'{rule}"auc"\n{rule}"accuracy"\n'
+    run = replace(run, labels=labels, baseline=(keras[:, :2],), class_names=("a", "b"))
+    run = replace(run, shards=tuple(replace(s, outputs=(keras[:, :2],)) for s in run.shards))
+    assert [f.outcome for f in judge(compare(run), parse_policy(rules, "p")).findings] == ["pass", "inconclusive"]
 
 
 def test_a_good_model_is_not_remarked_on() -> None:

@@ -223,3 +223,13 @@ def test_cells_that_hold_several_values_are_told(tmp_path, label):
     assert "npz" in caught.value.advice
     dataset = load(source(tmp_path, "test.parquet", features=("age",)))  # where it is not asked for, it does not matter
     assert dataset.test_inputs[0].tolist() == [[1], [2]]
+
+
+def test_columns_of_labels_are_known_by_the_names_of_outputs(tmp_path):
+    frame = pd.DataFrame({"age": [1.0, 2.0], "kind": [0, 1], "weight": [0.5, 2.5]})
+    label = {"kinds": "kind", "weights": "weight"}
+    dataset = load(source(tmp_path, saved(tmp_path, "test.csv", frame), label=label, output="weights"))
+    assert dataset.labels_of == "weights" and dataset.test_labels.tolist() == [0.5, 2.5]
+    assert dataset.test_inputs[0].tolist() == [[1.0], [2.0]]
+    with pytest.raises(DataError, match="the labels are of the outputs kinds, weights"):
+        load(source(tmp_path, "test.csv", label=label))

@@ -24,7 +24,10 @@ THREE, ONE = np.full((3, 3), 1 / 3), np.full((3, 1), 0.5)
         (INTS, THREE[:, :2], "custom"),
         (FLOATS, ONE, "regression"),
         (FLOATS, THREE, "custom"),
-        (np.ones((3, 3)), THREE, "regression"),
+        (np.full((3, 3), 2.0), THREE, "regression"),
+        (np.ones((3, 3)), THREE, "multilabel"),
+        (np.ones((3, 3), int), THREE, "multilabel"),
+        (np.ones((3, 3), int), THREE[:, :2], "custom"),
         (None, THREE, "agreement"),
         (None, 7 * THREE, "distance"),  # no probabilities, and no names of classes
         (None, ONE, "distance"),
@@ -44,20 +47,20 @@ def test_whole_numbers_are_numbers_where_a_metric_of_numbers_is_asked_for():
 
 
 @pytest.mark.parametrize("form", [(-1, 1), (-1,)])
-def test_a_probability_of_one_half_is_class_one(form):
+def test_class_one_begins_over_one_half_as_in_keras_binary_accuracy(form):
     column = np.array([0.0, 0.25, 0.4999, 0.5, 0.75, 1.0], np.float32).reshape(form)
     scores = as_scores(column, logits=False)
     assert scores.shape == (6, 2) and scores.dtype == np.float32
-    assert top1(scores).tolist() == [0, 0, 0, 1, 1, 1]
+    assert top1(scores).tolist() == [0, 0, 0, 0, 1, 1]
     assert scores[:, 1].tolist() == column.ravel().tolist()
     assert scores.sum(axis=1) == pytest.approx(np.ones(6))
 
 
-def test_a_logit_of_zero_is_class_one():
+def test_a_logit_of_zero_is_class_zero_as_in_scikit_learn():
     column = np.array([[-3.0], [-1e-6], [0.0], [2.0]], np.float32)
     assert are_logits(column)
     scores = as_scores(column, logits=True)
-    assert top1(scores).tolist() == [0, 0, 1, 1]
+    assert top1(scores).tolist() == [0, 0, 0, 1]
     assert probabilities(scores)[:, 1] == pytest.approx(expit(column.ravel()))
 
 

@@ -54,7 +54,8 @@ def evaluate(
         TensorFlow runs in a process of its own; a model in memory goes there as a file.
     x_test: numbers of shape (samples, …), as they are stored; for several inputs a dict of such arrays by the names of
         the model's inputs, or a tuple in its order. Stored value × scale + offset = model input.
-    y_test: one label a sample: class numbers, texts, one-hot rows, or numbers to predict; None where there are none.
+    y_test: one label a sample: class numbers, texts, one-hot rows, or numbers to predict; None where there are none. Of
+        several outputs a dict by their names.
     calibration: 100 to 500 training samples in the form of x_test; without any, int8 is not built.
     name: of the experiment, which is the folder below results. class_names: of the classes 0, 1, …
     variants: names or globs of recipes, or "package.module:function"; () for the usual ones.
@@ -66,7 +67,7 @@ def evaluate(
     from harness.experiment.in_memory import dataset_in_memory, experiment_in_memory, source_of_model
     from harness.experiment.plans import plan_of
 
-    dataset = dataset_in_memory(name, x_test, y_test, calibration, class_names, scale, offset)
+    dataset = dataset_in_memory(name, x_test, y_test, calibration, class_names, scale, offset, output)
     scoring = Scoring(primary, as_tuple(metrics), output, Path.cwd())
     chosen = plan_of(plan) if isinstance(plan, str) else plan
     with tempfile.TemporaryDirectory(prefix="edge-harness-") as folder:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -21,17 +21,16 @@ from harness.build.check import CheckResult, Samples
 from harness.build.keras_process import KerasProcess, ProcessDied, TensorFlowMissing
 from harness.build.lint import Remark
 from harness.build.original import Original, RunOnce
-from harness.build.remarks import of_state, remarks
-from harness.build.scored import check_scored
+from harness.build.remarks import of_state, remarks, said_of
+from harness.build.scored import as_meant, check_scored, of_labels
 from harness.build.variants import quantizer as quantizer  # importing it registers its recipes
 from harness.data.calibration import calibration_samples
-from harness.data.labels import extend_names
 from harness.device import tensors
 from harness.errors import ConfigError, HarnessError
 from harness.measure import once as runner
 from harness.metrics import discrepancy as samples
 from harness.metrics import fitting
-from harness.metrics.task import OF_CLASSES, class_count, output_index
+from harness.metrics.task import OF_CLASSES, output_index
 from harness.records import Dataset, Experiment, Variant
 from harness.support import cache
 from harness.support.cache import Cache, Shelf, file_sha256, key_of, version
@@ -51,16 +50,18 @@ CHECKED_BYTES = 64 << 20  # of the checked samples' inputs and outputs, as float
 @dataclass(frozen=True)
 class Built:
     """baseline: one float32 array an output, shape (test samples, …), mapped from the cache; output_names: of them.
-    made: what was not in the cache. class_names: the data's, and where these are numbers as many as there are scores.
+    input_names: the model's, in the order of the data's arrays.
+    made: what was not in the cache. dataset: with its labels as they are meant, and a name for every class.
     """
 
     model_sha256: str
     baseline: tuple[np.ndarray, ...]
     variants: tuple[Variant, ...]
     made: tuple[str, ...]
+    dataset: Dataset
     output_names: tuple[str, ...] = ()
+    input_names: tuple[str, ...] = ()
     remarks: tuple[Remark, ...] = ()
-    class_names: tuple[str, ...] = ()
 
 
 def build(
@@ -80,24 +81,20 @@ def build(
     with open_keras(cache.root / "tensorflow.log") as keras:
         known = original.of_model(experiment, dataset, shelf, keras) if experiment.model else None
         known = known or original.of_file(experiment, dataset, run_once)
-        made = Builder(experiment, dataset, shelf, keras, known, run_once)
+        made = Builder(experiment, dataset, shelf, keras, known, run_once, dataset.test_sha256)
         baseline = made.baseline
         check_scored(experiment.scoring, dataset, known.facts, baseline)
-        made = replace(made, dataset=with_classes(experiment, dataset, known, baseline))
-        found = remarks(known, experiment, made.dataset, shelf)
+        scored = baseline[output_index(experiment.scoring.output, [tensor.name for tensor in known.facts.outputs])]
+        made = replace(made, dataset=as_meant(experiment.scoring, dataset, scored))
+        found = said_of(of_labels(experiment.scoring, dataset.test_labels, scored), say)
+        found += remarks(known, experiment, made.dataset, shelf)
         built = [*(made.variant(name) for name in experiment.variants), *(made.imported(n) for n in experiment.imports)]
         found += of_state(built, say)
     if not shelf.made:
         say("nothing to build: the model, its baseline and its variants are as they were built before")
     names = tuple(tensor.name for tensor in known.facts.outputs)
-    return Built(known.sha256, baseline, tuple(built), tuple(shelf.made), names, found, made.dataset.class_names)
-
-
-def with_classes(experiment: Experiment, dataset: Dataset, known: Original, baseline: Sequence[np.ndarray]) -> Dataset:
-    """The data set with a name for every class that the scored output tells apart."""
-    output = output_index(experiment.scoring.output, [tensor.name for tensor in known.facts.outputs])
-    names = extend_names(dataset.class_names, class_count(baseline[output]))
-    return dataset if names == dataset.class_names else replace(dataset, class_names=names)
+    inputs = tuple(feed.tensor.name for feed in sorted(known.feeds, key=lambda feed: feed.index))
+    return Built(known.sha256, baseline, tuple(built), tuple(shelf.made), made.dataset, names, inputs, found)
 
 
 def check_packages(experiment: Experiment) -> None:
@@ -119,12 +116,13 @@ class Builder:
     keras: KerasProcess
     original: Original
     run_once: RunOnce
+    test_key: str  # the hash of the test set as it is stored, whatever its labels are taken for
 
     @cached_property
     def baseline(self) -> tuple[np.ndarray, ...]:
         """The original's outputs over the test set."""
         what = f"running {'the Keras model' if self.experiment.model else self.original.name} over the test set"
-        return self.answers(what, self.dataset.test_inputs, self.dataset.test_sha256)
+        return self.answers(what, self.dataset.test_inputs, self.test_key)
 
     def answers(self, what: str, stored: tuple[np.ndarray, ...], key: str) -> tuple[np.ndarray, ...]:
         return original.answers(self.original, what, stored, key_of(key, self.dataset.affines), self.shelf)

@@ -25,6 +25,8 @@ TRIED_BYTES = 128 << 20  # of them, as float32: they go to the model's process a
 FEW_LEVELS = 32  # a byte up to here may be a count, or a picture of few levels
 GAIN = 0.05  # of accuracy, below which another form is not worth a remark
 MARGIN = 0.1  # of accuracy over guessing, below which the model does not know that form either
+BEYOND = 0.1  # of the test set's values, outside what calibration saw
+NARROW = 1 / 16  # of that range, which leaves int8 16 steps
 CONFIDENCE = 0.99  # of the limits of an accuracy on a few samples
 
 Predict = Callable[[Dataset, tuple[np.ndarray, ...]], np.ndarray]
@@ -57,6 +59,7 @@ def lint(
         pixels(dataset, bare) if tried is None else iter(()),
         balance(dataset),
         calibration(dataset),
+        unlike(dataset),
         shared(dataset),
         tried or iter(()),
     )
@@ -139,6 +142,30 @@ def calibration(dataset: Dataset) -> Iterator[Remark]:
         if absent:
             what = f"no calibration sample of {some([dataset.class_names[n] for n in absent])}"
             yield Remark(what, "int8 learns its ranges from the others alone; add some")
+
+
+def unlike(dataset: Dataset) -> Iterator[Remark]:
+    """Calibration samples in another range than the test samples. Whole numbers that are no bytes may be ids, which are
+    not quantised.
+    """
+    advice = "calibrate with training samples that are stored, and scaled, as the test samples are"
+    for n, (train, test) in enumerate(zip(dataset.train_inputs, dataset.test_inputs, strict=False)):
+        ids = test.dtype.kind != "f" and test.dtype.itemsize > 1 and dataset.affines[n] == Affine()
+        if ids or not len(train):
+            continue
+        (low, high), (least, most) = ends(train), ends(test)
+        told = f"{input_name(dataset, n)} is {low:g} to {high:g} in the calibration samples"
+        if (beyond := share_beyond(test, low, high)) > BEYOND:
+            yield Remark(
+                f"{told}, and {beyond:.0%} of the test set's values lie outside, where int8 clips them", advice
+            )
+        elif most - least < NARROW * (high - low):
+            yield Remark(f"{told}, and {least:g} to {most:g} in the test set, for which int8 has few steps", advice)
+
+
+def share_beyond(array: np.ndarray, low: float, high: float) -> float:
+    """Returns the share of the values that lie outside low to high."""
+    return sum(int(((s < low) | (s > high)).sum()) for s in stretches(array)) / max(1, array.size)
 
 
 def shared(dataset: Dataset) -> Iterator[Remark]:

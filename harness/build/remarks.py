@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from harness.build.original import Original, models_code, versions
 from harness.device import tensors
 from harness.measure import once as runner
 from harness.measure.model_state import reset_of
-from harness.metrics.fitting import of_numbers
+from harness.metrics.meaning import said_by
 from harness.metrics.task import are_logits, as_scores, output_index
 from harness.records import Dataset, Experiment, Variant
 from harness.support import cache
@@ -32,15 +32,22 @@ def of_state(variants: Sequence[Variant], say: Callable[[str], None]) -> tuple[R
     if not names:
         return ()
     remark = Remark(f"{', '.join(names)} {'keeps' if len(names) == 1 else 'keep'} state between invokes", STATE)
-    say(f"remark: {remark}")
-    return (remark,)
+    return said_of([remark], say)
+
+
+def said_of(found: Iterable[Remark], say: Callable[[str], None]) -> tuple[Remark, ...]:
+    """Returns the remarks; each is said."""
+    every = tuple(found)
+    for remark in every:
+        say(f"remark: {remark}")
+    return every
 
 
 def remarks(known: Original, experiment: Experiment, dataset: Dataset, shelf: Shelf) -> tuple[Remark, ...]:
     """Every remark on the data, through the cache; each is said."""
     scoring = experiment.scoring
     output = output_index(scoring.output, [tensor.name for tensor in known.facts.outputs])
-    if any(of_numbers(name) for name in (scoring.primary or "", *scoring.others)):
+    if said_by(scoring) == "numbers":
         dataset = replace(dataset, class_names=())  # whole numbers to predict are no classes
 
     def scores(declared: Dataset, stored: tuple[np.ndarray, ...]) -> np.ndarray:
@@ -59,9 +66,7 @@ def remarks(known: Original, experiment: Experiment, dataset: Dataset, shelf: Sh
     data = (dataset.test_sha256, dataset.train_sha256, dataset.affines, dataset.class_names, dataset.input_names)
     folder = shelf.obtain("", "remarks", key_of(*code, known.sha256, output, *data, known.habits, made_by), write)
     found: tuple[Remark, ...] = _REMARKS.validate_json((folder / "remarks.json").read_bytes())
-    for remark in found:
-        shelf.say(f"remark: {remark}")
-    return found
+    return said_of(found, shelf.say)
 
 
 def of_habits(habits: Habits, half: str) -> Iterator[Remark]:

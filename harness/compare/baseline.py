@@ -52,7 +52,7 @@ def of_scored(scorer: Scorer, outputs: Outputs, with_samples: bool = True) -> Co
     scores = {case: scorer.scored(arrays[scorer.index]) for case, arrays in outputs.items()}
     samples = {case: sample_rows(run, scorer, output) for case, output in scores.items()} if with_samples else {}
     observations = observe(run, scorer, scores, samples)
-    scored = {case: scorer.changes(case, arrays[scorer.index]) for case, arrays in outputs.items()}
+    scored = {case: scorer.changes(case, arrays) for case, arrays in outputs.items()}
     changes = tuple(
         change
         for o in observations
@@ -77,7 +77,7 @@ def sample_rows(run: Run, scorer: Scorer, scores: np.ndarray) -> np.ndarray:
 def shared_changes(case: Case, run: Run, scorer: Scorer, scored: dict[Case, list[Change]]) -> list[Change]:
     """Returns what the outputs say, for every thread count: they are measured at the lowest."""
     first = run.accuracy_case(case)
-    return [replace(change, case=case) for change in scored.get(first) or scorer.changes(case, None)]
+    return [replace(change, case=case) for change in scored.get(first) or scorer.changes(case, ())]
 
 
 def shards_of(run: Run, case: Case) -> list[Shard]:
@@ -149,7 +149,7 @@ def standing(
     if ended := next(filter(None, checks), None):
         return Standing(case, *ended, version)
     doubts = doubts_of(run, case, outputs, samples, scorer)
-    return Standing(case, "suspect" if doubts.suspect else "ok", doubts.reason, version, doubts.bars)
+    return Standing(case, "suspect" if doubts.suspect else "ok", doubts.reason, version, doubts.bars, doubts.chance)
 
 
 Ended = tuple[RowStatus, str] | None  # status and reason, or None where nothing is wrong

@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from harness.metrics.discrepancy import fields_of
-from harness.metrics.stats import clopper_pearson
+from harness.metrics.stats import Interval, clopper_pearson
 from harness.records import Run
 
 CONFIDENCE = 0.90  # two-sided, so that the lower end is a one-sided 95 % limit
+CHECK = "; check that labels and samples are in one order, and how samples are scaled"
 
 
-def remarks_on(run: Run, samples: np.ndarray) -> Iterator[str]:
-    """What is odd about a row's answers, in words; nothing where the task has no classes. Nothing is forbidden by it.
+def constant(run: Run, samples: np.ndarray) -> tuple[str, bool]:
+    """Returns that a row answers one class for every sample, in words, "" where it does not; and whether that is a
+    loss: Keras' answers differ, and so do the labels, where there are any.
 
     samples: a row a sample, as Comparison has them.
     """
-    if "prediction" not in fields_of(samples) or samples["prediction"].dtype.kind != "i" or len(samples) < 2:
-        return
-    answer = only(samples["prediction"])
-    if answer is not None and answer >= 0:
-        too = ", and so does Keras" if only(samples["baseline_prediction"]) == answer else ""
-        yield f"it answers {name_of(run, answer)} for each of {len(samples):,} samples{too}"
-    if "correct" in fields_of(samples):
-        yield from at_chance(run, samples)
+    if not of_classes(samples):
+        return "", False
+    answer, keras = only(samples["prediction"]), only(samples["baseline_prediction"])
+    if answer is None or answer < 0:
+        return "", False
+    whose = ", and so does Keras" if keras == answer else "" if keras is not None else ", and Keras does not"
+    differ = keras is None and ("label" not in fields_of(samples) or only(samples["label"]) is None)
+    return f"it answers {name_of(run, answer)} for each of {len(samples):,} samples{whose}", differ
+
+
+def of_classes(samples: np.ndarray) -> bool:
+    """Returns whether the table holds enough answers that are classes."""
+    return "prediction" in fields_of(samples) and samples["prediction"].dtype.kind == "i" and len(samples) > 1
 
 
 def only(answers: np.ndarray) -> int | None:
@@ -33,23 +41,41 @@ def only(answers: np.ndarray) -> int | None:
     return int(answers[0]) if (answers == answers[0]).all() else None
 
 
-def at_chance(run: Run, samples: np.ndarray) -> Iterator[str]:
-    """That an accuracy is not shown to be over the share of the largest class of the whole test set."""
+def at_chance(run: Run, samples: np.ndarray) -> str:
+    """Returns that an accuracy, the row's or Keras', is not shown to be over the share of the largest class of the
+    whole test set; "" where both are, or where there is but one class.
+    """
+    if not of_classes(samples) or "correct" not in fields_of(samples):
+        return ""
     labels, counts = np.unique(samples["label"], return_counts=True)
-    if len(labels) < 2:
-        return
-    largest, n = int(labels[counts.argmax()]), len(samples)
-    share, right = counts.max() / n, int(samples["correct"].sum())
-    limits = clopper_pearson(right, n, CONFIDENCE)
-    if limits.low > share:
-        return
-    keras = clopper_pearson(int(samples["baseline_correct"].sum()), n, CONFIDENCE).low > share
-    too = "" if keras else ", and Keras' is not either"
-    interval = f"{right / n:.1%} [{limits.low:.1%}, {limits.high:.1%}]"
-    yield (
-        f"its accuracy, {interval}, is not shown to be over chance: to answer {name_of(run, largest)} "
-        f"every time is right on {share:.1%}{too}"
-    )
+    share, n = counts.max() / len(samples), len(samples)
+    own, keras = (Accuracy(int(samples[name].sum()), n) for name in ("correct", "baseline_correct"))
+    if len(labels) < 2 or min(own.low, keras.low) > share:
+        return ""
+    whose, shown = ("Keras'", keras) if own.low > share else ("its", own)
+    too = ", and Keras' is not either" if max(own.low, keras.low) <= share else ""
+    best = name_of(run, int(labels[counts.argmax()]))
+    told = f"{whose} accuracy, {shown}, is not shown to be over chance"
+    return f"{told}: to answer {best} every time is right on {share:.1%}{too}" + (CHECK if keras.low <= share else "")
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """A count of right answers, with the lower end of its interval."""
+
+    right: int
+    n: int
+
+    @cached_property
+    def limits(self) -> Interval:
+        return clopper_pearson(self.right, self.n, CONFIDENCE)
+
+    @property
+    def low(self) -> float:
+        return self.limits.low
+
+    def __str__(self) -> str:
+        return f"{self.right / self.n:.1%} [{self.limits.low:.1%}, {self.limits.high:.1%}]"
 
 
 def name_of(run: Run, label: int) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.compare.chance import remarks_on
+from harness.compare.chance import at_chance, constant
 from harness.metrics.discrepancy import explained_share, low_agreement, low_explained
 from harness.metrics.heads import lost_parts
 from harness.metrics.scoring import Scorer
@@ -21,12 +21,13 @@ ORDER = "{} of {} answers change when the samples are asked in another order: th
 @dataclass(frozen=True)
 class Doubts:
     """reason: all of them, and what is odd though not suspect, "" for none; bars: those that keep every rule on answers
-    from passing.
+    from passing; chance: why an accuracy proves nothing.
     """
 
     suspect: bool = False
     reason: str = ""
     bars: str = ""
+    chance: str = ""
 
 
 def doubts_of(
@@ -34,14 +35,18 @@ def doubts_of(
 ) -> Doubts:
     """What is doubtful of a row that was measured. Its metrics are found all the same."""
     variant = run.variant(case.variant)
-    bars, odd = [*moving(run, case)], []
+    bars, odd, chance = [*moving(run, case)], "", ""
     plain = [variant.reason] if variant.status == "suspect" else []
     if outputs is not None and samples is not None and len(samples):
         if not plain and (reason := far_off(samples, scorer)):
             plain.append(reason)
         bars += lost_outputs(run, outputs, scorer, columns=not plain)
-        odd = list(remarks_on(run, samples))
-    return Doubts(bool(plain or bars), "; ".join([*plain, *bars, *odd]), "; ".join(bars))
+        odd, lost = constant(run, samples)
+        if lost:
+            bars, odd = [*bars, odd], ""
+        chance = at_chance(run, samples)
+    reason = "; ".join(filter(None, [*plain, *bars, odd, chance]))
+    return Doubts(bool(plain or bars), reason, "; ".join(bars), chance)
 
 
 def far_off(samples: np.ndarray, scorer: Scorer) -> str:

@@ -64,7 +64,7 @@ class Both:
         outputs = comparison.outputs.get(comparison.run.accuracy_case(self.case))
         if outputs is None:
             raise Absent(f"{self.case.variant} has no answers there")
-        return scorer.statistic(metric, outputs[scorer.index])
+        return scorer.statistic(metric, outputs[scorer.index], outputs)
 
     @cached_property
     def round_differences(self) -> tuple[Difference, ...]:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from harness.data.on_disk import SamplesWriter, write_about
-from harness.data.source import Split
+from harness.data.source import Split, of_scored
 from harness.errors import ConfigError, DataError, HarnessError
 from harness.support.cache import cache_dir, key_of
 from harness.support.child_process import CALL_S, ChildProcess, allow
@@ -48,7 +48,8 @@ def write_batches(ref: FunctionRef, folder: Path, log: Path, output: str = "") -
     try:
         with looking_in(ref.folder), SamplesWriter(folder) as writer:
             for batch in batches(load_function(ref)()):
-                writer.add(*arrays(batch, output))
+                inputs, labels, labels_of = arrays(batch, output)
+                writer.add(inputs, labels)
     except ConfigError:
         raise
     except HarnessError as error:
@@ -59,7 +60,7 @@ def write_batches(ref: FunctionRef, folder: Path, log: Path, output: str = "") -
         raise DataError(message, f"fix it; the traceback is in {log}") from None
     if not writer.names:
         raise DataError(f"{ref.text} gave no batches", "it must return or yield batches, (x, y) or x")
-    write_about(folder, writer.names)
+    write_about(folder, writer.names, labels_of=labels_of)
 
 
 def batches(given: Any) -> Iterator[Any]:
@@ -75,32 +76,21 @@ def batches(given: Any) -> Iterator[Any]:
         raise DataError(message, "it must return or yield batches, (x, y) or x, of arrays")
 
 
-def arrays(batch: Any, output: str = "") -> tuple[dict[str, np.ndarray], np.ndarray | None]:
-    """Returns inputs by name, and labels; labels that are given by name are those of the scored output. Raises
+def arrays(batch: Any, output: str = "") -> tuple[dict[str, np.ndarray], np.ndarray | None, str]:
+    """Returns inputs by name, labels, and the output that these are given for by its name: the scored one. Raises
     DataError where it is not a batch.
     """
     if isinstance(batch, tuple) and len(batch) != 2:
         raise DataError(f"a batch is a tuple of {len(batch)}", "a batch is (x, y), or x without labels")
     x, y = batch if isinstance(batch, tuple) else (batch, None)
     inputs = {str(name): numeric(array) for name, array in x.items()} if isinstance(x, dict) else {"x": numeric(x)}
-    labels = None if y is None else numeric(labels_of(y, output))
+    labels_of, y = of_scored(y, output) if isinstance(y, dict) else ("", y)
+    labels = None if y is None else numeric(y)
     counts = {len(array) for array in [*inputs.values(), *([] if labels is None else [labels])]}
     if len(counts) != 1:
         message = f"a batch holds arrays of different lengths: {sorted(counts)}"
         raise DataError(message, "every array needs one entry a sample")
-    return inputs, labels
-
-
-def labels_of(y: Any, output: str) -> Any:
-    """Returns the labels of the scored output, where y holds those of several by their names. Raises DataError."""
-    if not isinstance(y, dict):
-        return y
-    if len(y) == 1 and not output:
-        return next(iter(y.values()))
-    if output not in y:
-        message = f"a batch's labels are of the outputs {', '.join(map(str, y))}"
-        raise DataError(message, 'say which is scored: output = "' + str(next(iter(y), "")) + '" under [metrics]')
-    return y[output]
+    return inputs, labels, labels_of
 
 
 def numeric(given: Any) -> np.ndarray:

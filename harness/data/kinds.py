@@ -72,6 +72,7 @@ def dataset_of(source: DataSource, test: Samples, training: Samples | None) -> D
         class_names=names,
         source=source.test + (f", calibration {source.calibration}" if source.calibration else ""),
         input_names=test.names,
+        labels_of=test.labels_of,
     )
     validate(dataset)
     return dataset

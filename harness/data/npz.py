@@ -1,8 +1,9 @@
 """An .npz file, or an .npy file of inputs alone.
 
-`y` holds the labels; every other array is an input. A single input may have any name; several have the model's own. In
-an .npz that holds both halves, as Keras' own data sets do, the test samples are `x_test` and `y_test`, the calibration
-samples `x_train` and `y_train`; plain `y` works for either.
+`y` holds the labels, or the array that [data] label names; every other array is an input. A single input may have any
+name; several have the model's own. In an .npz that holds both halves, as Keras' own data sets do, the test samples are
+`x_test` and `y_test`, the calibration samples `x_train` and `y_train`; plain `y` works for either. Where there are
+labels of several outputs, those of the output boxes are `y_boxes`, or label = { boxes = "…" } names them.
 """
 
 from __future__ import annotations
@@ -10,16 +11,18 @@ from __future__ import annotations
 import shutil
 import zipfile
 import zlib
+from collections.abc import Collection
 from pathlib import Path
 
 from harness.data.on_disk import LABELS, input_file, write_about
-from harness.data.source import Split
+from harness.data.source import Split, of_scored
 from harness.errors import DataError
 from harness.support.arrays import map_npy
 from harness.support.cache import file_sha256, key_of
 
 SAID = "an .npz or .npy file"
-OPTIONS: tuple[str, ...] = ()
+OPTIONS: tuple[str, ...] = ("label",)
+BY_OUTPUT = "y_"
 MISNAMED = ("label", "labels", "target", "targets")
 HALVES = {"test": "test", "calibration": "train"}
 CHUNK_BYTES = 4 << 20
@@ -30,16 +33,18 @@ def fits(split: Split) -> bool:
 
 
 def key(split: Split) -> str:
-    return key_of("npz", split.name, split.path.suffix, file_sha256(split.path))
+    source = split.source
+    return key_of("npz", split.name, split.path.suffix, file_sha256(split.path), source.label, source.output)
 
 
 def write(split: Split, folder: Path) -> None:
     """Unpacks the members as a stream: each is an .npy file already."""
     try:
-        names = copy_array(split, folder) if split.path.suffix.lower() == ".npy" else unpack(split, folder)
+        packed = split.path.suffix.lower() == ".npz"
+        names, labels_of = unpack(split, folder) if packed else (copy_array(split, folder), "")
     except (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"{split.where} cannot be read: {error}", "fix the file, or write it again") from error
-    write_about(folder, names)
+    write_about(folder, names, labels_of=labels_of)
     for n, name in enumerate(names):
         check(f"{split.where}: {name}", input_file(folder, n))
     if (folder / LABELS).exists():
@@ -51,13 +56,15 @@ def copy_array(split: Split, folder: Path) -> tuple[str, ...]:
     return ("x",)
 
 
-def unpack(split: Split, folder: Path) -> tuple[str, ...]:
-    """Fills the folder; returns the inputs' names."""
+def unpack(split: Split, folder: Path) -> tuple[tuple[str, ...], str]:
+    """Fills the folder; returns the inputs' names, and the output whose labels are given by its name, if any."""
     with zipfile.ZipFile(split.path) as archive:
         stored = {member.removesuffix(".npy"): member for member in archive.namelist() if member.endswith(".npy")}
         half = HALVES[split.name]
-        labels = f"y_{half}" if f"y_{half}" in stored else "y"
-        inputs = [f"x_{half}"] if f"x_{half}" in stored else [name for name in stored if name != labels]
+        by_output = labels_by_output(split, stored)
+        labels_of, labels = of_scored(by_output, split.source.output) if by_output else ("", label_array(split, stored))
+        others = {labels, *by_output.values()}
+        inputs = [f"x_{half}"] if f"x_{half}" in stored else [name for name in stored if name not in others]
         if not inputs:
             raise DataError(f"{split.where} holds no inputs, only {', '.join(stored) or 'nothing'}", "add an array x")
         check_misnamed(split, inputs, labels in stored)
@@ -65,7 +72,34 @@ def unpack(split: Split, folder: Path) -> tuple[str, ...]:
         for name, file in (files | ({labels: folder / LABELS} if labels in stored else {})).items():
             with archive.open(stored[name]) as member, file.open("wb") as out:
                 shutil.copyfileobj(member, out, CHUNK_BYTES)
-    return tuple(inputs)
+    return tuple(inputs), labels_of
+
+
+def labels_by_output(split: Split, stored: Collection[str]) -> dict[str, str]:
+    """Returns the arrays of labels by the outputs that they are of: those that [data] label names, else y_boxes and the
+    like, where there is no y and they cannot be inputs. {} where labels are not given so. Raises DataError.
+    """
+    given, half = split.source.label, HALVES[split.name]
+    if isinstance(given, dict):
+        present = {output: name for output, name in given.items() if name in stored}
+        if split.name == "test" and (missing := [name for name in given.values() if name not in stored]):
+            raise DataError(f"{split.where} has no array {missing[0]!r}", f"it holds {', '.join(stored)}")
+        return present
+    named = {name.removeprefix(BY_OUTPUT): name for name in stored if name.startswith(BY_OUTPUT)}
+    alone = set(stored) - set(named.values()) <= {"x", f"x_{half}"}
+    if given or {"y", f"y_{half}"} & set(stored) or not (alone or split.source.output in named):
+        return {}
+    return named
+
+
+def label_array(split: Split, stored: Collection[str]) -> str:
+    """Returns the name of the array of labels, whether it is there or not. Raises DataError where one that [data] label
+    names is not in the test set.
+    """
+    given, half = split.source.label, HALVES[split.name]
+    if isinstance(given, str) and given not in stored and split.name == "test":
+        raise DataError(f"{split.where} has no array {given!r}", f"it holds {', '.join(stored)}")
+    return given if isinstance(given, str) else f"y_{half}" if f"y_{half}" in stored else "y"
 
 
 def check_misnamed(split: Split, inputs: list[str], labelled: bool) -> None:

@@ -27,6 +27,7 @@ class Samples:
     names: tuple[str, ...] = ()  # of the inputs, where there are several
     class_names: tuple[str, ...] = ()  # the class folders that the samples came from
     columns: tuple[str, ...] = ()  # the feature columns that they came from
+    labels_of: str = ""  # the output that the labels were given for by its name
 
 
 def input_file(folder: Path, n: int) -> Path:
@@ -40,10 +41,14 @@ def run_input_file(run: Path, n: int) -> Path:
 
 
 def write_about(
-    folder: Path, names: tuple[str, ...], class_names: tuple[str, ...] = (), columns: tuple[str, ...] = ()
+    folder: Path,
+    names: tuple[str, ...],
+    class_names: tuple[str, ...] = (),
+    columns: tuple[str, ...] = (),
+    labels_of: str = "",
 ) -> None:
     """Writes what the arrays in the folder are. names: one an input; a single one needs no name."""
-    about = {"count": len(names), "names": names if len(names) > 1 else ()}
+    about = {"count": len(names), "names": names if len(names) > 1 else (), "labels_of": labels_of}
     (folder / ABOUT).write_text(json.dumps(about | {"class_names": class_names, "columns": columns}))
 
 
@@ -52,7 +57,8 @@ def read_samples(folder: Path) -> Samples:
     about = json.loads((folder / ABOUT).read_text())
     inputs = tuple(map_npy(input_file(folder, n)) for n in range(about["count"]))
     labels = map_npy(folder / LABELS) if (folder / LABELS).exists() else None
-    return Samples(inputs, labels, *(tuple(about[key]) for key in ("names", "class_names", "columns")))
+    names, class_names, columns = (tuple(about[key]) for key in ("names", "class_names", "columns"))
+    return Samples(inputs, labels, names, class_names, columns, about["labels_of"])
 
 
 class ArrayWriter:

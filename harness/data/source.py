@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
+
+from harness.errors import DataError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -19,7 +25,7 @@ class DataSource:
     labels: tuple[str, ...] = ()  # the names of the classes
     size: tuple[int, int] | None = None  # (height, width) that images are resized to
     color: str | None = None  # of images
-    label: str | None = None  # a table's column of labels
+    label: str | dict[str, str] | None = None  # the column or array of labels, or one for each output by its name
     features: tuple[str, ...] = ()  # a table's columns of inputs
     output: str = ""  # the name of the scored output, by which labels may be given
 
@@ -35,3 +41,16 @@ class Split:
     @property
     def path(self) -> Path:
         return self.source.folder / Path(self.where).expanduser()
+
+
+def of_scored(by_output: Mapping[str, T], output: str) -> tuple[str, T]:
+    """Returns the name of the scored output and its labels, of labels that are given by the names of outputs. Where no
+    output is named, the labels of a single one are its. Raises DataError.
+    """
+    if output in by_output:
+        return output, by_output[output]
+    if len(by_output) == 1 and not output:
+        return next(iter(by_output.items()))
+    message = f"the labels are of the outputs {', '.join(by_output) or 'of no name'}"
+    scored = f", and {output} is scored" if output else ""
+    raise DataError(message + scored, f'say which is scored: output = "{next(iter(by_output), "")}" under [metrics]')

@@ -1,8 +1,8 @@
 """A CSV or Parquet file: a column of labels, and features that become one float32 array (samples, features).
 
-The labels are in the column that [data] label names, else in one named `label`, else there are none. The features are
-the columns that [data] features names, in its order, else all others as the file has them. In a CSV file only an empty
-cell is a missing one: "NA" and "None" are text.
+The labels are in the column that [data] label names, or names for the scored output, else in one named `label`, else
+there are none. The features are the columns that [data] features names, in its order, else all others as the file has
+them. In a CSV file only an empty cell is a missing one: "NA" and "None" are text.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.data.on_disk import LABELS, SamplesWriter, write_about
-from harness.data.source import Split
+from harness.data.source import Split, of_scored
 from harness.errors import ConfigError, DataError
 from harness.support.cache import file_sha256, key_of, version
 from harness.support.toml import nearest
@@ -39,14 +39,21 @@ def fits(split: Split) -> bool:
 def key(split: Split) -> str:
     source, versions = split.source, [version(name) for name in ("pandas", "pyarrow", "numpy")]
     return key_of(
-        "table", split.name, file_sha256(split.path), split.path.suffix, source.label, source.features, versions
+        "table",
+        split.name,
+        file_sha256(split.path),
+        split.path.suffix,
+        source.label,
+        source.output if isinstance(source.label, dict) else "",
+        source.features,
+        versions,
     )
 
 
 def write(split: Split, folder: Path) -> None:
     import pandas as pd
 
-    label, features = columns(split, header(split))
+    labels_of, label, features = columns(split, header(split))
     check_single(split, [*features, *([label] if label else [])])
     labels: list[pd.Series] = []
     row = 0
@@ -60,7 +67,7 @@ def write(split: Split, folder: Path) -> None:
         raise DataError(f"{split.where} has no rows", "give at least one sample")
     if label:
         np.save(folder / LABELS, label_array(split, pd.concat(labels, ignore_index=True)))
-    write_about(folder, writer.names, columns=features)
+    write_about(folder, writer.names, columns=features, labels_of=labels_of)
 
 
 def check_single(split: Split, names: Sequence[str]) -> None:
@@ -78,25 +85,28 @@ def check_single(split: Split, names: Sequence[str]) -> None:
             raise DataError(message, "give each number a column of its own, or store the samples as an .npz file")
 
 
-def columns(split: Split, names: list[str]) -> tuple[str | None, tuple[str, ...]]:
-    """Returns the column of labels, if there is one, and those of the features.
-    Raises DataError where one is missing.
+def columns(split: Split, names: list[str]) -> tuple[str, str | None, tuple[str, ...]]:
+    """Returns the output that the labels are given for by its name, if any, the column of labels, if there is one, and
+    those of the features. Raises DataError where one is missing.
     """
     source = split.source
-    label = source.label or (None if DEFAULT_LABEL in source.features else DEFAULT_LABEL)
+    by_output = source.label if isinstance(source.label, dict) else {}
+    given = None if isinstance(source.label, dict) else source.label
+    plain = given or (None if DEFAULT_LABEL in source.features else DEFAULT_LABEL)
+    labels_of, label = of_scored(by_output, source.output) if by_output else ("", plain)
     if label in source.features:
         raise ConfigError(f"[data] {label!r} is both the label and one of the features", "remove it from features")
     asked = [*source.features, *([label] if source.label and split.name == "test" else [])]
     for name in asked:
         if name not in names:
             raise DataError(f"{split.where} has no column {name!r}", nearest(name, names, "the columns are"))
-    features = source.features or tuple(name for name in names if name != label)
+    features = source.features or tuple(name for name in names if name not in (label, *by_output.values()))
     if not features:
         raise DataError(f"{split.where} has no columns but {label!r}", "put the features into columns of their own")
     if nameless := [name for name in features if name.startswith("Unnamed: ")]:
         advice = "it looks like an index: write the file with index=False, or name the [data] features"
         raise DataError(f"{split.where}: column {int(nameless[0][9:]) + 1} has no name", advice)
-    return label if label in names else None, features
+    return labels_of, label if label in names else None, features
 
 
 @contextmanager

@@ -40,7 +40,7 @@ class DataText(Table):
     labels: list[str] = []
     size: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=2, max_length=2)] | None = None
     color: Literal["rgb", "bgr", "grayscale"] | None = None
-    label: Text | None = None
+    label: Text | dict[str, Text] | None = None
     features: list[Text] = []
 
 

@@ -14,7 +14,7 @@ from harness.build.models import model_source
 from harness.build.variants import RECIPES
 from harness.data.kinds import dataset_of
 from harness.data.on_disk import Samples
-from harness.data.source import DataSource
+from harness.data.source import DataSource, of_scored
 from harness.errors import ConfigError, DataError, one_line
 from harness.experiment.experiment_file import check_name, keras_model, usual
 from harness.experiment.resolve import select
@@ -83,25 +83,29 @@ def dataset_in_memory(
     class_names: Sequence[str],
     scale: float | dict[str, float],
     offset: float | dict[str, float],
+    output: str = "",
 ) -> Dataset:
-    """Makes a data set of arrays. y_test: None where there are no labels.
-    calibration: inputs alone. Raises DataError.
+    """Makes a data set of arrays. y_test: None where there are no labels; a dict by the names of outputs, of which
+    `output` is scored. calibration: inputs alone. Raises DataError.
     """
     source = DataSource(name, IN_MEMORY, None, Path.cwd(), scale, offset, labels=tuple(map(str, class_names)))
-    test = samples("x_test", x_test, y_test)
+    test = samples("x_test", x_test, y_test, output)
     return dataset_of(source, test, None if calibration is None else samples("calibration", calibration))
 
 
-def samples(what: str, x: Arrays, y: object = None) -> Samples:
-    """Returns arrays as samples. what: the argument's name, for messages. Raises DataError."""
+def samples(what: str, x: Arrays, y: object = None, output: str = "") -> Samples:
+    """Returns arrays as samples. what: the argument's name, for messages. output: the scored one, of which the labels
+    are where y holds several by name. Raises DataError.
+    """
     named = isinstance(x, Mapping)
     given = list(x.values()) if named else list(x) if isinstance(x, tuple | list) and several(x) else [x]
     inputs = tuple(map(partial(numbers, what), given))
     names = tuple(map(str, x)) if named and len(x) > 1 else ()
+    labels_of, y = of_scored(y, output) if isinstance(y, Mapping) else ("", y)
     labels = None if y is None else text_or_numbers(y)
     if labels is not None and not labels.ndim:
         raise DataError("y_test is a single value", "give one label a sample")
-    return Samples(inputs, labels, names)
+    return Samples(inputs, labels, names, labels_of=labels_of)
 
 
 def several(x: Sequence[object]) -> bool:

@@ -11,6 +11,7 @@
     spread.py     a value and its interval, under a limit
     resampled.py  metrics of labels and outputs, a user's own among them: by BCa, or as shares of samples
     plain.py      everything else, by its value
+    over_chance.py what is at chance passes no rule
     ship.py       mode any: which variants ship, after Holm
 
 To gate a metric in a way of its own, add a line to JUDGES.
@@ -24,6 +25,7 @@ from dataclasses import asdict, replace
 from harness.gate.each_output import each_output, worst_answer
 from harness.gate.evidence import Evidence, not_comparable
 from harness.gate.judge import drops, flips, plain, rates, resampled, rounds, shares
+from harness.gate.over_chance import unless_at_chance
 from harness.gate.policy import Policy, Rule
 from harness.gate.reference.remeasured import to_remeasure
 from harness.gate.ship import any_may_ship, shipping, worst
@@ -89,7 +91,8 @@ def findings_of(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
         yield finding(rule, None, Answer("missing", reason=evidence.why_no_row(rule)))
     for standing in rows:
         control = evidence.control_of(rule, standing.case)
-        said = unless_barred(answer(rule, standing, evidence), rule, standing, control, evidence)
+        said = unless_at_chance(answer(rule, standing, evidence), rule, standing, evidence)
+        said = unless_barred(said, rule, standing, control, evidence)
         doubts = (doubtful(standing, control), oddity(standing, rule, evidence))
         yield finding(rule, standing, said, "; ".join(filter(None, doubts)))
 

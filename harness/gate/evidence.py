@@ -14,6 +14,7 @@ from harness.compare.fingerprint import WARN, differences, refusal, sample_diffe
 from harness.gate.policy import Rule
 from harness.gate.reference.side_by_side import beside
 from harness.metrics import Metric
+from harness.metrics.bootstrap import Statistic
 from harness.metrics.discrepancy import discordant
 from harness.metrics.scores import metric_named
 from harness.metrics.scoring import Scorer
@@ -151,12 +152,20 @@ class Evidence:
     def _of_output(self) -> dict[str, Evidence]:
         return {}
 
-    def output(self, case: Case) -> np.ndarray:
-        """Returns the scored output of a row, as the model gave it. Raises Absent."""
+    def outputs(self, case: Case) -> tuple[np.ndarray, ...]:
+        """Returns every output of a row, as the model gave it. Raises Absent."""
         outputs = self.comparison.outputs.get(self.comparison.run.accuracy_case(case))
         if outputs is None:
             raise Absent(f"{case.variant} has no answers there")
-        return outputs[self.scorer.index]
+        return outputs
+
+    def output(self, case: Case) -> np.ndarray:
+        """Returns the scored output of a row, as the model gave it. Raises Absent."""
+        return self.outputs(case)[self.scorer.index]
+
+    def statistic(self, metric: Metric, case: Case) -> Statistic:
+        """Returns the metric of a row's answers. Raises Absent."""
+        return self.scorer.statistic(metric, self.output(case), self.outputs(case))
 
     def control_of(self, rule: Rule, case: Case) -> Standing | None:
         """Returns how the float32 ended that a rule stands against; None where it needs none, or there is none."""

@@ -9,9 +9,10 @@ import numpy as np
 
 from harness.data.validation import FROM_1, begins_at_1
 from harness.errors import ConfigError
+from harness.metrics.meaning import said_by, said_by_metric, task_for
 from harness.metrics.registry import METRICS, Metric
-from harness.metrics.scores import NUMBERS, TOP_K, declaration_of, metric_named
-from harness.metrics.task import LABELLED, OF_CLASSES, class_count, output_index, task_of
+from harness.metrics.scores import TOP_K, declaration_of, metric_named
+from harness.metrics.task import LABELLED, OF_CLASSES, class_count, output_index, whole_below
 from harness.records import Dataset, Scoring
 from harness.records.terms import Task
 from harness.support.functions import FunctionRef, is_reference
@@ -29,7 +30,7 @@ def check(
     """
     output = outputs[output_index(scoring.output, names)]
     asked = tuple(dict.fromkeys(filter(None, (scoring.primary, *scoring.others))))
-    task = task_of(dataset.test_labels, output, dataset.class_names, any(of_numbers(name) for name in asked))
+    task = task_for(dataset.test_labels, output, dataset.class_names, said_by(scoring))
     check_class_names(task, dataset.class_names, output)
     scoring = with_declarations(scoring)
     declarations = {d.reference: d for d in scoring.declared}
@@ -80,11 +81,6 @@ def choices(task: Task) -> tuple[str, ...]:
     return (*fit, "top5_accuracy") if task in LABELLED else tuple(fit)
 
 
-def of_numbers(name: str) -> bool:
-    """Returns whether the metric is for numbers alone, so that asking for it says what the labels are."""
-    return name in METRICS and METRICS[name].tasks == NUMBERS
-
-
 def fitting(name: str, task: Task, labels: np.ndarray | None, output: np.ndarray) -> str:
     """Returns the metric's name where it fits the task; `distance` in place of an agreement of numbers."""
     if name == "agreement" and task == "distance":
@@ -118,7 +114,9 @@ def misfit_advice(asked: str, task: Task, labels: np.ndarray | None, output: np.
     advice = 'write a function of labels and outputs and name it: primary = "package.module:function"'
     if labels is not None and labels.dtype.kind in "ui" and labels.ndim == 1:
         message = "class labels run from 0 to the number of scores less one"
-        if of_numbers(asked):
+        if not asked and whole_below(labels, class_count(output)):
+            return f'if these are scores of classes, write primary = "accuracy"; else {advice}'
+        if said_by_metric(asked) == "numbers":
             return f"{asked} needs as many labels a sample as outputs; for classes write accuracy; else {advice}"
         message += '; for numbers, write primary = "rmse"'
         start = f"{FROM_1}; " if begins_at_1(labels, class_count(output)) else ""

@@ -160,5 +160,5 @@ declare(Metric(
 ))  # fmt: skip
 declare(Metric(
     "class_accuracy_drop", unit="pp", better="lower", title="Drop of a class", about="answers", against="keras",
-    tasks=LABELLED, judged="class_drop", paired=True,
+    tasks=LABELLED, judged="class_drop", chance_by="balanced_accuracy", paired=True,
 ))  # fmt: skip

@@ -6,14 +6,15 @@ policies and the gate. To add a metric, declare it in the module it belongs to; 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from harness.metrics.asked import Table
 from harness.metrics.bootstrap import Statistic
 from harness.metrics.task import UNLABELLED
-from harness.records import Case, Round, Variant
+from harness.records import Absent, Case, Round, Variant
 from harness.records.terms import ABOUT, TASKS, About, Against, Better, Compared, Judged, Task
 
 
@@ -61,6 +62,13 @@ class Answers:
     labels: np.ndarray | None  # (samples, …)
     outputs: np.ndarray  # the scored output, (samples, classes) where it scores classes
     baseline: np.ndarray  # the same of the model that it stands against
+    further: Mapping[str, Callable[[], Table]] = field(default_factory=dict)  # inputs and all_outputs, made when asked
+
+    def beside(self, name: str) -> Table:
+        """Returns inputs or all_outputs, for a metric of the user's own that asks for them. Raises Absent."""
+        if name not in self.further:
+            raise Absent(f"it asks for {name}, which is not known here")
+        return self.further[name]()
 
     @property
     def truth(self) -> np.ndarray:
@@ -71,6 +79,7 @@ class Answers:
 OfRound = Callable[[Round], float | None]
 OfCase = Callable[[Observation], Estimate]
 OfAnswers = Callable[[Answers], Statistic]
+OfLabels = Callable[[np.ndarray], float]
 OfSample = Callable[[Answers], np.ndarray]
 
 
@@ -99,6 +108,8 @@ class Metric:
 
     judged: Judged = "value"  # how a rule on it is decided
     beside: tuple[str, ...] = ()  # the metrics that its judge looks at, too
+    chance: OfLabels | None = None  # its value where answers say nothing of the labels
+    chance_by: str = ""  # the metric that tells whether answers say something, where that is another
     paired: bool = False  # it compares two models' answers to one test set, and stands against any of PAIRINGS
     alone: bool = False  # max and min bound the value itself, whatever it stands against
     fall_of: str = ""  # the metric whose loss it is: accuracy, of accuracy_drop

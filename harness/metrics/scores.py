@@ -16,6 +16,7 @@ from contextlib import redirect_stdout
 import numpy as np
 
 from harness.errors import ConfigError
+from harness.metrics.asked import Rows, asked_by, given, read_only, view_of
 from harness.metrics.bootstrap import Called, Statistic, means, tallies
 from harness.metrics.discrepancy import mean_distance, row_differences, top1
 from harness.metrics.registry import METRICS, Answers, Metric, of_answers
@@ -43,6 +44,7 @@ def class_answers(answers: Answers) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     "balanced_accuracy", unit="fraction", better="higher", title="Balanced accuracy", about="answers", in_percent=True,
     against="keras", tasks=LABELLED,
     method="mean recall of the classes", judged="samples", alone=True, interval_percent=90, compared="samples",
+    chance=lambda labels: 1 / len(np.unique(labels)),
     offered_for=LABELLED,
 ))  # fmt: skip
 def balanced_accuracy(answers: Answers) -> Statistic:
@@ -55,6 +57,7 @@ def balanced_accuracy(answers: Answers) -> Statistic:
     "f1", unit="fraction", better="higher", title="F1", about="answers",
     against="keras", tasks=LABELLED,
     method="macro: the mean F1 of the classes", judged="samples", alone=True, interval_percent=90, compared="samples",
+    chance_by="balanced_accuracy",
     offered_for=LABELLED,
 ))  # fmt: skip
 def f1(answers: Answers) -> Statistic:
@@ -76,6 +79,7 @@ def mean_share(mean: np.ndarray) -> np.ndarray:
     "auc", unit="fraction", better="higher", title="AUC", about="answers",
     against="keras", tasks=LABELLED,
     method="area under ROC, macro, one against the rest", judged="samples", alone=True, interval_percent=90,
+    chance=lambda _: 0.5,
     compared="samples",
     offered_for=LABELLED,
 ))  # fmt: skip
@@ -131,6 +135,7 @@ def mean_square(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     "mae", unit="", better="lower", title="MAE", about="answers",
     against="keras", tasks=NUMBERS,
     method="mean |output − label|", judged="samples", alone=True, interval_percent=90, compared="samples",
+    chance_by="r2",
     always_for=NUMBERS, offered_for=NUMBERS,
 ))  # fmt: skip
 def mae(answers: Answers) -> Statistic:
@@ -141,6 +146,7 @@ def mae(answers: Answers) -> Statistic:
     "rmse", unit="", better="lower", title="RMSE", about="answers",
     against="keras", tasks=NUMBERS,
     method="√ of the mean (output − label)²", judged="samples", alone=True, interval_percent=90, compared="samples",
+    chance_by="r2",
     default_for=NUMBERS, always_for=NUMBERS, offered_for=NUMBERS,
 ))  # fmt: skip
 def rmse(answers: Answers) -> Statistic:
@@ -151,6 +157,7 @@ def rmse(answers: Answers) -> Statistic:
     "r2", unit="fraction", better="higher", title="R²", about="answers",
     against="keras", tasks=NUMBERS,
     method="1 − Σ(output − label)² / Σ(label − mean)²", judged="samples", alone=True, interval_percent=90,
+    chance=lambda _: 0.0,
     compared="samples",
     bounded=False, always_for=NUMBERS, offered_for=NUMBERS,
 ))  # fmt: skip
@@ -184,15 +191,16 @@ def distance(answers: Answers) -> Statistic:
 
 # --- a user's own --------------------------------------------------------------------------------------------------
 
-Own = Callable[[np.ndarray | None, np.ndarray], object]
+Own = Callable[..., object]
 
 
 def scored(name: str, *, unit: str = "score", better: Better = "higher") -> Callable[[Own], Own]:
     """Says of a metric of one's own what to call it, its unit, and which way is better.
 
     The function takes labels, (samples, …) or None, and outputs, float32 (samples, …) of the scored output as the model
-    gives it, and returns one number, or an array of one number a sample, whose mean is the metric. Of fewer samples it
-    must make the same of those: it is called on resamples.
+    gives it; inputs and all_outputs where it has parameters of these names (see asked.py). It returns one number, or an
+    array of one number a sample, whose mean is the metric. Of fewer samples it must make the same of those: it is
+    called on resamples.
     """
     if better not in ("lower", "higher"):
         raise ValueError(f'better is "lower" or "higher", not {better!r}')
@@ -206,7 +214,9 @@ def scored(name: str, *, unit: str = "score", better: Better = "higher") -> Call
 
 def declaration_of(ref: FunctionRef) -> Declared:
     """Returns what the user's function declares of itself. Raises ConfigError where it cannot be loaded."""
-    declaration: tuple[str, str, Better] = getattr(load_function(ref), "scored", (ref.name, "score", "higher"))
+    function = load_function(ref)
+    asked_by(function, ref.text)
+    declaration: tuple[str, str, Better] = getattr(function, "scored", (ref.name, "score", "higher"))
     name, unit, better = declaration
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name):
         raise ConfigError(f"{ref.text} calls its metric {name!r}", "give it one word, such as iou")
@@ -218,9 +228,11 @@ def user_metric(declaration: Declared, ref: FunctionRef) -> Metric:
 
     def of(answers: Answers) -> Statistic:
         try:
-            function = quiet(load_function(ref))
-            labels = None if answers.labels is None else read_only(answers.labels)
-            return statistic_of(function, labels, read_only(answers.outputs))
+            function = load_function(ref)
+            asked = asked_by(function, ref.text)
+            labels = None if answers.labels is None else view_of(answers.labels)
+            rows = Rows(view_of(answers.outputs), {name: read_only(answers.beside(name)) for name in asked.further})
+            return statistic_of(quiet(given(function, asked)), labels, rows)
         except ConfigError as error:
             raise Absent(str(error)) from error
         except Absent:
@@ -238,32 +250,25 @@ def user_metric(declaration: Declared, ref: FunctionRef) -> Metric:
 def quiet(function: Callable[..., object]) -> Callable[..., object]:
     """Sends what the function prints to stderr: stdout is for results."""
 
-    def call(labels: np.ndarray | None, outputs: np.ndarray) -> object:
+    def call(labels: np.ndarray | None, rows: Rows) -> object:
         with redirect_stdout(sys.stderr):
-            return function(labels, outputs)
+            return function(labels, rows)
 
     return call
 
 
-def read_only(array: np.ndarray) -> np.ndarray:
-    """Returns a view that a user's function cannot write into: that would change the metrics after it."""
-    view = np.asarray(array).view()
-    view.flags.writeable = False
-    return view
-
-
-def statistic_of(function: Callable[..., object], labels: np.ndarray | None, outputs: np.ndarray) -> Statistic:
+def statistic_of(function: Callable[..., object], labels: np.ndarray | None, rows: Rows) -> Statistic:
     """Makes a statistic of what the function returns. An array of one number a sample is averaged; a function that
     returns one number is called again on each resample.
     """
-    value = np.asarray(function(labels, outputs), dtype=np.float64)
-    if value.shape == (len(outputs),):
+    value = np.asarray(function(labels, rows), dtype=np.float64)
+    if value.shape == (len(rows),):
         return means(value)
     if value.ndim:
         raise Absent(f"it returned {value.shape}: return one number, or one a sample")
     if np.isnan(value):
         raise Absent("it is not a number")
-    return Called(lambda labels, outputs: float(function(labels, outputs)), labels, outputs)  # type: ignore[arg-type]
+    return Called(lambda labels, rows: float(function(labels, rows)), labels, rows)  # type: ignore[arg-type]
 
 
 # --- by name -------------------------------------------------------------------------------------------------------

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
+from harness.device.tensors import to_model_input
+from harness.metrics.asked import Table
 from harness.metrics.bootstrap import Combined, Statistic, bca, difference
 from harness.metrics.discrepancy import variation
 from harness.metrics.fitting import scores_of
 from harness.metrics.registry import NO_OUTPUTS, NOT_FINITE, Answers, Metric, is_wanted
 from harness.metrics.stats import Interval
 from harness.metrics.task import OF_CLASSES, are_logits, as_scores, finite, output_index, row_by_row
-from harness.records import Absent, Case, Change, Run
+from harness.records import Absent, Affine, Case, Change, Run
+from harness.support.arrays import gather, stretches
 
 CONFIDENCE = 0.90  # two-sided, so that each end is a one-sided 95 % limit
 
@@ -76,9 +79,24 @@ class Scorer:
         of_run = scores_of(self.run.scoring, self.run.task)
         return tuple(metric for metric in of_run if is_wanted(metric.name, self.metrics))
 
-    def statistic(self, metric: Metric, output: np.ndarray) -> Statistic:
-        """Returns the metric of one case's scored output. Raises Absent where there is none."""
-        answers = self.answers(output, metric.raw)
+    @cached_property
+    def inputs(self) -> Table:
+        """What the models were given: one array, or of several inputs a dict by their names. Raises Absent."""
+        if len(self.run.inputs) > 1 and not self.run.input_names:
+            raise Absent("the run was stored before runs kept the names of several inputs: measure again")
+        arrays = [as_given(self.run, n) for n in range(len(self.run.inputs))]
+        return dict(zip(self.run.input_names, arrays, strict=True)) if len(arrays) > 1 else arrays[0]
+
+    def by_name(self, every: Sequence[np.ndarray]) -> Table:
+        """Returns every output of a model by its name; by its place where the baseline's have none."""
+        names = self.run.output_names or tuple(map(str, range(len(every))))
+        return dict(zip(names, every, strict=True))
+
+    def statistic(self, metric: Metric, output: np.ndarray, every: Sequence[np.ndarray] = ()) -> Statistic:
+        """Returns the metric of one case's scored output. every: all outputs of the case. Raises Absent where there is
+        none.
+        """
+        answers = self.answers(output, metric.raw, every)
         needed = row_by_row(finite, answers.baseline) if metric.raw else True  # a user's function may know NaN
         if (needed & ~row_by_row(finite, answers.outputs)).any():
             raise Absent(NOT_FINITE.method)
@@ -88,18 +106,21 @@ class Scorer:
             raise Absent("it is not a number")
         return statistic
 
-    def answers(self, output: np.ndarray, raw: bool = False) -> Answers:
+    def answers(self, output: np.ndarray, raw: bool = False, every: Sequence[np.ndarray] = ()) -> Answers:
         """Returns what a metric is given for one case's scored output. raw: as the model gave it."""
+        if not raw:
+            return Answers(self.labels, self.scored(output), self.baseline)
         output = output.reshape(self.raw.shape) if output.size == self.raw.size else output
-        return (
-            Answers(self.labels, output, self.raw) if raw else Answers(self.labels, self.scored(output), self.baseline)
-        )
+        further: dict[str, Callable[[], Table]] = {"inputs": lambda: self.inputs}
+        if every:
+            further["all_outputs"] = lambda: self.by_name(every)
+        return Answers(self.labels, output, self.raw, further)
 
     def baseline_statistic(self, metric: Metric) -> Statistic:
         """Returns the metric of the baseline, computed once. Raises Absent where there is none."""
         if metric.name not in self._of_baseline:
             try:
-                self._of_baseline[metric.name] = self.statistic(metric, self.raw)
+                self._of_baseline[metric.name] = self.statistic(metric, self.raw, self.run.baseline)
             except Absent as absent:
                 self._of_baseline[metric.name] = absent
         kept = self._of_baseline[metric.name]
@@ -111,18 +132,20 @@ class Scorer:
     def _of_baseline(self) -> dict[str, Statistic | Absent]:
         return {}
 
-    def changes(self, case: Case, output: np.ndarray | None) -> list[Change]:
-        """Returns the rows of a case: each metric, and how far it is from the baseline's."""
-        return [change for metric in self.metrics_of_answers for change in self.changes_of(metric, case, output)]
+    def changes(self, case: Case, every: Sequence[np.ndarray]) -> list[Change]:
+        """Returns the rows of a case: each metric, and how far it is from the baseline's. every: the case's outputs;
+        () where it has none.
+        """
+        return [change for metric in self.metrics_of_answers for change in self.changes_of(metric, case, every)]
 
-    def changes_of(self, metric: Metric, case: Case, output: np.ndarray | None) -> list[Change]:
+    def changes_of(self, metric: Metric, case: Case, every: Sequence[np.ndarray]) -> list[Change]:
         base = self.baseline_or_none(metric)
         before = None if base is None else 0.0 if metric.to_baseline else base.value
         row = Change(case, metric.name, metric.unit, metric.better, "keras", before, None)
         try:
-            if output is None:
+            if not every:
                 raise Absent(NO_OUTPUTS.method)
-            statistic = self.statistic(metric, output)
+            statistic = self.statistic(metric, every[self.index], every)
         except Absent as absent:
             return [replace(row, method=absent.reason)]
         first = with_limits(replace(row, value=statistic.value), statistic, metric.method)
@@ -139,6 +162,17 @@ class Scorer:
             return self.baseline_statistic(metric)
         except Absent:
             return None
+
+
+def as_given(run: Run, n: int) -> np.ndarray:
+    """Returns input n as the models were given it: as it is stored where it has no scale and offset, else float32, in a
+    mapped file where it is large.
+    """
+    stored, affine = run.inputs[n], run.affines[n] if run.affines else Affine()
+    if affine == Affine():
+        return stored
+    parts = (to_model_input(part, affine.scale, affine.offset) for part in stretches(stored))
+    return gather(parts, stored.shape, run.path)
 
 
 def with_limits(change: Change, statistic: Statistic, what: str) -> Change:

@@ -2,6 +2,7 @@
 
 task              labels             the scored output
 classification    one class each     scores of classes, or one column: the probability, or logit, of class 1
+multilabel        0 or 1, several    as many numbers: the probability, or logit, of each label
 regression        numbers            as many numbers
 agreement         none               scores of classes: answers are held against the baseline's
 distance          none               numbers: they are held against the baseline's
@@ -21,7 +22,8 @@ from harness.support.arrays import let_go
 
 LABELLED: tuple[Task, ...] = ("classification",)
 OF_CLASSES: tuple[Task, ...] = ("classification", "agreement")
-NO_CLASSES: tuple[Task, ...] = ("regression", "distance", "custom")
+SEVERAL: tuple[Task, ...] = ("multilabel",)
+NO_CLASSES: tuple[Task, ...] = ("multilabel", "regression", "distance", "custom")
 UNLABELLED: tuple[Task, ...] = ("agreement", "distance")
 STRETCH_VALUES = 4_000_000  # worked through at a time, so that what is made of them stays small
 OUTSIDE = 1e-3  # further outside 0 to 1 than rounding takes a probability
@@ -47,28 +49,59 @@ def class_count(outputs: np.ndarray) -> int:
     return 2 if one_column(outputs) else outputs.shape[1] if outputs.ndim == 2 else 0
 
 
-def task_of(labels: np.ndarray | None, outputs: np.ndarray, class_names: Sequence[str], numbers: bool = False) -> Task:
-    """Returns the task that labels and the baseline's scored output make. numbers: a metric of numbers is asked for."""
+def task_of(
+    labels: np.ndarray | None,
+    outputs: np.ndarray,
+    class_names: Sequence[str],
+    numbers: bool = False,
+    as_stored: bool = False,
+) -> Task:
+    """Returns the task that labels and the baseline's scored output make.
+
+    numbers: a metric of numbers is asked for. as_stored: metrics of the user's own alone are, which know what 0 and 1
+    mean.
+    """
     if labels is None:
         scores = outputs.ndim == 2 and outputs.shape[1] > 1
         return "agreement" if scores and (class_names or not are_logits(outputs)) else "distance"
     if not numbers and labels.ndim == 1 and labels.dtype.kind in "ui":
         whole = len(labels) and 0 <= labels.min() <= labels.max() < class_count(outputs)
         return "classification" if whole else "custom"
+    if not numbers and not as_stored and several_labels(labels, outputs):
+        return "multilabel"
     same = labels.reshape(len(labels), -1).shape == outputs.reshape(len(outputs), -1).shape
     return "regression" if same and (numbers or labels.dtype.kind == "f") else "custom"
+
+
+def several_labels(labels: np.ndarray, outputs: np.ndarray) -> bool:
+    """Returns whether each sample has several labels, each 0 or 1, and as many numbers of the output."""
+    table = labels.ndim == 2 and labels.shape[1] > 1 and labels.dtype.kind in "uif"
+    return table and labels.shape == outputs.shape and whole_below(labels, 2)
+
+
+def whole_below(labels: np.ndarray, count: int) -> bool:
+    """Returns whether there are labels, and all are whole numbers from 0 to count − 1."""
+    whole = (((s >= 0) & (s < count) & (s == np.floor(s))).all() for s in stretches(labels))
+    return len(labels) > 0 and all(whole)
+
+
+def said_yes(outputs: np.ndarray, logits: bool) -> np.ndarray:
+    """Returns which labels each sample is given, bool, (samples, labels): those over a probability of ½, or a logit of
+    0, as Keras' BinaryAccuracy has it.
+    """
+    return np.asarray(outputs > (0.0 if logits else 0.5))
 
 
 def as_scores(outputs: np.ndarray, logits: bool) -> np.ndarray:
     """Returns scores of classes, (samples, classes). One column becomes two classes: (1 − p, p), or (0, logit).
 
-    Class 1 from a probability of ½ on, or a logit of 0; logits: whether the baseline's are such.
+    Class 1 over a probability of ½, or a logit of 0: at either it is class 0, as Keras' BinaryAccuracy and
+    scikit-learn's classifiers have it. logits: whether the baseline's are such.
     """
     if not one_column(outputs):
         return outputs
     column = outputs.reshape(-1)
     other = np.zeros_like(column) if logits else (1 - column).astype(column.dtype)
-    other = np.where(other == column, np.nextafter(other, np.array(-1, column.dtype)), other)  # a tie is class 1's
     return np.stack([other, column], axis=1)
 
 

@@ -36,7 +36,8 @@ class Change:
 class Standing:
     """How a case ended, and why; of one that is ok, reason says what is odd about its answers, if anything.
 
-    bars: why no rule on its answers may pass, though it has answers; "" where rules may. It is part of the reason.
+    bars: why no rule on its answers may pass, though it has answers; "" where rules may. chance: that its accuracy, or
+    Keras', is not shown to be over chance. Both are part of the reason.
     """
 
     case: Case
@@ -44,6 +45,7 @@ class Standing:
     reason: str = ""
     runtime_version: str | None = None
     bars: str = ""
+    chance: str = ""
 
     @property
     def ended_well(self) -> bool:

@@ -28,6 +28,7 @@ class Dataset:
     class_names: tuple[str, ...]  # () where the labels are not classes
     source: str  # where the samples came from, in words for the report
     input_names: tuple[str, ...] = ()  # the model's, in the order of the arrays; () where that is the model's own
+    labels_of: str = ""  # the output that the labels were given for by its name; "" where they were not
 
     @property
     def test_count(self) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.records.measurement import Audit, Environment, Round, Shard
-from harness.records.model import KERAS, Variant
+from harness.records.model import KERAS, Affine, Variant
 from harness.records.plan import BY_DATA, Case, Plan, Scoring, Target
 from harness.records.terms import Task
 
@@ -70,6 +70,8 @@ class Run:
     scoring: Scoring = BY_DATA
     output_names: tuple[str, ...] = ()  # of the baseline, one an array
     audits: tuple[Audit, ...] = ()  # none in a run that is older than audits
+    affines: tuple[Affine, ...] = ()  # of the inputs, one an array; () where none is scaled
+    input_names: tuple[str, ...] = ()  # the model's, one an array; () in a run that is older than this
 
     @property
     def outputs(self) -> tuple[str, ...]:

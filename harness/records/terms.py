@@ -11,7 +11,7 @@ RoundStatus = Literal["valid", "flagged", "repeated", "invalid", "failed"]
 ShardStatus = Literal["ok", "failed"]
 
 # What a run is asked.
-Task = Literal["classification", "regression", "agreement", "distance", "custom"]
+Task = Literal["classification", "multilabel", "regression", "agreement", "distance", "custom"]
 Better = Literal["lower", "higher", ""]  # "": neither way is better, so it is shown and never judged
 Against = Literal["keras", "float32", "reference", ""]  # what a value stands against; "": nothing
 PieceKind = Literal["outputs", "audit", "latency"]  # a shard of the test set, an order audit, or a round

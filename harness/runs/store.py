@@ -76,6 +76,7 @@ class Header:
     labelled: bool = True  # the test set has labels
     scoring: Scoring = BY_DATA  # before it was there, all runs were scored by accuracy, as their data would have it
     output_names: tuple[str, ...] = ()  # of the baseline, one an array
+    input_names: tuple[str, ...] = ()  # of the baseline, in the order of the test set's arrays
     finished: bool = False
     schema_version: int = SCHEMA_VERSION
 
@@ -210,6 +211,8 @@ def load(path: Path, dataset: Dataset | None = None) -> Run:
         hashes=header.hashes,
         scoring=header.scoring,
         output_names=header.output_names,
+        affines=header.affines,
+        input_names=header.input_names,
     )
 
 

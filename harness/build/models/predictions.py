@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ BATCH_BYTES = 4 << 20  # of float32 input: the activations are often many times 
 NO_ANSWER_S, LONGEST_S = 300.0, 3600.0  # for one sample, and for a batch at most: this may be no fast machine
 NOISE, HALF_NOISE = 1e-4, 2e-2  # of an output's largest value: what another order of the same sums changes
 SEED = 0
+OUT_OF_RANGE = re.compile(r"indices\S* = (-?\d+) is not in \[0, (\d+)\)")
 
 Arrays = tuple[np.ndarray, ...]
 
@@ -142,9 +144,24 @@ def predicted(model: Model, batch: Sequence[np.ndarray]) -> list[np.ndarray]:
     try:
         return model.predict(batch)
     except Exception as error:  # TensorFlow raises a class for each of its codes
+        if beyond := of_index(model, batch, str(error)):
+            raise beyond from error
         told = f"the model fails on samples of the test set: {one_line(error)}"
         advice = "try model.predict on such samples; the first axis must be the batch, of the length it declares"
         raise BuildError(told, advice) from error
+
+
+def of_index(model: Model, batch: Sequence[np.ndarray], told: str) -> BuildError | None:
+    """Returns what is wrong where TensorFlow says that an index, such as a token's id, is beyond what it looks up in;
+    None where it says something else.
+    """
+    if not (found := OUT_OF_RANGE.search(told)):
+        return None
+    value, end = int(found[1]), int(found[2])
+    names = [tensor.name for tensor, array in zip(model.facts.inputs, batch, strict=True) if (array == value).any()]
+    whose = f"input {' or '.join(names)} holds" if names else "the model looks up"
+    message = f"{whose} {value}, and the model knows the indices 0 to {end - 1}"
+    return BuildError(message, "store the ids that it was trained with: a vocabulary has its own order and length")
 
 
 def fixed_batch(model: Model) -> int:

@@ -26,7 +26,7 @@ FEW = "{} samples: what their resamples say is too narrow to decide by; take {} 
 def by_samples(rule: Rule, case: Case, evidence: Evidence) -> Answer:
     """Judges the value for max and min; for max_increase and max_decrease, how far it moved."""
     metric, labels = evidence.metric(rule), evidence.comparison.run.labels
-    statistic = evidence.scorer.statistic(metric, evidence.output(case))
+    statistic = evidence.statistic(metric, case)
     if not rule.limit.absolute:
         return judge_move(rule, metric, statistic, statistic_before(rule, metric, case, evidence))
     if labels is not None and without_an_error(statistic, metric):
@@ -88,8 +88,8 @@ def statistic_before(rule: Rule, metric: Metric, case: Case, evidence: Evidence)
     if rule.against == "reference":
         past = evidence.paired_past(case)
         with restated("in the reference: ", "not_comparable"):
-            return past.scorer.statistic(metric, past.output(case))
+            return past.statistic(metric, case)
     with restated(f"{rule.against}: "):
         if rule.against == CONTROL:
-            return evidence.scorer.statistic(metric, evidence.output(control(case)))
+            return evidence.statistic(metric, control(case))
         return evidence.scorer.baseline_statistic(metric)

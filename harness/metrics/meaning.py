@@ -1,0 +1,71 @@
+"""What labels mean where their dtype does not say it: 0.0 and 1.0 are classes, unless the metrics say otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from harness.data.labels import numbered
+from harness.metrics.discrepancy import top1
+from harness.metrics.heads import FIRST, adds_up
+from harness.metrics.registry import METRICS
+from harness.metrics.scores import NUMBERS, TOP_K
+from harness.metrics.task import class_count, one_column, row_by_row, task_of, whole_below
+from harness.records import Scoring
+from harness.records.terms import Task
+
+KNOWN = 0.5  # of the answers must be classes that occur, where an output has columns for further ones
+
+Said = Literal["numbers", "classes", "own", ""]  # own: labels stay as they are stored; "": the data decide
+
+
+def said_by(scoring: Scoring) -> Said:
+    """Returns what the metrics that are asked for say of the labels: the first that says anything, the primary before
+    the others. A metric of the user's own takes the labels as they are stored.
+    """
+    kinds = [said_by_metric(name) for name in (scoring.primary, *scoring.others) if name]
+    return next((kind for kind in kinds if kind != "own"), "own" if kinds else "")
+
+
+def said_by_metric(name: str) -> Said:
+    if TOP_K.fullmatch(name):
+        return "classes"
+    tasks = METRICS[name].tasks if name in METRICS else ()
+    if tasks == NUMBERS:
+        return "numbers"
+    return "classes" if "classification" in tasks and "regression" not in tasks else "own"
+
+
+def as_classes(labels: np.ndarray | None, output: np.ndarray, said: Said) -> np.ndarray | None:
+    """Returns labels that are stored as floats as class numbers, int64 (samples,), where they can be nothing else, or
+    are 0.0 and 1.0 beside one column. None where they are no floats, no classes, or are said to be something else.
+    """
+    if labels is None or labels.dtype.kind != "f" or said in ("numbers", "own") or not one_column(labels):
+        return None
+    if not one_column(output) and not adds_up(output[:FIRST]):
+        return None
+    column = labels.reshape(-1)
+    return column.astype(np.int64) if whole_below(column, class_count(output)) else None
+
+
+def task_for(labels: np.ndarray | None, output: np.ndarray, class_names: Sequence[str], said: Said) -> Task:
+    """Returns the task of labels and the baseline's scored output. Numbers are taken for scores of classes only where
+    that shows, or the metrics say it: an embedding has many columns, too.
+    """
+    task = task_of(labels, output, class_names, said == "numbers", said == "own")
+    named = tuple(class_names) != numbered(len(class_names))
+    if labels is None or task != "classification" or said == "classes" or named:
+        return task
+    return task if scores_classes(labels, output) else "custom"
+
+
+def scores_classes(labels: np.ndarray, output: np.ndarray) -> bool:
+    """Returns whether an output scores the classes that labels are of: it has one column, or one for each class that
+    occurs, or its rows are probabilities, or most of its answers are classes that occur.
+    """
+    occur = int(labels.max()) + 1
+    if one_column(output) or occur == class_count(output) or adds_up(output[:FIRST]):
+        return True
+    return bool((row_by_row(top1, output) < occur).mean() >= KNOWN)
