@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -73,6 +75,12 @@ def test_an_embedding_is_no_class_scores_unless_that_is_said():
     assert task_for(BITS, EMBEDDING, ("0", "1"), "own") == "custom"
     assert task_for(BITS, EMBEDDING, ("0", "1"), "classes") == "classification"
     assert task_for(BITS, EMBEDDING, tuple("abcdefghijklmnop"), "") == "classification"
+
+
+def test_what_scores_no_classes_has_no_names_of_them():
+    stored = replace(dataset(BITS), class_names=("0", "1"))
+    assert as_meant(Scoring(), stored, EMBEDDING).class_names == ()
+    assert len(as_meant(Scoring("accuracy"), stored, EMBEDDING).class_names) == 16
 
 
 def test_logits_of_classes_that_do_not_occur_are_scores_where_most_answers_are_of_those_that_do():

@@ -55,15 +55,17 @@ def fits(scoring: Scoring, dataset: Dataset, output: np.ndarray) -> bool:
 
 
 def as_meant(scoring: Scoring, dataset: Dataset, output: np.ndarray) -> Dataset:
-    """Returns the data set with a name for every class that the scored output tells apart. Floats that are classes
-    become class numbers, those of the training samples too; where these are something else, they are left out.
+    """Returns the data set with a name for every class that the scored output tells apart, none where it scores no
+    classes. Floats that are classes become class numbers, those of the training samples too; where these are something
+    else, they are left out.
     """
     said, count = said_by(scoring), class_count(output)
     labels = as_classes(dataset.test_labels, output, said)
     if labels is not None:
         training = as_classes(dataset.train_labels, output, said)
         dataset = replace(dataset, test_labels=labels, train_labels=training, class_names=numbered(count))
-    names = extend_names(dataset.class_names, count)
+    task = task_for(dataset.test_labels, output, dataset.class_names, said)
+    names = () if task == "custom" else extend_names(dataset.class_names, count)
     return dataset if names == dataset.class_names else replace(dataset, class_names=names)
 
 
