@@ -182,9 +182,14 @@ def header_of(request: Request, dataset: Dataset, built: Built) -> Header:
         tune=request.tune,
         scoring=scoring,
         output_names=built.output_names,
-        hashes={"model": built.model_sha256, "train": dataset.train_sha256, "test": dataset.test_sha256},
+        hashes=hashes_of(dataset, built),
         provenance=provenance_of(experiment, dataset, built),
     )
+
+
+def hashes_of(dataset: Dataset, built: Built) -> dict[str, str]:
+    marks = {"marks": dataset.marks_sha256} if dataset.marks_sha256 else {}
+    return {"model": built.model_sha256, "train": dataset.train_sha256, "test": dataset.test_sha256} | marks
 
 
 def provenance_of(experiment: Experiment, dataset: Dataset, built: Built) -> Provenance:

@@ -15,7 +15,7 @@ from harness.records import Audit, Case, Run
 
 TEST_SET = "the test set"
 RANDOM = "{} of {} answers differ where the same samples are asked twice in the same order: the model is random"
-ORDER = "{} of {} answers change when the samples are asked in another order: the model keeps state, or is random"
+ORDER = "{} of {} answers change when the {} are asked in another order: the model keeps state{}, or is random"
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,8 @@ def moving(run: Run, case: Case) -> Iterator[str]:
     if again := changed(one, other):
         yield RANDOM.format(again, count)
     elif moved := changed(in_order(run, audit), one):
-        yield ORDER.format(moved, count)
+        what = ("samples", "") if run.clips is None else ("clips", " beyond a clip")
+        yield ORDER.format(moved, count, *what)
 
 
 def changed(one: list[np.ndarray], other: list[np.ndarray]) -> int:

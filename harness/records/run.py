@@ -70,6 +70,8 @@ class Run:
     scoring: Scoring = BY_DATA
     output_names: tuple[str, ...] = ()  # of the baseline, one an array
     audits: tuple[Audit, ...] = ()  # none in a run that is older than audits
+    clips: np.ndarray | None = None  # as Dataset has them
+    groups: np.ndarray | None = None
 
     @property
     def outputs(self) -> tuple[str, ...]:
