@@ -116,7 +116,7 @@ def observe(
         rounds = tuple(run.usable_rounds(case))
         answers = (run.labels, scorer.baseline, scores.get(first), samples.get(first))
         observations[case] = Observation(
-            case, run.variant(case.variant), *answers, rounds, control, scorer.logits, run.task
+            case, run.variant(case.variant), *answers, rounds, control, scorer.logits, run.task, run.groups
         )
     return [observations[case] for case in run.cases]
 

@@ -1,4 +1,4 @@
-"""Answers that a constant could give: one class for every sample, or an accuracy at the level of chance."""
+"""What a constant could answer, too: one class for every sample, or an accuracy at the level of chance; and copies."""
 
 from __future__ import annotations
 
@@ -6,18 +6,21 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from harness.metrics.clustered import rate_limits
 from harness.metrics.discrepancy import fields_of
-from harness.metrics.stats import clopper_pearson
 from harness.records import Run
 
+COPIES = "its {:,} test samples are {:,} different ones, and each copy counts as if it were independent"
 CONFIDENCE = 0.90  # two-sided, so that the lower end is a one-sided 95 % limit
 
 
 def remarks_on(run: Run, samples: np.ndarray) -> Iterator[str]:
-    """What is odd about a row's answers, in words; nothing where the task has no classes. Nothing is forbidden by it.
+    """What is odd about a row's answers, in words, of classes or not. Nothing is forbidden by it.
 
     samples: a row a sample, as Comparison has them.
     """
+    if run.groups is None and run.provenance.repeats(run.test_count):
+        yield COPIES.format(run.test_count, run.provenance.distinct)
     if "prediction" not in fields_of(samples) or samples["prediction"].dtype.kind != "i" or len(samples) < 2:
         return
     answer = only(samples["prediction"])
@@ -40,10 +43,10 @@ def at_chance(run: Run, samples: np.ndarray) -> Iterator[str]:
         return
     largest, n = int(labels[counts.argmax()]), len(samples)
     share, right = counts.max() / n, int(samples["correct"].sum())
-    limits = clopper_pearson(right, n, CONFIDENCE)
+    limits, _ = rate_limits(samples["correct"], run.groups, CONFIDENCE)
     if limits.low > share:
         return
-    keras = clopper_pearson(int(samples["baseline_correct"].sum()), n, CONFIDENCE).low > share
+    keras = rate_limits(samples["baseline_correct"], run.groups, CONFIDENCE)[0].low > share
     too = "" if keras else ", and Keras' is not either"
     interval = f"{right / n:.1%} [{limits.low:.1%}, {limits.high:.1%}]"
     yield (

@@ -15,17 +15,22 @@ Numbered = tuple[np.ndarray, list[str]]  # the number of each sample's, int32 (s
 
 def settle_groups(name: str, test: Samples) -> tuple[np.ndarray | None, np.ndarray | None]:
     """Returns the clip and the group of each sample, None where there are none; a clip is a group where no group is
-    named. name: of the experiment. Raises DataError where a clip is in several pieces, or in several groups.
+    named, and groups of one sample each are none. name: of the experiment. Raises DataError where a clip is in several
+    pieces, or in several groups.
     """
     if test.clips is None:
-        return None, None if test.groups is None else numbered(name, "group", test.groups, test)[0]
+        return None, None if test.groups is None else unless_single(numbered(name, "group", test.groups, test)[0])
     clips, names = numbered(name, "clip", test.clips, test)
     check_pieces(name, clips, names)
     if test.groups is None:
-        return clips, clips
+        return clips, unless_single(clips)
     groups, _ = numbered(name, "group", test.groups, test)
     check_nested(name, clips, names, groups)
-    return clips, groups
+    return clips, unless_single(groups)
+
+
+def unless_single(groups: np.ndarray) -> np.ndarray | None:
+    return groups if groups.max() + 1 < len(groups) else None
 
 
 def numbered(name: str, what: str, given: np.ndarray, test: Samples) -> Numbered:

@@ -9,6 +9,7 @@
     remeasured.py the same against a reference that was timed again beside the candidate
     spread.py     a value and its interval, under a limit
     resampled.py  metrics of labels and outputs, a user's own among them: by BCa, or as shares of samples
+    grouped.py    the same rules on answers, where samples come in groups
     plain.py      everything else, by its value
     ship.py       mode any: which variants ship, after Holm
 
@@ -22,7 +23,7 @@ from dataclasses import asdict, replace
 
 from harness.gate.each_output import each_output, worst_answer
 from harness.gate.evidence import Evidence, not_comparable
-from harness.gate.judge import drops, plain, rates, resampled, rounds, shares
+from harness.gate.judge import drops, grouped, plain, rates, resampled, rounds, shares
 from harness.gate.policy import Policy, Rule
 from harness.gate.reference.remeasured import to_remeasure
 from harness.gate.ship import any_may_ship, shipping, worst
@@ -44,6 +45,14 @@ JUDGES: dict[Judged, Judge] = {
     "samples": resampled.by_samples,
     "rounds": rounds.by_rounds,
     "value": plain.by_value,
+}
+GROUPED: dict[Judged, Judge] = {  # in its place where samples come in groups
+    "accuracy": grouped.accuracy,
+    "drop": grouped.drop,
+    "class_drop": grouped.class_drop,
+    "flips": grouped.flip_rate,
+    "share": grouped.by_share,
+    "samples": grouped.by_samples,
 }
 
 
@@ -103,9 +112,14 @@ def answer(rule: Rule, standing: Standing, evidence: Evidence) -> Answer:
 
 def said_of(rule: Rule, case: Case, evidence: Evidence) -> Answer:
     try:
-        return JUDGES[evidence.metric(rule).judged](rule, case, evidence)
+        return judge_of(evidence.metric(rule).judged, evidence)(rule, case, evidence)
     except Absent as absent:
         return Answer(absent.outcome, reason=absent.reason)
+
+
+def judge_of(judged: Judged, evidence: Evidence) -> Judge:
+    in_groups = evidence.comparison.run.groups is not None
+    return GROUPED.get(judged, JUDGES[judged]) if in_groups else JUDGES[judged]
 
 
 def check_judged(rule: Rule, standing: Standing, evidence: Evidence) -> None:

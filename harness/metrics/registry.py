@@ -42,6 +42,7 @@ class Observation:
     control: Observation | None  # the same case with the variant float32
     logits: bool = False  # whether the scores of classes are logits, not probabilities
     task: Task = "classification"
+    groups: np.ndarray | None = None  # the group of each sample, (samples,); None where all are independent
 
     @property
     def medians_ns(self) -> dict[int, float]:
@@ -65,6 +66,11 @@ class Answers:
     def truth(self) -> np.ndarray:
         assert self.labels is not None  # of the tasks that have a metric of labels
         return self.labels
+
+    def of(self, chosen: np.ndarray) -> Answers:
+        """Returns the answers to these samples. chosen: bool, (samples,)."""
+        labels = None if self.labels is None else self.labels[chosen]
+        return Answers(labels, self.outputs[chosen], self.baseline[chosen])
 
 
 OfRound = Callable[[Round], float | None]

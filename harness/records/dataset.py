@@ -54,11 +54,22 @@ class Dataset:
         return sha256_of(*self.test_inputs, self.test_labels, *clips)
 
     @cached_property
+    def distinct(self) -> int:
+        """How many test samples differ from all before them, by their inputs."""
+        from harness.support.arrays import digests
+
+        return len(set(digests(self.test_inputs)))
+
+    @cached_property
     def marks_sha256(self) -> str:
         """Hash of the clips and groups of the test samples; "" where there are none."""
+        import numpy as np
+
         from harness.support.arrays import sha256_of
 
-        return "" if self.groups is None else sha256_of(self.clips, self.groups)
+        marks = [(np.array([name.encode()]), a) for name, a in (("clips", self.clips), ("groups", self.groups))]
+        known = [array for pair in marks if pair[1] is not None for array in pair]
+        return sha256_of(*known) if known else ""
 
     @cached_property
     def starts(self) -> np.ndarray | None:
