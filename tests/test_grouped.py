@@ -9,7 +9,7 @@ import pytest
 
 from harness.compare.baseline import compare
 from harness.compare.two_runs import compare_runs
-from harness.gate.decide import judge
+from harness.gate.decide import judge, too_few
 from harness.gate.policy.policy_file import parse_policy
 from harness.records import Comparison, Finding, Run, Scoring
 from harness.report.material import material_of
@@ -57,6 +57,13 @@ def test_frames_of_a_clip_are_not_so_many_samples():
     assert finding.method == "clustered, b=0 c=0 n=2000, 100 groups of 20 samples"
     assert "there are 100: samples of one group are not independent" in finding.reason
     assert found(clips(400, 20), DROP.format("1pp")).outcome == "pass"
+
+
+def test_before_anything_is_measured_the_rules_that_so_few_groups_cannot_pass_are_named():
+    policy = parse_policy(f"[[rule]]\n{DROP.format('1pp')}\n[[rule]]\n{DROP.format('5pp')}", POLICY)
+    (sentence,) = too_few(policy, 2_000, np.repeat(np.arange(100), 20))
+    assert sentence.startswith("rule 1, ") and sentence.endswith("there are 100 groups of 20 samples")
+    assert too_few(policy, 2_000) == ()
 
 
 def test_a_drop_passes_and_fails_over_groups():

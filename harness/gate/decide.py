@@ -21,6 +21,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 
+import numpy as np
+
 from harness.gate.each_output import each_output, worst_answer
 from harness.gate.evidence import Evidence, not_comparable
 from harness.gate.judge import drops, grouped, plain, rates, resampled, rounds, shares
@@ -168,8 +170,12 @@ def finding(rule: Rule, standing: Standing | None, result: Answer, doubts: str =
     return Finding(**row, rule=rule.number, words=rule.words, case=case, metric=rule.metric, holds=holds)
 
 
-def too_few(policy: Policy, samples: int) -> tuple[str, ...]:
-    """Returns the rules that a test set of this size can never pass, one sentence each, before anything is measured."""
+def too_few(policy: Policy, samples: int, groups: np.ndarray | None = None) -> tuple[str, ...]:
+    """Returns the rules that a test set of this size can never pass, one sentence each, before anything is measured.
+    groups: the group of each sample; None where all are independent.
+    """
+    if groups is not None:
+        return grouped.too_few_groups(policy, groups)
     sentences = []
     for rule in policy.rules:
         metric = METRICS.get(rule.metric)

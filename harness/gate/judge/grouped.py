@@ -14,8 +14,8 @@ from harness.gate.evidence import Evidence, Pair, not_comparable
 from harness.gate.judge.drops import class_words, holm, outcome_of
 from harness.gate.judge.resampled import statistic_before
 from harness.gate.judge.shares import pair_of_shares
-from harness.gate.policy import Rule
-from harness.metrics import Metric
+from harness.gate.policy import Policy, Rule
+from harness.metrics import METRICS, Metric
 from harness.metrics.clustered import FEWEST_GROUPS, Clustered, group_words
 from harness.metrics.left_out import LeftOut
 from harness.metrics.stats import Interval
@@ -127,14 +127,11 @@ def judged(
 def why_undecided(rule: Rule, share: Clustered, limit: float, sign: int, pair: Pair) -> str:
     """Says why a rule is inconclusive, and how many groups would settle it: the largest group weighs most."""
     there = len(share.sizes)
-    if sign > 0:
-        fewest = share.without_a_change().times_to_settle(limit, rule.two_sided) if limit > 0 else None
-        if fewest and math.ceil(fewest * there) > there and share.without_a_change().p(limit) > 1 - rule.confidence:
-            needed = math.ceil(fewest * there)
-            return (
-                f"without an improvement {rule.limit.text} takes {needed:,} groups like these; there are {there:,}: "
-                "samples of one group are not independent"
-            )
+    if sign > 0 and (needed := groups_needed(share, limit, rule)):
+        return (
+            f"without an improvement {rule.limit.text} takes {needed:,} groups like these; there are {there:,}: "
+            "samples of one group are not independent"
+        )
     times = share.times_to_settle(limit, rule.two_sided)
     if times is None:
         return "the limit is inside the interval, and no number of groups like these would settle it"
@@ -142,6 +139,29 @@ def why_undecided(rule: Rule, share: Clustered, limit: float, sign: int, pair: P
     return (
         f"the limit is inside the interval; {math.ceil(times * there):,} groups like these {there:,} decide it ({way})"
     )
+
+
+def groups_needed(share: Clustered, limit: float, rule: Rule) -> int | None:
+    """Returns how many groups like these pass a limit if nothing is lost in any; None where these do, or none would."""
+    unchanged = share.without_a_change()
+    if unchanged.p(limit) <= 1 - rule.confidence:
+        return None
+    times = unchanged.times_to_settle(limit, rule.two_sided)
+    return math.ceil(times * len(share.sizes)) if times else None
+
+
+def too_few_groups(policy: Policy, groups: np.ndarray) -> tuple[str, ...]:
+    """Returns the rules that samples in these groups cannot pass without an improvement, one sentence each."""
+    nothing, sentences = np.zeros(len(groups), bool), []
+    share = Clustered.of_drop(nothing, nothing, groups)
+    for rule in policy.rules:
+        metric = METRICS.get(rule.metric)
+        if not metric or metric.judged != "drop" or metric.unit != "pp" or rule.limit.relative:
+            continue
+        if needed := groups_needed(share, rule.limit.value / 100, rule):
+            found = group_words(groups)
+            sentences.append(f"rule {rule.number}, {rule.words}, needs {needed:,} groups like these; there are {found}")
+    return tuple(sentences)
 
 
 # --- other metrics of answers --------------------------------------------------------------------------------------
