@@ -9,6 +9,7 @@ import pytest
 
 from harness.compare.baseline import compare
 from harness.compare.two_runs import compare_runs
+from harness.gate import decide
 from harness.gate.decide import judge, too_few
 from harness.gate.policy.policy_file import parse_policy
 from harness.records import Comparison, Finding, Run, Scoring
@@ -138,6 +139,13 @@ def test_other_metrics_are_decided_over_groups_or_not_at_all():
 def metric(comparison: Comparison, name: str) -> tuple[float | None, float | None, str]:
     change = next(c for c in comparison.changes if c.case.variant == "int8" and c.metric == name)
     return change.low, change.high, change.method
+
+
+def test_a_rule_that_has_no_judge_over_groups_is_inconclusive(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delitem(decide.GROUPED, "flips")
+    finding = found(clips(200, 10), 'metric = "flip_rate"\nmax = "20%"')
+    assert (finding.outcome, finding.holds) == ("inconclusive", False)
+    assert "flip_rate is not decided over groups" in finding.reason
 
 
 def test_the_intervals_of_a_run_are_over_groups():

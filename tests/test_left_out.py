@@ -91,6 +91,27 @@ def test_what_was_not_seen_decides_nothing():
         found_of(np.r_[np.nan, np.ones(99)], 1.0).limits(0.9)
 
 
+def test_outputs_that_are_too_large_to_copy_have_a_value_and_no_limits(monkeypatch):
+    groups = np.repeat(np.arange(400), 4)
+    answers, known = made(groups), left_out(mean_error, made(groups), groups)
+    monkeypatch.setattr("harness.metrics.left_out.MOST_BYTES", 1_000)
+    large = left_out(mean_error, answers, groups)
+    assert large.value == known.value and "256 MiB at most" in large.doubt
+    for each in (large, large.less(known), large.growth(large)):
+        with pytest.raises(Absent, match="no limits over groups"):
+            each.limits(0.9)
+    monkeypatch.setattr("harness.metrics.left_out.MOST_BYTES", 1 << 30)
+    monkeypatch.setattr("harness.metrics.left_out.LONGEST_S", -1)
+    assert "took over" in left_out(mean_error, answers, groups).doubt
+
+
+def test_a_function_that_fails_on_fewer_samples_has_a_value_and_no_limits():
+    groups = np.repeat(np.arange(400), 4)
+    answers = made(groups)
+    picky = left_out(lambda some: 1.0 if len(some.outputs) == 1_600 else 1 / 0, answers, groups)
+    assert picky.value == 1.0 and "without some of them it raised ZeroDivisionError" in picky.doubt
+
+
 TAILS: dict[str, tuple[Callable[[np.random.Generator], np.ndarray], float]] = {  # of 300 groups, and their true mean
     "normal": (lambda rng: np.abs(rng.normal(size=300)), math.sqrt(2 / math.pi)),
     "exponential": (lambda rng: rng.exponential(size=300), 1.0),

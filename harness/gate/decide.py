@@ -48,12 +48,14 @@ JUDGES: dict[Judged, Judge] = {
     "rounds": rounds.by_rounds,
     "value": plain.by_value,
 }
-GROUPED: dict[Judged, Judge] = {  # in its place where samples come in groups
+NO_ANSWERS: tuple[Judged, ...] = ("rounds", "value")  # decided alike whether samples come in groups or not
+GROUPED: dict[Judged, Judge] = {  # all that decide in the place of JUDGES where they do
     "accuracy": grouped.accuracy,
     "drop": grouped.drop,
     "class_drop": grouped.class_drop,
     "flips": grouped.flip_rate,
     "share": grouped.by_share,
+    "noise": plain.sqnr,
     "samples": grouped.by_samples,
 }
 
@@ -120,8 +122,9 @@ def said_of(rule: Rule, case: Case, evidence: Evidence) -> Answer:
 
 
 def judge_of(judged: Judged, evidence: Evidence) -> Judge:
-    in_groups = evidence.comparison.run.groups is not None
-    return GROUPED.get(judged, JUDGES[judged]) if in_groups else JUDGES[judged]
+    if evidence.comparison.run.groups is None or judged in NO_ANSWERS:
+        return JUDGES[judged]
+    return GROUPED.get(judged, grouped.undecided)
 
 
 def check_judged(rule: Rule, standing: Standing, evidence: Evidence) -> None:

@@ -28,6 +28,9 @@ ROUNDING = 1e-12
 FEWEST_GROUPS = 299  # with fewer, one group in a hundred that goes wrong is missing in over 5 % of the test sets
 FEWEST_CARRIERS = 5.0
 RARE = 0.01
+MOST_BYTES = 256 << 20  # of outputs, which are copied without each unit
+TOO_LARGE = f"they are made of outputs of {MOST_BYTES >> 20} MiB at most, and these take {{:,}}"
+TOO_SLOW = f"leaving them out took over {LONGEST_S:g} s"
 FEW = "{:,} groups: {} are the fewest that show a fault of one group in 100"
 CARRIED = "about {:.0f} of {:,} groups carry nearly all of its spread: other groups may say something else"
 STILL = "none of {:,} groups moves it: that does not say how far another may"
@@ -37,12 +40,15 @@ ValueOf = Callable[[Answers], float]
 
 @dataclass(frozen=True, eq=False)
 class LeftOut:
-    """A value, and what it is without each unit, (units,): a group, or several at random where there are many."""
+    """A value, and what it is without each unit, (units,): a group, or several at random where there are many. why: it
+    has no limits; "" where it may.
+    """
 
     value: float
     without: np.ndarray
     groups: int
     weights: np.ndarray  # the samples of each unit, (units,)
+    why: str = ""
 
     @cached_property
     def influences(self) -> np.ndarray:
@@ -58,6 +64,8 @@ class LeftOut:
     @property
     def doubt(self) -> str:
         """Why nothing may be decided by its limits; "" where it may."""
+        if self.why:
+            return self.why
         if self.still:
             return "" if self.value == 0 and self.groups >= FEWEST_GROUPS else STILL.format(self.groups)
         if self.groups < FEWEST_GROUPS:
@@ -80,6 +88,8 @@ class LeftOut:
 
     def limits(self, confidence: float) -> Interval:
         """Returns two-sided limits. Raises Absent where there are none."""
+        if self.why:
+            raise Absent(self.why)
         if not np.isfinite(self.without).all():
             raise Absent("it has no value where some groups are left out")
         if self.still and self.doubt:
@@ -105,28 +115,42 @@ class LeftOut:
 
     def less(self, other: LeftOut) -> LeftOut:
         """Returns self − other, paired by sample."""
-        return LeftOut(self.value - other.value, self.without - other.without, self.groups, self.weights)
+        value, why = self.value - other.value, self.why or other.why
+        without = self.without if why else self.without - other.without
+        return LeftOut(value, without, self.groups, self.weights, why)
 
     @np.errstate(divide="ignore", invalid="ignore")
     def growth(self, other: LeftOut) -> LeftOut:
         """Returns (self − other) / other."""
         change = self.less(other)
-        return LeftOut(change.value / other.value, change.without / other.without, self.groups, self.weights)
+        without = change.without if change.why else change.without / other.without
+        return LeftOut(change.value / other.value, without, self.groups, self.weights, change.why)
 
 
 def left_out(value_of: ValueOf, answers: Answers, groups: np.ndarray) -> LeftOut:
-    """Returns the value of answers to samples in groups, and without each. groups: of each sample, (samples,), from 0.
-
-    Raises Absent where that takes over LONGEST_S.
-    """
-    count, start_s = int(groups.max()) + 1, time.monotonic()
+    """Returns the value of answers to samples in groups, and without each. groups: of each sample, from 0."""
+    count = int(groups.max()) + 1
     units = unit_of(count)[groups]
-    value, without = value_of(answers), []
-    for unit in range(min(count, UNITS)):
+    value, weights = value_of(answers), np.bincount(units).astype(np.float64)
+    try:
+        return LeftOut(value, without_each(value_of, answers, units), count, weights)
+    except Absent as absent:
+        why = absent.reason
+    except Exception as error:  # a user's function, of fewer samples
+        why = f"without some of them it raised {type(error).__name__}: {error}"
+    return LeftOut(value, np.zeros(0), count, weights, f"no limits over groups: {why}")
+
+
+def without_each(value_of: ValueOf, answers: Answers, units: np.ndarray) -> np.ndarray:
+    """Returns the value without each unit, (units,). Raises Absent where that takes too much memory or time."""
+    if answers.outputs.nbytes > MOST_BYTES:
+        raise Absent(TOO_LARGE.format(answers.outputs.nbytes >> 20))
+    values, start_s = [], time.monotonic()
+    for unit in range(int(units.max()) + 1):
         if time.monotonic() - start_s > LONGEST_S:
-            raise Absent(f"leaving groups out took over {LONGEST_S:g} s: return one value a sample, which is faster")
-        without.append(value_of(answers.of(units != unit)))
-    return LeftOut(value, np.array(without), count, np.bincount(units).astype(np.float64))
+            raise Absent(TOO_SLOW)
+        values.append(value_of(answers.of(units != unit)))
+    return np.array(values)
 
 
 def unit_of(groups: int) -> np.ndarray:

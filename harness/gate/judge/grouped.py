@@ -1,7 +1,7 @@
 """Rules on answers whose samples come in groups and are not independent: the same questions, decided over groups.
 
-Shares of samples and what is lost of them by clustered.py, any other metric of answers by left_out.py. What has no
-judge here is decided by its value, as for independent samples.
+Shares of samples and what is lost of them by clustered.py, any other metric of answers by left_out.py. A rule that has
+no judge over groups is inconclusive.
 """
 
 from __future__ import annotations
@@ -24,6 +24,14 @@ from harness.records.terms import Outcome
 
 FEW = "these groups are worth {:.1f} of one size: under {} decide nothing"
 NO_BASE = "{} has none of what the limit is a percentage of: give an absolute limit, in pp"
+
+
+def undecided(rule: Rule, case: Case, evidence: Evidence) -> Answer:
+    """Says that a rule has no judge over groups: as of independent samples it would pass too often."""
+    reason = (
+        f"{rule.metric} is not decided over groups, and samples of one group are not independent: name another metric"
+    )
+    return Answer("inconclusive", reason=reason)
 
 
 def accuracy(rule: Rule, case: Case, evidence: Evidence) -> Answer:
