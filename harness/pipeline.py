@@ -203,5 +203,5 @@ def provenance_of(experiment: Experiment, dataset: Dataset, built: Built) -> Pro
         seed=experiment.seed,
         baseline=experiment.baseline,
         remarks=tuple(map(str, built.remarks)),
-        distinct=dataset.distinct,
+        distinct=len(dataset.times),
     )

@@ -6,7 +6,6 @@ Suspicions about scaling and channel order are tried, not guessed: the model its
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
@@ -156,10 +155,9 @@ def shared(dataset: Dataset) -> Iterator[Remark]:
 
 def copies(dataset: Dataset) -> Iterator[Remark]:
     """Test samples that are there several times: each would count as if it were independent."""
-    times = Counter(digests(dataset.test_inputs))
-    if dataset.groups is None and len(times) < MOSTLY * dataset.test_count:
-        most = max(times.values())
-        what = f"{dataset.test_count:,} test samples are {len(times):,} different ones, one of them {most:,} times"
+    if dataset.groups is None and len(dataset.times) < MOSTLY * dataset.test_count:
+        found = f"{len(dataset.times):,} different ones, one of them {dataset.times.max():,} times"
+        what = f"{dataset.test_count:,} test samples are {found}"
         advice = 'each counts as if it were independent: remove copies, or name what belongs together, group = "…"'
         yield Remark(what, f"{advice} under [data]")
 

@@ -64,15 +64,15 @@ def remarks(known: Original, experiment: Experiment, dataset: Dataset, shelf: Sh
 
     def write(folder: Path) -> None:
         classes = dataset.class_names and len(known.facts.outputs[output].shape) <= 2
-        if known.habits.state and dataset.clips is not None:
-            classes = False  # samples out of their clips say nothing
+        classes = classes and dataset.clips is None  # out of its clip a sample may have another answer
         found = lint(dataset, known.facts.normalisation, known.facts.bare, scores if classes else None)
         found += tuple(of_habits(known.habits, known.facts.half, dataset.clips is not None))
         (folder / "remarks.json").write_bytes(_REMARKS.dump_json(found))
 
     code = (cache.code_of(sys.modules[lint.__module__], tensors, sys.modules[__name__]), models_code())
     made_by = versions(runner.RUNTIME)
-    data = (dataset.test_sha256, dataset.train_sha256, dataset.affines, dataset.class_names, dataset.input_names)
+    hashes = (dataset.test_sha256, dataset.train_sha256, dataset.marks_sha256)
+    data = (*hashes, dataset.affines, dataset.class_names, dataset.input_names)
     folder = shelf.obtain("", "remarks", key_of(*code, known.sha256, output, *data, known.habits, made_by), write)
     found: tuple[Remark, ...] = _REMARKS.validate_json((folder / "remarks.json").read_bytes())
     for remark in found:
