@@ -181,9 +181,14 @@ def header_of(request: Request, built: Built) -> Header:
         scoring=scoring,
         output_names=built.output_names,
         input_names=built.input_names,
-        hashes={"model": built.model_sha256, "train": dataset.train_sha256, "test": dataset.test_sha256},
+        hashes=hashes_of(dataset, built),
         provenance=provenance_of(experiment, dataset, built),
     )
+
+
+def hashes_of(dataset: Dataset, built: Built) -> dict[str, str]:
+    marks = {"marks": dataset.marks_sha256} if dataset.marks_sha256 else {}
+    return {"model": built.model_sha256, "train": dataset.train_sha256, "test": dataset.test_sha256} | marks
 
 
 def provenance_of(experiment: Experiment, dataset: Dataset, built: Built) -> Provenance:
@@ -197,4 +202,5 @@ def provenance_of(experiment: Experiment, dataset: Dataset, built: Built) -> Pro
         seed=experiment.seed,
         baseline=experiment.baseline,
         remarks=tuple(map(str, built.remarks)),
+        distinct=len(dataset.times),
     )

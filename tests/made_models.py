@@ -199,6 +199,18 @@ def habits_in_little_time(folder: Path, feeds: Any, stored: tuple[np.ndarray, ..
     return predictions.habits(folder, feeds, stored)
 
 
+def carried_answers(path: Path, x: np.ndarray, clips: np.ndarray) -> np.ndarray:
+    """What the model above answers where a clip's samples are one long sample, by the same layers without state."""
+    import keras
+
+    keeping = keras.saving.load_model(path)
+    i = keras.Input((None, 3))
+    model = keras.Model(i, keras.layers.Dense(2)(keras.layers.GRU(5, return_sequences=True)(i)))
+    model.set_weights([*keeping.layers[1].cell.get_weights(), *keeping.layers[2].get_weights()])
+    joined = [x[clips == clip].reshape(1, -1, 3) for clip in np.unique(clips)]
+    return np.concatenate([np.asarray(model(steps))[0, 3::4] for steps in joined])
+
+
 def write_batch_max(path: Path) -> None:
     """Divides by the largest value of the whole batch."""
     import keras

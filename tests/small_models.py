@@ -45,7 +45,11 @@ def describe(model_path: Path) -> Facts:
 
 
 def outputs(
-    model_path: Path, feeds: Sequence[Feed], stored: tuple[np.ndarray, ...], one_by_one: bool
+    model_path: Path,
+    feeds: Sequence[Feed],
+    stored: tuple[np.ndarray, ...],
+    one_by_one: bool,
+    starts: np.ndarray | None = None,
 ) -> tuple[np.ndarray, ...]:
     return (dense_8(feeds[0].values(stored)),)
 

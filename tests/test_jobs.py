@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.errors import StoreError, TargetUnreachable
+from harness.errors import JobFailed, StoreError, TargetUnreachable
 from harness.measure.connections.replay import Replay
 from harness.measure.jobs import Work, audited_samples, cases_of, job_id, measure, round_jobs, shard_jobs
 from harness.records import Affine, Audit, Blob, Case, Environment, Job, Piece, Round, Shard, Target, Tensor, Variant
@@ -115,6 +115,14 @@ def test_a_stretch_of_large_samples_is_bounded_in_bytes(monkeypatch: pytest.Monk
     assert len(shard_jobs(known, known.cases[:1])) == 50
     monkeypatch.setattr("harness.measure.jobs.SHARD_BYTES", 1)
     assert len(shard_jobs(known, known.cases[:1])) == 500
+
+
+def test_a_recording_does_not_answer_for_other_clips() -> None:
+    known = work()
+    in_clips = replace(known, dataset=replace(known.dataset, clips=np.repeat(np.arange(5, dtype=np.int32), 100)))
+    (job, *_) = shard_jobs(in_clips, known.cases[:1])
+    with pytest.raises(JobFailed, match="recorded with other clips"):
+        Replay(RECORDING, "a-run").run(job, lambda done, of: None)
 
 
 def test_a_stretch_of_large_answers_is_bounded_in_bytes() -> None:

@@ -137,9 +137,20 @@ def test_a_model_that_is_always_wrong_is_remarked_on():
         test_inputs=(x,), test_labels=labels, train_inputs=(), train_labels=None, affines=(Affine(),),
         class_names=tuple("abcdefghijk"),
     )  # fmt: skip
-    (remark,) = lint(wrong, predict=lambda _, stored: np.eye(11)[(stored[0][:, 0].astype(int) + 5) % 11])
+    copied, remark = lint(wrong, predict=lambda _, stored: np.eye(11)[(stored[0][:, 0].astype(int) + 5) % 11])
     assert remark.what == "the model is right on 0.0% of 500 test samples, and guessing on 9.1%"
     assert "labels off by one, or in another order" in remark.advice
+    assert copied.what.startswith("600 test samples are 11 different ones")
+
+
+def test_copies_in_the_test_set_are_told_unless_they_are_grouped():
+    (images_of_6, labels), times = images(6, 3), 100
+    copied = dataset(test_inputs=(np.tile(images_of_6, (times, 1, 1, 1)),), test_labels=np.tile(labels, times))
+    assert "600 test samples are 6 different ones, one of them 100 times" in told(copied)
+    assert 'group = "…" under [data]' in told(copied)
+    assert "different ones" not in told(replace(copied, groups=np.tile(np.arange(6), times)))
+    few = dataset(test_inputs=(np.concatenate([dataset().test_inputs[0][:-20], images_of_6[:1].repeat(20, 0)]),))
+    assert "different ones" not in told(few)  # 19 of 600 are copies
 
 
 @pytest.mark.parametrize(

@@ -206,6 +206,20 @@ def test_every_answer_and_the_file_begin_with_the_initial_state(process, tmp_pat
         np.testing.assert_allclose(given, wanted[n : n + 1], atol=1e-5)
 
 
+def test_state_is_carried_through_a_clip_as_through_one_long_sample(process, tmp_path, built):
+    """A GRU over four steps a sample, asked sample by sample of a clip, is a GRU over all steps of the clip."""
+    process.call(made_models.write_stateful, tmp_path / "gru.keras")
+    clips = np.repeat(np.arange(4, dtype=np.int32), (1, 6, 4, 1))
+    data = dataclasses.replace(one_input(FRAMES), clips=clips, groups=clips)
+    wanted = process.call(made_models.carried_answers, tmp_path / "gru.keras", FRAMES, clips)
+    found = built(asked(tmp_path / "gru.keras", "float32"), data, tmp_path)
+    np.testing.assert_allclose(found.baseline[0], wanted, atol=1e-5)
+    assert found.variants[0].status == "ok"
+    (given,) = run_once(found.variants[0].path, (FRAMES,), [Affine()], data.starts)
+    np.testing.assert_allclose(given, wanted, atol=1e-5)
+    assert any("every clip begins with the initial state" in str(remark) for remark in found.remarks)
+
+
 def test_one_key_has_the_same_bytes_whatever_was_built_before(process, made, tmp_path, built):
     process.call(made_models.write_stateful, tmp_path / "gru.keras")
     orders = (("float32", "float16", "int8"), ("int8", "float16", "float32"))

@@ -20,7 +20,7 @@ class Failing:
     def __init__(self, told: str) -> None:
         self.told = told
 
-    def predict(self, inputs: object) -> list[np.ndarray]:
+    def predict(self, inputs: object, last: bool = True) -> list[np.ndarray]:
         raise RuntimeError(self.told)
 
     def converter(self, *_: object) -> None: ...

@@ -33,6 +33,8 @@ def evaluate(
     class_names: Sequence[str] = (),
     scale: float | dict[str, float] = 1.0,
     offset: float | dict[str, float] = 0.0,
+    sequence: Any = None,
+    group: Any = None,
     variants: Names = (),
     plan: str | Plan = "standard",
     primary: str | None = None,
@@ -58,6 +60,9 @@ def evaluate(
         several outputs a dict by their names.
     calibration: 100 to 500 training samples in the form of x_test; without any, int8 is not built.
     name: of the experiment, which is the folder below results. class_names: of the classes 0, 1, …
+    sequence: of each test sample the clip that it is of, a number or a text; a model's state is carried from sample to
+        sample of a clip, in their order, and begins anew with each clip. None: each sample begins anew.
+    group: of each test sample the group that it is of: samples of one group are not independent. None: the clip.
     variants: names or globs of recipes, or "package.module:function"; () for the usual ones.
     primary, metrics: the metric that the run is judged by first, and others; None and () follow from y_test.
     output: the name of the output that is scored; "" for the first.
@@ -67,7 +72,7 @@ def evaluate(
     from harness.experiment.in_memory import dataset_in_memory, experiment_in_memory, source_of_model
     from harness.experiment.plans import plan_of
 
-    dataset = dataset_in_memory(name, x_test, y_test, calibration, class_names, scale, offset, output)
+    dataset = dataset_in_memory(name, x_test, y_test, calibration, class_names, scale, offset, output, sequence, group)
     scoring = Scoring(primary, as_tuple(metrics), output, Path.cwd())
     chosen = plan_of(plan) if isinstance(plan, str) else plan
     with tempfile.TemporaryDirectory(prefix="edge-harness-") as folder:

@@ -66,7 +66,7 @@ class Progress:
         self.record = record
         self.say(f"run {record.header.run_id} in {record.path}")
         if self.policy:
-            for hopeless in too_few(self.policy, record.dataset.test_count):
+            for hopeless in too_few(self.policy, record.dataset.test_count, record.dataset.groups):
                 self.say(f"can pass only by an improvement: {hopeless}")
 
     def begin(self, target: str, shards: int, rounds: int) -> None:

@@ -20,7 +20,7 @@ from harness.build.artifact import binding
 from harness.build.check import CheckResult, Samples
 from harness.build.keras_process import KerasProcess, ProcessDied, TensorFlowMissing
 from harness.build.lint import Remark
-from harness.build.original import Original, RunOnce
+from harness.build.original import Original, RunOnce, Starts
 from harness.build.remarks import of_state, remarks, said_of
 from harness.build.scored import as_meant, check_scored, of_labels
 from harness.build.variants import quantizer as quantizer  # importing it registers its recipes
@@ -32,6 +32,7 @@ from harness.metrics import discrepancy as samples
 from harness.metrics import fitting
 from harness.metrics.task import OF_CLASSES, output_index
 from harness.records import Dataset, Experiment, Variant
+from harness.records.dataset import starts_within
 from harness.support import cache
 from harness.support.cache import Cache, Shelf, file_sha256, key_of, version
 from harness.support.functions import source_sha256
@@ -89,7 +90,7 @@ def build(
         found = said_of(of_labels(experiment.scoring, dataset.test_labels, scored), say)
         found += remarks(known, experiment, made.dataset, shelf)
         built = [*(made.variant(name) for name in experiment.variants), *(made.imported(n) for n in experiment.imports)]
-        found += of_state(built, say)
+        found += of_state(built, say, dataset.starts)
     if not shelf.made:
         say("nothing to build: the model, its baseline and its variants are as they were built before")
     names = tuple(tensor.name for tensor in known.facts.outputs)
@@ -122,10 +123,12 @@ class Builder:
     def baseline(self) -> tuple[np.ndarray, ...]:
         """The original's outputs over the test set."""
         what = f"running {'the Keras model' if self.experiment.model else self.original.name} over the test set"
-        return self.answers(what, self.dataset.test_inputs, self.test_key)
+        return self.answers(what, self.dataset.test_inputs, self.test_key, self.dataset.starts)
 
-    def answers(self, what: str, stored: tuple[np.ndarray, ...], key: str) -> tuple[np.ndarray, ...]:
-        return original.answers(self.original, what, stored, key_of(key, self.dataset.affines), self.shelf)
+    def answers(
+        self, what: str, stored: tuple[np.ndarray, ...], key: str, starts: Starts = None
+    ) -> tuple[np.ndarray, ...]:
+        return original.answers(self.original, what, stored, key_of(key, self.dataset.affines), self.shelf, starts)
 
     @cached_property
     def calibration(self) -> tuple[np.ndarray, ...]:
@@ -136,9 +139,11 @@ class Builder:
 
     @cached_property
     def checking(self) -> Samples:
-        """What every file is checked with: calibration samples, or where there are none the first of the test set."""
+        """What every file is checked with: calibration samples, or the first of the test set where there are none, or
+        where state is carried through clips.
+        """
         count = max(1, min(CALIBRATION_SAMPLES, CHECKED_BYTES // self.original.sample_bytes))
-        if self.calibration:
+        if self.checked_by_calibration:
             stored = tuple(array[:count] for array in self.calibration)
             key = key_of("calibration", self.dataset.train_sha256, self.experiment.seed, CALIBRATION_SAMPLES, count)
             wanted, kind = self.answers("", stored, key), "calibration"
@@ -146,7 +151,12 @@ class Builder:
             stored = tuple(np.ascontiguousarray(array[:count]) for array in self.dataset.test_inputs)
             wanted, kind = tuple(array[:count] for array in self.baseline), "test"
         what = f"{len(stored[0])} {kind} samples"
-        return Samples(stored, wanted, self.of_classes, self.dataset.affines, what)
+        starts = None if self.checked_by_calibration else starts_within(self.dataset.starts, 0, len(stored[0]))
+        return Samples(stored, wanted, self.of_classes, self.dataset.affines, what, starts)
+
+    @property
+    def checked_by_calibration(self) -> bool:
+        return bool(self.calibration) and self.dataset.clips is None
 
     @cached_property
     def of_classes(self) -> tuple[bool, ...]:
@@ -201,7 +211,8 @@ class Builder:
         self, name: str, recipe: str, what: str, key: tuple[object, ...], make: Callable[[Path], None]
     ) -> Variant:
         own = cache.code_of(variants, artifact, tensors, binding, by_answers, check, samples, sys.modules[__name__])
-        data = (self.dataset.affines, self.dataset.input_names, "" if self.calibration else self.dataset.test_sha256)
+        tested = "" if self.checked_by_calibration else self.dataset.test_sha256
+        data = (self.dataset.affines, self.dataset.input_names, tested)
         code = own, original.models_code(), original.runner_code()
         made_by = (self.original.sha256, original.versions(runner.RUNTIME))
         full = key_of(*code, *made_by, data, self.of_classes, *key)

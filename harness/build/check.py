@@ -14,7 +14,7 @@ from harness.build.artifact import answer_match as by_answers
 from harness.build.artifact.answer_match import lengths
 from harness.build.artifact.binding import bound, by_count, by_name, by_shape, unmatched
 from harness.build.models.feed import WHOLE, check_whole
-from harness.build.original import Original, RunOnce
+from harness.build.original import Original, RunOnce, Starts
 from harness.build.variants import Expectation
 from harness.errors import BuildError, DataError
 from harness.metrics.discrepancy import doubt
@@ -27,13 +27,15 @@ NO_FLEX = "it needs TensorFlow's own kernels, which no runtime here has (their w
 @dataclass(frozen=True)
 class Samples:
     """Samples that a file must answer as the original did. stored: one array an input of the data, wanted: one an
-    output. of_classes: for each output, whether its numbers are scores of classes. what: the samples, in words."""
+    output. of_classes: for each output, whether its numbers are scores of classes. what: the samples, in words. starts:
+    where clips begin."""
 
     stored: tuple[np.ndarray, ...]
     wanted: tuple[np.ndarray, ...]
     of_classes: tuple[bool, ...]
     affines: tuple[Affine, ...]
     what: str
+    starts: Starts = None
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,8 @@ def check(
         feeds, named = feeds_of(facts, original, known), yields_of(facts, original, own)
         if flex := [op.removeprefix("Flex") for op in facts.ops if op.startswith("Flex")]:
             return CheckResult("failed", f"{NO_FLEX}: {', '.join(dict.fromkeys(flex))}")
-        given = run_once(path, tuple(known.stored[n] for n in feeds), [known.affines[n] for n in feeds])
+        affines = [known.affines[n] for n in feeds]
+        given = run_once(path, tuple(known.stored[n] for n in feeds), affines, known.starts)
         yields = named or proven(facts, original, known, given)
     except (BuildError, DataError) as error:
         return CheckResult("failed", f"{error}; {error.advice}" if error.advice else str(error))

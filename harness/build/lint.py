@@ -5,7 +5,6 @@ Suspicions about scaling and channel order are tried, not guessed: the model its
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -15,7 +14,8 @@ import numpy as np
 from harness.errors import BuildError
 from harness.metrics import stats
 from harness.records import Affine, Dataset
-from harness.support.arrays import STRETCH_BYTES, let_go, pick, stretches
+from harness.records.run import MOSTLY
+from harness.support.arrays import digests, pick, stretches
 
 FEW_CALIBRATION = 100  # TensorFlow's guide to quantisation speaks of 100 to 500
 FEW_OF_A_CLASS = 10
@@ -61,6 +61,7 @@ def lint(
         calibration(dataset),
         unlike(dataset),
         shared(dataset),
+        copies(dataset),
         tried or iter(()),
     )
     return tuple(remark for check in checks for remark in check)
@@ -179,16 +180,13 @@ def shared(dataset: Dataset) -> Iterator[Remark]:
         yield Remark(what, "int8 is then tested on what it was calibrated with; calibrate with training samples")
 
 
-def digests(arrays: tuple[np.ndarray, ...]) -> Iterator[bytes]:
-    """One a sample, over all of its inputs."""
-    at_once = max(1, STRETCH_BYTES // max(1, sum(array[:1].nbytes for array in arrays)))
-    for n in range(len(arrays[0])):
-        digest = hashlib.blake2b(digest_size=16)
-        for array in arrays:
-            digest.update(np.ascontiguousarray(array[n]).data)
-            if n % at_once == 0:
-                let_go(array)
-        yield digest.digest()
+def copies(dataset: Dataset) -> Iterator[Remark]:
+    """Test samples that are there several times: each would count as if it were independent."""
+    if dataset.groups is None and len(dataset.times) < MOSTLY * dataset.test_count:
+        found = f"{len(dataset.times):,} different ones, one of them {dataset.times.max():,} times"
+        what = f"{dataset.test_count:,} test samples are {found}"
+        advice = 'each counts as if it were independent: remove copies, or name what belongs together, group = "…"'
+        yield Remark(what, f"{advice} under [data]")
 
 
 def tried_on(dataset: Dataset, predict: Predict) -> Iterator[Remark]:

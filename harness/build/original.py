@@ -25,6 +25,7 @@ from harness.errors import BuildError, ConfigError
 from harness.measure import once as runner
 from harness.measure.connections.device_code import SOURCE
 from harness.records import Affine, Dataset, Experiment, ModelSource
+from harness.records.dataset import places, starts_within
 from harness.support import cache
 from harness.support.arrays import let_go, map_npy
 from harness.support.cache import Shelf, code_sha256, key_of, version
@@ -32,16 +33,17 @@ from harness.support.functions import FunctionRef
 
 ALONE = 64  # samples that a model is asked one at a time, too
 STRETCH_BYTES = 16 << 20  # of inputs and outputs, as float32: what the model is sent at a time
-Answer = Callable[[tuple[Feed, ...], tuple[np.ndarray, ...]], tuple[np.ndarray, ...]]
-RunOnce = Callable[[Path, tuple[np.ndarray, ...], Sequence[Affine]], tuple[np.ndarray, ...]]  # as measure/once.py does
+Starts = np.ndarray | None  # the places at which a clip begins; None where every sample stands by itself
+Answer = Callable[[tuple[Feed, ...], tuple[np.ndarray, ...], Starts], tuple[np.ndarray, ...]]
+RunOnce = Callable[[Path, tuple[np.ndarray, ...], Sequence[Affine], Starts], tuple[np.ndarray, ...]]  # measure/once.py
 _FACTS = TypeAdapter(Facts)
 _HABITS = TypeAdapter(Habits)
 
 
 @dataclass(frozen=True)
 class Original:
-    """name: in a sentence. path: as the cache keeps the model. feeds: one an input. answer: feeds, and samples as
-    stored, one array an input of the data → one float32 array an output."""
+    """name: in a sentence. path: as the cache keeps the model. feeds: one an input. answer: feeds, samples as stored,
+    one array an input of the data, and where clips begin → one float32 array an output."""
 
     name: str
     path: Path
@@ -70,7 +72,7 @@ def of_model(experiment: Experiment, dataset: Dataset, shelf: Shelf, keras: Kera
     feeds = feeds_of(facts.inputs, dataset)
     habits = habits_of(path, sha256, feeds, dataset, shelf, keras)
     alone = habits.one_by_one
-    answer: Answer = lambda feeds, stored: keras.call(baseline.outputs, path, feeds, stored, alone)  # noqa: E731
+    answer: Answer = lambda feeds, stored, starts: keras.call(baseline.outputs, path, feeds, stored, alone, starts)  # noqa: E731
     return Original("Keras", path, sha256, facts, feeds, answer, habits)
 
 
@@ -110,9 +112,9 @@ def of_file(experiment: Experiment, dataset: Dataset, run_once: RunOnce) -> Orig
 
 
 def file_answers(
-    run_once: RunOnce, path: Path, feeds: tuple[Feed, ...], stored: tuple[np.ndarray, ...]
+    run_once: RunOnce, path: Path, feeds: tuple[Feed, ...], stored: tuple[np.ndarray, ...], starts: Starts
 ) -> tuple[np.ndarray, ...]:
-    return run_once(path, tuple(stored[f.index] for f in feeds), [f.affine for f in feeds])
+    return run_once(path, tuple(stored[f.index] for f in feeds), [f.affine for f in feeds], starts)
 
 
 def kept_model(origin: ModelSource, seed: int, dataset: Dataset, shelf: Shelf, keras: KerasProcess) -> Path:
@@ -136,27 +138,27 @@ def kept_model(origin: ModelSource, seed: int, dataset: Dataset, shelf: Shelf, k
 
 
 def answers(
-    original: Original, what: str, stored: tuple[np.ndarray, ...], key: str, shelf: Shelf
+    original: Original, what: str, stored: tuple[np.ndarray, ...], key: str, shelf: Shelf, starts: Starts = None
 ) -> tuple[np.ndarray, ...]:
     """The original's answers to these samples, one float32 array an output, mapped from the cache.
 
-    key: what the samples are known by.
+    key: what the samples are known by, and where clips begin.
     """
     code = cache.code_of(baseline, tensors), runner_code()
     order = [(f.index, f.affine, f.tensor) for f in original.feeds]
     alone = original.habits.one_by_one
     full = key_of(code, models_code(), original.sha256, key, order, alone, versions(runner.RUNTIME))
-    folder = shelf.obtain(what, "baselines", full, partial(write_answers, original, stored))
+    folder = shelf.obtain(what, "baselines", full, partial(write_answers, original, stored, starts))
     return tuple(map_npy(folder / f"{n}.npy") for n in range(len(original.facts.outputs)))
 
 
-def write_answers(original: Original, stored: tuple[np.ndarray, ...], folder: Path) -> None:
+def write_answers(original: Original, stored: tuple[np.ndarray, ...], starts: Starts, folder: Path) -> None:
     """Writes in stretches: all samples at once are never in memory, neither here nor where the model runs."""
     count, size = len(stored[0]), max(1, STRETCH_BYTES // original.sample_bytes)
     files: list[np.ndarray] = []
-    for first in range(0, count, size):
-        part = tuple(np.ascontiguousarray(array[first : first + size]) for array in stored)
-        outputs = original.answer(original.feeds, part)
+    for first, last in places(count, size, starts):
+        part = tuple(np.ascontiguousarray(array[first:last]) for array in stored)
+        outputs = original.answer(original.feeds, part, starts_within(starts, first, last))
         if not files:
             files = [empty_npy(folder / f"{n}.npy", (count, *y.shape[1:])) for n, y in enumerate(outputs)]
         for tensor, file, output in zip(original.facts.outputs, files, outputs, strict=True):

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from harness.build.lint import Remark, lint
 from harness.build.models.predictions import Habits
-from harness.build.original import Original, models_code, versions
+from harness.build.original import Original, Starts, models_code, versions
 from harness.device import tensors
 from harness.measure import once as runner
 from harness.measure.model_state import reset_of
@@ -22,16 +22,30 @@ from harness.records import Dataset, Experiment, Variant
 from harness.support import cache
 from harness.support.cache import Shelf, key_of
 
-STATE = "each sample is asked from the initial state; if some are meant to follow one another, join them to one sample"
+STATE = (
+    "each sample is asked from the initial state; if samples are meant to follow one another, name what tells "
+    'their clips apart: sequence = "clip" under [data]'
+)
+IN_CLIPS = "it is carried inside a clip, and every clip begins with the initial state"
+ALONE = (
+    "every sample is answered from the initial state, as if it came first; "
+    'sequence = "clip" under [data] carries state through the samples of a clip'
+)
 _REMARKS = TypeAdapter(tuple[Remark, ...])
 
 
-def of_state(variants: Sequence[Variant], say: Callable[[str], None]) -> tuple[Remark, ...]:
-    """That some files keep state from one invoke to the next; it is said."""
-    names = [v.name for v in variants if v.path is not None and reset_of(v.path) != "none"]
-    if not names:
+def of_state(variants: Sequence[Variant], say: Callable[[str], None], starts: Starts = None) -> tuple[Remark, ...]:
+    """What becomes of the state that files keep from one invoke to the next, and of clips without any; it is said."""
+    built = [v for v in variants if v.path is not None]
+    names = [v.name for v in built if v.path is not None and reset_of(v.path) != "none"]
+    if names:
+        carried = "" if starts is None else f"it is carried inside each of {len(starts):,} clips, and begins anew there"
+        what = f"{', '.join(names)} {'keeps' if len(names) == 1 else 'keep'} state between invokes"
+        remark = Remark(what, carried or STATE)
+    elif starts is not None and built:
+        remark = Remark("no variant keeps state between invokes", "sequence changes no answer; clips count as groups")
+    else:
         return ()
-    remark = Remark(f"{', '.join(names)} {'keeps' if len(names) == 1 else 'keep'} state between invokes", STATE)
     return said_of([remark], say)
 
 
@@ -52,28 +66,30 @@ def remarks(known: Original, experiment: Experiment, dataset: Dataset, shelf: Sh
 
     def scores(declared: Dataset, stored: tuple[np.ndarray, ...]) -> np.ndarray:
         feeds = tuple(replace(feed, affine=declared.affines[feed.index]) for feed in known.feeds)
-        given = known.answer(feeds, stored)[output]
+        given = known.answer(feeds, stored, None)[output]
         return as_scores(given, are_logits(given))
 
     def write(folder: Path) -> None:
         classes = dataset.class_names and len(known.facts.outputs[output].shape) <= 2
+        classes = classes and dataset.clips is None  # out of its clip a sample may have another answer
         found = lint(dataset, known.facts.normalisation, known.facts.bare, scores if classes else None)
-        found += tuple(of_habits(known.habits, known.facts.half))
+        found += tuple(of_habits(known.habits, known.facts.half, dataset.clips is not None))
         (folder / "remarks.json").write_bytes(_REMARKS.dump_json(found))
 
     code = (cache.code_of(sys.modules[lint.__module__], tensors, sys.modules[__name__]), models_code())
     made_by = versions(runner.RUNTIME)
-    data = (dataset.test_sha256, dataset.train_sha256, dataset.affines, dataset.class_names, dataset.input_names)
+    hashes = (dataset.test_sha256, dataset.train_sha256, dataset.marks_sha256)
+    data = (*hashes, dataset.affines, dataset.class_names, dataset.input_names)
     folder = shelf.obtain("", "remarks", key_of(*code, known.sha256, output, *data, known.habits, made_by), write)
     found: tuple[Remark, ...] = _REMARKS.validate_json((folder / "remarks.json").read_bytes())
     return said_of(found, shelf.say)
 
 
-def of_habits(habits: Habits, half: str) -> Iterator[Remark]:
+def of_habits(habits: Habits, half: str, in_clips: bool) -> Iterator[Remark]:
     """What a device will see otherwise than Keras' own batches, or than the test of one sample by itself."""
     if habits.state:
         what = f"the model keeps state from one sample to the next ({', '.join(habits.state[:3])})"
-        yield Remark(what, "every sample is answered from the initial state, as if it came first")
+        yield Remark(what, IN_CLIPS if in_clips else ALONE)
     if habits.random:
         what = "the model draws random numbers: it answers the same sample twice differently"
         yield Remark(what, "its figures hold for this draw alone; remove the randomness before it is exported")

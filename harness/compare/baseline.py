@@ -124,6 +124,7 @@ def observe(
             scorer.logits,
             run.task,
             run.target(case.target).emulated,
+            run.groups,
         )
     return [observations[case] for case in run.cases]
 

@@ -1,4 +1,4 @@
-"""Answers that a constant could give: one class for every sample, or an accuracy at the level of chance."""
+"""What a constant could answer, too: one class for every sample, or an accuracy at the level of chance; and copies."""
 
 from __future__ import annotations
 
@@ -7,12 +7,22 @@ from functools import cached_property
 
 import numpy as np
 
+from harness.metrics.clustered import rate_limits
 from harness.metrics.discrepancy import fields_of
-from harness.metrics.stats import Interval, clopper_pearson
+from harness.metrics.stats import Interval
 from harness.records import Run
 
+COPIES = "its {:,} test samples are {:,} different ones, and each copy counts as if it were independent"
 CONFIDENCE = 0.90  # two-sided, so that the lower end is a one-sided 95 % limit
 CHECK = "; check that labels and samples are in one order, and how samples are scaled"
+
+
+def copies(run: Run) -> str:
+    """Returns that samples of the test set are copies of others, which count as if they were independent; "" where they
+    are few, or known by their groups.
+    """
+    repeats = run.groups is None and run.provenance.repeats(run.test_count)
+    return COPIES.format(run.test_count, run.provenance.distinct) if repeats else ""
 
 
 def constant(run: Run, samples: np.ndarray) -> tuple[str, bool]:
@@ -48,8 +58,8 @@ def at_chance(run: Run, samples: np.ndarray) -> str:
     if not of_classes(samples) or "correct" not in fields_of(samples):
         return ""
     labels, counts = np.unique(samples["label"], return_counts=True)
-    share, n = counts.max() / len(samples), len(samples)
-    own, keras = (Accuracy(int(samples[name].sum()), n) for name in ("correct", "baseline_correct"))
+    share = counts.max() / len(samples)
+    own, keras = (Accuracy(samples[name], run.groups) for name in ("correct", "baseline_correct"))
     if len(labels) < 2 or min(own.low, keras.low) > share:
         return ""
     whose, shown = ("Keras'", keras) if own.low > share else ("its", own)
@@ -59,23 +69,23 @@ def at_chance(run: Run, samples: np.ndarray) -> str:
     return f"{told}: to answer {best} every time is right on {share:.1%}{too}" + (CHECK if keras.low <= share else "")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Accuracy:
-    """A count of right answers, with the lower end of its interval."""
+    """Which answers are right, (samples,), with the lower end of its interval, over groups where there are any."""
 
-    right: int
-    n: int
+    right: np.ndarray
+    groups: np.ndarray | None
 
     @cached_property
     def limits(self) -> Interval:
-        return clopper_pearson(self.right, self.n, CONFIDENCE)
+        return rate_limits(self.right, self.groups, CONFIDENCE)[0]
 
     @property
     def low(self) -> float:
         return self.limits.low
 
     def __str__(self) -> str:
-        return f"{self.right / self.n:.1%} [{self.limits.low:.1%}, {self.limits.high:.1%}]"
+        return f"{self.right.mean():.1%} [{self.limits.low:.1%}, {self.limits.high:.1%}]"
 
 
 def name_of(run: Run, label: int) -> str:

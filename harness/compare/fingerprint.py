@@ -210,6 +210,7 @@ FIELDS = (  # measurement.md, section 2, in its order
 MODEL = Field("model", REFUSE, model)
 SAMPLES = (
     Field("test inputs and labels", REFUSE, lambda side: short(side.run.hashes.get("test"))),
+    Field("clips and groups", REFUSE, lambda side: short(side.run.hashes.get("marks")) or "none"),
     Field("scored output", REFUSE, scored_output),
     Field("task", REFUSE, lambda side: side.run.task),
     Field("numbers a sample", REFUSE, scored_width),

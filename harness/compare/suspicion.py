@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.compare.chance import at_chance, constant
+from harness.compare.chance import at_chance, constant, copies
 from harness.metrics.discrepancy import explained_share, low_agreement, low_explained
 from harness.metrics.heads import lost_parts
 from harness.metrics.scoring import Scorer
@@ -15,7 +15,7 @@ from harness.records import Audit, Case, Run
 
 TEST_SET = "the test set"
 RANDOM = "{} of {} answers differ where the same samples are asked twice in the same order: the model is random"
-ORDER = "{} of {} answers change when the samples are asked in another order: the model keeps state, or is random"
+ORDER = "{} of {} answers change when the {} are asked in another order: the model keeps state{}, or is random"
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def doubts_of(
         if lost:
             bars, odd = [*bars, odd], ""
         chance = at_chance(run, samples)
-    reason = "; ".join(filter(None, [*plain, *bars, odd, chance]))
+    reason = "; ".join(filter(None, [*plain, *bars, copies(run), odd, chance]))
     return Doubts(bool(plain or bars), reason, "; ".join(bars), chance)
 
 
@@ -74,7 +74,8 @@ def moving(run: Run, case: Case) -> Iterator[str]:
     if again := changed(one, other):
         yield RANDOM.format(again, count)
     elif moved := changed(in_order(run, audit), one):
-        yield ORDER.format(moved, count)
+        what = ("samples", "") if run.clips is None else ("clips", " beyond a clip")
+        yield ORDER.format(moved, count, *what)
 
 
 def changed(one: list[np.ndarray], other: list[np.ndarray]) -> int:

@@ -19,6 +19,7 @@ from harness.compare.baseline import compare
 from harness.compare.fingerprint import REFUSE, Difference, differences, refusal, sample_difference
 from harness.metrics import METRICS, Metric, stats
 from harness.metrics.bootstrap import Statistic
+from harness.metrics.clustered import drop_limits
 from harness.metrics.discrepancy import discordant
 from harness.metrics.fitting import primary_of
 from harness.metrics.latency import percent
@@ -219,10 +220,10 @@ def drop(metric: Metric, both: Both, blank: Change) -> Change:
     """
     before, after = (rows["correct"] for rows in both.answers)
     (lost, won), n = discordant(before, after), len(before)
-    limits = stats.tango(lost, won, n)
+    limits, words = drop_limits(before, after, both.candidate.run.groups)
     kind = kind_of_loss(limits.low, limits.high)
     value, low, high = (100 * share for share in ((lost - won) / n, limits.low, limits.high))
-    method = f"Tango 90 %, b={lost} c={won} n={n}"
+    method = f"{words} 90 %, b={lost} c={won} n={n}"
     return replace(blank, baseline=0.0, value=value, low=low, high=high, method=method, kind=kind)
 
 

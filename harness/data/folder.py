@@ -6,6 +6,9 @@ without labels. `size` is reached by bilinear interpolation between the four nea
 without keeping the aspect ratio. An EXIF orientation is ignored, transparency dropped, 16 bits are cut to their upper
 eight. Two things differ from Keras: pixels are rounded to uint8, as a camera gives them; and JPEG is decoded with
 libjpeg's accurate transform, where Keras uses its fast one: on average that is one or two levels in 255.
+
+[data] sequence and group are "folder" here: the folder that an image lies in, below that of its class, is its clip or
+group; folders of one name in several classes are several clips, but one group.
 """
 
 from __future__ import annotations
@@ -17,15 +20,16 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from harness.data.on_disk import SamplesWriter, write_about
+from harness.data.on_disk import SamplesWriter, mark_file, write_about
 from harness.data.source import Split
-from harness.errors import DataError
+from harness.errors import ConfigError, DataError
 from harness.support.cache import file_sha256, key_of, version
 from harness.support.toml import nearest
 
 SAID = "a folder of images"
 OPTIONS: tuple[str, ...] = ("size", "color")
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png")  # what Keras takes; other files are skipped
+BY_FOLDER = "folder"
 MODES = {"rgb": "RGB", "bgr": "RGB", "grayscale": "L"}
 
 
@@ -36,7 +40,8 @@ def fits(split: Split) -> bool:
 def key(split: Split) -> str:
     source, (classes, images) = split.source, find(split)
     contents = [(image.relative_to(split.path), label, file_sha256(image)) for image, label in images]
-    return key_of("folder", contents, classes, source.size, source.color, version("pillow"), version("numpy"))
+    options = (source.size, source.color, source.marks, split.name)
+    return key_of("folder", contents, classes, options, version("pillow"), version("numpy"))
 
 
 def write(split: Split, folder: Path) -> None:
@@ -48,7 +53,24 @@ def write(split: Split, folder: Path) -> None:
             if pixels.shape != (shape := shape or pixels.shape):
                 raise of_several_sizes(split, first, shape, image, pixels.shape)
             writer.add({"x": pixels[np.newaxis]}, np.array([label]) if classes else None)
+    for mark in split.source.marks if split.name == "test" else ():
+        np.save(mark_file(folder, mark), np.array(marks_of(split, mark, [image for image, _ in images], classes)))
     write_about(folder, writer.names, class_names=classes)
+
+
+def marks_of(split: Split, mark: str, images: list[Path], classes: tuple[str, ...]) -> list[str]:
+    """Returns the clip or group of each image. Raises ConfigError, and DataError for an image that is in none."""
+    if (written := split.source.marks[mark]) != BY_FOLDER:
+        option = "sequence" if mark == "clips" else "group"
+        advice = f'write {option} = "{BY_FOLDER}": the folder that an image lies in, below that of its class'
+        raise ConfigError(f"[data] {option}: {written!r} is nothing in a folder of images", advice)
+    found = [image.parent.relative_to(split.path).parts for image in images]
+    if loose := next((i for i, parts in zip(images, found, strict=True) if len(parts) < (2 if classes else 1)), None):
+        message = f"{split.where}: {loose.relative_to(split.path)} lies in no folder of a clip or group"
+        raise DataError(
+            message, "put images that belong together into a folder of their own, below that of their class"
+        )
+    return ["/".join(parts if mark == "clips" else parts[1:]) for parts in found]
 
 
 def find(split: Split) -> tuple[tuple[str, ...], list[tuple[Path, int]]]:

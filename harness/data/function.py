@@ -1,10 +1,11 @@
 """A function of the user's, "package.module:function", for sets that no file holds and those larger than memory.
 
-It is called with no argument, and returns or yields batches: `(x, y)`, or `x` without labels, where x is an array or a
-dict of them by the names of the model's inputs; y may be a dict by the names of its outputs, of which that of [metrics]
-output is taken. An array is whatever numpy makes an array of. The function runs in a process of its own, since it may
-import TensorFlow or be large. It is called again when its module changes, a .py file beside that, or what these import
-from the experiment's folder; what else it reads is unknown: `--fresh` calls it again.
+It is called with no argument, and returns or yields batches: `(x, y)`, or `x` without labels, where x is an array or
+a dict of them by the names of the model's inputs, and of what [data] sequence and group name; y may be a dict by the
+names of its outputs, of which that of [metrics] output is taken. An array is whatever numpy makes an array of. The
+function runs in a process of its own, since it may import TensorFlow or be large. It is called again when its module
+changes, a .py file beside that, or what these import from the experiment's folder; what else it reads is unknown:
+`--fresh` calls it again.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.data.on_disk import SamplesWriter, write_about
+from harness.data.on_disk import SamplesWriter, mark_file, write_about
 from harness.data.source import Split, of_scored
 from harness.errors import ConfigError, DataError, HarnessError
 from harness.support.cache import cache_dir, key_of
@@ -33,23 +34,29 @@ def fits(split: Split) -> bool:
 
 def key(split: Split) -> str:
     ref = FunctionRef(split.where, split.source.folder)
-    return key_of("function", ref.text, source_sha256(ref), split.source.output)
+    return key_of("function", ref.text, source_sha256(ref), split.source.output, split.source.marks, split.name)
 
 
 def write(split: Split, folder: Path) -> None:
     log = cache_dir() / "functions.log"
     with ChildProcess(log, DataError, split.where) as process:
         ref = FunctionRef(split.where, split.source.folder)
-        process.call(write_batches, ref, folder, log, split.source.output)
+        process.call(write_batches, ref, folder, log, split.source.output, split.source.marks, split.name == "test")
 
 
-def write_batches(ref: FunctionRef, folder: Path, log: Path, output: str = "") -> None:
-    """Calls the function and writes what it gives. Raises ConfigError, DataError."""
+def write_batches(ref: FunctionRef, folder: Path, log: Path, output: str, marks: dict[str, str], needed: bool) -> None:
+    """Calls the function and writes what it gives. marks: as DataSource has them. needed: whether each batch must have
+    them, and they are kept. Raises ConfigError, DataError.
+    """
+    marked: dict[str, list[np.ndarray]] = {mark: [] for mark in marks if needed}
     try:
         with looking_in(ref.folder), SamplesWriter(folder) as writer:
             for batch in batches(load_function(ref)()):
-                inputs, labels, labels_of = arrays(batch, output)
+                plain, own = apart(batch, marks, needed)
+                inputs, labels, labels_of = arrays(plain, output)
                 writer.add(inputs, labels)
+                for mark, parts in marked.items():
+                    parts.append(own[mark])
     except ConfigError:
         raise
     except HarnessError as error:
@@ -60,7 +67,24 @@ def write_batches(ref: FunctionRef, folder: Path, log: Path, output: str = "") -
         raise DataError(message, f"fix it; the traceback is in {log}") from None
     if not writer.names:
         raise DataError(f"{ref.text} gave no batches", "it must return or yield batches, (x, y) or x")
+    for mark, parts in marked.items():
+        np.save(mark_file(folder, mark), np.concatenate(parts))
     write_about(folder, writer.names, labels_of=labels_of)
+
+
+def apart(batch: Any, marks: dict[str, str], needed: bool) -> tuple[Any, dict[str, np.ndarray]]:
+    """Returns the batch without what tells clips and groups apart, and that. Raises DataError where it is needed and
+    not there.
+    """
+    x = batch[0] if isinstance(batch, tuple) and batch else batch
+    if needed and (missing := [name for name in marks.values() if not isinstance(x, dict) or name not in x]):
+        advice = f'x must be a dict of the inputs and of {missing[0]}: {{"image": …, "{missing[0]}": …}}'
+        raise DataError(f"a batch has no {missing[0]}, which [data] names", advice)
+    if not marks or not isinstance(x, dict):
+        return batch, {}
+    rest = {name: array for name, array in x.items() if name not in marks.values()}
+    own = {mark: np.asarray(x[name]) for mark, name in marks.items() if name in x}
+    return (rest, *batch[1:]) if isinstance(batch, tuple) else rest, own
 
 
 def batches(given: Any) -> Iterator[Any]:

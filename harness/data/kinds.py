@@ -15,6 +15,7 @@ import numpy as np
 
 from harness.data import folder, function, npz, table
 from harness.data import on_disk as samples
+from harness.data.grouping import settle_groups
 from harness.data.labels import settle
 from harness.data.on_disk import Samples, read_samples
 from harness.data.source import DataSource, Split
@@ -62,6 +63,7 @@ def load(source: DataSource, fresh: bool = False) -> Dataset:
 def dataset_of(source: DataSource, test: Samples, training: Samples | None) -> Dataset:
     """Joins the samples to one data set, checked. training: what to calibrate with. Raises DataError, ConfigError."""
     test_labels, train_labels, names = settle_labels(source, test, training)
+    clips, groups = settle_groups(source.name, test)
     dataset = Dataset(
         name=source.name,
         train_inputs=in_order(source, training, test.names) if training else (),
@@ -73,6 +75,8 @@ def dataset_of(source: DataSource, test: Samples, training: Samples | None) -> D
         source=source.test + (f", calibration {source.calibration}" if source.calibration else ""),
         input_names=test.names,
         labels_of=test.labels_of,
+        clips=clips,
+        groups=groups,
     )
     validate(dataset)
     return dataset

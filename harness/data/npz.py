@@ -1,9 +1,10 @@
 """An .npz file, or an .npy file of inputs alone.
 
-`y` holds the labels, or the array that [data] label names; every other array is an input. A single input may have any
-name; several have the model's own. In an .npz that holds both halves, as Keras' own data sets do, the test samples are
-`x_test` and `y_test`, the calibration samples `x_train` and `y_train`; plain `y` works for either. Where there are
-labels of several outputs, those of the output boxes are `y_boxes`, or label = { boxes = "…" } names them.
+`y` holds the labels, or the array that [data] label names; arrays that [data] sequence and group name say of which
+clip and group each sample is; every other array is an input. A single input may have any name; several have the model's
+own. In an .npz that holds both halves, as Keras' own data sets do, the test samples are `x_test` and `y_test`, the
+calibration samples `x_train` and `y_train`; plain `y` works for either. Where there are labels of several outputs,
+those of the output boxes are `y_boxes`, or label = { boxes = "…" } names them.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ import zlib
 from collections.abc import Collection
 from pathlib import Path
 
-from harness.data.on_disk import LABELS, input_file, write_about
+from harness.data.on_disk import LABELS, input_file, mark_file, write_about
 from harness.data.source import Split, of_scored
 from harness.errors import DataError
 from harness.support.arrays import map_npy
 from harness.support.cache import file_sha256, key_of
+from harness.support.toml import nearest
 
 SAID = "an .npz or .npy file"
 OPTIONS: tuple[str, ...] = ("label",)
@@ -34,7 +36,8 @@ def fits(split: Split) -> bool:
 
 def key(split: Split) -> str:
     source = split.source
-    return key_of("npz", split.name, split.path.suffix, file_sha256(split.path), source.label, source.output)
+    about = (split.name, split.path.suffix, file_sha256(split.path))
+    return key_of("npz", *about, source.label, source.output, source.marks)
 
 
 def write(split: Split, folder: Path) -> None:
@@ -49,9 +52,13 @@ def write(split: Split, folder: Path) -> None:
         check(f"{split.where}: {name}", input_file(folder, n))
     if (folder / LABELS).exists():
         check(f"{split.where}: y", folder / LABELS)
+    for mark, name in split.source.marks.items():
+        if mark_file(folder, mark).exists():
+            check(f"{split.where}: {name}", mark_file(folder, mark))
 
 
 def copy_array(split: Split, folder: Path) -> tuple[str, ...]:
+    check_marked(split, dict.fromkeys(split.source.marks.values()))
     shutil.copyfile(split.path, input_file(folder, 0))
     return ("x",)
 
@@ -61,15 +68,21 @@ def unpack(split: Split, folder: Path) -> tuple[tuple[str, ...], str]:
     with zipfile.ZipFile(split.path) as archive:
         stored = {member.removesuffix(".npy"): member for member in archive.namelist() if member.endswith(".npy")}
         half = HALVES[split.name]
-        by_output = labels_by_output(split, stored)
-        labels_of, labels = of_scored(by_output, split.source.output) if by_output else ("", label_array(split, stored))
-        others = {labels, *by_output.values()}
-        inputs = [f"x_{half}"] if f"x_{half}" in stored else [name for name in stored if name not in others]
+        marks = {mark: named(f"{name}_{half}", name, stored) for mark, name in split.source.marks.items()}
+        arrays = [name for name in stored if name not in marks.values()]
+        by_output = labels_by_output(split, arrays)
+        labels_of, labels = of_scored(by_output, split.source.output) if by_output else ("", label_array(split, arrays))
+        others = [name for name in arrays if name not in {labels, *by_output.values()}]
+        inputs = [f"x_{half}"] if f"x_{half}" in stored else others
         if not inputs:
             raise DataError(f"{split.where} holds no inputs, only {', '.join(stored) or 'nothing'}", "add an array x")
         check_misnamed(split, inputs, labels in stored)
+        check_marked(split, {name: None for name in marks.values() if name not in stored}, others)
         files = {name: input_file(folder, n) for n, name in enumerate(inputs)}
-        for name, file in (files | ({labels: folder / LABELS} if labels in stored else {})).items():
+        further = [(labels, folder / LABELS)] if labels in stored else []
+        if split.name == "test":
+            further += [(name, mark_file(folder, mark)) for mark, name in marks.items()]
+        for name, file in [*files.items(), *further]:
             with archive.open(stored[name]) as member, file.open("wb") as out:
                 shutil.copyfileobj(member, out, CHUNK_BYTES)
     return tuple(inputs), labels_of
@@ -100,6 +113,19 @@ def label_array(split: Split, stored: Collection[str]) -> str:
     if isinstance(given, str) and given not in stored and split.name == "test":
         raise DataError(f"{split.where} has no array {given!r}", f"it holds {', '.join(stored)}")
     return given if isinstance(given, str) else f"y_{half}" if f"y_{half}" in stored else "y"
+
+
+def named(of_half: str, name: str, stored: Collection[str]) -> str:
+    """Returns the array's name in this half: clip_test before clip."""
+    return of_half if of_half in stored else name
+
+
+def check_marked(split: Split, missing: Collection[str], there: Collection[str] = ()) -> None:
+    """Raises DataError where the test set has no array that says which clip or group a sample is of."""
+    if split.name == "test" and missing:
+        name = next(iter(missing))
+        advice = nearest(name, there, "its arrays are") if there else "store the samples as an .npz file that holds it"
+        raise DataError(f"{split.where} holds no array {name}, which [data] names", advice)
 
 
 def check_misnamed(split: Split, inputs: list[str], labelled: bool) -> None:

@@ -15,6 +15,7 @@ from harness.errors import DataError
 from harness.support.arrays import map_npy
 
 ABOUT, LABELS = "samples.json", "labels.npy"
+MARKS = ("clips", "groups")
 TEST = "test"  # the folder of the test set in a run
 
 
@@ -28,11 +29,18 @@ class Samples:
     class_names: tuple[str, ...] = ()  # the class folders that the samples came from
     columns: tuple[str, ...] = ()  # the feature columns that they came from
     labels_of: str = ""  # the output that the labels were given for by its name
+    clips: np.ndarray | None = None  # which clip each is of, as it is stored: numbers or texts, (samples,)
+    groups: np.ndarray | None = None  # which group, the same
 
 
 def input_file(folder: Path, n: int) -> Path:
     """Returns the file of input n of samples in the cache."""
     return folder / f"input{n}.npy"
+
+
+def mark_file(folder: Path, mark: str) -> Path:
+    """Returns the file of "clips" or "groups", of samples in the cache or in a run."""
+    return folder / f"{mark}.npy"
 
 
 def run_input_file(run: Path, n: int) -> Path:
@@ -58,7 +66,8 @@ def read_samples(folder: Path) -> Samples:
     inputs = tuple(map_npy(input_file(folder, n)) for n in range(about["count"]))
     labels = map_npy(folder / LABELS) if (folder / LABELS).exists() else None
     names, class_names, columns = (tuple(about[key]) for key in ("names", "class_names", "columns"))
-    return Samples(inputs, labels, names, class_names, columns, about["labels_of"])
+    clips, groups = (map_npy(file) if (file := mark_file(folder, mark)).exists() else None for mark in MARKS)
+    return Samples(inputs, labels, names, class_names, columns, about["labels_of"], clips, groups)
 
 
 class ArrayWriter:

@@ -28,6 +28,14 @@ class DataSource:
     label: str | dict[str, str] | None = None  # the column or array of labels, or one for each output by its name
     features: tuple[str, ...] = ()  # a table's columns of inputs
     output: str = ""  # the name of the scored output, by which labels may be given
+    sequence: str | None = None  # what tells the clips apart: an array, a column, a key, or of images "folder"
+    group: str | None = None  # the same of samples that belong together
+
+    @property
+    def marks(self) -> dict[str, str]:
+        """The name of the mark "clips" and of "groups", of those that were asked for."""
+        named = {"clips": self.sequence, "groups": self.group}
+        return {mark: name for mark, name in named.items() if name}
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 The labels are in the column that [data] label names, or names for the scored output, else in one named `label`, else
 there are none. The features are the columns that [data] features names, in its order, else all others as the file has
-them. In a CSV file only an empty cell is a missing one: "NA" and "None" are text.
+them but those that sequence and group name. In a CSV file only an empty cell is a missing one: "NA" and "None" are
+text.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.data.on_disk import LABELS, SamplesWriter, write_about
+from harness.data.on_disk import LABELS, SamplesWriter, mark_file, write_about
 from harness.data.source import Split, of_scored
 from harness.errors import ConfigError, DataError
 from harness.support.cache import file_sha256, key_of, version
@@ -38,16 +39,9 @@ def fits(split: Split) -> bool:
 
 def key(split: Split) -> str:
     source, versions = split.source, [version(name) for name in ("pandas", "pyarrow", "numpy")]
-    return key_of(
-        "table",
-        split.name,
-        file_sha256(split.path),
-        split.path.suffix,
-        source.label,
-        source.output if isinstance(source.label, dict) else "",
-        source.features,
-        versions,
-    )
+    scored = source.output if isinstance(source.label, dict) else ""
+    options = (split.name, source.label, scored, source.features, source.marks)
+    return key_of("table", *options, file_sha256(split.path), split.path.suffix, versions)
 
 
 def write(split: Split, folder: Path) -> None:
@@ -56,17 +50,23 @@ def write(split: Split, folder: Path) -> None:
     labels_of, label, features = columns(split, header(split))
     check_single(split, [*features, *([label] if label else [])])
     labels: list[pd.Series] = []
+    marks = split.source.marks if split.name == "test" else {}
+    marked: dict[str, list[pd.Series]] = {mark: [] for mark in marks}
     row = 0
     with SamplesWriter(folder) as writer:
-        for frame in frames(split, label, features):
+        for frame in frames(split, label, features, tuple(marks.values())):
             writer.add({"x": numbers(split, frame[list(features)], row)})
             if label:
                 labels.append(frame[label])
+            for mark, name in marks.items():
+                marked[mark].append(frame[name])
             row += len(frame)
     if row == 0:
         raise DataError(f"{split.where} has no rows", "give at least one sample")
     if label:
         np.save(folder / LABELS, label_array(split, pd.concat(labels, ignore_index=True)))
+    for mark, parts in marked.items():
+        np.save(mark_file(folder, mark), mark_array(split, marks[mark], pd.concat(parts, ignore_index=True)))
     write_about(folder, writer.names, columns=features, labels_of=labels_of)
 
 
@@ -96,11 +96,16 @@ def columns(split: Split, names: list[str]) -> tuple[str, str | None, tuple[str,
     labels_of, label = of_scored(by_output, source.output) if by_output else ("", plain)
     if label in source.features:
         raise ConfigError(f"[data] {label!r} is both the label and one of the features", "remove it from features")
-    asked = [*source.features, *([label] if source.label and split.name == "test" else [])]
+    marks = tuple(source.marks.values())
+    if both := next((name for name in marks if name in (label, *source.features)), None):
+        message = f"[data] {both!r} is a label or a feature, and tells clips or groups apart too"
+        raise ConfigError(message, "remove it from the features, or give the clips a column of their own")
+    asked = [*source.features, *([*([label] if source.label else []), *marks] if split.name == "test" else [])]
     for name in asked:
         if name not in names:
             raise DataError(f"{split.where} has no column {name!r}", nearest(name, names, "the columns are"))
-    features = source.features or tuple(name for name in names if name not in (label, *by_output.values()))
+    taken = (label, *by_output.values(), *marks)
+    features = source.features or tuple(name for name in names if name not in taken)
     if not features:
         raise DataError(f"{split.where} has no columns but {label!r}", "put the features into columns of their own")
     if nameless := [name for name in features if name.startswith("Unnamed: ")]:
@@ -133,18 +138,23 @@ def header(split: Split) -> list[str]:
         return [name for name in names if not name.startswith("__index_level_")]  # pandas' own
 
 
-def frames(split: Split, label: str | None, features: tuple[str, ...]) -> Iterator[pd.DataFrame]:
-    """Yields the rows, some at a time; labels of a CSV file as text, since their kind is not known before its end."""
+def frames(
+    split: Split, label: str | None, features: tuple[str, ...], marks: tuple[str, ...]
+) -> Iterator[pd.DataFrame]:
+    """Yields the rows, some at a time; labels and marks of a CSV file as text, since their kind is not known before
+    its end.
+    """
     import pandas as pd
     import pyarrow.parquet as pq
 
-    asked = [*features, *([label] if label else [])]
+    texts = list(dict.fromkeys([*([label] if label else []), *marks]))
+    asked = [*features, *texts]
     with reading(split):
         if split.path.suffix.lower() == ".csv":
             with pd.read_csv(
                 split.path,
                 usecols=asked,
-                dtype={label: str} if label else {},
+                dtype=dict.fromkeys(texts, str),
                 keep_default_na=False,
                 na_values=[""],
                 skipinitialspace=True,
@@ -199,6 +209,14 @@ def label_array(split: Split, labels: pd.Series) -> np.ndarray:
     if split.path.suffix.lower() == ".csv":
         labels = labels if is_text(labels) else pd.to_numeric(labels)
     return labels.to_numpy() if is_number(labels) else labels.to_numpy().astype(np.str_)
+
+
+def mark_array(split: Split, name: str, cells: pd.Series) -> np.ndarray:
+    """Returns what tells clips or groups apart. Raises DataError for an empty cell."""
+    if cells.isna().any():
+        row = int(cells.isna().to_numpy().argmax()) + 1
+        raise DataError(f"{split.where}: column {name!r}, row {row} is empty", "say of every row which it belongs to")
+    return cells.to_numpy() if is_number(cells) else cells.to_numpy().astype(np.str_)
 
 
 def is_number(column: pd.Series) -> bool:

@@ -6,7 +6,8 @@ job.json  kind ("latency" or "outputs"), runtime, threads, affines [{scale, offs
           counts: which outputs hold only as many rows as another counts, [[that output, [outputs of rows]]];
           reset: what brings the model back to its initial state: "none" (it keeps no state; also where the key is not
           there), "variables" or "interpreter"; for outputs passes: how often all samples are asked, 1 where it is not
-          there
+          there, and starts: the places of the samples that are asked from the initial state, each the first of a clip
+          through which state is carried; all where it is not there
 The names of the files, the phases and the form of the timings are in protocol.py.
 """
 
@@ -262,17 +263,19 @@ def measure_latency(model, job, log, say):
 
 
 def measure_outputs(model, job, log, say):
-    """Asks every sample at batch 1, the deployed path, from the model's initial state.
+    """Asks every sample at batch 1, the deployed path, from the model's initial state, or a clip's samples in turn.
 
     outputs/<n>.npy holds the answers in the order of the samples, pass after pass. Each pass begins in an interpreter
     of its own.
     """
     samples, said = model.samples(), time.monotonic()
     total, kept = samples * job.get("passes", 1), None
+    starts = set(job.get("starts", range(samples)))
     for index in range(total):
         if index and index % samples == 0:
             model.renew()
-        model.begin()
+        if index % samples in starts:
+            model.begin()
         model.set(model.tensors(index % samples))
         model.interpreter.invoke()
         outputs = model.get()

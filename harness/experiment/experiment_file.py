@@ -42,6 +42,8 @@ class DataText(Table):
     color: Literal["rgb", "bgr", "grayscale"] | None = None
     label: Text | dict[str, Text] | None = None
     features: list[Text] = []
+    sequence: Text | None = None
+    group: Text | None = None
 
 
 class VariantsText(Table):
@@ -136,6 +138,8 @@ def data_of(written: ExperimentText, folder: Path) -> DataSource:
         label=data.label,
         features=tuple(data.features),
         output=written.metrics.output,
+        sequence=data.sequence,
+        group=data.group,
     )
 
 

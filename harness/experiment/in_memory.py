@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -84,12 +85,16 @@ def dataset_in_memory(
     scale: float | dict[str, float],
     offset: float | dict[str, float],
     output: str = "",
+    sequence: object = None,
+    group: object = None,
 ) -> Dataset:
     """Makes a data set of arrays. y_test: None where there are no labels; a dict by the names of outputs, of which
-    `output` is scored. calibration: inputs alone. Raises DataError.
+    `output` is scored. calibration: inputs alone. sequence, group: the clip and the group of each test sample; None
+    where there are none. Raises DataError.
     """
     source = DataSource(name, IN_MEMORY, None, Path.cwd(), scale, offset, labels=tuple(map(str, class_names)))
-    test = samples("x_test", x_test, y_test, output)
+    clips, groups = (None if mark is None else text_or_numbers(mark) for mark in (sequence, group))
+    test = replace(samples("x_test", x_test, y_test, output), clips=clips, groups=groups)
     return dataset_of(source, test, None if calibration is None else samples("calibration", calibration))
 
 

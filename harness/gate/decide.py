@@ -10,6 +10,7 @@
     remeasured.py the same against a reference that was timed again beside the candidate
     spread.py     a value and its interval, under a limit
     resampled.py  metrics of labels and outputs, a user's own among them: by BCa, or as shares of samples
+    grouped.py    the same rules on answers, where samples come in groups
     plain.py      everything else, by its value
     over_chance.py what is at chance passes no rule
     ship.py       mode any: which variants ship, after Holm
@@ -22,9 +23,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 
+import numpy as np
+
 from harness.gate.each_output import each_output, worst_answer
 from harness.gate.evidence import Evidence, not_comparable
-from harness.gate.judge import drops, flips, plain, rates, resampled, rounds, shares
+from harness.gate.judge import drops, flips, grouped, plain, rates, resampled, rounds, shares
 from harness.gate.over_chance import unless_at_chance
 from harness.gate.policy import Policy, Rule
 from harness.gate.reference.remeasured import to_remeasure
@@ -49,6 +52,16 @@ JUDGES: dict[Judged, Judge] = {
     "samples": resampled.by_samples,
     "rounds": rounds.by_rounds,
     "value": plain.by_value,
+}
+NO_ANSWERS: tuple[Judged, ...] = ("rounds", "value")  # decided alike whether samples come in groups or not
+GROUPED: dict[Judged, Judge] = {  # all that decide in the place of JUDGES where they do
+    "accuracy": grouped.accuracy,
+    "drop": grouped.drop,
+    "class_drop": grouped.class_drop,
+    "flips": grouped.flip_rate,
+    "share": grouped.by_share,
+    "noise": plain.sqnr,
+    "samples": grouped.by_samples,
 }
 
 
@@ -109,9 +122,15 @@ def answer(rule: Rule, standing: Standing, evidence: Evidence) -> Answer:
 
 def said_of(rule: Rule, case: Case, evidence: Evidence) -> Answer:
     try:
-        return JUDGES[evidence.metric(rule).judged](rule, case, evidence)
+        return judge_of(evidence.metric(rule).judged, evidence)(rule, case, evidence)
     except Absent as absent:
         return Answer(absent.outcome, reason=absent.reason)
+
+
+def judge_of(judged: Judged, evidence: Evidence) -> Judge:
+    if evidence.comparison.run.groups is None or judged in NO_ANSWERS:
+        return JUDGES[judged]
+    return GROUPED.get(judged, grouped.undecided)
 
 
 def check_judged(rule: Rule, standing: Standing, evidence: Evidence) -> None:
@@ -160,8 +179,12 @@ def finding(rule: Rule, standing: Standing | None, result: Answer, doubts: str =
     return Finding(**row, rule=rule.number, words=rule.words, case=case, metric=rule.metric, holds=holds)
 
 
-def too_few(policy: Policy, samples: int) -> tuple[str, ...]:
-    """Returns the rules that a test set of this size can never pass, one sentence each, before anything is measured."""
+def too_few(policy: Policy, samples: int, groups: np.ndarray | None = None) -> tuple[str, ...]:
+    """Returns the rules that a test set of this size can never pass, one sentence each, before anything is measured.
+    groups: the group of each sample; None where all are independent.
+    """
+    if groups is not None:
+        return grouped.too_few_groups(policy, groups)
     sentences = []
     for rule in policy.rules:
         metric = METRICS.get(rule.metric)

@@ -33,6 +33,7 @@ class Pair:
     labels: np.ndarray
     before: np.ndarray  # the answers of what a rule stands against
     after: np.ndarray  # the row's
+    groups: np.ndarray | None = None  # the group of each sample; None where all are independent
 
     @property
     def samples(self) -> int:
@@ -54,7 +55,13 @@ class Pair:
     def of(self, label: object) -> Pair:
         """Returns the samples of one class."""
         of_class = self.labels == label
-        return Pair(self.labels[of_class], self.before[of_class], self.after[of_class])
+        groups = None if self.groups is None else self.groups[of_class]
+        return Pair(self.labels[of_class], self.before[of_class], self.after[of_class], groups)
+
+    @property
+    def in_groups(self) -> np.ndarray:
+        assert self.groups is not None  # of the runs that judge/grouped.py is asked of
+        return self.groups
 
 
 def control(case: Case) -> Case:
@@ -209,7 +216,7 @@ class Evidence:
             samples = self.samples(case)
             assert samples is not None
             before = self.finite_answers(samples["baseline_prediction"], "keras")
-        return Pair(labels, before, after)
+        return Pair(labels, before, after, self.comparison.run.groups)
 
     def answers(self, case: Case) -> np.ndarray:
         """Returns the top-1 of every sample of a row, (samples,). Raises Absent."""

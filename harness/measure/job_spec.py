@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 
+import numpy as np
+
 from harness.measure.counted_rows import Counts
 from harness.records import Affine, Plan
 from harness.records.terms import Reset
@@ -13,22 +15,34 @@ TIMED_BY = ("warmup_s", "warmup_runs", "min_s", "min_runs", "max_runs")  # of a 
 
 
 def outputs_spec(
-    runtime: str, inputs: Sequence[str], affines: Sequence[Affine], threads: int = 1, reset: Reset = "none"
+    runtime: str,
+    inputs: Sequence[str],
+    affines: Sequence[Affine],
+    threads: int = 1,
+    reset: Reset = "none",
+    starts: np.ndarray | None = None,
 ) -> dict[str, object]:
     """A job that keeps the model's outputs for every sample, each asked from the model's initial state.
 
     inputs: one file an input tensor of the model, in its order, each holding stored values of the same samples.
     affines: one an input tensor; they turn stored values into what the model takes.
     reset: what brings the model back to its initial state (see model_state.py).
+    starts: the places of the samples that are asked from the initial state, the first of each clip; None for all.
     """
-    return _spec("outputs", runtime, inputs, affines, threads, reset)
+    spec = _spec("outputs", runtime, inputs, affines, threads, reset)
+    return spec if starts is None else spec | {"starts": starts.tolist()}
 
 
 def audit_spec(
-    runtime: str, inputs: Sequence[str], affines: Sequence[Affine], threads: int = 1, reset: Reset = "none"
+    runtime: str,
+    inputs: Sequence[str],
+    affines: Sequence[Affine],
+    threads: int = 1,
+    reset: Reset = "none",
+    starts: np.ndarray | None = None,
 ) -> dict[str, object]:
     """A job that asks the samples, and then asks them again in the same order. The others are as of outputs_spec."""
-    return outputs_spec(runtime, inputs, affines, threads, reset) | {"passes": 2}
+    return outputs_spec(runtime, inputs, affines, threads, reset, starts) | {"passes": 2}
 
 
 def latency_spec(

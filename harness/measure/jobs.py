@@ -10,14 +10,14 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from harness.device import protocol
-from harness.errors import StoreError
+from harness.errors import DataError, StoreError
 from harness.measure.connections import Connection
 from harness.measure.counted_rows import Counts, counts_of
 from harness.measure.job_spec import audit_spec, latency_spec, outputs_spec, with_counts
@@ -25,6 +25,7 @@ from harness.measure.model_state import reset_of
 from harness.measure.raw import label_piece, read_piece
 from harness.measure.validity import AGAIN
 from harness.records import Affine, Blob, Case, Dataset, Environment, Job, Piece, Plan, Target, Tensor, Variant
+from harness.records.dataset import places, starts_of, starts_within
 from harness.records.terms import PieceKind, Reset
 from harness.support.arrays import let_go, npy_bytes, pick
 
@@ -33,6 +34,8 @@ SHARD_BYTES = 32 << 20  # of inputs and outputs together: memory on both sides, 
 REPEATS = 2  # of a round that does not count
 AUDIT_SAMPLES = 200  # that are asked again in another order, at most
 AUDIT_SHARE, AUDIT_LEAST = 5, 20  # of a small test set one sample in five, but 20
+AUDIT_CLIPS = 10  # of data in clips at least so many, each from its beginning
+CLIP_BYTES = 256 << 20  # of a clip's inputs and outputs: it is one shard, whole
 LATENCY_SAMPLES = 64  # real test samples that a latency round cycles through
 
 
@@ -156,15 +159,24 @@ def same_but_threads(one: Case, other: Case) -> bool:
 
 
 def shard_jobs(work: Work, cases: Sequence[Case]) -> list[Job]:
-    """The test set in shards, each for every variant × runtime at its lowest thread count, and then no more."""
+    """The test set in shards, each for every variant × runtime at its lowest thread count, and then no more. A clip is
+    never cut. Raises DataError for one that is too long.
+    """
     lowest = min((case.threads for case in cases), default=1)
-    size, total = shard_samples(work), work.dataset.test_count
     jobs = []
-    for first in range(0, total, size):
-        shard = first, min(first + size, total)
+    for shard in places(work.dataset.test_count, shard_samples(work), work.dataset.starts):
+        check_length(work, *shard)
         inputs = input_files(work.dataset, *shard)
         jobs += [job(work, case, "outputs", shard, inputs) for case in cases if case.threads == lowest]
     return jobs
+
+
+def check_length(work: Work, first: int, last: int) -> None:
+    """Raises DataError where a shard, which is then one clip, is more than a device takes at a time."""
+    size = (last - first) * sample_bytes_of(work)
+    if last - first > 1 and size > CLIP_BYTES:
+        told = f"the clip of samples {first} to {last - 1} takes {size >> 20:,} MiB, inputs and outputs together"
+        raise DataError(told, f"a clip is sent whole, and may take {CLIP_BYTES >> 20} MiB: cut it into several")
 
 
 def audit_jobs(work: Work, cases: Sequence[Case]) -> list[Job]:
@@ -173,22 +185,36 @@ def audit_jobs(work: Work, cases: Sequence[Case]) -> list[Job]:
     inputs = {
         protocol.audit_file(n): Blob(partial(picked_bytes, a, samples)) for n, a in enumerate(work.dataset.test_inputs)
     }
-    asked = [job(work, case, "audit", (0, len(samples)), inputs) for case in cases if case.threads == lowest]
-    return [replace(each, samples=samples) for each in asked] if len(samples) > 1 else []
+    asked = [job(work, case, "audit", (0, len(samples)), inputs, samples) for case in cases if case.threads == lowest]
+    return asked if len(samples) > 1 else []
 
 
 def audited_samples(work: Work) -> tuple[int, ...]:
-    """The places in the test set of the samples that are asked again, in their new order."""
-    total = work.dataset.test_count
+    """The places in the test set of the samples that are asked again, in their new order: of data in clips, the first
+    samples of some clips, each clip in its own order.
+    """
+    total, chance = work.dataset.test_count, random.Random(f"{work.plan.seed}/audit")
     count = min(AUDIT_SAMPLES, max(AUDIT_LEAST, total // AUDIT_SHARE), max(2, shard_samples(work) // 2), total)
-    return tuple(random.Random(f"{work.plan.seed}/audit").sample(range(total), count))
+    if work.dataset.starts is None:
+        return tuple(chance.sample(range(total), count))
+    clips = list(pairwise([*work.dataset.starts.tolist(), total]))
+    most = max(2, count // min(AUDIT_CLIPS, len(clips)))
+    samples: list[int] = []
+    for first, last in chance.sample(clips, len(clips)):
+        if len(samples) < count:
+            samples += range(first, min(last, first + most))
+    return tuple(samples)
 
 
 def shard_samples(work: Work) -> int:
     """How many samples make a shard: what goes in and what comes out of it stay small on both sides."""
+    return max(1, min(SHARD_SAMPLES, SHARD_BYTES // sample_bytes_of(work)))
+
+
+def sample_bytes_of(work: Work) -> int:
+    """What one sample takes, its inputs and the outputs of the variant that gives most."""
     sent = sum(array[:1].nbytes for array in work.dataset.test_inputs)
-    answered = max((sum(map(sample_bytes, variant.outputs)) for variant in work.variants), default=0)
-    return max(1, min(SHARD_SAMPLES, SHARD_BYTES // (sent + answered)))
+    return sent + max((sum(map(sample_bytes, variant.outputs)) for variant in work.variants), default=0)
 
 
 def sample_bytes(tensor: Tensor) -> int:
@@ -207,9 +233,16 @@ def round_jobs(work: Work, cases: Sequence[Case]) -> list[Job]:
     return jobs
 
 
-def job(work: Work, case: Case, kind: PieceKind, place: tuple[int, int], inputs: dict[str, Blob]) -> Job:
+def job(
+    work: Work,
+    case: Case,
+    kind: PieceKind,
+    place: tuple[int, int],
+    inputs: dict[str, Blob],
+    samples: tuple[int, ...] = (),
+) -> Job:
     """place: first and last of the shard's samples; for a latency job, the round and how many samples it cycles; for an
-    audit, 0 and how many samples it asks.
+    audit, 0 and how many samples it asks: these `samples`.
     """
     start_temperature_c = restless_ratio = None
     files, affines = fed(work, case, list(inputs))
@@ -219,7 +252,7 @@ def job(work: Work, case: Case, kind: PieceKind, place: tuple[int, int], inputs:
         start_temperature_c, restless_ratio = work.target.start_temperature_c, work.plan.restless_ratio
     else:
         make = audit_spec if kind == "audit" else outputs_spec
-        spec = make(case.runtime, files, affines, case.threads, reset)
+        spec = make(case.runtime, files, affines, case.threads, reset, clip_starts(work.dataset, place, samples))
     blobs = {protocol.MODEL: work.models[case.variant], **inputs}
     return Job(
         job_id(case, kind, place[0]),
@@ -231,7 +264,15 @@ def job(work: Work, case: Case, kind: PieceKind, place: tuple[int, int], inputs:
         start_temperature_c=start_temperature_c,
         cooldown_timeout_s=work.target.cooldown_timeout_s,
         restless_ratio=restless_ratio,
+        samples=samples,
     )
+
+
+def clip_starts(dataset: Dataset, place: tuple[int, int], samples: tuple[int, ...]) -> np.ndarray | None:
+    """Where clips begin among the samples of a shard, first ≤ sample < last, or among these of an audit."""
+    if dataset.clips is None or not samples:
+        return starts_within(dataset.starts, *place)
+    return starts_of(dataset.clips[list(samples)])
 
 
 def fed(work: Work, case: Case, files: list[str]) -> tuple[list[str], list[Affine]]:

@@ -27,10 +27,13 @@ CONVERT = "the file is damaged, or needs what this runtime lacks: convert the mo
 NO_ANSWER_S = 120.0  # for one sample, or to load the file: this machine is faster than a device
 
 
-def run_once(path: Path, stored: tuple[np.ndarray, ...], affines: Sequence[Affine]) -> tuple[np.ndarray, ...]:
+def run_once(
+    path: Path, stored: tuple[np.ndarray, ...], affines: Sequence[Affine], starts: np.ndarray | None = None
+) -> tuple[np.ndarray, ...]:
     """The dequantised outputs of a .tflite file for stored samples, one array an input tensor, in the file's order.
 
-    Raises BuildError where it cannot run, or gives no answer for NO_ANSWER_S.
+    starts: the places at which a clip begins; None where every sample stands by itself. Raises BuildError where it
+    cannot run, or gives no answer for NO_ANSWER_S.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -39,7 +42,7 @@ def run_once(path: Path, stored: tuple[np.ndarray, ...], affines: Sequence[Affin
         inputs = [protocol.input_file(n, first=0) for n in range(len(stored))]
         for file, array in zip(inputs, stored, strict=True):
             np.save(folder / file, array)
-        spec = outputs_spec(RUNTIME, inputs, affines, reset=reset_of(path))
+        spec = outputs_spec(RUNTIME, inputs, affines, reset=reset_of(path), starts=starts)
         (folder / protocol.JOB).write_text(json.dumps(with_counts(spec, counts_of(path))))
         return answers(folder, done(folder))
 

@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 
 from harness.metrics import stats
+from harness.metrics.clustered import drop_limits
 from harness.metrics.task import are_logits, as_scores, finite, one_column, probabilities, row_by_row, stretches
 
 SUSPECT_AGREEMENT = 0.9  # under this share of equal answers something is probably wrong, not merely lossy
@@ -192,7 +193,7 @@ def as_float32(numbers: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class ClassDrop:
-    """The accuracy drop within one class of n samples, with its two-sided 90 % Tango limits."""
+    """The accuracy drop within one class of n samples, with its two-sided 90 % limits."""
 
     label: int
     n: int
@@ -201,15 +202,16 @@ class ClassDrop:
     high_pp: float
 
 
-def class_drops(samples: np.ndarray) -> tuple[ClassDrop, ...]:
-    """Returns the drop of each class that has samples, in the order of the classes."""
-    return tuple(class_drop(int(label), samples[samples["label"] == label]) for label in np.unique(samples["label"]))
+def class_drops(samples: np.ndarray, groups: np.ndarray | None = None) -> tuple[ClassDrop, ...]:
+    """Returns the drop of each class that has samples, in the order of the classes. groups: of each sample."""
+    places = {int(label): samples["label"] == label for label in np.unique(samples["label"])}
+    return tuple(class_drop(label, samples[of], None if groups is None else groups[of]) for label, of in places.items())
 
 
-def class_drop(label: int, samples: np.ndarray) -> ClassDrop:
+def class_drop(label: int, samples: np.ndarray, groups: np.ndarray | None) -> ClassDrop:
     lost, won = discordant(samples["baseline_correct"], samples["correct"])
     n = len(samples)
-    limits = stats.tango(lost, won, n)
+    limits, _ = drop_limits(samples["baseline_correct"], samples["correct"], groups)
     return ClassDrop(label, n, 100 * (lost - won) / n, 100 * limits.low, 100 * limits.high)
 
 

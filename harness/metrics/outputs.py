@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from harness.metrics import stats
+from harness.metrics.clustered import drop_limits, group_words, rate_limits
 from harness.metrics.discrepancy import discordant, row_differences, top1
 from harness.metrics.registry import Answers, Estimate, Metric, Observation, declare, of_case, of_scores, per_sample
 from harness.metrics.task import LABELLED, NO_CLASSES, OF_CLASSES, probabilities, row_by_row
@@ -36,14 +37,16 @@ def accuracy_drop(o: Observation, samples: np.ndarray) -> Estimate:
     """Computes (b − c) / n in percentage points; positive is bad. Its baseline, Keras' own drop, is 0."""
     lost, won = discordant(samples["baseline_correct"], samples["correct"])
     n = len(samples)
-    limits = stats.tango(lost, won, n)
-    method = f"Tango 90 %, b={lost} c={won} n={n}"
+    limits, words = drop_limits(samples["baseline_correct"], samples["correct"], o.groups)
+    method = f"{words} 90 %, b={lost} c={won} n={n}"
     return Estimate(100 * (lost - won) / n, 0.0, 100 * limits.low, 100 * limits.high, method)
 
 
 @of_case(Metric("mcnemar_p", unit="probability", title="McNemar p", about="answers", against="keras", tasks=LABELLED))
 @per_sample
 def mcnemar_p(o: Observation, samples: np.ndarray) -> Estimate:
+    if o.groups is not None:
+        return Estimate(method=f"McNemar's test is of independent samples, and these are {group_words(o.groups)}")
     counts = discordant(samples["baseline_correct"], samples["correct"])
     method = f"McNemar exact; mid-p {stats.mcnemar_midp(*counts):.4g}; shown, never gated on"
     return Estimate(stats.mcnemar_exact(*counts), method=method)
@@ -75,9 +78,10 @@ def flip_rate(o: Observation, samples: np.ndarray) -> Estimate:
 @per_sample
 def agreement(o: Observation, samples: np.ndarray) -> Estimate:
     """Computes the share of equal top-1. The baseline's own is 1; an answer that is not finite agrees with nothing."""
-    same, n = int((~samples["flip"] & (samples["prediction"] >= 0)).sum()), len(samples)
-    limits = stats.clopper_pearson(same, n, 0.90)
-    return Estimate(same / n, 1.0, limits.low, limits.high, f"same top-1 as Keras, {same} of {n}; Clopper–Pearson 90 %")
+    agreed = ~samples["flip"] & (samples["prediction"] >= 0)
+    same, n = int(agreed.sum()), len(samples)
+    limits, words = rate_limits(agreed, o.groups)
+    return Estimate(same / n, 1.0, limits.low, limits.high, f"same top-1 as Keras, {same} of {n}; {words} 90 %")
 
 
 @of_case(Metric(

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
-from harness.metrics.asked import Table
+from harness.metrics.asked import Table, picked
 from harness.metrics.bootstrap import Statistic
 from harness.metrics.task import UNLABELLED
 from harness.records import Absent, Case, Round, Variant
@@ -44,6 +45,7 @@ class Observation:
     logits: bool = False  # whether the scores of classes are logits, not probabilities
     task: Task = "classification"
     emulated: bool = False  # its device is: how long anything takes there says nothing of a real one
+    groups: np.ndarray | None = None  # the group of each sample, (samples,); None where all are independent
 
     @property
     def medians_ns(self) -> dict[int, float]:
@@ -74,6 +76,16 @@ class Answers:
     def truth(self) -> np.ndarray:
         assert self.labels is not None  # of the tasks that have a metric of labels
         return self.labels
+
+    def of(self, chosen: np.ndarray) -> Answers:
+        """Returns the answers to these samples. chosen: bool, (samples,)."""
+        labels = None if self.labels is None else self.labels[chosen]
+        further = {name: partial(rows_of, make, chosen) for name, make in self.further.items()}
+        return Answers(labels, self.outputs[chosen], self.baseline[chosen], further)
+
+
+def rows_of(make: Callable[[], Table], chosen: np.ndarray) -> Table:
+    return picked(make(), chosen)
 
 
 OfRound = Callable[[Round], float | None]

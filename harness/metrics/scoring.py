@@ -6,15 +6,17 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import cast
 
 import numpy as np
 
 from harness.device.tensors import to_model_input
 from harness.metrics.asked import Table
-from harness.metrics.bootstrap import Combined, Statistic, bca, difference
+from harness.metrics.bootstrap import Statistic, bca, difference
 from harness.metrics.discrepancy import variation
 from harness.metrics.fitting import scores_of
-from harness.metrics.registry import NO_OUTPUTS, NOT_FINITE, Answers, Metric, is_wanted
+from harness.metrics.left_out import LeftOut, left_out
+from harness.metrics.registry import NO_OUTPUTS, NOT_FINITE, Answers, Metric, OfAnswers, is_wanted
 from harness.metrics.stats import Interval
 from harness.metrics.task import OF_CLASSES, are_logits, as_scores, finite, output_index, row_by_row
 from harness.records import Absent, Affine, Case, Change, Run
@@ -102,9 +104,19 @@ class Scorer:
             raise Absent(NOT_FINITE.method)
         assert metric.statistic
         statistic = metric.statistic(answers)
+        if self.run.groups is not None:
+            return cast(Statistic, self.grouped(metric.statistic, answers, self.run.groups))
         if not np.isfinite(statistic.value):
             raise Absent("it is not a number")
         return statistic
+
+    @staticmethod
+    def grouped(statistic: OfAnswers, answers: Answers, groups: np.ndarray) -> LeftOut:
+        """Returns the metric over samples in groups. Raises Absent where it has no value."""
+        found = left_out(lambda some: statistic(some).value, answers, groups)
+        if not np.isfinite(found.value):
+            raise Absent("it is not a number")
+        return found
 
     def answers(self, output: np.ndarray, raw: bool = False, every: Sequence[np.ndarray] = ()) -> Answers:
         """Returns what a metric is given for one case's scored output. raw: as the model gave it."""
@@ -188,18 +200,24 @@ def with_limits(change: Change, statistic: Statistic, what: str) -> Change:
 
 def resampling_words(statistic: Statistic, confidence: float) -> str:
     """Says how the limits were made."""
+    if isinstance(statistic, LeftOut):
+        return statistic.words(confidence)
     return f"BCa {100 * confidence:g} %, {len(statistic.replicates):,} resamples"
 
 
 def limits_of(statistic: Statistic, confidence: float) -> Interval:
-    """Returns BCa limits. Raises Absent where there are none."""
+    """Returns BCa limits, or over groups the jackknife's. Raises Absent where there are none."""
     with resampling():
+        if isinstance(statistic, LeftOut):
+            return statistic.limits(confidence)
         return bca(statistic, confidence)
 
 
-def difference_of(own: Statistic, other: Statistic) -> Combined:
+def difference_of(own: Statistic, other: Statistic) -> Statistic:
     """Returns own − other, paired by sample. Raises Absent where resamples have no value."""
     with resampling():
+        if isinstance(own, LeftOut) and isinstance(other, LeftOut):
+            return cast(Statistic, own.less(other))
         return difference(own, other)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -29,6 +30,8 @@ class Dataset:
     source: str  # where the samples came from, in words for the report
     input_names: tuple[str, ...] = ()  # the model's, in the order of the arrays; () where that is the model's own
     labels_of: str = ""  # the output that the labels were given for by its name; "" where they were not
+    clips: np.ndarray | None = None  # the clip of each test sample, (samples,), in order; None: each stands by itself
+    groups: np.ndarray | None = None  # the group of each test sample, (samples,); None where all are independent
 
     @property
     def test_count(self) -> int:
@@ -43,7 +46,63 @@ class Dataset:
 
     @cached_property
     def test_sha256(self) -> str:
-        """Hash of the test samples and labels: dtypes, shapes and bytes."""
+        """Hash of the test samples, labels and clips: dtypes, shapes and bytes. Groups change no answer."""
+        import numpy as np
+
         from harness.support.arrays import sha256_of
 
-        return sha256_of(*self.test_inputs, self.test_labels)
+        clips = () if self.clips is None else (np.array([b"clips"]), self.clips)
+        return sha256_of(*self.test_inputs, self.test_labels, *clips)
+
+    @cached_property
+    def times(self) -> np.ndarray:
+        """How often each different test sample is there, by its inputs, (different samples,). 8 bytes a sample."""
+        import numpy as np
+
+        from harness.support.arrays import digests
+
+        hashes = (int.from_bytes(digest[:8], "little") for digest in digests(self.test_inputs))
+        return np.unique(np.fromiter(hashes, np.uint64), return_counts=True)[1]
+
+    @cached_property
+    def marks_sha256(self) -> str:
+        """Hash of the clips and groups of the test samples; "" where there are none."""
+        import numpy as np
+
+        from harness.support.arrays import sha256_of
+
+        marks = [(np.array([name.encode()]), a) for name, a in (("clips", self.clips), ("groups", self.groups))]
+        known = [array for pair in marks if pair[1] is not None for array in pair]
+        return sha256_of(*known) if known else ""
+
+    @cached_property
+    def starts(self) -> np.ndarray | None:
+        """The places of the test samples with which a clip begins; None where each sample stands by itself."""
+        return None if self.clips is None else starts_of(self.clips)
+
+
+def starts_of(clips: np.ndarray) -> np.ndarray:
+    """Returns the places at which a clip begins. clips: of each sample, (samples,), each clip in one piece."""
+    import numpy as np
+
+    return np.flatnonzero(np.diff(clips, prepend=-1))
+
+
+def starts_within(starts: np.ndarray | None, first: int, last: int) -> np.ndarray | None:
+    """Returns the places at which a clip begins, counted from sample `first`, of the samples first ≤ sample < last."""
+    return None if starts is None else starts[(starts >= first) & (starts < last)] - first
+
+
+def places(count: int, most: int, starts: np.ndarray | None = None) -> Iterator[tuple[int, int]]:
+    """Yields (first, last) of parts of `count` samples, of `most` each at most, cut between clips alone: one that is
+    longer is a part by itself.
+    """
+    ends = range(1, count + 1) if starts is None else [*starts[1:].tolist(), count]
+    first = last = 0
+    for end in ends:
+        if end - first > most and last > first:
+            yield first, last
+            first = last
+        last = end
+    if last > first:
+        yield first, last

@@ -14,6 +14,8 @@ from harness.records.terms import Task
 if TYPE_CHECKING:  # imported by everything, so it loads nothing heavy itself
     import numpy as np
 
+MOSTLY = 0.95  # of a test set, that is without copies: those of whole numbers may be equal by chance
+
 
 @dataclass(frozen=True)
 class TargetRecord:
@@ -42,8 +44,13 @@ class Provenance:
     seed: int | None = None
     baseline: str = KERAS
     remarks: tuple[str, ...] = ()  # what was odd about the data
+    distinct: int | None = None  # how many test samples differ from all before them; None in an older run
     candidate: str = ""  # the ids of the runs that a gate timed side by side in this one
     reference: str = ""
+
+    def repeats(self, samples: int) -> bool:
+        """Returns whether many of so many test samples are copies of others."""
+        return self.distinct is not None and self.distinct < MOSTLY * samples
 
 
 @dataclass(frozen=True)
@@ -72,6 +79,8 @@ class Run:
     audits: tuple[Audit, ...] = ()  # none in a run that is older than audits
     affines: tuple[Affine, ...] = ()  # of the inputs, one an array; () where none is scaled
     input_names: tuple[str, ...] = ()  # the model's, one an array; () in a run that is older than this
+    clips: np.ndarray | None = None  # as Dataset has them
+    groups: np.ndarray | None = None
 
     @property
     def outputs(self) -> tuple[str, ...]:

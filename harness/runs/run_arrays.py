@@ -1,6 +1,7 @@
 """The large arrays in a run's folder: its test set and its baseline, as .npy files that are mapped where they are read.
 
 test/input-<n>.npy, test/labels.npy    as stored; what was a whole mapped file already is linked, and takes no room
+test/clips.npy, test/groups.npy        int32, the clip and the group of each sample, where the data have any
 baseline.npy, or baseline-<n>.npy      float32, one an output of the model
 """
 
@@ -14,8 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.data.on_disk import LABELS, TEST, run_input_file
+from harness.data.on_disk import LABELS, MARKS, TEST, mark_file, run_input_file
 from harness.errors import StoreError
+from harness.records import Dataset
 from harness.support.arrays import keep_npy, map_npy
 from harness.support.cache import file_sha256
 
@@ -26,12 +28,21 @@ _UNREADABLE = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZi
 TestSet = tuple[tuple[np.ndarray, ...], np.ndarray | None]  # inputs and labels
 
 
-def keep_test_set(path: Path, inputs: Sequence[np.ndarray], labels: np.ndarray | None) -> None:
+def keep_test_set(path: Path, dataset: Dataset) -> None:
     (path / TEST).mkdir()
-    for n, array in enumerate(inputs):
+    for n, array in enumerate(dataset.test_inputs):
         keep_npy(run_input_file(path, n), array)
-    if labels is not None:
-        keep_npy(path / TEST / LABELS, labels)
+    if dataset.test_labels is not None:
+        keep_npy(path / TEST / LABELS, dataset.test_labels)
+    for mark, of_each in zip(MARKS, (dataset.clips, dataset.groups), strict=True):
+        if of_each is not None:
+            keep_npy(mark_file(path / TEST, mark), of_each)
+
+
+def read_marks(path: Path) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Returns the clip and the group of each sample; None where the run's data have none."""
+    clips, groups = (mark_file(path / TEST, mark) for mark in MARKS)
+    return read_array(clips) if clips.exists() else None, read_array(groups) if groups.exists() else None
 
 
 def read_test_set(path: Path, inputs: int, labelled: bool) -> TestSet:

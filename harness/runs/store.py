@@ -3,7 +3,8 @@
 History of the schema (run.json, schema_version):
     1   the first: raw/<target>/<job-id>/ as it came, test.npz, baseline.npy, variants/; tables are derived from them
     2   test/input-<n>.npy and test/labels.npy in test.npz's place: mapped, so that the test set may exceed memory
-    3   raw/ also holds order audits, one a variant and runtime; a variant tells its activation bytes
+    3   raw/ also holds order audits, one a variant and runtime; a variant tells its activation bytes; test/clips.npy
+        and test/groups.npy, where the data have them
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ from harness.runs.run_arrays import (
     keep_baseline,
     keep_test_set,
     read_baseline,
+    read_marks,
     read_packed,
     read_test_set,
 )
@@ -130,7 +132,7 @@ class Store:
         for variant in header.variants:
             if variant.path:
                 shutil.copyfile(variant.path, path / "variants" / f"{variant.name}.tflite")
-        keep_test_set(path, dataset.test_inputs, dataset.test_labels)
+        keep_test_set(path, dataset)
         keep_baseline(path, baseline)
         variants = tuple(replace(v, path=v.path and Path("variants") / f"{v.name}.tflite") for v in header.variants)
         record = Record(path, header)
@@ -201,6 +203,8 @@ def load(path: Path, dataset: Dataset | None = None) -> Run:
         cases=header.cases,
         labels=dataset.test_labels,
         inputs=dataset.test_inputs,
+        clips=dataset.clips,
+        groups=dataset.groups,
         baseline=read_baseline(path),
         rounds=of_kind(pieces, Round),
         shards=of_kind(pieces, Shard),
@@ -237,7 +241,13 @@ def read_dataset(path: Path, header: Header) -> Dataset:
     """Maps the test set that the run was measured on; there are no training samples in it. Raises StoreError."""
     read = read_packed if header.schema_version == 1 else read_test_set
     inputs, labels = read(path, len(header.affines), header.labelled)
-    return Dataset(header.experiment, (), None, inputs, labels, header.affines, header.class_names, str(path))
+    known = (inputs, labels, header.affines, header.class_names, str(path))
+    clips, groups = read_marks(path)
+    dataset = Dataset(header.experiment, (), None, *known, clips=clips, groups=groups)
+    if dataset.marks_sha256 != header.hashes.get("marks", ""):
+        told = f"{path}/test does not say of which clips and groups its samples are as this run began"
+        raise StoreError(told, "bring clips.npy and groups.npy back, or start a new run")
+    return dataset
 
 
 def check_unchanged(record: Record) -> None:

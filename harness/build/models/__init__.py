@@ -54,9 +54,9 @@ class Model(Protocol):
     @property
     def facts(self) -> Facts: ...
 
-    def predict(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+    def predict(self, inputs: Sequence[np.ndarray], last: bool = True) -> list[np.ndarray]:
         """One array an output, in the order of facts.outputs, for one array an input: a batch that fits in memory.
-        Every answer begins with the model's initial state.
+        The answer begins with the model's initial state, except after one that was not the last of its clip.
         """
         ...
 

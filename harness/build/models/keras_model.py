@@ -58,10 +58,10 @@ class KerasModel:
             loops=tuple(layer.name for layer in recurrent(model) if not layer.unroll),
         )
 
-    def predict(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+    def predict(self, inputs: Sequence[np.ndarray], last: bool = True) -> list[np.ndarray]:
         import keras
 
-        given = self._state.answered(lambda: self.model.predict_on_batch(self.packed(inputs)))
+        given = self._state.answered(lambda: self.model.predict_on_batch(self.packed(inputs)), last)
         return [np.asarray(y) for y in keras.tree.flatten(given)]
 
     def converter(self, feeds: Sequence[Feed], unrolled: bool = False) -> Any:

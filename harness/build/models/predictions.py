@@ -42,13 +42,22 @@ class Habits:
 PLAIN = Habits()
 
 
-def outputs(model_path: Path, feeds: Sequence[Feed], stored: Arrays, one_by_one: bool = False) -> Arrays:
+def outputs(
+    model_path: Path,
+    feeds: Sequence[Feed],
+    stored: Arrays,
+    one_by_one: bool = False,
+    starts: np.ndarray | None = None,
+) -> Arrays:
     """One float32 array an output, shape (samples, …), for samples as they are stored, one array an input of the data.
 
     In batches of one size, the last one padded and cut: a model may take no other size. one_by_one: at batch 1, as on a
-    device. Raises BuildError where the model fails, or an output's length differs by sample.
+    device. starts: the places at which a clip begins; then they are asked one after the other, and state is carried
+    inside a clip. Raises BuildError where the model fails, or an output's length differs by sample.
     """
     model = ready(model_path)
+    if starts is not None:
+        return carried(model, feeds, stored, starts)
     size = 1 if one_by_one else batch_of(model, feeds)
     return answered(model, feeds, stored, size)
 
@@ -104,6 +113,20 @@ def answered(model: Model, feeds: Sequence[Feed], stored: Arrays, size: int) -> 
     return tuple(joined(name, parts) for name, parts in zip(names, zip(*made, strict=True), strict=True))
 
 
+def carried(model: Model, feeds: Sequence[Feed], stored: Arrays, starts: np.ndarray) -> Arrays:
+    """The answers to whole clips, sample by sample. A model that takes a fixed batch has the sample in each row."""
+    count, size = len(stored[0]), max(1, fixed_batch(model))
+    lasts = {*(starts - 1).tolist(), count - 1}
+    made = []
+    for n in range(count):
+        batch = [feed.values([array[n : n + 1] for array in stored]) for feed in feeds]
+        full = [values[0] if feed.whole else filled(values, size) for feed, values in zip(feeds, batch, strict=True)]
+        given = predicted(model, full, n in lasts)
+        made.append([rows(np.asarray(y, np.float32), size)[:1] for y in given])
+    names = [tensor.name for tensor in model.facts.outputs]
+    return tuple(joined(name, parts) for name, parts in zip(names, zip(*made, strict=True), strict=True))
+
+
 def rows(output: np.ndarray, size: int) -> np.ndarray:
     """The output with a first axis of samples. A single sample's is whole where its first axis is no batch of 1.
 
@@ -139,10 +162,10 @@ def lengths(shape: tuple[int, ...], other: tuple[int, ...]) -> str:
     return f"shape {shape}"
 
 
-def predicted(model: Model, batch: Sequence[np.ndarray]) -> list[np.ndarray]:
+def predicted(model: Model, batch: Sequence[np.ndarray], last: bool = True) -> list[np.ndarray]:
     allow(min(NO_ANSWER_S * max(1, len(batch[0]) if batch[0].ndim else 1), LONGEST_S))
     try:
-        return model.predict(batch)
+        return model.predict(batch, last)
     except Exception as error:  # TensorFlow raises a class for each of its codes
         if beyond := of_index(model, batch, str(error)):
             raise beyond from error

@@ -53,11 +53,11 @@ class SavedModel:
             loops=tuple(dict.fromkeys(node.name for node in nodes if node.op in LOOPS)),
         )
 
-    def predict(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+    def predict(self, inputs: Sequence[np.ndarray], last: bool = True) -> list[np.ndarray]:
         import tensorflow as tf
 
         given = {n: tf.constant(a) for n, a in zip(self.inputs, inputs, strict=True)}
-        outputs = self._state.answered(lambda: self.function(**given))
+        outputs = self._state.answered(lambda: self.function(**given), last)
         return [outputs[name].numpy() for name in self.outputs]
 
     def converter(self, feeds: Sequence[Feed], unrolled: bool = False) -> Any:

@@ -17,14 +17,18 @@ from harness.records import CONTROL, Absent, Answer, Case
 
 def by_share(rule: Rule, case: Case, evidence: Evidence) -> Answer:
     """Judges how many samples count, as accuracy is judged by those that are right."""
-    metric = evidence.metric(rule)
+    pair = pair_of_shares(rule, case, evidence)
+    return at_least(rule, pair) if rule.limit.absolute else judge_pair(rule, pair, evidence.metric(rule))
+
+
+def pair_of_shares(rule: Rule, case: Case, evidence: Evidence) -> Pair:
+    """Returns whether each sample counts, before and after; before is not looked at where the limit is absolute."""
+    metric, groups = evidence.metric(rule), evidence.comparison.run.groups
     check_k(metric, evidence)
     hits_of(metric, evidence, evidence.scorer.raw, "keras")  # a baseline that is not finite has nothing to agree with
     after = hits_of(metric, evidence, evidence.output(case), case.variant)
-    if rule.limit.absolute:
-        return at_least(rule, Pair(np.ones(len(after), bool), after, after))
-    before = hits_before(rule, metric, case, evidence)
-    return judge_pair(rule, Pair(np.ones(len(after), bool), before, after), metric)
+    before = after if rule.limit.absolute else hits_before(rule, metric, case, evidence)
+    return Pair(np.ones(len(after), bool), before, after, groups)
 
 
 def check_k(metric: Metric, evidence: Evidence) -> None:

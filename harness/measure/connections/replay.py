@@ -11,12 +11,13 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from harness.data.on_disk import run_input_file
+from harness.data.on_disk import TEST, mark_file, run_input_file
 from harness.device import protocol
 from harness.errors import ConfigError, JobFailed
 from harness.measure.connections import OnProgress
 from harness.measure.raw import PIECE
 from harness.records import Blob, Environment, Job, Target
+from harness.records.dataset import starts_of, starts_within
 from harness.support.arrays import let_go, map_npy, npy_bytes
 
 AGAIN = "record it again with what is to be measured now, or measure on a device"
@@ -59,6 +60,8 @@ class Replay:
         for name in job.blobs.keys() - {protocol.MODEL}:
             if self.inputs(name, job.last) not in (None, job.blobs[name].sha256):
                 raise JobFailed(f"{self.recording} was recorded with another test set", AGAIN)
+        if job.kind == "outputs" and job.spec.get("starts") != self.starts(job.first, job.last):
+            raise JobFailed(f"{self.recording} was recorded with other clips", AGAIN)
 
     def inputs(self, name: str, last: int) -> str | None:
         """The sha256 of a job's input file up to sample `last`, made of the recorded test set.
@@ -72,6 +75,12 @@ class Replay:
             self._inputs[name, last] = hashlib.sha256(npy_bytes(array[int(found[2]) : last])).hexdigest()
             let_go(array)
         return self._inputs.get((name, last))
+
+    def starts(self, first: int, last: int) -> list[int] | None:
+        """Where the clips of the recorded samples begin, as a job's spec has it; None where there are none."""
+        path = mark_file(self.recording.parent.parent / TEST, "clips")
+        starts = starts_within(starts_of(map_npy(path)), first, last) if path.exists() else None
+        return None if starts is None else starts.tolist()
 
     def fetch(self, job: Job, folder: Path) -> None:
         shutil.copytree(self.folder_of(job), folder, dirs_exist_ok=True)

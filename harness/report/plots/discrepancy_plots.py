@@ -146,12 +146,12 @@ def differences(material: Material, width: float) -> Figure:
 
 
 def class_drops(material: Material, width: float) -> Figure:
-    """Draw one panel a variant: the drop of each class in pp with its 90 % Tango limits."""
+    """Draw one panel a variant: the drop of each class in pp with its 90 % limits."""
     comparison = material.comparison
     tables = tables_with(comparison)
     if not all("correct" in fields_of(table) for table in tables.values()):
         raise NothingToDrawError("It needs labels of classes; this run has none.")
-    groups = {case: drops_of(table) for case, table in tables.items()}
+    groups = {case: drops_of(table, material.comparison.run.groups) for case, table in tables.items()}
     labels = worst_classes(groups.values())
     figure, axes = grid(len(groups), width, 0.5 + 0.17 * len(labels), most=3, sharex=True, sharey=True)
     for axis, (case, group) in zip(axes, groups.items(), strict=True):
@@ -222,7 +222,7 @@ DISTANCES = Plot(
 CLASS_DROPS = Plot(
     "classes",
     "Drop per class",
-    "Accuracy of Keras less the variant's within each class; the line is the two-sided 90 % Tango interval, not "
+    "Accuracy of Keras less the variant's within each class; the line is the two-sided 90 % interval, not "
     "corrected for multiple classes.",
     class_drops,
     shown_once,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from harness.metrics.clustered import group_words
 from harness.records import Comparison, Environment, TargetRecord
 from harness.report.material import Material
 from harness.report.part import Block, Part
@@ -44,9 +45,12 @@ def facts(material: Material) -> Part:
 
 def run_facts(material: Material) -> tuple[Fact, ...]:
     run, plan = material.comparison.run, material.comparison.run.plan
+    distinct = run.provenance.distinct or 0
     labels = len(np.unique(run.labels)) if run.task == "classification" and run.labels is not None else 0
     samples = f"{whole(run.test_count)} test samples" + (f", {labels} classes" if labels else "")
     samples += ", without labels" if run.labels is None else ""
+    samples += "" if run.groups is None else f", in {group_words(run.groups)}"
+    samples += f", {whole(distinct)} of them different" if run.provenance.repeats(run.test_count) else ""
     timing = (
         f"{plan.profile}: {plan.rounds} rounds of at least {plan.min_runs} invokes and {significant(plan.min_s, 2)} s"
     )

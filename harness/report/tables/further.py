@@ -11,14 +11,15 @@ from harness.report.tables.columns import Column, Heading, Table, change_cell, i
 from harness.report.tables.costs import part_of
 from harness.report.words.primary_metric import why_none
 
-NOTE = "Each with its two-sided 90 % interval (BCa bootstrap over samples), then how far it is from Keras' own."
+NOTE = "Each with its two-sided 90 % interval ({}), then how far it is from Keras' own."
 
 
 def further(material: Material) -> Part | None:
     """Show one table a target; None where nothing else was asked for."""
     metrics = other_metrics(material)
     targets = [record.target.name for record in material.comparison.run.targets] if metrics else []
-    note = " ".join(filter(None, (NOTE, *(keras_note(metric, material) for metric in metrics))))
+    over = "BCa bootstrap over samples" if material.comparison.run.groups is None else "over groups of samples"
+    note = " ".join(filter(None, (NOTE.format(over), *(keras_note(metric, material) for metric in metrics))))
     return part_of("Other metrics", tuple(target_table(name, metrics, material) for name in targets), note)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from harness.compare.rows import Row
 from harness.metrics import Metric
+from harness.metrics.clustered import group_words
 from harness.metrics.registry import in_order
 from harness.report.material import Material
 from harness.report.part import Block, Note, Part
@@ -24,14 +25,15 @@ from harness.support.format import (
     whole,
 )
 
-TANGO = "Drop: Keras' accuracy less the variant's, over the same samples; under it the two-sided 90 % Tango interval. "
-BOOTSTRAP = "less Keras', over the same samples; under it the two-sided 90 % interval (paired bootstrap, BCa). "
+DROP = "Drop: Keras' accuracy less the variant's, over the same samples; under it the two-sided 90 % {} interval. "
+BOOTSTRAP = "less Keras', over the same samples; under it the two-sided 90 % interval ({}). "
 COSTS = (
     "Latencies, and speed-up against float32 on the same target and runtime: 95 % intervals from rounds, where there "
     "are enough of them. “–” marks a value that is not available. Model RSS: private memory after the first invoke "
     "less that with the runtime imported."
 )
-BRIEF_DROP = "Drop with its two-sided 90 % Tango interval"
+GROUPED = "Samples of one group are not independent, so every interval of answers is over groups: {}. "
+BRIEF_DROP = "Drop with its two-sided 90 % {} interval"
 BRIEF_CHANGE = "Changes from Keras' with two-sided 90 % intervals"
 BRIEF_COSTS = "latencies and speed-up with 95 % intervals from rounds. “–” marks a value that is not available."
 
@@ -50,10 +52,13 @@ def summary(material: Material) -> Part:
 
 def how_to_read(material: Material) -> tuple[str, str]:
     """Say what the columns mean: in full, and in brief."""
-    of_classes = material.comparison.run.task == "classification"
-    change = f"Change: {material.primary.title} {BOOTSTRAP}" if material.has_change else ""
-    brief = f"{BRIEF_DROP if of_classes else BRIEF_CHANGE}; {BRIEF_COSTS}"
-    return f"{TANGO if of_classes else ''}{change}{COSTS}", brief
+    of_classes, groups = material.comparison.run.task == "classification", material.comparison.run.groups
+    drop, change, grouped = "Tango", "paired bootstrap, BCa", ""
+    if groups is not None:
+        drop, change, grouped = "clustered", "paired, over groups", GROUPED.format(group_words(groups))
+    changes = f"Change: {material.primary.title} {BOOTSTRAP.format(change)}" if material.has_change else ""
+    brief = f"{BRIEF_DROP.format(drop) if of_classes else BRIEF_CHANGE}; {BRIEF_COSTS}"
+    return f"{DROP.format(drop) if of_classes else ''}{changes}{grouped}{COSTS}", f"{grouped}{brief}"
 
 
 def tables(material: Material) -> tuple[Table, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from harness.metrics.clustered import group_words
 from harness.metrics.task import OF_CLASSES
 from harness.report.material import Material
 from harness.report.part import Block, Part
@@ -18,10 +19,12 @@ class Method(Block):
     has_change: bool
     has_drop: bool
     has_flips: bool
+    groups: str  # those of the test samples, in words; "" where all are independent
 
 
 def method(material: Material) -> Part:
     run = material.comparison.run
     has_flips = run.task in OF_CLASSES and run.test_count > 0
-    block = Method(material.primary.title, material.has_change, run.task == "classification", has_flips)
+    groups = "" if run.groups is None else group_words(run.groups)
+    block = Method(material.primary.title, material.has_change, run.task == "classification", has_flips, groups)
     return Part("", (block,))

@@ -1,0 +1,209 @@
+"""Rules on answers whose samples come in groups and are not independent: the same questions, decided over groups.
+
+Shares of samples and what is lost of them by clustered.py, any other metric of answers by left_out.py. A rule that has
+no judge over groups is inconclusive.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from harness.gate.evidence import Evidence, Pair, not_comparable
+from harness.gate.judge.drops import class_words, holm
+from harness.gate.judge.loss import outcome_of
+from harness.gate.judge.resampled import statistic_before
+from harness.gate.judge.shares import pair_of_shares
+from harness.gate.policy import Policy, Rule
+from harness.metrics import METRICS, Metric
+from harness.metrics.clustered import FEWEST_GROUPS, Clustered, group_words
+from harness.metrics.left_out import LeftOut
+from harness.metrics.stats import Interval
+from harness.records import Absent, Answer, Case
+from harness.records.terms import Outcome
+
+FEW = "these groups are worth {:.1f} of one size: under {} decide nothing"
+NO_BASE = "{} has none of what the limit is a percentage of: give an absolute limit, in pp"
+
+
+def undecided(rule: Rule, case: Case, evidence: Evidence) -> Answer:
+    """Says that a rule has no judge over groups: as of independent samples it would pass too often."""
+    reason = (
+        f"{rule.metric} is not decided over groups, and samples of one group are not independent: name another metric"
+    )
+    return Answer("inconclusive", reason=reason)
+
+
+def accuracy(rule: Rule, case: Case, evidence: Evidence) -> Answer:
+    """Judges min by the share that is right, max_decrease as a drop."""
+    return of_pair(rule, evidence.pair(rule, case), evidence)
+
+
+def by_share(rule: Rule, case: Case, evidence: Evidence) -> Answer:
+    """Judges how many samples count, as accuracy is judged by those that are right."""
+    return of_pair(rule, pair_of_shares(rule, case, evidence), evidence)
+
+
+def of_pair(rule: Rule, pair: Pair, evidence: Evidence) -> Answer:
+    if rule.limit.absolute:
+        return judged(rule, Clustered.of_rate(pair.right_after, pair.in_groups), "fraction", pair, least=True)
+    return judge_drop(rule, pair, evidence.metric(rule))
+
+
+def drop(rule: Rule, case: Case, evidence: Evidence) -> Answer:
+    """Judges accuracy_drop in pp, or in % of what was right before; error_rate_growth in % of what was wrong."""
+    return judge_drop(rule, evidence.pair(rule, case), evidence.metric(rule))
+
+
+def flip_rate(rule: Rule, case: Case, evidence: Evidence) -> Answer:
+    """Judges the share of answers that differ, right or wrong."""
+    pair = evidence.pair(rule, case)
+    return judged(rule, Clustered.of_rate(pair.before != pair.after, pair.in_groups), "fraction", pair)
+
+
+def class_drop(rule: Rule, case: Case, evidence: Evidence) -> Answer:
+    """Judges the drop of each class on its own: all must pass, and one is over the limit after Holm, as in drops.py."""
+    pair, metric = evidence.pair(rule, case), evidence.metric(rule)
+    labels = [int(label) for label in np.unique(pair.labels)]
+    pairs = {label: pair.of(label) for label in labels}
+    answers = {label: judge_drop(rule, each, metric) for label, each in pairs.items()}
+    over = [label for label, kept in zip(labels, holm(ratios_over(rule, metric, pairs)), strict=True) if kept]
+    unsure = [label for label in labels if answers[label].outcome != "pass"]
+    worst = max(labels, key=lambda label: (answers[label].p or 0.0, answers[label].value or 0.0))
+    outcome: Outcome = "pass"
+    reason = ""
+    if over:
+        outcome, reason = "fail", f"over the limit after Holm: {class_words(over, evidence)}"
+    elif unsure:
+        outcome, told = "inconclusive", answers[worst].reason or "over the limit, not after Holm"
+        reason = f"undecided: {class_words(unsure, evidence)}; {class_words([worst], evidence)}: {told}"
+    shown = answers[worst]
+    method = f"worst of {len(labels)} classes: {class_words([worst], evidence)}, {shown.method}"
+    return Answer(outcome, shown.unit, shown.value, shown.low, shown.high, shown.limit, shown.p, method, reason)
+
+
+def ratios_over(rule: Rule, metric: Metric, pairs: dict[int, Pair]) -> list[float]:
+    """Returns for each class the p-value of being within the limit, over the rule's α; classes of few groups have 1."""
+    shares = [share_of(rule, metric, pair) for pair in pairs.values()]
+    limit, alpha = limit_of(rule, metric), rule.alpha
+    return [s.p(limit, -1) / alpha if s.effective >= FEWEST_GROUPS else 1 / alpha for s in shares]
+
+
+def judge_drop(rule: Rule, pair: Pair, metric: Metric) -> Answer:
+    share = share_of(rule, metric, pair)
+    if not share.bases.sum():
+        raise not_comparable(NO_BASE.format(rule.against))
+    unit = "%" if metric.unit == "%" or rule.limit.relative else "pp"
+    return judged(rule, share, unit, pair, limit=limit_of(rule, metric), shown="b={} c={} n={}")
+
+
+def share_of(rule: Rule, metric: Metric, pair: Pair) -> Clustered:
+    of = "wrong" if metric.unit == "%" else "right" if rule.limit.relative else "all"
+    return Clustered.of_drop(pair.right_before, pair.right_after, pair.in_groups, of)
+
+
+def limit_of(rule: Rule, metric: Metric) -> float:
+    """Returns the rule's limit as a fraction."""
+    in_hundredths = metric.unit in ("%", "pp") and not rule.limit.relative
+    return rule.limit.value / 100 if in_hundredths else rule.limit.value
+
+
+def judged(
+    rule: Rule,
+    share: Clustered,
+    unit: str,
+    pair: Pair,
+    *,
+    least: bool = False,
+    limit: float | None = None,
+    shown: str = "{} of {}",
+) -> Answer:
+    """Judges a share by its limits over groups. least: the limit is the least that it may be, otherwise the most."""
+    limit, sign = rule.limit.value if limit is None else limit, -1 if least else 1
+    ends = share.limits(rule.two_sided)
+    outcome = outcome_of(Interval(*sorted((sign * ends.low, sign * ends.high))), sign * limit)
+    reason = "" if outcome != "inconclusive" else why_undecided(rule, share, limit, sign, pair)
+    if share.effective < FEWEST_GROUPS:
+        outcome, reason = "inconclusive", FEW.format(share.effective, FEWEST_GROUPS)
+    counts = pair.lost_and_won if unit != "fraction" else (int(share.counts.sum()),)
+    method = f"clustered, {shown.format(*counts, pair.samples)}, {group_words(pair.in_groups)}"
+    scale = 1.0 if unit == "fraction" else 100.0
+    low, high = (end if math.isfinite(end) else None for end in (scale * ends.low, scale * ends.high))
+    return Answer(outcome, unit, scale * share.value, low, high, scale * limit, share.p(limit, sign), method, reason)
+
+
+def why_undecided(rule: Rule, share: Clustered, limit: float, sign: int, pair: Pair) -> str:
+    """Says why a rule is inconclusive, and how many groups would settle it: the largest group weighs most."""
+    there = len(share.sizes)
+    if sign > 0 and (needed := groups_needed(share, limit, rule)):
+        return (
+            f"without an improvement {rule.limit.text} takes {needed:,} groups like these; there are {there:,}: "
+            "samples of one group are not independent"
+        )
+    times = share.times_to_settle(limit, rule.two_sided)
+    if times is None:
+        return "the limit is inside the interval, and no number of groups like these would settle it"
+    way = "pass" if sign * (limit - share.value) > 0 else "fail"
+    return (
+        f"the limit is inside the interval; {math.ceil(times * there):,} groups like these {there:,} decide it ({way})"
+    )
+
+
+def groups_needed(share: Clustered, limit: float, rule: Rule) -> int | None:
+    """Returns how many groups like these pass a limit if nothing is lost in any; None where these do, or none would."""
+    unchanged = share.without_a_change()
+    if unchanged.p(limit) <= rule.alpha:
+        return None
+    times = unchanged.times_to_settle(limit, rule.two_sided)
+    return math.ceil(times * len(share.sizes)) if times else None
+
+
+def too_few_groups(policy: Policy, groups: np.ndarray) -> tuple[str, ...]:
+    """Returns the rules that samples in these groups cannot pass without an improvement, one sentence each."""
+    nothing, sentences = np.zeros(len(groups), bool), []
+    share = Clustered.of_drop(nothing, nothing, groups)
+    for rule in policy.rules:
+        metric = METRICS.get(rule.metric)
+        if not metric or metric.judged != "drop" or metric.unit != "pp" or rule.limit.relative:
+            continue
+        if needed := groups_needed(share, rule.limit.value / 100, rule):
+            found = group_words(groups)
+            sentences.append(f"rule {rule.number}, {rule.words}, needs {needed:,} groups like these; there are {found}")
+    return tuple(sentences)
+
+
+# --- other metrics of answers --------------------------------------------------------------------------------------
+
+
+def by_samples(rule: Rule, case: Case, evidence: Evidence) -> Answer:
+    """Judges the value for max and min; for max_increase and max_decrease, how far it moved."""
+    metric = evidence.metric(rule)
+    found = evidence.statistic(metric, case)
+    assert isinstance(found, LeftOut)
+    if rule.limit.absolute:
+        return judge_value(rule, found, rule.limit.value, metric.unit, 1 if rule.limit.kind == "max" else -1)
+    sign = 1 if rule.limit.kind == "max_increase" else -1
+    before = statistic_before(rule, metric, case, evidence)
+    assert isinstance(before, LeftOut)  # of another run, its groups are the same: see SAMPLES in fingerprint.py
+    if not rule.limit.relative:
+        return judge_value(rule, found.less(before), sign * rule.limit.value, metric.unit, sign, sign)
+    if before.value <= 0 or (before.without <= 0).any():
+        raise not_comparable(f"{rule.against} has {before.value:g}, so a percentage of it is undefined")
+    return judge_value(rule, found.growth(before), sign * rule.limit.value, "%", sign, 100 * sign)
+
+
+def judge_value(rule: Rule, found: LeftOut, limit: float, unit: str, sign: int, shown: float = 1.0) -> Answer:
+    """Judges a value by its limits. sign: 1 where less is better. shown: a factor for the numbers that are reported."""
+    value, at, words = shown * found.value + 0.0, shown * limit + 0.0, found.words(rule.two_sided)
+    try:
+        limits = found.limits(rule.two_sided)
+    except Absent as absent:
+        return Answer("inconclusive", unit, value, limit=at, method=words, reason=absent.reason)
+    ends = Interval(*sorted((sign * limits.low, sign * limits.high)))
+    outcome = "pass" if found.still and sign * limit >= 0 else outcome_of(ends, sign * limit)
+    reason = "the limit is inside the interval; more groups narrow it" if outcome == "inconclusive" else ""
+    if found.doubt:
+        outcome, reason = "inconclusive", found.doubt
+    low, high = sorted((shown * limits.low + 0.0, shown * limits.high + 0.0))
+    return Answer(outcome, unit, value, low, high, at, found.p(limit, sign), words, reason)
