@@ -9,7 +9,7 @@
     stored.py     the same against stored sessions of a reference
     remeasured.py the same against a reference that was timed again beside the candidate
     spread.py     a value and its interval, under a limit
-    resampled.py  metrics of labels and outputs, a user's own among them: by BCa, or as shares of samples
+    resampled.py  metrics of labels and outputs, a user's own among them: by likelihood, or by the bootstrap-t
     plain.py      everything else, by its value
     over_chance.py what is at chance passes no rule
     ship.py       mode any: which variants ship, after Holm
@@ -45,7 +45,8 @@ JUDGES: dict[Judged, Judge] = {
     "flip_count": flips.flips,
     "flips": flips.flip_rate,
     "share": shares.by_share,
-    "noise": plain.sqnr,
+    "noise": resampled.noise,
+    "of_sample": resampled.of_sample,
     "samples": resampled.by_samples,
     "rounds": rounds.by_rounds,
     "value": plain.by_value,

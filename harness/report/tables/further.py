@@ -11,7 +11,7 @@ from harness.report.tables.columns import Column, Heading, Table, change_cell, i
 from harness.report.tables.costs import part_of
 from harness.report.words.primary_metric import why_none
 
-NOTE = "Each with its two-sided 90 % interval (BCa bootstrap over samples), then how far it is from Keras' own."
+NOTE = "Each with its two-sided 90 % interval (over samples), then how far it is from Keras' own."
 
 
 def further(material: Material) -> Part | None:

@@ -25,7 +25,7 @@ from harness.support.format import (
 )
 
 TANGO = "Drop: Keras' accuracy less the variant's, over the same samples; under it the two-sided 90 % Tango interval. "
-BOOTSTRAP = "less Keras', over the same samples; under it the two-sided 90 % interval (paired bootstrap, BCa). "
+BOOTSTRAP = "less Keras', over the same samples; under it the two-sided 90 % interval (over samples). "
 COSTS = (
     "Latencies, and speed-up against float32 on the same target and runtime: 95 % intervals from rounds, where there "
     "are enough of them. “–” marks a value that is not available. Model RSS: private memory after the first invoke "
