@@ -510,12 +510,12 @@ def test_a_size_against_float32(limit, size, outcome):
     assert found(run, f'metric = "size_bytes"\nmax_increase = "{limit}"\nagainst = "float32"').outcome == outcome
 
 
-def test_distances_are_judged_by_value():
+def test_the_largest_distance_is_judged_by_value():
     keras, int8 = twice(1, 0, 20)
     run = made({"float32": keras, "int8": int8}, keras)
     assert found(run, 'metric = "max_abs_diff"\nmax = 0.71').outcome == "pass"
     assert found(run, 'metric = "max_abs_diff"\nmax = 0.69').outcome == "fail"
-    assert found(run, 'metric = "ece"\nmax_increase = "50pp"\nagainst = "keras"').outcome == "pass"
+    assert found(run, 'metric = "ece"\nmax_increase = "50pp"\nagainst = "keras"').outcome == "inconclusive"  # of 20
 
 
 # --- what must never pass ------------------------------------------------------------------------------------------
@@ -559,7 +559,7 @@ def test_scores_that_are_no_distribution_have_no_divergence_and_do_not_pass():
 
 
 def test_outputs_without_noise_keep_every_limit_on_it():
-    keras, int8 = twice(1, 0, 20)
+    keras, int8 = twice(30, 0, 400)
     run = made({"float32": keras, "int8": int8}, keras)
     noise_limit = 'metric = "sqnr"\nmin = "90dB"'
     assert [found(run, noise_limit, variant=v).outcome for v in ("float32", "int8")] == ["pass", "fail"]

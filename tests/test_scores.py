@@ -43,17 +43,6 @@ def test_of_classes():
     assert value("f1", LABELS, SCORES_OF) == pytest.approx(metrics.f1_score(LABELS, GIVEN, average="macro"))
 
 
-def test_f1_of_a_resample_is_that_of_the_samples_in_it():
-    from harness.metrics.bootstrap import weights
-
-    statistic = METRICS["f1"].statistic(Answers(LABELS, SCORES_OF, SCORES_OF))
-    for row in (0, 11):
-        index = np.repeat(np.arange(200), weights(200)[row])
-        assert statistic.replicates[row] == pytest.approx(
-            metrics.f1_score(LABELS[index], GIVEN[index], average="macro", zero_division=0)
-        )
-
-
 def test_auc_of_probabilities_and_of_logits():
     shares = SCORES_OF[:, :4] / SCORES_OF[:, :4].sum(axis=1, keepdims=True)
     wanted = metrics.roc_auc_score(LABELS, shares.astype(float) / shares.sum(axis=1, keepdims=True), multi_class="ovr")
@@ -296,7 +285,7 @@ def test_a_regression_has_its_metrics_with_limits_and_none_of_classes():
         value, moved = (comparison.change(case("int8"), m) for m in (metric, f"{metric}_change"))
         assert value.low < value.value < value.high and moved.low < moved.value < moved.high
         assert moved.value == pytest.approx(value.value - value.baseline)
-        assert "BCa 90 %, 2,000 resamples" in moved.method
+        assert "bootstrap-t 90 %, 2,000 resamples" in moved.method
 
 
 def test_other_metrics_of_classes_are_there_where_they_are_asked_for():
@@ -377,7 +366,7 @@ def test_limits_of_what_is_the_same_everywhere_are_none():
     below = run_of("regression", labels, (labels - 1)[:, None], {"int8": (labels - 1.5)[:, None]}, Scoring("mae"))
     moved = compare(below).change(case("int8"), "mae_change")
     assert moved.value == pytest.approx(0.5) and moved.low is None
-    assert moved.method.endswith("; no interval: it is the same in every resample")
+    assert moved.method.endswith("; no interval: it is the same for every sample")
 
 
 def test_the_second_of_two_outputs_is_scored_where_it_is_named():

@@ -25,7 +25,7 @@ from harness.metrics.fitting import primary_of
 from harness.metrics.latency import percent
 from harness.metrics.registry import in_order, is_of_answers
 from harness.metrics.scores import metric_named
-from harness.metrics.scoring import CONFIDENCE, Scorer, difference_of, limits_of, resampling_words
+from harness.metrics.scoring import CONFIDENCE, Scorer, difference_of, limits_of
 from harness.records import Absent, Case, Change, Comparison, Round, Run
 from harness.records.terms import ChangeKind, Compared
 
@@ -258,7 +258,7 @@ def by_rounds(metric: Metric, both: Both, blank: Change) -> Change:
 
 
 def by_samples(metric: Metric, both: Both, blank: Change) -> Change:
-    """Compares the answers by candidate − reference over the same samples: paired bootstrap, BCa."""
+    """Compares the answers by candidate − reference over the same samples."""
     before, after = (both.statistic(metric, n) for n in (0, 1))
     difference = difference_of(after, before)
     change = replace(blank, baseline=0.0, value=difference.value)
@@ -267,8 +267,9 @@ def by_samples(metric: Metric, both: Both, blank: Change) -> Change:
     except Absent as absent:
         return replace(change, kind="similar" if difference.value == 0 else "", method=absent.reason)
     low, high = sorted((metric_sign(metric) * limits.low, metric_sign(metric) * limits.high))
-    method = f"paired by sample; {resampling_words(difference, CONFIDENCE)}"
-    return replace(change, low=limits.low, high=limits.high, method=method, kind=kind_of_loss(low, high))
+    method = f"paired by sample; {difference.words(CONFIDENCE)}"
+    kind = "similar" if difference.doubt else kind_of_loss(low, high)
+    return replace(change, low=limits.low, high=limits.high, method=method, kind=kind)
 
 
 def metric_sign(metric: Metric) -> int:

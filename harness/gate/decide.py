@@ -9,7 +9,7 @@
     stored.py     the same against stored sessions of a reference
     remeasured.py the same against a reference that was timed again beside the candidate
     spread.py     a value and its interval, under a limit
-    resampled.py  metrics of labels and outputs, a user's own among them: by BCa, or as shares of samples
+    resampled.py  metrics of labels and outputs, a user's own among them: by likelihood, or by the bootstrap-t
     grouped.py    the same rules on answers, where samples come in groups
     plain.py      everything else, by its value
     over_chance.py what is at chance passes no rule
@@ -48,7 +48,8 @@ JUDGES: dict[Judged, Judge] = {
     "flip_count": flips.flips,
     "flips": flips.flip_rate,
     "share": shares.by_share,
-    "noise": plain.sqnr,
+    "noise": resampled.noise,
+    "of_sample": resampled.of_sample,
     "samples": resampled.by_samples,
     "rounds": rounds.by_rounds,
     "value": plain.by_value,
@@ -60,7 +61,6 @@ GROUPED: dict[Judged, Judge] = {  # all that decide in the place of JUDGES where
     "class_drop": grouped.class_drop,
     "flips": grouped.flip_rate,
     "share": grouped.by_share,
-    "noise": plain.sqnr,
     "samples": grouped.by_samples,
 }
 

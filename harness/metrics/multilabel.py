@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.metrics.bootstrap import Statistic, means
+from harness.metrics.bootstrap import Bounded, Statistic, means
 from harness.metrics.registry import Answers, Metric, of_answers
-from harness.metrics.scores import mean_share
 from harness.metrics.task import SEVERAL, are_logits, row_by_row, said_yes
 
 
@@ -34,7 +33,7 @@ def given(answers: Answers) -> np.ndarray:
 ))  # fmt: skip
 def subset_accuracy(answers: Answers) -> Statistic:
     """Computes the share of samples of which every label is right: scikit-learn's accuracy_score of such labels."""
-    return means(every_label_right(answers))
+    return Bounded(every_label_right(answers), 0, 1)
 
 
 @of_answers(Metric(
@@ -45,7 +44,7 @@ def subset_accuracy(answers: Answers) -> Statistic:
 ))  # fmt: skip
 def label_accuracy(answers: Answers) -> Statistic:
     """Computes the share of all labels that are right: Keras' BinaryAccuracy, 1 − scikit-learn's hamming_loss."""
-    return means(right(answers).mean(axis=1))
+    return Bounded(right(answers).mean(axis=1), 0, 1)
 
 
 @of_answers(Metric(
@@ -60,3 +59,10 @@ def label_f1(answers: Answers) -> Statistic:
     """
     wanted, found = np.asarray(answers.truth == 1), given(answers)
     return means(np.concatenate([2.0 * (wanted & found), 1.0 * wanted + found], axis=1), mean_share)
+
+
+def mean_share(mean: np.ndarray) -> np.ndarray:
+    """Divides the first half of the columns by the second, and averages where the divisor is not 0."""
+    part, whole = np.split(mean, 2, axis=-1)
+    shares = np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
+    return np.asarray(shares.sum(axis=-1) / (whole > 0).sum(axis=-1))

@@ -10,6 +10,8 @@ from harness.metrics.discrepancy import discordant, row_differences, top1
 from harness.metrics.registry import Answers, Estimate, Metric, Observation, declare, of_case, of_scores, per_sample
 from harness.metrics.task import LABELLED, NO_CLASSES, OF_CLASSES, probabilities, row_by_row
 
+BINS = 15  # of the calibration error
+
 
 def same(answers: Answers) -> np.ndarray:
     """Returns whether each sample's top-1 is the baseline's, (samples,)."""
@@ -94,7 +96,8 @@ def max_abs_diff(o: Observation, samples: np.ndarray) -> Estimate:
 
 
 @of_case(Metric(
-    "js_p99", unit="bits", better="lower", title="JS p99", about="answers", against="keras", tasks=OF_CLASSES
+    "js_p99", unit="bits", better="lower", title="JS p99", about="answers", against="keras", tasks=OF_CLASSES,
+    judged="of_sample",
 ))  # fmt: skip
 @of_scores
 def js_p99(o: Observation, samples: np.ndarray) -> Estimate:
@@ -136,16 +139,19 @@ def noise_energy(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return np.asarray(np.square(row_differences(one, other)).sum(axis=1))
 
 
-@of_case(Metric("ece", unit="fraction", better="lower", title="ECE", about="answers", against="keras", tasks=LABELLED))
+@of_case(Metric(
+    "ece", unit="fraction", better="lower", title="ECE", about="answers", against="keras", tasks=LABELLED,
+    judged="of_sample",
+))  # fmt: skip
 @of_scores
 def ece(o: Observation, samples: np.ndarray) -> Estimate:
     assert o.scores is not None and o.labels is not None
     confident = confidence_of_logits if o.logits else confidence
     own, keras = (
-        stats.calibration_error(row_by_row(confident, scores), row_by_row(top1, scores) == o.labels)
+        stats.calibration_error(row_by_row(confident, scores), row_by_row(top1, scores) == o.labels, BINS)
         for scores in (o.scores, o.baseline)
     )
-    return Estimate(own, keras, method="15 equal bins" + (" of the softmax" if o.logits else ""))
+    return Estimate(own, keras, method=f"{BINS} equal bins" + (" of the softmax" if o.logits else ""))
 
 
 def confidence(scores: np.ndarray) -> np.ndarray:

@@ -1,40 +1,116 @@
-"""The area under the ROC curve as a statistic that can be resampled."""
+"""The area under the ROC curve, as a mean of placements: each is bounded, and so is what could have happened to it.
+
+A sample's placement is the share of the other side's scores that its own is over. The area is their mean over either
+side (DeLong et al., Biometrics 44, 1988, 837–845). The side with fewer samples is judged by what could have happened to
+its placements; what the other side adds to the variance is normal.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
-from harness.metrics.bootstrap import LEFT_OUT, ROWS, Statistic, groups_of, means, weights
+from harness.metrics.bootstrap import Statistic
+from harness.metrics.bounded import Effects, effects_of
+from harness.metrics.stats import Interval
 
-SORTED_ANEW = 2000  # samples, of which the area is worked through anew for each resample
 
+@dataclass(frozen=True, eq=False)
+class RankArea:
+    """Area under the ROC curve, the mean over the classes that are there, each against the rest (macro).
 
-def rank_area(labels: np.ndarray, scores: np.ndarray) -> Statistic:
-    """Returns the area under the ROC curve:
-    RankArea, or for many samples the mean of their influences, so that no resample is sorted again.
-
-    A sample's influence is its placement among the others' scores less the area, over its side's share of the samples
-    (DeLong et al., Biometrics 44, 1988, 837–845); the area is their mean, and a resample's area to first order too.
+    P(a score of the class's own samples is higher than one of the others') + ½ P(equal): Hanley & McNeil, Radiology
+    143, 1982, 29–36. labels: (samples,). scores: (samples, classes); of two classes the second alone counts.
     """
-    if len(labels) <= SORTED_ANEW:
-        return RankArea(labels, scores)
-    influences = [influence(labels == k, scores[:, k]) for k in classes_of(labels, scores)]
-    return means(np.mean(influences, axis=0) if influences else np.full(len(labels), np.nan))
+
+    labels: np.ndarray
+    scores: np.ndarray
+
+    @cached_property
+    def _placements(self) -> tuple[np.ndarray, ...]:
+        """Of each class that counts, each sample's placement, (samples,)."""
+        return tuple(placements(self.labels == k, self.scores[:, k]) for k in self._classes)
+
+    @cached_property
+    def _classes(self) -> list[int]:
+        return classes_of(self.labels, self.scores)
+
+    @cached_property
+    def value(self) -> float:
+        if not self._classes:
+            return float("nan")
+        return float(np.mean([each[self.labels == k].mean() for k, each in self._by_class(self._placements)]))
+
+    def _by_class(self, of: tuple[np.ndarray, ...]) -> Iterator[tuple[int, np.ndarray]]:
+        return zip(self._classes, of, strict=True)
+
+    def _effects(self, of: tuple[np.ndarray, ...], low: float) -> Effects:
+        """Returns the area, or how far it moved, from the placements of each class. low: the least of one."""
+        if len(self._classes) == 1:
+            return self._of_two(of[0], low)
+        own = np.full(len(self.labels), np.nan)  # each sample's placement among the others of its own class
+        rest = np.zeros(len(self.labels))  # what it does to the areas of the others
+        for k, placed in self._by_class(of):
+            positive = self.labels == k
+            own[positive] = placed[positive]
+            rest[~positive] += (placed[~positive] - placed[~positive].mean()) / (~positive).sum()
+        return self._of_strata(own, self._classes, low, float(np.square(rest).sum()) / len(self._classes) ** 2)
+
+    def _of_two(self, placed: np.ndarray, low: float) -> Effects:
+        positive = self.labels == self._classes[0]
+        fewer = positive if positive.sum() <= (~positive).sum() else ~positive
+        noise = float(placed[~fewer].var(ddof=1)) / int((~fewer).sum()) if (~fewer).sum() > 1 else 0.0
+        label = int(self.labels[fewer][0])
+        return self._of_strata(np.where(fewer, placed, np.nan), [label], low, noise)
+
+    def _of_strata(self, own: np.ndarray, labels: list[int], low: float, noise: float) -> Effects:
+        there = np.isfinite(own)
+        count = len(labels)
+        strata = np.searchsorted(labels, self.labels[there])
+        effects = effects_of(strata, own[there] / count, [low / count] * count, [1 / count] * count, labels)
+        return replace(effects, noise=noise)
+
+    @cached_property
+    def _alone(self) -> Effects:
+        return self._effects(self._placements, 0.0)
+
+    @property
+    def doubt(self) -> str:
+        return ""
+
+    def limits(self, confidence: float) -> Interval:
+        return self._alone.limits(confidence)
+
+    def p(self, limit: float, better: int = 1) -> float:
+        return self._alone.p(limit, better)
+
+    def words(self, confidence: float) -> str:
+        return self._alone.words(confidence)
+
+    def less(self, other: Statistic) -> Effects:
+        assert isinstance(other, RankArea)
+        moved = tuple(one - before for one, before in zip(self._placements, other._placements, strict=True))
+        return self._effects(moved, -1.0)
+
+    def growth(self, other: Statistic) -> Effects:
+        return self.less(other).times(1 / other.value)
 
 
-def influence(positive: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Returns each sample's influence on the area, (n,). positive: whether it is of the class, (n,)."""
+def placements(positive: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Returns each sample's placement, (n,): of a positive one, how many negatives are under it; of a negative one, how
+    many positives are over it. positive: whether it is of the class, (n,).
+    """
     hits, misses = np.sort(scores[positive]), np.sort(scores[~positive])
     placed = np.empty(len(positive))
-    placed[positive] = placement(misses, scores[positive])
-    placed[~positive] = 1 - placement(hits, scores[~positive])
-    area = placed[positive].mean()
-    return np.asarray(area + (placed - area) * len(positive) / np.where(positive, len(hits), len(misses)))
+    placed[positive] = share_under(misses, scores[positive])
+    placed[~positive] = 1 - share_under(hits, scores[~positive])
+    return placed
 
 
-def placement(others: np.ndarray, scores: np.ndarray) -> np.ndarray:
+def share_under(others: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Returns the share of the others' sorted scores that is under each score; ties count half."""
     ends = (np.searchsorted(others, scores, side) for side in ("left", "right"))
     return np.asarray(sum(ends) / (2 * len(others)))
@@ -46,50 +122,3 @@ def classes_of(labels: np.ndarray, scores: np.ndarray) -> list[int]:
     if count == 2:
         return [1] if 0 < int((labels == 1).sum()) < len(labels) else []
     return [k for k in range(count) if 0 < int((labels == k).sum()) < len(labels)]
-
-
-class RankArea:
-    """Area under the ROC curve, the mean over the classes that are there, each against the rest (macro).
-
-    P(a score of the class's own samples is higher than one of the others') + ½ P(equal): Hanley & McNeil, Radiology
-    143, 1982, 29–36. labels: (samples,). scores: (samples, classes); of two classes the second alone counts.
-    """
-
-    def __init__(self, labels: np.ndarray, scores: np.ndarray) -> None:
-        self._labels, self._scores = labels, scores
-        self._classes = classes_of(labels, scores)
-
-    @cached_property
-    def value(self) -> float:
-        return float(self._areas(np.ones((1, len(self._labels)), np.uint8))[0])
-
-    @property
-    def size(self) -> float:
-        return 1.0
-
-    @cached_property
-    def replicates(self) -> np.ndarray:
-        drawn = weights(len(self._labels))
-        return np.concatenate([self._areas(drawn[row : row + ROWS]) for row in range(0, len(drawn), ROWS)])
-
-    @cached_property
-    def jackknife(self) -> np.ndarray:
-        group = groups_of(len(self._labels))
-        return self._areas((group != np.arange(min(LEFT_OUT, len(group)))[:, None]).astype(np.uint8))
-
-    def _areas(self, counts: np.ndarray) -> np.ndarray:
-        """Returns the area for each resample. counts: how often each sample is in it, (resamples, samples)."""
-        if not self._classes:
-            return np.full(len(counts), np.nan)
-        return np.mean([self._area(counts, k) for k in self._classes], axis=0)
-
-    @np.errstate(divide="ignore", invalid="ignore")
-    def _area(self, counts: np.ndarray, of: int) -> np.ndarray:
-        scores = self._scores[:, of]
-        order = np.argsort(scores, kind="stable")
-        levels = np.flatnonzero(np.diff(scores[order], prepend=np.nan) != 0)  # where each value begins
-        positive = (self._labels == of)[order]
-        drawn = counts[:, order].astype(np.float32)
-        hits, misses = (np.add.reduceat(drawn * side, levels, axis=1) for side in (positive, ~positive))
-        below = np.cumsum(misses, axis=1, dtype=np.float64) - misses / 2
-        return (hits * below).sum(axis=1) / (hits.sum(axis=1, dtype=np.float64) * misses.sum(axis=1, dtype=np.float64))

@@ -1,7 +1,7 @@
-"""Metrics of labels and outputs whose limits come from resampling: name, unit and direction stand here, once.
+"""Metrics of labels and outputs as statistics of a sample, with limits: name, unit and direction stand here, once.
 
-The numbers are scikit-learn's (tests/test_scores.py holds each against it), made of sums that all resamples share. The
-value comes from the same sums, not from scikit-learn: BCa counts how many resamples equal it, to the last digit.
+The numbers are scikit-learn's (tests/test_scores.py holds each against it), made of what each sample adds, since their
+limits are made of the same.
 
 To add one, write its function: from Answers to a Statistic. A user's own is made of a function that knows neither.
 """
@@ -17,10 +17,11 @@ import numpy as np
 
 from harness.errors import ConfigError
 from harness.metrics.asked import Rows, asked_by, given, read_only, view_of
-from harness.metrics.bootstrap import Called, Statistic, means, tallies
+from harness.metrics.bootstrap import Bounded, Called, Statistic, means
+from harness.metrics.by_class import ClassScore
 from harness.metrics.discrepancy import mean_distance, row_differences, top1
 from harness.metrics.registry import METRICS, Answers, Metric, of_answers
-from harness.metrics.roc import rank_area
+from harness.metrics.roc import RankArea
 from harness.metrics.task import LABELLED, NO_CLASSES, are_logits, probabilities, row_by_row
 from harness.records import BY_DATA, Absent, Declared, Scoring
 from harness.records.terms import Better, Task
@@ -34,10 +35,10 @@ NUMBERS: tuple[Task, ...] = ("regression",)
 # --- classes -------------------------------------------------------------------------------------------------------
 
 
-def class_answers(answers: Answers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns the labels, the top-1 answers, and the labels that were hit (−1 where missed), (samples,) each."""
+def class_score(answers: Answers, share: float) -> ClassScore:
+    """Returns the score of the top-1 answers. share: how much the answers count in a class's divisor."""
     predictions = row_by_row(top1, answers.outputs)
-    return answers.truth, predictions, np.where(predictions == answers.truth, predictions, -1)
+    return ClassScore(answers.truth.astype(np.int64), predictions, answers.outputs.shape[1], share)
 
 
 @of_answers(Metric(
@@ -49,8 +50,7 @@ def class_answers(answers: Answers) -> tuple[np.ndarray, np.ndarray, np.ndarray]
 ))  # fmt: skip
 def balanced_accuracy(answers: Answers) -> Statistic:
     """Computes the mean recall of the classes that have samples: scikit-learn's balanced_accuracy_score."""
-    labels, _, right = class_answers(answers)
-    return tallies(answers.outputs.shape[1], [[right], [labels]], mean_share)
+    return class_score(answers, 0.0)
 
 
 @of_answers(Metric(
@@ -64,15 +64,7 @@ def f1(answers: Answers) -> Statistic:
     """Computes 2·hits / (samples + answers) of each class that has either, and their mean:
     scikit-learn's f1_score with average="macro".
     """
-    labels, predictions, right = class_answers(answers)
-    return tallies(answers.outputs.shape[1], [[right, right], [labels, predictions]], mean_share)
-
-
-def mean_share(mean: np.ndarray) -> np.ndarray:
-    """Divides the first half of the columns by the second, and averages where the divisor is not 0."""
-    part, whole = np.split(mean, 2, axis=-1)
-    shares = np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
-    return np.asarray(shares.sum(axis=-1) / (whole > 0).sum(axis=-1))
+    return class_score(answers, 0.5)
 
 
 @of_answers(Metric(
@@ -91,7 +83,7 @@ def auc(answers: Answers) -> Statistic:
     if are_logits(answers.baseline):  # the variant's may lie a step of its quantisation outside 0 to 1
         difference = np.stack([np.zeros(samples), scores[:, -1].astype(np.float64) - scores[:, 0]], axis=1)
         scores = difference if classes == 2 else row_by_row(probabilities, scores)
-    area = rank_area(answers.truth, scores)
+    area = RankArea(answers.truth, scores)
     if not np.isfinite(area.value):
         raise Absent("no value: the labels are all of one class")
     return area
@@ -105,7 +97,7 @@ def top_k(k: int) -> Metric:
 
     return Metric(
         f"top{k}_accuracy", unit="fraction", better="higher", title=f"Top-{k} accuracy", about="answers",
-        against="keras", tasks=LABELLED, statistic=lambda answers: means(hit(answers)), of_sample=hit,
+        against="keras", tasks=LABELLED, statistic=lambda answers: Bounded(hit(answers), 0, 1), of_sample=hit,
         method=f"label among the {k} highest scores", judged="share", alone=True, in_percent=True,
         interval_percent=90, compared="samples",
     )  # fmt: skip
@@ -194,19 +186,27 @@ def distance(answers: Answers) -> Statistic:
 Own = Callable[..., object]
 
 
-def scored(name: str, *, unit: str = "score", better: Better = "higher") -> Callable[[Own], Own]:
+def scored(
+    name: str, *, unit: str = "score", better: Better = "higher", bounds: tuple[float, float] | None = None
+) -> Callable[[Own], Own]:
     """Says of a metric of one's own what to call it, its unit, and which way is better.
 
     The function takes labels, (samples, …) or None, and outputs, float32 (samples, …) of the scored output as the model
     gives it; inputs and all_outputs where it has parameters of these names (see asked.py). It returns one number, or an
     array of one number a sample, whose mean is the metric. Of fewer samples it must make the same of those: it is
     called on resamples.
+
+    bounds: the least and the most that one sample's number can be, as (0, 1) of an IoU. They say how much could have
+    happened to the samples that did not move; without them nothing does, and it takes more samples to decide.
     """
     if better not in ("lower", "higher"):
         raise ValueError(f'better is "lower" or "higher", not {better!r}')
+    if bounds is not None and not bounds[0] < bounds[1]:
+        raise ValueError(f"bounds are the least and the most, not {bounds!r}")
 
     def declare(function: Own) -> Own:
         function.scored = (name, unit, better)  # type: ignore[attr-defined]
+        function.bounds = bounds  # type: ignore[attr-defined]
         return function
 
     return declare
@@ -232,7 +232,8 @@ def user_metric(declaration: Declared, ref: FunctionRef) -> Metric:
             asked = asked_by(function, ref.text)
             labels = None if answers.labels is None else view_of(answers.labels)
             rows = Rows(view_of(answers.outputs), {name: read_only(answers.beside(name)) for name in asked.further})
-            return statistic_of(quiet(given(function, asked)), labels, rows)
+            bounds = getattr(function, "bounds", None)
+            return statistic_of(quiet(given(function, asked)), labels, rows, bounds)
         except ConfigError as error:
             raise Absent(str(error)) from error
         except Absent:
@@ -257,18 +258,31 @@ def quiet(function: Callable[..., object]) -> Callable[..., object]:
     return call
 
 
-def statistic_of(function: Callable[..., object], labels: np.ndarray | None, rows: Rows) -> Statistic:
-    """Makes a statistic of what the function returns. An array of one number a sample is averaged; a function that
-    returns one number is called again on each resample.
+def statistic_of(
+    function: Callable[..., object],
+    labels: np.ndarray | None,
+    rows: Rows,
+    bounds: tuple[float, float] | None = None,
+) -> Statistic:
+    """Makes a statistic of what the function returns. An array of one number a sample is averaged, whose bounds are 0
+    and 1 where they are booleans; a function that returns one number is called again on each resample.
     """
-    value = np.asarray(function(labels, rows), dtype=np.float64)
+    found = np.asarray(function(labels, rows))
+    value, bounds = found.astype(np.float64), (0.0, 1.0) if found.dtype == bool else bounds
     if value.shape == (len(rows),):
-        return means(value)
+        return means(value) if bounds is None else Bounded(within(value, *bounds), *bounds)
     if value.ndim:
         raise Absent(f"it returned {value.shape}: return one number, or one a sample")
     if np.isnan(value):
         raise Absent("it is not a number")
     return Called(lambda labels, rows: float(function(labels, rows)), labels, rows)  # type: ignore[arg-type]
+
+
+def within(each: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Returns the numbers. Raises Absent where one lies outside the bounds that its function declares."""
+    if ((each < low) | (each > high)).any():
+        raise Absent(f"it returned {each.min():g} to {each.max():g}, outside its bounds {low:g} to {high:g}")
+    return each
 
 
 # --- by name -------------------------------------------------------------------------------------------------------

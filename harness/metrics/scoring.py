@@ -12,7 +12,7 @@ import numpy as np
 
 from harness.device.tensors import to_model_input
 from harness.metrics.asked import Table
-from harness.metrics.bootstrap import Statistic, bca, difference
+from harness.metrics.bootstrap import Statistic, WithLimits
 from harness.metrics.discrepancy import variation
 from harness.metrics.fitting import scores_of
 from harness.metrics.left_out import LeftOut, left_out
@@ -187,38 +187,32 @@ def as_given(run: Run, n: int) -> np.ndarray:
     return gather(parts, stored.shape, run.path)
 
 
-def with_limits(change: Change, statistic: Statistic, what: str) -> Change:
-    """Returns the change with the statistic's limits; where there are none, the method says why."""
+def with_limits(change: Change, moved: WithLimits, what: str) -> Change:
+    """Returns the change with its limits; where there are none, or they decide nothing, the method says why."""
     try:
-        limits = limits_of(statistic, CONFIDENCE)
+        limits = limits_of(moved, CONFIDENCE)
+        how = f"{moved.words(CONFIDENCE)}{f'; too little to decide by: {moved.doubt}' if moved.doubt else ''}"
     except Absent as absent:
         return replace(change, method=f"{what}; {absent.reason}")
-    return replace(
-        change, low=limits.low, high=limits.high, method=f"{what}; {resampling_words(statistic, CONFIDENCE)}"
-    )
+    return replace(change, low=limits.low, high=limits.high, method=f"{what}; {how}")
 
 
-def resampling_words(statistic: Statistic, confidence: float) -> str:
-    """Says how the limits were made."""
-    if isinstance(statistic, LeftOut):
-        return statistic.words(confidence)
-    return f"BCa {100 * confidence:g} %, {len(statistic.replicates):,} resamples"
-
-
-def limits_of(statistic: Statistic, confidence: float) -> Interval:
-    """Returns BCa limits, or over groups the jackknife's. Raises Absent where there are none."""
+def limits_of(moved: WithLimits, confidence: float) -> Interval:
+    """Returns two-sided limits. Raises Absent where there are none."""
     with resampling():
-        if isinstance(statistic, LeftOut):
-            return statistic.limits(confidence)
-        return bca(statistic, confidence)
+        return moved.limits(confidence)
 
 
-def difference_of(own: Statistic, other: Statistic) -> Statistic:
+def difference_of(own: Statistic, other: Statistic) -> WithLimits:
     """Returns own − other, paired by sample. Raises Absent where resamples have no value."""
     with resampling():
-        if isinstance(own, LeftOut) and isinstance(other, LeftOut):
-            return cast(Statistic, own.less(other))
-        return difference(own, other)
+        return own.less(other)
+
+
+def growth_of(own: Statistic, other: Statistic) -> WithLimits:
+    """Returns (own − other) / other, paired by sample. Raises Absent where resamples have no value."""
+    with resampling():
+        return own.growth(other)
 
 
 @contextmanager

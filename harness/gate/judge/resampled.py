@@ -1,86 +1,130 @@
-"""Rules on metrics of labels and outputs: MAE, RMSE, F1, AUC, a user's own by BCa; shares of samples as accuracy is.
+"""Rules on metrics of labels and outputs: F1, AUC, MAE, RMSE, a user's own. What did not move is bounded by what could.
 
-The limits are made again at the rule's confidence. What moved is paired: the same samples, answered twice. What differs
-from the baseline by the same for every sample has no limits and is inconclusive, unless that is exactly nothing.
+The limits are made again at the rule's confidence, of the value or of how far it moved. What moved is paired: the same
+samples, answered twice. How limits are made is the metric's own: by likelihood where scores are bounded
+(metrics/bounded.py), else by the bootstrap-t (metrics/bootstrap.py). Where the samples say too little, the rule is
+inconclusive and says why.
 """
 
 from __future__ import annotations
 
-import numpy as np
+import math
+from dataclasses import replace
 
 from harness.gate.evidence import Evidence, control, not_comparable, restated
-from harness.gate.judge.loss import outcome_of
 from harness.gate.policy import Rule
 from harness.metrics import Metric
-from harness.metrics.bootstrap import Statistic, bca_p, growth, is_zero
-from harness.metrics.scoring import difference_of, limits_of, resampling_words
-from harness.metrics.stats import Interval
-from harness.metrics.task import LABELLED
+from harness.metrics.bootstrap import FEW, FEWEST_SAMPLES, RARE, Statistic, WithLimits
+from harness.metrics.bounded import Effects, Unseen
+from harness.metrics.of_sample import STATISTICS
+from harness.metrics.scoring import difference_of, growth_of, limits_of
 from harness.records import CONTROL, Absent, Answer, Case
 from harness.records.terms import Outcome
 
-FEWEST_SAMPLES = 50  # of 10 normal ones the 95 % limits miss the truth 8 % of the time on a side, of skewed ones 11 %
-FEW = "{} samples: what their resamples say is too narrow to decide by; take {} or more"
+INSIDE = "the limit is inside the interval; more samples narrow it"
+HIDDEN = "{} {} samples; none got worse, which up to {:.2g} % may; {:,} are needed"
+EDGE = "no number of samples shows that it keeps a limit at which it stands"
 
 
 def by_samples(rule: Rule, case: Case, evidence: Evidence) -> Answer:
     """Judges the value for max and min; for max_increase and max_decrease, how far it moved."""
-    metric, labels = evidence.metric(rule), evidence.comparison.run.labels
+    return judge_metric(rule, evidence.metric(rule), case, evidence)
+
+
+def of_sample(rule: Rule, case: Case, evidence: Evidence) -> Answer:
+    """Judges ECE, JS and SQNR, which the tables show as they are in this test set, with limits of their own."""
+    metric = replace(evidence.metric(rule), statistic=STATISTICS[rule.metric])
+    return judge_metric(rule, metric, case, evidence)
+
+
+def noise(rule: Rule, case: Case, evidence: Evidence) -> Answer:
+    """Judges SQNR. Outputs that are equal to Keras' have no noise; so many equal ones keep every limit."""
+    if noiseless(evidence, case):
+        return equal(rule, evidence.metric(rule).unit, len(evidence.output(case)))
+    if not rule.limit.absolute and rule.against == CONTROL and noiseless(evidence, control(case)):
+        raise not_comparable("float32 has no noise at all, so no decrease from it has a size; give min")
+    return of_sample(rule, case, evidence)
+
+
+def equal(rule: Rule, unit: str, samples: int) -> Answer:
+    method, p = f"outputs of {samples:,} samples are equal: no noise", (1 - RARE) ** samples
+    few = samples < FEWEST_SAMPLES
+    reason = FEW.format(samples) if few else ""
+    return Answer("inconclusive" if few else "pass", unit, limit=rule.limit.value, p=p, method=method, reason=reason)
+
+
+def noiseless(evidence: Evidence, case: Case) -> bool:
+    try:
+        return evidence.value(case, "max_abs_diff") == 0
+    except Absent:
+        return False
+
+
+def judge_metric(rule: Rule, metric: Metric, case: Case, evidence: Evidence) -> Answer:
     statistic = evidence.statistic(metric, case)
+    names = evidence.comparison.run.class_names
     if not rule.limit.absolute:
-        return judge_move(rule, metric, statistic, statistic_before(rule, metric, case, evidence))
-    if labels is not None and without_an_error(statistic, metric):
-        return perfect(rule, int(np.unique(labels, return_counts=True)[1].min()))
-    return judge_statistic(rule, statistic, rule.limit.value, metric.unit, 1 if rule.limit.kind == "max" else -1)
+        return judge_move(rule, metric, statistic, statistic_before(rule, metric, case, evidence), names)
+    sign = 1 if rule.limit.kind == "max" else -1
+    return judge_limits(rule, statistic, rule.limit.value, metric.unit, sign, names=names)
 
 
-def without_an_error(statistic: Statistic, metric: Metric) -> bool:
-    """Returns whether all samples are right: scores of classes, 1 at best, are 1 in every resample, too."""
-    return statistic.value == 1 and metric.tasks == LABELLED and bool((statistic.replicates == 1).all())
-
-
-def perfect(rule: Rule, fewest: int) -> Answer:
-    """Judges a value without an error among the `fewest` samples of the rarest class.
-
-    The one-sided limit of Clopper and Pearson (Biometrika 26, 1934, 404–413) for 0 of n, the least that recall, and all
-    that is made of it, can be of any class.
-    """
-    low, limit = (1 - rule.confidence) ** (1 / fewest), rule.limit.value
-    outcome: Outcome = "pass" if low > limit else "inconclusive"
-    reason = "" if outcome == "pass" else "without an error, only more samples of the rarest class can show it"
-    method = f"no error, at least {fewest} samples a class; Clopper–Pearson"
-    return Answer(outcome, "fraction", 1.0, low, 1.0, limit, limit**fewest, method, reason)
-
-
-def judge_move(rule: Rule, metric: Metric, after: Statistic, before: Statistic) -> Answer:
+def judge_move(rule: Rule, metric: Metric, after: Statistic, before: Statistic, names: tuple[str, ...] = ()) -> Answer:
     """Judges how far the value moved the wrong way; a move the right way is under zero, and never fails."""
     sign = 1 if rule.limit.kind == "max_increase" else -1
-    change = difference_of(after, before)
+    limit = sign * rule.limit.value
     if not rule.limit.relative:
-        return judge_statistic(rule, change, sign * rule.limit.value, metric.unit, sign, sign)
-    if before.value <= 0 or (before.replicates <= 0).any():
-        message = f"{rule.against} has {before.value:g}, or may have 0 or less, so a percentage of it is undefined"
-        raise not_comparable(message)
-    return judge_statistic(rule, growth(after, before), sign * rule.limit.value, "%", sign, 100 * sign)
+        return judge_limits(rule, difference_of(after, before), limit, metric.unit, sign, sign, names)
+    if before.value <= 0:
+        raise not_comparable(f"{rule.against} has {before.value:g}, so a percentage of it is undefined")
+    return judge_limits(rule, growth_of(after, before), limit, "%", sign, 100 * sign, names)
 
 
-def judge_statistic(rule: Rule, statistic: Statistic, limit: float, unit: str, sign: int, shown: float = 1.0) -> Answer:
-    """Judges a statistic by its BCa limits. limit: on the statistic. sign: 1 where less is better, −1 where more is.
-    shown: a factor for the numbers that are reported.
+def judge_limits(
+    rule: Rule,
+    moved: WithLimits,
+    limit: float,
+    unit: str,
+    sign: int,
+    shown: float = 1.0,
+    names: tuple[str, ...] = (),
+) -> Answer:
+    """Judges by the limits of a value or a move. limit: on the same. sign: 1 where less is better, −1 where more is.
+    shown: a factor for the numbers that are reported. names: of the classes.
     """
-    value, at = shown * statistic.value + 0.0, shown * limit + 0.0  # no −0
+    value, at = shown * moved.value + 0.0, shown * limit + 0.0  # no −0
     try:
-        limits = limits_of(statistic, rule.two_sided)
+        p = moved.p(limit, sign)
+        outcome = outcome_by(moved, limit, sign, 1 - rule.confidence)
+        limits = limits_of(moved, rule.two_sided)
     except Absent as absent:
-        return Answer("inconclusive", unit, value, limit=at, method="BCa", reason=absent.reason)
-    ends = Interval(*sorted((sign * limits.low, sign * limits.high)))
-    outcome = "pass" if ends == Interval(0.0, 0.0) and sign * limit == 0 else outcome_of(ends, sign * limit)
-    reason = "the limit is inside the interval; more samples narrow it" if outcome == "inconclusive" else ""
-    if len(statistic.jackknife) < FEWEST_SAMPLES and not is_zero(statistic):
-        outcome, reason = "inconclusive", FEW.format(len(statistic.jackknife), FEWEST_SAMPLES)
+        return Answer("inconclusive", unit, value, limit=at, reason=absent.reason)
+    reason = moved.doubt or why_inconclusive(rule, moved, limit, sign, names) if outcome == "inconclusive" else ""
     low, high = sorted((shown * limits.low + 0.0, shown * limits.high + 0.0))
-    p = bca_p(statistic, limit, sign)
-    return Answer(outcome, unit, value, low, high, at, p, resampling_words(statistic, rule.two_sided), reason)
+    return Answer(outcome, unit, value, low, high, at, p, moved.words(rule.two_sided), reason)
+
+
+def outcome_by(moved: WithLimits, limit: float, sign: int, alpha: float) -> Outcome:
+    """Returns the outcome by the p-values of both sides; inconclusive where there is a doubt."""
+    if moved.doubt:
+        return "inconclusive"
+    if sign * moved.value < sign * limit:
+        return "pass" if moved.p(limit, sign) < alpha else "inconclusive"
+    return "fail" if moved.p(limit, -sign) < alpha else "inconclusive"
+
+
+def why_inconclusive(rule: Rule, moved: WithLimits, limit: float, sign: int, names: tuple[str, ...]) -> str:
+    """Says which class has too few samples, where what they could hide is beyond the limit by itself."""
+    if math.isclose(moved.value, limit, abs_tol=1e-12):
+        return EDGE
+    unseen = moved.unseen(limit, sign, 1 - rule.confidence) if isinstance(moved, Effects) else None
+    return hidden(unseen, names) if unseen else INSIDE
+
+
+def hidden(unseen: Unseen, names: tuple[str, ...]) -> str:
+    label = unseen.label
+    whose = "the test set has" if label is None else f"class {names[label] if label < len(names) else label} has"
+    return HIDDEN.format(whose, f"{unseen.samples:,}", 100 * unseen.share, unseen.needed)
 
 
 def statistic_before(rule: Rule, metric: Metric, case: Case, evidence: Evidence) -> Statistic:

@@ -18,7 +18,7 @@ def further(material: Material) -> Part | None:
     """Show one table a target; None where nothing else was asked for."""
     metrics = other_metrics(material)
     targets = [record.target.name for record in material.comparison.run.targets] if metrics else []
-    over = "BCa bootstrap over samples" if material.comparison.run.groups is None else "over groups of samples"
+    over = "over samples" if material.comparison.run.groups is None else "over groups of samples"
     note = " ".join(filter(None, (NOTE.format(over), *(keras_note(metric, material) for metric in metrics))))
     return part_of("Other metrics", tuple(target_table(name, metrics, material) for name in targets), note)
 
