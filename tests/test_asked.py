@@ -22,11 +22,12 @@ from tests.made_tasks import run_of
 
 OWN = """
 import numpy as np
-from sklearn.metrics import roc_auc_score
 
-def anomaly_auc(labels, outputs, inputs):
-    error = np.square(outputs - inputs).mean(axis=1)
-    return float(roc_auc_score(labels, error)) if 0 < labels.mean() < 1 else float("nan")
+def anomaly_auc(labels, outputs, inputs):  # by ranks: scikit-learn's takes minutes on all resamples
+    order = np.argsort(np.square(outputs - inputs).mean(axis=1), kind="stable")
+    ranks, bad = np.arange(1, len(order) + 1), labels[order] == 1
+    count = bad.sum()
+    return float((ranks[bad].sum() - count * (count + 1) / 2) / (count * (len(order) - count)))
 
 def worst_pixel(inputs, outputs):
     return np.abs(outputs - inputs).max(axis=1)
