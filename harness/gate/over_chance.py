@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 from harness.compare.chance import CHECK
@@ -9,7 +10,7 @@ from harness.gate.evidence import Evidence
 from harness.gate.policy import Rule
 from harness.metrics import METRICS, Metric
 from harness.metrics.bootstrap import Statistic
-from harness.metrics.scoring import CONFIDENCE, limits_of
+from harness.metrics.scoring import CONFIDENCE
 from harness.records import Absent, Answer, Standing
 
 BY_ACCURACY = ("accuracy", "drop")  # judged so, a metric counts right answers
@@ -48,9 +49,8 @@ def at_chance(rule: Rule, standing: Standing, evidence: Evidence) -> str:
 
 def under(level: float, statistic: Statistic, metric: Metric, whose: str) -> str:
     """Returns that a statistic is not shown to be over the level; "" where it is."""
-    try:
-        low = limits_of(statistic, CONFIDENCE).low
-    except Absent:  # the same in every resample, so it is what it is
-        low = statistic.value
+    over = statistic.value > level
+    with suppress(Absent):  # where it is the same for every sample, it is what it is
+        over = over and statistic.p(level, -1) < (1 - CONFIDENCE) / 2
     told = f"{whose} {metric.name}, {statistic.value:.3g}, is not shown to be over chance, {level:.3g}"
-    return "" if low > level else told
+    return "" if over else told
