@@ -18,6 +18,7 @@ from harness.report.out import html
 from tests.made_tasks import classes, regression, run_of
 
 POLICY = "policy.toml"
+LEAST_P = 1e-5  # of the exact test: the risk of its confidence set is added
 
 
 def found(run: Run, rule: str, reference: Run | None = None) -> Finding:
@@ -95,7 +96,8 @@ def test_every_rule_on_shares_is_decided_over_groups(rule: str, unit: str, value
     assert value is None or finding.value == pytest.approx(value)
     plain = found(alone(run), rule)
     assert finding.high - finding.low > 1.5 * (plain.high - plain.low)
-    assert finding.p is not None and plain.p is not None and finding.p >= plain.p
+    assert finding.p is not None and plain.p is not None
+    assert finding.p >= plain.p or plain.p <= LEAST_P
 
 
 def test_errors_that_grow_are_those_of_before():
@@ -113,7 +115,7 @@ def test_errors_that_grow_are_those_of_before():
 
 
 def test_too_few_groups_decide_nothing():
-    few = found(clips(8, 500, lost=8 * 500), DROP.format("20pp"))
+    few = found(clips(8, 500, lost=500), DROP.format("20pp"))
     assert few.outcome == "inconclusive" and "worth 8.0 of one size: under 10 decide nothing" in few.reason
     sizes = np.r_[2_000, np.full(100, 5)]
     run = replace(clips(100, 25), groups=np.repeat(np.arange(101, dtype=np.int32), sizes))

@@ -23,6 +23,8 @@ def unless_at_chance(said: Answer, rule: Rule, standing: Standing, evidence: Evi
     """
     if said.outcome not in ("pass", "inconclusive") or not (told := at_chance(rule, standing, evidence)):
         return said
+    if said.outcome == "inconclusive" and evidence.comparison.run.groups is not None:
+        return said  # so few groups may show nothing at all: the judge has said what is missing
     told = NOTHING if told == standing.chance else f"{told}: {NOTHING}"  # the finding says that of the row anyway
     return replace(said, outcome="inconclusive", p=None, reason=told)
 
@@ -50,7 +52,7 @@ def at_chance(rule: Rule, standing: Standing, evidence: Evidence) -> str:
 def under(level: float, statistic: Statistic, metric: Metric, whose: str) -> str:
     """Returns that a statistic is not shown to be over the level; "" where it is."""
     over = statistic.value > level
-    with suppress(Absent):  # where it is the same for every sample, it is what it is
-        over = over and statistic.p(level, -1) < (1 - CONFIDENCE) / 2
+    with suppress(Absent):  # where it is the same for every sample, or has no limits, it is what it is
+        over = over and (bool(statistic.doubt) or statistic.p(level, -1) < (1 - CONFIDENCE) / 2)
     told = f"{whose} {metric.name}, {statistic.value:.3g}, is not shown to be over chance, {level:.3g}"
     return "" if over else told
