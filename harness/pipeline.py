@@ -13,7 +13,7 @@ from typing import Protocol
 from harness import __version__
 from harness.build.builder import Built, build
 from harness.compare.baseline import compare
-from harness.errors import HarnessError, TargetError
+from harness.errors import TargetError
 from harness.experiment.request import Request
 from harness.gate.reference.side_by_side import begin, same_files
 from harness.gate.run_gate import Judge, default_verdict
@@ -142,7 +142,7 @@ def conclude(record: Record, judge: Judge) -> Conclusion:
     comparison = compare(load(record.path, record.dataset))
     try:
         verdict = judge(comparison)
-    except HarnessError as error:
+    except Exception as error:  # whatever it is, what was measured is reported
         derive(comparison, Absent(str(error)), record.path)
         raise
     derive(comparison, verdict, record.path)

@@ -15,7 +15,7 @@ from harness.gate.policy.policy_file import parse_policy
 from harness.records import Comparison, Finding, Run, Scoring
 from harness.report.material import material_of
 from harness.report.out import html
-from tests.made_tasks import classes, regression, run_of
+from tests.made_tasks import classes, numbers, regression, run_of
 
 POLICY = "policy.toml"
 LEAST_P = 1e-5  # of the exact test: the risk of its confidence set is added
@@ -195,3 +195,52 @@ def test_copies_are_said_in_the_reason_of_a_gate_and_in_the_report():
     )
     unlike = replace(run, provenance=replace(run.provenance, distinct=590))
     assert "different ones" not in found(unlike, DROP.format("1pp")).reason
+
+
+def of_classes(samples: int, rare: int, per_group: int = 1) -> Run:
+    """Four classes of which the last has few samples; int8 answers as Keras does, which is right."""
+    labels = np.arange(samples) % 3
+    labels[:: samples // rare][:rare] = 3
+    answers = answers_of(labels)
+    run = run_of("classification", labels, answers, {"float32": answers, "int8": answers}, Scoring("f1"))
+    return replace(run, groups=np.arange(samples, dtype=np.int32) // per_group)
+
+
+F1 = 'metric = "f1"\nmax_decrease = "2pp"\nagainst = "keras"'
+
+
+def test_what_did_not_move_is_bounded_over_groups_as_it_is_without():
+    rare = of_classes(600, rare=5)
+    assert found(alone(rare), F1).outcome == "inconclusive"
+    finding = found(rare, F1)
+    assert finding.outcome == "inconclusive" and "class 3 occurs in 5 groups, and 59 are needed" in finding.reason
+    assert found(of_classes(4_000, rare=1_000), F1).outcome == "pass"
+
+
+def test_a_rare_class_in_few_groups_at_its_limit_passes_one_time_in_twenty_at_most():
+    passed, rng = 0, np.random.default_rng(11)
+    for _ in range(30):
+        labels = rng.integers(0, 3, 800)
+        labels[rng.random(800) < 0.01] = 3
+        lost = (labels == 3) & (rng.random(800) < 0.2)  # a quarter of .2 is what balanced accuracy loses: its limit
+        keras, int8 = answers_of(labels), answers_of(np.where(lost, 0, labels))
+        run = run_of("classification", labels, keras, {"int8": int8}, Scoring("balanced_accuracy"))
+        run = replace(run, groups=np.arange(800, dtype=np.int32) // 2)
+        rule = 'metric = "balanced_accuracy"\nmax_decrease = "5pp"\nagainst = "keras"'
+        passed += found(run, rule).outcome == "pass"
+    assert passed <= 3
+
+
+def test_silence_passes_at_the_confidence_of_the_rule_alone_and_never_a_limit_of_0():
+    labels, keras, _ = numbers(samples=400)
+    run = replace(run_of("regression", labels, keras, {"int8": keras}), groups=np.arange(400, dtype=np.int32))
+    rule = 'metric = "mae"\nmax_increase = {}\nagainst = "keras"\nconfidence = {}'
+    outcomes = [found(run, rule.format(*given)).outcome for given in ((0.1, 0.95), (0.1, 0.999), (0, 0.95))]
+    assert outcomes == ["pass", "inconclusive", "inconclusive"]
+
+
+def test_a_count_of_flips_is_judged_over_groups_as_the_rate_that_it_is():
+    rule = 'metric = "flips"\nmax = {}'
+    assert found(clips(200, 10, lost=20), rule.format(400)).outcome == "pass"
+    assert found(clips(200, 10, lost=20), rule.format(25)).outcome == "inconclusive"
+    assert "not decided over groups" in found(clips(200, 10), rule.format(0)).reason

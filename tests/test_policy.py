@@ -245,3 +245,8 @@ def test_a_file_that_cannot_be_read(tmp_path: Path):
 def test_a_file_of_windows_is_read(tmp_path: Path):
     (tmp_path / "p.toml").write_bytes(b"\xef\xbb\xbf" + INTERFACE.replace("\n", "\r\n").encode())
     assert len(read_policy(tmp_path / "p.toml").rules) == 4
+
+
+def test_a_count_has_no_limit_under_0():
+    with pytest.raises(ConfigError, match="no flips can be under -1"):
+        parse_policy('[[rule]]\nmetric = "flips"\nmax = -1', "policy.toml")

@@ -14,6 +14,7 @@ from harness.gate.policy.policy_file import parse_policy
 from harness.records import Audit, Finding, Run, Standing, Tensor
 from tests import made_runs
 from tests.made_runs import case, scores, shard
+from tests.made_tasks import run_of
 
 N = 1_000
 INT8 = case("int8")
@@ -248,3 +249,15 @@ def test_labels_of_one_class_alone_say_nothing_of_chance() -> None:
     run = made_runs.run([case(), INT8], labels=np.zeros(N, int), baseline=keras, shards=shards)
     standing = compare(run).standing(INT8)
     assert standing and standing.reason == ""
+
+
+def test_many_numbers_a_sample_at_chance_pass_no_rule_on_their_errors() -> None:
+    rng = np.random.default_rng(5)
+    labels, keras = rng.normal(size=(2, 600, 34)).astype(np.float32)
+    run = run_of("regression", labels, keras, {"float32": keras, "int8": keras + np.float32(1e-3)})
+    policy = parse_policy('[[rule]]\nmetric = "rmse"\nmax_increase = "10%"\nagainst = "keras"\nvariant = "int8"', "p")
+    (finding,) = judge(compare(run), policy).findings
+    assert finding.outcome == "inconclusive" and "not shown to be over chance" in finding.reason
+    good = run_of("regression", labels, labels + keras / 10, {"int8": labels + keras / 10 + np.float32(1e-3)})
+    (finding,) = judge(compare(good), policy).findings
+    assert finding.outcome == "pass"

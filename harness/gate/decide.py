@@ -59,6 +59,7 @@ GROUPED: dict[Judged, Judge] = {  # all that decide in the place of JUDGES where
     "accuracy": grouped.accuracy,
     "drop": grouped.drop,
     "class_drop": grouped.class_drop,
+    "flip_count": grouped.flips,
     "flips": grouped.flip_rate,
     "share": grouped.by_share,
     "samples": grouped.by_samples,

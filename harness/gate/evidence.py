@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -158,6 +158,16 @@ class Evidence:
     @cached_property
     def _of_output(self) -> dict[str, Evidence]:
         return {}
+
+    @cached_property
+    def ungrouped(self) -> Evidence:
+        """Returns the same as if every sample were independent: no rule may pass by groups that fails without."""
+        apart = [
+            replace(each, run=replace(each.run, groups=None)) if each else None
+            for each in (self.comparison, self.reference)
+        ]
+        assert apart[0]
+        return Evidence(apart[0], apart[1])
 
     def outputs(self, case: Case) -> tuple[np.ndarray, ...]:
         """Returns every output of a row, as the model gave it. Raises Absent."""

@@ -10,6 +10,7 @@ from harness.gate.evidence import Evidence
 from harness.gate.policy import Rule
 from harness.metrics import METRICS, Metric
 from harness.metrics.bootstrap import Statistic
+from harness.metrics.left_out import LeftOut
 from harness.metrics.scoring import CONFIDENCE
 from harness.records import Absent, Answer, Standing
 
@@ -40,19 +41,24 @@ def at_chance(rule: Rule, standing: Standing, evidence: Evidence) -> str:
     labels = evidence.comparison.run.labels
     if teller.chance is None or labels is None:
         return ""
-    level = teller.chance(labels)
+    if len(labels) and (labels == labels[0]).all():
+        return ""  # of labels that are all equal nothing is known
+    level, teller = teller.chance(labels), replace(teller, statistic=teller.chance_of or teller.statistic)
     try:
         if told := under(level, evidence.scorer.baseline_statistic(teller), teller, "Keras'"):
             return told + CHECK
         return under(level, evidence.statistic(teller, standing.case), teller, "its")
-    except Absent:  # the rule's own judge has said why
-        return ""
+    except Absent as absent:  # where it is the rule's own metric, its judge has said why
+        return f"whether it is over chance is not known: {absent.reason}" if teller.name != metric.name else ""
 
 
 def under(level: float, statistic: Statistic, metric: Metric, whose: str) -> str:
     """Returns that a statistic is not shown to be over the level; "" where it is."""
-    over = statistic.value > level
-    with suppress(Absent):  # where it is the same for every sample, or has no limits, it is what it is
-        over = over and (bool(statistic.doubt) or statistic.p(level, -1) < (1 - CONFIDENCE) / 2)
     told = f"{whose} {metric.name}, {statistic.value:.3g}, is not shown to be over chance, {level:.3g}"
+    if isinstance(statistic, LeftOut) and statistic.why:
+        return f"{told}: {statistic.why}"
+    over = statistic.value > level
+    if not (isinstance(statistic, LeftOut) and statistic.still):
+        with suppress(Absent):  # where it is the same for every sample, it is what it is
+            over = over and statistic.p(level, -1) < (1 - CONFIDENCE) / 2
     return "" if over else told

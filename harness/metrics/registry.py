@@ -12,7 +12,7 @@ from functools import partial
 
 import numpy as np
 
-from harness.metrics.asked import Table, picked
+from harness.metrics.asked import RESAMPLED_BYTES, Table, arrays_of, picked
 from harness.metrics.bootstrap import Statistic
 from harness.metrics.task import UNLABELLED
 from harness.records import Absent, Case, Round, Variant
@@ -85,7 +85,10 @@ class Answers:
 
 
 def rows_of(make: Callable[[], Table], chosen: np.ndarray) -> Table:
-    return picked(make(), chosen)
+    table = make()
+    if (size := sum(array.nbytes for array in arrays_of(table))) > RESAMPLED_BYTES:
+        raise Absent(f"each would copy {size / 1e9:.1f} GB of what the metric asks for")
+    return picked(table, chosen)
 
 
 OfRound = Callable[[Round], float | None]
@@ -121,6 +124,7 @@ class Metric:
     judged: Judged = "value"  # how a rule on it is decided
     beside: tuple[str, ...] = ()  # the metrics that its judge looks at, too
     chance: OfLabels | None = None  # its value where answers say nothing of the labels
+    chance_of: OfAnswers | None = None  # what has that value at chance, where it is not the metric itself
     chance_by: str = ""  # the metric that tells whether answers say something, where that is another
     paired: bool = False  # it compares two models' answers to one test set, and stands against any of PAIRINGS
     alone: bool = False  # max and min bound the value itself, whatever it stands against

@@ -145,11 +145,21 @@ def rmse(answers: Answers) -> Statistic:
     return means(row_by_row(mean_square, answers.outputs, answers.truth), lambda mean: np.sqrt(mean[..., 0]))
 
 
+def explained(answers: Answers) -> Statistic:
+    """Computes how much of the labels' variation is explained, over all numbers of a sample: 0 for their mean."""
+    missed = row_by_row(mean_square, answers.outputs, answers.truth)
+    labels = answers.truth.reshape(len(answers.truth), -1).astype(np.float64)
+    spread = np.square(labels - labels.mean(axis=0)).mean(axis=1)
+    if not spread.any():
+        raise Absent("no value: the labels are all equal")
+    return means(np.stack([missed.ravel(), spread], axis=1), lambda mean: 1 - mean[..., 0] / mean[..., 1])
+
+
 @of_answers(Metric(
     "r2", unit="fraction", better="higher", title="R²", about="answers",
     against="keras", tasks=NUMBERS,
     method="1 − Σ(output − label)² / Σ(label − mean)²", judged="samples", alone=True, interval_percent=90,
-    chance=lambda _: 0.0,
+    chance=lambda _: 0.0, chance_of=explained,
     compared="samples",
     bounded=False, always_for=NUMBERS, offered_for=NUMBERS,
 ))  # fmt: skip

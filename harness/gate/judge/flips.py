@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from harness.gate.evidence import Evidence, Pair, control, restated
+from harness.gate.evidence import Evidence, Pair, control, not_comparable, restated
 from harness.gate.judge.loss import DROP, Loss
 from harness.gate.judge.rates import rate
 from harness.gate.policy import Rule
@@ -31,6 +31,8 @@ def flips(rule: Rule, case: Case, evidence: Evidence) -> Answer:
         return at_most(rule, int(after.sum()), len(after))
     pair = Pair(np.ones(len(after), bool), ~flipped_before(rule, case, evidence), ~after)
     if rule.limit.relative:
+        if pair.right_before.all():
+            raise not_comparable(f"{rule.against} has no flips, so a percentage of them is undefined: give a count")
         return Loss.of_wrong(pair, rule.limit.value, rule).answered
     n = len(after)
     counted = replace(DROP, unit="count", scale=n, shown=lambda share: n * share)

@@ -17,7 +17,7 @@ from harness.metrics import Metric
 from harness.metrics.bootstrap import FEW, FEWEST_SAMPLES, RARE, Statistic, WithLimits
 from harness.metrics.bounded import Effects, Unseen
 from harness.metrics.of_sample import STATISTICS
-from harness.metrics.scoring import difference_of, growth_of, limits_of
+from harness.metrics.scoring import difference_of, growth_of, limits_of, resampling
 from harness.records import CONTROL, Absent, Answer, Case
 from harness.records.terms import Outcome
 
@@ -48,8 +48,8 @@ def noise(rule: Rule, case: Case, evidence: Evidence) -> Answer:
 
 def equal(rule: Rule, unit: str, samples: int) -> Answer:
     method, p = f"outputs of {samples:,} samples are equal: no noise", (1 - RARE) ** samples
-    few = samples < FEWEST_SAMPLES
-    reason = FEW.format(samples) if few else ""
+    few = samples < FEWEST_SAMPLES or p >= rule.alpha
+    reason = FEW.format(samples) if samples < FEWEST_SAMPLES else INSIDE if few else ""
     return Answer("inconclusive" if few else "pass", unit, limit=rule.limit.value, p=p, method=method, reason=reason)
 
 
@@ -94,9 +94,9 @@ def judge_limits(
     """
     value, at = shown * moved.value + 0.0, shown * limit + 0.0  # no −0
     try:
-        p = moved.p(limit, sign)
-        outcome = outcome_by(moved, limit, sign, 1 - rule.confidence)
         limits = limits_of(moved, rule.two_sided)
+        with resampling():
+            p, outcome = moved.p(limit, sign), outcome_by(moved, limit, sign, rule.alpha)
     except Absent as absent:
         return Answer("inconclusive", unit, value, limit=at, reason=absent.reason)
     reason = moved.doubt or why_inconclusive(rule, moved, limit, sign, names) if outcome == "inconclusive" else ""
@@ -117,7 +117,7 @@ def why_inconclusive(rule: Rule, moved: WithLimits, limit: float, sign: int, nam
     """Says which class has too few samples, where what they could hide is beyond the limit by itself."""
     if math.isclose(moved.value, limit, abs_tol=1e-12):
         return EDGE
-    unseen = moved.unseen(limit, sign, 1 - rule.confidence) if isinstance(moved, Effects) else None
+    unseen = moved.unseen(limit, sign, rule.alpha) if isinstance(moved, Effects) else None
     return hidden(unseen, names) if unseen else INSIDE
 
 

@@ -87,6 +87,8 @@ def check_limit(metric: Metric, limit: Limit) -> Limit:
         nothing = "no" if metric.better == "lower" else "any"
         over = "under" if metric.better == "lower" else "over"
         raise ConfigError(f"{nothing} {metric.name} can be shown to be {over} {limit.text}", "give a limit over 0")
+    if limit.value < 0 and metric.unit == "count":
+        raise ConfigError(f"no {metric.name} can be under {limit.text}", "give 0 or more")
     share = limit.relative or metric.unit in ("pp", "fraction", "bits")
     whole = 100 if metric.unit == "pp" and not limit.relative else 1
     if share and limit.value >= whole:

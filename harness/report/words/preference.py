@@ -69,6 +69,8 @@ def winner(limits: dict[str, tuple[float, float]]) -> str:
 
 def faster(speedups: Speedups, name: str) -> str:
     lows = [limits[name][0] for limits in speedups.values()]
+    if name == CONTROL:
+        return f"the fastest of them with {listed(speedups)}"
     ratio = span("{}", lows, lambda low: decimals(low, 2))
     return f"the fastest of them with {listed(speedups)}, at least {ratio}× as fast as float32"
 
