@@ -234,3 +234,11 @@ def test_a_recipe_that_promises_nothing_must_still_hold_the_weights():
     assert artifact.faults(artifact.inspect(tflite("int8")), None, PARAMETERS) == []
     (fault,) = artifact.faults(artifact.inspect(tflite("weightless")), None, PARAMETERS)
     assert "it holds 2 weights" in fault
+
+
+def test_outputs_of_one_name_are_numbered_so_that_each_is_judged():
+    found = artifact.inspect(tflite("float32"))
+    (output,) = found.outputs
+    twice = replace(found, outputs=(output, output, replace(output, name="other")), output_names=())
+    names = [tensor.name for tensor in twice.named_outputs]
+    assert len(set(names)) == 3 and names[2] == "other" and names[0].endswith("_0") and names[1].endswith("_1")

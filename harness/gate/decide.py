@@ -1,6 +1,6 @@
 """Comparison + Policy (+ reference) → Verdict. A failed gate is a verdict, never an exception.
 
-    each_output.py   the outputs that a rule is judged for
+    each_output.py the outputs that a rule is judged for
     evidence.py   what a run, and its reference, say of a row
     drops.py      what is lost from sample to sample; loss.py decides each by an exact test
     rates.py      how often something happens over the test set, by Clopper–Pearson
@@ -13,7 +13,8 @@
     grouped.py    the same rules on answers, where samples come in groups
     plain.py      everything else, by its value
     over_chance.py what is at chance passes no rule
-    ship.py       mode any: which variants ship, after Holm
+    shares.py     agreement and top-k, as accuracy is
+    ship.py       which variants ship, after Holm where that is a list of claims
 
 To gate a metric in a way of its own, add a line to JUDGES.
 """

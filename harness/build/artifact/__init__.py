@@ -53,8 +53,13 @@ class Artifact:
 
 
 def named(tensors: Sequence[Tensor], names: Sequence[str]) -> tuple[Tensor, ...]:
-    known = names or [plain(tensor.name) for tensor in tensors]
+    known = distinct(names or [plain(tensor.name) for tensor in tensors])
     return tuple(replace(tensor, name=name) for tensor, name in zip(tensors, known, strict=True))
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """Numbers the names that several have: each output is measured and judged under its own."""
+    return [name if names.count(name) == 1 else f"{name or 'tensor'}_{n}" for n, name in enumerate(names)]
 
 
 def inspect(path: Path) -> Artifact:
