@@ -21,7 +21,7 @@ from harness.build.check import CheckResult, Samples
 from harness.build.keras_process import KerasProcess, ProcessDied, TensorFlowMissing
 from harness.build.lint import Remark
 from harness.build.original import Original, RunOnce, Starts
-from harness.build.remarks import of_state, remarks, said_of
+from harness.build.remarks import of_ranges, of_state, remarks, said_of
 from harness.build.scored import as_meant, check_scored, of_labels
 from harness.build.variants import quantizer as quantizer  # importing it registers its recipes
 from harness.data.calibration import calibration_samples
@@ -89,8 +89,9 @@ def build(
         made = replace(made, dataset=as_meant(experiment.scoring, dataset, scored))
         found = said_of(of_labels(experiment.scoring, dataset.test_labels, scored), say)
         found += remarks(known, experiment, made.dataset, shelf)
-        built = [*(made.variant(name) for name in experiment.variants), *(made.imported(n) for n in experiment.imports)]
-        found += of_state(built, say, dataset.starts)
+        imported = [made.imported(name) for name in experiment.imports]
+        built = [*(made.variant(name) for name in experiment.variants), *imported]
+        found += said_of(of_ranges(imported, dataset), say) + of_state(built, say, dataset.starts)
     if not shelf.made:
         say("nothing to build: the model, its baseline and its variants are as they were built before")
     names = tuple(tensor.name for tensor in known.facts.outputs)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import TypeAdapter
 
-from harness.build.lint import Remark, lint
+from harness.build.lint import BEYOND, Remark, lint, share_beyond
 from harness.build.models.predictions import Habits
 from harness.build.original import Original, Starts, models_code, versions
 from harness.device import tensors
@@ -47,6 +47,23 @@ def of_state(variants: Sequence[Variant], say: Callable[[str], None], starts: St
     else:
         return ()
     return said_of([remark], say)
+
+
+def of_ranges(imported: Sequence[Variant], dataset: Dataset) -> Iterator[Remark]:
+    """Files whose quantised input clips much of the test set: they were calibrated on samples that are stored or scaled
+    otherwise.
+    """
+    for file in imported:
+        for n, tensor in enumerate(file.inputs):
+            place = file.feeds[n] if file.feeds else n
+            if not tensor.scale or tensor.zero_point is None or tensor.dtype not in ("int8", "uint8", "int16"):
+                continue
+            kind, affine = np.iinfo(tensor.dtype), dataset.affines[place]
+            low, high = ((end - tensor.zero_point) * tensor.scale for end in (kind.min, kind.max))
+            stored = sorted((end - affine.offset) / affine.scale for end in (low, high))
+            if (beyond := share_beyond(dataset.test_inputs[place], *stored)) > BEYOND:
+                what = f"{file.name} takes {low:.3g} to {high:.3g} as {tensor.name}, and clips the {beyond:.0%} of the"
+                yield Remark(f"{what} test set's values that lie outside", "check scale and offset under [data]")
 
 
 def said_of(found: Iterable[Remark], say: Callable[[str], None]) -> tuple[Remark, ...]:
