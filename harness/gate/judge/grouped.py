@@ -16,15 +16,13 @@ from harness.gate.judge import resampled
 from harness.gate.judge.drops import class_words, holm
 from harness.gate.judge.flips import flipped, in_counts
 from harness.gate.judge.loss import outcome_of
-from harness.gate.judge.resampled import statistic_before
 from harness.gate.judge.shares import pair_of_shares
 from harness.gate.policy import Policy, Rule
 from harness.metrics import METRICS, Metric
 from harness.metrics.clustered import FEWEST_GROUPS, Clustered, group_words
-from harness.metrics.left_out import LeftOut
 from harness.metrics.stats import Interval
 from harness.metrics.task import LABELLED
-from harness.records import Absent, Answer, Case
+from harness.records import Answer, Case
 from harness.records.terms import Outcome
 
 FEWEST_OF_A_CLASS = 59  # groups: with fewer, one in 20 that fails may be missing in over 5 % of the test sets
@@ -194,7 +192,7 @@ def by_samples(rule: Rule, case: Case, evidence: Evidence) -> Answer:
     """Judges the value for max and min; for max_increase and max_decrease, how far it moved. What passes over groups
     has to pass as independent samples, too: there what did not move is bounded by what could have.
     """
-    found = by_groups(rule, case, evidence)
+    found = resampled.by_samples(rule, case, evidence)  # whose statistics are a LeftOut each
     if found.outcome != "pass":
         return found
     if rare := rare_class(evidence):
@@ -214,37 +212,3 @@ def rare_class(evidence: Evidence) -> str:
     label, count = min(zip(*np.unique(labels, return_counts=True), strict=True), key=lambda each: int(each[1]))
     whose = class_words([int(label)], evidence)
     return f"{whose} occurs in {count} groups, and {groups} are needed" if count < groups else ""
-
-
-def by_groups(rule: Rule, case: Case, evidence: Evidence) -> Answer:
-    """Judges by the jackknife over groups alone."""
-    metric = evidence.metric(rule)
-    found = evidence.statistic(metric, case)
-    assert isinstance(found, LeftOut)
-    if rule.limit.absolute:
-        return judge_value(rule, found, rule.limit.value, metric.unit, 1 if rule.limit.kind == "max" else -1)
-    sign = 1 if rule.limit.kind == "max_increase" else -1
-    before = statistic_before(rule, metric, case, evidence)
-    assert isinstance(before, LeftOut)  # of another run, its groups are the same: see SAMPLES in fingerprint.py
-    if not rule.limit.relative:
-        return judge_value(rule, found.less(before), sign * rule.limit.value, metric.unit, sign, sign)
-    if before.value <= 0 or (before.without <= 0).any():
-        raise not_comparable(f"{rule.against} has {before.value:g}, so a percentage of it is undefined")
-    return judge_value(rule, found.growth(before), sign * rule.limit.value, "%", sign, 100 * sign)
-
-
-def judge_value(rule: Rule, found: LeftOut, limit: float, unit: str, sign: int, shown: float = 1.0) -> Answer:
-    """Judges a value by its limits. sign: 1 where less is better. shown: a factor for the numbers that are reported."""
-    value, at, words = shown * found.value + 0.0, shown * limit + 0.0, found.words(rule.two_sided)
-    try:
-        limits = found.limits(rule.two_sided)
-    except Absent as absent:
-        return Answer("inconclusive", unit, value, limit=at, method=words, reason=absent.reason)
-    ends = Interval(*sorted((sign * limits.low, sign * limits.high)))
-    silent = found.still and sign * limit > 0 and found.p(limit, sign) < rule.alpha
-    outcome = "pass" if silent else "inconclusive" if found.still else outcome_of(ends, sign * limit)
-    reason = "the limit is inside the interval; more groups narrow it" if outcome == "inconclusive" else ""
-    if found.doubt:
-        outcome, reason = "inconclusive", found.doubt
-    low, high = sorted((shown * limits.low + 0.0, shown * limits.high + 0.0))
-    return Answer(outcome, unit, value, low, high, at, found.p(limit, sign), words, reason)
