@@ -60,7 +60,7 @@ def test_a_function_whose_influences_say_too_little_is_as_wide_as_its_resamples(
     """The jackknife of a median knows but the two middle samples."""
     each = np.round(np.random.default_rng(2).normal(size=400), 1)
     called = Called(lambda labels, outputs: float(np.median(outputs)), None, each)
-    assert called.alone().still or called.alone().widened > 1
+    assert called.alone.still or called.alone.widened > 1
 
 
 def test_the_same_samples_have_the_same_limits():
@@ -100,12 +100,12 @@ def test_few_samples_decide_nothing_and_few_that_carry_it_little():
     one = np.where(np.arange(400) == 7, 50.0, RNG.normal(0, 0.01, 400))
     assert "carry nearly all of its spread" in means(one).doubt
     some = np.where(np.arange(400) < 10, 50.0, RNG.normal(0, 0.01, 400))
-    assert means(some).doubt == "" and means(some).alone().wary == bootstrap.WARY
+    assert means(some).doubt == "" and means(some).alone.wary == bootstrap.WARY
     assert "3 times as wide" in means(some).words(0.9)
 
 
 def test_the_carriers_of_normal_influences_are_a_third():
-    assert means(RNG.normal(size=30_000)).alone().carriers == pytest.approx(10_000, rel=0.05)
+    assert means(RNG.normal(size=30_000)).alone.carriers == pytest.approx(10_000, rel=0.05)
 
 
 def test_the_p_value_is_the_level_whose_limit_it_is():
@@ -127,7 +127,7 @@ def test_a_value_that_leans_has_limits_so_much_further_out():
 def test_many_samples_are_resampled_in_blocks_and_mean_the_same():
     many = np.random.default_rng(2).exponential(1, 3 * BLOCKS + 7)
     own, error = means(many), many.std() / np.sqrt(len(many))
-    assert own.alone().sd == pytest.approx(error, rel=0.001) and weights(BLOCKS).shape[1] == BLOCKS
+    assert own.alone.sd == pytest.approx(error, rel=0.001) and weights(BLOCKS).shape[1] == BLOCKS
     limits = own.limits(0.9)
     ends = (own.value - 1.645 * error, own.value + 1.645 * error)
     assert (limits.low, limits.high) == pytest.approx(ends, abs=0.2 * error)

@@ -51,7 +51,7 @@ def test_the_variance_of_several_classes_is_the_bootstraps():
     scores = np.eye(3)[labels] + RNG.normal(size=(600, 3))
     area, rng = RankArea(labels, scores), np.random.default_rng(1)
     drawn = [RankArea(labels[index], scores[index]).value for index in rng.integers(0, 600, (500, 600))]
-    assert np.sqrt(area._alone.spread) == pytest.approx(np.std(drawn), rel=0.25)
+    assert np.sqrt(area.alone.spread) == pytest.approx(np.std(drawn), rel=0.25)
 
 
 def test_an_area_that_is_all_of_it_is_as_sure_as_the_rarer_side():

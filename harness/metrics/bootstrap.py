@@ -16,6 +16,7 @@ Two statistics of the same samples are paired. The seed is fixed. Samples count 
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -62,6 +63,28 @@ class Statistic(WithLimits, Protocol):
 
     def less(self, other: Statistic) -> WithLimits: ...  # self − other, paired by sample
     def growth(self, other: Statistic) -> WithLimits: ...  # (self − other) / other
+
+
+class OwnLimits(ABC):
+    """A statistic whose limits are those of its effects, or of its influences."""
+
+    @property
+    @abstractmethod
+    def alone(self) -> WithLimits:
+        """The value by itself, not how far it moved."""
+
+    @property
+    def doubt(self) -> str:
+        return self.alone.doubt
+
+    def limits(self, confidence: float) -> Interval:
+        return self.alone.limits(confidence)
+
+    def p(self, limit: float, better: int = 1) -> float:
+        return self.alone.p(limit, better)
+
+    def words(self, confidence: float) -> str:
+        return self.alone.words(confidence)
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,7 +219,7 @@ def only(means: np.ndarray) -> np.ndarray:
     return np.asarray(means[..., 0])
 
 
-class Jackknifed:
+class Jackknifed(OwnLimits):
     """A statistic that is known without each unit. The influences follow: (units − 1) · (value − without)."""
 
     value: float
@@ -206,6 +229,7 @@ class Jackknifed:
     without: np.ndarray  # (units,)
     replicates: np.ndarray | None = None  # of resamples, where they are worked through anew
 
+    @cached_property
     def alone(self) -> Influences:
         return self._of(self.value, self.without, self.size, self.replicates)
 
@@ -219,19 +243,6 @@ class Jackknifed:
             return found
         widened = max(1.0, float(np.nanstd(replicates)) / found.sd)
         return Influences(value, each, self.samples, size, self.one_each, widened)
-
-    @property
-    def doubt(self) -> str:
-        return self.alone().doubt
-
-    def limits(self, confidence: float) -> Interval:
-        return self.alone().limits(confidence)
-
-    def p(self, limit: float, better: int = 1) -> float:
-        return self.alone().p(limit, better)
-
-    def words(self, confidence: float) -> str:
-        return self.alone().words(confidence)
 
     def less(self, other: Statistic) -> WithLimits:
         assert isinstance(other, Jackknifed)
@@ -277,7 +288,7 @@ def means(columns: np.ndarray, combine: Combine = only) -> Means:
     return Means(columns, combine)
 
 
-class Bounded:
+class Bounded(OwnLimits):
     """The mean of one number a sample, each between two bounds."""
 
     def __init__(self, each: np.ndarray, low: float, high: float) -> None:
@@ -288,26 +299,13 @@ class Bounded:
     def value(self) -> float:
         return float(self._each.mean())
 
-    @property
-    def doubt(self) -> str:
-        return ""
-
     @cached_property
-    def _alone(self) -> Effects:
+    def alone(self) -> Effects:
         return self._effects(self._each, self._low, self._high)
 
     @staticmethod
     def _effects(each: np.ndarray, low: float, high: float) -> Effects:
         return effects_of(np.zeros(len(each), int), each, [low], [high])
-
-    def limits(self, confidence: float) -> Interval:
-        return self._alone.limits(confidence)
-
-    def p(self, limit: float, better: int = 1) -> float:
-        return self._alone.p(limit, better)
-
-    def words(self, confidence: float) -> str:
-        return self._alone.words(confidence)
 
     def less(self, other: Statistic) -> Effects:
         assert isinstance(other, Bounded)

@@ -13,9 +13,8 @@ from functools import cached_property
 
 import numpy as np
 
-from harness.metrics.bootstrap import Statistic
+from harness.metrics.bootstrap import OwnLimits, Statistic
 from harness.metrics.bounded import Effects, effects_of
-from harness.metrics.stats import Interval
 
 FEWEST_SAMPLES = 299  # with fewer, a class of which the test set has no sample may be more than one in a hundred
 ABSENT = "the test set has no sample of class {}, and of {} samples a class that is one in 100 may be missing"
@@ -30,7 +29,7 @@ class Slopes:
 
 
 @dataclass(frozen=True, eq=False)
-class ClassScore:
+class ClassScore(OwnLimits):
     """One model's answers, scored."""
 
     labels: np.ndarray  # (samples,), 0 to classes − 1
@@ -70,7 +69,7 @@ class ClassScore:
         return Slopes(1 / divisor / count, -self.share * self._hits / divisor**2 / count)
 
     @cached_property
-    def _alone(self) -> Effects:
+    def alone(self) -> Effects:
         perfect = replace(self, answers=self.labels)
         return self._from(perfect).plus(1.0)
 
@@ -95,15 +94,6 @@ class ClassScore:
         absent = np.flatnonzero(self._samples == 0)
         few = len(absent) and len(self.labels) < FEWEST_SAMPLES
         return ABSENT.format(", ".join(map(str, absent[:5])), len(self.labels)) if few else ""
-
-    def limits(self, confidence: float) -> Interval:
-        return self._alone.limits(confidence)
-
-    def p(self, limit: float, better: int = 1) -> float:
-        return self._alone.p(limit, better)
-
-    def words(self, confidence: float) -> str:
-        return self._alone.words(confidence)
 
     def less(self, other: Statistic) -> Effects:
         assert isinstance(other, ClassScore)

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.special import bdtr, bdtrc, ndtr
 
 from harness.metrics import stats
-from harness.metrics.bootstrap import Influences, Statistic, WithLimits, means
+from harness.metrics.bootstrap import Influences, OwnLimits, Statistic, WithLimits, means
 from harness.metrics.discrepancy import divergence, top1
 from harness.metrics.outputs import BINS, confidence, confidence_of_logits, energy, noise_energy
 from harness.metrics.registry import Answers, OfAnswers
@@ -41,7 +41,7 @@ def sqnr(answers: Answers) -> Statistic:
 
 
 @dataclass(frozen=True, eq=False)
-class Calibration:
+class Calibration(OwnLimits):
     """Expected calibration error: Σ |mean of (right − confidence) in the bin|, over bins of equal width.
 
     A sum of |…| lies over the truth in the mean, by σ·√(2/π) a bin at most, where the bin's truth is 0 (the mean of
@@ -72,21 +72,9 @@ class Calibration:
         sd, at = sd[sd > 0], np.maximum(0, np.abs(self._sums[sd > 0]) / sd[sd > 0] - 2)
         return float((2 * sd * (np.exp(-(at**2) / 2) / math.sqrt(2 * math.pi) - at * ndtr(-at))).sum())
 
+    @cached_property
     def alone(self) -> Influences:
         return Influences(self.value, self.each, len(self.gap), 1.0, False, over=self.bias)
-
-    @property
-    def doubt(self) -> str:
-        return self.alone().doubt
-
-    def limits(self, confidence: float) -> Interval:
-        return self.alone().limits(confidence)
-
-    def p(self, limit: float, better: int = 1) -> float:
-        return self.alone().p(limit, better)
-
-    def words(self, confidence: float) -> str:
-        return self.alone().words(confidence)
 
     def less(self, other: Statistic) -> WithLimits:
         assert isinstance(other, Calibration)

@@ -13,13 +13,12 @@ from functools import cached_property
 
 import numpy as np
 
-from harness.metrics.bootstrap import Statistic
+from harness.metrics.bootstrap import OwnLimits, Statistic
 from harness.metrics.bounded import Effects, effects_of
-from harness.metrics.stats import Interval
 
 
 @dataclass(frozen=True, eq=False)
-class RankArea:
+class RankArea(OwnLimits):
     """Area under the ROC curve, the mean over the classes that are there, each against the rest (macro).
 
     P(a score of the class's own samples is higher than one of the others') + ½ P(equal): Hanley & McNeil, Radiology
@@ -74,21 +73,8 @@ class RankArea:
         return replace(effects, noise=noise)
 
     @cached_property
-    def _alone(self) -> Effects:
+    def alone(self) -> Effects:
         return self._effects(self._placements, 0.0)
-
-    @property
-    def doubt(self) -> str:
-        return ""
-
-    def limits(self, confidence: float) -> Interval:
-        return self._alone.limits(confidence)
-
-    def p(self, limit: float, better: int = 1) -> float:
-        return self._alone.p(limit, better)
-
-    def words(self, confidence: float) -> str:
-        return self._alone.words(confidence)
 
     def less(self, other: Statistic) -> Effects:
         assert isinstance(other, RankArea)
