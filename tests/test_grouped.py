@@ -144,7 +144,7 @@ def metric(comparison: Comparison, name: str) -> tuple[float | None, float | Non
 
 
 def test_a_rule_that_has_no_judge_over_groups_is_inconclusive(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delitem(decide.GROUPED, "flips")
+    monkeypatch.delitem(decide.GROUPED, "flip_rate")
     finding = found(clips(200, 10), 'metric = "flip_rate"\nmax = "20%"')
     assert (finding.outcome, finding.holds) == ("inconclusive", False)
     assert "flip_rate is not decided over groups" in finding.reason

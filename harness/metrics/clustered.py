@@ -23,7 +23,7 @@ from scipy.special import stdtr, stdtrit
 
 from harness.metrics.stats import Interval, clopper_pearson, tango
 
-FEWEST_GROUPS = 10  # of equal weight; with fewer nothing is decided
+LEAST_EFFECTIVE = 10  # of equal weight; with fewer nothing is decided
 MOST_TIMES = 10**6  # as many groups: more is never
 FARTHEST_T = 1e3
 STEPS = 100  # of a bisection

@@ -56,7 +56,7 @@ def mcnemar_p(o: Observation, samples: np.ndarray) -> Estimate:
 
 @of_case(Metric(
     "flips", unit="count", better="lower", title="Flips", about="answers", against="keras", tasks=OF_CLASSES,
-    judged="flip_count", columns=("flips",), in_table=OF_CLASSES,
+    judged="flips", columns=("flips",), in_table=OF_CLASSES,
 ))  # fmt: skip
 @of_scores
 def flips(o: Observation, samples: np.ndarray) -> Estimate:
@@ -65,7 +65,7 @@ def flips(o: Observation, samples: np.ndarray) -> Estimate:
 
 @of_case(Metric(
     "flip_rate", unit="fraction", better="lower", title="Flips", about="answers", against="keras", tasks=OF_CLASSES,
-    judged="flips", paired=True, compared="flips", columns=("flip_rate",),
+    judged="flip_rate", paired=True, compared="flips", columns=("flip_rate",),
 ))  # fmt: skip
 @of_scores
 def flip_rate(o: Observation, samples: np.ndarray) -> Estimate:

@@ -22,7 +22,7 @@ FlipKind = Literal["", "right_to_wrong", "wrong_to_right", "wrong_to_wrong"]
 # What a metric is about, and how a limit on it is decided.
 About = Literal["answers", "file", "latency", "process"]  # in the order of every table
 Judged = Literal[
-    "accuracy", "drop", "class_drop", "flips", "flip_count", "share", "noise", "of_sample", "samples", "rounds", "value"
+    "accuracy", "drop", "class_drop", "flips", "flip_rate", "share", "noise", "of_sample", "samples", "rounds", "value"
 ]
 Compared = Literal["", "drop", "flips", "exact", "rounds", "samples"]  # between two runs; "": it is not
 

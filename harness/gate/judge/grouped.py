@@ -19,7 +19,7 @@ from harness.gate.judge.loss import outcome_of
 from harness.gate.judge.shares import pair_of_shares
 from harness.gate.policy import Policy, Rule
 from harness.metrics import METRICS, Metric
-from harness.metrics.clustered import FEWEST_GROUPS, Clustered, group_words
+from harness.metrics.clustered import LEAST_EFFECTIVE, Clustered, group_words
 from harness.metrics.stats import Interval
 from harness.metrics.task import LABELLED
 from harness.records import Answer, Case
@@ -99,7 +99,7 @@ def ratios_over(rule: Rule, metric: Metric, pairs: dict[int, Pair]) -> list[floa
     """Returns for each class the p-value of being within the limit, over the rule's α; classes of few groups have 1."""
     shares = [share_of(rule, metric, pair) for pair in pairs.values()]
     limit, alpha = limit_of(rule, metric), rule.alpha
-    return [s.p(limit, -1) / alpha if s.effective >= FEWEST_GROUPS else 1 / alpha for s in shares]
+    return [s.p(limit, -1) / alpha if s.effective >= LEAST_EFFECTIVE else 1 / alpha for s in shares]
 
 
 def judge_drop(rule: Rule, pair: Pair, metric: Metric) -> Answer:
@@ -136,8 +136,8 @@ def judged(
     ends = share.limits(rule.two_sided)
     outcome = outcome_of(Interval(*sorted((sign * ends.low, sign * ends.high))), sign * limit)
     reason = "" if outcome != "inconclusive" else why_undecided(rule, share, limit, sign, pair)
-    if share.effective < FEWEST_GROUPS:
-        outcome, reason = "inconclusive", FEW.format(share.effective, FEWEST_GROUPS)
+    if share.effective < LEAST_EFFECTIVE:
+        outcome, reason = "inconclusive", FEW.format(share.effective, LEAST_EFFECTIVE)
     counts = pair.lost_and_won if unit != "fraction" else (int(share.counts.sum()),)
     method = f"clustered, {shown.format(*counts, pair.samples)}, {group_words(pair.in_groups)}"
     scale = 1.0 if unit == "fraction" else 100.0

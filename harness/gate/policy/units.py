@@ -30,7 +30,7 @@ FITTING: dict[str, dict[str, float]] = {  # a metric's unit → what may be writ
     "bits": {"": 1.0, "bits": 1.0},
 }
 PLAIN = {"": 1.0}
-TESTED = ("drop", "class_drop", "flips")  # ways to judge whose test is defined for a limit over 0
+TESTED = ("drop", "class_drop", "flip_rate")  # ways to judge whose test is defined for a limit over 0
 NEVER_ZERO = ("us", "ms", "ns", "bytes", "ratio", "pp")
 NUMBER = re.compile(r"\s*([+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([^\s\d,.]*)\s*")  # 1,5 is 15 to some
 
