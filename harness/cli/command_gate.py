@@ -49,6 +49,52 @@ def gate(
     raise typer.Exit(int(not verdict))
 
 
+def power(
+    experiment: Annotated[
+        str | None, typer.Argument(metavar="[EXPERIMENT]", help="mnist, digits or an experiment.toml: its test set")
+    ] = None,
+    policy: Annotated[Path | None, typer.Option(help=POLICY)] = None,
+    samples: Annotated[
+        int | None, typer.Option(min=1, help="so many test samples, in the place of an experiment")
+    ] = None,
+    flips: Annotated[
+        list[float] | None, typer.Option(min=0, max=100, metavar="PERCENT", help="answers that differ; repeatable")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
+    """Say before anything is measured what a policy can decide: how often a harmless model would pass it."""
+    from dataclasses import asdict
+
+    from harness.cli.output import print_json, stdout
+    from harness.cli.tables.foresight_table import foresight_table
+    from harness.gate.foresight import HARMLESS, foresee
+    from harness.gate.run_gate import policy_of
+
+    count = test_samples(experiment, samples)
+    found = foresee(policy_of(policy), count, [share / 100 for share in flips or ()] or HARMLESS)
+    if json:
+        print_json([{"samples": count, **asdict(each)} for each in found])
+        return
+    stdout().print(foresight_table(found))
+    print(f"{count:,} independent test samples. Harmless: as many answers are lost as won. N: samples that pass it.")
+
+
+def test_samples(experiment: str | None, samples: int | None) -> int:
+    """Raises ConfigError where neither is given, or both; and where the samples come in groups."""
+    from harness.errors import ConfigError
+    from harness.experiment.resolve import experiment_of
+
+    if (experiment is None) == (samples is None):
+        raise ConfigError("one of an experiment and --samples is needed", "harness power mnist, or --samples 10000")
+    if samples is not None or experiment is None:
+        return samples or 0
+    dataset = experiment_of(experiment).load()
+    if dataset.groups is not None:
+        told = f"the samples of {experiment} come in groups, and what they can decide depends on how alike they are"
+        raise ConfigError(told, "harness run --policy says at its start which rules so few groups can never pass")
+    return dataset.test_count
+
+
 def accept(
     runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="the reference, then further sessions of it")],
     add: Annotated[bool, typer.Option("--add", help="add sessions to the reference that is accepted")] = False,
@@ -112,4 +158,4 @@ def add_summary(verdict: Verdict, path: Path) -> None:
         file.write(markdown(verdict, min(room, MARKDOWN_BYTES)).encode())
 
 
-COMMANDS = (gate, accept)
+COMMANDS = (gate, power, accept)

@@ -1,0 +1,48 @@
+"""metrics/power.py: how often a limit is passed, against sums made by independent code."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from harness.metrics.paired_limit import PairedLimit
+from harness.metrics.power import passing_share, trinomial
+
+# (samples, margin, flips): how often a model passes that loses as many answers as it wins, by exact trinomial sums over
+# Tango's test. The exact test gives up at most 3 points of it.
+BY_TANGO = {
+    (1_000, 0.01, 0.004): 0.99,
+    (1_000, 0.01, 0.02): 0.69,
+    (1_000, 0.005, 0.004): 0.63,
+    (1_000, 0.005, 0.02): 0.29,
+}
+
+
+@pytest.mark.parametrize(("samples", "margin", "flips"), BY_TANGO)
+def test_a_harmless_model_passes_nearly_as_often_as_by_tango(samples: int, margin: float, flips: float) -> None:
+    share = passing_share(PairedLimit.of_difference(margin), flips / 2, flips / 2, samples, 0.05)
+    assert BY_TANGO[samples, margin, flips] - 0.04 <= share <= BY_TANGO[samples, margin, flips] + 0.006
+
+
+@pytest.mark.parametrize("flips", [0.01, 0.012, 0.03])
+@pytest.mark.parametrize("samples", [299, 1_500])
+def test_a_model_at_the_limit_passes_one_time_in_twenty_at_most(samples: int, flips: float) -> None:
+    limit = PairedLimit.of_difference(0.01)
+    assert 0 < passing_share(limit, (flips + 0.01) / 2, (flips - 0.01) / 2, samples, 0.05) <= 0.05
+
+
+def test_the_sum_is_what_simulated_test_sets_say() -> None:
+    rng, limit = np.random.default_rng(1), PairedLimit.of_difference(0.02)
+    drawn = rng.multinomial(400, [0.01, 0.01, 0.98], 200_000)
+    far = np.asarray(limit.score(drawn[:, 0], drawn[:, 1], 400)) < -3
+    b, c = np.meshgrid(np.arange(401.0), np.arange(401.0), indexing="ij")
+    inside = b + c <= 400
+    chance = trinomial(b[inside], c[inside], 400, 0.01, 0.01)
+    assert chance.sum() == pytest.approx(1)
+    assert chance[np.asarray(limit.score(b[inside], c[inside], 400)) < -3].sum() == pytest.approx(far.mean(), abs=0.004)
+
+
+def test_without_any_change_all_or_nothing_passes() -> None:
+    limit = PairedLimit.of_difference(0.01)
+    assert passing_share(limit, 0.0, 0.0, 299, 0.05) == 1
+    assert passing_share(limit, 0.0, 0.0, 298, 0.05) == 0
