@@ -109,8 +109,8 @@ def outcome_by(moved: WithLimits, limit: float, sign: int, alpha: float) -> Outc
     if moved.doubt:
         return "inconclusive"
     if sign * moved.value < sign * limit:
-        return "pass" if moved.p(limit, sign) < alpha else "inconclusive"
-    return "fail" if moved.p(limit, -sign) < alpha else "inconclusive"
+        return "pass" if moved.p(limit, sign) <= alpha else "inconclusive"
+    return "fail" if moved.p(limit, -sign) <= alpha else "inconclusive"
 
 
 def why_inconclusive(rule: Rule, moved: WithLimits, limit: float, sign: int, names: tuple[str, ...]) -> str:
