@@ -34,7 +34,8 @@ def fits(split: Split) -> bool:
 
 def key(split: Split) -> str:
     ref = FunctionRef(split.where, split.source.folder)
-    return key_of("function", ref.text, source_sha256(ref), split.source.output, split.source.marks, split.name)
+    half = split.name if split.source.marks else ""  # without marks test and calibration are written alike
+    return key_of("function", ref.text, source_sha256(ref), split.source.output, split.source.marks, half)
 
 
 def write(split: Split, folder: Path) -> None:
