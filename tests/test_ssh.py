@@ -217,7 +217,7 @@ def test_a_lost_link_is_told_in_time_and_the_run_goes_on_to_the_same_result(
     before: dict[str, int] = {}
     for moment in (transferring, in_a_shard, in_a_round):
         process = run.start()
-        wait_for(lambda: moment(set_up_board) or process.poll() is not None)  # noqa: B023 (called at once)
+        wait_for(lambda: moment(set_up_board) or process.poll() is not None, 60)  # noqa: B023 (called at once)
         assert process.poll() is None, process.communicate()
         begin = time.monotonic()
         BREAKS[how].strike(set_up_board)
