@@ -173,6 +173,5 @@ def test_a_set_larger_than_the_stretches_of_it_in_memory(tmp_path: Path) -> None
 
 @pytest.mark.slow
 @pytest.mark.large
-@pytest.mark.parametrize("plan", ["none", "quick"])
-def test_a_keras_model_over_a_large_set_on_every_runtime(tmp_path: Path, plan: str) -> None:
-    check(tmp_path, DATA + KERAS, "--plan", plan)
+def test_a_keras_model_over_a_large_set_on_every_runtime(tmp_path: Path) -> None:
+    check(tmp_path, DATA + KERAS, "--plan", "quick")  # which answers the test set as the plan none does, and is timed
