@@ -8,6 +8,7 @@ from typing import Any
 
 LISTS = ("TensorListReserve", "TensorListFromTensor", "TensorListStack")
 OPEN = -1
+FUNCTIONS = "library"  # where a graph holds them
 
 
 def close_lists(folder: Path) -> None:
@@ -21,7 +22,7 @@ def close_lists(folder: Path) -> None:
     proto = Proto.FromString(path.read_bytes())
     for graph in (each.graph_def for each in proto.meta_graphs):
         close([*graph.node])
-        for function in graph.library.function:
+        for function in getattr(graph, FUNCTIONS).function:
             close([*function.node_def])
     path.write_bytes(proto.SerializeToString())
 

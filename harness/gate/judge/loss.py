@@ -74,19 +74,19 @@ class Loss:
 
     @classmethod
     def of_all(cls, pair: Pair, allowed: float, rule: Rule, measure: Measure = DROP) -> Loss:
-        """Of all samples: how much larger the share of those lost may be than that of those won."""
+        """Counts all samples: how much larger the share of those lost may be than that of those won."""
         return cls(*pair.lost_and_won, pair.samples, pair.samples, measure, allowed, rule)
 
     @classmethod
     def of_wrong(cls, pair: Pair, allowed: float, rule: Rule) -> Loss:
-        """Of the wrong answers: how far they may grow. Raises Absent where there is none before."""
+        """Counts the wrong answers: how far they may grow. Raises Absent where there is none before."""
         check_base(~pair.right_before, NO_ERRORS, rule)
         counting = int((~pair.right_before | ~pair.right_after).sum())
         return cls(*pair.lost_and_won, counting, pair.samples, GROWTH, allowed, rule)
 
     @classmethod
     def of_right(cls, pair: Pair, allowed: float, rule: Rule) -> Loss:
-        """Of the right answers: how far they may shrink. Raises Absent where there is none before."""
+        """Counts the right answers: how far they may shrink. Raises Absent where there is none before."""
         check_base(pair.right_before, NOTHING_RIGHT, rule)
         counting = int((pair.right_before | pair.right_after).sum())
         return cls(*pair.lost_and_won, counting, pair.samples, DECLINE, allowed, rule)
@@ -113,12 +113,12 @@ class Loss:
 
     @cached_property
     def p(self) -> float:
-        """Of H0: a model at the limit or over it."""
+        """Returns the p-value of H0: a model at the limit or over it."""
         return exact_p(self.limit, self.b, self.c, self.n)
 
     @cached_property
     def p_over(self) -> float:
-        """Of H0: a model within the limit. 1 where less is lost than it allows: no need to look."""
+        """Returns the p-value of H0: a model within the limit. 1 where less is lost than it allows: no need to look."""
         return exact_p(self.limit.mirrored, self.c, self.b, self.n) if self.score > 0 else 1.0
 
     @cached_property
