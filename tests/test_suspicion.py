@@ -11,7 +11,7 @@ from harness.compare.baseline import compare
 from harness.gate.decide import judge
 from harness.gate.policy import default_policy
 from harness.gate.policy.policy_file import parse_policy
-from harness.records import Audit, Finding, Run, Standing, Tensor
+from harness.records import Audit, Finding, Run, Scoring, Standing, Tensor
 from tests import made_runs
 from tests.made_runs import case, scores, shard
 from tests.made_tasks import run_of
@@ -249,6 +249,19 @@ def test_labels_of_one_class_alone_say_nothing_of_chance() -> None:
     run = made_runs.run([case(), INT8], labels=np.zeros(N, int), baseline=keras, shards=shards)
     standing = compare(run).standing(INT8)
     assert standing and standing.reason == ""
+
+
+def test_a_constant_model_of_several_labels_passes_no_rule_on_them() -> None:
+    rng = np.random.default_rng(0)
+    labels = (rng.random((400, 5)) < 0.2).astype(np.int64)
+    never, good = np.full((400, 5), 0.1, np.float32), np.asarray(labels * 0.8 + 0.1, np.float32)
+    for keras, outcome in ((never, "inconclusive"), (good, "pass")):
+        run = run_of("multilabel", labels, keras, {"float32": keras, "int8": keras}, Scoring("subset_accuracy"))
+        for metric in ("subset_accuracy", "label_accuracy"):
+            rule = f'[[rule]]\nmetric = "{metric}"\nmax_decrease = "2pp"\nagainst = "keras"\nvariant = "int8"'
+            (finding,) = judge(compare(run), parse_policy(rule, "p", run.scoring)).findings
+            assert finding.outcome == outcome, finding.reason
+            assert ("not shown to be over chance" in finding.reason) == (outcome == "inconclusive")
 
 
 def test_many_numbers_a_sample_at_chance_pass_no_rule_on_their_errors() -> None:

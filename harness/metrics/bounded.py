@@ -210,6 +210,8 @@ def crossing(rising: Callable[[float], float], low: float, high: float, toleranc
     """
     finest = tolerance * (high - low)
     under, over, before = rising(low), rising(high), 0.0
+    if under >= 0:  # the limit is the value itself, but for rounding
+        return low
     for _ in range(2 * STEPS):
         if over <= 0 or high - low <= finest:
             break

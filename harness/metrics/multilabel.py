@@ -25,11 +25,22 @@ def given(answers: Answers) -> np.ndarray:
     return row_by_row(lambda rows: said_yes(rows, logits), answers.outputs)
 
 
+def commonest(labels: np.ndarray) -> float:
+    """Returns the share of samples that the commonest combination of labels is right on."""
+    return float(np.unique(labels, axis=0, return_counts=True)[1].max() / len(labels))
+
+
+def each_commonest(labels: np.ndarray) -> float:
+    """Returns the share of labels that are right where each is given its commoner value."""
+    share = (labels == 1).mean(axis=0)
+    return float(np.maximum(share, 1 - share).mean())
+
+
 @of_answers(Metric(
     "subset_accuracy", unit="fraction", better="higher", title="Subset accuracy", about="answers",
     against="keras", tasks=SEVERAL, of_sample=every_label_right, in_percent=True,
     method="every label of the sample right", judged="share", alone=True, interval_percent=90, compared="samples",
-    default_for=SEVERAL, offered_for=SEVERAL,
+    chance=commonest, default_for=SEVERAL, offered_for=SEVERAL,
 ))  # fmt: skip
 def subset_accuracy(answers: Answers) -> Statistic:
     """Computes the share of samples of which every label is right: scikit-learn's accuracy_score of such labels."""
@@ -37,7 +48,7 @@ def subset_accuracy(answers: Answers) -> Statistic:
 
 
 @of_answers(Metric(
-    "label_accuracy", unit="fraction", better="higher", title="Label accuracy", about="answers",
+    "label_accuracy", chance=each_commonest, unit="fraction", better="higher", title="Label accuracy", about="answers",
     against="keras", tasks=SEVERAL, in_percent=True,
     method="share of all labels that are right", judged="samples", alone=True, interval_percent=90, compared="samples",
     always_for=SEVERAL, offered_for=SEVERAL,
@@ -48,7 +59,7 @@ def label_accuracy(answers: Answers) -> Statistic:
 
 
 @of_answers(Metric(
-    "label_f1", unit="fraction", better="higher", title="Label F1", about="answers",
+    "label_f1", chance_by="label_accuracy", unit="fraction", better="higher", title="Label F1", about="answers",
     against="keras", tasks=SEVERAL,
     method="macro: the mean F1 of the labels", judged="samples", alone=True, interval_percent=90, compared="samples",
     always_for=SEVERAL, offered_for=SEVERAL,

@@ -30,7 +30,7 @@ class RankArea(OwnLimits):
 
     @cached_property
     def _placements(self) -> tuple[np.ndarray, ...]:
-        """Of each class that counts, each sample's placement, (samples,)."""
+        """Returns for each class that counts the placement of each sample, (samples,)."""
         return tuple(placements(self.labels == k, self.scores[:, k]) for k in self._classes)
 
     @cached_property
