@@ -36,6 +36,12 @@ def own_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return source
 
 
+@pytest.fixture(scope="session")
+def digits_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache that nobody used before the first test that asks for it: digits is built once a session there."""
+    return tmp_path_factory.mktemp("digits cache")
+
+
 @pytest.fixture
 def harness(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
     """harness(*words) → exit code, stdout, stderr."""

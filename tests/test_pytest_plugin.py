@@ -324,9 +324,9 @@ def test_workers_do_not_measure_each_on_its_own(pytester, asked) -> None:
 
 
 @pytest.mark.slow
-def test_a_real_run_goes_through_pytest(pytester, monkeypatch) -> None:
+def test_a_real_run_goes_through_pytest(pytester, monkeypatch, digits_cache) -> None:
     """TensorFlow's process starts anew from pytest's own main module, and what is measured is stored as ever."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(pytester.path / "cache"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(digits_cache))
     write(pytester, SIZE.format("1MB") + RULE + 'metric = "accuracy"\nmin = "80%"\n')
     deadline = time.monotonic() + BUSY_S
     while True:

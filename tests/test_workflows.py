@@ -207,18 +207,13 @@ def test_every_policy_is_one_of_a_workflow() -> None:
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
+def no_device(tmp_path_factory: pytest.TempPathFactory, digits_cache: Path) -> Runner:
+    return runner("gate-no-device", tmp_path_factory.mktemp("no-device"), digits_cache, PASSES).run()
 
 
 @pytest.fixture(scope="module")
-def no_device(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Runner:
-    return runner("gate-no-device", tmp_path_factory.mktemp("no-device"), cache, PASSES).run()
-
-
-@pytest.fixture(scope="module")
-def self_hosted(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Runner:
-    return runner("gate-self-hosted", tmp_path_factory.mktemp("self-hosted"), cache, PASSES, HERE).run()
+def self_hosted(tmp_path_factory: pytest.TempPathFactory, digits_cache: Path) -> Runner:
+    return runner("gate-self-hosted", tmp_path_factory.mktemp("self-hosted"), digits_cache, PASSES, HERE).run()
 
 
 def assert_uploads_are_there(done: Runner, *but: str) -> None:
@@ -258,8 +253,8 @@ def test_without_a_device_a_good_model_is_let_through(no_device: Runner) -> None
 
 
 @pytest.mark.slow
-def test_without_a_device_a_large_model_is_stopped(tmp_path: Path, cache: Path, no_device: Runner) -> None:
-    assert_stopped(runner("gate-no-device", tmp_path, cache, FAILS).run())
+def test_without_a_device_a_large_model_is_stopped(tmp_path: Path, digits_cache: Path, no_device: Runner) -> None:
+    assert_stopped(runner("gate-no-device", tmp_path, digits_cache, FAILS).run())
 
 
 @pytest.mark.slow
@@ -282,20 +277,20 @@ def test_beside_the_board_the_latencies_are_exported(self_hosted: Runner) -> Non
 
 @pytest.mark.slow
 def test_beside_the_board_a_large_model_is_stopped_and_still_exported(
-    tmp_path: Path, cache: Path, self_hosted: Runner
+    tmp_path: Path, digits_cache: Path, self_hosted: Runner
 ) -> None:
     """The board's place is taken by what it said before."""
     (recording,) = self_hosted.folder.glob(f"results/digits/*[0-9a-f]/raw/{BOARD}")
     replay = f'kind = "replay"\nhost = "{recording}"\nruntimes = ["ai-edge-litert"]\n'
-    done = runner("gate-self-hosted", tmp_path, cache, FAILS, replay).run()
+    done = runner("gate-self-hosted", tmp_path, digits_cache, FAILS, replay).run()
     assert_stopped(done)
     assert done.outcome("Export the latencies") == "success"
     assert done.outcome("Draw the trend") == "skipped"
 
 
 @pytest.mark.slow
-def test_a_board_that_is_not_there_fails_before_the_gate(tmp_path: Path, cache: Path, no_device: Runner) -> None:
+def test_a_board_that_is_not_there_fails_before_the_gate(tmp_path: Path, digits_cache: Path, no_device: Runner) -> None:
     lost = f'kind = "replay"\nhost = "{tmp_path}/nowhere"\n'
-    done = runner("gate-self-hosted", tmp_path, cache, PASSES, lost).run()
+    done = runner("gate-self-hosted", tmp_path, digits_cache, PASSES, lost).run()
     assert (done.outcome("Measure"), done.outcome("Gate")) == ("failure", "skipped")
     assert done.outcome("Keep the run") == "action"
