@@ -48,6 +48,7 @@ TESTS_OF_MORE = {  # tests that no module's name is right for, and why
     "imports": ".tflite files that are there already, from experiment to report",
     "notebook": "docs/mnist.ipynb, executed",
     "large": "a whole run of a test set larger than memory",
+    "reliability": "docs/reliability.md: what breaks, and what a device that lies says",
     "report_tasks": "a whole report where the task is no plain classification",
     "report_timing": "what a whole report says of rounds, timing and device",
     "resume": "runs that are interrupted anywhere",

@@ -5,10 +5,35 @@ import glob
 import hashlib
 import os
 import shutil
+import stat
 import time
 
 BLOBS_BYTES = 512 << 20
 SPOOL_S = 14 * 86400
+CHUNK_BYTES = 1 << 20
+
+
+def sha256(path):
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        for chunk in iter(lambda: file.read(CHUNK_BYTES), b""):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def settle(path):
+    """Waits until the file, or the folder's list of names, is on the disk: a power cut leaves it as it is."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def form(path):
+    """What changes with a file's content, for as long as this server lives."""
+    seen = os.lstat(path)
+    return stat.S_ISREG(seen.st_mode), seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns
 
 
 class Blobs:
@@ -18,6 +43,7 @@ class Blobs:
         self.folder = folder
         self.running = set()  # names that the job under way is linked to
         self.needed = set()  # names that the next one was announced with, or that came since
+        self.proved = {}  # name → form of a file whose hash was found right since this server began
         os.makedirs(folder, exist_ok=True)
         for part in glob.glob(os.path.join(glob.escape(folder), "*.part")):  # of a server that was killed
             os.remove(part)
@@ -26,11 +52,27 @@ class Blobs:
         return os.path.join(self.folder, name)
 
     def missing(self, names):
-        """Those of the next job's blobs that are not here. What is here counts as used now."""
-        self.needed, have = set(names), set(os.listdir(self.folder))
-        for name in self.needed & have:
-            os.utime(self.path(name))
+        """Those of the next job's blobs that are not here, whole. What is here counts as used now."""
+        self.needed = set(names)
+        for name in self.needed & set(os.listdir(self.folder)):
+            if self.whole(name):
+                os.utime(self.path(name))
+                self.proved[name] = form(self.path(name))
+            else:
+                self.drop(name)
+        have = set(os.listdir(self.folder))
         return [name for name in names if name not in have]
+
+    def whole(self, name):
+        """Whether a kept file is what its name says: it was written before, and anything may have happened since."""
+        now = form(self.path(name))
+        return now[0] and (self.proved.get(name) == now or sha256(self.path(name)) == name)
+
+    def drop(self, name):
+        if os.path.isdir(self.path(name)) and not os.path.islink(self.path(name)):
+            shutil.rmtree(self.path(name))
+        else:
+            os.remove(self.path(name))
 
     def receive(self, name, size, chunks):
         """Keeps the bytes of these chunks, which must be what the name says."""
@@ -44,7 +86,11 @@ class Blobs:
                     file.write(chunk)
             if digest.hexdigest() != name:
                 raise ValueError("blob %s arrived damaged" % name)
+            settle(part)
             os.replace(part, self.path(name))
+            with contextlib.suppress(OSError):  # not every file system takes a folder
+                settle(self.folder)
+            self.proved[name] = form(self.path(name))
         finally:
             with contextlib.suppress(OSError):  # a disk that is full of it gets its room back
                 os.remove(part)

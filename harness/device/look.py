@@ -1,6 +1,7 @@
 """What would spoil a measurement, found without changing anything: only stdlib, run from stdin."""
 
 import glob
+import hashlib
 import os
 import shutil
 import sys
@@ -49,6 +50,20 @@ def venv_facts(workdir):
     return {"exists": os.access(python, os.X_OK), "packages": {n.replace("_", "-").lower(): v for n, v in names}}
 
 
+def damaged_code(workdir):
+    """The kept archives of the device code that are not what their names say, as a power cut leaves them."""
+    paths = glob.glob(os.path.join(glob.escape(workdir), "code", "*.pyz"))
+    return sorted(os.path.basename(path) for path in paths if sha256_of(path) + ".pyz" != os.path.basename(path))
+
+
+def sha256_of(path):
+    try:
+        with open(path, "rb") as file:
+            return hashlib.sha256(file.read()).hexdigest()
+    except OSError:
+        return ""
+
+
 def has(module):
     import importlib.util
 
@@ -65,6 +80,7 @@ def look(workdir):
         "has_venv": has("venv") and has("ensurepip"),
         "system_numpy": has("numpy"),
         "venv": venv_facts(workdir),
+        "damaged_code": damaged_code(workdir),
         "disk_free_bytes": shutil.disk_usage(disk).free,
         "disk_writable": os.access(disk, os.W_OK),
         "time_s": time.time(),

@@ -9,7 +9,6 @@ the disk that is left to them, those that were not used for longest make room fo
 """
 
 import contextlib
-import hashlib
 import json
 import os
 import queue
@@ -24,10 +23,9 @@ import threading
 import time
 
 from . import engines, lock, protocol, sensors, tune
-from .disk import Blobs, drop_old_spools
+from .disk import CHUNK_BYTES, Blobs, drop_old_spools, sha256
 from .protocol import END_S, HEARTBEAT_S, SILENCE_S, Event, Op
 
-CHUNK_BYTES = 1 << 20
 SPEC = "spec.json"  # what a spooled job was asked with
 
 
@@ -68,12 +66,15 @@ def checked(name):
     return name
 
 
-def sha256(path):
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        for chunk in iter(lambda: file.read(CHUNK_BYTES), b""):
-            digest.update(chunk)
-    return digest.hexdigest()
+def results(folder):
+    """The names of the files of a job that the host fetches, in order."""
+    names = [os.path.relpath(os.path.join(at, n), folder) for at, _, files in os.walk(folder) for n in files]
+    return sorted(name for name in names if re.fullmatch(protocol.RESULT_FILE, name))
+
+
+def hashes(folder):
+    """Name → hash of what a job wrote; the state is written after it."""
+    return {name: sha256(os.path.join(folder, name)) for name in results(folder) if name != protocol.STATE}
 
 
 class Server:
@@ -104,7 +105,11 @@ class Server:
     def take(self, message):
         op = message["op"]
         if op == Op.MISSING:
-            self.channel.say(Event.MISSING, sha256=self.blobs.missing(message["sha256"]))
+            names = [checked(name) for name in message["sha256"]]
+            self.heard = float("inf")  # nothing is heard while what is kept is hashed, which may take long
+            missing = self.blobs.missing(names)
+            self.heard = time.monotonic()
+            self.channel.say(Event.MISSING, sha256=missing)
         elif op == Op.BLOB:
             self.blobs.receive(checked(message["sha256"]), message["size"], self.chunks(message["size"]))
         elif op in (Op.JOB, Op.FETCH, Op.FETCHED):
@@ -132,11 +137,19 @@ class Server:
         folder = os.path.join(self.spool, message["job_id"])
         spec = json.dumps({"job": message["job"], "blobs": message["blobs"]}, sort_keys=True)
         self.blobs.running = set(message["blobs"].values())
-        done = os.path.exists(os.path.join(folder, protocol.STATE))
-        if not (done and sensors.read(os.path.join(folder, SPEC)) == spec):
+        if not (sensors.read(os.path.join(folder, SPEC)) == spec and self.finished(folder)):
             self.lay(folder, message, spec)
             self.measure(folder, message)
         self.channel.say(Event.DONE, job_id=message["job_id"])
+
+    def finished(self, folder):
+        """Whether a job came to its end and its files are still what it wrote: a power cut may have emptied them."""
+        try:
+            with open(os.path.join(folder, protocol.STATE)) as file:
+                wrote = json.load(file)["sha256"]
+            return wrote == hashes(folder)
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
 
     def lay(self, folder, message, spec):
         """The job's directory; blobs are linked, so that `job DIR` can be repeated by hand."""
@@ -167,6 +180,7 @@ class Server:
             "start_temperature_c": message.get("start_temperature_c"),
             "before": before,
             "after": sensors.state(),
+            "sha256": hashes(folder),
         }
         if not self.ended.is_set():
             path = os.path.join(folder, protocol.STATE)
@@ -244,8 +258,7 @@ class Server:
 
     def fetch(self, message):
         folder = os.path.join(self.spool, message["job_id"])
-        names = [os.path.relpath(os.path.join(at, n), folder) for at, _, files in os.walk(folder) for n in files]
-        for name in sorted(name for name in names if re.fullmatch(protocol.RESULT_FILE, name)):
+        for name in results(folder):
             path = os.path.join(folder, name)
             with open(path, "rb") as data:
                 size = os.path.getsize(path)

@@ -40,7 +40,8 @@ TIMING = np.dtype(protocol.TIMING)
 _LABEL = TypeAdapter(Label)
 _TENSORS = TypeAdapter(tuple[Tensor, ...])
 _STATE = TypeAdapter(DeviceState)
-_Count = Annotated[int, Field(ge=0, le=2**53)]  # what a float can tell exactly, and more than anything here can be
+MOST = 2**53  # what a float can tell exactly, and more than anything here can be
+_Count = Annotated[int, Field(ge=0, le=MOST)]
 _MEMORY = TypeAdapter(dict[str, dict[str, _Count]])
 _COUNT = TypeAdapter(_Count)
 _CANARY = TypeAdapter(tuple[_Count, ...])
@@ -105,14 +106,20 @@ def _state(said: object) -> DeviceState:
     """Raises ValueError where a number is larger than anything that a device can mean."""
     state: DeviceState = _STATE.validate_python(said)
     numbers = [value for value in asdict(state).values() if isinstance(value, int | float)]
-    if not all(abs(value) <= 2**53 for value in numbers):
+    if not all(abs(value) <= MOST for value in numbers):
         raise ValueError("the state of the device holds numbers that nothing can be")
     return state
 
 
 def _timings(path: Path) -> dict[str, Timings]:
     rows = _array(path)
-    if rows.dtype != TIMING or rows.ndim != 1 or (rows["ns"] < 0).any() or (rows["count"] < 1).any():
+    if (
+        rows.dtype != TIMING
+        or rows.ndim != 1
+        or (rows["ns"] < 0).any()
+        or (rows["ns"] > MOST).any()
+        or (rows["count"] < 1).any()
+    ):
         raise ValueError(f"{path.name} is not a table of timings")
     if PHASES.index("timed") not in rows["phase"] or rows["phase"].max() >= len(PHASES):
         raise ValueError(f"{path.name} has no timed invokes, or a phase that nobody knows")

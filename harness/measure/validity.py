@@ -19,6 +19,7 @@ STICKY_SHIFT = 16  # bits 16–19: the same has happened since the board was swi
 CLOCK_TOLERANCE = 0.01
 CLOCK_SLACK_NS = 20_000_000  # network delay of the two messages around a round
 CANARY_TOLERANCE = 1.10
+LEAST_INVOKE_NS = 10  # a call from Python alone takes longer, on any machine
 AGAIN = ("invalid", "repeated")  # what a further attempt follows
 
 
@@ -26,7 +27,7 @@ def with_status(round_: Round) -> Round:
     """Returns the round with its status and reasons. A failed one stays as it is."""
     if round_.status == "failed":
         return round_
-    invalid = (*timeless(round_), *throttled(round_), *rebooted(round_), *wrong_clock(round_))
+    invalid = (*timeless(round_), *impossible(round_), *throttled(round_), *rebooted(round_), *wrong_clock(round_))
     if invalid:
         return replace(round_, status="invalid", reasons=invalid)
     upset = tuple(unsteady(round_))
@@ -51,6 +52,16 @@ def names(mask: int) -> str:
 def timeless(round_: Round) -> Iterator[str]:
     if round_.timed is not None and not round_.timed.ns.all():
         yield f"{int((round_.timed.ns == 0).sum())} of {len(round_.timed)} timings are 0 ns: its clock stood"
+
+
+def impossible(round_: Round) -> Iterator[str]:
+    """Holds the timings against the duration of the process that made them, by either clock, and against a call."""
+    total_ns = sum(float(series.ns.sum(dtype=np.float64)) for series in round_.timings.values())
+    for whose, ns in (("it says that it", round_.device_ns), ("by the host's clock its process", round_.host_ns)):
+        if ns is not None and total_ns > (1 + CLOCK_TOLERANCE) * ns + CLOCK_SLACK_NS:
+            yield f"its timings make {total_ns / 1e9:,.3f} s, and {whose} ran for {ns / 1e9:,.3f} s"
+    if round_.timed is not None and 0 < round_.invokes_ns.min() < LEAST_INVOKE_NS:
+        yield f"an invoke of {round_.invokes_ns.min():.2g} ns: a call alone takes longer"
 
 
 def throttled(round_: Round) -> Iterator[str]:

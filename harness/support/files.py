@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -18,9 +18,21 @@ def replacing(path: Path) -> Iterator[Path]:
     part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         yield part
+        settle(part)
         part.replace(path)
+        with suppress(OSError):  # not every file system takes a folder
+            settle(path.parent)
     finally:
         part.unlink(missing_ok=True)
+
+
+def settle(path: Path) -> None:
+    """Waits until the file, or the folder's list of names, is on the disk: a power cut leaves it as it is."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_atomically(path: Path, content: bytes) -> Path:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import sys
 from pathlib import Path
 
 from harness.measure.connections.device_code import device_code
 from harness.measure.connections.server import ServerConnection
 from harness.records import Target
+from harness.support.cache import file_sha256
+from harness.support.files import write_atomically
 
 
 class Local(ServerConnection):
@@ -22,12 +23,10 @@ class Local(ServerConnection):
 
 
 def install(workdir: Path) -> Path:
-    """The device code under the workdir, named by its hash."""
+    """The device code under the workdir, named by its hash; written again where it is not what its name says."""
     code = device_code()
-    path = workdir / "code" / f"{hashlib.sha256(code).hexdigest()}.pyz"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(f".{os.getpid()}.part")
-        part.write_bytes(code)
-        part.replace(path)
+    sha256 = hashlib.sha256(code).hexdigest()
+    path = workdir / "code" / f"{sha256}.pyz"
+    if not path.is_file() or file_sha256(path) != sha256:
+        write_atomically(path, code)
     return path

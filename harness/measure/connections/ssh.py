@@ -36,11 +36,11 @@ class Ssh(ServerConnection):
 
 
 def install_code(link: Link) -> str:
-    """The device code under the workdir, named by its hash; sent only where it is not there."""
+    """The device code under the workdir, named by its hash; sent where it is not there, or not what its name says."""
     code = device_code()
-    path = f"{link.workdir}/code/{hashlib.sha256(code).hexdigest()}.pyz"
-    present = link.call(["sh", "-c", 'test -x "$1" || echo venv; test -e "$2" || echo code', "sh",
-                         link.venv_python, path])  # fmt: skip
+    digest = hashlib.sha256(code).hexdigest()
+    path = f"{link.workdir}/code/{digest}.pyz"
+    present = link.call(["sh", "-c", LACKS, "sh", link.venv_python, path, digest])
     missing = present.stdout.decode(errors="replace").split()
     if "venv" in missing:
         raise TargetError(
@@ -52,10 +52,17 @@ def install_code(link: Link) -> str:
     return path
 
 
-# $$: two processes that write the same file do not mix. A failure leaves nothing behind.
+# A name proves nothing: a power cut may have emptied the file.
+LACKS = """
+test -x "$1" || echo venv
+test -f "$2" && [ "$(sha256sum < "$2")" = "$3  -" ] || echo code
+"""
+
+# $$: two processes that write the same file do not mix. A failure leaves nothing behind. sync, before and after it has
+# its name: a power cut leaves the whole file or none.
 PUT = """
 part=$2.$$.part
-mkdir -p "$1" && cat > "$part" && [ "$(sha256sum < "$part")" = "$3  -" ] && mv "$part" "$2" && exit
+mkdir -p "$1" && cat > "$part" && [ "$(sha256sum < "$part")" = "$3  -" ] && sync && mv "$part" "$2" && sync && exit
 rm -f "$part"
 exit 1
 """

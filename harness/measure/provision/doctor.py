@@ -77,6 +77,13 @@ def disk_diagnosis(target: Target, look: Look) -> Diagnosis:
     return Diagnosis("ok", "disk", free)
 
 
+def code_diagnosis(target: Target, look: Look) -> Diagnosis:
+    if look.damaged_code:
+        text = f"damaged: {', '.join(name[:16] for name in look.damaged_code)}, as a power cut leaves it"
+        return Diagnosis("note", "code", text, "the next run sends it again; are other files there damaged, too?")
+    return Diagnosis("ok", "code", "what is kept of the device code is whole")
+
+
 def lock_diagnosis(target: Target, look: Look) -> Diagnosis:
     if look.holder:
         return Diagnosis("problem", "in use", f"held by {look.holder}", "wait until that run has ended")
@@ -134,8 +141,8 @@ def neighbours_diagnosis(target: Target, look: Look) -> Diagnosis:
     return Diagnosis("ok", "neighbours", "no other process is busy")
 
 
-CHECKS = (python_diagnosis, board_diagnosis, disk_diagnosis, lock_diagnosis, clock_diagnosis, temperature_diagnosis,
-          throttle_diagnosis, governor_diagnosis, neighbours_diagnosis)  # fmt: skip
+CHECKS = (python_diagnosis, board_diagnosis, disk_diagnosis, code_diagnosis, lock_diagnosis, clock_diagnosis,
+          temperature_diagnosis, throttle_diagnosis, governor_diagnosis, neighbours_diagnosis)  # fmt: skip
 
 
 def runtime_diagnoses(target: Target, look: Look) -> Iterator[Diagnosis]:

@@ -48,6 +48,7 @@ class Look:
     holder: str | None
     neighbours: tuple[tuple[str, float], ...]
     can_vcgencmd: bool
+    damaged_code: tuple[str, ...] = ()
 
 
 class Caller(Protocol):

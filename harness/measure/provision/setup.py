@@ -12,7 +12,7 @@ from harness.device.engines import ENGINES
 from harness.errors import ConfigError, TargetError
 from harness.measure.connections import kind_of
 from harness.measure.connections.link import Link
-from harness.measure.connections.ssh import put
+from harness.measure.connections.ssh import install_code, put
 from harness.measure.provision.probe import Look, look_at, wanted_releases
 from harness.measure.runtimes import Release, version_of
 from harness.measure.targets import cli_name
@@ -32,6 +32,7 @@ def setup(target: Target, say: Callable[[str], None]) -> None:
         if not releases:
             raise TargetError(f"no TFLite runtime fits {target.name}", f"harness doctor {cli_name(target)} shows why")
         if look.venv.whole and not missing:
+            install_code(link)
             say(f"{target.name} is set up: {', '.join(f'{r.runtime} {r.version}' for r in releases)}")
             return
         make_venv(link, look, releases, say)
@@ -39,6 +40,7 @@ def setup(target: Target, say: Callable[[str], None]) -> None:
         for release in releases:
             prove(link, release)
             say(f"{target.name}: {release.runtime} {release.version} works")
+        install_code(link)
     finally:
         link.close()
 
