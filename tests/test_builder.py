@@ -339,7 +339,7 @@ def test_a_file_that_runs_once_answers_nearly_as_numpy_does(name, data):
 def test_what_the_cache_holds_of_a_variant_is_plain(calls, once, tmp_path):
     once("int8")
     (folder,) = (tmp_path / "cache" / "variants").iterdir()
-    assert sorted(path.name for path in folder.iterdir()) == ["check.json", "model.tflite"]
+    assert sorted(path.name for path in folder.iterdir()) == ["check.json", "model.tflite", "sha256.json"]
     assert json.loads((folder / "check.json").read_text()) == {
         "status": "ok", "reason": "", "feeds": [], "yields": [], "shapes": [],
         "sha256": file_sha256(models.tflite("int8")),

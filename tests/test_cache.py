@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.support import cache
 from harness.support.cache import Cache, Shelf, cache_dir, code_sha256, file_sha256, key_of, version
 
 
@@ -135,3 +136,55 @@ def test_what_a_killed_process_left_is_removed_a_day_later(tmp_path):
         os.utime(folder, (then, then))
     Shelf(Cache(tmp_path), print)
     assert sorted((tmp_path / "models").iterdir()) == [new, kept]
+
+
+# What is damaged.
+
+
+def empty(folder: Path) -> None:
+    (folder / "made").write_bytes(b"")
+
+
+def change(folder: Path) -> None:
+    """As a failing disk does, at the same length."""
+    content = (folder / "made").read_bytes()
+    (folder / "made").write_bytes(bytes([content[0] ^ 1]) + content[1:])
+
+
+def lose(folder: Path) -> None:
+    (folder / "made").unlink()
+
+
+def add(folder: Path) -> None:
+    (folder / "labels.npy").touch()
+
+
+def of_an_older_version(folder: Path) -> None:
+    (folder / "sha256.json").unlink()
+
+
+def forget_hashes(folder: Path) -> None:
+    (folder / "sha256.json").write_text("[" * 100_000)
+
+
+@pytest.mark.parametrize("damage", [empty, change, lose, add, of_an_older_version, forget_hashes])
+@pytest.mark.parametrize("new_process", [True, False])
+def test_a_damaged_entry_is_said_and_made_again(tmp_path, monkeypatch, caplog, damage, new_process):
+    make = Maker()
+    folder = Cache(tmp_path).obtain("models", "k", make)
+    if new_process:
+        monkeypatch.setattr(cache, "_proved", {})
+    else:
+        assert Cache(tmp_path).has("models", "k")
+        if damage in (of_an_older_version, forget_hashes):
+            return  # it was proved, and its files are as they were
+    damage(folder)
+    assert (Cache(tmp_path).obtain("models", "k", make) / "made").read_text() == "2"
+    assert str(folder) in caplog.text and "made again" in caplog.text
+
+
+def test_an_entry_is_hashed_once_in_a_process(tmp_path, monkeypatch):
+    Cache(tmp_path).obtain("models", "k", Maker())
+    assert Cache(tmp_path).has("models", "k")
+    monkeypatch.setattr(cache, "file_sha256", None)
+    assert Cache(tmp_path).has("models", "k")

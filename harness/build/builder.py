@@ -217,8 +217,6 @@ class Builder:
         code = own, original.models_code(), original.runner_code()
         made_by = (self.original.sha256, original.versions(runner.RUNTIME))
         full = key_of(*code, *made_by, data, self.of_classes, *key)
-        if not intact(kept := self.shelf.cache.folder("variants", full)):
-            shutil.rmtree(kept, ignore_errors=True)
         try:
             return read_variant(name, recipe, self.shelf.obtain(what, "variants", full, make))
         except TensorFlowMissing:
@@ -275,14 +273,6 @@ def read_result(folder: Path) -> tuple[CheckResult, str]:
     kept = json.loads((folder / "check.json").read_text())
     sha256 = kept.pop("sha256")
     return CheckResult(**kept), sha256
-
-
-def intact(folder: Path) -> bool:
-    """Whether the folder holds the file that was checked; true where there is no folder."""
-    try:
-        return not folder.exists() or file_sha256(folder / "model.tflite") == read_result(folder)[1]
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
 
 
 def read_variant(name: str, recipe: str, folder: Path) -> Variant:

@@ -1,8 +1,11 @@
-"""What was built before, kept by content: $XDG_CACHE_HOME/edge-harness. An entry appears whole or not at all."""
+"""What was built before, kept by content: $XDG_CACHE_HOME/edge-harness. An entry appears whole or not at all, with the
+hash of each of its files: one that is not what was kept is removed, and made again."""
 
 from __future__ import annotations
 
 import hashlib
+import json
+import logging
 import shutil
 import tempfile
 import time
@@ -14,6 +17,9 @@ from types import ModuleType
 
 import platformdirs
 
+from harness.support.files import settle
+
+HASHES = "sha256.json"  # of an entry: the name of each other file in it → its hash
 LEFT_S = 24 * 3600.0  # nothing takes this long to make
 
 
@@ -25,6 +31,38 @@ def cache_dir() -> Path:
 def key_of(*parts: object) -> str:
     """Returns the hash of everything that a cached thing was made from; names of files may not be UTF-8."""
     return hashlib.sha256("\0".join(map(str, parts)).encode(errors="surrogateescape")).hexdigest()[:20]
+
+
+Form = tuple[int, int, int, int]
+_proved: dict[Path, dict[str, Form]] = {}  # entry → its files as they were when this process found their hashes right
+
+
+def forms(folder: Path) -> dict[str, Form]:
+    """What changes with the content of each file of an entry, by its name."""
+    files = {str(path.relative_to(folder)): path.stat() for path in folder.rglob("*") if path.is_file()}
+    return {name: (s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for name, s in files.items() if name != HASHES}
+
+
+def seal(folder: Path) -> None:
+    """Keeps the hashes of a new entry with it, and waits until all of it is on the disk."""
+    (folder / HASHES).write_text(json.dumps({name: file_sha256(folder / name) for name in forms(folder)}))
+    for path in folder.rglob("*"):
+        if path.is_file():
+            settle(path)
+
+
+def whole(folder: Path) -> bool:
+    """Whether an entry is what was kept: hashed once in a process, and again where a file has changed since."""
+    try:
+        seen = forms(folder)
+        if _proved.get(folder) != seen:
+            kept = json.loads((folder / HASHES).read_bytes())
+            if kept != {name: file_sha256(folder / name) for name in seen}:
+                return False
+            _proved[folder] = seen
+    except (OSError, ValueError, RecursionError):
+        return False
+    return True
 
 
 def file_sha256(path: Path) -> str:
@@ -61,8 +99,17 @@ class Cache:
         return self.root / kind / key
 
     def has(self, kind: str, key: str) -> bool:
+        """Whether there is such an entry, whole. A damaged one is removed, and said."""
         folder = self.folder(kind, key)
-        return folder.is_dir() and (not self.fresh or folder in self._made)
+        if not folder.is_dir() or (self.fresh and folder not in self._made):
+            return False
+        if whole(folder):
+            return True
+        logging.getLogger(__name__).warning(
+            "the cache's %s is damaged, or of an older version: it is made again", folder
+        )
+        shutil.rmtree(folder)
+        return False
 
     def obtain(self, kind: str, key: str, make: Callable[[Path], None]) -> Path:
         """Returns the folder of this key; where there is none, `make` fills a new one, which is then put in place."""
@@ -74,6 +121,7 @@ class Cache:
                 make(part)
                 for array in part.glob("*.npy"):  # runs link to them
                     array.chmod(0o444)
+                seal(part)
                 self._place(part, folder)
             except BaseException:
                 shutil.rmtree(part, ignore_errors=True)
