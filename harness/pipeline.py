@@ -13,13 +13,18 @@ from typing import Protocol
 from harness import __version__
 from harness.build.builder import Built, build
 from harness.compare.baseline import compare
+from harness.data.shuffled import shuffled
 from harness.errors import TargetError
 from harness.experiment.request import Request
+from harness.gate.judge.watched import why_whole
+from harness.gate.policy import Policy, default_policy
 from harness.gate.reference.side_by_side import begin, same_files
 from harness.gate.run_gate import Judge, default_verdict
+from harness.gate.settled import settled
 from harness.measure.connections import connect, kind_of
 from harness.measure.connections.link import check_reachable
 from harness.measure.jobs import Watcher, Work, cases_of, measure
+from harness.measure.looks import Decided
 from harness.measure.provision.setup import setup as provide
 from harness.measure.same_device import check_same_device, identity_of
 from harness.metrics.fitting import check
@@ -46,18 +51,43 @@ class Listener(Watcher, Protocol):
     def opened(self, record: Record) -> None: ...
 
 
-def run(request: Request, store: Store, cache: Cache, listener: Listener, judge: Judge = default_verdict) -> Conclusion:
+def run(
+    request: Request,
+    store: Store,
+    cache: Cache,
+    listener: Listener,
+    judge: Judge = default_verdict,
+    policy: Policy | None = None,
+) -> Conclusion:
     """Builds what is not built, opens a run, measures and concludes. Raises TargetError before it builds anything where
     no target is reachable.
+
+    policy: by which a plan until_decided is decided; None for the default one.
     """
+    request = planned(request, policy or default_policy(), listener)
     targets = reachable(request.targets, listener)
-    dataset = request.experiment.load()
+    dataset = dataset_of(request.experiment)
     for target in targets:
         if request.setup and kind_of(target).is_remote:
             provide(target, listener.say)
     built = build(request.experiment, dataset, cache, listener.say)
     record = store.open(header_of(request, built), built.dataset, built.baseline)
-    return go_on(record, listener, judge)
+    return go_on(record, listener, judge, policy)
+
+
+def planned(request: Request, policy: Policy, listener: Listener) -> Request:
+    """Returns the request without until_decided, and says why, where the policy is of the whole test set."""
+    plan = request.experiment.plan
+    if not plan.until_decided or not (why := why_whole(policy)):
+        return request
+    listener.say(f"the whole test set is asked, though until decided was asked for: {why}")
+    return replace(request, experiment=replace(request.experiment, plan=replace(plan, until_decided=False)))
+
+
+def dataset_of(experiment: Experiment) -> Dataset:
+    """Loads the data; where not all test samples may be asked, in an order in which the first are a fair sample."""
+    dataset, plan = experiment.load(), experiment.plan
+    return shuffled(dataset, plan.seed) if plan.until_decided else dataset
 
 
 def reachable(targets: Sequence[Target], listener: Listener) -> list[Target]:
@@ -82,11 +112,15 @@ def reachable(targets: Sequence[Target], listener: Listener) -> list[Target]:
     return found
 
 
-def resume(reference: str, store: Store, listener: Listener, judge: Judge = default_verdict) -> Conclusion:
-    """Goes on where an interrupted run stopped; what it has measured is not measured again."""
+def resume(
+    reference: str, store: Store, listener: Listener, judge: Judge = default_verdict, policy: Policy | None = None
+) -> Conclusion:
+    """Goes on where an interrupted run stopped; what it has measured is not measured again. A run until decided goes on
+    until it is by this policy, the default one where it is None.
+    """
     record = store.reopen(reference)
     check_unchanged(record)
-    return go_on(record, listener, judge)
+    return go_on(record, listener, judge, policy)
 
 
 def remeasure(candidate: Path, reference: Path, cases: Sequence[Case], store: Store, listener: Listener) -> Comparison:
@@ -97,7 +131,7 @@ def remeasure(candidate: Path, reference: Path, cases: Sequence[Case], store: St
     return go_on(record, listener, default_verdict).comparison
 
 
-def go_on(record: Record, listener: Listener, judge: Judge) -> Conclusion:
+def go_on(record: Record, listener: Listener, judge: Judge, policy: Policy | None = None) -> Conclusion:
     """Measures what the record lacks, target by target, and concludes. Raises TargetError, at the end, for the first
     target that was lost: such a run is not judged.
     """
@@ -105,7 +139,7 @@ def go_on(record: Record, listener: Listener, judge: Judge) -> Conclusion:
     lost = []
     for target in record.header.targets:
         try:
-            measure_target(record, target, listener)
+            measure_target(record, target, listener, policy)
         except TargetError as error:  # the other devices go on
             lost.append(error)
     if not lost:
@@ -118,7 +152,7 @@ def go_on(record: Record, listener: Listener, judge: Judge) -> Conclusion:
     return conclusion
 
 
-def measure_target(record: Record, known: TargetRecord, watcher: Watcher) -> None:
+def measure_target(record: Record, known: TargetRecord, watcher: Watcher, policy: Policy | None = None) -> None:
     """Measures the cases of one target that the record lacks. Raises TargetError."""
     header, target = record.header, known.target
     cases = tuple(case for case in header.cases if case.target == target.name)
@@ -128,11 +162,17 @@ def measure_target(record: Record, known: TargetRecord, watcher: Watcher) -> Non
             check_same_device(target.name, "run", identity_of(known.environment), connection.environment)
         record.note(replace(known, environment=connection.environment))
         try:
-            for piece in measure(work, connection, record.raw(target.name), watcher):
+            for piece in measure(work, connection, record.raw(target.name), watcher, decided_by(policy, record)):
                 watcher.done(piece)
         finally:
             sent = {what: known.bytes_sent.get(what, 0) + n for what, n in connection.bytes_sent.items()}
             record.note(TargetRecord(target, connection.environment, sent))
+
+
+def decided_by(policy: Policy | None, record: Record) -> Decided | None:
+    """Returns what says which cases need no further samples; None where the plan is to ask them all."""
+    rules = policy or default_policy()
+    return (lambda: settled(load(record.path, record.dataset), rules)) if record.header.plan.until_decided else None
 
 
 def conclude(record: Record, judge: Judge) -> Conclusion:

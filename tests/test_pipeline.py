@@ -17,12 +17,16 @@ from harness.compare.baseline import compare
 from harness.errors import BuildError, TargetError, TargetUnreachable
 from harness.experiment.plans import plan_of
 from harness.experiment.resolve import builtin
+from harness.gate.policy.policy_file import parse_policy
 from harness.measure.targets import host
 from harness.pipeline import Request
-from harness.records import Target, TargetRecord
+from harness.records import Target, TargetRecord, Verdict
 from harness.runs.store import Record, Store, load, read_header
 from harness.support.cache import Cache
 from tests.devices import RECORDED, Quiet, copy_of_recording
+from tests.made_answers import DROP, RULE
+
+STOPPED = RECORDED.with_name("digits-schema-4")  # a run until decided
 
 
 def replayed(results: Path) -> Path:
@@ -72,6 +76,64 @@ def test_what_was_replayed_is_not_asked_for_again(tmp_path: Path) -> None:
     kept = {folder: folder.stat().st_mtime_ns for folder in path.glob("raw/*/*")}
     pipeline.resume(path.name, Store(tmp_path), Quiet())
     assert {folder: folder.stat().st_mtime_ns for folder in path.glob("raw/*/*")} == kept != {}
+
+
+# Until decided.
+
+
+def replayed_until_decided(results: Path) -> Path:
+    """A run with nothing measured yet, whose only target replays the recording of a run until decided."""
+    path = results / "digits" / read_header(STOPPED).run_id
+    shutil.copytree(STOPPED, path)
+    shutil.rmtree(path / "raw")
+    header = read_header(path)
+    target = replace(header.targets[0].target, kind="replay", host=str(STOPPED / "raw" / "host"))
+    Record(path, header).save(replace(header, targets=(TargetRecord(target),), finished=False))
+    return path
+
+
+def answered(path: Path) -> dict[str, int]:
+    """How many samples each variant answered, on whichever runtime answered most."""
+    shards = load(path).shards
+    return {name: max(s.last for s in shards if s.case.variant == name) for name in ("float32", "int8")}
+
+
+def test_a_row_stops_where_its_rules_are_decided(tmp_path: Path) -> None:
+    path = replayed_until_decided(tmp_path)
+    found, recorded = pipeline.resume(path.name, Store(tmp_path), Quiet()), compare(load(STOPPED))
+    assert answered(path) == {"float32": 250, "int8": 375}  # no rule of the default policy is on float32
+    assert found.comparison.standings == recorded.standings and found.comparison.changes == recorded.changes
+    assert isinstance(found.verdict, Verdict) and found.verdict.outcome == "pass" and found.verdict.ships == ("int8",)
+    report = (path / "report.md").read_text()
+    assert "stopped after 375 of 500 samples" in report and "Tango" not in report
+
+
+def test_a_run_until_decided_goes_on_by_another_policy(tmp_path: Path) -> None:
+    """The recording has no more samples than it was stopped after: a device asked for them here cannot answer."""
+    record = Store(tmp_path).reopen(str(replayed_until_decided(tmp_path)))
+    (known,) = record.header.targets
+    for limit, samples in (("2pp", 250), ("1pp", 375), ("2pp", 375)):
+        policy = parse_policy(DROP.replace("0.5pp", limit) + 'variant = "int8"\n', "policy.toml")
+        pipeline.measure_target(record, known, Quiet(), policy)
+        assert answered(record.path) == {"float32": 250, "int8": samples}
+    with pytest.raises(TargetError, match=r"shard-000250\.float32"):
+        pipeline.measure_target(record, known, Quiet(), parse_policy(DROP, "policy.toml"))
+
+
+def test_a_policy_of_the_whole_test_set_is_told_of_and_asks_it(tmp_path: Path) -> None:
+    plan = replace(plan_of("none"), until_decided=True)
+    request, heard = Request(builtin("digits", None, (), plan), (host(),)), Heard()
+    flips = parse_policy(DROP + RULE + 'metric = "flips"\nmax = 3\n', "policy.toml")
+    assert pipeline.planned(request, flips, heard).experiment.plan == plan_of("none")
+    assert len(heard.said) == 1 and "rule 2, flips max 3" in heard.said[0]
+    assert pipeline.planned(request, parse_policy(DROP, "policy.toml"), heard) == request and len(heard.said) == 1
+
+
+def test_the_data_of_a_run_until_decided_are_shuffled_and_of_no_other() -> None:
+    plain, shuffled = (builtin("digits", None, (), replace(plan_of("none"), until_decided=u)) for u in (False, True))
+    assert pipeline.dataset_of(plain).numbers is None
+    numbers = pipeline.dataset_of(shuffled).numbers
+    assert numbers is not None and (numbers == load(STOPPED).numbers).all()
 
 
 # Before building.

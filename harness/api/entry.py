@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,6 +49,7 @@ def evaluate(
     fresh: bool = False,
     policy: str | PathLike[str] | Policy | None = None,
     reference: References = (),
+    until_decided: bool = False,
     progress: Listener | None = None,
 ) -> Run:
     """Builds the variants of a Keras model and measures each on these arrays, as `harness run` does with files.
@@ -88,6 +90,7 @@ def evaluate(
             fresh=fresh,
             policy=policy,
             reference=reference,
+            until_decided=until_decided,
             progress=progress,
         )
 
@@ -108,6 +111,7 @@ def run(
     fresh: bool = False,
     policy: str | PathLike[str] | Policy | None = None,
     reference: References = (),
+    until_decided: bool = False,
     progress: Listener | None = None,
 ) -> Run:
     """Builds what is not built, measures, compares and reports: what `harness run` does.
@@ -119,6 +123,8 @@ def run(
     data: where the data of a built-in experiment lie. results: the folder that runs are kept in.
     setup: sets up a device that is not. tune: sets the devices' governor, and puts it back.
     fresh: ignores what was built before. policy, reference: as in Run.judge; the report begins with the verdict.
+    until_decided: asks each row samples, in a shuffled order, only until the policy's rules on accuracy_drop, or the
+        default policy's, are decided by a test that may stop at any time.
     progress: hears how it goes; by default bars in a notebook and on a terminal.
 
     Raises HarnessError: ConfigError, DataError, BuildError before anything is measured; TargetError where a device is
@@ -132,12 +138,14 @@ def run(
     from harness.support.cache import Cache, cache_dir
 
     chosen = chosen_experiment(experiment, as_tuple(variants), plan, data, fresh)
+    if until_decided:
+        chosen = replace(chosen, plan=replace(chosen.plan, until_decided=True))
     where = (as_tuple(targets), as_tuple(runtimes), as_tuple(threads), Path(targets_dir))
     request = request_of(chosen, *where, setup=setup, tune=tune)
     kept, rules = Store(Path(results)), as_policy(policy, with_declarations(chosen.scoring))
     with listening(progress) as listener:
         judge = judge_by(rules, references(reference), kept, listener.say)
-        conclusion = pipeline.run(request, kept, Cache(cache_dir(), fresh), listener, judge)
+        conclusion = pipeline.run(request, kept, Cache(cache_dir(), fresh), listener, judge, rules)
     return Run(conclusion.comparison.run, kept, conclusion)
 
 
@@ -158,8 +166,6 @@ def chosen_experiment(
     fresh: bool,
 ) -> Experiment:
     """Raises ConfigError."""
-    from dataclasses import replace
-
     from harness.errors import ConfigError
     from harness.experiment.plans import as_plan
     from harness.experiment.resolve import experiment_of, restrict_variants

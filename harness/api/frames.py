@@ -50,12 +50,13 @@ def latency(run: Run) -> pd.DataFrame:
     return frame
 
 
-def samples(tables: Mapping[Case, np.ndarray]) -> pd.DataFrame:
-    """samples.parquet: one row a sample × variant × target × runtime."""
+def samples(tables: Mapping[Case, np.ndarray], numbers: np.ndarray | None) -> pd.DataFrame:
+    """samples.parquet: one row a sample × variant × target × runtime. numbers: of the samples, as Run has them."""
     import pyarrow as pa
 
     from harness.runs.parquet import sample_tables, samples_schema
 
     schema = samples_schema(list(tables.values()))
-    frame: pd.DataFrame = pa.concat_tables([schema.empty_table(), *sample_tables(tables, schema)]).to_pandas()
+    every = sample_tables(tables, schema, numbers=numbers)
+    frame: pd.DataFrame = pa.concat_tables([schema.empty_table(), *every]).to_pandas()
     return frame

@@ -66,7 +66,8 @@ class Progress:
         self.record = record
         self.say(f"run {record.header.run_id} in {record.path}")
         if self.policy:
-            for hopeless in too_few(self.policy, record.dataset.test_count, record.dataset.groups):
+            known = (record.dataset.test_count, record.dataset.groups, record.header.plan.until_decided)
+            for hopeless in too_few(self.policy, *known):
                 self.say(f"can pass only by an improvement: {hopeless}")
 
     def begin(self, target: str, shards: int, rounds: int) -> None:
@@ -76,7 +77,8 @@ class Progress:
             if total
         }
         if not sys.stderr.isatty():
-            accuracy = f"accuracy in {shards} jobs, then " if shards else ""
+            at_most = "at most " if self.record and self.record.header.plan.until_decided else ""
+            accuracy = f"accuracy in {at_most}{shards} jobs, then " if shards else ""
             self.say(f"{target}: {accuracy}latency in {rounds} jobs")
 
     def job(self, job: Job) -> None:

@@ -172,11 +172,13 @@ def rows(sessions: TwoRuns, pair: Pair) -> list[dict[str, Any]]:
 class Sample:
     """One test sample: the picture, its label, and what Keras and every variant say to it.
 
-    index: its place in the test set, from 0. pictures: the test inputs that can be drawn, or None.
+    index: its place in the test set as it was given, from 0. place: in the run's arrays. pictures: the test inputs that
+    can be drawn, or None.
     """
 
-    def __init__(self, comparison: Comparison, pictures: np.ndarray | None, index: int) -> None:
-        self.index = index
+    def __init__(self, comparison: Comparison, pictures: np.ndarray | None, place: int) -> None:
+        self.index = comparison.run.number_of(place)
+        self._place = place
         self._comparison = comparison
         self._pictures = pictures
 
@@ -187,7 +189,7 @@ class Sample:
         from harness.metrics.task import OF_CLASSES
 
         of_classes = self._comparison.run.task in OF_CLASSES
-        return (sample_answers if of_classes else number_sample)(self._comparison, self.index)
+        return (sample_answers if of_classes else number_sample)(self._comparison, self._place)
 
     @property
     def label(self) -> str:
@@ -199,7 +201,7 @@ class Sample:
         """Label and answers as `harness show --json` prints them; a number that is not finite is None."""
         answers = [{"variant": answer.variant, **asdict(answer)} for answer in self._said.answers]
         finite = [{name: value if is_finite(value) else None for name, value in answer.items()} for answer in answers]
-        return {"run_id": self._comparison.run.run_id, **asdict(self._said), "answers": finite}
+        return {"run_id": self._comparison.run.run_id, **asdict(self._said), "index": self.index, "answers": finite}
 
     @cached_property
     def answers(self) -> pd.DataFrame:
@@ -222,7 +224,7 @@ class Sample:
         """The picture beside every model's scores, as a PNG."""
         from harness.report.plots.sample_plot import sample_figure
 
-        return sample_figure(self._comparison, self._pictures, self.index)
+        return sample_figure(self._comparison, self._pictures, self._place)
 
     def __str__(self) -> str:
         """Whether all models say the same, in a sentence or two."""
@@ -240,7 +242,7 @@ class Sample:
         """For a terminal: the picture in characters, and the answers as a table."""
         from harness.report.samples.one_sample import sample_text
 
-        return sample_text(self._comparison, self._pictures, self.index)
+        return sample_text(self._comparison, self._pictures, self._place)
 
     def _repr_html_(self) -> str:
         return image(self.png, f"sample {self.index}") + paragraph(str(self))

@@ -98,12 +98,12 @@ class Run:
         """
         asked = (("variant", variant), ("runtime", runtime), ("target", target))
         wanted = {name: value for name, value in asked if value is not None}
-        found = {case: rows for case, rows in self.comparison.samples.items() if is_one_of(case, wanted)}
+        found = {case: rows for case, rows in self.comparison.answered.items() if is_one_of(case, wanted)}
         if wanted and not found:
             names = ", ".join(f"{name} {value!r}" for name, value in wanted.items())
-            known = ", ".join(dict.fromkeys(map(row_name, self.comparison.samples)))
+            known = ", ".join(dict.fromkeys(map(row_name, self.comparison.answered)))
             raise ConfigError(f"run {self.run_id} has no answers of {names}", f"it has those of {known or 'none'}")
-        return frames.samples(found)
+        return frames.samples(found, self.stored.numbers)
 
     # --- pictures
 
@@ -112,7 +112,7 @@ class Run:
         total = self.stored.test_count
         if not 0 <= index < total:
             raise ConfigError(f"there is no sample {index}", f"the test set of this run has samples 0 to {total - 1}")
-        return Sample(self.comparison, self._material.pictures, index)
+        return Sample(self.comparison, self._material.pictures, self.stored.place_of(index))
 
     @cached_property
     def plots(self) -> Plots:
@@ -178,7 +178,8 @@ class Run:
     ) -> Run:
         """Goes on where the run was interrupted; what it has measured is not measured again.
 
-        policy, reference: as in judge(); the report begins with the verdict.
+        policy, reference: as in judge(); the report begins with the verdict. A run until_decided asks on until this
+        policy is decided; where that has a rule of the whole test set, it asks all of it.
 
         Raises StoreError where a file of it was changed, TargetError where a device is lost or is another.
         """
@@ -189,7 +190,7 @@ class Run:
         rules = as_policy(policy, self.stored.scoring)
         with listening(progress) as listener:
             judge = judge_by(rules, references(reference), self.results, listener.say)
-            conclusion = pipeline.resume(str(self.path), self.results, listener, judge)
+            conclusion = pipeline.resume(str(self.path), self.results, listener, judge, rules)
         return Run(conclusion.comparison.run, self.results, conclusion)
 
     # --- reports

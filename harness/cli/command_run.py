@@ -62,6 +62,9 @@ def run(
         list[str] | None,
         typer.Option(metavar="RUN", help="what the policy's rules against a reference compare with" + REPEATABLE),
     ] = None,
+    until_decided: Annotated[
+        bool, typer.Option("--until-decided", help="ask each row only until the rules on accuracy_drop are decided")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="print the rows of summary.csv as JSON")] = False,
     digits_if_no_mnist: Annotated[bool, typer.Option("--digits-if-no-mnist", hidden=True)] = False,
 ) -> None:
@@ -96,6 +99,7 @@ def run(
                 fresh=fresh,
                 policy=progress.policy,
                 reference=references,
+                until_decided=until_decided,
                 progress=progress,
             )
     present(done.comparison, json)

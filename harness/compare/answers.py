@@ -33,12 +33,13 @@ class Answer:
 
 @dataclass(frozen=True)
 class Sample:
-    """One test sample and its answers, Keras' first."""
+    """One test sample and its answers, Keras' first. index: its place in the run's arrays; number: in the user's."""
 
     index: int
     label: int | None
     label_name: str
     answers: tuple[Answer, ...]
+    number: int
 
     @property
     def baseline(self) -> Answer:
@@ -55,7 +56,8 @@ def sample_answers(comparison: Comparison, index: int) -> Sample:
     label = None if run.labels is None else int(run.labels[index])
     given = (variant_answer(comparison, case, index) for case in comparison.samples)
     name = "" if label is None else class_name(run, label)
-    return Sample(index, label, name, (keras_answer(comparison, index, label), *given))
+    answers = (keras_answer(comparison, index, label), *given)
+    return Sample(index, label, name, answers, run.number_of(index))
 
 
 def keras_answer(comparison: Comparison, index: int, label: int | None) -> Answer:
@@ -91,7 +93,7 @@ def agreement(sample: Sample) -> str:
     others = sample.answers[1:]
     flips = [a for a in others if a.flip]
     if not others:
-        return "No variant has an answer for it."
+        return "No variant has an answer to the whole test set."
     truth = ", the true label" if sample.baseline.correct else f", but the label is {sample.label_name}"
     truth = "" if sample.label is None else truth
     if not flips:

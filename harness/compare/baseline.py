@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from harness.compare.early import early_change, early_rows, early_standing
 from harness.compare.suspicion import doubts_of
 from harness.device.tensors import from_tensor
 from harness.measure.runtimes import exists_for
@@ -31,16 +32,20 @@ def compare(run: Run, metrics: Collection[str] | None = None) -> Comparison:
     firsts = [case for case in run.cases if case == run.accuracy_case(case)]
     outputs = {case: arrays for case in firsts if (arrays := outputs_of(run, case)) is not None}
     found = of_scored(scorer, outputs)
+    early = early_rows(run, compare)
     standings = tuple(
-        standing(run, case, outputs.get(first := run.accuracy_case(case)), found.samples.get(first), scorer)
+        early_standing(early[case], case, run)
+        if case in early
+        else standing(run, case, outputs.get(first := run.accuracy_case(case)), found.samples.get(first), scorer)
         for case in run.cases
     )
+    changes = tuple(early_change(c, early[c.case]) if c.case in early else c for c in found.changes)
     heads = {
         name: replace(of_head(run, n, outputs, metrics), standings=standings)
         for n, name in enumerate(run.outputs)
         if n != scorer.index
     }
-    return replace(found, standings=standings, heads=heads)
+    return replace(found, standings=standings, changes=changes, heads=heads, early=early)
 
 
 Outputs = dict[Case, tuple[np.ndarray, ...]]
@@ -125,6 +130,7 @@ def observe(
             run.task,
             run.target(case.target).emulated,
             run.groups,
+            run.plan.until_decided,
         )
     return [observations[case] for case in run.cases]
 

@@ -209,6 +209,7 @@ FIELDS = (  # measurement.md, section 2, in its order
 )
 MODEL = Field("model", REFUSE, model)
 SAMPLES = (
+    Field("order of the test samples", REFUSE, lambda side: "as given" if side.run.numbers is None else "shuffled"),
     Field("test inputs and labels", REFUSE, lambda side: short(side.run.hashes.get("test"))),
     Field("clips and groups", REFUSE, lambda side: short(side.run.hashes.get("marks")) or "none"),
     Field("scored output", REFUSE, scored_output),

@@ -71,7 +71,7 @@ def nearness(sample: NumberSample) -> str:
     """Say in a sentence how far the variants are from Keras."""
     others = sample.answers[1:]
     if not others:
-        return "No variant has an output for it."
+        return "No variant has an output for the whole test set."
     if unknown := [o.variant for o in others if not is_known(o.apart)]:
         return f"Outputs that are not finite: {listed(dict.fromkeys(unknown))}."
     far = max(others, key=lambda one: one.apart)

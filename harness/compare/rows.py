@@ -57,7 +57,8 @@ class Row:
 
 def rows(comparison: Comparison) -> tuple[Row, ...]:
     """Make one row a case, in the order of the comparison."""
-    kept = (c.baseline for c in comparison.changes if c.metric == "accuracy" and is_known(c.baseline))
+    whole = (c for c in comparison.changes if c.metric == "accuracy" and c.case not in comparison.early)
+    kept = (c.baseline for c in whole if is_known(c.baseline))
     baseline_accuracy = next(kept, None)
     return tuple(row_of(comparison, standing, baseline_accuracy) for standing in comparison.standings)
 
@@ -65,6 +66,9 @@ def rows(comparison: Comparison) -> tuple[Row, ...]:
 def row_of(comparison: Comparison, standing: Standing, baseline_accuracy: float | None) -> Row:
     case, run = standing.case, comparison.run
     samples = run.test_count if run.accuracy_case(case) in comparison.outputs else None
+    if part := comparison.early.get(case):  # Keras' accuracy is then over the same samples
+        samples, own = part.run.test_count, part.change(case, "accuracy")
+        baseline_accuracy = own.baseline if own else None
     timed = sum(piece.timed is not None for piece in run.usable_rounds(case))
     return Row(case, standing, run, comparison.metrics.get(case, {}), samples, timed, baseline_accuracy)
 

@@ -16,6 +16,7 @@ from functools import cached_property
 import numpy as np
 
 from harness.compare.baseline import compare
+from harness.compare.early import stopped
 from harness.compare.fingerprint import REFUSE, Difference, differences, refusal, sample_difference
 from harness.metrics import METRICS, Metric, stats
 from harness.metrics.bootstrap import Statistic
@@ -175,7 +176,7 @@ def change_of(metric: Metric, both: Both) -> tuple[Change, tuple[Difference, ...
     way = WAYS[metric.compared]
     name = metric.name + MOVED if metric.compared == "samples" else metric.name
     blank = Change(both.case, name, way.unit or metric.unit, metric.better, "reference", None, None)
-    if reason := missing(both, metric.fall_of or metric.name):
+    if reason := missing(both, metric.fall_of or metric.name) or cut_short(metric, both):
         return replace(blank, kind="missing", method=reason), ()
     diffs = way.differences(both)
     if reason := refusal(diffs):
@@ -196,6 +197,12 @@ def missing(both: Both, metric: str) -> str:
             ended_badly = standing and not standing.ended_well
             return f"the {name} has none: {standing.reason if standing and ended_badly else change.method}"
     return ""
+
+
+def cut_short(metric: Metric, both: Both) -> str:
+    """Returns which side answered only a part of the test set, where the metric is of all of it; "" for neither."""
+    found = ((name, side.early.get(both.case)) for name, side in both.sides if is_of_answers(metric.name))
+    return next((f"in the {name} the row {stopped(part.run)}" for name, part in found if part), "")
 
 
 def too_few(both: Both) -> Iterator[Difference]:

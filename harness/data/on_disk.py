@@ -16,6 +16,7 @@ from harness.support.arrays import map_npy
 
 ABOUT, LABELS = "samples.json", "labels.npy"
 MARKS = ("clips", "groups")
+NUMBERS = "numbers"  # of a run's test samples in the user's own order, where the run shuffled them
 TEST = "test"  # the folder of the test set in a run
 
 
@@ -39,7 +40,7 @@ def input_file(folder: Path, n: int) -> Path:
 
 
 def mark_file(folder: Path, mark: str) -> Path:
-    """Returns the file of "clips" or "groups", of samples in the cache or in a run."""
+    """Returns the file of "clips", "groups" or "numbers", of samples in the cache or in a run."""
     return folder / f"{mark}.npy"
 
 

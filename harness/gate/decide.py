@@ -14,6 +14,7 @@
     plain.py      everything else, by its value
     over_chance.py what is at chance passes no rule
     shares.py     agreement and top-k, as accuracy is
+    watched.py    the accuracy drop of a run that asks until it is decided
     ship.py       which variants ship, after Holm where that is a list of claims
 
 To gate a metric in a way of its own, add a line to JUDGES.
@@ -28,12 +29,13 @@ import numpy as np
 
 from harness.gate.each_output import each_output, worst_answer
 from harness.gate.evidence import Evidence, not_comparable
-from harness.gate.judge import drops, flips, grouped, plain, rates, resampled, rounds, shares
+from harness.gate.judge import drops, flips, grouped, plain, rates, resampled, rounds, shares, watched
 from harness.gate.over_chance import unless_at_chance
 from harness.gate.policy import Policy, Rule
 from harness.gate.reference.remeasured import to_remeasure
 from harness.gate.ship import any_may_ship, shipping, worst
 from harness.metrics import METRICS
+from harness.metrics.anytime import samples_to_decide
 from harness.metrics.exact import fewest_to_pass
 from harness.metrics.paired_limit import PairedLimit
 from harness.records import KERAS, Absent, Answer, Case, Comparison, Finding, Standing, Verdict
@@ -105,8 +107,8 @@ def findings_of(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
     if not rows:
         yield finding(rule, None, Answer("missing", reason=evidence.why_no_row(rule)))
     for standing in rows:
-        control = evidence.control_of(rule, standing.case)
-        said = unless_at_chance(answer(rule, standing, evidence), rule, standing, evidence)
+        control, own = evidence.control_of(rule, standing.case), evidence.so_far(standing.case, rule)
+        said = unless_at_chance(answer(rule, standing, own), rule, standing, own)
         said = unless_barred(said, rule, standing, control, evidence)
         doubts = (doubtful(standing, control), oddity(standing, rule, evidence))
         yield finding(rule, standing, said, "; ".join(filter(None, doubts)))
@@ -123,7 +125,11 @@ def answer(rule: Rule, standing: Standing, evidence: Evidence) -> Answer:
 
 
 def said_of(rule: Rule, case: Case, evidence: Evidence) -> Answer:
+    run = evidence.comparison.run
     try:
+        if run.plan.until_decided and watched.is_watched(rule):
+            return watched.watched_drop(rule, case, evidence)
+        watched.check_whole(run)
         return judge_of(evidence.metric(rule).judged, evidence)(rule, case, evidence)
     except Absent as absent:
         return Answer(absent.outcome, reason=absent.reason)
@@ -181,9 +187,11 @@ def finding(rule: Rule, standing: Standing | None, result: Answer, doubts: str =
     return Finding(**row, rule=rule.number, words=rule.words, case=case, metric=rule.metric, holds=holds)
 
 
-def too_few(policy: Policy, samples: int, groups: np.ndarray | None = None) -> tuple[str, ...]:
+def too_few(
+    policy: Policy, samples: int, groups: np.ndarray | None = None, until_decided: bool = False
+) -> tuple[str, ...]:
     """Returns the rules that a test set of this size can never pass, one sentence each, before anything is measured.
-    groups: the group of each sample; None where all are independent.
+    groups: the group of each sample; None where all are independent. until_decided: as the plan says.
     """
     if groups is not None:
         return grouped.too_few_groups(policy, groups)
@@ -192,7 +200,10 @@ def too_few(policy: Policy, samples: int, groups: np.ndarray | None = None) -> t
         metric = METRICS.get(rule.metric)
         if not metric or metric.judged != "drop" or metric.unit != "pp" or rule.limit.relative:
             continue
-        fewest = fewest_to_pass(PairedLimit.of_difference(rule.limit.value / 100), rule.alpha)
+        if until_decided and watched.is_watched(rule):
+            fewest = samples_to_decide(0, 0, rule.limit.value / 100, rule.alpha)
+        else:
+            fewest = fewest_to_pass(PairedLimit.of_difference(rule.limit.value / 100), rule.alpha)
         if fewest and samples < fewest:
             sentences.append(f"rule {rule.number}, {rule.words}, needs {fewest:,} test samples; there are {samples:,}")
     return tuple(sentences)

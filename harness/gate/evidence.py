@@ -16,6 +16,7 @@ from harness.gate.reference.side_by_side import beside
 from harness.metrics import Metric
 from harness.metrics.bootstrap import Statistic
 from harness.metrics.discrepancy import discordant
+from harness.metrics.registry import is_of_answers
 from harness.metrics.scores import metric_named
 from harness.metrics.scoring import Scorer
 from harness.records import CONTROL, Absent, Case, Change, Comparison, Standing
@@ -188,6 +189,13 @@ class Evidence:
         """Returns how the float32 ended that a rule stands against; None where it needs none, or there is none."""
         rests = stands_against_control(rule) and not self.metric(rule).of_file
         return self.comparison.standing(control(case)) if rests else None
+
+    def so_far(self, case: Case, rule: Rule) -> Evidence:
+        """Returns what is known of a row by the samples that it answered, where it was decided before their end and the
+        rule is on answers; else the same.
+        """
+        part = self.comparison.early.get(case)
+        return replace(self, comparison=part) if part and is_of_answers(rule.metric) else self
 
     def emulated(self, case: Case) -> bool:
         return self.comparison.run.target(case.target).emulated

@@ -21,6 +21,7 @@ from harness.errors import DataError, StoreError
 from harness.measure.connections import Connection
 from harness.measure.counted_rows import Counts, counts_of
 from harness.measure.job_spec import audit_spec, latency_spec, outputs_spec, with_counts
+from harness.measure.looks import FIRST_LOOK, Decided, Looks, growing_places
 from harness.measure.model_state import reset_of
 from harness.measure.raw import label_piece, read_piece
 from harness.measure.validity import AGAIN
@@ -94,12 +95,15 @@ def measurable(work: Work, environment: Environment) -> tuple[Case, ...]:
     return tuple(c for c in work.cases if c.variant in built and environment.runtimes.get(c.runtime))
 
 
-def measure(work: Work, connection: Connection, folder: Path, watcher: Watcher) -> Iterator[Piece]:
+def measure(
+    work: Work, connection: Connection, folder: Path, watcher: Watcher, decided: Decided | None = None
+) -> Iterator[Piece]:
     """Yields every piece of the work: from `folder` where it is already, else from the device into it.
 
     Accuracy comes first, a shard of the test set after the other, then for each case some samples again in another
     order; a case whose outputs could not be had is asked for no further ones, and not timed. A round that does not
-    count is measured again, at most REPEATS times, and every attempt is kept.
+    count is measured again, at most REPEATS times, and every attempt is kept. Between two shards, `decided` says which
+    cases need no further samples; None: all are asked.
     """
     cases = measurable(work, connection.environment)
     shards = shard_jobs(work, cases) if work.plan.accuracy else []
@@ -107,8 +111,9 @@ def measure(work: Work, connection: Connection, folder: Path, watcher: Watcher) 
     rounds = round_jobs(work, cases)
     watcher.begin(work.target.name, len(shards) + len(audits), len(rounds))
     broken: set[Case] = set()
+    looks = Looks(decided)
     for job in [*shards, *audits, *rounds]:
-        if job.case in broken:
+        if job.case in broken or looks.skip(job):
             continue
         for piece in tried(job, connection, folder, watcher):
             yield piece
@@ -164,11 +169,18 @@ def shard_jobs(work: Work, cases: Sequence[Case]) -> list[Job]:
     """
     lowest = min((case.threads for case in cases), default=1)
     jobs = []
-    for shard in places(work.dataset.test_count, shard_samples(work), work.dataset.starts):
+    for shard in shards_of(work):
         check_length(work, *shard)
         inputs = input_files(work.dataset, *shard)
         jobs += [job(work, case, "outputs", shard, inputs) for case in cases if case.threads == lowest]
     return jobs
+
+
+def shards_of(work: Work) -> Iterator[tuple[int, int]]:
+    """Yields the first and last sample of each shard."""
+    if work.plan.until_decided:
+        return growing_places(work.dataset.test_count, shard_samples(work))
+    return places(work.dataset.test_count, shard_samples(work), work.dataset.starts)
 
 
 def check_length(work: Work, first: int, last: int) -> None:
@@ -193,7 +205,7 @@ def audited_samples(work: Work) -> tuple[int, ...]:
     """The places in the test set of the samples that are asked again, in their new order: of data in clips, the first
     samples of some clips, each clip in its own order.
     """
-    total, chance = work.dataset.test_count, random.Random(f"{work.plan.seed}/audit")
+    total, chance = asked_of_all(work), random.Random(f"{work.plan.seed}/audit")
     count = min(AUDIT_SAMPLES, max(AUDIT_LEAST, total // AUDIT_SHARE), max(2, shard_samples(work) // 2), total)
     if work.dataset.starts is None:
         return tuple(chance.sample(range(total), count))
@@ -204,6 +216,12 @@ def audited_samples(work: Work) -> tuple[int, ...]:
         if len(samples) < count:
             samples += range(first, min(last, first + most))
     return tuple(samples)
+
+
+def asked_of_all(work: Work) -> int:
+    """How many samples every case answers, whatever it is that it answers."""
+    count = work.dataset.test_count
+    return min(FIRST_LOOK, count) if work.plan.until_decided else count
 
 
 def shard_samples(work: Work) -> int:

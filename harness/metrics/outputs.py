@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from harness.metrics import stats
+from harness.metrics.anytime import anytime_limits
 from harness.metrics.clustered import drop_limits, group_words, rate_limits
 from harness.metrics.discrepancy import discordant, row_differences, top1
 from harness.metrics.registry import Answers, Estimate, Metric, Observation, declare, of_case, of_scores, per_sample
@@ -39,7 +40,10 @@ def accuracy_drop(o: Observation, samples: np.ndarray) -> Estimate:
     """Computes (b − c) / n in percentage points; positive is bad. Its baseline, Keras' own drop, is 0."""
     lost, won = discordant(samples["baseline_correct"], samples["correct"])
     n = len(samples)
-    limits, words = drop_limits(samples["baseline_correct"], samples["correct"], o.groups)
+    if o.until_decided:
+        limits, words = anytime_limits(lost, won, n), "betting, at any time,"
+    else:
+        limits, words = drop_limits(samples["baseline_correct"], samples["correct"], o.groups)
     method = f"{words} 90 %, b={lost} c={won} n={n}"
     return Estimate(100 * (lost - won) / n, 0.0, 100 * limits.low, 100 * limits.high, method)
 

@@ -46,6 +46,7 @@ class Observation:
     task: Task = "classification"
     emulated: bool = False  # its device is: how long anything takes there says nothing of a real one
     groups: np.ndarray | None = None  # the group of each sample, (samples,); None where all are independent
+    until_decided: bool = False  # how many samples there are depends on what they say
 
     @property
     def medians_ns(self) -> dict[int, float]:

@@ -71,12 +71,20 @@ class Comparison:
     baseline: np.ndarray  # the baseline's scored output; a single column of two classes becomes two
     scores: dict[Case, np.ndarray]  # the same of the cases
     heads: dict[str, Comparison] = field(default_factory=dict)  # name → an output beside the scored one, as if scored
+    early: dict[Case, Comparison] = field(default_factory=dict)  # a case that was decided before the end of the test
+    # set, at any thread count → its row, as of a run that has only the samples that it answered; not in `samples`
 
     @property
     def by_output(self) -> dict[str, Comparison]:
         """Returns each output by its name, in the model's order: the scored one with labels, the others without."""
         every = {self.run.scored_output: self, **self.heads}
         return {name: every[name] for name in self.run.outputs if name in every}
+
+    @property
+    def answered(self) -> dict[Case, np.ndarray]:
+        """Returns `samples`, and the shorter tables of the rows that were decided early."""
+        early = {case: part.samples[case] for case, part in self.early.items() if case in part.samples}
+        return self.samples | early
 
     @cached_property
     def metrics(self) -> dict[Case, dict[str, Change]]:

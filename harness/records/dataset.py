@@ -32,6 +32,7 @@ class Dataset:
     labels_of: str = ""  # the output that the labels were given for by its name; "" where they were not
     clips: np.ndarray | None = None  # the clip of each test sample, (samples,), in order; None: each stands by itself
     groups: np.ndarray | None = None  # the group of each test sample, (samples,); None where all are independent
+    numbers: np.ndarray | None = None  # of each test sample in the user's own order, (samples,); None: in that order
 
     @property
     def test_count(self) -> int:
@@ -66,12 +67,13 @@ class Dataset:
 
     @cached_property
     def marks_sha256(self) -> str:
-        """Hash of the clips and groups of the test samples; "" where there are none."""
+        """Hash of the clips, groups and numbers of the test samples; "" where there are none."""
         import numpy as np
 
         from harness.support.arrays import sha256_of
 
-        marks = [(np.array([name.encode()]), a) for name, a in (("clips", self.clips), ("groups", self.groups))]
+        named = (("clips", self.clips), ("groups", self.groups), ("numbers", self.numbers))
+        marks = [(np.array([name.encode()]), a) for name, a in named]
         known = [array for pair in marks if pair[1] is not None for array in pair]
         return sha256_of(*known) if known else ""
 

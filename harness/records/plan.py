@@ -56,6 +56,7 @@ class Plan:
     restless_ratio: float | None = (
         None  # a round whose median / lowest tenth is over it is timed once more; None: never
     )
+    until_decided: bool = False  # each case is asked no further samples once the rules on its answers are decided
     accuracy: bool = True  # False where a reference is timed again beside a candidate: its answers are known
 
 

@@ -81,6 +81,8 @@ class Run:
     input_names: tuple[str, ...] = ()  # the model's, one an array; () in a run that is older than this
     clips: np.ndarray | None = None  # as Dataset has them
     groups: np.ndarray | None = None
+    numbers: np.ndarray | None = None
+    stopped_of: int | None = None  # of a row that was decided early: how many samples the test set has in all
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -95,6 +97,27 @@ class Run:
     @property
     def test_count(self) -> int:
         return len(self.inputs[0])
+
+    def number_of(self, sample: int) -> int:
+        """Returns the sample's number in the user's own order, which a run until decided does not keep."""
+        return sample if self.numbers is None else int(self.numbers[sample])
+
+    def place_of(self, number: int) -> int:
+        """Returns the place in the arrays of the sample that has this number in the user's own order."""
+        return number if self.numbers is None else int((self.numbers == number).argmax())
+
+    def first(self, samples: int, cases: tuple[Case, ...]) -> Run:
+        """Returns the run as if it had only its first samples, and these cases. Only where samples are independent."""
+        return replace(
+            self,
+            inputs=tuple(array[:samples] for array in self.inputs),
+            labels=None if self.labels is None else self.labels[:samples],
+            baseline=tuple(array[:samples] for array in self.baseline),
+            numbers=None if self.numbers is None else self.numbers[:samples],
+            cases=cases,
+            provenance=replace(self.provenance, distinct=None),
+            stopped_of=self.test_count,
+        )
 
     def accuracy_case(self, case: Case) -> Case:
         """Returns the case whose outputs stand for this one: the same at the lowest thread count."""

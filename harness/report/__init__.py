@@ -74,7 +74,10 @@ def write_plots(material: Material, drawings: Sequence[Drawing], folder: Path) -
         if drawing.wide:
             write(folder / drawing.file_name, drawing.wide)
     if material.comparison.run.test_count:
-        write(folder / "sample-0.png", sample_figure(material.comparison, material.pictures, 0))
+        write(
+            folder / "sample-0.png",
+            sample_figure(material.comparison, material.pictures, material.comparison.run.place_of(0)),
+        )
 
 
 def write(path: Path, content: str | bytes) -> Path:

@@ -44,7 +44,7 @@ def write_tables(comparison: Comparison, folder: Path) -> None:
     a row a sample × variant × target × runtime.
     """
     write_parquet(latency_table(counted(comparison.run)), folder / "latency.parquet")
-    write_samples(comparison.samples, folder / "samples.parquet")
+    write_samples(comparison.answered, folder / "samples.parquet", numbers=comparison.run.numbers)
 
 
 def counted(run: Run) -> list[Round]:
@@ -52,23 +52,29 @@ def counted(run: Run) -> list[Round]:
     return [round_ for round_ in run.rounds if round_.counts]
 
 
-def write_samples(samples: Mapping[Case, np.ndarray], path: Path, rows: int = ROWS) -> None:
+def write_samples(
+    samples: Mapping[Case, np.ndarray], path: Path, rows: int = ROWS, numbers: np.ndarray | None = None
+) -> None:
     """Writes the samples, so many rows of a case at a time."""
     schema = samples_schema(list(samples.values()))
     with replacing(path) as part, pq.ParquetWriter(part, schema, compression="zstd") as writer:
-        for table in sample_tables(samples, schema, rows):
+        for table in sample_tables(samples, schema, rows, numbers):
             writer.write_table(table)
 
 
-def sample_tables(samples: Mapping[Case, np.ndarray], schema: pa.Schema, rows: int = ROWS) -> Iterator[pa.Table]:
+def sample_tables(
+    samples: Mapping[Case, np.ndarray], schema: pa.Schema, rows: int = ROWS, numbers: np.ndarray | None = None
+) -> Iterator[pa.Table]:
     """Yields the samples of these cases, so many rows of a case at a time.
     Columns that the task does not have are empty.
 
-    schema: of samples_schema.
+    schema: of samples_schema. numbers: of each sample, as Run has them.
     """
     for case, table in samples.items():
         for first in range(0, len(table), rows):
-            arrays = [column_of(field, case, table[first : first + rows], first) for field in schema]
+            some = table[first : first + rows]
+            own = np.arange(first, first + len(some)) if numbers is None else numbers[first : first + len(some)]
+            arrays = [column_of(field, case, some, own) for field in schema]
             yield pa.Table.from_arrays(arrays, schema=schema)
 
 
@@ -79,12 +85,12 @@ def samples_schema(tables: Sequence[np.ndarray]) -> pa.Schema:
     return pa.schema([*(SAMPLES | predictions).items(), *((name, pa.float32()) for name in ERRORS if name in fields)])
 
 
-def column_of(field: pa.Field, case: Case, rows: np.ndarray, first: int) -> pa.Array:
-    """Returns one column of these rows. first: the number of the first of these samples."""
+def column_of(field: pa.Field, case: Case, rows: np.ndarray, numbers: np.ndarray) -> pa.Array:
+    """Returns one column of these rows. numbers: of these samples."""
     if field.name in ("variant", "target", "runtime"):
         return pa.repeat(getattr(case, field.name), len(rows))
     if field.name == "sample":
-        return pa.array(np.arange(first, first + len(rows)), field.type)
+        return pa.array(np.asarray(numbers), field.type)
     if field.name not in fields_of(rows):
         return pa.nulls(len(rows), field.type)
     values = np.ascontiguousarray(rows[field.name])

@@ -2,6 +2,7 @@
 
 test/input-<n>.npy, test/labels.npy    as stored; what was a whole mapped file already is linked, and takes no room
 test/clips.npy, test/groups.npy        int32, the clip and the group of each sample, where the data have any
+test/numbers.npy                       int32, of each sample in the user's own order, where the run shuffled them
 baseline.npy, or baseline-<n>.npy      float32, one an output of the model
 """
 
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.data.on_disk import LABELS, MARKS, TEST, mark_file, run_input_file
+from harness.data.on_disk import LABELS, MARKS, NUMBERS, TEST, mark_file, run_input_file
 from harness.errors import StoreError
 from harness.records import Dataset
 from harness.support.arrays import keep_npy, map_npy
@@ -34,15 +35,16 @@ def keep_test_set(path: Path, dataset: Dataset) -> None:
         keep_npy(run_input_file(path, n), array)
     if dataset.test_labels is not None:
         keep_npy(path / TEST / LABELS, dataset.test_labels)
-    for mark, of_each in zip(MARKS, (dataset.clips, dataset.groups), strict=True):
+    marks = (dataset.clips, dataset.groups, dataset.numbers)
+    for mark, of_each in zip((*MARKS, NUMBERS), marks, strict=True):
         if of_each is not None:
             keep_npy(mark_file(path / TEST, mark), of_each)
 
 
-def read_marks(path: Path) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """Returns the clip and the group of each sample; None where the run's data have none."""
-    clips, groups = (mark_file(path / TEST, mark) for mark in MARKS)
-    return read_array(clips) if clips.exists() else None, read_array(groups) if groups.exists() else None
+def read_marks(path: Path) -> list[np.ndarray | None]:
+    """Returns the clip, the group and the number of each sample; None for what the run has not."""
+    files = (mark_file(path / TEST, mark) for mark in (*MARKS, NUMBERS))
+    return [read_array(file) if file.exists() else None for file in files]
 
 
 def read_test_set(path: Path, inputs: int, labelled: bool) -> TestSet:

@@ -5,6 +5,8 @@ History of the schema (run.json, schema_version):
     2   test/input-<n>.npy and test/labels.npy in test.npz's place: mapped, so that the test set may exceed memory
     3   raw/ also holds order audits, one a variant and runtime; a variant tells its activation bytes; test/clips.npy
         and test/groups.npy, where the data have them
+    4   a plan may say until_decided: test/ is then in a shuffled order, which test/numbers.npy has, and a case may have
+        answered only the first samples of it
 """
 
 from __future__ import annotations
@@ -55,7 +57,7 @@ from harness.runs.run_arrays import (
 from harness.support.cache import file_sha256
 from harness.support.files import write_json
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 _Piece = TypeVar("_Piece", Round, Shard, Audit)
 
 
@@ -205,6 +207,7 @@ def load(path: Path, dataset: Dataset | None = None) -> Run:
         inputs=dataset.test_inputs,
         clips=dataset.clips,
         groups=dataset.groups,
+        numbers=dataset.numbers,
         baseline=read_baseline(path),
         rounds=of_kind(pieces, Round),
         shards=of_kind(pieces, Shard),
@@ -242,11 +245,13 @@ def read_dataset(path: Path, header: Header) -> Dataset:
     read = read_packed if header.schema_version == 1 else read_test_set
     inputs, labels = read(path, len(header.affines), header.labelled)
     known = (inputs, labels, header.affines, header.class_names, str(path))
-    clips, groups = read_marks(path)
-    dataset = Dataset(header.experiment, (), None, *known, clips=clips, groups=groups)
+    clips, groups, numbers = read_marks(path)
+    dataset = Dataset(header.experiment, (), None, *known, clips=clips, groups=groups, numbers=numbers)
     if dataset.marks_sha256 != header.hashes.get("marks", ""):
-        told = f"{path}/test does not say of which clips and groups its samples are as this run began"
-        raise StoreError(told, "bring clips.npy and groups.npy back, or start a new run")
+        told = (
+            f"{path}/test does not say of which clips and groups its samples are, and in which order, as this run began"
+        )
+        raise StoreError(told, "bring clips.npy, groups.npy and numbers.npy back, or start a new run")
     return dataset
 
 

@@ -42,7 +42,7 @@ class Silent(Watcher):
 
 def main() -> None:
     quick = plan_of("quick", rounds=2, min_runs=50, min_s=0.01, warmup_s=0.01)
-    plan = replace(quick, max_runs=50, restless_ratio=None)  # so short a round is seldom steady
+    plan = replace(quick, max_runs=50, restless_ratio=None, until_decided=True)  # so short a round is seldom steady
     request = Request(builtin("digits", None, ("float32", "int8"), plan), (host(),))
     target = Path(__file__).parent / f"digits-schema-{SCHEMA_VERSION}"
     shutil.rmtree(target, ignore_errors=True)

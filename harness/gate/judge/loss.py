@@ -26,6 +26,7 @@ from harness.records.terms import Outcome
 POWERS = (0.8, 0.9)
 NO_ERRORS = "{} makes no error, so there is no growth to speak of: limit accuracy_drop, or give an absolute limit"
 NOTHING_RIGHT = "{} gets nothing right: give an absolute limit, in pp"
+AT_LIMIT = "the value is at the limit: no number of samples would settle it"
 ONLY_BETTER = "only an improvement can pass {}"
 
 
@@ -196,7 +197,7 @@ def outcome_of(limits: Interval, limit: float) -> Outcome:
 def why_inconclusive(n: int, needed: tuple[int, ...], better: bool) -> str:
     """Says why a rule is inconclusive. needed: how many samples settle it with each of POWERS, () for never."""
     if not needed:
-        return "the value is at the limit: no number of samples would settle it"
+        return AT_LIMIT
     four, nine = needed
     way = "pass" if better else "fail"
     return (

@@ -89,7 +89,7 @@ def header_of(candidate: Path, reference: Path, cases: Sequence[Case]) -> Header
     return replace(
         header,
         run_id=new_run_id(),
-        plan=replace(header.plan, accuracy=False),
+        plan=replace(header.plan, accuracy=False, until_decided=False),
         variants=tuple(replace(model, name=name + AT + side) for name, side, model in models),
         targets=tuple(TargetRecord(t.target) for t in header.targets if t.target.name in targets),
         cases=tuple(on_side(case, side) for case in shared for side in SIDES),

@@ -26,11 +26,17 @@ def sample_figure(comparison: Comparison, pictures: np.ndarray | None, n: int) -
     picture = picture_of(pictures, n)
     if comparison.run.task in OF_CLASSES:
         sample = sample_answers(comparison, n)
-        title, lines = sample_title(n, sample.label_name), max(5, len(sample.answers))
+        title, lines = sample_title(sample.number, sample.label_name), max(5, len(sample.answers))
         return framed(picture, title, lines, False, lambda axis: draw_bars(axis, comparison, sample))
     label = number_sample(comparison, n).label
     lines = max(3, 1 + len(comparison.scores))
-    return framed(picture, sample_title(n, label), lines, True, lambda axis: draw_points(axis, comparison, n))
+    return framed(
+        picture,
+        sample_title(comparison.run.number_of(n), label),
+        lines,
+        True,
+        lambda axis: draw_points(axis, comparison, n),
+    )
 
 
 def framed(picture: np.ndarray | None, title: str, lines: int, gridded: bool, draw: Callable[[Axes], None]) -> bytes:

@@ -31,13 +31,15 @@ class FirstSample(Block):
 
 
 def first_sample(material: Material) -> Part | None:
-    run, picture = material.comparison.run, png_of(material.pictures, 0)
+    run = material.comparison.run
     if not run.test_count:
         return None
+    place = run.place_of(0)
+    picture = png_of(material.pictures, place)
     if run.task in OF_CLASSES:
-        sample = sample_answers(material.comparison, 0)
+        sample = sample_answers(material.comparison, place)
         return Part("", (FirstSample("True label", sample.label_name, agreement(sample), picture, (), scores(sample)),))
-    numbers = number_sample(material.comparison, 0)
+    numbers = number_sample(material.comparison, place)
     text = nearness(numbers)
     return Part("", (FirstSample("True value", numbers.label, text, picture, numbers.inputs, distances(numbers)),))
 

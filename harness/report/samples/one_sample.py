@@ -19,12 +19,15 @@ from harness.support.format import decimals, significant
 def sample_text(comparison: Comparison, pictures: np.ndarray | None, n: int) -> RenderableType:
     """Show sample n in a terminal. pictures: as picture.drawable has them; None for the stored numbers."""
     picture, several = picture_of(pictures, n), len(comparison.run.targets) > 1
+    number = comparison.run.number_of(n)
     drawn: list[RenderableType] = [TerminalPicture(picture)] if picture is not None else input_lines(comparison, n)
     if comparison.run.task in OF_CLASSES:
         sample = sample_answers(comparison, n)
-        return Group(bold_title(n, sample.label_name), *drawn, answer_table(sample, several), Text(agreement(sample)))
+        return Group(
+            bold_title(number, sample.label_name), *drawn, answer_table(sample, several), Text(agreement(sample))
+        )
     numbers = number_sample(comparison, n)
-    return Group(bold_title(n, numbers.label), *drawn, number_table(numbers, several), Text(nearness(numbers)))
+    return Group(bold_title(number, numbers.label), *drawn, number_table(numbers, several), Text(nearness(numbers)))
 
 
 def bold_title(n: int, label: str) -> Text:

@@ -13,6 +13,7 @@ from harness.report.part import Block, Part
 from harness.support.format import GIGABYTES, MEGABYTES, significant, whole
 
 UNKNOWN = "unknown"
+UNTIL_DECIDED = "; each row asked only until its rules on answers were decided, in a shuffled order"
 TOOLS = ("harness", "tensorflow", "keras", "python")  # whose versions made the variants and the baseline
 
 
@@ -60,7 +61,7 @@ def run_facts(material: Material) -> tuple[Fact, ...]:
         Fact("Date", run.provenance.created or UNKNOWN),
         Fact("Data", samples),
         Fact("Scored by", scored_by(material)),
-        Fact("Plan", timing if plan.rounds else f"{plan.profile}: no latency"),
+        Fact("Plan", (timing if plan.rounds else f"{plan.profile}: no latency") + UNTIL_DECIDED * plan.until_decided),
         Fact("Built with", joined(*(f"{t} {version}" for t in TOOLS if (version := getattr(run.provenance, t))))),
         Fact("Variants", ", ".join(v.name for v in run.variants)),
     )

@@ -53,7 +53,8 @@ def summary(material: Material) -> Part:
 def how_to_read(material: Material) -> tuple[str, str]:
     """Say what the columns mean: in full, and in brief."""
     of_classes, groups = material.comparison.run.task == "classification", material.comparison.run.groups
-    drop, change, grouped = "Tango", "over samples", ""
+    at_any_time = material.comparison.run.plan.until_decided
+    drop, change, grouped = "anytime-valid" if at_any_time else "Tango", "over samples", ""
     if groups is not None:
         drop, change, grouped = "clustered", "paired, over groups", GROUPED.format(group_words(groups))
     changes = f"Change: {material.primary.title} {BOOTSTRAP.format(change)}" if material.has_change else ""

@@ -20,11 +20,13 @@ class Method(Block):
     has_drop: bool
     has_flips: bool
     groups: str  # those of the test samples, in words; "" where all are independent
+    until_decided: bool
 
 
 def method(material: Material) -> Part:
     run = material.comparison.run
     has_flips = run.task in OF_CLASSES and run.test_count > 0
     groups = "" if run.groups is None else group_words(run.groups)
-    block = Method(material.primary.title, material.has_change, run.task == "classification", has_flips, groups)
+    columns = (material.primary.title, material.has_change, run.task == "classification", has_flips)
+    block = Method(*columns, groups, run.plan.until_decided)
     return Part("", (block,))

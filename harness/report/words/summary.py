@@ -47,8 +47,8 @@ def headline(material: Material) -> str:
     """Describe the whole run in one sentence, without a verdict."""
     run, shown = material.comparison.run, material.rows
     drops = [v for r in trusted(shown) if (v := r.value("accuracy_drop")) is not None]
-    base = next((r.baseline_accuracy for r in shown if r.baseline_accuracy is not None), None)
-    kerass = f"Keras' {percent(base)} %" if base is not None else "Keras"
+    bases = {r.baseline_accuracy for r in shown if r.baseline_accuracy is not None}
+    kerass = f"Keras' {percent(*bases)} %" if len(bases) == 1 else "Keras"  # rows may be of more samples or of fewer
     drop = span(f"accuracy drop {{}} pp against {kerass}", drops, points)
     parts = [drop if by_accuracy(run) else primary.headline(material.primary, shown)]
     p50 = [v for r in trusted(shown) if (v := r.value("latency_p50")) is not None and not r.emulated]
