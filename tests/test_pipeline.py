@@ -106,6 +106,8 @@ def test_a_row_stops_where_its_rules_are_decided(tmp_path: Path) -> None:
     assert isinstance(found.verdict, Verdict) and found.verdict.outcome == "pass" and found.verdict.ships == ("int8",)
     report = (path / "report.md").read_text()
     assert "stopped after 375 of 500 samples" in report and "Tango" not in report
+    assert "compare their drops, not their accuracies" in report
+    assert "Rows stopped after different numbers of samples" in report  # in the place of accuracy against latency
 
 
 def test_a_run_until_decided_goes_on_by_another_policy(tmp_path: Path) -> None:

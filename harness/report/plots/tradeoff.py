@@ -34,6 +34,10 @@ SMALLEST_AREA = 12.0
 def pareto(material: Material, width: float) -> Figure:
     """Draw one panel a target: x p50 in µs (log), y the run's first metric, area = size, shape = runtime."""
     comparison, metric, shown = material.comparison, material.primary, drawable(material)
+    if not shown and comparison.early:
+        raise NothingToDrawError(
+            f"Rows stopped after different numbers of samples: their {metric.lowered} cannot be compared."
+        )
     if not shown:
         raise NothingToDrawError(f"It needs {metric.lowered} and p50 latency of the same row; this run has none.")
     targets = list(dict.fromkeys(r.case.target for r in shown))
@@ -49,9 +53,12 @@ def pareto(material: Material, width: float) -> Figure:
 
 
 def drawable(material: Material) -> list[Row]:
-    """Find the rows with both values at the lowest thread count; a suspect one would squeeze the others."""
-    name = material.primary.name
-    rows = [r for r in material.rows if r.standing.status == "ok" and r.value(name) is not None]
+    """Find the rows with both values at the lowest thread count; a suspect one would squeeze the others, and one that
+    stopped early is of other samples than they.
+    """
+    name, early = material.primary.name, material.comparison.early
+    ok = [r for r in material.rows if r.standing.status == "ok" and r.case not in early]
+    rows = [r for r in ok if r.value(name) is not None]
     fewest = min((r.case.threads for r in rows), default=1)
     return [r for r in rows if r.case.threads == fewest and r.value("latency_p50") is not None]
 
@@ -59,7 +66,8 @@ def drawable(material: Material) -> list[Row]:
 def left_out(comparison: Comparison) -> str:
     """Say which measured rows the figure does not show, as a sentence, or ""."""
     names = [row_name(s.case) for s in comparison.standings if s.status == "suspect"]
-    return f" Suspect rows are not drawn: {'; '.join(names)}." if names else ""
+    early = " Rows that stopped before the end of the test set are not drawn." if comparison.early else ""
+    return early + (f" Suspect rows are not drawn: {'; '.join(names)}." if names else "")
 
 
 def front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:

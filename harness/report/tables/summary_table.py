@@ -33,6 +33,7 @@ COSTS = (
     "less that with the runtime imported."
 )
 GROUPED = "Samples of one group are not independent, so every interval of answers is over groups: {}. "
+EARLY = "Rows that stopped early are of different samples: compare their drops, not their accuracies. "
 BRIEF_DROP = "Drop with its two-sided 90 % {} interval"
 BRIEF_CHANGE = "Changes from Keras' with two-sided 90 % intervals"
 BRIEF_COSTS = "latencies and speed-up with 95 % intervals from rounds. “–” marks a value that is not available."
@@ -57,6 +58,8 @@ def how_to_read(material: Material) -> tuple[str, str]:
     drop, change, grouped = "anytime-valid" if at_any_time else "Tango", "over samples", ""
     if groups is not None:
         drop, change, grouped = "clustered", "paired, over groups", GROUPED.format(group_words(groups))
+    if material.comparison.early:
+        grouped = EARLY
     changes = f"Change: {material.primary.title} {BOOTSTRAP.format(change)}" if material.has_change else ""
     brief = f"{BRIEF_DROP.format(drop) if of_classes else BRIEF_CHANGE}; {BRIEF_COSTS}"
     return f"{DROP.format(drop) if of_classes else ''}{changes}{grouped}{COSTS}", f"{grouped}{brief}"
