@@ -12,6 +12,7 @@ from harness.gate.policy.policy_file import parse_policy
 from harness.gate.settled import settled
 from harness.records import Run
 from tests.made_answers import DROP, RULE, scored
+from tests.made_runs import case, shard
 from tests.test_early import TOTAL, stopped
 
 
@@ -39,6 +40,16 @@ def test_every_rule_on_answers_has_to_be_decided_and_no_other() -> None:
     assert names(stopped(0, 0, 400), loose + size) == {"float32", "int8"}
     assert names(stopped(0, 0, 400), loose + tight) == {"float32"}
     assert names(stopped(0, 0, 800), loose + tight) == {"float32", "int8"}
+
+
+def test_what_would_not_ship_among_others_is_not_decided() -> None:
+    """int8 passes alone with p just under 5 %; beside a float32 that fails, a list of what ships claims more."""
+    rule, good = DROP.replace("0.5", "1"), {seen: stopped(0, 0, seen) for seen in (400, 800)}
+    for seen, wanted in ((400, {"float32"}), (800, {"float32", "int8"})):
+        lost = np.arange(TOTAL) < 100  # of what Keras has right
+        bad = shard(case("float32"), scored(lost | good[seen].baseline[0].argmax(axis=1).astype(bool)))
+        others = tuple(s for s in good[seen].shards if s.case.variant == "int8")
+        assert names(replace(good[seen], shards=(bad, *others)), rule) == wanted
 
 
 def test_nothing_is_decided_early_by_a_policy_of_the_whole_test_set() -> None:

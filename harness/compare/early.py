@@ -10,7 +10,7 @@ from harness.metrics.registry import is_of_answers
 from harness.records import Case, Change, Comparison, Run, Standing
 
 SO_FAR = frozenset(("accuracy", "accuracy_drop"))  # what such a row has; limits of others hold at no time but the end
-STOPPED = "stopped after {:,} of {:,} samples, since the rules needed no more"
+STOPPED = "stopped after {:,} of {:,} samples, since the run's rules needed no more"
 
 Compare = Callable[[Run, frozenset[str]], Comparison]
 
