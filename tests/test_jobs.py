@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.errors import JobFailed, StoreError, TargetUnreachable
+from harness.errors import JobFailed, TargetUnreachable
 from harness.measure.connections.replay import Replay
 from harness.measure.jobs import Work, audited_samples, cases_of, job_id, measure, round_jobs, shard_jobs
+from harness.measure.raw import read_piece
 from harness.records import Affine, Audit, Blob, Case, Environment, Job, Piece, Round, Shard, Target, Tensor, Variant
 from tests.devices import RECORDED, Quiet, recorded_work
 
@@ -328,15 +329,18 @@ def test_half_a_piece_is_not_taken_for_a_whole_one(tmp_path: Path) -> None:
     assert not (tmp_path / job.id / "outputs" / "9.npy").exists()
 
 
-def test_a_piece_that_cannot_be_read_stops_the_run_and_stays_for_the_user_to_see(tmp_path: Path) -> None:
+def test_what_cannot_be_read_is_asked_for_again_and_is_then_the_failure_of_its_row(tmp_path: Path) -> None:
     class Liar(Device):
         def fetch(self, job: Job, folder: Path) -> None:
             super().fetch(job, folder)
             (folder / "latencies.npy").unlink()
             (folder / "outputs" / "0.npy").unlink(missing_ok=True)
 
-    with pytest.raises(StoreError):
-        measured(Liar(), tmp_path)
+    device = Liar()
+    pieces = measured(device, tmp_path)
+    assert {piece.status for piece in pieces} == {"failed"} and len(device.asked) == 3 * len(pieces)
+    assert all(read_piece(folder).status == "failed" for folder in tmp_path.iterdir())  # the run can be read
+    assert {piece.status for piece in measured(Device(), tmp_path)} <= {"ok", "valid", "flagged"}  # and resumed
 
 
 def test_the_watcher_is_told_how_much_there_is_and_which_job_runs(tmp_path: Path) -> None:

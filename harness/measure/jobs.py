@@ -24,6 +24,7 @@ from harness.measure.job_spec import audit_spec, latency_spec, outputs_spec, wit
 from harness.measure.looks import FIRST_LOOK, Decided, Looks, growing_places
 from harness.measure.model_state import reset_of
 from harness.measure.raw import label_piece, read_piece
+from harness.measure.received import refusal
 from harness.measure.validity import AGAIN
 from harness.records import Affine, Blob, Case, Dataset, Environment, Job, Piece, Plan, Target, Tensor, Variant
 from harness.records.dataset import places, starts_of, starts_within
@@ -33,6 +34,7 @@ from harness.support.arrays import let_go, npy_bytes, pick
 SHARD_SAMPLES = 5_000  # at most; what a broken link can cost
 SHARD_BYTES = 32 << 20  # of inputs and outputs together: memory on both sides, disk on the device
 REPEATS = 2  # of a round that does not count
+ASKS = 3  # for a job, where what comes back is no answer to it
 AUDIT_SAMPLES = 200  # that are asked again in another order, at most
 AUDIT_SHARE, AUDIT_LEAST = 5, 20  # of a small test set one sample in five, but 20
 AUDIT_CLIPS = 10  # of data in clips at least so many, each from its beginning
@@ -133,7 +135,8 @@ def tried(job: Job, connection: Connection, folder: Path, watcher: Watcher) -> I
 
 def obtain(job: Job, connection: Connection, folder: Path, watcher: Watcher) -> Piece:
     """One piece. Its folder appears whole or not at all, so what is there need not be measured again, unless it failed:
-    a process that was killed once may come to its end the next time.
+    a process that was killed once may come to its end the next time. What is no answer is asked for again;
+    where it is none ASKS times, the job has failed.
     """
     kept = folder / job.id
     if kept.exists():
@@ -141,15 +144,25 @@ def obtain(job: Job, connection: Connection, folder: Path, watcher: Watcher) -> 
         if piece.status != "failed":
             return piece
     part = folder / f"{job.id}.part"
+    for _ in range(ASKS):
+        ask(job, connection, part, watcher)
+        if not (refused := refusal(part, job)):
+            break
+    else:
+        label_piece(part, job, None, refused)
+    shutil.rmtree(kept, ignore_errors=True)
+    part.rename(kept)
+    return read_piece(kept)
+
+
+def ask(job: Job, connection: Connection, part: Path, watcher: Watcher) -> None:
+    """Fills a new folder with what the device answers, whatever that is."""
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     connection.send(job.blobs.values())
     host_ns = connection.run(job, watcher.samples)
     connection.fetch(job, part)
     label_piece(part, job, host_ns)
-    shutil.rmtree(kept, ignore_errors=True)
-    part.rename(kept)
-    return read_piece(kept)
 
 
 def attempts(job: Job) -> Iterator[Job]:
@@ -283,6 +296,7 @@ def job(
         cooldown_timeout_s=work.target.cooldown_timeout_s,
         restless_ratio=restless_ratio,
         samples=samples,
+        outputs=next(v.outputs for v in work.variants if v.name == case.variant),
     )
 
 

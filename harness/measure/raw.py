@@ -33,6 +33,7 @@ class Label:
     host_ns: int | None = None
     restless_ratio: float | None = None
     samples: tuple[int, ...] = ()
+    refused: str = ""  # why what came back is no answer to the job; it is kept as it came
 
 
 PIECE = "piece.json"  # a Label
@@ -49,8 +50,9 @@ _SECONDS = TypeAdapter(FiniteFloat | None)
 _PAIR = TypeAdapter(FiniteFloat)
 
 
-def label_piece(folder: Path, job: Job, host_ns: int | None) -> None:
-    label = Label(job.case, job.kind, job.first, job.last, job.attempt, host_ns, job.restless_ratio, job.samples)
+def label_piece(folder: Path, job: Job, host_ns: int | None, refused: str = "") -> None:
+    place = job.first, job.last, job.attempt
+    label = Label(job.case, job.kind, *place, host_ns, job.restless_ratio, job.samples, refused)
     (folder / PIECE).write_text(json.dumps(asdict(label)))
 
 
@@ -58,13 +60,17 @@ def read_piece(folder: Path) -> Piece:
     """The Round, Shard or Audit that the folder holds. Raises StoreError where a file is not what it must be."""
     try:
         label = _LABEL.validate_json((folder / PIECE).read_bytes())
-        state = json.loads((folder / protocol.STATE).read_text())
-        result = _result(folder, state["exit"])
+        state = {} if label.refused else json.loads((folder / protocol.STATE).read_text())
+        result = _refused(label.refused) if label.refused else _result(folder, state["exit"])
         if label.kind == "latency":
             return with_status(_round(folder, label, result, state))
         return (_audit if label.kind == "audit" else _shard)(folder, label, result)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         raise StoreError(f"{folder} cannot be read: {error}", "remove that folder and resume the run") from error
+
+
+def _refused(why: str) -> Mapping[str, Any]:
+    return {"status": "failed", "error": f"no answer of the device could be used: {why}"}
 
 
 def _result(folder: Path, exit_code: int) -> Mapping[str, Any]:

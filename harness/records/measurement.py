@@ -48,6 +48,7 @@ class Job:
     restless_ratio: float | None = None
     attempt: int = 0  # an invalid round is measured again
     samples: tuple[int, ...] = ()  # of an audit: their places in the test set, in the order in which they are asked
+    outputs: tuple[Tensor, ...] = ()  # of the variant's file: what comes back must be of their form; () where unknown
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from harness.errors import BuildError, StoreError
 from harness.measure.raw import read_piece
+from harness.measure.received import check_outputs
 from harness.records import (
     BY_DATA,
     Affine,
@@ -194,6 +195,7 @@ def load(path: Path, dataset: Dataset | None = None) -> Run:
     header = read_header(path)
     dataset = dataset or read_dataset(path, header)
     pieces = [read_piece(p) for p in sorted(path.glob("raw/*/*")) if p.is_dir() and p.suffix != ".part"]
+    check_outputs(pieces, header.variants)
     return Run(
         run_id=header.run_id,
         experiment=header.experiment,
