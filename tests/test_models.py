@@ -19,6 +19,7 @@ from harness.build.models import describe
 from harness.build.models.feed import feeds_of
 from harness.build.models.model_source import call
 from harness.build.models.predictions import PLAIN
+from harness.build.variants import convert, recipe
 from harness.build.variants import quantizer as quantizer  # importing it registers its recipes
 from harness.errors import BuildError, ConfigError, DataError
 from harness.experiment.plans import PLANS
@@ -376,6 +377,17 @@ def test_int8_of_a_recurrent_layer_is_refused_beforehand_and_unrolled_it_is_buil
     assert "calibrates a loop" in found.variants[1].reason
     assert "int8_unrolled" in found.variants[1].reason
     assert np.corrcoef(answers(found.variants[2], data)[0].ravel(), found.baseline[0].ravel())[0, 1] > 0.99
+
+
+def test_the_same_build_gives_the_same_bytes_whatever_was_built_before(process, tmp_path):
+    path, steps = tmp_path / "lstm.keras", np.random.default_rng(0).normal(size=(60, 5, 3)).astype(np.float32)
+    process.call(made_models.write_lstm, path)
+    feeds = feeds_of(process.call(describe, path).inputs, one_input(steps))
+    files: dict[str, set[bytes]] = {}
+    for name in ("int8_unrolled", "float32", "int8_unrolled", "int8_unrolled", "float32", "int8_unrolled"):
+        process.call(convert, path, recipe(name), feeds, (steps,), made := tmp_path / "made.tflite")
+        files.setdefault(name, set()).add(made.read_bytes())
+    assert [len(different) for different in files.values()] == [1, 1]
 
 
 def test_a_loop_that_was_exported_for_any_batch_is_converted_for_one(process, tmp_path, built):

@@ -24,6 +24,7 @@ from harness.build.original import Original, RunOnce, Starts
 from harness.build.remarks import of_ranges, of_state, remarks, said_of
 from harness.build.scored import as_meant, check_scored, of_labels
 from harness.build.variants import quantizer as quantizer  # importing it registers its recipes
+from harness.build.variants import repeatable
 from harness.data.calibration import calibration_samples
 from harness.device import tensors
 from harness.errors import ConfigError, HarnessError
@@ -211,7 +212,8 @@ class Builder:
     def checked(
         self, name: str, recipe: str, what: str, key: tuple[object, ...], make: Callable[[Path], None]
     ) -> Variant:
-        own = cache.code_of(variants, artifact, tensors, binding, by_answers, check, samples, sys.modules[__name__])
+        checks = (artifact, tensors, binding, by_answers, check, samples)
+        own = cache.code_of(variants, repeatable, *checks, sys.modules[__name__])
         tested = "" if self.checked_by_calibration else self.dataset.test_sha256
         data = (self.dataset.affines, self.dataset.input_names, tested)
         code = own, original.models_code(), original.runner_code()

@@ -18,6 +18,7 @@ import numpy as np
 
 from harness.build.models import fresh
 from harness.build.models.feed import Feed
+from harness.build.variants.repeatable import repeatable_quantizer
 from harness.errors import BuildError, ConfigError
 from harness.support.functions import FunctionRef, load_function, looking_in
 
@@ -165,6 +166,7 @@ def int8_or_float(converter: Any) -> None:
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8, tf.lite.OpsSet.TFLITE_BUILTINS]
 
 
+@repeatable_quantizer()
 def convert(
     model_path: Path,
     make: Recipe | FunctionRef,
