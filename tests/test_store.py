@@ -176,7 +176,7 @@ def test_a_run_keeps_what_it_was_opened_with(tmp_path: Path) -> None:
 
 def test_a_test_set_without_labels_stays_without(tmp_path: Path) -> None:
     unlabelled = replace(read_dataset(RECORDED, header()), test_labels=None)
-    known = replace(header(), run_id="20250101-000000-0000", variants=())
+    known = replace(header(), run_id="20250101-000000-0000", variants=(), cases=())
     record = Store(tmp_path).open(known, unlabelled, [np.zeros((500, 10), np.float32)])
     assert load(record.path).labels is None
     assert read_dataset(record.path, record.header).test_sha256 == unlabelled.test_sha256
@@ -187,7 +187,7 @@ def test_a_runs_arrays_are_mapped_and_take_no_room_beside_a_run_of_the_same(tmp_
     first = opened(tmp_path, "20250101-000000-0000")
     dataset, baseline = read_dataset(first.path, first.header), read_baseline(first.path)
     assert all(isinstance(array, np.memmap) for array in (*dataset.test_inputs, dataset.test_labels, *baseline))
-    known = replace(header(), run_id="20250102-000000-0000", variants=())
+    known = replace(header(), run_id="20250102-000000-0000", variants=(), cases=())
     second = Store(tmp_path).open(known, dataset, baseline)
     for name in ("test/input-0.npy", "test/labels.npy", "baseline.npy"):
         assert (second.path / name).samefile(first.path / name)
@@ -203,7 +203,7 @@ def test_a_run_may_be_moved(tmp_path: Path) -> None:
 
 def test_several_inputs_and_outputs_keep_their_order(tmp_path: Path) -> None:
     arrays = tuple(np.full((4, 2), n, np.float32) for n in range(12))
-    known = replace(header(), run_id="20250101-000000-0000", affines=header().affines * 12, variants=())
+    known = replace(header(), run_id="20250101-000000-0000", affines=header().affines * 12, variants=(), cases=())
     dataset = Dataset("digits", (), None, arrays, np.arange(4), known.affines, (), "a test")
     run = load(Store(tmp_path).open(known, dataset, arrays).path)
     assert [int(array[0, 0]) for array in run.inputs] == list(range(12))

@@ -18,6 +18,7 @@ from harness.measure.validity import with_status
 from harness.records import Audit, Case, DeviceState, Job, Piece, Round, Shard, Tensor, Timings
 from harness.records.terms import PieceKind
 from harness.support.arrays import StoredArray
+from harness.support.foreign import dtype_of, read_bytes, read_json, read_npy, read_valid
 from harness.support.text import harmless
 
 
@@ -59,13 +60,13 @@ def label_piece(folder: Path, job: Job, host_ns: int | None, refused: str = "") 
 def read_piece(folder: Path) -> Piece:
     """The Round, Shard or Audit that the folder holds. Raises StoreError where a file is not what it must be."""
     try:
-        label = _LABEL.validate_json((folder / PIECE).read_bytes())
-        state = {} if label.refused else json.loads((folder / protocol.STATE).read_text())
+        label = read_valid(folder / PIECE, _LABEL)
+        state = {} if label.refused else read_json(folder / protocol.STATE)
         result = _refused(label.refused) if label.refused else _result(folder, state["exit"])
         if label.kind == "latency":
             return with_status(_round(folder, label, result, state))
         return (_audit if label.kind == "audit" else _shard)(folder, label, result)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError) as error:
         raise StoreError(f"{folder} cannot be read: {error}", "remove that folder and resume the run") from error
 
 
@@ -77,9 +78,9 @@ def _result(folder: Path, exit_code: int) -> Mapping[str, Any]:
     """result.json, or a failed result in its words where the process died before it could write one."""
     path = folder / protocol.RESULT
     if exit_code == 0 and path.exists():
-        result: dict[str, Any] = json.loads(path.read_text())
+        result: dict[str, Any] = read_json(path)
         return result
-    said = (folder / protocol.STDERR).read_text(errors="replace").strip().splitlines()
+    said = read_bytes(folder / protocol.STDERR).decode(errors="replace").strip().splitlines()
     how = f"signal {-exit_code}" if exit_code < 0 else f"exit code {exit_code}"
     return {"status": "failed", "error": f"the process died with {how}" + (f": {said[-1]}" if said else "")}
 
@@ -118,7 +119,7 @@ def _state(said: object) -> DeviceState:
 
 
 def _timings(path: Path) -> dict[str, Timings]:
-    rows = _array(path)
+    rows = read_npy(path, mapped=False)
     if (
         rows.dtype != TIMING
         or rows.ndim != 1
@@ -136,16 +137,6 @@ def _timings(path: Path) -> dict[str, Timings]:
     }
 
 
-def _array(path: Path) -> np.ndarray:
-    """An .npy file as it is; ValueError for anything else (np.load would also open archives)."""
-    try:
-        with path.open("rb") as file:
-            array: np.ndarray = np.lib.format.read_array(file, allow_pickle=False)
-    except Exception as error:  # a broken header alone can end in any of four
-        raise ValueError(f"{path.name} is not an array: {error}") from error
-    return array
-
-
 def _shard(folder: Path, label: Label, result: Mapping[str, Any]) -> Shard:
     if result["status"] != "ok":
         return Shard(label.case, label.first, label.last, "failed", one_line(result["error"]))
@@ -159,7 +150,7 @@ def _shard(folder: Path, label: Label, result: Mapping[str, Any]) -> Shard:
 
 def _audit(folder: Path, label: Label, result: Mapping[str, Any]) -> Audit:
     """Raises ValueError where the samples are not distinct, or not as many as the label says."""
-    if len(set(label.samples)) != label.last or min(label.samples) < 0:
+    if not len(set(label.samples)) == len(label.samples) == label.last or min(label.samples) < 0:
         raise ValueError("the samples of an audit are not as many as it says")
     shard = _shard(folder, replace(label, first=0, last=2 * label.last), result)
     return Audit(label.case, label.samples, shard.status, shard.reason, shard.outputs)
@@ -171,7 +162,7 @@ def _misfit(outputs: Sequence[StoredArray], tensors: Sequence[Tensor], rows: int
         wanted = (rows, *tensor.sample_shape)
         if (tensor.scale is None) != (tensor.zero_point is None):
             raise ValueError(f"output {tensor.name} has a scale or a zero point, not both")
-        if output.dtype != np.dtype(tensor.dtype) or output.dtype.kind not in "fiub":
+        if output.dtype != dtype_of(tensor.dtype):
             raise ValueError(f"output {tensor.name} is of {output.dtype}, not {tensor.dtype}")
         if output.shape != wanted:  # as where it depends on the values that go in
             return f"output {tensor.name} has shape {output.shape} where the model says {wanted}"

@@ -10,19 +10,19 @@ History of the schema (schema_version):
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from harness import __version__
 from harness.errors import ConfigError, StoreError
 from harness.runs.store import Header, Store, read_header
 from harness.support.files import write_json
+from harness.support.foreign import read_json, valid
 
 NAME = "reference.json"
 SCHEMA_VERSION = 2
@@ -145,11 +145,11 @@ def session_of(path: Path, header: Header, file: Path) -> Session:
 
 def read(file: Path) -> Accepted:
     try:
-        content = json.loads(file.read_text("utf-8"))
+        content = read_json(file)
         if content["schema_version"] > SCHEMA_VERSION:
             raise StoreError(f"{file} was written by a newer harness", "upgrade edge-harness")
-        reference: Accepted = _ACCEPTED.validate_python(content)
-    except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
+        reference = valid(content, _ACCEPTED)
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(f"{file} cannot be read: {error}", "`harness accept RUN` writes it again") from error
     return reference
 

@@ -11,7 +11,6 @@ History of the schema (run.json, schema_version):
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import shutil
@@ -24,7 +23,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from harness.errors import BuildError, StoreError
 from harness.measure.raw import read_piece
@@ -46,6 +45,7 @@ from harness.records import (
     Variant,
 )
 from harness.records.terms import Task
+from harness.runs.coherent import check_header, check_run
 from harness.runs.run_arrays import (
     baseline_sha256,
     keep_baseline,
@@ -57,6 +57,7 @@ from harness.runs.run_arrays import (
 )
 from harness.support.cache import file_sha256
 from harness.support.files import write_json
+from harness.support.foreign import read_json, valid
 
 SCHEMA_VERSION = 4
 _Piece = TypeVar("_Piece", Round, Shard, Audit)
@@ -196,7 +197,7 @@ def load(path: Path, dataset: Dataset | None = None) -> Run:
     dataset = dataset or read_dataset(path, header)
     pieces = [read_piece(p) for p in sorted(path.glob("raw/*/*")) if p.is_dir() and p.suffix != ".part"]
     check_outputs(pieces, header.variants)
-    return Run(
+    run = Run(
         run_id=header.run_id,
         experiment=header.experiment,
         task=header.task,
@@ -223,6 +224,8 @@ def load(path: Path, dataset: Dataset | None = None) -> Run:
         affines=header.affines,
         input_names=header.input_names,
     )
+    check_run(run)
+    return run
 
 
 def of_kind(pieces: Sequence[Piece], kind: type[_Piece]) -> tuple[_Piece, ...]:
@@ -231,14 +234,15 @@ def of_kind(pieces: Sequence[Piece], kind: type[_Piece]) -> tuple[_Piece, ...]:
 
 def read_header(path: Path) -> Header:
     try:
-        content = json.loads((path / "run.json").read_text())
+        content = read_json(path / "run.json")
         if content["schema_version"] > SCHEMA_VERSION:
             raise StoreError(
                 f"{path} was written by a newer harness (schema {content['schema_version']})", "upgrade edge-harness"
             )
-        header: Header = _HEADER.validate_python(content)
-    except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
+        header = valid(content, _HEADER)
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(f"{path}/run.json cannot be read: {error}", "is it a run's folder?") from error
+    check_header(str(path), header)
     return header
 
 

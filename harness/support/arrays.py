@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from harness.support.foreign import read_npy
+
 STRETCH_BYTES = 8 << 20
 IN_MEMORY_BYTES = 64 << 20  # of one output of one case
 FEW = 16
@@ -133,13 +135,7 @@ def whole_file(array: np.ndarray) -> Path | None:
 
 def map_npy(path: Path) -> np.ndarray:
     """Maps the array in an .npy file, read-only. Raises OSError; ValueError where the file does not hold one."""
-    try:
-        array: np.ndarray = np.lib.format.open_memmap(path, mode="r")
-    except OSError:
-        raise
-    except Exception as error:  # a broken header alone can end in any of four
-        raise ValueError(f"{path.name} is not an array: {error}") from error
-    return array
+    return read_npy(path)
 
 
 @dataclass(frozen=True)
@@ -162,5 +158,5 @@ class StoredArray:
         return self.shape[0]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        array: np.ndarray = np.load(self.path, allow_pickle=False)
+        array = read_npy(self.path, mapped=False)
         return array if dtype is None else array.astype(dtype)

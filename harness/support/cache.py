@@ -18,6 +18,7 @@ from types import ModuleType
 import platformdirs
 
 from harness.support.files import settle
+from harness.support.foreign import open_regular
 
 HASHES = "sha256.json"  # of an entry: the name of each other file in it → its hash
 LEFT_S = 24 * 3600.0  # nothing takes this long to make
@@ -66,7 +67,7 @@ def whole(folder: Path) -> bool:
 
 
 def file_sha256(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -17,7 +17,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from harness.errors import ConfigError
+from harness.errors import ConfigError, Unreadable
+from harness.support import foreign
 
 Model = TypeVar("Model", bound=BaseModel)
 _HEADER = re.compile(r"\s*\[+\s*([^\]]+?)\s*\]+\s*(#.*)?$")
@@ -68,8 +69,8 @@ def read_toml(path: Path, model: type[Model]) -> TomlFile[Model]:
 def read_text(path: Path, advice: str = "give another file, or fix this one") -> str:
     """Reads the file's text, without a byte order mark. Raises ConfigError with the advice."""
     try:
-        return path.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        return foreign.read_text(path)
+    except (OSError, Unreadable) as error:
         raise ConfigError(f"{path} cannot be read: {error}", advice) from error
 
 
@@ -77,10 +78,10 @@ def parse_toml(text: str, source: str, model: type[Model]) -> TomlFile[Model]:
     """Parses a text as read_toml does a file. source: its name in messages."""
     try:
         return TomlFile(model.model_validate(tomllib.loads(text)), text, source)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{source} is not TOML: {error}", "fix that line") from error
     except ValidationError as error:
         raise not_valid(error.errors()[0], text, source, model) from error
+    except (ValueError, RecursionError) as error:  # also for numbers and tables that Python does not take
+        raise ConfigError(f"{source} is not TOML: {error}", "fix that line") from error
 
 
 # --- what is wrong -------------------------------------------------------------------------------------------------

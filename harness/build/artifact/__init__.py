@@ -15,7 +15,9 @@ from harness.build.models.feed import check_numbers
 from harness.build.variants import Expectation
 from harness.errors import BuildError
 from harness.records import Tensor
+from harness.support.foreign import read_bytes
 
+MODEL_BYTES = 2 << 30  # a flatbuffer has no more
 CONVERTING = {"QUANTIZE", "DEQUANTIZE", "CAST"}
 
 
@@ -64,7 +66,7 @@ def distinct(names: Sequence[str]) -> list[str]:
 
 def inspect(path: Path) -> Artifact:
     """Reads a .tflite file. Raises BuildError where it is not one."""
-    content = path.read_bytes()
+    content = read_bytes(path, MODEL_BYTES)
     if content[4:8] != b"TFL3":
         raise BuildError(f"{path} is not a TFLite file", "convert the model again")
     try:

@@ -1,9 +1,8 @@
 """The quantizer of TensorFlow's converter, made to give the same file for the same model.
 
 It places some ops in the order of their addresses in memory, which differs from call to call: one unrolled LSTM came
-out as any of three files, with or without a needless DEQUANTIZE and QUANTIZE. Asked several times it shows them all, and
-of these the smallest is taken, of equally small ones the first by its bytes. A call takes a hundredth of what calibrating
-takes.
+out as any of three files, with or without a needless DEQUANTIZE and QUANTIZE. Asked several times it shows them all.
+The smallest is taken, of equally small ones the first by its bytes. A call takes a hundredth of what calibrating takes.
 """
 
 from __future__ import annotations

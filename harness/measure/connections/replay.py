@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import shutil
 from collections.abc import Iterable
@@ -19,6 +18,7 @@ from harness.measure.raw import PIECE
 from harness.records import Blob, Environment, Job, Target
 from harness.records.dataset import starts_of, starts_within
 from harness.support.arrays import let_go, map_npy, npy_bytes
+from harness.support.foreign import read_json
 
 AGAIN = "record it again with what is to be measured now, or measure on a device"
 
@@ -47,7 +47,7 @@ class Replay:
         if not (self.folder_of(job) / protocol.STATE).exists():
             raise JobFailed(f"{self.recording} has no job {job.id}", "request only cases that were recorded")
         self.check_same(job)
-        host_ns: int | None = json.loads((self.folder_of(job) / PIECE).read_text()).get("host_ns")
+        host_ns: int | None = read_json(self.folder_of(job) / PIECE).get("host_ns")
         return host_ns
 
     def check_same(self, job: Job) -> None:
@@ -97,7 +97,7 @@ class Replay:
 def recorded_run(name: str, recording: Path) -> tuple[Environment, dict[str, str]]:
     """What the recorded device was, and variant → sha256. Raises ConfigError where it is not a recording."""
     try:
-        run = json.loads((recording.parent.parent / "run.json").read_text())
+        run = read_json(recording.parent.parent / "run.json")
         record = next(t for t in run["targets"] if t["target"]["name"] == recording.name)
         environment: Environment = TypeAdapter(Environment).validate_python(record["environment"])
         models = {variant["name"]: variant["sha256"] for variant in run["variants"]}

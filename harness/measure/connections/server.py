@@ -33,6 +33,7 @@ from harness.device.protocol import (
 from harness.errors import JobFailed, TargetBusy, TargetUnreachable
 from harness.measure.connections import OnProgress
 from harness.records import Blob, Environment, Job, Target
+from harness.support.foreign import parse_json
 from harness.support.text import harmless, last_line
 
 CHUNK_BYTES = 1 << 16
@@ -188,7 +189,7 @@ class ServerConnection:
         if not line.endswith(b"\n"):
             raise self.lost()
         try:
-            return checked(harmless(json.loads(line)))
+            return checked(harmless(parse_json(line)))
         except (ValueError, KeyError, TypeError) as error:
             said = line[:200].decode(errors="replace").strip()
             raise TargetUnreachable(

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 from harness.errors import StoreError
 from harness.metrics import stats
 from harness.records import Environment, Run
+from harness.support.foreign import read_valid
 
 CONFIDENCE = 0.95
 SLOWDOWNS = (0.02, 0.05, 0.10)  # applied to stored rounds
@@ -181,6 +182,6 @@ def of_run(results: Path, run: Run) -> tuple[AaResult, ...]:
 
 def read(path: Path, adapter: TypeAdapter[Any]) -> Any:
     try:
-        return adapter.validate_json(path.read_bytes())
+        return read_valid(path, adapter)
     except (OSError, ValueError) as error:
         raise StoreError(f"{path} cannot be read: {error}", "remove it and measure again") from error

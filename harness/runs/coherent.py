@@ -1,0 +1,99 @@
+"""Whether what a run's files say fits together. Each may be as it must be, and still be of another run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import astuple
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from harness.errors import StoreError
+from harness.records import Piece, Round, Run, Shard, Variant
+
+if TYPE_CHECKING:
+    from harness.runs.store import Header
+
+MOST = 10**9  # rounds, threads, runs, seconds of a plan
+ADVICE = "bring the folder back as it was measured, or start a new run"
+
+
+def check_header(where: str, header: Header) -> None:
+    """Raises StoreError where parts of run.json do not fit each other."""
+    refuse(f"{where}/run.json", of_header(header))
+
+
+def check_run(run: Run) -> None:
+    """Raises StoreError where the files of a run do not fit each other."""
+    refuse(str(run.path), of_arrays(run))
+    pieces: tuple[Piece, ...] = (*run.rounds, *run.shards, *run.audits)
+    for piece in pieces:
+        refuse(str(run.path), of_piece(run, piece))
+
+
+def refuse(where: str, problems: Iterator[str]) -> None:
+    if problem := next(problems, ""):
+        raise StoreError(f"{where} cannot be used: {problem}", ADVICE)
+
+
+def of_header(header: Header) -> Iterator[str]:
+    variants, targets = [v.name for v in header.variants], [record.target.name for record in header.targets]
+    for kind, names in (("variant", variants), ("target", targets), ("class", header.class_names)):
+        yield from (f"two are called {kind} {name!r}" for name in set(names) if names.count(name) > 1)
+    for case in header.cases:
+        if case.variant not in variants or case.target not in targets or not 0 < case.threads < MOST:
+            yield f"it has no variant or target of the case {' '.join(map(str, astuple(case)))!r}"
+    if not header.affines:
+        yield "it names no input"
+    numbers = [number for number in astuple(header.plan) if isinstance(number, int | float)]
+    if not all(0 <= number < MOST for number in numbers):
+        yield "its plan has numbers that nothing can be"
+    if header.provenance.created and not is_date(header.provenance.created):
+        yield f"{header.provenance.created!r} is not a date"
+
+
+def is_date(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def of_arrays(run: Run) -> Iterator[str]:
+    if any(array.ndim == 0 for array in (*run.inputs, *run.baseline)):
+        yield "an input or an output of the baseline has no samples"
+    samples = len(run.inputs[0])
+    more = (("labels", run.labels), ("clips", run.clips), ("groups", run.groups), ("numbers", run.numbers))
+    counted = [("inputs", array) for array in run.inputs] + [("baseline", array) for array in run.baseline]
+    for name, array in [*counted, *more]:
+        if array is not None and (array.ndim == 0 or len(array) != samples):
+            yield f"its {name} are not of the {samples:,} samples that it has"
+    if run.output_names and len(run.output_names) != len(run.baseline):
+        yield f"it names {len(run.output_names)} outputs, and its baseline has {len(run.baseline)}"
+    for variant in run.variants:
+        if not fits(variant, run):
+            yield f"inputs or outputs of the variant {variant.name} are those of no input or output of the model"
+
+
+def fits(variant: Variant, run: Run) -> bool:
+    """Whether the orders of its inputs and outputs name ones that the run has."""
+    known = (variant.feeds, len(run.inputs)), (variant.yields, max(len(variant.outputs), len(run.baseline)))
+    return all(0 <= n < count for order, count in known for n in order)
+
+
+def of_piece(run: Run, piece: Piece) -> Iterator[str]:
+    known = {v.name for v in run.variants}, {record.target.name for record in run.targets}
+    if piece.case.variant not in known[0] or piece.case.target not in known[1]:
+        yield f"something of it was measured of a variant or target that it does not have: {astuple(piece.case)}"
+    if isinstance(piece, Round):
+        if not 0 <= piece.index < MOST:
+            yield f"it has a round {piece.index}"
+    elif isinstance(piece, Shard):
+        if not 0 <= piece.first < piece.last <= run.test_count:
+            yield f"it has answers to samples {piece.first} to {piece.last} of {run.test_count:,}"
+    elif not in_range(piece.samples, run.test_count):
+        yield "an audit is of samples that it does not have"
+
+
+def in_range(samples: Sequence[int], count: int) -> bool:
+    return all(0 <= sample < count for sample in samples)
