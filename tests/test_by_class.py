@@ -58,3 +58,9 @@ def test_a_class_without_a_sample_decides_nothing_in_a_small_test_set():
     assert "class 3" in score(labels, 0.0, labels).doubt
     many = np.arange(300) % 3
     assert score(many, 0.0, many).doubt == ""
+
+
+@pytest.mark.filterwarnings("error")
+def test_without_a_class_that_counts_there_is_no_value_and_no_warning() -> None:
+    none = np.array([], int)
+    assert np.isnan(ClassScore(none, none, 3, 0.5).value)

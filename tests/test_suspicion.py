@@ -264,6 +264,22 @@ def test_a_constant_model_of_several_labels_passes_no_rule_on_them() -> None:
             assert ("not shown to be over chance" in finding.reason) == (outcome == "inconclusive")
 
 
+@pytest.mark.parametrize(("right", "outcome"), [(0.0, "inconclusive"), (0.9, "pass")])
+def test_top_k_that_always_answers_the_commonest_classes_passes_no_rule(right: float, outcome: str) -> None:
+    """80 % of the labels are of three classes, which a model that knows nothing may always rank first."""
+    rng = np.random.default_rng(4)
+    labels = np.repeat(np.arange(10), [200, 160, 120, 18, 17, 17, 17, 17, 17, 17])
+    keras = rng.random((600, 10)) + np.repeat([1.0, 0.0], [3, 7])
+    known = rng.random(600) < right
+    keras[known, labels[known]] += 2
+    keras = np.asarray(keras / keras.sum(axis=1, keepdims=True), np.float32)
+    run = run_of("classification", labels, keras, {"int8": keras}, Scoring("top3_accuracy"))
+    rule = '[[rule]]\nmetric = "top3_accuracy"\nmax_decrease = "2pp"\nagainst = "keras"'
+    (finding,) = judge(compare(run), parse_policy(rule, "p", run.scoring)).findings
+    assert finding.outcome == outcome, finding.reason
+    assert ("top3_accuracy, 0.8, is not shown to be over chance, 0.8" in finding.reason) == (right == 0)
+
+
 def test_many_numbers_a_sample_at_chance_pass_no_rule_on_their_errors() -> None:
     rng = np.random.default_rng(5)
     labels, keras = rng.normal(size=(2, 600, 34)).astype(np.float32)

@@ -8,6 +8,7 @@ score 1.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -60,6 +61,9 @@ class ClassScore(OwnLimits):
 
     @cached_property
     def value(self) -> float:
+        """NaN where no class counts."""
+        if not self._scored.any():
+            return math.nan
         return float((self._hits[self._scored] / self._divisor[self._scored]).mean())
 
     @cached_property

@@ -95,11 +95,15 @@ def top_k(k: int) -> Metric:
     def hit(answers: Answers) -> np.ndarray:
         return hits(answers.truth, answers.outputs, k)
 
+    def commonest(labels: np.ndarray) -> float:
+        """Returns the share of samples that are right where the k commonest classes are the answer to each."""
+        return float(np.sort(np.unique(labels, return_counts=True)[1])[-k:].sum() / len(labels))
+
     return Metric(
         f"top{k}_accuracy", unit="fraction", better="higher", title=f"Top-{k} accuracy", about="answers",
         against="keras", tasks=LABELLED, statistic=lambda answers: Bounded(hit(answers), 0, 1), of_sample=hit,
         method=f"label among the {k} highest scores", judged="share", alone=True, in_percent=True,
-        interval_percent=90, compared="samples",
+        interval_percent=90, compared="samples", chance=commonest,
     )  # fmt: skip
 
 
