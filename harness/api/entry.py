@@ -38,6 +38,7 @@ def evaluate(
     group: Any = None,
     variants: Names = (),
     plan: str | Plan = "standard",
+    precision: str | None = None,
     primary: str | None = None,
     metrics: Names = (),
     output: str = "",
@@ -82,6 +83,7 @@ def evaluate(
         experiment = experiment_in_memory(name, source, dataset, as_tuple(variants), chosen, scoring)
         return run(
             experiment,
+            precision=precision,
             targets=targets,
             runtimes=runtimes,
             threads=threads,
@@ -100,6 +102,7 @@ def run(
     *,
     variants: Names = (),
     plan: str | Plan | None = None,
+    precision: str | None = None,
     targets: Targets = (),
     runtimes: Names = (),
     threads: int | Sequence[int] = (),
@@ -118,6 +121,7 @@ def run(
 
     experiment: "mnist", "digits", an experiment.toml, or an Experiment.
     variants: names or globs; () for all. plan: none, quick, standard or strict, or a Plan; None for its own.
+    precision: such as "1%": further rounds are timed until the ratio to float32 of each row is known within it.
     targets: names or globs of targets_dir, ssh destinations, or Targets; () for this machine.
     runtimes, threads: () for the target's own; several thread counts are a sweep.
     data: where the data of a built-in experiment lie. results: the folder that runs are kept in.
@@ -137,7 +141,7 @@ def run(
     from harness.metrics.fitting import with_declarations
     from harness.support.cache import Cache, cache_dir
 
-    chosen = chosen_experiment(experiment, as_tuple(variants), plan, data, fresh)
+    chosen = chosen_experiment(experiment, as_tuple(variants), plan, precision, data, fresh)
     if until_decided:
         chosen = replace(chosen, plan=replace(chosen.plan, until_decided=True))
     where = (as_tuple(targets), as_tuple(runtimes), as_tuple(threads), Path(targets_dir))
@@ -162,21 +166,23 @@ def chosen_experiment(
     experiment: str | PathLike[str] | Experiment,
     variants: tuple[str, ...],
     plan: str | Plan | None,
+    precision: str | None,
     data: str | PathLike[str] | None,
     fresh: bool,
 ) -> Experiment:
     """Raises ConfigError."""
     from harness.errors import ConfigError
-    from harness.experiment.plans import as_plan
+    from harness.experiment.plans import adjust, as_plan, precision_of
     from harness.experiment.resolve import experiment_of, restrict_variants
 
     wanted = as_plan(plan)
     if not isinstance(experiment, Experiment):
-        return experiment_of(str(experiment), None if data is None else Path(data), variants, wanted, fresh)
+        named = experiment_of(str(experiment), None if data is None else Path(data), variants, wanted, fresh)
+        return replace(named, plan=adjust(named.plan, precision=precision_of(precision)))
     if data is not None:
         raise ConfigError("data is for the built-in experiments", "an Experiment brings its own")
     chosen = restrict_variants(experiment, variants) if variants else experiment
-    return replace(chosen, plan=wanted) if wanted else chosen
+    return replace(chosen, plan=adjust(wanted or chosen.plan, precision=precision_of(precision)))
 
 
 def as_tuple(given: Any) -> tuple[Any, ...]:

@@ -50,6 +50,10 @@ def run(
         float | None, typer.Option(min=0, help="adjusts the plan: timed seconds a round, at least")
     ] = None,
     warmup_s: Annotated[float | None, typer.Option(min=0, help="adjusts the plan: warm-up before it")] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(metavar="PERCENT", help="time further rounds until each ratio is known within, say, 1%"),
+    ] = None,
     data: Data = None,
     resume: Annotated[str | None, typer.Option(metavar="RUN", help="continue an interrupted run")] = None,
     results: Results = Path("results"),
@@ -73,7 +77,7 @@ def run(
 
     from harness.api import entry
     from harness.api.progress import Progress
-    from harness.experiment.plans import adjust
+    from harness.experiment.plans import adjust, precision_of
     from harness.metrics.fitting import with_declarations
 
     references = found_references(reference or [], policy, results)
@@ -85,7 +89,8 @@ def run(
             done = begun.resume(policy=progress.policy, reference=references, progress=progress)
         else:
             chosen = chosen_experiment(experiment, data, variant, plan, fresh, digits_if_no_mnist, progress)
-            adjusted = adjust(chosen.plan, rounds=rounds, min_runs=min_runs, min_s=min_s, warmup_s=warmup_s)
+            given = {"rounds": rounds, "min_runs": min_runs, "min_s": min_s, "warmup_s": warmup_s}
+            adjusted = adjust(chosen.plan, **given, precision=precision_of(precision))
             progress.policy = rules_of(policy, with_declarations(chosen.scoring))
             done = entry.run(
                 replace(chosen, plan=adjusted),

@@ -16,6 +16,7 @@ from harness.metrics.discrepancy import number_table, sample_table
 from harness.metrics.heads import as_scored
 from harness.metrics.registry import is_wanted, of_any_output
 from harness.metrics.scoring import Scorer
+from harness.metrics.two_stage import rounds_of_target
 from harness.records import CONTROL, Case, Change, Comparison, Run, Shard, Standing
 from harness.records.terms import RowStatus
 from harness.support.arrays import gather, stretches
@@ -131,6 +132,7 @@ def observe(
             run.target(case.target).emulated,
             run.groups,
             run.plan.until_decided,
+            run.plan.first_stage,
         )
     return [observations[case] for case in run.cases]
 
@@ -192,9 +194,10 @@ def incomplete(run: Run, case: Case, samples: np.ndarray | None) -> Ended:
         return "invalid", "not every sample was measured; resume the run"
     attempted = [r for r in run.rounds if r.case == case]
     good = {r.index for r in attempted if r.counts}
-    if len({r.index for r in attempted}) < run.plan.rounds:
-        return "invalid", f"{len(good)} of {run.plan.rounds} rounds were measured; resume the run"
-    if len(good) < run.plan.rounds:
+    planned = rounds_of_target(run, case.target)
+    if len({r.index for r in attempted}) < planned:
+        return "invalid", f"{len(good)} of {planned} rounds were measured; resume the run"
+    if len(good) < planned:
         reasons = dict.fromkeys(reason for r in attempted if r.index not in good for reason in r.reasons)
-        return "invalid", f"{run.plan.rounds - len(good)} of {run.plan.rounds} rounds are invalid: {'; '.join(reasons)}"
+        return "invalid", f"{planned - len(good)} of {planned} rounds are invalid: {'; '.join(reasons)}"
     return None

@@ -27,6 +27,7 @@ from harness.metrics.latency import percent
 from harness.metrics.registry import in_order, is_of_answers
 from harness.metrics.scores import metric_named
 from harness.metrics.scoring import CONFIDENCE, Scorer, difference_of, limits_of
+from harness.metrics.two_stage import first_of
 from harness.records import Absent, Case, Change, Comparison, Round, Run
 from harness.records.terms import ChangeKind, Compared
 
@@ -53,6 +54,16 @@ class Both:
     def rounds(self) -> tuple[list[Round], list[Round]]:
         """The usable rounds of each side."""
         return self.reference.run.usable_rounds(self.case), self.candidate.run.usable_rounds(self.case)
+
+    @property
+    def firsts(self) -> tuple[int | None, int | None]:
+        """How many of the rounds of each side are of its first stage, as stats.half_width takes it."""
+        plans = self.reference.run.plan, self.candidate.run.plan
+        one, other = (
+            first_of(plan.first_stage, (r.index for r in rounds))
+            for plan, rounds in zip(plans, self.rounds, strict=True)
+        )
+        return one, other
 
     @cached_property
     def answers(self) -> tuple[np.ndarray, np.ndarray]:
@@ -256,10 +267,10 @@ def by_rounds(metric: Metric, both: Both, blank: Change) -> Change:
     one, other = ([v for r in rounds if (v := metric.of_round(r)) is not None] for rounds in both.rounds)
     if min(len(one), len(other)) < 2 or min(*one, *other) <= 0:
         raise Absent("some rounds are at or under zero: there is no ratio")
-    ratio, limits = stats.welch_ratio_interval(one, other)
+    ratio, limits = stats.welch_ratio_interval(one, other, firsts=both.firsts)
     method = f"95 %, Welch t on log of {len(one)} and {len(other)} rounds; {CAVEAT}"
     kind = kind_of_ratio(ratio, limits)
-    unseen = percent(stats.smallest_welch_effect(one, other)) if kind == "similar" else None
+    unseen = percent(stats.smallest_welch_effect(one, other, both.firsts)) if kind == "similar" else None
     change = replace(blank, baseline=1.0, value=ratio, low=limits.low, high=limits.high, method=method)
     return replace(change, kind=kind, smallest_percent=unseen)
 

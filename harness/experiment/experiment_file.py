@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from harness.build.variants import RECIPES
 from harness.data.kinds import DataSource, load
 from harness.errors import ConfigError
-from harness.experiment.plans import plan_of
+from harness.experiment.plans import plan_of, precision_of
 from harness.records import KERAS, Experiment, ModelSource, Plan, Scoring
 from harness.support.functions import FunctionRef, is_reference
 from harness.support.toml import TomlFile, nearest, read_toml
@@ -65,6 +65,7 @@ class PlanText(Table):
     min_runs: Annotated[int, Field(ge=1)] | None = None
     min_s: Annotated[float, Field(ge=0)] | None = None
     warmup_s: Annotated[float, Field(ge=0)] | None = None
+    precision: Text | None = None
 
 
 class ExperimentText(Table):
@@ -95,7 +96,7 @@ def read_experiment(path: Path, plan: Plan | None = None, fresh: bool = False) -
         load=partial(load, data_of(written, folder), fresh=fresh),
         model=model_of(file, folder),
         variants=names,
-        plan=plan or plan_of(**written.plan.model_dump()),
+        plan=plan or plan_of(**written.plan.model_dump() | {"precision": precision_of(written.plan.precision)}),
         recipes=recipes,
         imports=imports,
         baseline=written.variants.baseline,

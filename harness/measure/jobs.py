@@ -7,10 +7,10 @@ import math
 import random
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from itertools import pairwise, product
+from itertools import chain, pairwise, product
 from pathlib import Path
 from typing import Protocol
 
@@ -26,7 +26,22 @@ from harness.measure.model_state import reset_of
 from harness.measure.raw import label_piece, read_piece
 from harness.measure.received import refusal
 from harness.measure.validity import AGAIN
-from harness.records import Affine, Blob, Case, Dataset, Environment, Job, Piece, Plan, Target, Tensor, Variant
+from harness.metrics.two_stage import rounds_planned
+from harness.records import (
+    Affine,
+    Blob,
+    Case,
+    Dataset,
+    Environment,
+    Job,
+    Piece,
+    Plan,
+    Round,
+    Target,
+    TargetRecord,
+    Tensor,
+    Variant,
+)
 from harness.records.dataset import places, starts_of, starts_within
 from harness.records.terms import PieceKind, Reset
 from harness.support.arrays import let_go, npy_bytes, pick
@@ -105,7 +120,8 @@ def measure(
     Accuracy comes first, a shard of the test set after the other, then for each case some samples again in another
     order; a case whose outputs could not be had is asked for no further ones, and not timed. A round that does not
     count is measured again, at most REPEATS times, and every attempt is kept. Between two shards, `decided` says which
-    cases need no further samples; None: all are asked.
+    cases need no further samples; None: all are asked. A plan with a precision goes on, by the spread of its rounds,
+    with as many as that takes.
     """
     cases = measurable(work, connection.environment)
     shards = shard_jobs(work, cases) if work.plan.accuracy else []
@@ -114,13 +130,27 @@ def measure(
     watcher.begin(work.target.name, len(shards) + len(audits), len(rounds))
     broken: set[Case] = set()
     looks = Looks(decided)
-    for job in [*shards, *audits, *rounds]:
+    timed: list[Round] = []
+    further = further_rounds(work, cases, timed, connection, watcher)
+    for job in chain([*shards, *audits, *rounds], further):
         if job.case in broken or looks.skip(job):
             continue
         for piece in tried(job, connection, folder, watcher):
             yield piece
+            timed += [piece] if isinstance(piece, Round) else []
         if piece.status == "failed":
             broken |= {c for c in cases if c == job.case or (job.kind != "latency" and same_but_threads(c, job.case))}
+
+
+def further_rounds(
+    work: Work, cases: Sequence[Case], timed: Sequence[Round], connection: Connection, watcher: Watcher
+) -> Iterator[Job]:
+    """Yields the jobs of the second stage. timed: the rounds of the first, complete when the first job is asked for."""
+    emulated = TargetRecord(work.target, connection.environment).emulated
+    further = round_jobs(work, cases, range(work.plan.rounds, rounds_planned(work.plan, timed, emulated)))
+    if further:
+        watcher.begin(work.target.name, 0, len(further))
+    yield from further
 
 
 def tried(job: Job, connection: Connection, folder: Path, watcher: Watcher) -> Iterator[Piece]:
@@ -252,12 +282,15 @@ def sample_bytes(tensor: Tensor) -> int:
     return math.prod(tensor.sample_shape) * np.dtype(tensor.dtype).itemsize
 
 
-def round_jobs(work: Work, cases: Sequence[Case]) -> list[Job]:
-    """Every round holds every case once, in an order shuffled by the plan's seed: drift hits all alike."""
+def round_jobs(work: Work, cases: Sequence[Case], indices: Iterable[int] | None = None) -> list[Job]:
+    """Every round holds every case once, in an order shuffled by the plan's seed: drift hits all alike.
+
+    indices: of the rounds; None: of all that the plan begins with.
+    """
     samples = min(LATENCY_SAMPLES, shard_samples(work), work.dataset.test_count)
     inputs = input_files(work.dataset, 0, samples)
     jobs = []
-    for index in range(work.plan.rounds):
+    for index in range(work.plan.rounds) if indices is None else indices:
         order = list(cases)
         random.Random(f"{work.plan.seed}/{index}").shuffle(order)
         jobs += [job(work, case, "latency", (index, samples), inputs) for case in order]

@@ -11,6 +11,7 @@ import numpy as np
 
 from harness.metrics import stats
 from harness.metrics.registry import Estimate, Metric, Observation, of_case, per_round
+from harness.metrics.two_stage import first_of, stage_words
 from harness.records import CONTROL, Round
 from harness.records.terms import TASKS, Compared, Task
 
@@ -27,17 +28,23 @@ class Paired:
     limits: stats.Interval  # 95 %
     smallest_percent: float  # the smallest difference that so many rounds of this spread find with 80 % power
     rounds: int
+    stage: str = ""  # in words, whose sd it is
 
 
-def pair_rounds(own_ns: dict[int, float], other_ns: dict[int, float]) -> Paired | None:
-    """Returns other / own, paired by round, t on the logarithms of the ratios; None under two shared rounds."""
+def pair_rounds(own_ns: dict[int, float], other_ns: dict[int, float], first_stage: int | None = None) -> Paired | None:
+    """Returns other / own, paired by round, t on the logarithms of the ratios; None under two shared rounds.
+
+    first_stage: the plan's.
+    """
     shared = sorted(own_ns.keys() & other_ns.keys())
     if len(shared) < 2:
         return None
     own, other = ([medians[index] for index in shared] for medians in (own_ns, other_ns))
-    ratio, limits = stats.ratio_interval(own, other)
-    sd = float((np.log(other) - np.log(own)).std(ddof=1))
-    return Paired(ratio, limits, percent(stats.smallest_detectable_effect(len(shared), sd)), len(shared))
+    first = first_of(first_stage, shared)
+    ratio, limits = stats.ratio_interval(own, other, first=first)
+    sd, freedom = stats.round_sd(np.log(other) - np.log(own), first)
+    smallest = percent(stats.smallest_detectable_effect(len(shared), sd, freedom))
+    return Paired(ratio, limits, smallest, len(shared), stage_words(len(shared), first))
 
 
 def percent(logarithm: float) -> float:
@@ -73,8 +80,10 @@ def quantile_over_rounds(o: Observation, q: float, of_round: Callable[[Round], f
     value = float(np.quantile(np.concatenate(series), q)) / 1000
     if len(series) < 2:
         return Estimate(value, method="one round: no interval")
-    limits = stats.rounds_interval([of_round(round_) for round_ in o.rounds])
-    return Estimate(value, None, limits.low, limits.high, f"95 %, t on log of {len(series)} rounds")
+    first = first_of(o.first_stage, (round_.index for round_ in o.rounds))
+    limits = stats.rounds_interval([of_round(round_) for round_ in o.rounds], first=first)
+    method = f"95 %, t on log of {len(series)} rounds{stage_words(len(series), first)}"
+    return Estimate(value, None, limits.low, limits.high, method)
 
 
 latency_quantile(0.5, "rounds", TASKS)
@@ -109,7 +118,7 @@ def speedup_vs_float32(o: Observation) -> Estimate:
     pair = against_control(o)
     if not isinstance(pair, Paired):
         return pair
-    method = f"95 %, t on log ratios of {pair.rounds} paired rounds"
+    method = f"95 %, t on log ratios of {pair.rounds} paired rounds{pair.stage}"
     return Estimate(pair.ratio, 1.0, pair.limits.low, pair.limits.high, method)
 
 
@@ -126,7 +135,7 @@ def smallest_detectable_effect(o: Observation) -> Estimate:
     pair = against_control(o)
     if not isinstance(pair, Paired):
         return pair
-    method = f"two-sided 5 %, 80 % power, from the sd of the log ratios of {pair.rounds} paired rounds"
+    method = f"two-sided 5 %, 80 % power, from the sd of the log ratios of {pair.rounds} paired rounds{pair.stage}"
     return Estimate(pair.smallest_percent, method=method)
 
 
@@ -137,7 +146,8 @@ def against_control(o: Observation) -> Paired | Estimate:
     if o.control is None or not o.control.rounds:
         return Estimate(method="float32 was not timed beside it")
     shared = len(o.medians_ns.keys() & o.control.medians_ns.keys())
-    return pair_rounds(o.medians_ns, o.control.medians_ns) or Estimate(method=f"not estimable: {shared} paired rounds")
+    pair = pair_rounds(o.medians_ns, o.control.medians_ns, o.first_stage)
+    return pair or Estimate(method=f"not estimable: {shared} paired rounds")
 
 
 @of_case(Metric("ess_share", unit="fraction", title="ESS / n", about="latency"))
@@ -171,7 +181,8 @@ def warmup_drift(o: Observation) -> Estimate:
     value = percent(float(np.log(ratios).mean()))
     if len(ratios) < 2:
         return Estimate(value, method="one round: no interval")
-    limits = stats.rounds_interval(ratios)
+    first = first_of(o.first_stage, (r.index for r in o.rounds if len(r.invokes_ns) >= FEWEST_TIMINGS))
+    limits = stats.rounds_interval(ratios, first=first)
     method = f"first tenth against the rest, 95 %, t on log of {len(ratios)} rounds"
     return Estimate(value, None, 100 * (limits.low - 1), 100 * (limits.high - 1), method)
 

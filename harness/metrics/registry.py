@@ -47,6 +47,7 @@ class Observation:
     emulated: bool = False  # its device is: how long anything takes there says nothing of a real one
     groups: np.ndarray | None = None  # the group of each sample, (samples,); None where all are independent
     until_decided: bool = False  # how many samples there are depends on what they say
+    first_stage: int | None = None  # rounds under this index are of the first of two stages; None: there is one
 
     @property
     def medians_ns(self) -> dict[int, float]:

@@ -4,6 +4,7 @@ Five designs, and the functions that serve them:
 
     paired proportions    one test set, two models       tango, ratio_limits, mcnemar_exact, mcnemar_midp; exact.py
     paired rounds         one process a round and case   ratio_interval, rounds_interval, smallest_detectable_effect
+    rounds in two stages  more where they spread more    half_width, rounds_for; two_stage.py
     unpaired rounds       two sessions                   welch_ratio_interval
     one process           invokes in order               order_statistic_ranks, estimable, effective_sample_size
     one proportion        k of n                         clopper_pearson
@@ -20,11 +21,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import bdtr, betaincinv, nctdtrinc, ndtri, rel_entr, stdtrit
+from scipy.special import bdtr, betaincinv, fdtri, nctdtrinc, ndtri, rel_entr, stdtrit
 
 from harness.metrics.paired_limit import PairedLimit
 
 CLAIM_ROUNDS = 6  # with fewer, a two-sided sign-flip test over rounds cannot reach p < .05
+MISSED = 0.99  # of the F distribution: beyond it a first stage did not see how much rounds vary
 
 
 @dataclass(frozen=True)
@@ -105,24 +107,27 @@ def mcnemar_midp(b: int, c: int) -> float:
 # --- paired rounds -------------------------------------------------------------------------------------------------
 
 
-def ratio_interval(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) -> tuple[float, Interval]:
+def ratio_interval(
+    a: ArrayLike, b: ArrayLike, confidence: float = 0.95, first: int | None = None
+) -> tuple[float, Interval]:
     """Returns the ratio b/a and its limits from paired per-round values (> 0): t on ln(b/a), exponentiated.
 
-    Rounds are the replicates (Kalibera & Jones, ISMM 2013). Raises ValueError for unpaired values or under two rounds.
+    Rounds are the replicates (Kalibera & Jones, ISMM 2013). first: as in half_width. Raises ValueError for unpaired
+    values or under two rounds.
     """
-    first, second = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
-    if first.shape != second.shape:
-        raise ValueError(f"rounds are not paired: {first.shape} and {second.shape}")
-    logs = _logs(second) - _logs(first)
-    return math.exp(logs.mean()), _t_interval(logs, confidence)
+    one, other = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    if one.shape != other.shape:
+        raise ValueError(f"rounds are not paired: {one.shape} and {other.shape}")
+    logs = _logs(other) - _logs(one)
+    return math.exp(logs.mean()), _t_interval(logs, confidence, first)
 
 
-def rounds_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
+def rounds_interval(values: ArrayLike, confidence: float = 0.95, first: int | None = None) -> Interval:
     """Returns limits of a quantile from its per-round values (> 0), in their unit: t on the logarithm, exponentiated.
 
-    Raises ValueError under two rounds.
+    first: as in half_width. Raises ValueError under two rounds.
     """
-    return _t_interval(_logs(values), confidence)
+    return _t_interval(_logs(values), confidence, first)
 
 
 def _logs(values: ArrayLike) -> np.ndarray:
@@ -132,21 +137,59 @@ def _logs(values: ArrayLike) -> np.ndarray:
     return np.log(array)
 
 
-def _t_interval(logs: np.ndarray, confidence: float) -> Interval:
-    """Returns exp(mean ± t_{R−1}·s/√R)."""
-    rounds = len(logs)
-    half = stdtrit(rounds - 1, _upper_tail(confidence)) * logs.std(ddof=1) / math.sqrt(rounds)
-    return Interval(math.exp(logs.mean() - half), math.exp(logs.mean() + half))
+def _t_interval(logs: np.ndarray, confidence: float, first: int | None) -> Interval:
+    """Returns exp(mean ± half-width)."""
+    middle, half = logs.mean(), half_width(logs, confidence, first)
+    return Interval(math.exp(middle - half), math.exp(middle + half))
 
 
-def smallest_detectable_effect(rounds: int, sd: float = 1.0) -> float:
+def half_width(values: ArrayLike, confidence: float = 0.95, first: int | None = None) -> float:
+    """Returns the half-width t_{R−1}·s/√N of the interval of the mean of one value a round, in their unit.
+
+    first: R, how many of the N values, which stand in order, were there when N was chosen by their spread; s is theirs
+    then, which keeps the level at any N (Stein, Annals of Mathematical Statistics 16, 1945, 243–258). None: all.
+    """
+    sd, freedom = round_sd(values, first)
+    return float(stdtrit(freedom, _upper_tail(confidence))) * sd / math.sqrt(len(np.asarray(values)))
+
+
+def round_sd(values: ArrayLike, first: int | None = None) -> tuple[float, int]:
+    """Returns the sd that a half-width is made of, and its degrees of freedom. first: as in half_width.
+
+    Where the later rounds lie farther from the first than these from each other (F-test, 1 %), the first did not see
+    what varies, as a rare slow process: the sd is of all rounds then, if that is larger. So limits only get wider.
+    """
+    array = np.asarray(values, dtype=np.float64)
+    seen, later = array[:first], array[len(array[:first]) :]
+    sd = float(seen.std(ddof=1))
+    if len(later) and _sees_more(later - seen.mean(), sd, len(seen)):
+        sd = max(sd, float(array.std(ddof=1)))
+    return sd, len(seen) - 1
+
+
+def _sees_more(deviations: np.ndarray, sd: float, first: int) -> bool:
+    usual = sd**2 * (1 + 1 / first)
+    return float((deviations**2).mean()) > usual * float(fdtri(len(deviations), first - 1, MISSED))
+
+
+def rounds_for(values: ArrayLike, half: float, confidence: float = 0.95) -> int:
+    """Returns how many rounds in all bring the half-width under `half`, from the values of a first stage; at least
+    as many as there are. The second stage of Stein's procedure.
+    """
+    reached = half_width(values, confidence)
+    count = len(np.asarray(values))
+    return max(count, math.ceil(count * (reached / half) ** 2))
+
+
+def smallest_detectable_effect(rounds: int, sd: float = 1.0, freedom: int | None = None) -> float:
     """Returns the mean difference, in the unit of `sd`, that a two-sided 5 % paired t-test finds with 80 % power.
 
     The non-centrality whose t exceeds the critical value with that power, times sd/√R; the far tail adds under 1e-5.
+    freedom: the degrees of freedom of sd; None: R − 1.
     """
     if rounds < 2:
         raise ValueError("needs at least two rounds")
-    return _detectable(rounds - 1) * sd / math.sqrt(rounds)
+    return _detectable(freedom or rounds - 1) * sd / math.sqrt(rounds)
 
 
 def _detectable(freedom: float) -> float:
@@ -157,7 +200,12 @@ def _detectable(freedom: float) -> float:
 # --- unpaired rounds -----------------------------------------------------------------------------------------------
 
 
-def welch_ratio_interval(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) -> tuple[float, Interval]:
+Firsts = tuple[int | None, int | None]  # of each side, as in half_width
+
+
+def welch_ratio_interval(
+    a: ArrayLike, b: ArrayLike, confidence: float = 0.95, firsts: Firsts = (None, None)
+) -> tuple[float, Interval]:
     """Returns the ratio b/a of geometric means and its limits, from per-round values (> 0) that share no round.
 
     d ± t_ν·√(v_a + v_b), exponentiated: d = mean(ln b) − mean(ln a), v = s²/R of each side's logarithms, and
@@ -167,24 +215,25 @@ def welch_ratio_interval(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) -
     """
     first, second = _logs(a), _logs(b)
     ratio = math.exp(second.mean() - first.mean())
-    error, freedom = _welch(first, second)
+    error, freedom = _welch(first, second, firsts)
     if error == 0:
         return ratio, Interval(ratio, ratio)
     half = float(stdtrit(freedom, _upper_tail(confidence))) * error
     return ratio, Interval(ratio * math.exp(-half), ratio * math.exp(half))
 
 
-def _welch(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
+def _welch(one: np.ndarray, other: np.ndarray, firsts: Firsts) -> tuple[float, float]:
     """Returns the standard error of the difference of the means, and its degrees of freedom."""
-    va, vb = (float(values.var(ddof=1)) / len(values) for values in (first, second))
+    (sa, fa), (sb, fb) = (round_sd(values, first) for values, first in zip((one, other), firsts, strict=True))
+    va, vb = sa**2 / len(one), sb**2 / len(other)
     if va + vb == 0:
         return 0.0, math.inf
-    return math.sqrt(va + vb), (va + vb) ** 2 / (va**2 / (len(first) - 1) + vb**2 / (len(second) - 1))
+    return math.sqrt(va + vb), (va + vb) ** 2 / (va**2 / fa + vb**2 / fb)
 
 
-def smallest_welch_effect(a: ArrayLike, b: ArrayLike) -> float:
+def smallest_welch_effect(a: ArrayLike, b: ArrayLike, firsts: Firsts = (None, None)) -> float:
     """Returns the difference of logarithms that welch_ratio_interval's two-sided 5 % test finds with 80 % power."""
-    error, freedom = _welch(_logs(a), _logs(b))
+    error, freedom = _welch(_logs(a), _logs(b), firsts)
     return _detectable(freedom) * error if error else 0.0
 
 

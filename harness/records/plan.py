@@ -57,7 +57,14 @@ class Plan:
         None  # a round whose median / lowest tenth is over it is timed once more; None: never
     )
     until_decided: bool = False  # each case is asked no further samples once the rules on its answers are decided
+    precision: float | None = None  # half-width of a ratio, as a share of it, that further rounds are timed for
+    max_rounds: int = 200  # of a case then, the first `rounds` among them
     accuracy: bool = True  # False where a reference is timed again beside a candidate: its answers are known
+
+    @property
+    def first_stage(self) -> int | None:
+        """Rounds under this index are of the first of two stages; None where there is one stage."""
+        return None if self.precision is None else self.rounds
 
 
 @dataclass(frozen=True)

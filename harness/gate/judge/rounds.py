@@ -10,6 +10,7 @@ from harness.gate.judge.series import by_round
 from harness.gate.judge.spread import Spread, paired
 from harness.gate.policy import Rule
 from harness.gate.reference import remeasured, stored
+from harness.metrics.two_stage import first_of
 from harness.records import Absent, Answer, Case
 
 
@@ -28,8 +29,10 @@ def by_rounds(rule: Rule, case: Case, evidence: Evidence) -> Answer:
 
 
 def itself(rule: Rule, case: Case, evidence: Evidence, value: float) -> Answer:
-    values = list(by_round(rule.metric, case, evidence).values())
-    spread = Spread.of_values(value, values, rule)
+    values = by_round(rule.metric, case, evidence)
+    spread = Spread.of_values(
+        value, list(values.values()), rule, first_of(evidence.comparison.run.plan.first_stage, values)
+    )
     return spread.judge_value(rule.limit.value, evidence.metric(rule).unit, less_is_better=rule.limit.kind == "max")
 
 
@@ -38,4 +41,4 @@ def beside(rule: Rule, case: Case, evidence: Evidence) -> Answer:
     with restated("float32 beside it: ", "missing"):
         evidence.value(control(case), rule.metric)
     before, after = (by_round(rule.metric, c, evidence) for c in (control(case), case))
-    return paired(before, after, rule, evidence.metric(rule).unit)
+    return paired(before, after, rule, evidence.metric(rule).unit, evidence.comparison.run.plan.first_stage)

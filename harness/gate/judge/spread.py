@@ -14,6 +14,7 @@ from harness.gate.judge.loss import outcome_of
 from harness.gate.policy import Rule
 from harness.metrics import stats
 from harness.metrics.stats import CLAIM_ROUNDS, Interval
+from harness.metrics.two_stage import first_of, stage_words
 from harness.records import Answer
 from harness.records.terms import Outcome
 
@@ -37,27 +38,30 @@ class Spread:
     narrows: str = "rounds"  # more of what makes the interval narrower
 
     @classmethod
-    def of_values(cls, value: float, each: Sequence[float], rule: Rule) -> Spread:
+    def of_values(cls, value: float, each: Sequence[float], rule: Rule, first: int | None = None) -> Spread:
+        """first: here and below, as in stats.half_width."""
         positive = bool(each) and min(each) > 0
         interval = stats.rounds_interval if positive else t_interval
-        limits = interval(each, rule.two_sided) if len(each) > 1 else None
-        what = f"t on {'log of ' if positive else ''}{len(each)} rounds"
-        return cls(value, limits, len(each), positive, what, len(each) - 1, rule.confidence)
+        limits = interval(each, rule.two_sided, first) if len(each) > 1 else None
+        what = f"t on {'log of ' if positive else ''}{len(each)} rounds{stage_words(len(each), first)}"
+        return cls(value, limits, len(each), positive, what, len(each[:first]) - 1, rule.confidence)
 
     @classmethod
-    def of_differences(cls, before: Sequence[float], after: Sequence[float], rule: Rule) -> Spread:
+    def of_differences(
+        cls, before: Sequence[float], after: Sequence[float], rule: Rule, first: int | None = None
+    ) -> Spread:
         each = [b - a for a, b in zip(before, after, strict=True)]
-        limits = t_interval(each, rule.two_sided) if len(each) > 1 else None
+        limits = t_interval(each, rule.two_sided, first) if len(each) > 1 else None
         value = float(np.mean(each)) if each else None
-        what = f"t on differences of {len(each)} paired rounds"
-        return cls(value, limits, len(each), False, what, len(each) - 1, rule.confidence)
+        what = f"t on differences of {len(each)} paired rounds{stage_words(len(each), first)}"
+        return cls(value, limits, len(each), False, what, len(each[:first]) - 1, rule.confidence)
 
     @classmethod
-    def of_ratios(cls, before: Sequence[float], after: Sequence[float], rule: Rule) -> Spread:
+    def of_ratios(cls, before: Sequence[float], after: Sequence[float], rule: Rule, first: int | None = None) -> Spread:
         count = len(before)
-        ratio, limits = stats.ratio_interval(before, after, rule.two_sided) if count > 1 else (None, None)
-        what = f"t on log ratios of {count} paired rounds"
-        return cls(ratio, limits, count, True, what, count - 1, rule.confidence)
+        ratio, limits = stats.ratio_interval(before, after, rule.two_sided, first) if count > 1 else (None, None)
+        what = f"t on log ratios of {count} paired rounds{stage_words(count, first)}"
+        return cls(ratio, limits, count, True, what, len(before[:first]) - 1, rule.confidence)
 
     @classmethod
     def of_sessions(cls, stored: Sequence[Sequence[float]], own: Sequence[float], rule: Rule) -> Spread:
@@ -141,15 +145,19 @@ class Spread:
         return (low + high) / 2, (high - low) / 2, at
 
 
-def paired(before: dict[int, float], after: dict[int, float], rule: Rule, unit: str) -> Answer:
-    """Judges how far the values, in `unit`, moved over the rounds that both have. Raises Absent."""
+def paired(before: dict[int, float], after: dict[int, float], rule: Rule, unit: str, first_stage: int | None) -> Answer:
+    """Judges how far the values, in `unit`, moved over the rounds that both have. first_stage: the plan's.
+
+    Raises Absent.
+    """
     shared = sorted(before.keys() & after.keys())
     one, other = ([side[index] for index in shared] for side in (before, after))
+    first = first_of(first_stage, shared)
     if not rule.limit.relative:
-        return Spread.of_differences(one, other, rule).judge_move(rule, unit)
+        return Spread.of_differences(one, other, rule, first).judge_move(rule, unit)
     if shared and min(*one, *other) <= 0:
         raise not_comparable(NOT_POSITIVE)
-    return Spread.of_ratios(one, other, rule).judge_move(rule, unit)
+    return Spread.of_ratios(one, other, rule, first).judge_move(rule, unit)
 
 
 def as_loss(answer: Answer, rising: bool) -> Answer:
@@ -166,8 +174,7 @@ def in_unit(number: float | None, unit: str) -> float | None:
     return round(100 * (number - 1), 9) if number is not None and unit == "%" else number
 
 
-def t_interval(values: Sequence[float], confidence: float) -> Interval:
-    """Returns mean ± t_{R−1}·s/√R, for values that may be under zero."""
-    array = np.asarray(values, dtype=np.float64)
-    half = float(stdtrit(len(array) - 1, (1 + confidence) / 2) * array.std(ddof=1)) / math.sqrt(len(array))
-    return Interval(float(array.mean()) - half, float(array.mean()) + half)
+def t_interval(values: Sequence[float], confidence: float, first: int | None = None) -> Interval:
+    """Returns mean ± half-width, for values that may be under zero. first: as in stats.half_width."""
+    middle, half = float(np.mean(values)), stats.half_width(values, confidence, first)
+    return Interval(middle - half, middle + half)

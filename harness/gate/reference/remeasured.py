@@ -41,7 +41,7 @@ def judge_move(rule: Rule, case: Case, evidence: Evidence) -> Answer:
     if refused := "; ".join(filter(None, (device_changes(row, evidence) for row in rows))):
         raise not_comparable(refused)
     before, after = (by_round(rule.metric, on_side(case, side), again) for side in (REFERENCE, CANDIDATE))
-    answer = paired(before, after, rule, evidence.metric(rule).unit)
+    answer = paired(before, after, rule, evidence.metric(rule).unit, again.comparison.run.plan.first_stage)
     same = " and ".join(row.variant for row in rows if same_file(row, again))
     reasons = (answer.reason, SAME_FILE.format(same) if same else "")
     return replace(answer, method=f"{answer.method}, in run {run_id}", reason="; ".join(filter(None, reasons)))

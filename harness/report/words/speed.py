@@ -63,7 +63,7 @@ def engines(comparison: Comparison, shown: tuple[Row, ...]) -> list[str]:
     medians = {r.case: medians_of(comparison, r.case) for r in shown if r.claims_latency}
     for one, two in combinations([r for r in shown if r.case in medians], 2):
         if replace(two.case, runtime=one.case.runtime) == one.case:
-            ratio = pair_rounds(medians[one.case], medians[two.case])
+            ratio = pair_rounds(medians[one.case], medians[two.case], comparison.run.plan.first_stage)
             if ratio and ratio.rounds >= CLAIM_ROUNDS:
                 pairs.setdefault((one.case.target, one.case.runtime, two.case.runtime), []).append((one, ratio))
     return [faster_runtime(key, ratios) for key, ratios in pairs.items()]
