@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from harness.compare.baseline import compare
+from harness.compare.rows import rows
 from harness.device import protocol
 from harness.errors import ConfigError, TargetUnreachable
 from harness.experiment.plans import PLANS, adjust, precision_of
@@ -20,7 +21,8 @@ from harness.measure.connections.replay import Replay
 from harness.measure.jobs import Work, job_id, measure
 from harness.metrics import stats
 from harness.metrics.two_stage import rounds_planned, rounds_wanted
-from harness.records import Job, Plan, Round, Target
+from harness.records import Comparison, Job, Plan, Round, Target
+from harness.report.words.precision import precision
 from harness.runs.store import load
 from tests.devices import RECORDED, Quiet, copy_of_recording, recorded_work
 from tests.made_runs import case, timed
@@ -169,6 +171,17 @@ def indices(rounds: list[Round]) -> dict[str, list[int]]:
     return found
 
 
+def speedup_limits(comparison: Comparison) -> tuple[float, float]:
+    """The limits of the uneven row's ratio."""
+    (change,) = (
+        c
+        for c in comparison.changes
+        if (c.metric, c.case.variant, c.case.runtime) == ("speedup_vs_float32", "int8", "tflite-runtime")
+    )
+    assert change.low and change.high
+    return change.low, change.high
+
+
 def test_every_row_is_timed_in_the_rounds_that_one_row_needs(tmp_path: Path) -> None:
     work = narrow_work()
     path = stored(tmp_path, work)
@@ -179,14 +192,12 @@ def test_every_row_is_timed_in_the_rounds_that_one_row_needs(tmp_path: Path) -> 
     orders = {tuple(r.case for r in rounds[n : n + 4]) for n in range(24, len(rounds), 4)}
     assert len(orders) > 1 and all(len(set(order)) == 4 for order in orders)  # shuffled, and each round holds every row
     comparison = compare(load(path))
-    speedup = next(
-        c
-        for c in comparison.changes
-        if c.metric == "speedup_vs_float32" and c.case.variant == "int8" and c.case.runtime == "tflite-runtime"
-    )
-    assert speedup.low and speedup.high
-    assert math.log(speedup.high / speedup.low) / 2 <= ONE_PERCENT
-    assert speedup.method == f"95 %, t on log ratios of {needed} paired rounds, by the sd of the first 6 (Stein)"
+    low, high = speedup_limits(comparison)
+    assert math.log(high / low) / 2 <= ONE_PERCENT
+    methods = {c.method for c in comparison.changes if c.metric == "speedup_vs_float32" and c.case.variant == "int8"}
+    assert methods == {f"95 %, t on log ratios of {needed} paired rounds, by the sd of the first 6 (Stein)"}
+    told = precision(comparison, rows(comparison))[0]
+    assert told.startswith(f"By the spread of the first 6 rounds on host, {needed} bring every ratio within ± 1.00 %: ")
     assert {s.status for s in comparison.standings} == {"ok"}
 
 
@@ -204,11 +215,22 @@ def test_a_run_that_stopped_in_its_second_stage_goes_on_to_the_same_rounds(tmp_p
     assert [(r.case, r.index, r.median_ns) for r in resumed] == [(r.case, r.index, r.median_ns) for r in whole]
 
 
-def test_a_run_ends_at_the_most_rounds_and_is_whole(tmp_path: Path) -> None:
+def test_a_run_ends_at_the_most_rounds_and_says_what_was_reached(tmp_path: Path) -> None:
     work = narrow_work(most=9)
     path = stored(tmp_path, work)
-    assert len(measured(Uneven(0.1), path, work)) == 9 * 4
-    assert {s.status for s in compare(load(path)).standings} == {"ok"}
+    rounds = measured(Uneven(0.1), path, work)
+    assert len(rounds) == 9 * 4
+    comparison = compare(load(path))
+    assert {s.status for s in comparison.standings} == {"ok"}
+    low, high = speedup_limits(comparison)
+    told, apart = precision(comparison, rows(comparison))
+    assert told == (
+        f"By the spread of the first 6 rounds on host, {rounds_wanted(work.plan, rounds):,} bring every ratio within "
+        f"± 1.00 %; the most are 9, which left ± {100 * (math.sqrt(high / low) - 1):.2g} % at most "
+        "(int8 with tflite-runtime)."
+    )
+    ns = [r.median_ns for r in rounds if (r.case.variant, r.case.runtime) == ("int8", "tflite-runtime")]
+    assert f"int8 with tflite-runtime by {100 * math.expm1(np.log(ns).std(ddof=1)):.2g} %" in apart
 
 
 def test_a_device_whose_rounds_are_alike_is_timed_in_the_plans_rounds(tmp_path: Path) -> None:

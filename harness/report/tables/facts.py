@@ -55,6 +55,8 @@ def run_facts(material: Material) -> tuple[Fact, ...]:
     timing = (
         f"{plan.profile}: {plan.rounds} rounds of at least {plan.min_runs} invokes and {significant(plan.min_s, 2)} s"
     )
+    if plan.precision:
+        timing += f", then as many as ± {significant(100 * plan.precision, 3)} % takes, {plan.max_rounds} at most"
     return (
         Fact("Experiment", run.experiment),
         Fact("Run", run.run_id),

@@ -19,6 +19,7 @@ from harness.report.words.claims import claims
 from harness.report.words.false_alarms import self_tests
 from harness.report.words.limitations import limits
 from harness.report.words.phrases import by_variant, names, place, span, trusted
+from harness.report.words.precision import precision
 from harness.report.words.round_quality import sentences as rounds_sentences
 from harness.report.words.speed import disagreements, engines, speeds
 from harness.report.words.timing import cautions
@@ -72,7 +73,7 @@ def sentences(material: Material) -> tuple[Sentence, ...]:
         "Speed": speeds(shown),
         "Runtimes": [*engines(comparison, shown), *disagreements(comparison)],
         "Size": smallest_file(shown),
-        "Rounds": rounds_sentences(comparison),
+        "Rounds": [*rounds_sentences(comparison), *precision(comparison, shown)],
         "Timing": cautions(comparison, shown),
         "Chance": claims(material),
         "Self-test": self_tests(material),
