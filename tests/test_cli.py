@@ -66,7 +66,7 @@ def asked(monkeypatch):
     """What `run` asks of the pipeline, which answers with a made comparison."""
     requests: list[pipeline.Request] = []
 
-    def run(request, store, cache, listener, judge):
+    def run(request, store, cache, listener, judge, policy):
         requests.append(request)
         return concluded(comparison(), judge)
 
@@ -298,6 +298,12 @@ def test_run_asks_for_what_the_user_typed(harness, asked):
     assert [t.name for t in request.targets] == ["host"]
     plan = request.experiment.plan
     assert (plan.profile, plan.rounds, plan.min_s, plan.min_runs, plan.warmup_s) == ("quick", 7, 0.5, 9, 0)
+    assert not plan.until_decided
+
+
+def test_run_asks_until_decided(harness, asked):
+    assert harness("run", "digits", "--plan", "none", "--until-decided")[0] == 0
+    assert asked[0].experiment.plan.until_decided
 
 
 def test_run_without_words_is_mnist_on_the_host_by_the_standard_plan(harness, asked):
@@ -329,7 +335,7 @@ def test_run_exits_1_where_a_row_that_could_be_did_not_end_ok(harness, monkeypat
     of = [case("float32"), case("int8")]
     if "environment" in made:
         of.append(case(runtime="tflite-runtime"))
-    monkeypatch.setattr(pipeline, "run", lambda *given: concluded(comparison(of, **made), given[-1]))
+    monkeypatch.setattr(pipeline, "run", lambda *given: concluded(comparison(of, **made), given[4]))
     assert harness("run", "digits")[0] == code
 
 
@@ -370,7 +376,7 @@ def test_the_reference_of_a_run_is_looked_up_before_it(harness, asked, monkeypat
 def test_names_that_look_like_markup_are_printed_as_they_are(harness, monkeypatch, tmp_path):
     made = comparison()
     made = replace(made, run=replace(made.run, experiment="doors[/b]", path=tmp_path / "r[/b]" / "made"))
-    monkeypatch.setattr(pipeline, "run", lambda *given: concluded(made, given[-1]))
+    monkeypatch.setattr(pipeline, "run", lambda *given: concluded(made, given[4]))
     code, out, _ = harness("run", "digits", "--results", "r[/b]")
     assert code == 0
     assert out.startswith("doors[/b] on host")

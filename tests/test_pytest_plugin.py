@@ -256,7 +256,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Request]:
     """What is asked of the pipeline, which answers with the recorded run."""
     requests: list[Request] = []
 
-    def run(request, store_, cache, listener, judge):
+    def run(request, store_, cache, listener, judge, policy):
         requests.append(request)
         listener.say("measuring")
         comparison = compare(store.load(RECORDED))
