@@ -296,12 +296,12 @@ def test_a_server_that_dies_is_a_broken_link_and_its_job_dies_too(tmp_path: Path
     process = connection._process
     hear = connection._hear
 
-    def kill_then_hear(*events: str) -> dict[str, object]:
+    def kill_then_hear(*events: str, **options: str) -> dict[str, object]:
         if process.poll() is None:
             wait_for(lambda: children(process.pid))
             process.kill()
             process.wait()
-        return hear(*events)
+        return hear(*events, **options)
 
     connection._hear = kill_then_hear  # type: ignore[method-assign]
     with closing(connection), pytest.raises(TargetUnreachable, match="lost host") as caught:
@@ -400,11 +400,10 @@ def test_a_server_that_sends_nonsense_for_a_file_is_a_broken_link(tmp_path: Path
         connection.fetch(jobs_of("int8")["latency"], tmp_path / "piece")
 
 
-def test_a_server_that_never_stops_sending_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "FILES_LIMIT_BYTES", 1000)
+def test_a_server_that_never_stops_sending_is_stopped(tmp_path: Path) -> None:
     empty = hashlib.sha256(b"").hexdigest()
     script = f"hear()\nwhile True: say(event='file', name='stderr.txt', size=0, sha256={empty!r})"
-    with closing(lying(tmp_path, READY + script)) as connection, pytest.raises(TargetUnreachable, match="announced"):
+    with closing(lying(tmp_path, READY + script)) as connection, pytest.raises(TargetUnreachable, match="twice"):
         connection.fetch(jobs_of("int8")["latency"], tmp_path / "piece")
 
 

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import shutil
 import subprocess
+import sys
+import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from harness.measure.connections import connect
+from harness.errors import TargetUnreachable
+from harness.measure.connections import bounds, connect, server
+from harness.measure.connections import device_code as device_code_module
 from harness.measure.connections.device_code import device_code
 from harness.measure.connections.local import install
+from harness.measure.connections.server import ServerConnection
 from harness.measure.connections.ssh import LACKS
 from harness.measure.provision.doctor import doctor
 from harness.measure.provision.probe import Here, look_at
 from harness.measure.validity import with_status
-from harness.records import Round, Shard, Timings
+from harness.records import Blob, Job, Round, Shard, Timings
 from harness.support.cache import file_sha256
+from tests.devices import append, device_source, processes_with
 from tests.made_runs import case
 from tests.test_connections import ignore, jobs_of, local, piece_of
+from tests.test_jobs import Device, measured, work
 
 Damage = Callable[[Path], object]
 
@@ -139,3 +150,176 @@ def test_timings_are_held_against_each_clock_by_itself(clock: str) -> None:
     timed = {"timed": Timings.of([SECOND // 2] * 3), "warmup": Timings.of([SECOND])}
     assert with_status(Round(case(), 0, timings=timed, **{clock: 2 * SECOND})).status == "invalid"  # type: ignore[arg-type]
     assert with_status(Round(case(), 0, timings=timed, **{clock: 5 * SECOND // 2})).status == "valid"  # type: ignore[arg-type]
+
+
+# A device that lies: it speaks the protocol, and lies in one place. Each lie ends in TargetUnreachable, exit code 3.
+
+SAYS = """
+import json, sys, time
+def say(event, **fields):
+    sys.stdout.buffer.write(json.dumps(dict(fields, event=event)).encode() + b"\\n")
+    sys.stdout.flush()
+def hear(op):
+    while json.loads(sys.stdin.buffer.readline())["op"] != op: pass
+def for_ever(event, **fields):
+    while True: say(event, **fields) or time.sleep(.02)
+def drip():
+    while True: print(end=" ", flush=True) or time.sleep(.02)
+hear("hello")
+"""
+READY = "say('ready', environment={})\n"
+BEGUN = READY + "hear('job')\nsay('begin')\n"
+FETCHED = READY + "hear('fetch')\n"
+BIG = Blob(lambda: bytes(1 << 20))
+LACKING = f"{READY}hear('missing')\nsay('missing', sha256=[{BIG.sha256!r}])\nfor_ever('alive')"
+TWICE = f"{FETCHED}for_ever('file', name='stderr.txt', size=0, sha256={hashlib.sha256().hexdigest()!r})"
+IMPATIENT_S = 0.4  # instead of minutes
+LATENCY = jobs_of("int8")["latency"]
+FILE = "say('file', name='state.json', size=1 << 20, sha256='')\n"
+
+
+def connected(connection: ServerConnection, folder: Path) -> None:
+    raise AssertionError("it was never ready")
+
+
+def run(connection: ServerConnection, folder: Path) -> object:
+    return connection.run(replace(LATENCY, limit_s=0.0, spec={}, first=0, last=0, cooldown_timeout_s=0.0), ignore)
+
+
+def send(connection: ServerConnection, folder: Path) -> None:
+    connection.send([BIG])
+
+
+def fetch(connection: ServerConnection, folder: Path) -> None:
+    connection.fetch(LATENCY, folder)
+
+
+LIES: dict[str, tuple[str, Callable[[ServerConnection, Path], object], str]] = {
+    "is never ready": ("time.sleep(60)", connected, "did not get on"),
+    "is never ready, and alive": ("for_ever('alive')", connected, "did not get on"),
+    "drips a byte at a time": ("drip()", connected, "did not get on"),
+    "lives, and does not say what it lacks": (READY + "for_ever('alive')", send, "did not get on"),
+    "takes no byte of a blob": (LACKING, send, "did not get on"),
+    "cools for ever": (READY + "hear('job')\nfor_ever('cooling', temperature_c=90)", run, "did not get on"),
+    "lives for ever in a job": (BEGUN + "for_ever('alive')", run, "did not get on"),
+    "makes no progress": (BEGUN + "for_ever('progress', done=1, of=9)", run, "did not get on"),
+    "makes progress for ever": (BEGUN + "n = 0\nwhile True:\n n += 1\n say('progress', done=n, of=9)\n time.sleep(.02)",
+        run, "did not get on"),
+    "begins again and again": (BEGUN + "for_ever('begin')", run, "out of turn"),
+    "ends a job, and is never done": (BEGUN + "say('end')\nfor_ever('alive')", run, "did not get on"),
+    "drips a file": (FETCHED + FILE + "drip()", fetch, "did not get on"),
+    "sends one file again and again": (TWICE, fetch, "twice"),
+    "never has sent all": (FETCHED + "for_ever('alive')", fetch, "did not get on"),
+    "prints to stderr without end": (READY + "while True: sys.stderr.write('x' * 65536)", run, "to stderr"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_no_lie_holds_the_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lie: str) -> None:
+    for name in ("ANSWER_S", "INVOKE_S"):
+        monkeypatch.setattr(bounds, name, IMPATIENT_S)
+    monkeypatch.setattr(bounds, "READY_S", IMPATIENT_S if LIES[lie][1] is connected else 10)
+    monkeypatch.setattr(server, "CLOSE_S", IMPATIENT_S)
+    monkeypatch.setattr(bounds, "LEAST_BYTES_S", 4 << 20)
+    script, verb, told = LIES[lie]
+    (tmp_path / "liar.py").write_text(SAYS + script)
+    argv, begin = [sys.executable, str(tmp_path / "liar.py")], time.monotonic()
+    with pytest.raises(TargetUnreachable, match=told) as caught:  # noqa: SIM117
+        with closing(ServerConnection(local(tmp_path), "a-run", argv, str(tmp_path))) as connection:
+            verb(connection, tmp_path / "piece")
+    assert caught.value.exit_code == 3 and "resume" in caught.value.advice
+    assert time.monotonic() - begin < 8
+    assert processes_with(str(tmp_path)) == []
+
+
+def test_a_job_that_prints_without_end_is_ended_and_what_it_said_first_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = device_source(tmp_path, ("STDERR_LIMIT_BYTES = 16 << 20", "STDERR_LIMIT_BYTES = 1 << 20"))
+    append(source, "job.py", "def run(job, say):\n    while True: os.write(2, b'printed\\n' * 1000)\n")
+    monkeypatch.setattr(device_code_module, "SOURCE", source)
+    with closing(connect(local(tmp_path), "a-run")) as connection:
+        piece = piece_of(connection, LATENCY, tmp_path / "piece")
+    assert isinstance(piece, Round) and piece.status == "failed" and "it printed over 1 MiB" in piece.reasons[0]
+    kept = (tmp_path / "piece" / "stderr.txt").read_bytes()
+    assert kept.startswith(b"printed\n") and len(kept) < 66_000
+
+
+# Answers to something else.
+
+
+def rewrite(file: str, change: Callable[[np.ndarray], np.ndarray]) -> Damage:
+    return lambda folder: np.save(folder / file, change(np.load(folder / file)))
+
+
+def retold(**changes: object) -> Damage:
+    """The first output's tensor is told otherwise."""
+
+    def damage(folder: Path) -> None:
+        result = json.loads((folder / "result.json").read_text())
+        result["outputs"][0] |= changes
+        (folder / "result.json").write_text(json.dumps(result))
+
+    return damage
+
+
+def both(*damages: Damage) -> Damage:
+    return lambda folder: [damage(folder) for damage in damages]
+
+
+def one_more(folder: Path) -> None:
+    result = json.loads((folder / "result.json").read_text())
+    result["outputs"] *= 2
+    (folder / "result.json").write_text(json.dumps(result))
+    shutil.copyfile(folder / "outputs" / "0.npy", folder / "outputs" / "1.npy")
+
+
+OUTPUTS = "outputs/0.npy"
+OTHER_ANSWERS: dict[str, tuple[str, Damage, str]] = {
+    "another shape": ("outputs", both(rewrite(OUTPUTS, lambda a: a[:, :7]), retold(shape=[1, 7])), "of shape (7,)"),
+    "another dtype": (
+        "outputs",
+        both(rewrite(OUTPUTS, lambda a: a.astype(np.float32)), retold(dtype="float32")),
+        "is float32",
+    ),
+    "another scale": ("outputs", retold(scale=0.5), "has the scale and zero point 0.5"),
+    "another zero point": ("outputs", retold(zero_point=3), "has the scale and zero point"),
+    "one output more": ("outputs", one_more, "it sent 2 outputs"),
+    "no timings": ("latency", lambda folder: (folder / "latencies.npy").unlink(), "cannot be read"),
+    "one timing": ("latency", rewrite("latencies.npy", lambda rows: rows[rows["phase"] == 6][:1]), "it sent 1 timings"),
+    "a million timings": (
+        "latency",
+        rewrite("latencies.npy", lambda rows: np.repeat(rows[rows["phase"] == 6], 20_000)),
+        "it sent 1,000,000",
+    ),
+    "timings over all numbers": ("latency", rewrite("latencies.npy", lambda r: over_all_numbers(r)), "cannot be read"),
+}
+
+
+def over_all_numbers(rows: np.ndarray) -> np.ndarray:
+    rows["ns"] = 2**63 - 1
+    return rows
+
+
+@pytest.mark.parametrize("what", OTHER_ANSWERS)
+def test_an_answer_to_something_else_is_the_failure_of_its_row(tmp_path: Path, what: str) -> None:
+    kind, damage, told = OTHER_ANSWERS[what]
+
+    class Liar(Device):
+        def fetch(self, job: Job, folder: Path) -> None:
+            super().fetch(job, folder)
+            if job.case == bad and job.kind == kind:
+                damage(folder)
+
+    known = work(rounds=1)
+    bad = next(case for case in known.cases if case.variant == "int8")
+    liar, folder = Liar(), tmp_path / "raw"
+    pieces = measured(liar, folder, known)
+    failed = [piece for piece in pieces if piece.status == "failed"]
+    assert len(failed) == 1 and failed[0].case == bad
+    reason = failed[0].reasons[0] if isinstance(failed[0], Round) else failed[0].reason
+    assert "no answer of the device could be used" in reason and told in reason
+    assert len(liar.asked) == len(pieces) + 2
+    assert {piece.case for piece in pieces if piece.status != "failed"} >= set(known.cases) - {bad}
+    again = measured(Device(), folder, known)  # resumed with an honest device
+    assert "failed" not in {piece.status for piece in again}

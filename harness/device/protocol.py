@@ -53,6 +53,8 @@ CLOSE_S = 10  # how long the host waits for a server to end, before it kills it
 # Bytes.
 MESSAGE_LIMIT_BYTES = 1 << 20  # of one line
 FILES_LIMIT_BYTES = 1 << 30  # of all files of one job
+STDERR_LIMIT_BYTES = 16 << 20  # that a job may print; then it is ended, and what it printed first is kept
+STDERR_KEPT_BYTES = 1 << 16
 
 # Names.
 NAME = r"[A-Za-z0-9._-]{1,64}"  # of a run, a job and a blob

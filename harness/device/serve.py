@@ -24,7 +24,7 @@ import time
 
 from . import engines, lock, protocol, sensors, tune
 from .disk import CHUNK_BYTES, Blobs, drop_old_spools, sha256
-from .protocol import END_S, HEARTBEAT_S, SILENCE_S, Event, Op
+from .protocol import END_S, HEARTBEAT_S, SILENCE_S, STDERR_KEPT_BYTES, STDERR_LIMIT_BYTES, Event, Op
 
 SPEC = "spec.json"  # what a spooled job was asked with
 
@@ -211,23 +211,28 @@ class Server:
             pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": stderr}
             child = subprocess.Popen(argv, cwd=folder, start_new_session=True, **pipes)
         try:
-            stuck = self.watch_child(child, message["job_id"], message["limit_s"])
+            why = self.watch_child(child, message["job_id"], message["limit_s"], os.path.join(folder, protocol.STDERR))
         finally:
             if child.poll() is None:
                 os.killpg(child.pid, signal.SIGKILL)
             child.stdout.close()
             child.wait()
-        if stuck:
-            with open(os.path.join(folder, protocol.STDERR), "a") as stderr:
-                stderr.write("\nno answer for %g s, so it was ended\n" % message["limit_s"])
+        if why:
+            with open(os.path.join(folder, protocol.STDERR), "ab") as stderr:
+                stderr.truncate(min(stderr.tell(), STDERR_KEPT_BYTES))
+                stderr.write(("\n%s, so it was ended\n" % why).encode())
         return child.returncode
 
-    def watch_child(self, child, job_id, limit_s):
-        """Hands on its progress until it ends or the host is gone; true where it made none for limit_s."""
+    def watch_child(self, child, job_id, limit_s, printed):
+        """Hands on its progress until it ends or the host is gone; why it must end where it made none for limit_s, or
+        prints without end. printed: the path of what it prints.
+        """
         moved, line = time.monotonic(), None
         while not self.silent():
             if time.monotonic() - moved > limit_s:
-                return True
+                return "no answer for %g s" % limit_s
+            if os.path.getsize(printed) > STDERR_LIMIT_BYTES:
+                return "it printed over %d MiB" % (STDERR_LIMIT_BYTES >> 20)
             if line == b"":  # it closed its end
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     child.wait(0.2)
@@ -236,7 +241,7 @@ class Server:
                 line = self.relay(child, job_id)
             if line:
                 moved = time.monotonic()
-        return False
+        return ""
 
     def relay(self, child, job_id):
         """Hands on a line of progress and returns it; None where none comes soon, b"" when the child closed its end."""

@@ -9,6 +9,8 @@ import io
 import json
 import os
 import re
+import select
+import signal
 import socket
 import subprocess
 import tempfile
@@ -27,16 +29,18 @@ from harness.device.protocol import (
     HEARTBEAT_S,
     MESSAGE_LIMIT_BYTES,
     SILENCE_S,
+    STDERR_LIMIT_BYTES,
     Event,
     Op,
 )
 from harness.errors import JobFailed, TargetBusy, TargetUnreachable
-from harness.measure.connections import OnProgress
+from harness.measure.connections import OnProgress, bounds
 from harness.records import Blob, Environment, Job, Target
 from harness.support.foreign import parse_json
 from harness.support.text import harmless, last_line
 
 CHUNK_BYTES = 1 << 16
+TICK_S = 0.25  # between two looks at how long we have waited
 FIELDS: dict[str, dict[str, Any]] = {  # that we read of a message from the device, by event
     Event.READY: {"environment": Environment},
     Event.BUSY: {"holder": str},
@@ -55,26 +59,31 @@ class ServerConnection:
         self.bytes_sent = {"blobs": 0, "jobs": 0}
         self._writing = threading.Lock()
         self._waiting_since: float | None = None  # when the device last moved while we wait for it
-        self._silent = False
+        self._until: float | None = None  # when the wait ends that began with the last question
+        self._gave_up = ""  # why we no longer wait
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (closed in close)
         # A session of its own: Ctrl-C is the host's to handle, and the server ends with its stdin.
         self._process = subprocess.Popen(
             argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr, start_new_session=True
         )
         self._closed = threading.Event()
+        self._is_ready = False
+        threading.Thread(target=self._watch, daemon=True).start()
         try:
+            self._allow(bounds.READY_S)
             self._say({"op": Op.HELLO, "workdir": workdir, "run_id": run_id, "who": whoami(run_id), "tune": tune})
             self.environment: Environment = self._hear(Event.READY)["environment"]
         except BaseException:
             self.close()
             raise
-        threading.Thread(target=self._beat, daemon=True).start()
+        self._is_ready = True
 
     def answers(self, job: Job) -> bool:
         return True
 
     def send(self, blobs: Iterable[Blob]) -> None:
         by_hash = {blob.sha256: blob for blob in blobs}
+        self._allow(bounds.ANSWER_S)
         self._say({"op": Op.MISSING, "sha256": list(by_hash)})  # each time: a device drops what it did not use for long
         missing = set(self._hear(Event.MISSING)["sha256"])
         for sha256, blob in by_hash.items():
@@ -83,6 +92,7 @@ class ServerConnection:
 
     def _give(self, blob: Blob) -> None:
         data = blob.read()
+        self._allow(bounds.transfer_s(len(data)))
         try:
             self._say({"op": Op.BLOB, "sha256": blob.sha256, "size": len(data)}, data)
         except TargetUnreachable:
@@ -94,52 +104,95 @@ class ServerConnection:
         message = {"op": Op.JOB, "job_id": job.id, "job": job.spec, "blobs": blobs, "limit_s": job.limit_s}
         if job.start_temperature_c is not None:
             message |= {"start_temperature_c": job.start_temperature_c, "cooldown_timeout_s": job.cooldown_timeout_s}
+        self._allow(bounds.cooling_s(job))
         self.bytes_sent["jobs"] += self._say(message)
-        seen_ns: dict[str, int] = {}
-        awaited = (Event.COOLING, Event.BEGIN, Event.PROGRESS, Event.END, Event.DONE)
-        while (answer := self._hear(*awaited))["event"] != Event.DONE:
-            seen_ns[answer["event"]] = time.monotonic_ns()
-            if answer["event"] == Event.PROGRESS:
-                on_progress(answer["done"], answer["of"])
-        if Event.BEGIN not in seen_ns or Event.END not in seen_ns:
+        if self._hear(Event.COOLING, Event.BEGIN, Event.DONE, again=Event.COOLING)["event"] == Event.DONE:
             return None
-        return seen_ns[Event.END] - seen_ns[Event.BEGIN]
+        begin_ns = time.monotonic_ns()
+        self._follow(job, on_progress)
+        host_ns = time.monotonic_ns() - begin_ns
+        self._allow(bounds.ANSWER_S)
+        self._hear(Event.DONE)
+        return host_ns
+
+    def _follow(self, job: Job, on_progress: OnProgress) -> None:
+        """Waits until the job's process has ended: as long as it gets on, and no longer than it may take."""
+        last, most = time.monotonic() + bounds.longest_s(job), -1
+        self._allow(bounds.without_progress_s(job), last)
+        while (answer := self._hear(Event.PROGRESS, Event.END))["event"] == Event.PROGRESS:
+            if answer["done"] > most:
+                most = answer["done"]
+                self._allow(bounds.without_progress_s(job), last)
+                on_progress(most, answer["of"])
 
     def fetch(self, job: Job, folder: Path) -> None:
+        self._allow(bounds.ANSWER_S)
         self._say({"op": Op.FETCH, "job_id": job.id})
-        left = FILES_LIMIT_BYTES
+        left, names = FILES_LIMIT_BYTES, set()
         while (answer := self._hear(Event.FILE, Event.SENT))["event"] == Event.FILE:
-            left -= max(1, self._take(answer, job, folder, left))
+            if answer["name"] in names:
+                raise TargetUnreachable(f"{self.target.name} sent {answer['name']} twice", "resume the run")
+            names.add(answer["name"])
+            left -= self._take(answer, job, folder, left)
         self._say({"op": Op.FETCHED, "job_id": job.id})
 
     def close(self) -> None:
         self._closed.set()
+        assert self._process.stdin
+        if not select.select([], [self._process.stdin], [], 0)[1]:
+            self._kill()  # it reads nothing: what waits for that, as closing may, would wait for ever
         with contextlib.suppress(OSError), self._writing:
-            if self._process.stdin:
-                self._process.stdin.close()
+            self._process.stdin.close()
         try:
             self._process.wait(CLOSE_S)
         except subprocess.TimeoutExpired:
-            self._process.kill()
+            self._kill()
             self._process.wait()
         if self._process.stdout:
             self._process.stdout.close()
         self._stderr.close()
 
+    def _watch(self) -> None:
+        """Ends the connection where the device lets us wait for too long, and sends it signs of life."""
+        beaten = time.monotonic()
+        while not self._closed.wait(min(TICK_S, HEARTBEAT_S)):
+            if not self._gave_up and (why := self._too_long()):
+                self._gave_up = why
+                self._kill()  # whoever waits for it sees it end
+            if self._is_ready and time.monotonic() - beaten > HEARTBEAT_S:
+                beaten = time.monotonic()
+                self._beat()
+
+    def _too_long(self) -> str:
+        """Why the device is not waited for any longer; "" where it is."""
+        name, now, since, until = self.target.name, time.monotonic(), self._waiting_since, self._until
+        if os.fstat(self._stderr.fileno()).st_size > STDERR_LIMIT_BYTES:
+            return f"{name} printed over {STDERR_LIMIT_BYTES >> 20} MiB to stderr"
+        if since is None:
+            return ""
+        if self._is_ready and now - since > SILENCE_S:
+            return f"{name} said nothing for {SILENCE_S:g} s"
+        return f"{name} did not get on in the time that it has" if until is not None and now > until else ""
+
     def _beat(self) -> None:
-        """Sends the device signs of life, and ends the connection where none comes from it while we wait."""
-        while not self._closed.wait(HEARTBEAT_S):
-            since = self._waiting_since
-            if since is not None and time.monotonic() - since > SILENCE_S:
-                self._silent = True
-                self._process.kill()  # whoever waits for it sees it end
-            if self._writing.acquire(blocking=False):  # else it hears from us anyway
-                try:
-                    self._write({"op": Op.ALIVE})
-                except (OSError, ValueError):
-                    return
-                finally:
-                    self._writing.release()
+        """A sign of life, unless something is being sent or the pipe is full: this never waits."""
+        assert self._process.stdin
+        if self._writing.acquire(blocking=False):
+            try:
+                with contextlib.suppress(OSError, ValueError):
+                    if select.select([], [self._process.stdin], [], 0)[1]:
+                        self._write({"op": Op.ALIVE})
+            finally:
+                self._writing.release()
+
+    def _kill(self) -> None:
+        """Ends the process and what it started in its session."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+    def _allow(self, seconds: float, last: float = float("inf")) -> None:
+        """From now on the device has so long, and no longer than until `last`."""
+        self._until = min(time.monotonic() + seconds, last)
 
     @contextlib.contextmanager
     def _waiting(self) -> Iterator[None]:
@@ -169,10 +222,10 @@ class ServerConnection:
     def _moved(self) -> None:
         self._waiting_since = time.monotonic()
 
-    def _hear(self, *events: str) -> dict[str, Any]:
-        """The next message, which must be one of these events; signs of life are skipped."""
+    def _hear(self, *events: str, again: str = Event.ALIVE) -> dict[str, Any]:
+        """The next message, which must be one of these events; signs of life are skipped, and `again`."""
         with self._waiting():
-            while (message := self._message())["event"] == Event.ALIVE:
+            while (message := self._message())["event"] in (Event.ALIVE, again):
                 self._moved()
         event = message["event"]
         if event == Event.BUSY:
@@ -206,6 +259,7 @@ class ServerConnection:
             raise TargetUnreachable(f"{self.target.name} announced a file of {size} bytes", "resume the run")
         if not re.fullmatch(protocol.RESULT_FILE, name):
             raise damaged
+        self._allow(bounds.transfer_s(size))
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         digest = hashlib.sha256()
@@ -232,9 +286,10 @@ class ServerConnection:
 
     def lost(self) -> TargetUnreachable:
         """The error to raise where the server ended too early."""
-        if self._silent:
-            what = f"{self.target.name} said nothing for {SILENCE_S:g} s"
-            return TargetUnreachable(what, "what was measured is kept; restart it if it hangs, and resume the run")
+        if self._gave_up:
+            return TargetUnreachable(
+                self._gave_up, "what was measured is kept; restart it if it hangs, and resume the run"
+            )
         code, said = self.ended()
         why = last_line(said, f"its server ended with exit code {code}")
         return TargetUnreachable(f"lost {self.target.name}: {why}", "what was measured is kept; resume the run")
