@@ -80,5 +80,5 @@ def first_of(first_stage: int | None, indices: Iterable[int]) -> int | None:
 
 
 def stage_words(rounds: int, first: int | None) -> str:
-    """Says where the sd of so many rounds is that of the first ones."""
-    return "" if first is None or first == rounds else f", by the sd of the first {first} (Stein)"
+    """Says where so many rounds are of two stages, and how many are of the first."""
+    return "" if first is None or first == rounds else f", in two stages (Stein), the first of {first}"

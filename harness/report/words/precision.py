@@ -18,6 +18,8 @@ APART_PERCENT = 2.0  # an sd of round medians that is told: ten rounds leave ± 
 FAR_APART = (
     "Processes of one file lie far apart (the sd of their medians), by their own luck or other work on the device"
 )
+LATER = " Where the further ones lie clearly farther apart than the first, the interval is by the sd of all."
+ROUNDING = 1 + 1e-9
 RATIO = "speedup_vs_float32"
 
 
@@ -30,14 +32,18 @@ def precision(comparison: Comparison, shown: tuple[Row, ...]) -> list[str]:
 
 def stages(comparison: Comparison, target: str, shown: tuple[Row, ...]) -> str:
     run, own = comparison.run, [row for row in shown if row.case.target == target]
+    assert run.plan.precision is not None
     taken = rounds_of_target(run, target)
     wanted = rounds_wanted(run.plan, (r for r in run.rounds if r.case.target == target))
     what = "ratio" if any(row.interval(RATIO) for row in own) else "p50"
     begin = f"By the spread of the first {plural(run.plan.rounds, 'round')} on {target}, "
-    aim = f"bring every {what} within ± {significant(100 * (run.plan.precision or 0), 3)} %"
+    aim = f"bring every {what} within ± {significant(100 * run.plan.precision, 3)} %"
     if wanted > taken:
         return f"{begin}{whole(wanted)} {aim}; the most are {taken}, which left {widest(own)}."
-    return f"{begin}{taken if taken > run.plan.rounds else 'they'} {aim}: they left {widest(own)}."
+    number = taken if taken > run.plan.rounds else "they"
+    told = f"{begin}{number} were to {aim}, and left {widest(own)}."
+    wide = any((half_percent(row) or 0) > 100 * run.plan.precision * ROUNDING for row in own)
+    return told + LATER * wide
 
 
 def widest(shown: list[Row]) -> str:
