@@ -10,6 +10,8 @@ import typer
 from harness.cli.command_results import Reference, Results
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from harness.api.progress import Progress
     from harness.api.stored_run import Run
     from harness.records import Verdict
@@ -70,29 +72,32 @@ def power(
     from harness.gate.foresight import HARMLESS, foresee
     from harness.gate.run_gate import policy_of
 
-    count = test_samples(experiment, samples)
-    found = foresee(policy_of(policy), count, [share / 100 for share in flips or ()] or HARMLESS)
+    count, labels = test_samples(experiment, samples)
+    found = foresee(policy_of(policy), count, [share / 100 for share in flips or ()] or HARMLESS, labels)
     if json:
         print_json([{"samples": count, **asdict(each)} for each in found])
         return
     stdout().print(foresight_table(found))
-    print(f"{count:,} independent test samples. Harmless: as many answers are lost as won. N: samples that pass it.")
+    harmless = "Harmless: as many answers are lost as won; of a rule on flips, so many of them."
+    print(f"{count:,} independent test samples. {harmless} N: samples that pass it.")
 
 
-def test_samples(experiment: str | None, samples: int | None) -> int:
-    """Raises ConfigError where neither is given, or both; and where the samples come in groups."""
+def test_samples(experiment: str | None, samples: int | None) -> tuple[int, np.ndarray | None]:
+    """Returns how many there are, and their labels where they are known.
+
+    Raises ConfigError where neither is given, or both; and where the samples come in groups."""
     from harness.errors import ConfigError
     from harness.experiment.resolve import experiment_of
 
     if (experiment is None) == (samples is None):
         raise ConfigError("one of an experiment and --samples is needed", "harness power mnist, or --samples 10000")
     if samples is not None or experiment is None:
-        return samples or 0
+        return samples or 0, None
     dataset = experiment_of(experiment).load()
     if dataset.groups is not None:
         told = f"the samples of {experiment} come in groups, and what they can decide depends on how alike they are"
         raise ConfigError(told, "harness run --policy says at its start which rules so few groups can never pass")
-    return dataset.test_count
+    return dataset.test_count, dataset.test_labels
 
 
 def accept(

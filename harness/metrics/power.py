@@ -3,38 +3,47 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import gammaln, ndtri, xlogy
+from scipy.special import bdtr, gammaln, ndtri, xlog1py, xlogy
 
-from harness.metrics.exact import exact_p
+from harness.metrics.exact import exact_p, most_lost
 from harness.metrics.paired_limit import PairedLimit
 
-DEVIATIONS = 8.0  # of each count from its mean; what is further out has a probability under 1e-14
-NEAR = 0.5  # of the score from its quantile: there the exact test may decide otherwise than the score
-NEGLIGIBLE = 1e-7
+DEVIATIONS = 5.0  # of each count from its mean; what is further out has a probability under 1e-6
 
 
 def passing_share(limit: PairedLimit, lost: float, won: float, samples: int, alpha: float) -> float:
     """Returns how often the exact test passes the limit, where these are the true shares of samples lost and won.
 
-    The trinomial is summed over the outcomes that pass. alpha: what the p-value has to be under.
+    The number of samples that change is binomial, and so is how many of them are lost; of each such number the test
+    passes up to a count of lost ones. alpha: what the p-value has to be under.
     """
-    b, c = np.meshgrid(counts(lost, samples), counts(won, samples), indexing="ij")
-    b, c = b[(inside := b + c <= samples)], c[inside]
-    probability = trinomial(b, c, samples, lost, won)
-    score, edge = np.asarray(limit.score(b, c, samples)), -float(ndtri(1 - alpha))
-    passes = score < edge
-    for n in np.flatnonzero((np.abs(score - edge) < NEAR) & (probability > NEGLIGIBLE)):
-        passes[n] = exact_p(limit, int(b[n]), int(c[n]), samples) < alpha
-    return float(probability[passes].sum())
+    changed = lost + won
+    sizes = counts(changed, samples)
+    most = most_passing(limit, sizes, samples, alpha)
+    ways = gammaln(samples + 1) - gammaln(sizes + 1) - gammaln(samples - sizes + 1)
+    sized = np.exp(ways + xlogy(sizes, changed) + xlog1py(samples - sizes, -changed))
+    passes = np.where(most >= 0, bdtr(np.maximum(most, 0), sizes, lost / changed if changed else 0.0), 0.0)
+    return float(sized @ passes)
 
 
 def counts(share: float, samples: int) -> np.ndarray:
-    """Returns the counts that are likely enough, float64."""
+    """Returns the counts that are likely enough, whole numbers that rise."""
     mean, far = samples * share, DEVIATIONS * (samples * share * (1 - share)) ** 0.5 + DEVIATIONS
-    return np.arange(max(0, int(mean - far)), min(samples, int(mean + far) + 1) + 1, dtype=np.float64)
+    return np.arange(max(0, int(mean - far)), min(samples, int(mean + far) + 1) + 1)
 
 
-def trinomial(b: np.ndarray, c: np.ndarray, n: int, lost: float, won: float) -> np.ndarray:
-    same = n - b - c
-    ways = gammaln(n + 1) - gammaln(b + 1) - gammaln(c + 1) - gammaln(same + 1)
-    return np.asarray(np.exp(ways + xlogy(b, lost) + xlogy(c, won) + xlogy(same, 1 - lost - won)))
+def most_passing(limit: PairedLimit, sizes: np.ndarray, samples: int, alpha: float) -> np.ndarray:
+    """Returns how many of each number of discordant samples may be lost, so that the test passes; -1: not even 0.
+
+    The search starts where the score's normal approximation has its quantile: the exact test is near it.
+    """
+    guesses, off, found = most_lost(limit, -float(ndtri(1 - alpha)), sizes, samples), 0, []
+    for size, guess in zip(map(int, sizes), map(int, guesses), strict=True):
+        lost = min(max(guess + off, -1), size)
+        while lost >= 0 and exact_p(limit, lost, size - lost, samples) >= alpha:
+            lost -= 1
+        while lost < size and exact_p(limit, lost + 1, size - lost - 1, samples) < alpha:
+            lost += 1
+        off = lost - guess
+        found.append(lost)
+    return np.array(found)

@@ -19,11 +19,11 @@ def foresight_table(found: Sequence[Foresight]) -> Table:
     for name in COLUMNS:
         table.add_column(name, justify="left" if name == "Rule" else "right", no_wrap=name != "Rule")
     for each in found:
-        fewest = whole(each.fewest) if each.fewest else "–"
+        words, fewest = f"{each.rule} {each.words}", whole(each.fewest) if each.fewest else "–"
         if each.why:
-            add_row(table, f"{each.rule} {each.words}: {each.why}", *[""] * (len(COLUMNS) - 1))
+            add_row(table, f"{words}: {each.why}", fewest, *[""] * (len(COLUMNS) - 2))
         for n, of in enumerate(each.chances):
             shares = (decimals(100 * share, 1) for share in (of.flip_rate, of.harmless, of.at_limit))
-            first = (f"{each.rule} {each.words}", fewest) if n == 0 else ("", "")
-            add_row(table, *first, *shares, *map(whole, of.needed))
+            first = (words, fewest) if n == 0 and not each.why else ("", "")
+            add_row(table, *first, *shares, *(map(whole, of.needed) if of.needed else ("never", "never")))
     return table
