@@ -129,6 +129,7 @@ class Run:
         reference: str | PathLike[str] | Run | Sequence[str | PathLike[str] | Run] = (),
         *,
         remeasure: bool = False,
+        explain: bool = False,
         say: Say | None = None,
         progress: Listener | None = None,
     ) -> Verdict:
@@ -139,6 +140,7 @@ class Run:
         reference: the run that rules against a reference stand against, then further sessions of it: ids, paths,
             "latest" or Runs; none for the accepted one.
         remeasure: times the reference's models again beside this run's, on its devices, and judges by that.
+        explain: says beside each exact test how often a model exactly at the limit would pass; it may take seconds.
         say: is told what was asked for and changes nothing; a Python warning by default. progress: hears how the
             measuring goes.
 
@@ -152,7 +154,7 @@ class Run:
         known = self.__dict__.get("comparison")  # all of it, where that was derived already
         candidate = known or compare(self.stored, metrics_of(rules))
         again = (lambda path, cases: self._timed_beside(path, cases, progress)) if remeasure else None
-        further = (candidate, rules, references(reference), self.results, say or warn, again)
+        further = (candidate, rules, references(reference), self.results, say or warn, again, explain)
         return Verdict.of(run_gate.verdict_of(*further))
 
     def _timed_beside(self, reference: Path, cases: Sequence[Case], progress: Listener | None) -> Comparison:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 POLICY = "a policy.toml; default: every variant but float32 loses under 1 pp of accuracy, at 95 %"
 REFERENCE = "the stored run that rules stand against, default: the accepted one; repeated: further sessions of it"
 AGAIN = "time the reference's models again beside the candidate's, on its devices, and judge by that"
+EXPLAIN = "say beside each exact test how often a model exactly at the limit would pass; may take seconds"
 SUMMARY_BYTES = 1_048_576  # what GitHub takes of $GITHUB_STEP_SUMMARY, and nothing of more
 References = Annotated[list[str] | None, typer.Option("--reference", metavar="RUN", help=REFERENCE)]
 
@@ -28,6 +29,7 @@ def gate(
     policy: Annotated[Path | None, typer.Option(help=POLICY)] = None,
     reference: References = None,
     remeasure_reference: Annotated[bool, typer.Option("--remeasure-reference", help=AGAIN)] = False,
+    explain: Annotated[bool, typer.Option("--explain", help=EXPLAIN)] = False,
     junit: Annotated[Path | None, typer.Option(help="JUnit XML, one test case a rule and row")] = None,
     summary: Annotated[Path | None, typer.Option(help="Markdown, added to a file such as $GITHUB_STEP_SUMMARY")] = None,
     json: Annotated[bool, typer.Option("--json")] = False,
@@ -42,7 +44,9 @@ def gate(
 
     judged = load(run, results)
     with measuring_again() if remeasure_reference else nullcontext() as progress:
-        verdict = judged.judge(policy, reference or (), remeasure=remeasure_reference, say=say, progress=progress)
+        verdict = judged.judge(
+            policy, reference or (), remeasure=remeasure_reference, explain=explain, say=say, progress=progress
+        )
     if json:
         print_json(document(verdict))
     else:

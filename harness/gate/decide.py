@@ -12,6 +12,7 @@
     resampled.py  metrics of labels and outputs, a user's own among them: by likelihood, or by the bootstrap-t
     grouped.py    the same rules on answers, where samples come in groups
     plain.py      everything else, by its value
+    at_limit.py   how often a model at the limit would pass
     over_chance.py what is at chance passes no rule
     shares.py     agreement and top-k, as accuracy is
     watched.py    the accuracy drop of a run that asks until it is decided
@@ -27,6 +28,7 @@ from dataclasses import asdict, replace
 
 import numpy as np
 
+from harness.gate.at_limit import explained
 from harness.gate.each_output import each_output, worst_answer
 from harness.gate.evidence import Evidence, not_comparable
 from harness.gate.judge import drops, flips, grouped, plain, rates, resampled, rounds, shares, watched
@@ -75,14 +77,16 @@ def judge(
     reference: Comparison | None = None,
     sessions: Sequence[Comparison] = (),
     again: Comparison | None = None,
+    explain: bool = False,
 ) -> Verdict:
     """Judges every rule for every row that it names.
 
     reference: the stored run that `against = "reference"` means. sessions: further runs of the same models. again: the
     run in which they were timed again, beside the candidate's: rules on what processes cost then stand against it.
+    explain: says beside each exact test how often a model at the limit would pass, which may take seconds.
     """
     evidence = Evidence(comparison, reference, tuple(sessions), again)
-    findings = tuple(finding for rule in policy.rules for finding in findings_of(rule, evidence))
+    findings = tuple(finding for rule in policy.rules for finding in findings_of(rule, evidence, explain))
     if policy.mode == "any":
         findings = any_may_ship(findings, policy)
     ships = shipping(findings, policy)
@@ -101,7 +105,7 @@ def metrics_of(policy: Policy) -> frozenset[str]:
     return frozenset(name for name in names if METRICS[name].estimate)
 
 
-def findings_of(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
+def findings_of(rule: Rule, evidence: Evidence, explain: bool = False) -> Iterator[Finding]:
     """Yields a finding for each row; one for the rule where it names no row, which must never let anything pass."""
     rows = evidence.rows(rule)
     if not rows:
@@ -110,6 +114,7 @@ def findings_of(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
         control, own = evidence.control_of(rule, standing.case), evidence.so_far(standing.case, rule)
         said = unless_at_chance(answer(rule, standing, own), rule, standing, own)
         said = unless_barred(said, rule, standing, control, evidence)
+        said = explained(said, rule, standing.case, evidence) if explain else said
         doubts = (doubtful(standing, control), oddity(standing, rule, evidence))
         yield finding(rule, standing, said, "; ".join(filter(None, doubts)))
 

@@ -83,6 +83,7 @@ def verdict_of(
     runs: Store,
     say: Say,
     remeasure: Remeasure | None = None,
+    explain: bool = False,
 ) -> Verdict:
     """Judges a run.
     references: the stored run that rules stand against, then further sessions of it; () for what was accepted.
@@ -94,7 +95,7 @@ def verdict_of(
         if references or remeasure:
             option = "--remeasure-reference" if remeasure else "--reference"
             say(f'no rule has against = "reference", so {option} changes nothing')
-        return judge(candidate, policy)
+        return judge(candidate, policy, explain=explain)
     paths = [runs.find(name) for name in references] or accepted_runs(runs, candidate.run.experiment)
     if paths and paths[0].resolve() == candidate.run.path.resolve():
         say("the reference is the run itself: against it, nothing can have changed")
@@ -102,8 +103,9 @@ def verdict_of(
     reference = compare(load(paths[0]), metrics) if paths else None
     if remeasure:
         again = remeasured_run(candidate, policy, paths, say, remeasure)
-        return judge(candidate, policy, reference, again=again)
-    return judge(candidate, policy, reference, [compare(rounds_alone(path), metrics) for path in paths[1:]])
+        return judge(candidate, policy, reference, again=again, explain=explain)
+    sessions = [compare(rounds_alone(path), metrics) for path in paths[1:]]
+    return judge(candidate, policy, reference, sessions, explain=explain)
 
 
 def remeasured_run(

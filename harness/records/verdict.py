@@ -22,6 +22,7 @@ class Answer:
     method: str = ""
     reason: str = ""
     output: str = ""  # the model's output that it is of, where the model has several
+    passes_at_limit: float | None = None  # the share of models exactly at the limit that would pass; None: not asked
 
 
 @dataclass(frozen=True, kw_only=True)

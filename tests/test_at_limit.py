@@ -1,0 +1,44 @@
+"""How often a model exactly at the limit would pass: against the binomial, and sums of simulated test sets."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+
+from harness.compare.baseline import compare
+from harness.gate.decide import judge
+from harness.gate.policy.policy_file import parse_policy
+from harness.metrics.exact import exact_p
+from harness.metrics.paired_limit import PairedLimit
+from harness.records import Finding
+from tests.made_tasks import classes
+
+
+def finding(rule: str, explain: bool = True) -> Finding:
+    policy = parse_policy(f'[[rule]]\nvariant = "int8"\n{rule}', "p")
+    return judge(compare(classes()), policy, explain=explain).findings[0]
+
+
+def test_a_share_passes_at_its_limit_as_often_as_the_binomial_says() -> None:
+    found = finding('metric = "flip_rate"\nmax = "10%"')
+    most = max(count for count in range(400) if binom.cdf(count, 400, 0.1) < 0.05)
+    assert found.passes_at_limit == pytest.approx(binom.cdf(most, 400, 0.1))
+    assert f"would pass {100 * binom.cdf(most, 400, 0.1):.1f} % of the time (exact, n = 400)" in found.reason
+
+
+def test_a_drop_passes_at_its_limit_as_often_as_in_simulated_test_sets() -> None:
+    found = finding('metric = "accuracy_drop"\nmax = "5pp"')
+    b, c = (int(word.split("=")[1]) for word in found.method.replace(",", "").split()[2:4])
+    limit, rng = PairedLimit.of_difference(0.05), np.random.default_rng(2)
+    changed = float(limit.discordance(b, c, 400))
+    shares = [(changed + 0.05) / 2, (changed - 0.05) / 2, 1 - changed]
+    drawn, times = np.unique(rng.multinomial(400, shares, 40_000)[:, :2], axis=0, return_counts=True)
+    passed = [exact_p(limit, int(lost), int(won), 400) < 0.05 for lost, won in drawn]
+    assert found.passes_at_limit == pytest.approx(times[passed].sum() / 40_000, abs=0.005)
+
+
+def test_it_is_said_on_request_alone_and_where_an_exact_test_judged() -> None:
+    assert finding('metric = "accuracy_drop"\nmax = "5pp"', explain=False).passes_at_limit is None
+    other = finding('metric = "f1"\nmax_decrease = "5pp"\nagainst = "keras"')
+    assert other.passes_at_limit is None and "is not known exactly" in other.reason
