@@ -17,7 +17,9 @@ from harness.cli import command_gate as gate
 from harness.cli import command_init as init
 from harness.cli import command_results as results
 from harness.cli import command_run as run
+from harness.cli.output import open_streams
 from harness.errors import HarnessError
+from harness.support.text import harmless
 
 DEBUG = "--debug"
 
@@ -55,15 +57,17 @@ def main() -> None:
     """Exit codes: 0 good, 1 measured not good, 2 your input, 3 device or link, 130 interrupted."""
     debug = DEBUG in sys.argv
     sys.argv = [word for word in sys.argv if word != DEBUG]
+    open_streams()
     try:
         app()
+        sys.stdout.flush()  # here, where it can be said that it failed
     except HarnessError as error:
         tell(error, debug)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
     except OSError as error:  # a file where a folder is meant, one that may not be written, a full disk
-        where = f"{error.filename}: " if error.filename else ""
+        where = f"{error.filename}: " if error.filename else "what was written last, perhaps stdout: "
         tell(HarnessError(f"{where}{error.strerror or error}", "give another place, or fix that one"), debug)
         sys.exit(2)
     except Exception as error:
@@ -78,6 +82,6 @@ def tell(error: HarnessError, debug: bool) -> None:
     """One line of what and one of what to do; with debug, the exception that is being handled before them."""
     if debug:
         traceback.print_exc()
-    print(f"harness: {' '.join(str(error).split())}", file=sys.stderr)
+    print(f"harness: {harmless(' '.join(str(error).split()))}", file=sys.stderr)
     if error.advice:
-        print(f"         {error.advice}", file=sys.stderr)
+        print(f"         {harmless(error.advice)}", file=sys.stderr)

@@ -128,15 +128,15 @@ def measuring_again() -> Progress:
 
 
 def present(verdict: Verdict) -> None:
-    from harness.cli.output import stdout
+    from harness.cli.output import stdout, write
     from harness.cli.tables.verdict_table import verdict_table
     from harness.gate.verdict_text import headline, ships, stands_against
 
     stdout().print(verdict_table(verdict))
     if against := stands_against(verdict):
-        print(against)
-    print(ships(verdict))
-    print(headline(verdict))
+        write(against)
+    write(ships(verdict))
+    write(headline(verdict))
 
 
 def write(verdict: Verdict, run: Run, junit: Path | None = None, summary: Path | None = None) -> None:

@@ -72,14 +72,14 @@ def report(
 
 def rendered(run: Run, format: str, out: Path | None) -> None:
     """The run's report in one format, in the file `out` or on stdout; what it leaves out on stderr."""
-    from harness.cli.output import say
+    from harness.cli.output import say, write
     from harness.support.files import write_atomically
 
     text = run.report(format)
     for note in run.left_out(format):
         say(note)
     if out is None:
-        print(text, end="")
+        write(text.removesuffix("\n"))
     else:
         print(write_atomically(out, text.encode()))
 

@@ -16,6 +16,25 @@ def harmless(value: Any) -> Any:
     return value
 
 
+def harmless_lines(text: str) -> str:
+    """Returns a text of several lines, each made harmless."""
+    return "\n".join(map(harmless, text.split("\n")))
+
+
+def harmless_cell(text: str) -> str:
+    """Returns a text for a cell of a CSV file that no spreadsheet computes: it would what begins with =, +, - or @."""
+    line: str = harmless(text)
+    return f"'{line}" if line.lstrip()[:1] in ("=", "+", "-", "@") and not is_number(line) else line
+
+
+def is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def last_line(output: bytes | str, otherwise: str) -> str:
     """Returns the last line of what a program printed, made harmless: mostly the reason why it failed.
     `otherwise` where it printed nothing.

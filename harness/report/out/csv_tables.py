@@ -13,6 +13,7 @@ from harness.metrics.registry import is_of_answers
 from harness.records import Change, Comparison
 from harness.report.material import Material
 from harness.support.format import is_known
+from harness.support.text import harmless_cell
 
 COUNTED = ("bytes", "count")  # units of whole numbers
 LONG = (
@@ -86,4 +87,4 @@ def field_text(column: str, value: object) -> str:
         return str(int(float(str(value))))
     if isinstance(value, float | np.floating):
         return np.format_float_positional(float(value), min_digits=4) if column.endswith("_pp") else repr(float(value))
-    return str(value)
+    return harmless_cell(str(value))

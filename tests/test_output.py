@@ -1,0 +1,70 @@
+"""cli/output.py: what a command prints arrives as far as it can, commands no terminal, and decides no exit code."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+
+import pytest
+
+from harness.cli.output import PLAIN, HarmlessConsole
+from harness.cli.tables.run_tables import add_row, plain_table
+from harness.support.text import harmless_cell, harmless_lines
+from tests.devices import RECORDED
+
+RUN = str(RECORDED.with_name("digits-schema-3"))
+
+
+def gate(before: str = "", after: str = "", **variables: str) -> tuple[int, str]:
+    """The exit code of `harness gate` in a shell, and what it wrote."""
+    command = f"{before} {sys.executable} -m harness gate {RUN} {after}"
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))} | variables
+    done = subprocess.run(["bash", "-c", command], env=env, stdout=-1, stderr=-2, check=False)
+    return done.returncode, done.stdout.decode("ascii", "replace")
+
+
+@pytest.mark.parametrize("after", [">&-", "2>&-", ">&- 2>&- <&-"])
+def test_a_closed_stream_changes_no_exit_code(after):
+    code, said = gate(after=after)
+    assert (code, "Traceback" in said, "unexpected" in said) == (0, False, False)
+
+
+def test_a_reader_that_goes_changes_no_exit_code():
+    code, said = gate(after="| true; echo code ${PIPESTATUS[0]}")
+    assert (code, said.splitlines()[-1]) == (0, "code 0")
+
+
+def test_a_full_disk_is_told():
+    code, said = gate(after="> /dev/full")
+    assert (code, "No space left on device" in said) == (2, True)
+
+
+def test_an_encoding_that_lacks_characters_loses_no_sign():
+    code, said = gate(PYTHONIOENCODING="ascii")
+    assert (code, "-0.5" in said, "?" in said) == (0, True, False)
+    assert "\u22121".translate(PLAIN) == "-1"
+
+
+def test_names_command_no_terminal():
+    written = io.StringIO()
+    console = HarmlessConsole(file=written, force_terminal=True)
+    table = plain_table("\x1b]0;title\x07")
+    table.add_column("name")
+    add_row(table, "\x1b[2Jtensor\x9b31m", style="red")
+    console.print(table)
+    said = written.getvalue()
+    assert "tensor" in said
+    assert not [code for code in ("\x1b]", "\x1b[2J", "\x9b", "\x07") if code in said]
+    assert harmless_lines("a\nb\x1b[1mc") == "a\nb [1mc"
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+cmd", "-2+3", "@sum", "\t=1", "\r=1"])
+def test_a_cell_of_text_is_not_computed(text):
+    assert harmless_cell(text).startswith("'")
+
+
+@pytest.mark.parametrize("text", ["-0.5", "+1", "1e-9", "-inf", "int8", "", "a=b"])
+def test_other_cells_stay_as_they_are(text):
+    assert harmless_cell(text) == text
