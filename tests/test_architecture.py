@@ -49,6 +49,7 @@ TESTS_OF_MORE = {  # tests that no module's name is right for, and why
     "notebook": "docs/mnist.ipynb, executed",
     "large": "a whole run of a test set larger than memory",
     "reliability": "docs/reliability.md: what breaks, and what a device that lies says",
+    "truths": "sentences of reports and verdicts, against the truth of made runs",
     "report_tasks": "a whole report where the task is no plain classification",
     "report_timing": "what a whole report says of rounds, timing and device",
     "resume": "runs that are interrupted anywhere",

@@ -153,6 +153,15 @@ def test_copies_in_the_test_set_are_told_unless_they_are_grouped():
     assert "different ones" not in told(few)  # 19 of 600 are copies
 
 
+def test_near_copies_in_the_test_set_are_told_unless_they_are_grouped():
+    pictures = np.random.default_rng(0).integers(0, 250, (600, 8, 8, 1), np.uint8)
+    pictures[300:] = pictures[:300] + np.arange(64, dtype=np.uint8).reshape(8, 8, 1) % 3
+    near = dataset(test_inputs=(pictures,))
+    assert "600 test samples are nearly equal to another, in at least 300 pairs such as 0 and 300" in told(near)
+    assert "nearly equal" not in told(replace(near, groups=np.tile(np.arange(300), 2)))
+    assert "nearly equal" not in told(dataset(test_inputs=(pictures[:301],)))
+
+
 @pytest.mark.parametrize(
     ("stored", "declared", "advice"),
     [

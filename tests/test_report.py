@@ -406,11 +406,12 @@ def test_scores_that_are_not_finite_are_no_answer_everywhere(comparison: Compari
 
 def test_no_answer_differs_from_an_answer_between_two_places(comparison: Comparison) -> None:
     one, other = (Case("float16", "host", runtime, 1) for runtime in ("ai-edge-litert", "tflite-runtime"))
-    before = disagreements(comparison)
+    shown = rows(comparison)
+    before = disagreements(comparison, shown)
     found = int(comparison.baseline[7].argmax())
     scores = [float("nan") if n == found else 0.0 for n in range(10)]
     assert not any("float16" in text for text in before)
-    (text,) = disagreements(with_scores(comparison, one, 7, scores))
+    (text,) = disagreements(with_scores(comparison, one, 7, scores), shown)
     assert f"float16 on 1 sample between {one.runtime} and {other.runtime} on host" in text
 
 

@@ -43,7 +43,7 @@ class Verdict(records.Verdict):
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        from harness.gate.verdict_text import headline, interval, outcome, quantity, ships, stands_against
+        from harness.gate.verdict_text import headline, interval, outcome, ships, stands_against, value_and_limit
         from harness.records.names import row_name
 
         headings = ("Rule", "Row", "Value", "Interval", "Limit", "Outcome", "Reason")
@@ -51,9 +51,9 @@ class Verdict(records.Verdict):
             (
                 f"{f.rule} {f.words}",
                 row_name(f.case),
-                quantity(f.value, f.unit),
+                value_and_limit(f)[0],
                 interval(f),
-                quantity(f.limit, f.unit),
+                value_and_limit(f)[1],
                 outcome(f),
                 f.reason,
             )
@@ -66,10 +66,10 @@ class Verdict(records.Verdict):
 
 def sentence(finding: records.Finding) -> str:
     """The rule, the row, and what stands against it."""
-    from harness.gate.verdict_text import outcome, quantity
+    from harness.gate.verdict_text import outcome, value_and_limit
     from harness.records.names import row_name
 
-    value, limit = (quantity(each, finding.unit) for each in (finding.value, finding.limit))
+    value, limit = value_and_limit(finding)
     told = f"rule {finding.rule}, {finding.words}: {row_name(finding.case)} is {outcome(finding)}"
     return f"{told}: {finding.reason or f'{value}, and the limit is {limit}'}"
 

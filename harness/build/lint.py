@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from harness.build.near_copies import near_copies
 from harness.errors import BuildError
 from harness.metrics import stats
 from harness.records import Affine, Dataset
@@ -23,6 +24,7 @@ LOPSIDED = 10.0  # largest class over smallest
 TRIED = 500  # samples that another form of the inputs is tried on, at most
 TRIED_BYTES = 128 << 20  # of them, as float32: they go to the model's process at once
 FEW_LEVELS = 32  # a byte up to here may be a count, or a picture of few levels
+NEARLY = 0.01  # of the test samples, with a near copy
 GAIN = 0.05  # of accuracy, below which another form is not worth a remark
 MARGIN = 0.1  # of accuracy over guessing, below which the model does not know that form either
 BEYOND = 0.1  # of the test set's values, outside what calibration saw
@@ -62,6 +64,7 @@ def lint(
         unlike(dataset),
         shared(dataset),
         copies(dataset),
+        nearly_equal(dataset),
         tried or iter(()),
     )
     return tuple(remark for check in checks for remark in check)
@@ -187,6 +190,19 @@ def copies(dataset: Dataset) -> Iterator[Remark]:
         what = f"{dataset.test_count:,} test samples are {found}"
         advice = 'each counts as if it were independent: remove copies, or name what belongs together, group = "…"'
         yield Remark(what, f"{advice} under [data]")
+
+
+def nearly_equal(dataset: Dataset) -> Iterator[Remark]:
+    """Test samples with a near copy: each would count as if it were independent, too. Of one input alone."""
+    if dataset.groups is not None or len(dataset.test_inputs) > 1:
+        return
+    pairs = near_copies(dataset.test_inputs[0])
+    if len(found := np.unique(pairs)) > NEARLY * dataset.test_count:
+        such_as = " and ".join(map(str, pairs[0]))
+        what = f"{len(found):,} test samples are nearly equal to another, in at least {len(pairs):,} pairs"
+        advice = "each counts as if it were independent, so that intervals are too narrow"
+        what = f"{what} such as {such_as}"
+        yield Remark(what, f'{advice}: remove them, or name what belongs together, group = "…" under [data]')
 
 
 def tried_on(dataset: Dataset, predict: Predict) -> Iterator[Remark]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import TypeAdapter
 
+from harness.build import near_copies
 from harness.build.lint import BEYOND, Remark, lint, share_beyond
 from harness.build.models.predictions import Habits
 from harness.build.original import Original, Starts, models_code, versions
@@ -93,7 +94,7 @@ def remarks(known: Original, experiment: Experiment, dataset: Dataset, shelf: Sh
         found += tuple(of_habits(known.habits, known.facts.half, dataset.clips is not None))
         (folder / "remarks.json").write_bytes(_REMARKS.dump_json(found))
 
-    code = (cache.code_of(sys.modules[lint.__module__], tensors, sys.modules[__name__]), models_code())
+    code = (cache.code_of(sys.modules[lint.__module__], near_copies, tensors, sys.modules[__name__]), models_code())
     made_by = versions(runner.RUNTIME)
     hashes = (dataset.test_sha256, dataset.train_sha256, dataset.marks_sha256)
     data = (*hashes, dataset.affines, dataset.class_names, dataset.input_names)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from harness.gate.verdict_text import interval, outcome, quantity
+from harness.gate.verdict_text import interval, outcome, value_and_limit
 from harness.records import Finding, Verdict
 from harness.records.names import row_name
 
@@ -60,7 +60,7 @@ def tag_of(finding: Finding, verdict: Verdict) -> str:
 
 
 def numbers(finding: Finding) -> str:
-    value, limit = (quantity(x, finding.unit) for x in (finding.value, finding.limit))
+    value, limit = value_and_limit(finding)
     return "; ".join(filter(None, (f"value {value}", interval(finding), f"limit {limit}", finding.method)))
 
 

@@ -18,8 +18,9 @@ MARKDOWN_BYTES = 60_000  # a comment on GitHub takes 65,536 characters, a job's 
 REASON_CHARACTERS = 400
 HEADER = "| Rule | Row | Value | Interval | Limit | Outcome | Reason |\n|---|---|--:|--:|--:|---|---|\n"
 MARKS = {"pass": "✅", "inconclusive": "❔"}
-SHARES = {"fraction": 100.0, "pp": 1.0, "%": 1.0}  # unit → how many of the unit it is shown in
-SHOWN_IN = {"fraction": "%", "us": "µs", "bytes": "B", "ratio": "×"}
+MOVES = {"max_decrease": "the decrease of", "max_increase": "the increase of"}
+SHARES = {"fraction": 100.0, "points": 100.0, "pp": 1.0, "%": 1.0}  # unit → how many of the unit it is shown in
+SHOWN_IN = {"fraction": "%", "points": "pp", "us": "µs", "bytes": "B", "ratio": "×"}
 
 
 # --- words ---------------------------------------------------------------------------------------------------------
@@ -34,6 +35,22 @@ def number(value: float | None, unit: str) -> str:
     if unit in SHARES and is_known(value):
         return decimals(SHARES[unit] * value, 3)
     return whole(value) if unit in ("bytes", "count") else significant(value, 4)
+
+
+def subject(finding: Finding) -> str:
+    """Say what the value is of: the metric, or how far it moved."""
+    return " ".join(filter(None, (move(finding), finding.metric)))
+
+
+def move(finding: Finding) -> str:
+    """Say which way the rule limits a move, in words; "" where it limits the value itself."""
+    return next((words for kind, words in MOVES.items() if f" {kind} " in finding.words), "")
+
+
+def value_and_limit(finding: Finding) -> tuple[str, str]:
+    """Write both with their unit; a share moves by percentage points."""
+    unit = "points" if finding.unit == "fraction" and move(finding) else finding.unit
+    return quantity(finding.value, unit), quantity(finding.limit, unit)
 
 
 def interval(finding: Finding) -> str:
@@ -127,12 +144,13 @@ def fitting(lines: Iterable[str], room: int) -> list[str]:
 
 def line(finding: Finding) -> str:
     mark = MARKS.get(finding.outcome, "❌")
+    value, limit = value_and_limit(finding)
     cells = (
         f"{finding.rule}: {finding.words}",
         row_name(finding.case),
-        quantity(finding.value, finding.unit),
+        value,
         interval(finding),
-        quantity(finding.limit, finding.unit),
+        limit,
     )
     reason = finding.reason if len(finding.reason) <= REASON_CHARACTERS else finding.reason[:REASON_CHARACTERS] + " …"
     return f"| {' | '.join(map(in_markdown, cells))} | {mark} {outcome(finding)} | {in_markdown(reason)} |\n"

@@ -6,7 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.cli.tables.run_tables import add_row, plain_table
-from harness.gate.verdict_text import interval, outcome, quantity
+from harness.gate.verdict_text import interval, outcome, value_and_limit
 from harness.records import Finding, Verdict
 from harness.records.names import row_name
 
@@ -24,7 +24,8 @@ def verdict_table(verdict: Verdict) -> Table:
         same = above is not None and above.rule == f.rule
         words = "" if same else f"{f.rule} {f.words}"
         reason = "as above" if same and above and f.reason and above.reason == f.reason else f.reason
-        cells = (words, row_name(f.case), quantity(f.value, f.unit), interval(f), quantity(f.limit, f.unit))
+        value, limit = value_and_limit(f)
+        cells = (words, row_name(f.case), value, interval(f), limit)
         add_row(table, *cells, Text(outcome(f), STYLES.get(f.outcome, "red")), reason)
         above = f
     return table

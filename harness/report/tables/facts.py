@@ -10,7 +10,7 @@ from harness.metrics.clustered import group_words
 from harness.records import Comparison, Environment, TargetRecord
 from harness.report.material import Material
 from harness.report.part import Block, Part
-from harness.support.format import GIGABYTES, MEGABYTES, significant, whole
+from harness.support.format import GIGABYTES, MEGABYTES, plural, significant, whole
 
 UNKNOWN = "unknown"
 UNTIL_DECIDED = "; each row asked only until its rules on answers were decided, in a shuffled order"
@@ -53,7 +53,8 @@ def run_facts(material: Material) -> tuple[Fact, ...]:
     samples += "" if run.groups is None else f", in {group_words(run.groups)}"
     samples += f", {whole(distinct)} of them different" if run.provenance.repeats(run.test_count) else ""
     timing = (
-        f"{plan.profile}: {plan.rounds} rounds of at least {plan.min_runs} invokes and {significant(plan.min_s, 2)} s"
+        f"{plan.profile}: {plural(plan.rounds, 'round')} of at least {plural(plan.min_runs, 'invoke')} and "
+        f"{significant(plan.min_s, 2)} s"
     )
     if plan.precision:
         timing += f", then as many as ± {significant(100 * plan.precision, 3)} % takes, {plan.max_rounds} at most"

@@ -6,6 +6,7 @@ from harness.records import CONTROL
 from harness.report.material import Material
 from harness.report.metric import by_accuracy
 from harness.report.words.phrases import trusted
+from harness.report.words.speed import runtime_pairs
 from harness.support.format import decimals, listed, plural
 
 FALSE_OF_ANSWERS = 0.10  # of 90 % intervals
@@ -14,17 +15,30 @@ FALSE_OF_SPEEDS = 0.05  # of 95 % intervals
 
 def claims(material: Material) -> list[str]:
     """Say how often chance alone makes a report like this one tell a difference."""
-    moved = "accuracy_drop" if by_accuracy(material.comparison.run) else material.primary.change
-    answers = [r for r in trusted(material.rows) if r.interval(moved)]
-    speeds = [
-        r for r in material.rows if r.claims_latency and r.case.variant != CONTROL and r.interval("speedup_vs_float32")
+    moved = {"accuracy_drop": "accuracy"}
+    if not by_accuracy(material.comparison.run):
+        moved[material.primary.change] = material.primary.lowered
+    kinds = [(counted(material, change), what, "Keras", FALSE_OF_ANSWERS) for change, what in moved.items()]
+    kinds += [(speeds(material), "speed", "float32", FALSE_OF_SPEEDS)]
+    kinds += [(runtimes(material), "the same file's speed", "another runtime", FALSE_OF_SPEEDS)]
+    counts = [
+        f"{count} of {what} against {whom}, {100 * (1 - false):.0f} %" for count, what, whom, false in kinds if count
     ]
-    kinds = ((answers, material.primary.lowered, "Keras, 90 %"), (speeds, "speed", "float32, 95 %"))
-    counts = [f"{len(rows)} of {what} against {whom}" for rows, what, whom in kinds if rows]
     if not counts:
         return []
-    expected = FALSE_OF_ANSWERS * len(answers) + FALSE_OF_SPEEDS * len(speeds)
-    intervals = plural(len(answers) + len(speeds), "interval")
-    wrong = decimals(expected, 1)
-    told = f"This report compares by {intervals}: {listed(counts)}."
-    return [f"{told} If no variant differed at all, up to about {wrong} of them would still say that one does."]
+    wrong = decimals(sum(count * false for count, _, _, false in kinds), 2)
+    told = f"This report compares by {plural(sum(kind[0] for kind in kinds), 'interval')}: {listed(counts)}."
+    return [f"{told} If nothing differed at all, up to about {wrong} of them would still say that something does."]
+
+
+def counted(material: Material, change: str) -> int:
+    return sum(row.interval(change) is not None for row in trusted(material.rows))
+
+
+def speeds(material: Material) -> int:
+    compared = (r for r in material.rows if r.claims_latency and r.case.variant != CONTROL)
+    return sum(row.interval("speedup_vs_float32") is not None for row in compared)
+
+
+def runtimes(material: Material) -> int:
+    return sum(len(pairs) for pairs in runtime_pairs(material.comparison, material.rows).values())

@@ -17,6 +17,12 @@ def trusted(shown: Iterable[Row]) -> list[Row]:
     return list(first.values())
 
 
+def aside(shown: Sequence[Row]) -> str:
+    """Name the rows that were measured and are suspect, of which a sentence about the others does not speak."""
+    left = [r for r in shown if r.standing.status == "suspect" and r.samples is not None]
+    return f" (not counting {names(left, shown)}, which {'is' if len(left) == 1 else 'are'} suspect)" if left else ""
+
+
 def place(row: Row, threads: bool = False) -> str:
     """Say where a row was measured; the target and the threads only where the run has several."""
     where = row.case.runtime

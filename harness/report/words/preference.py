@@ -9,6 +9,7 @@ from harness.records import CONTROL
 from harness.report.words.phrases import by_variant, place, span
 from harness.support.format import decimals, listed, size_scale
 
+HARDLY = 0.99  # of the next file: a file that is larger than this share of it is hardly smaller
 Speedups = dict[str, dict[str, tuple[float, float]]]  # place → variant → limits of its speed-up against float32
 
 
@@ -40,8 +41,11 @@ def size_bytes(rows: Sequence[Row]) -> float | None:
 
 
 def size(groups: dict[str, list[Row]], name: str) -> str:
+    """Write the size of the smallest file, and where the next is hardly larger, that it is."""
     value = size_bytes(groups[name]) or 0
-    return size_scale([value]).with_unit(value)
+    others = [size for other, rows in groups.items() if other != name and (size := size_bytes(rows)) is not None]
+    hardly = ", by under 1 %" if others and value > HARDLY * min(others) else ""
+    return size_scale([value]).with_unit(value) + hardly
 
 
 def speedups_of(groups: dict[str, list[Row]]) -> Speedups:

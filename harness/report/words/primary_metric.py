@@ -34,7 +34,8 @@ def sentences(metric: Primary, shown: Iterable[Row]) -> list[str]:
     limits = {r.case: ends for r in rows if (ends := r.interval(metric.change))}
     same = [r for r in rows if r.case in limits and limits[r.case][0] <= 0 <= limits[r.case][1]]
     moved = [r for r in rows if r.case in limits and r not in same]
-    texts = [largest_change(group, metric) for group in by_variant(moved).values()]
+    up, down = ([r for r in moved if (limits[r.case][0] > 0) is rises] for rises in (True, False))
+    texts = [largest_change(group, metric) for side in (up, down) for group in by_variant(side).values()]
     texts += [f"{row_text(r, metric)}." for r in rows if r.case not in limits and metric.before(r) is None]
     return [*texts, no_change(same, rows, metric)] if same else texts
 
@@ -49,9 +50,11 @@ def why_none(metric: Primary, shown: Iterable[Row]) -> str:
 
 def no_change(same: list[Row], rows: list[Row], metric: Primary) -> str:
     reach, before = max(reach_of(r, metric) for r in same)
-    shown = f"No change of {metric.lowered} is shown for {names(same, rows)}: each 90 % interval includes 0"
+    one = len(same) == 1
+    shown = f"No change of {metric.lowered} is shown for {names(same, rows)}: {'its' if one else 'each'} 90 % interval "
+    shown += "includes 0"
     at_most = f"{at_most_text(metric.moved(reach, before))}{spaced(metric.moved_unit)}"
-    possible = f"a change of {at_most} remains possible (90 % confidence for each)"
+    possible = f"a change of {at_most} remains possible (90 % confidence{'' if one else ' for each'})"
     return f"{shown}, and {possible}." if reach else f"{shown}."
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.gate.ship import by_variant, worst
-from harness.gate.verdict_text import interval, only_alone, outcome, quantity, stands_against
+from harness.gate.verdict_text import interval, only_alone, outcome, stands_against, subject, value_and_limit
 from harness.records import Absent, Finding, Verdict
 from harness.records.names import row_name
 from harness.records.terms import Outcome
@@ -14,7 +14,7 @@ from harness.report.part import Note, Part
 from harness.report.tables.columns import Cell, Heading, Line, Table, Tables
 from harness.report.words.preference import preferred
 from harness.report.words.summary import Sentence, Sentences
-from harness.support.format import listed
+from harness.support.format import listed, plural
 
 RULES = ("Rule", "Row", "Value", "Interval", "Limit", "Outcome", "Reason")
 NUMBERS = ("Value", "Interval", "Limit")
@@ -57,17 +57,19 @@ def refusals(verdict: Verdict, outcomes: Sequence[str]) -> list[str]:
 
 def refusal(findings: list[Finding]) -> str:
     first = next(finding for finding in findings if finding.outcome == worst(findings))
-    more = f" “Rule by rule” lists {len(findings) - 1} more of this variant." if len(findings) > 1 else ""
-    return f"{row_name(first.case)}: {first.metric} {evidence(first)}.{more}"
+    others = plural(len(findings) - 1, "more finding")
+    more = f" “Rule by rule” lists {others} against this variant." if len(findings) > 1 else ""
+    return f"{row_name(first.case)}: {subject(first)} {evidence(first)}.{more}"
 
 
 def evidence(finding: Finding) -> str:
     """Give the value with its interval and the limit, and the reason where there is one."""
-    told = [f"is {quantity(finding.value, finding.unit)}"] if finding.value is not None else ["has no value"]
+    value, limit = value_and_limit(finding)
+    told = [f"is {value}"] if finding.value is not None else ["has no value"]
     if between := interval(finding):
         told.append(f" (interval {between})")
     if finding.limit is not None:
-        told.append(f", and the limit is {quantity(finding.limit, finding.unit)}")
+        told.append(f", and the limit is {limit}")
     return "".join(told) + (f"; {finding.reason}" if finding.reason else "")
 
 
@@ -92,12 +94,13 @@ def rule_by_rule(material: Material) -> Part | None:
 
 
 def line_of(finding: Finding) -> Line:
+    value, limit = value_and_limit(finding)
     cells = (
         Cell(f"{finding.rule} {finding.words}"),
         Cell(row_name(finding.case)),
-        Cell(quantity(finding.value, finding.unit)),
+        Cell(value),
         Cell(interval(finding)),
-        Cell(quantity(finding.limit, finding.unit)),
+        Cell(limit),
         Cell(outcome(finding), tone="good" if finding.outcome == "pass" else "" if finding.holds else "bad"),
         Cell(finding.reason, tone="why"),
     )

@@ -12,7 +12,7 @@ from harness.metrics.registry import medians_ns
 from harness.metrics.stats import CLAIM_ROUNDS
 from harness.metrics.task import OF_CLASSES, row_by_row
 from harness.records import CONTROL, Case, Comparison
-from harness.report.words.phrases import place, span
+from harness.report.words.phrases import aside, place, span
 from harness.support.format import decimals, listed, plural, significant
 
 
@@ -59,6 +59,13 @@ def ratio_text(row: Row, inverse: bool) -> str:
 
 def engines(comparison: Comparison, shown: tuple[Row, ...]) -> list[str]:
     """Say which runtime is faster on a target: the same file with both, paired by round, as in a speed-up."""
+    return [faster_runtime(key, ratios) for key, ratios in runtime_pairs(comparison, shown).items()]
+
+
+def runtime_pairs(
+    comparison: Comparison, shown: tuple[Row, ...]
+) -> dict[tuple[str, str, str], list[tuple[Row, Paired]]]:
+    """Pair the rows of the same file with two runtimes: target and runtimes → the first's row, the second's time."""
     pairs: dict[tuple[str, str, str], list[tuple[Row, Paired]]] = {}
     medians = {r.case: medians_of(comparison, r.case) for r in shown if r.claims_latency}
     for one, two in combinations([r for r in shown if r.case in medians], 2):
@@ -66,7 +73,7 @@ def engines(comparison: Comparison, shown: tuple[Row, ...]) -> list[str]:
             ratio = pair_rounds(medians[one.case], medians[two.case], comparison.run.plan.first_stage)
             if ratio and ratio.rounds >= CLAIM_ROUNDS:
                 pairs.setdefault((one.case.target, one.case.runtime, two.case.runtime), []).append((one, ratio))
-    return [faster_runtime(key, ratios) for key, ratios in pairs.items()]
+    return pairs
 
 
 def medians_of(comparison: Comparison, case: Case) -> dict[int, float]:
@@ -98,17 +105,17 @@ def two_decimals(ratio: float) -> str:
     return decimals(ratio, 2)
 
 
-def disagreements(comparison: Comparison) -> list[str]:
+def disagreements(comparison: Comparison, shown: tuple[Row, ...]) -> list[str]:
     """Compare the same file in two places: what runtime and architecture change, apart from quantisation."""
     suspect = {s.case for s in comparison.standings if s.status == "suspect"}
     cases = [c for c in comparison.outputs if c not in suspect]
     pairs = [(a, b) for a, b in combinations(cases, 2) if a.variant == b.variant and differ_in_one(a, b)]
     if comparison.run.task not in OF_CLASSES:
-        return number_disagreements(comparison, pairs)
+        return number_disagreements(comparison, pairs, aside(shown))
     counts = {pair: count_differing(comparison, *pair) for pair in pairs}
     worst = sorted((pair for pair in pairs if counts[pair]), key=lambda p: -counts[p])
     if not worst:
-        return ["The same file gives the same answers wherever it ran."] if pairs else []
+        return [f"The same file gives the same answers wherever it ran{aside(shown)}."] if pairs else []
     text = "; ".join(
         f"{a.variant} on {plural(counts[a, b], 'sample')} between {between_places(a, b)}" for a, b in worst[:4]
     )
@@ -116,7 +123,7 @@ def disagreements(comparison: Comparison) -> list[str]:
     return [f"The same file gives different answers: {text}{more}."]
 
 
-def number_disagreements(comparison: Comparison, pairs: list[tuple[Case, Case]]) -> list[str]:
+def number_disagreements(comparison: Comparison, pairs: list[tuple[Case, Case]], left_out: str) -> list[str]:
     """Compare the same file in two places where outputs are numbers."""
     scores = comparison.scores
     distances = {(a, b): float(row_by_row(largest_distance, scores[a], scores[b]).max()) for a, b in pairs}
@@ -124,7 +131,7 @@ def number_disagreements(comparison: Comparison, pairs: list[tuple[Case, Case]])
     if worst is None:
         return []
     if not distances[worst]:
-        return ["The same file gives the same numbers wherever it ran."]
+        return [f"The same file gives the same numbers wherever it ran{left_out}."]
     far = significant(distances[worst], 2)
     return [f"The same file's numbers differ by up to {far}: {worst[0].variant} between {between_places(*worst)}."]
 

@@ -18,7 +18,7 @@ from harness.report.words import primary_metric as primary
 from harness.report.words.claims import claims
 from harness.report.words.false_alarms import self_tests
 from harness.report.words.limitations import limits
-from harness.report.words.phrases import by_variant, names, place, span, trusted
+from harness.report.words.phrases import aside, by_variant, names, place, span, trusted
 from harness.report.words.precision import precision
 from harness.report.words.round_quality import sentences as rounds_sentences
 from harness.report.words.speed import disagreements, engines, speeds
@@ -58,7 +58,7 @@ def headline(material: Material) -> str:
     parts.append(span(f"{{}} {size_scale(sizes).name}", sizes, size_scale(sizes).text))
     targets = listed(t.target.name for t in run.targets)
     figures = "; ".join(p for p in parts if p) or "nothing was measured"
-    return f"{plural(len(run.variants), 'variant')} of {run.experiment} on {targets}: {figures}."
+    return f"{plural(len(run.variants), 'variant')} of {run.experiment} on {targets}: {figures}{aside(shown)}."
 
 
 def sentences(material: Material) -> tuple[Sentence, ...]:
@@ -71,7 +71,7 @@ def sentences(material: Material) -> tuple[Sentence, ...]:
         "Conversion": control_answers(shown) if run.task in OF_CLASSES else primary.conversion(shown),
         "Flips": flips_of(comparison, shown),
         "Speed": speeds(shown),
-        "Runtimes": [*engines(comparison, shown), *disagreements(comparison)],
+        "Runtimes": [*engines(comparison, shown), *disagreements(comparison, shown)],
         "Size": smallest_file(shown),
         "Rounds": [*rounds_sentences(comparison), *precision(comparison, shown)],
         "Timing": cautions(comparison, shown),
@@ -89,10 +89,11 @@ def accuracy_changes(shown: tuple[Row, ...]) -> list[str]:
     texts += [change_of(group, rows, "gains") for group in by_variant(r for r in rows if high_of(r) < 0).values()]
     undecided = [r for r in rows if low_of(r) <= 0 <= high_of(r)]
     if undecided:
-        worst = max(high_of(r) for r in undecided)
+        worst, one = max(high_of(r) for r in undecided), len(undecided) == 1
         texts.append(
-            f"No change of accuracy is shown for {names(undecided, rows)}: each 90 % interval includes 0, "
-            f"and a drop of up to {points(worst)} pp remains possible (95 % confidence for each)."
+            f"No change of accuracy is shown for {names(undecided, rows)}: {'its' if one else 'each'} 90 % interval "
+            f"includes 0, and a drop of up to {points(worst)} pp remains possible (95 % confidence"
+            f"{'' if one else ' for each'})."
         )
     return texts
 
@@ -132,7 +133,8 @@ def control_answers(shown: tuple[Row, ...]) -> list[str]:
             "quantisation."
         )
         return [text]
-    return [f"The control float32 answers every sample as Keras does (max |Δ| {gap}): conversion adds no flip."]
+    same = f"The control float32 answers every sample as Keras does (max |Δ| {gap})"
+    return [f"{same}{aside([r for r in shown if r.case.variant == CONTROL])}: conversion adds no flip."]
 
 
 def flips_of(comparison: Comparison, shown: tuple[Row, ...]) -> list[str]:
@@ -141,7 +143,7 @@ def flips_of(comparison: Comparison, shown: tuple[Row, ...]) -> list[str]:
     counts = [flip_counts(comparison, max(g, key=lambda r: r.value("flips") or 0)) for g in flipped.values() if g]
     without = names([r for r in rows if r.value("flips") == 0], rows)
     if not counts:
-        return ["No answer differs from Keras."] if without else []
+        return [f"No answer differs from Keras{aside(shown)}."] if without else []
     return [f"Answers that differ from Keras: {'; '.join(counts)}.", *([f"None with {without}."] if without else [])]
 
 
@@ -160,9 +162,16 @@ def smallest_file(shown: tuple[Row, ...]) -> list[str]:
     sizes = {r.case.variant: size for r in shown if (size := r.value("size_bytes")) is not None}
     if len(set(sizes.values())) < 2:
         return []
-    smallest, scale = min(sizes, key=lambda n: sizes[n]), size_scale(list(sizes.values()))
-    text = f"{smallest} is the smallest file, {scale.with_unit(sizes[smallest])}"
-    if CONTROL in sizes and smallest != CONTROL:
-        share = decimals(100 * sizes[smallest] / sizes[CONTROL], 0)
-        text += f", {share} % of {CONTROL} ({scale.with_unit(sizes[CONTROL])})"
+    least, scale = min(sizes.values()), size_scale(list(sizes.values()))
+    smallest = [name for name, size in sizes.items() if size == least]
+    are = "is the smallest file" if len(smallest) == 1 else "are the smallest files, each"
+    text = f"{listed(smallest)} {are}{',' * (len(smallest) == 1)} {scale.with_unit(least)}"
+    if CONTROL in sizes and CONTROL not in smallest:
+        text += f", {share_text(least / sizes[CONTROL])} of {CONTROL} ({scale.with_unit(sizes[CONTROL])})"
     return [f"{text}."]
+
+
+def share_text(share: float) -> str:
+    """Write how small a file is in whole percent; what rounds to all of it is not all."""
+    text = decimals(100 * share, 0)
+    return "over 99 %" if text == "100" else f"{text} %"

@@ -1,0 +1,239 @@
+"""Reports and verdicts of made runs hold against the truth they were drawn from.
+
+The sentences are read as text here, by nothing that made them. What is promised at a confidence may be untrue as often
+as that allows; what follows from the run itself may never be.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+
+from harness.compare.baseline import compare
+from harness.gate.decide import judge
+from harness.gate.policy.policy_file import parse_policy
+from harness.gate.verdict_text import markdown
+from harness.records import Comparison
+from harness.report.material import Material
+from harness.report.out.markdown import render
+from tests.made_truths import FLOAT32, Truth, drawn
+
+RUNS = 60
+LIMIT = 0.02
+DROP = f'[[rule]]\nmetric = "accuracy_drop"\nmax = "{100 * LIMIT:g}pp"\n'
+SLOWER = '[[rule]]\nmetric = "latency_p50"\nmax_increase = "10%"\nagainst = "float32"\n'
+F1 = '[[rule]]\nmetric = "f1"\nmax_decrease = "2pp"\nagainst = "keras"\nvariant = "!float32"\n'
+POLICIES = (DROP, DROP + SLOWER, 'mode = "any"\n' + DROP, DROP + F1)
+NUMBER = r"(−?[\d,.]*\d)"
+
+
+def truths_of(seed: int) -> list[Truth]:
+    """Draw what is true of a run's variants: harmless, at a limit, over it, better; faster, equal, slower."""
+    rng = np.random.default_rng(1000 + seed)
+    found = [FLOAT32]
+    for name in ("int8", "float16", "dynamic_range", "int16x8")[: rng.integers(1, 5)]:
+        drop = float(rng.choice([0, 0, LIMIT, LIMIT, 0.04, -0.01]))
+        won, time = max(float(rng.choice([0, 0.002, 0.01])), -drop), float(rng.choice([1, 1, 1.02, 1.2, 0.8]))
+        size = int(rng.choice([100_000, 400_000, 399_999, 1_200_000]))
+        spread = float(rng.choice([0.003, 0.01, 0.04]))
+        dead = 2 if rng.random() < 0.1 else None
+        found.append(Truth(name, drop, won, time, size, spread, dead, failed=bool(rng.random() < 0.1)))
+    return found
+
+
+@cache
+def told(seed: int) -> tuple[list[Truth], Comparison, str, str]:
+    """Return the truths of a run, its comparison, and the texts of its report and its gate."""
+    rng = np.random.default_rng(2000 + seed)
+    truths = truths_of(seed)
+    run = drawn(
+        truths,
+        seed,
+        samples=int(rng.choice([60, 300, 1000, 3000])),
+        rounds=int(rng.choice([0, 1, 5, 6, 10, 10])),
+        accuracy=float(rng.choice([0.9, 0.96, 0.34])),
+        shares=((1, 1, 1), (4, 4, 1))[rng.integers(2)],
+        emulated=bool(rng.random() < 0.15),
+    )
+    comparison = compare(run)
+    verdict = judge(comparison, parse_policy(POLICIES[seed % len(POLICIES)], "policy.toml"))
+    page = render(Material(comparison, verdict=verdict), ()).replace("\\", "")
+    return truths, comparison, page, markdown(verdict).replace("\\", "")
+
+
+def number(text: str) -> float:
+    return float(text.replace("−", "-").replace(",", ""))
+
+
+def truth_of(truths: list[Truth], name: str) -> Truth:
+    (one,) = (t for t in truths if t.name == name)
+    return one
+
+
+# --- what is claimed at a confidence -------------------------------------------------------------------------------
+
+
+def claims_of(seed: int) -> Iterator[tuple[str, bool]]:
+    """Yield each chance at an untrue sentence, and whether it was taken."""
+    truths, _, page, _ = told(seed)
+    for truth in truths:
+        changed = re.search(rf"{truth.name} (costs|gains) {NUMBER} pp", page)
+        if truth.drop == 0 and truth.dead is None and truth is not FLOAT32:
+            yield "cost", bool(changed)
+        if changed and truth.drop and truth.dead is None:
+            yield "direction", (changed[1] == "costs") != (truth.drop > 0)
+        quick = re.search(rf"{truth.name} (is|takes) {NUMBER}× (as fast|the time)", page)
+        if truth is not FLOAT32 and truth.time == 1:
+            yield "speed", bool(quick)
+        if quick and truth.time != 1:
+            yield "direction", (quick[1] == "is") != (truth.time < 1)
+        if quick:
+            ends = re.search(rf"{truth.name} {quick[1]} [^(]*\(95 % {NUMBER} to {NUMBER}\)", page)
+            assert ends
+            true = truth.time if quick[1] == "takes" else 1 / truth.time
+            yield "limits", not number(ends[1]) - 0.005 <= true <= number(ends[2]) + 0.005
+        if over(truth):
+            yield "ship", truth.name in shipped(page)
+
+
+def over(truth: Truth) -> bool:
+    return truth.drop >= LIMIT or truth.dead is not None or truth.failed
+
+
+def shipped(page: str) -> list[str]:
+    (said,) = re.findall(r"\*\*May ship\.\*\* ([^\n.]*)\.", page)
+    return [] if said == "No variant" else re.split(r", | and ", said)
+
+
+PROMISED = {"cost": 0.10, "speed": 0.05, "ship": 0.05, "limits": 0.05, "direction": 0.05}
+
+
+@cache
+def counted() -> dict[str, tuple[int, int]]:
+    every = [claim for seed in range(RUNS) for claim in claims_of(seed)]
+    chances, untrue = Counter(kind for kind, _ in every), Counter(kind for kind, wrong in every if wrong)
+    return {kind: (untrue[kind], chances[kind]) for kind in chances}
+
+
+@pytest.mark.parametrize("kind", PROMISED)
+def test_no_more_sentences_are_untrue_than_their_confidence_allows(kind: str) -> None:
+    """More than the most that 999 in 1,000 such sets of runs would have."""
+    untrue, chances = counted()[kind]
+    assert chances >= 10
+    assert untrue <= binom.ppf(0.999, chances, PROMISED[kind]), (untrue, chances)
+
+
+# --- what follows from the run itself ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(RUNS))
+def test_no_sentence_contradicts_the_run(seed: int) -> None:
+    truths, comparison, page, gate = told(seed)
+    assert list(contradictions(truths, comparison, page, gate)) == []
+
+
+def contradictions(truths: list[Truth], comparison: Comparison, page: str, gate: str) -> Iterator[str]:
+    """Name what cannot be true of the run, whatever the truth behind it."""
+    run = comparison.run
+    for text in (page, gate):
+        yield from re.findall(r"(?<!\d)[−-]0(?:\.0+)?(?![.\d])", text)
+        yield from re.findall(r"\b1 (?:candidates|samples|rounds|variants|findings|intervals|rows)\b", text)
+        yield from re.findall(r"\b(?:nan|inf|True|False)\b", text)
+    yield from untimed(run.plan.rounds, run.targets[0].emulated, page)
+    yield from flips_told(comparison, page)
+    yield from sizes_told(truths, page)
+    yield from outside_their_intervals(page)
+    yield from [f"{t.name} failed and ships" for t in truths if t.failed and t.name in shipped(page)]
+    (by_gate,) = re.findall(r"(?:May ship|Passes every rule): ([^.]*)\.", gate)
+    if set(shipped(page)) != set(by_gate.split(", ")) - {"none"}:
+        yield "report and gate name other variants"
+    if " f1 max" in page:
+        yield from re.findall(r"f1 is [^;]*and the limit is 2\.000 %", page)
+
+
+def untimed(rounds: int, emulated: bool, page: str) -> Iterator[str]:
+    """Speed is told of nothing that was not timed, and often enough."""
+    if rounds < 6 or emulated:
+        yield from re.findall(r"× as fast|× the time|no difference is shown|of speed against|fastest of them", page)
+
+
+def flips_told(comparison: Comparison, page: str) -> Iterator[str]:
+    """Count each variant's changed answers from its outputs, and hold the sentence about flips against that."""
+    (keras,) = comparison.run.baseline
+    for shard in comparison.run.shards:
+        if not shard.outputs:
+            continue
+        flips = int((shard.outputs[0].argmax(1) != keras.argmax(1)).sum())
+        name = shard.case.variant
+        if said := re.search(rf"{name} ([\d,]+) of ([\d,]+) \(", page):
+            if (number(said[1]), number(said[2])) != (flips, len(keras)):
+                yield f"{said[0]}, not {flips}"
+        elif flips and re.search(r"No answer differs from Keras\.", page):
+            yield f"{name} has {flips} flips"
+
+
+def sizes_told(truths: list[Truth], page: str) -> Iterator[str]:
+    least = min(t.size for t in truths)
+    smallest = {t.name for t in truths if t.size == least}
+    if said := re.search(r"([^\n*:]*?) (?:is|are) the smallest files?,", page):
+        if set(re.split(r", | and ", said[1].strip())) != smallest:
+            yield f"{said[0]} but {smallest}"
+        if least < 400_000 and " 100 % of float32" in page:
+            yield "a smaller file is said to be 100 %"
+
+
+def outside_their_intervals(page: str) -> Iterator[str]:
+    """A value lies between the ends that are told of it; the first two numbers after it in one bracket."""
+    for text in re.findall(rf"{NUMBER} (?:pp )?\((?:90 % interval|interval) {NUMBER} to {NUMBER}\)", page):
+        value, low, high = map(number, text)
+        if not low <= value <= high:
+            yield f"{value} outside {low} to {high}"
+
+
+def test_intervals_are_counted_as_they_are_made() -> None:
+    """Each row of the table with an interval of its drop is one; with one of its speed-up, but float32, another."""
+    counted_runs = 0
+    for seed in range(RUNS):
+        _, _, page, _ = told(seed)
+        table = [
+            [c.strip() for c in line.strip("|").split("|")] for line in page.splitlines() if "ai-edge-litert |" in line
+        ]
+        heading = next(line for line in page.splitlines() if "Drop (pp" in line)
+        names = [c.strip() for c in heading.strip("|").split("|")]
+        at = {name.split(" (")[0]: n for n, name in enumerate(names)}
+        rows = [line for line in table if len(line) == len(names)]
+        drops = sum("[" in line[at["Drop"]] for line in rows if line[at["Status"]] in ("ok", "invalid"))
+        told_drops = re.search(r"(\d+) of accuracy against Keras", page)
+        assert (int(told_drops[1]) if told_drops else 0) == drops
+        if said := re.search(r"(\d+) of speed against float32", page):
+            assert int(said[1]) == sum("[" in line[at["Speed-up"]] for line in rows if line[0] != "float32")
+            counted_runs += 1
+    assert counted_runs > 5
+
+
+# --- the checker can fail ------------------------------------------------------------------------------------------
+
+
+def test_a_planted_fault_is_found() -> None:
+    truths, comparison, page, gate = told(0)
+    planted = {
+        "No answer differs from Keras.": "flips",
+        "x costs −0.00 pp": "−0.00",
+        "costs 5.00 pp (90 % interval 1.00 to 2.00)": "outside",
+        "among 1 candidates": "1 candidates",
+    }
+    clean = set(contradictions(truths, comparison, page, gate))
+    for text, found in planted.items():
+        kept = re.sub(r"\w+ [\d,]+ of [\d,]+ \(", "", page)
+        assert any(found in one for one in set(contradictions(truths, comparison, kept + text, gate)) - clean), text
+    assert list(untimed(5, False, "int8 is 1.20× as fast"))
+    assert shipped("**May ship.** int8 and float16.") == ["int8", "float16"]
+    bad = replace(truths[1], drop=0.04)
+    assert over(bad) and binom.ppf(0.999, 60, PROMISED["ship"]) < 15
