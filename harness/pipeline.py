@@ -21,10 +21,11 @@ from harness.gate.policy import Policy, default_policy
 from harness.gate.reference.side_by_side import begin, same_files
 from harness.gate.run_gate import Judge, default_verdict
 from harness.gate.settled import settled
-from harness.measure.connections import connect, kind_of
+from harness.measure.connections import kind_of
 from harness.measure.connections.link import check_reachable
 from harness.measure.jobs import Watcher, Work, cases_of, measure
 from harness.measure.looks import Decided
+from harness.measure.patience import connect_when_free
 from harness.measure.provision.setup import setup as provide
 from harness.measure.same_device import check_same_device, identity_of
 from harness.metrics.fitting import check
@@ -32,7 +33,16 @@ from harness.records import Absent, Case, Comparison, Dataset, Experiment, Prove
 from harness.report import write_report
 from harness.report.material import material_of
 from harness.runs.parquet import write_tables
-from harness.runs.store import Header, Record, Store, absolute_variants, check_unchanged, load, new_run_id
+from harness.runs.store import (
+    Header,
+    Record,
+    Store,
+    absolute_variants,
+    check_unchanged,
+    measuring,
+    new_run_id,
+    read_run,
+)
 from harness.support.cache import Cache, version
 
 
@@ -72,7 +82,8 @@ def run(
             provide(target, listener.say)
     built = build(request.experiment, dataset, cache, listener.say)
     record = store.open(header_of(request, built), built.dataset, built.baseline)
-    return go_on(record, listener, judge, policy)
+    with measuring(record.path):
+        return go_on(record, listener, judge, policy, request.wait_s)
 
 
 def planned(request: Request, policy: Policy, listener: Listener) -> Request:
@@ -113,14 +124,21 @@ def reachable(targets: Sequence[Target], listener: Listener) -> list[Target]:
 
 
 def resume(
-    reference: str, store: Store, listener: Listener, judge: Judge = default_verdict, policy: Policy | None = None
+    reference: str,
+    store: Store,
+    listener: Listener,
+    judge: Judge = default_verdict,
+    policy: Policy | None = None,
+    wait_s: float = 0.0,
 ) -> Conclusion:
     """Goes on where an interrupted run stopped; what it has measured is not measured again. A run until decided goes on
     until it is by this policy, the default one where it is None.
     """
-    record = store.reopen(reference)
-    check_unchanged(record)
-    return go_on(record, listener, judge, policy)
+    path = store.find(reference, finished=False)
+    with measuring(path):
+        record = store.reopen(str(path))
+        check_unchanged(record)
+        return go_on(record, listener, judge, policy, wait_s)
 
 
 def remeasure(candidate: Path, reference: Path, cases: Sequence[Case], store: Store, listener: Listener) -> Comparison:
@@ -128,10 +146,13 @@ def remeasure(candidate: Path, reference: Path, cases: Sequence[Case], store: St
     record = begin(candidate, reference, cases, store)
     for name in same_files(record.header):
         listener.say(f"{name}: the reference's .tflite file is the candidate's, so it is measured beside itself")
-    return go_on(record, listener, default_verdict).comparison
+    with measuring(record.path):
+        return go_on(record, listener, default_verdict).comparison
 
 
-def go_on(record: Record, listener: Listener, judge: Judge, policy: Policy | None = None) -> Conclusion:
+def go_on(
+    record: Record, listener: Listener, judge: Judge, policy: Policy | None = None, wait_s: float = 0.0
+) -> Conclusion:
     """Measures what the record lacks, target by target, and concludes. Raises TargetError, at the end, for the first
     target that was lost: such a run is not judged.
     """
@@ -139,10 +160,10 @@ def go_on(record: Record, listener: Listener, judge: Judge, policy: Policy | Non
     lost = []
     for target in record.header.targets:
         try:
-            measure_target(record, target, listener, policy)
+            measure_target(record, target, listener, policy, wait_s)
         except TargetError as error:  # the other devices go on
             lost.append(error)
-    if not lost:
+    if not lost or record.was_finished:
         record.finish()
     conclusion = conclude(record, default_verdict if lost else judge)
     for further in lost[1:]:
@@ -152,18 +173,24 @@ def go_on(record: Record, listener: Listener, judge: Judge, policy: Policy | Non
     return conclusion
 
 
-def measure_target(record: Record, known: TargetRecord, watcher: Watcher, policy: Policy | None = None) -> None:
-    """Measures the cases of one target that the record lacks. Raises TargetError."""
+def measure_target(
+    record: Record, known: TargetRecord, listener: Listener, policy: Policy | None = None, wait_s: float = 0.0
+) -> None:
+    """Measures the cases of one target that the record lacks, each piece sealed as it arrives. Raises TargetError.
+
+    wait_s: how long a busy device is waited for.
+    """
     header, target = record.header, known.target
     cases = tuple(case for case in header.cases if case.target == target.name)
     work = Work(target, cases, absolute_variants(record.path, header), record.dataset, header.plan)
-    with closing(connect(target, header.run_id, header.tune)) as connection:
+    with closing(connect_when_free(target, header.run_id, header.tune, wait_s, listener.say)) as connection:
         if known.environment and record.raw(target.name).exists():
             check_same_device(target.name, "run", identity_of(known.environment), connection.environment)
         record.note(replace(known, environment=connection.environment))
         try:
-            for piece in measure(work, connection, record.raw(target.name), watcher, decided_by(policy, record)):
-                watcher.done(piece)
+            for piece in measure(work, connection, record.raw(target.name), listener, decided_by(policy, record)):
+                record.arrived(target.name)
+                listener.done(piece)
         finally:
             sent = {what: known.bytes_sent.get(what, 0) + n for what, n in connection.bytes_sent.items()}
             record.note(TargetRecord(target, connection.environment, sent))
@@ -172,14 +199,18 @@ def measure_target(record: Record, known: TargetRecord, watcher: Watcher, policy
 def decided_by(policy: Policy | None, record: Record) -> Decided | None:
     """Returns what says which cases need no further samples; None where the plan is to ask them all."""
     rules = policy or default_policy()
-    return (lambda: settled(load(record.path, record.dataset), rules)) if record.header.plan.until_decided else None
+    return (
+        (lambda: settled(read_run(record.path, record.header, record.dataset), rules))
+        if record.header.plan.until_decided
+        else None
+    )
 
 
 def conclude(record: Record, judge: Judge) -> Conclusion:
     """Derives everything from what the run has so far, and leaves it in the run's folder. A judge's error is raised
     when that is done.
     """
-    comparison = compare(load(record.path, record.dataset))
+    comparison = compare(read_run(record.path, record.header, record.dataset))
     try:
         verdict = judge(comparison)
     except Exception as error:  # whatever it is, what was measured is reported

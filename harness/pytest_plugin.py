@@ -81,6 +81,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--harness-run", metavar="RUN", help="the run that `gate` judges: a run id, a path, or latest (the default)")
     add("--harness-results", metavar="DIR", help="where runs are kept; default: results in the rootdir")
     add("--harness-experiment", metavar="NAME", help="measure this, as `harness run` would, and judge it")
+    add("--harness-trust", action="store_true", help="call the code that the run names, whoever made it")
     add("--harness-target", metavar="TARGET", action="append", help="measure it there; repeatable, default: host")
     add("--harness-plan", metavar="PLAN", help="none, quick, standard or strict; default: its own")
     parser.addini("harness_run", "the run that `gate` judges; a path is relative to the rootdir", default="latest")
@@ -101,13 +102,14 @@ def pytest_configure(config: pytest.Config) -> None:
 def opened(config: pytest.Config) -> Gate:
     """Raises HarnessError where there is no such run, or none could be measured."""
     from harness.api.entry import load
+    from harness.cli.output import say
 
     results = config.getoption("harness_results")
     folder = Path.cwd() / results if results else config.rootpath / config.getini("harness_results")
     if config.getoption("harness_experiment"):
         return Gate(measured(config, folder), config.rootpath)
     run = config.getoption("harness_run") or from_root(config.getini("harness_run"), config.rootpath)
-    return Gate(load(run, folder), config.rootpath)
+    return Gate(load(run, folder, trust=config.getoption("harness_trust"), say=say), config.rootpath)
 
 
 def measured(config: pytest.Config, results: Path) -> Run:

@@ -15,6 +15,7 @@ from harness.cli import main
 from harness.measure.connections import device_code as code
 from harness.measure.provision.setup import setup
 from harness.records import Target
+from harness.runs.own_runs import own_runs
 from tests.devices import device_source
 from tests.virtual_pi import Board, SetUp, skip, why_not
 
@@ -26,6 +27,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.option.markexpr not in ("slow", "large") and not os.environ.get("CI"):
         config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("large")])
         items[:] = [item for item in items if not item.get_closest_marker("large")]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Runs of tests are not noted as those of whoever tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield own_runs()
 
 
 @pytest.fixture

@@ -41,7 +41,10 @@ def replayed(results: Path) -> Path:
 
 def test_a_replayed_run_says_what_the_recorded_one_said(tmp_path: Path) -> None:
     path = replayed(tmp_path)
-    found, recorded = pipeline.resume(path.name, Store(tmp_path), Quiet()).comparison, compare(load(RECORDED))
+    found, recorded = (
+        pipeline.resume(path.name, Store(tmp_path, trust=True), Quiet()).comparison,
+        compare(load(RECORDED)),
+    )
     assert found.standings == recorded.standings
     assert found.changes == recorded.changes
     assert found.samples.keys() == recorded.samples.keys()
@@ -50,7 +53,7 @@ def test_a_replayed_run_says_what_the_recorded_one_said(tmp_path: Path) -> None:
 
 def test_it_leaves_every_file_of_the_contract(tmp_path: Path) -> None:
     path = replayed(tmp_path)
-    pipeline.resume(path.name, Store(tmp_path), Quiet())
+    pipeline.resume(path.name, Store(tmp_path, trust=True), Quiet())
     files = ("run.json", "baseline.npy", "latency.parquet", "samples.parquet", "metrics.csv", "summary.csv")
     for name in (*files, "report.html", "report.md"):
         assert (path / name).stat().st_size > 0
@@ -59,7 +62,7 @@ def test_it_leaves_every_file_of_the_contract(tmp_path: Path) -> None:
 
 def test_the_accuracy_of_the_summary_is_that_of_the_raw_answers(tmp_path: Path) -> None:
     path = replayed(tmp_path)
-    run = pipeline.resume(path.name, Store(tmp_path), Quiet()).comparison.run
+    run = pipeline.resume(path.name, Store(tmp_path, trust=True), Quiet()).comparison.run
     rows = {(r["variant"], r["runtime"]): r for r in csv.DictReader((path / "summary.csv").open())}
     assert len(rows) == len({(s.case.variant, s.case.runtime) for s in run.shards}) > 1
     for (variant, runtime), row in rows.items():
@@ -72,9 +75,9 @@ def test_the_accuracy_of_the_summary_is_that_of_the_raw_answers(tmp_path: Path) 
 
 def test_what_was_replayed_is_not_asked_for_again(tmp_path: Path) -> None:
     path = replayed(tmp_path)
-    pipeline.resume(path.name, Store(tmp_path), Quiet())
+    pipeline.resume(path.name, Store(tmp_path, trust=True), Quiet())
     kept = {folder: folder.stat().st_mtime_ns for folder in path.glob("raw/*/*")}
-    pipeline.resume(path.name, Store(tmp_path), Quiet())
+    pipeline.resume(path.name, Store(tmp_path, trust=True), Quiet())
     assert {folder: folder.stat().st_mtime_ns for folder in path.glob("raw/*/*")} == kept != {}
 
 
@@ -219,19 +222,19 @@ def gone_on(path: Path, **then: Any) -> None:
     other = replace(known, environment=replace(known.environment, **then))
     Record(path, header).save(replace(header, targets=(other,), finished=False))
     shutil.rmtree(sorted((path / "raw" / "host").iterdir())[0])
-    pipeline.resume(path.name, Store(path.parent.parent), Quiet())
+    pipeline.resume(path.name, Store(path.parent.parent, trust=True), Quiet())
 
 
 @pytest.mark.parametrize("then", [{"serial_sha256": "7" * 64}, {"runtimes": {"tflite-runtime": "2.13.0"}}])
 def test_a_run_is_not_gone_on_with_on_another_device(tmp_path: Path, then: dict[str, Any]) -> None:
     path = replayed(tmp_path)
-    pipeline.resume(path.name, Store(tmp_path), Quiet())
+    pipeline.resume(path.name, Store(tmp_path, trust=True), Quiet())
     with pytest.raises(TargetError, match="host is not what this run began on"):
         gone_on(path, **then)
 
 
 def test_a_runtime_may_be_installed_before_a_run_is_gone_on_with(tmp_path: Path) -> None:
     path = replayed(tmp_path)
-    pipeline.resume(path.name, Store(tmp_path), Quiet())
+    pipeline.resume(path.name, Store(tmp_path, trust=True), Quiet())
     gone_on(path, runtimes={"tflite-runtime": "2.14.0", "ai-edge-litert": None})
     assert read_header(path).finished

@@ -100,7 +100,7 @@ def prepared(results: Path, run_id: str, recording: Path) -> None:
 
 @pytest.fixture
 def two(tmp_path: Path) -> Two:
-    both = Two(tmp_path / "results", Store(tmp_path / "results"))
+    both = Two(tmp_path / "results", Store(tmp_path / "results", trust=True))
     for run_id in (OLD, NEW):
         prepared(both.results, run_id, both.recording)
     both.recording.mkdir(parents=True)
@@ -220,7 +220,7 @@ def gate(two: Two, harness: Call, policy: str, *words: str) -> tuple[int, str, s
     file = two.results.parent / "policy.toml"
     file.write_text(policy)
     common = ("--policy", str(file), "--reference", OLD, "--results", str(two.results))
-    return harness("gate", NEW, *common, "--remeasure-reference", *words)
+    return harness("gate", NEW, *common, "--remeasure-reference", "--trust", *words)
 
 
 @pytest.mark.parametrize(("int8", "code", "outcome"), [(1.5, 1, "fail"), (1.0, 0, "pass"), (0.5, 0, "pass")])
@@ -284,7 +284,7 @@ def test_without_a_rule_that_needs_it_nothing_is_measured(two: Two, harness: Cal
 def test_without_a_reference_there_is_nothing_to_measure_again(two: Two, harness: Call) -> None:
     file = two.results.parent / "policy.toml"
     file.write_text(NOT_SLOWER)
-    words = ("gate", NEW, "--policy", str(file), "--results", str(two.results), "--remeasure-reference")
+    words = ("gate", NEW, "--policy", str(file), "--results", str(two.results), "--remeasure-reference", "--trust")
     code, _, err = harness(*words)
     assert code == 2
     assert "there is no reference to measure again" in err
@@ -306,11 +306,13 @@ def test_on_this_machine(own_lock: Path, tmp_path: Path, harness: Call) -> None:
         plan = replace(header.plan, rounds=3)
         saved = replace(header, run_id=run_id, cases=cases, targets=(target,), plan=plan, finished=False)
         Record(path, header).save(saved)
-        assert pipeline.resume(run_id, Store(tmp_path / "results"), Quiet()).comparison.run.finished
+        assert pipeline.resume(run_id, Store(tmp_path / "results", trust=True), Quiet()).comparison.run.finished
     (tmp_path / "policy.toml").write_text(NOT_SLOWER.replace("20%", "900%"))
     words = ("--results", str(tmp_path / "results"))
     assert harness("accept", OLD, *words)[0] == 0
-    code, out, err = harness("gate", NEW, "--policy", str(tmp_path / "policy.toml"), "--remeasure-reference", *words)
+    code, out, err = harness(
+        "gate", NEW, "--policy", str(tmp_path / "policy.toml"), "--remeasure-reference", "--trust", *words
+    )
     assert code == 0, out + err
     assert "int8: the reference's .tflite file is the candidate's" in err
     assert "measured again beside it in run" in out

@@ -272,7 +272,7 @@ class PiRun:
         (self.path / "run.json").write_text(json.dumps(content))
 
     def words(self) -> list[str]:
-        return ["run", "--resume", self.path.name, "--results", str(self.desk.results)]
+        return ["run", "--resume", self.path.name, "--trust", "--results", str(self.desk.results)]
 
     def go_on(self, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         return self.desk.harness(*self.words(), timeout=timeout)

@@ -9,10 +9,11 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.api.stored_run import Run, as_policy, references
+from harness.api.stored_run import Run, Say, as_policy, references, warn
 from harness.records import Experiment, Plan, Scoring, Target
 from harness.runs import store
 from harness.runs.store import Store
+from harness.support.format import listed
 
 if TYPE_CHECKING:
     from harness.gate.policy import Policy
@@ -112,6 +113,7 @@ def run(
     setup: bool = False,
     tune: bool = False,
     fresh: bool = False,
+    wait_s: float = 0.0,
     policy: str | PathLike[str] | Policy | None = None,
     reference: References = (),
     until_decided: bool = False,
@@ -126,7 +128,8 @@ def run(
     runtimes, threads: () for the target's own; several thread counts are a sweep.
     data: where the data of a built-in experiment lie. results: the folder that runs are kept in.
     setup: sets up a device that is not. tune: sets the devices' governor, and puts it back.
-    fresh: ignores what was built before. policy, reference: as in Run.judge; the report begins with the verdict.
+    fresh: ignores what was built before. wait_s: how long a device that another run holds is waited for.
+    policy, reference: as in Run.judge; the report begins with the verdict.
     until_decided: asks each row samples, in a shuffled order, only until the policy's rules on accuracy_drop, or the
         default policy's, are decided by a test that may stop at any time.
     progress: hears how it goes; by default bars in a notebook and on a terminal.
@@ -145,7 +148,7 @@ def run(
     if until_decided:
         chosen = replace(chosen, plan=replace(chosen.plan, until_decided=True))
     where = (as_tuple(targets), as_tuple(runtimes), as_tuple(threads), Path(targets_dir))
-    request = request_of(chosen, *where, setup=setup, tune=tune)
+    request = request_of(chosen, *where, setup=setup, tune=tune, wait_s=wait_s)
     kept, rules = Store(Path(results)), as_policy(policy, with_declarations(chosen.scoring))
     with listening(progress) as listener:
         judge = judge_by(rules, references(reference), kept, listener.say)
@@ -153,13 +156,27 @@ def run(
     return Run(conclusion.comparison.run, kept, conclusion)
 
 
-def load(run: str | PathLike[str], results: str | PathLike[str] = RESULTS) -> Run:
+def load(
+    run: str | PathLike[str],
+    results: str | PathLike[str] = RESULTS,
+    *,
+    trust: bool = False,
+    say: Say | None = None,
+) -> Run:
     """A stored run: "latest", a run id, or the path of its folder. Needs no TensorFlow and no device.
 
-    Raises StoreError where there is none, or it cannot be read.
+    "latest" is the newest finished run; where there is none, the newest. trust: what the run names, such as the code of
+    a metric of one's own, may be executed, although you did not begin it here. say: is told which newer runs "latest"
+    passes over; a Python warning by default.
+
+    Raises StoreError where there is none, it cannot be read, or a file of it is not what was measured.
     """
-    kept = Store(Path(results))
-    return Run(store.load(kept.find(str(run))), kept)
+    kept = Store(Path(results), trust)
+    path = kept.find(str(run))
+    if str(run) == "latest" and (newer := kept.passed_over(path)):
+        told = f"latest is {path.name}: {listed(newer)}, newer, {'is' if len(newer) == 1 else 'are'} not finished"
+        (say or warn)(told)
+    return Run(store.load(path, trust), kept)
 
 
 def chosen_experiment(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from inspect import stack
+from itertools import takewhile
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -130,6 +132,7 @@ class Run:
         *,
         remeasure: bool = False,
         explain: bool = False,
+        signers: str | PathLike[str] | None = None,
         say: Say | None = None,
         progress: Listener | None = None,
     ) -> Verdict:
@@ -141,6 +144,8 @@ class Run:
             "latest" or Runs; none for the accepted one.
         remeasure: times the reference's models again beside this run's, on its devices, and judges by that.
         explain: says beside each exact test how often a model exactly at the limit would pass; it may take seconds.
+        signers: a file of allowed signers, as ssh-keygen has it: this run and all that it is judged against must be
+            signed by one of them.
         say: is told what was asked for and changes nothing; a Python warning by default. progress: hears how the
             measuring goes.
 
@@ -149,12 +154,15 @@ class Run:
         from harness.gate import run_gate
         from harness.gate.decide import metrics_of
 
+        if signers is not None:
+            run_gate.check_signed(self.path, Path(signers))
         run_gate.check_judgeable(self.stored)
         rules = as_policy(policy, self.stored.scoring) or run_gate.policy_of(None)
         known = self.__dict__.get("comparison")  # all of it, where that was derived already
         candidate = known or compare(self.stored, metrics_of(rules))
         again = (lambda path, cases: self._timed_beside(path, cases, progress)) if remeasure else None
-        further = (candidate, rules, references(reference), self.results, say or warn, again, explain)
+        options = explain, as_path(signers)
+        further = (candidate, rules, references(reference), self.results, say or warn, again, *options)
         return Verdict.of(run_gate.verdict_of(*further))
 
     def _timed_beside(self, reference: Path, cases: Sequence[Case], progress: Listener | None) -> Comparison:
@@ -176,14 +184,17 @@ class Run:
         *,
         policy: str | PathLike[str] | Policy | None = None,
         reference: str | PathLike[str] | Run | Sequence[str | PathLike[str] | Run] = (),
+        wait_s: float = 0.0,
         progress: Listener | None = None,
     ) -> Run:
         """Goes on where the run was interrupted; what it has measured is not measured again.
 
         policy, reference: as in judge(); the report begins with the verdict. A run until_decided asks on until this
         policy is decided; where that has a rule of the whole test set, it asks all of it.
+        wait_s: how long a device that another run holds is waited for.
 
-        Raises StoreError where a file of it was changed, TargetError where a device is lost or is another.
+        Raises StoreError where a file of it was changed or another process measures it, ConfigError where you did not
+        begin it here and it was not loaded with trust=True, TargetError where a device is lost or is another.
         """
         from harness import pipeline
         from harness.api.listeners import listening
@@ -192,7 +203,7 @@ class Run:
         rules = as_policy(policy, self.stored.scoring)
         with listening(progress) as listener:
             judge = judge_by(rules, references(reference), self.results, listener.say)
-            conclusion = pipeline.resume(str(self.path), self.results, listener, judge, rules)
+            conclusion = pipeline.resume(str(self.path), self.results, listener, judge, rules, wait_s)
         return Run(conclusion.comparison.run, self.results, conclusion)
 
     # --- reports
@@ -297,4 +308,6 @@ def as_path(given: str | PathLike[str] | None) -> Path | None:
 
 
 def warn(text: str) -> None:
-    warnings.warn(text, stacklevel=4)
+    """Warns at the line of the user that called the harness, however deep that is."""
+    callers = takewhile(lambda frame: frame.frame.f_globals.get("__name__", "").startswith("harness."), stack(0))
+    warnings.warn(text, stacklevel=1 + len(list(callers)))

@@ -7,12 +7,15 @@ from typing import Annotated
 
 import typer
 
+from harness.cli.command_results import Trust
+
 HELP = "a run id, a path, or latest"
 
 
 def compare(
     reference: Annotated[str, typer.Argument(metavar="REFERENCE", help=HELP)],
     candidate: Annotated[str, typer.Argument(metavar="CANDIDATE", help=HELP)],
+    trust: Trust = False,
     results: Annotated[Path, typer.Option(help="where runs are kept")] = Path("results"),
     json: Annotated[bool, typer.Option("--json", help="print the changes as JSON")] = False,
 ) -> None:
@@ -20,8 +23,12 @@ def compare(
     from harness.api.entry import load
     from harness.cli.output import print_json, say, stdout
     from harness.cli.tables.two_run_tables import two_run_tables
+    from harness.gate.run_gate import tell_unsealed
 
-    changes = load(candidate, results).compare(load(reference, results))
+    before, after = (load(run, results, trust=trust, say=say) for run in (reference, candidate))
+    for run in (before, after):
+        tell_unsealed(run.stored, say)
+    changes = after.compare(before)
     if note := changes.of_experiments:
         say(note)
     if json:

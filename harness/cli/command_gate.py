@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.command_results import Reference, Results
+from harness.cli.command_results import Reference, Results, Trust
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,6 +20,7 @@ POLICY = "a policy.toml; default: every variant but float32 loses under 1 pp of 
 REFERENCE = "the stored run that rules stand against, default: the accepted one; repeated: further sessions of it"
 AGAIN = "time the reference's models again beside the candidate's, on its devices, and judge by that"
 EXPLAIN = "say beside each exact test how often a model exactly at the limit would pass; may take seconds"
+SIGNED = "only a run that one of these signers signed, as in `man ssh-keygen`, and references alike"
 SUMMARY_BYTES = 1_048_576  # what GitHub takes of $GITHUB_STEP_SUMMARY, and nothing of more
 References = Annotated[list[str] | None, typer.Option("--reference", metavar="RUN", help=REFERENCE)]
 
@@ -32,6 +33,8 @@ def gate(
     explain: Annotated[bool, typer.Option("--explain", help=EXPLAIN)] = False,
     junit: Annotated[Path | None, typer.Option(help="JUnit XML, one test case a rule and row")] = None,
     summary: Annotated[Path | None, typer.Option(help="Markdown, added to a file such as $GITHUB_STEP_SUMMARY")] = None,
+    require_signature: Annotated[Path | None, typer.Option(metavar="ALLOWED_SIGNERS", help=SIGNED)] = None,
+    trust: Trust = False,
     json: Annotated[bool, typer.Option("--json")] = False,
     results: Results = Path("results"),
 ) -> None:
@@ -42,10 +45,16 @@ def gate(
     from harness.cli.output import print_json, say
     from harness.gate.verdict_text import document
 
-    judged = load(run, results)
+    judged = load(run, results, trust=trust, say=say)
     with measuring_again() if remeasure_reference else nullcontext() as progress:
         verdict = judged.judge(
-            policy, reference or (), remeasure=remeasure_reference, explain=explain, say=say, progress=progress
+            policy,
+            reference or (),
+            remeasure=remeasure_reference,
+            explain=explain,
+            signers=require_signature,
+            say=say,
+            progress=progress,
         )
     if json:
         print_json(document(verdict))
@@ -116,6 +125,30 @@ def accept(
     print((references.add if add else references.accept)(Store(results), runs))
 
 
+def seal(
+    run: Reference,
+    sign: Annotated[Path | None, typer.Option(metavar="KEY", help="sign it with this SSH key")] = None,
+    signers: Annotated[
+        Path | None, typer.Option(metavar="ALLOWED_SIGNERS", help="say which of these signed it")
+    ] = None,
+    results: Results = Path("results"),
+) -> None:
+    """Say whether a run is what was measured, and sign it: `gate --require-signature` asks for that."""
+    from harness.errors import StoreError
+    from harness.runs import signature
+    from harness.runs.seal import read_manifest
+    from harness.runs.store import Store, check_seal, read_header
+
+    path = Store(results).find(run)
+    if reason := check_seal(path, read_header(path)):
+        raise StoreError(f"run {path.name} is not sealed: {reason}", "a run is sealed when `harness run` ends it")
+    print(f"{path.name} is what was measured: {len(read_manifest(path).files):,} files")
+    if sign:
+        print(signature.sign(path, sign))
+    if signers:
+        print(f"signed by {signature.signer_of(path, signers)}")
+
+
 def measuring_again() -> Progress:
     """The progress of the run in which the reference is timed again, with the words of this command."""
     from harness.api.progress import Progress
@@ -167,4 +200,4 @@ def add_summary(verdict: Verdict, path: Path) -> None:
         file.write(markdown(verdict, min(room, MARKDOWN_BYTES)).encode())
 
 
-COMMANDS = (gate, power, accept)
+COMMANDS = (gate, power, accept, seal)

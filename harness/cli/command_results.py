@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from harness.runs.store import Header
 
 Reference = Annotated[str, typer.Argument(metavar="RUN", help="a run id, a path, or latest")]
+Trust = Annotated[bool, typer.Option("--trust", help="call the code that this run names, whoever made it")]
 Results = Annotated[Path, typer.Option(help="where runs are kept")]
 FORMAT = f"{', '.join(FORMATS)}; to --out or stdout; default: all files"
 
@@ -23,31 +24,33 @@ def list_(results: Results = Path("results"), json: Annotated[bool, typer.Option
     from harness.cli.output import print_json, say, stdout
     from harness.cli.tables.run_tables import runs_table
     from harness.errors import StoreError
+    from harness.runs.seal import has_seal
     from harness.runs.store import Store, read_header
 
-    headers, unreadable = [], []
+    headers, unreadable = {}, []
     for path in Store(results).paths():
         try:
-            headers.append(read_header(path))
+            headers[path] = read_header(path)
         except StoreError as error:  # one broken run does not hide the others
             unreadable.append(error)
     if json:
-        print_json([listed(header) for header in headers])
+        print_json([listed(header, has_seal(path)) for path, header in headers.items()])
     elif headers:
-        stdout().print(runs_table(headers))
+        unsealed = {header.run_id for path, header in headers.items() if not has_seal(path)}
+        stdout().print(runs_table(list(headers.values()), unsealed))
     elif not unreadable:
         say(f"no runs in {results} yet; `harness run` makes one")
     for problem in unreadable:
         say(str(problem))
 
 
-def listed(header: Header) -> dict[str, object]:
+def listed(header: Header, sealed: bool) -> dict[str, object]:
     """A run as `list --json` shows it."""
     from dataclasses import asdict
 
     targets = [record.target.name for record in header.targets]
     about = {"run_id": header.run_id, "experiment": header.experiment, "plan": header.plan.profile}
-    return {**about, "finished": header.finished, "targets": targets, **asdict(header.provenance)}
+    return {**about, "finished": header.finished, "sealed": sealed, "targets": targets, **asdict(header.provenance)}
 
 
 def report(
@@ -55,13 +58,14 @@ def report(
     format: Annotated[str | None, typer.Option(help=FORMAT)] = None,
     out: Annotated[Path | None, typer.Option(help="a file for --format, else a folder; default: the run's own")] = None,
     policy: Annotated[Path | None, typer.Option(help="begin with the verdict of this policy.toml")] = None,
+    trust: Trust = False,
     results: Results = Path("results"),
 ) -> None:
     """Derive the tables and the report of a run again."""
     from harness.api.entry import load
     from harness.cli.output import say
 
-    stored = load(run, results)
+    stored = load(run, results, trust=trust, say=say)
     if policy:
         stored.verdict = stored.judge(policy, say=say)
     if format is not None:
@@ -88,16 +92,19 @@ def show(
     run: Reference,
     sample: Annotated[int, typer.Option(min=0, metavar="N", help="a sample of the test set")],
     out: Annotated[Path | None, typer.Option(help="the PNG; default: plots/sample-N.png of the run")] = None,
+    trust: Trust = False,
     results: Results = Path("results"),
     json: Annotated[bool, typer.Option("--json", help="print what is said of the sample as JSON")] = False,
 ) -> None:
     """Show one test sample: the picture, the label, what each variant says."""
     from harness.api.entry import load
-    from harness.cli.output import print_json, stdout
+    from harness.cli.output import print_json, say, stdout
+    from harness.gate.run_gate import tell_unsealed
     from harness.support.files import write_atomically
 
-    stored = load(run, results)
+    stored = load(run, results, trust=trust, say=say)
     shown = stored.sample(sample)
+    tell_unsealed(stored.stored, say)
     path = out or stored.path / "plots" / f"sample-{sample}.png"
     write_atomically(path, shown.png)
     if json:

@@ -25,7 +25,16 @@ Data = Annotated[Path | None, typer.Option(help="where MNIST is: an .npz, or a f
 Results = Annotated[Path, typer.Option(help="where runs are kept")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="ignore what was built before")]
 REPEATABLE = "; repeatable"
-WITH_RESUME = ("resume", "results", "policy", "reference", "json", "digits_if_no_mnist")  # said of a run as it ends
+WITH_RESUME = (
+    "resume",
+    "results",
+    "wait",
+    "trust",
+    "policy",
+    "reference",
+    "json",
+    "digits_if_no_mnist",
+)  # said of a run as it ends
 
 
 def run(
@@ -61,6 +70,8 @@ def run(
     fresh: Fresh = False,
     setup: Annotated[bool, typer.Option("--setup", help="first set up devices that are not set up")] = False,
     tune: Annotated[bool, typer.Option("--tune", help="set the devices' governor, restore it afterwards")] = False,
+    wait: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="how long a busy device is waited for")] = 0,
+    trust: Annotated[bool, typer.Option("--trust", help="with --resume: a run that you did not begin here")] = False,
     policy: Annotated[Path | None, typer.Option(help="judge the run by this policy.toml at the end")] = None,
     reference: Annotated[
         list[str] | None,
@@ -79,14 +90,15 @@ def run(
     from harness.api.progress import Progress
     from harness.experiment.plans import adjust, precision_of
     from harness.metrics.fitting import with_declarations
+    from harness.runs.store import Store
 
     references = found_references(reference or [], policy, results)
     with Progress() as progress:
         if resume is not None:
             check_nothing_new(context)
-            begun = entry.load(resume, results)
+            begun = entry.load(str(Store(results).find(resume, finished=False)), results, trust=trust)
             progress.policy = rules_of(policy, begun.stored.scoring)
-            done = begun.resume(policy=progress.policy, reference=references, progress=progress)
+            done = begun.resume(policy=progress.policy, reference=references, wait_s=wait, progress=progress)
         else:
             chosen = chosen_experiment(experiment, data, variant, plan, fresh, digits_if_no_mnist, progress)
             given = {"rounds": rounds, "min_runs": min_runs, "min_s": min_s, "warmup_s": warmup_s}
@@ -102,6 +114,7 @@ def run(
                 setup=setup,
                 tune=tune,
                 fresh=fresh,
+                wait_s=wait,
                 policy=progress.policy,
                 reference=references,
                 until_decided=until_decided,

@@ -25,6 +25,7 @@ class Request:
     threads: tuple[int, ...] = ()
     setup: bool = False  # set up a device that is not
     tune: bool = False  # set the devices' governors, put them back
+    wait_s: float = 0.0  # how long a device that another run holds is waited for
 
 
 def request_of(
@@ -35,6 +36,7 @@ def request_of(
     targets_dir: Path = TARGETS,
     setup: bool = False,
     tune: bool = False,
+    wait_s: float = 0.0,
 ) -> Request:
     """Looks up what the user named. targets: names, globs, ssh destinations or Targets; () is this machine.
 
@@ -45,7 +47,7 @@ def request_of(
         check_setup(chosen)
     if any(count < 1 for count in threads):
         raise ConfigError("a runtime needs at least one thread", "give threads of 1 or more")
-    return Request(experiment, chosen, check_runtimes(runtimes), tuple(sorted(set(threads))), setup, tune)
+    return Request(experiment, chosen, check_runtimes(runtimes), tuple(sorted(set(threads))), setup, tune, wait_s)
 
 
 def chosen_targets(targets: Sequence[str | Target], folder: Path) -> tuple[Target, ...]:

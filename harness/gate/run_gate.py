@@ -7,13 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.compare.baseline import compare
-from harness.errors import ConfigError, DataError, HarnessError
+from harness.errors import ConfigError, DataError, HarnessError, StoreError
 from harness.gate.decide import judge, metrics_of
 from harness.gate.policy import Policy, default_policy, read_policy
 from harness.gate.reference.remeasured import to_remeasure
 from harness.records import BY_DATA, Absent, Case, Comparison, Run, Scoring, Verdict
 from harness.runs import store
 from harness.runs.references import accepted_runs
+from harness.runs.signature import signer_of
 from harness.runs.store import Store
 
 Say = Callable[[str], None]
@@ -29,13 +30,27 @@ def policy_of(path: Path | None, scoring: Scoring = BY_DATA) -> Policy:
     return read_policy(path, scoring) if path else default_policy()
 
 
-def load(path: Path) -> Run:
-    """Loads a run.
+def load(path: Path, runs: Store, say: Say) -> Run:
+    """Loads a run, and says where it is not sealed.
     Raises DataError where there is nothing to judge by, StoreError where it is not what was measured.
     """
-    run = store.load(path)
+    run = store.load(path, runs.trust)
+    tell_unsealed(run, say)
     check_judgeable(run)
     return run
+
+
+def check_signed(path: Path, signers: Path | None) -> None:
+    """Raises StoreError, ConfigError where a run is not finished, sealed, and signed by one of these signers."""
+    assert signers is not None
+    if reason := store.check_seal(path, store.read_header(path)):
+        raise StoreError(f"{path} cannot be signed: {reason}", "finish it with --resume, or measure again")
+    signer_of(path, signers)
+
+
+def tell_unsealed(run: Run, say: Say) -> None:
+    if run.unsealed:
+        say(f"run {run.run_id} is not sealed: {run.unsealed}, so a change to its files would not be noticed")
 
 
 def check_judgeable(run: Run) -> None:
@@ -84,13 +99,16 @@ def verdict_of(
     say: Say,
     remeasure: Remeasure | None = None,
     explain: bool = False,
+    signers: Path | None = None,
 ) -> Verdict:
     """Judges a run.
     references: the stored run that rules stand against, then further sessions of it; () for what was accepted.
 
     They are read only where a rule stands against them, and timed again by `remeasure`, where it is given. say: is told
-    what was asked for and changes nothing. Raises ConfigError, StoreError, TargetError.
+    what was asked for and changes nothing, and which run is not sealed. signers: who must have
+    signed them. Raises ConfigError, StoreError, TargetError.
     """
+    tell_unsealed(candidate.run, say)
     if all(rule.against != "reference" for rule in policy.rules):
         if references or remeasure:
             option = "--remeasure-reference" if remeasure else "--reference"
@@ -99,12 +117,14 @@ def verdict_of(
     paths = [runs.find(name) for name in references] or accepted_runs(runs, candidate.run.experiment)
     if paths and paths[0].resolve() == candidate.run.path.resolve():
         say("the reference is the run itself: against it, nothing can have changed")
+    for path in paths if signers else ():
+        check_signed(path, signers)
     metrics = metrics_of(policy)
-    reference = compare(load(paths[0]), metrics) if paths else None
+    reference = compare(load(paths[0], runs, say), metrics) if paths else None
     if remeasure:
         again = remeasured_run(candidate, policy, paths, say, remeasure)
         return judge(candidate, policy, reference, again=again, explain=explain)
-    sessions = [compare(rounds_alone(path), metrics) for path in paths[1:]]
+    sessions = [compare(rounds_alone(load(path, runs, say)), metrics) for path in paths[1:]]
     return judge(candidate, policy, reference, sessions, explain=explain)
 
 
@@ -123,7 +143,6 @@ def remeasured_run(
     return None
 
 
-def rounds_alone(path: Path) -> Run:
+def rounds_alone(run: Run) -> Run:
     """Returns a further session without its answers: it counts by its rounds, and answers take long to compare."""
-    run = store.load(path)
     return replace(run, shards=(), plan=replace(run.plan, accuracy=False))

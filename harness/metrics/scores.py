@@ -27,6 +27,7 @@ from harness.records import BY_DATA, Absent, Declared, Scoring
 from harness.records.terms import Better, Task
 from harness.support.functions import FunctionRef, load_function
 
+WITHHELD = "left out: this run was not begun by you here, and it names code, {} in {}; --trust calls it"
 TOP_K = re.compile(r"top([1-9]\d*)_accuracy")
 MOST_NUMBERS = 16  # of a sample, of each of which r2 keeps three columns
 NUMBERS: tuple[Task, ...] = ("regression",)
@@ -237,10 +238,15 @@ def declaration_of(ref: FunctionRef) -> Declared:
     return Declared(ref.text, name, unit, better)
 
 
-def user_metric(declaration: Declared, ref: FunctionRef) -> Metric:
-    """Makes a metric of a user's function. What that raises is the reason why the metric has no value."""
+def user_metric(declaration: Declared, ref: FunctionRef, trusted: bool = True) -> Metric:
+    """Makes a metric of a user's function. What that raises is the reason why the metric has no value.
+
+    trusted: whether its code may be called.
+    """
 
     def of(answers: Answers) -> Statistic:
+        if not trusted:
+            raise Absent(WITHHELD.format(ref.text, ref.folder))
         try:
             function = load_function(ref)
             asked = asked_by(function, ref.text)
@@ -306,6 +312,6 @@ def metric_named(name: str, scoring: Scoring = BY_DATA) -> Metric | None:
     """Returns the metric of that name: a user's own of this scoring, top5_accuracy and its like, or one of METRICS."""
     declaration = next((d for d in scoring.declared if name in (d.name, d.reference)), None)
     if declaration:
-        return user_metric(declaration, FunctionRef(declaration.reference, scoring.folder))
+        return user_metric(declaration, FunctionRef(declaration.reference, scoring.folder), scoring.trusted)
     match = TOP_K.fullmatch(name)
     return top_k(int(match[1])) if match else METRICS.get(name)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.records.measurement import Audit, Environment, Round, Shard
 from harness.records.model import KERAS, Affine, Variant
-from harness.records.plan import BY_DATA, Case, Plan, Scoring, Target
+from harness.records.plan import BY_DATA, Case, Declared, Plan, Scoring, Target
 from harness.records.terms import Task
 
 if TYPE_CHECKING:  # imported by everything, so it loads nothing heavy itself
@@ -83,6 +83,12 @@ class Run:
     groups: np.ndarray | None = None
     numbers: np.ndarray | None = None
     stopped_of: int | None = None  # of a row that was decided early: how many samples the test set has in all
+    unsealed: str = ""  # why its files cannot be proved to be those that were measured; "" where they were checked
+
+    @property
+    def withheld(self) -> tuple[Declared, ...]:
+        """Returns the run's own metrics whose code may not be called, since nobody here trusts the run."""
+        return () if self.scoring.trusted else self.scoring.declared
 
     @property
     def outputs(self) -> tuple[str, ...]:

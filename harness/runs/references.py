@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,12 +21,14 @@ from pydantic import TypeAdapter
 
 from harness import __version__
 from harness.errors import ConfigError, StoreError
-from harness.runs.store import Header, Store, read_header
+from harness.runs.store import Header, Store, check_seal, read_header
 from harness.support.files import write_json
 from harness.support.foreign import read_json, valid
+from harness.support.locks import locked
 
 NAME = "reference.json"
 SCHEMA_VERSION = 2
+LONGEST_S = 30.0  # another process has the file for a moment, that in which it hashes the runs that it adds
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,8 @@ def accept(store: Store, runs: Sequence[str]) -> Path:
     now = datetime.now(UTC).isoformat(timespec="seconds")
     proper = session_of(path, header, file)
     reference = Accepted(proper.run_id, proper.path, header.hashes, now, __version__)
-    return write(file, with_sessions(reference, further, file))
+    with changing(file):
+        return write(file, with_sessions(reference, further, file))
 
 
 def add(store: Store, runs: Sequence[str]) -> Path:
@@ -73,7 +77,14 @@ def add(store: Store, runs: Sequence[str]) -> Path:
     file = store.root / experiment / NAME
     if not file.exists():
         raise ConfigError(f"{experiment} has no reference to add to", "`harness accept RUN` makes a run the reference")
-    return write(file, with_sessions(read(file), paths, file))
+    with changing(file):  # read inside: another may have added a session a moment ago
+        return write(file, with_sessions(read(file), paths, file))
+
+
+def changing(file: Path) -> AbstractContextManager[None]:
+    """Holds a reference file while it is read and written again. Raises StoreError, FileNotFoundError."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    return locked(file.with_name(f".{NAME}.lock"), str(file), wait_s=LONGEST_S)
 
 
 def accepted_runs(store: Store, experiment: str) -> tuple[Path, ...]:
@@ -125,8 +136,9 @@ def with_sessions(reference: Accepted, paths: Sequence[Path], file: Path) -> Acc
 
 
 def acceptable(path: Path) -> Header:
-    """Returns the run's header. Raises ConfigError where nothing can stand against it."""
+    """Returns the run's header. Raises ConfigError where nothing can stand against it, StoreError where it changed."""
     header = read_header(path)
+    check_seal(path, header)
     if not header.finished:
         raise ConfigError(f"{header.run_id} is not finished", f"harness run --resume {header.run_id}")
     if not header.plan.accuracy:

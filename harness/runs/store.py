@@ -7,6 +7,7 @@ History of the schema (run.json, schema_version):
         and test/groups.npy, where the data have them
     4   a plan may say until_decided: test/ is then in a shuffled order, which test/numbers.npy has, and a case may have
         answered only the first samples of it
+    5   manifest.json: the hash of every file that a verdict rests on; arrived.jsonl until the run is finished
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -25,7 +26,7 @@ from typing import TypeVar
 import numpy as np
 from pydantic import TypeAdapter
 
-from harness.errors import BuildError, StoreError
+from harness.errors import BuildError, ConfigError, StoreError
 from harness.measure.raw import read_piece
 from harness.measure.received import check_outputs
 from harness.records import (
@@ -45,7 +46,9 @@ from harness.records import (
     Variant,
 )
 from harness.records.terms import Task
+from harness.runs import seal
 from harness.runs.coherent import check_header, check_run
+from harness.runs.own_runs import check_trusted, is_own, note_own
 from harness.runs.run_arrays import (
     baseline_sha256,
     keep_baseline,
@@ -55,11 +58,17 @@ from harness.runs.run_arrays import (
     read_packed,
     read_test_set,
 )
+from harness.runs.signature import SIGNATURE
+from harness.runs.stored_names import check_names
 from harness.support.cache import file_sha256
-from harness.support.files import write_json
+from harness.support.files import json_bytes, write_atomically
 from harness.support.foreign import read_json, valid
+from harness.support.locks import locked
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
+SEALED_SINCE = 5
+NOT_SEALED = "it was stored before runs were sealed"
+_NEVER_STORED = {"scoring": {"trusted"}}  # a run cannot say of itself that it is trusted
 _Piece = TypeVar("_Piece", Round, Shard, Audit)
 
 
@@ -96,11 +105,17 @@ def new_run_id() -> str:
 
 
 class Record:
-    """A run while it is measured: what it is, and where its pieces go."""
+    """A run while it is measured: what it is, and where its pieces go.
 
-    def __init__(self, path: Path, header: Header) -> None:
+    noted: the hashes of its parts so far.
+    """
+
+    def __init__(self, path: Path, header: Header, noted: Mapping[str, seal.Prints] | None = None) -> None:
         self.path = path
         self.header = header
+        self.was_finished = header.finished
+        self._noted = dict(noted or {})
+        self._inodes = {part: (path / part).stat().st_ino for part in self._noted if (path / part).exists()}
 
     @cached_property
     def dataset(self) -> Dataset:
@@ -115,22 +130,41 @@ class Record:
         targets = tuple(record if t.target.name == record.target.name else t for t in self.header.targets)
         self.save(replace(self.header, targets=targets))
 
+    def arrived(self, target: str) -> None:
+        """Hashes the pieces of a target that were put in place since it was asked last."""
+        for folder in sorted(self.raw(target).iterdir()):
+            part = folder.relative_to(self.path).as_posix()
+            if folder.suffix != ".part" and (inode := folder.stat().st_ino) != self._inodes.get(part):
+                self._noted[part] = seal.note_arrival(self.path, part, self._noted.get(part))
+                self._inodes[part] = inode
+
     def finish(self) -> None:
-        self.save(replace(self.header, finished=True))
+        """Seals the run, says that it is finished, and makes it the latest of its experiment."""
+        header = replace(self.header, finished=True)
+        seal.seal(self.path, header.run_id, header_bytes(header), self._noted)
+        self.save(header)
+        (self.path / seal.ARRIVED).unlink(missing_ok=True)
+        if header.plan.accuracy:
+            point_latest(self.path)
 
     def save(self, header: Header) -> None:
         self.header = header
-        write_json(self.path / "run.json", _HEADER.dump_python(header, mode="json"))
+        write_atomically(self.path / seal.HEADER, header_bytes(header))
 
 
 class Store:
-    """The runs below one folder."""
+    """The runs below one folder.
 
-    def __init__(self, root: Path) -> None:
+    trust: what they name, such as code of a metric, is executed and followed, whoever made them.
+    """
+
+    def __init__(self, root: Path, trust: bool = False) -> None:
         self.root = root
+        self.trust = trust
 
     def open(self, header: Header, dataset: Dataset, baseline: Sequence[np.ndarray]) -> Record:
         """Makes a new run's folder, with its variants, test set and baseline in it."""
+        check_stored_so(header)
         path = self.root / header.experiment / header.run_id
         (path / "variants").mkdir(parents=True)
         for variant in header.variants:
@@ -141,59 +175,102 @@ class Store:
         variants = tuple(replace(v, path=v.path and Path("variants") / f"{v.name}.tflite") for v in header.variants)
         record = Record(path, header)
         labelled, hashes = dataset.test_labels is not None, header.hashes | {"baseline": baseline_sha256(path)}
-        record.save(replace(header, variants=variants, labelled=labelled, hashes=hashes, schema_version=SCHEMA_VERSION))
-        if header.plan.accuracy:
-            point_latest(path)
-        return record
+        known = replace(header, variants=variants, labelled=labelled, hashes=hashes)
+        record.save(replace(known, schema_version=SCHEMA_VERSION, finished=False))
+        return begun(record)
 
     def reopen(self, reference: str) -> Record:
-        path = self.find(reference)
-        return Record(path, read_header(path))
+        """Returns a run to go on with. Raises ConfigError where it is not trusted, StoreError where it was changed."""
+        path = self.find(reference, finished=False)
+        header = read_header(path)
+        check_trusted(header, self.trust)
+        return again(path, replace(header, scoring=replace(header.scoring, trusted=True)))
 
     def paths(self) -> list[Path]:
         """Returns the folders of all runs, newest first."""
         folders = [p.parent for p in self.root.glob("*/*/run.json") if not p.parent.is_symlink()]
         return sorted(folders, key=lambda path: path.name, reverse=True)
 
-    def find(self, reference: str) -> Path:
+    def find(self, reference: str, finished: bool = True) -> Path:
         """Returns the folder of a run: `latest`, a run id, or a path. Raises StoreError.
 
-        `latest` is the newest of all but those in which a gate timed a reference again: they are of another run.
+        `latest` is the newest finished one, or to go on with (finished=False) the newest unfinished one; where there is
+        none of these, the newest. Those in which a gate timed a reference again are of another run, and never it.
         """
         if (Path(reference) / "run.json").exists():
             return Path(reference).resolve()
-        path = self.latest() if reference == "latest" else next((p for p in self.paths() if p.name == reference), None)
+        named = (p for p in self.paths() if p.name == reference)
+        path = self.latest(finished) if reference == "latest" else next(named, None)
         if path is None:
             raise StoreError(f"there is no run {reference!r} in {self.root}", "`harness list` shows the stored runs")
         return path
 
-    def latest(self) -> Path | None:
-        """Returns the newest run's folder, or None. One dated into the future, by a clock that ran ahead, comes last. A
-        broken one is passed over; where there is nothing else, its StoreError is raised.
+    def latest(self, finished: bool = True) -> Path | None:
+        """Returns the newest run's folder of those that are finished or not, else the newest; None where there is none.
+
+        One dated into the future, by a clock that ran ahead, comes last. A broken one is passed over; where there is
+        nothing else, its StoreError is raised.
         """
+        every = self.newest_first()
+        asked = (path for path, header in every if header.finished == finished)
+        return next(asked, every[0][0] if every else None)
+
+    def newest_first(self) -> list[tuple[Path, Header]]:
+        """Returns the runs that `latest` may mean."""
         tomorrow = f"{datetime.now(UTC) + timedelta(days=1):%Y%m%d-%H%M%S}"
+        found: list[tuple[Path, Header]] = []
         unreadable: list[StoreError] = []
         for path in sorted(self.paths(), key=lambda path: path.name > tomorrow):
             try:
-                if read_header(path).plan.accuracy:
-                    return path
+                header = read_header(path)
             except StoreError as error:
                 unreadable.append(error)
-        if unreadable:
+                continue
+            if header.plan.accuracy:
+                found.append((path, header))
+        if unreadable and not found:
             raise unreadable[0]
-        return None
+        return found
+
+    def passed_over(self, latest: Path) -> list[str]:
+        """Returns the ids of the runs that are newer than the latest finished one."""
+        newer: list[str] = []
+        for path, header in self.newest_first():
+            if path.resolve() == latest.resolve():
+                return newer
+            newer.append(header.run_id)
+        return []
 
     def load(self, reference: str) -> Run:
-        return load(self.find(reference))
+        return load(self.find(reference), self.trust)
 
 
-def load(path: Path, dataset: Dataset | None = None) -> Run:
-    """Reads all that a run left, as far as it came.
-    dataset: its test set, where that was read before. Raises StoreError.
+def load(path: Path, trust: bool = False) -> Run:
+    """Reads all that a run left, as far as it came, where it is what was sealed. Raises StoreError.
+
+    trust: the code that it names may be called, as that of a run which this user began may.
+    """
+    header = read_header(path)
+    unsealed = check_seal(path, header)
+    scoring = replace(header.scoring, trusted=trust or not header.scoring.declared or is_own(header))
+    return replace(read_run(path, replace(header, scoring=scoring)), unsealed=unsealed)
+
+
+def check_seal(path: Path, header: Header) -> str:
+    """Returns why a run is not sealed, "" where it is. Raises StoreError where it is not what was sealed."""
+    if header.finished and (header.schema_version >= SEALED_SINCE or (path / seal.MANIFEST).exists()):
+        seal.check_sealed(path, header.run_id)
+        return ""
+    for _ in seal.files_of(path):
+        """Raises for a link."""
+    return NOT_SEALED if header.finished else "it is not finished"
+
+
+def read_run(path: Path, header: Header, dataset: Dataset | None = None) -> Run:
+    """Reads what a run left, without a look at its seal. dataset: its test set, where that was read before.
 
     Raises StoreError.
     """
-    header = read_header(path)
     dataset = dataset or read_dataset(path, header)
     pieces = [read_piece(p) for p in sorted(path.glob("raw/*/*")) if p.is_dir() and p.suffix != ".part"]
     check_outputs(pieces, header.variants)
@@ -240,10 +317,56 @@ def read_header(path: Path) -> Header:
                 f"{path} was written by a newer harness (schema {content['schema_version']})", "upgrade edge-harness"
             )
         header = valid(content, _HEADER)
+        check_names(header)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(f"{path}/run.json cannot be read: {error}", "is it a run's folder?") from error
     check_header(str(path), header)
-    return header
+    return replace(header, scoring=replace(header.scoring, trusted=False))
+
+
+def header_bytes(header: Header) -> bytes:
+    """Returns run.json."""
+    return json_bytes(_HEADER.dump_python(header, mode="json", exclude=_NEVER_STORED))
+
+
+def check_stored_so(header: Header) -> None:
+    """Raises ConfigError for a name that the run could not be read with."""
+    try:
+        check_names(replace(header, variants=()))
+    except ValueError as error:
+        raise ConfigError(str(error), "give it a plain one: letters, digits, dots, - and _") from error
+
+
+def begun(record: Record) -> Record:
+    """Notes what a new run begins with, and that this user began it."""
+    note_own(record.header)
+    noted = {seal.BEGUN: seal.note_arrival(record.path, seal.BEGUN)}
+    return Record(record.path, record.header, noted)
+
+
+def again(path: Path, header: Header) -> Record:
+    """Returns a run to go on with, where it is what was stored. A finished one is sealed anew at its end.
+
+    Raises StoreError.
+    """
+    if not header.finished:
+        return Record(path, header, seal.check_arrived(path))
+    if (path / SIGNATURE).exists():
+        told = f"{header.run_id} is finished and signed: it stays as it is"
+        raise StoreError(told, f"remove {SIGNATURE} first, or start a new run")
+    if not check_seal(path, header):
+        seal.reopen(path)
+    record = Record(path, header, seal.arrived(path))
+    record.save(replace(header, finished=False))
+    (path / seal.MANIFEST).unlink(missing_ok=True)
+    return record
+
+
+@contextmanager
+def measuring(path: Path) -> Iterator[None]:
+    """Holds a run while it is measured. Raises StoreError where another process does, and says who."""
+    with locked(path / "run.lock", f"run {path.name}"):
+        yield
 
 
 def read_dataset(path: Path, header: Header) -> Dataset:

@@ -43,4 +43,9 @@ def write_atomically(path: Path, content: bytes) -> Path:
 
 def write_json(path: Path, content: object) -> Path:
     """Writes JSON. Raises ValueError for NaN and infinities, which JSON does not have."""
-    return write_atomically(path, json.dumps(content, indent=1, allow_nan=False).encode() + b"\n")
+    return write_atomically(path, json_bytes(content))
+
+
+def json_bytes(content: object) -> bytes:
+    """Returns the file that write_json writes."""
+    return json.dumps(content, indent=1, allow_nan=False).encode() + b"\n"

@@ -22,7 +22,7 @@ from harness.records import Job, Piece, TargetRecord
 from harness.runs.store import SCHEMA_VERSION, Record, Store
 from harness.support.cache import Cache, cache_dir
 
-KEPT = ("raw", "run.json", "test", "baseline.npy", "variants")
+KEPT = ("raw", "run.json", "manifest.json", "test", "baseline.npy", "variants")
 PORTABLE_WORKDIR = "~/.cache/edge-harness/device"
 
 
@@ -52,6 +52,7 @@ def main() -> None:
         record = listener.record
         (known,) = record.header.targets
         record.note(TargetRecord(replace(known.target, workdir=PORTABLE_WORKDIR), known.environment, known.bytes_sent))
+        record.finish()  # sealed with that
         target.mkdir()
         for name in KEPT:
             shutil.move(record.path / name, target / name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 
 from rich import box
@@ -116,7 +116,8 @@ def created(header: Header) -> str:
     return f"{datetime.fromisoformat(timestamp).astimezone():%Y-%m-%d %H:%M}" if timestamp else "unknown"
 
 
-def runs_table(headers: Sequence[Header]) -> Table:
+def runs_table(headers: Sequence[Header], unsealed: Collection[str] = ()) -> Table:
+    """unsealed: the ids of runs without a manifest."""
     table = plain_table()
     for name in ("Run", "Experiment", "Plan", "Target", "Created", "State"):
         # Run ids are never cut, since --resume and compare need all of one; the other columns give way.
@@ -124,6 +125,8 @@ def runs_table(headers: Sequence[Header]) -> Table:
     for header in headers:
         names = ", ".join(record.target.name for record in header.targets)
         state = "finished" if header.finished else "unfinished"
+        if header.finished and header.run_id in unsealed:
+            state += ", not sealed"
         if not header.plan.accuracy:
             state += f", beside\n{header.provenance.candidate}"
         add_row(

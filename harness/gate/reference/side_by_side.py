@@ -17,11 +17,13 @@ from pathlib import Path
 from harness import __version__
 from harness.errors import ConfigError, StoreError
 from harness.records import Case, TargetRecord, Variant
+from harness.runs.own_runs import check_trusted
 from harness.runs.store import (
     Header,
     Record,
     Store,
     absolute_variants,
+    again,
     new_run_id,
     read_baseline,
     read_dataset,
@@ -46,8 +48,10 @@ def beside(case: Case, variant: str) -> Case:
 def begin(candidate: Path, reference: Path, cases: Sequence[Case], store: Store) -> Record:
     """Returns the run that times these cases of the candidate and of the reference: an interrupted one, or a new one.
 
-    Raises ConfigError where there is nothing to time, StoreError.
+    Raises ConfigError where there is nothing to time, or one of both is not trusted; StoreError.
     """
+    for path in (candidate, reference):
+        check_trusted(read_header(path), store.trust)
     header = header_of(candidate, reference, cases)
     if (begun := unfinished(store, header)) is not None:
         return begun
@@ -60,7 +64,7 @@ def unfinished(store: Store, planned: Header) -> Record | None:
         with suppress(StoreError):
             header = read_header(path)
             if not header.finished and purpose(header) == purpose(planned):
-                return Record(path, header)
+                return again(path, header)
     return None
 
 

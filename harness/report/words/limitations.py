@@ -14,6 +14,8 @@ def limits(comparison: Comparison, shown: tuple[Row, ...]) -> list[str]:
     return [
         *stand_in(comparison),
         *unfinished(comparison),
+        *unsealed(comparison),
+        *withheld(comparison),
         *timed_alone(comparison),
         *few_rounds(comparison, shown),
         *emulated_targets(comparison, shown),
@@ -29,6 +31,18 @@ def stand_in(comparison: Comparison) -> list[str]:
 
 def unfinished(comparison: Comparison) -> list[str]:
     return [] if comparison.run.finished else ["The run is not finished: rows and rounds are missing."]
+
+
+def unsealed(comparison: Comparison) -> list[str]:
+    run = comparison.run
+    told = f"The run is not sealed: {run.unsealed}, so a change to its files would not be noticed."
+    return [told] if run.unsealed and run.finished else []
+
+
+def withheld(comparison: Comparison) -> list[str]:
+    """Give one sentence a metric of the run's own that was left out, since nobody here trusts its code."""
+    text = "{} is left out: it is code that the run names, {}, and you did not begin the run here; --trust calls it."
+    return [text.format(each.name, each.reference) for each in comparison.run.withheld]
 
 
 def timed_alone(comparison: Comparison) -> list[str]:
