@@ -170,7 +170,7 @@ def flips_told(comparison: Comparison, page: str) -> Iterator[str]:
     for shard in comparison.run.shards:
         if not shard.outputs:
             continue
-        flips = int((shard.outputs[0].argmax(1) != keras.argmax(1)).sum())
+        flips = int((np.asarray(shard.outputs[0]).argmax(1) != keras.argmax(1)).sum())
         name = shard.case.variant
         if said := re.search(rf"{name} ([\d,]+) of ([\d,]+) \(", page):
             if (number(said[1]), number(said[2])) != (flips, len(keras)):
