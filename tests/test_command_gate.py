@@ -25,7 +25,7 @@ from harness.gate.decide import judge
 from harness.gate.junit import junit
 from harness.gate.policy.policy_file import parse_policy
 from harness.gate.verdict_text import MARKDOWN_BYTES, document, markdown
-from harness.records import Finding, Run, Variant
+from harness.records import Finding, Provenance, Run, Variant
 from harness.runs import store
 from tests.devices import RECORDED, copy_of_recording
 from tests.made_answers import BOARD, DROP, RIGHT, RULE, dropped, made, scored, timed_run, twice, verdict_of
@@ -378,7 +378,8 @@ def test_a_number_that_is_not_finite_is_null():
 
 
 def test_five_sessions_decide_a_latency(gate):
-    old = [timed_run(STEADY, STEADY, run_id=f"2025010{n}-000000-0000") for n in range(5)]
+    days = [Provenance(created=f"2025-01-0{n + 1}") for n in range(5)]
+    old = [timed_run(STEADY, STEADY, run_id=f"2025010{n}-000000-0000", provenance=day) for n, day in enumerate(days)]
     code, out, _ = gate(timed_run(STEADY, STEADY), NOT_SLOWER + REFERENCE, reference=old[0], sessions=tuple(old[1:]))
     assert (code, "Against 20250100-000000-0000 and 4 further sessions of it." in out) == (0, True)
     code, out, _ = gate(timed_run(STEADY, STEADY), NOT_SLOWER + REFERENCE, reference=old[0], sessions=tuple(old[1:3]))

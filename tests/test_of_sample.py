@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import binom
+from scipy.stats import binom, binomtest
 
 from harness.compare.baseline import compare
+from harness.metrics import METRICS
 from harness.metrics.of_sample import STATISTICS, Quantile
 from harness.metrics.registry import Answers
 from tests.made_runs import case
@@ -52,3 +53,19 @@ def test_a_calibration_error_that_grows_by_the_limit_is_rarely_let_through():
     assert np.mean([m.value < 0.03 for m in moves]) > 0.7
     assert np.mean([m.p(0.03) < 0.05 for m in moves]) < 0.05 + 2 * 0.018
     assert np.mean([m.limits(0.9).low <= 0.03 <= m.limits(0.9).high for m in moves]) > 0.9
+
+
+@pytest.mark.parametrize("name", ["ece", "js_p99", "sqnr", "flips", "flip_rate"])
+def test_what_is_of_a_sample_has_limits_in_every_table(name):
+    change = compare(classes(samples=900)).change(case("int8"), name)
+    assert change.low < change.value < change.high
+    assert METRICS[name].interval_percent == 90
+    assert "90 %" in change.method
+
+
+def test_the_limits_of_flips_are_clopper_pearsons():
+    comparison = compare(classes(samples=900))
+    count, rate = (comparison.change(case("int8"), name) for name in ("flips", "flip_rate"))
+    ends = binomtest(int(count.value), 900).proportion_ci(0.90, "exact")
+    assert (rate.low, rate.high) == pytest.approx((ends.low, ends.high))
+    assert (count.low, count.high) == pytest.approx((900 * ends.low, 900 * ends.high))

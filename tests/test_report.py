@@ -191,7 +191,7 @@ def test_flips_of_the_control_point_at_the_conversion(comparison: Comparison) ->
 
 
 def test_speed_is_claimed_only_where_the_interval_leaves_one_out(comparison: Comparison) -> None:
-    first = words(comparison)["Speed"].split(" With ")[0]
+    first = words(comparison)["Speed"].split(" In this session")[0]
     said = re.search(r"int8 is (.*?)× as fast \(95 % (.*?) to (.*?)\)", first)
     slower = re.search(r"int16x8 takes (.*?)× the time", first)
     assert said and slower
@@ -200,7 +200,7 @@ def test_speed_is_claimed_only_where_the_interval_leaves_one_out(comparison: Com
     assert [float(said[1]), float(slower[1])] == pytest.approx([1 / true["int8"], true["int16x8"]], rel=0.02)
     unseen = SMALLEST_OF_10 * np.log(ratios(comparison, "float16")).std(ddof=1)
     wanted = (
-        f"no difference is shown for float16 (one of {100 * np.expm1(unseen):.1f} % would be found about "
+        f"no difference is shown for float16 (one of {significant(100 * np.expm1(unseen), 2)} % would be found about "
         "four times in five)."
     )
     assert first.endswith(wanted)

@@ -15,6 +15,7 @@ from matplotlib.image import imread
 from harness.compare.rows import rows
 from harness.measure.selftest.aa_result import AaResult
 from harness.measure.validity import with_status
+from harness.metrics.typical import CORRELATED, SKEWED
 from harness.records import Case, Comparison, DeviceState, Environment, Round, TargetRecord, Timings
 from harness.report import render, write_report
 from harness.report.material import Material
@@ -223,10 +224,15 @@ def test_correlated_invokes_leave_the_rounds_alone_to_speak(cool: Comparison) ->
     assert "Timing" not in words(changed(cool, INT8, "ess_share", value=0.5))
 
 
-def test_a_quantile_outside_its_own_interval_is_told(cool: Comparison) -> None:
-    assert "Outside its own interval" not in words(cool).get("Timing", "")
-    text = words(changed(cool, INT8, "latency_p90", value=9.9, low=3.0, high=4.0))["Timing"]
-    assert "Outside its own interval: p90 of int8 (ai-edge-litert); it is of all invokes" in text
+@pytest.mark.parametrize(
+    ("sign", "text"),
+    [
+        (SKEWED, "The rounds of int8 (ai-edge-litert) look skewed, or of two kinds: their value is that of the median"),
+        (CORRELATED, "Each round looks like the one before it for int8 (ai-edge-litert): intervals are three times as"),
+    ],
+)
+def test_rounds_that_look_odd_are_told(cool: Comparison, sign: str, text: str) -> None:
+    assert text in words(changed(cool, INT8, "latency_p50", method=f"95 %, so; {sign}"))["Timing"]
 
 
 def test_invokes_that_share_a_timing_are_told(cool: Comparison) -> None:

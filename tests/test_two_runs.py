@@ -197,7 +197,7 @@ def test_invalid_rounds_are_not_used():
 def test_what_each_run_says_itself_stands_beside_the_change():
     sessions = compare_runs(session(), session([ns * 2 for ns in NS], given=answers(0, 1, 2, 3)))
     beside = {c.metric: (*sessions.values(c), sessions.own_unit(c)) for c in sessions.changes}
-    assert beside["latency_p50"] == (2.0, 4.0, "us")
+    assert beside["latency_p50"] == (pytest.approx(2.0, rel=1e-3), pytest.approx(4.0, rel=1e-3), "us")
     assert beside["accuracy_drop"] == (1.0, 0.996, "fraction")
     assert beside["size_bytes"] == (9_000, 9_000, "bytes")
     assert beside["model_rss"] == (5_000, 5_000, "bytes")

@@ -14,10 +14,11 @@ from harness.measure.runtimes import exists_for
 from harness.metrics import METRICS, Observation
 from harness.metrics.discrepancy import number_table, sample_table
 from harness.metrics.heads import as_scored
-from harness.metrics.registry import is_wanted, of_any_output
-from harness.metrics.scoring import Scorer
+from harness.metrics.of_sample import STATISTICS
+from harness.metrics.registry import Answers, is_wanted, of_any_output
+from harness.metrics.scoring import Scorer, with_limits
 from harness.metrics.two_stage import rounds_of_target
-from harness.records import CONTROL, Case, Change, Comparison, Run, Shard, Standing
+from harness.records import CONTROL, Absent, Case, Change, Comparison, Run, Shard, Standing
 from harness.records.terms import RowStatus
 from harness.support.arrays import gather, stretches
 
@@ -133,6 +134,7 @@ def observe(
             run.groups,
             run.plan.until_decided,
             run.plan.first_stage,
+            tuple(run.first_attempts(case)),
         )
     return [observations[case] for case in run.cases]
 
@@ -144,8 +146,22 @@ def changes_of(observation: Observation, metrics: Collection[str] | None) -> lis
             continue
         e = metric.estimate(observation)
         row = (metric.name, metric.unit, metric.better, metric.against)
-        changes.append(Change(observation.case, *row, e.baseline, e.value, e.low, e.high, e.method))
+        change = Change(observation.case, *row, e.baseline, e.value, e.low, e.high, e.method)
+        changes.append(of_a_sample(change, observation) if metric.name in STATISTICS else change)
     return changes
+
+
+def of_a_sample(change: Change, o: Observation) -> Change:
+    """Returns ECE, JS or SQNR with its limits, where it has a value and its samples are independent and so many as was
+    asked for beforehand.
+    """
+    if change.value is None or o.scores is None or o.groups is not None or o.until_decided:
+        return change
+    try:
+        statistic = STATISTICS[change.metric](Answers(o.labels, o.scores, o.baseline))
+    except Absent:  # the value says why
+        return change
+    return with_limits(change, statistic, change.method)
 
 
 def standing(

@@ -28,6 +28,7 @@ from harness.metrics.registry import in_order, is_of_answers
 from harness.metrics.scores import metric_named
 from harness.metrics.scoring import CONFIDENCE, Scorer, difference_of, limits_of
 from harness.metrics.two_stage import first_of
+from harness.metrics.typical import TwoSessions, Typical
 from harness.records import Absent, Case, Change, Comparison, Round, Run
 from harness.records.terms import ChangeKind, Compared
 
@@ -262,16 +263,19 @@ def exact(metric: Metric, both: Both, blank: Change) -> Change:
 
 
 def by_rounds(metric: Metric, both: Both, blank: Change) -> Change:
-    """Compares the rounds by the ratio candidate / reference, Welch's t on the logarithm; less is better."""
+    """Compares the rounds by the ratio candidate / reference of their typical ones; less is better."""
     assert metric.of_round
     one, other = ([v for r in rounds if (v := metric.of_round(r)) is not None] for rounds in both.rounds)
     if min(len(one), len(other)) < 2 or min(*one, *other) <= 0:
         raise Absent("some rounds are at or under zero: there is no ratio")
-    ratio, limits = stats.welch_ratio_interval(one, other, firsts=both.firsts)
-    method = f"95 %, Welch t on log of {len(one)} and {len(other)} rounds; {CAVEAT}"
-    kind = kind_of_ratio(ratio, limits)
-    unseen = percent(stats.smallest_welch_effect(one, other, both.firsts)) if kind == "similar" else None
-    change = replace(blank, baseline=1.0, value=ratio, low=limits.low, high=limits.high, method=method)
+    sides = TwoSessions(*map(Typical.of, (one, other), both.firsts))
+    if (limits := sides.limits()) is None:
+        raise Absent(f"too few rounds for {sides.words()}")
+    kind = kind_of_ratio(sides.ratio, limits)
+    known = kind == "similar" and sides.well_behaved
+    unseen = percent(stats.smallest_welch_effect(one, other, both.firsts)) if known else None
+    method = f"95 %, {sides.words()}; {CAVEAT}"
+    change = replace(blank, baseline=1.0, value=sides.ratio, low=limits.low, high=limits.high, method=method)
     return replace(change, kind=kind, smallest_percent=unseen)
 
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from harness.metrics import stats
 from harness.metrics.registry import Estimate, Metric, Observation, of_case, per_round
-from harness.metrics.two_stage import first_of, stage_words
+from harness.metrics.two_stage import first_of
+from harness.metrics.typical import Typical
 from harness.records import CONTROL, Round
 from harness.records.terms import TASKS, Compared, Task
 
@@ -24,27 +25,31 @@ FEWEST_TIMINGS = 20  # of a round, so that its first tenth has a median
 class Paired:
     """Two cases over the rounds that both have."""
 
-    ratio: float  # of their medians
+    ratio: float  # of their typical rounds
     limits: stats.Interval  # 95 %
-    smallest_percent: float  # the smallest difference that so many rounds of this spread find with 80 % power
+    smallest_percent: float | None  # the smallest difference that so many rounds of this spread find with 80 % power;
+    # None where they are too odd for that to be known
     rounds: int
-    stage: str = ""  # in words, whose sd it is
+    words: str  # how the limits were made
 
 
 def pair_rounds(own_ns: dict[int, float], other_ns: dict[int, float], first_stage: int | None = None) -> Paired | None:
-    """Returns other / own, paired by round, t on the logarithms of the ratios; None under two shared rounds.
+    """Returns other / own, its limits from paired rounds; None where there are too few shared rounds for limits.
 
     first_stage: the plan's.
     """
-    shared = sorted(own_ns.keys() & other_ns.keys())
-    if len(shared) < 2:
+    if len(own_ns.keys() & other_ns.keys()) < 2:
         return None
-    own, other = ([medians[index] for index in shared] for medians in (own_ns, other_ns))
-    first = first_of(first_stage, shared)
-    ratio, limits = stats.ratio_interval(own, other, first=first)
-    sd, freedom = stats.round_sd(np.log(other) - np.log(own), first)
-    smallest = percent(stats.smallest_detectable_effect(len(shared), sd, freedom))
-    return Paired(ratio, limits, smallest, len(shared), stage_words(len(shared), first))
+    pairs = Typical.of_pairs(own_ns, other_ns, first_stage=first_stage)
+    limits = pairs.limits()
+    return Paired(pairs.value, limits, smallest(pairs), len(pairs), pairs.words()) if limits else None
+
+
+def smallest(pairs: Typical) -> float | None:
+    if pairs.skewed or pairs.correlated:
+        return None
+    sd, freedom = stats.round_sd(pairs.each, pairs.first)
+    return percent(stats.smallest_detectable_effect(len(pairs), sd, freedom))
 
 
 def percent(logarithm: float) -> float:
@@ -72,18 +77,25 @@ def quantile_us(q: float, round_: Round) -> float:
 
 
 def quantile_over_rounds(o: Observation, q: float, of_round: Callable[[Round], float]) -> Estimate:
-    """Returns the quantile over all timed invokes. Its interval is t on the logarithm of each round's own quantile."""
+    """Returns the quantile of a typical round, and the limits of that, from each round's own quantile."""
     series = [round_.invokes_ns for round_ in o.rounds]
     fewest = min(map(len, series))
     if not stats.estimable(fewest, q):
         return Estimate(method=f"not estimable: a round has {fewest} timings")
-    value = float(np.quantile(np.concatenate(series), q)) / 1000
-    if len(series) < 2:
-        return Estimate(value, method="one round: no interval")
-    first = first_of(o.first_stage, (round_.index for round_ in o.rounds))
-    limits = stats.rounds_interval([of_round(round_) for round_ in o.rounds], first=first)
-    method = f"95 %, t on log of {len(series)} rounds{stage_words(len(series), first)}"
-    return Estimate(value, None, limits.low, limits.high, method)
+    indices = [round_.index for round_ in o.rounds]
+    return typical_of([of_round(round_) for round_ in o.rounds], first_of(o.first_stage, indices))
+
+
+def typical_of(each: list[float], first: int | None) -> Estimate:
+    """Returns what a typical round says. each: one value a round, over 0, in the order of time. first: as in
+    stats.half_width.
+    """
+    typical = Typical.of(each, first)
+    if len(each) < 2:
+        return Estimate(typical.value, method="one round: no interval")
+    if (limits := typical.limits()) is None:
+        return Estimate(typical.value, method=f"no interval: too few rounds for {typical.words()}")
+    return Estimate(typical.value, None, limits.low, limits.high, f"95 %, {typical.words()}")
 
 
 latency_quantile(0.5, "rounds", TASKS)
@@ -97,12 +109,12 @@ def mean_us(round_: Round) -> float:
 
 @of_case(Metric(
     "latency_mean", unit="us", better="lower", title="Mean", about="latency", of_round=mean_us, judged="rounds",
-    columns=("latency_mean_us",),
+    columns=("latency_mean_us",), interval_percent=95,
 ))  # fmt: skip
 @per_round
 def latency_mean(o: Observation) -> Estimate:
-    value = float(np.concatenate([round_.invokes_ns for round_ in o.rounds]).mean()) / 1000
-    return Estimate(value, method="mean of all timed invokes")
+    """Returns the mean of a typical round's invokes."""
+    return typical_of([mean_us(round_) for round_ in o.rounds], first_of(o.first_stage, (r.index for r in o.rounds)))
 
 
 @of_case(Metric(
@@ -118,8 +130,7 @@ def speedup_vs_float32(o: Observation) -> Estimate:
     pair = against_control(o)
     if not isinstance(pair, Paired):
         return pair
-    method = f"95 %, t on log ratios of {pair.rounds} paired rounds{pair.stage}"
-    return Estimate(pair.ratio, 1.0, pair.limits.low, pair.limits.high, method)
+    return Estimate(pair.ratio, 1.0, pair.limits.low, pair.limits.high, f"95 %, {pair.words}")
 
 
 @of_case(Metric(
@@ -135,8 +146,31 @@ def smallest_detectable_effect(o: Observation) -> Estimate:
     pair = against_control(o)
     if not isinstance(pair, Paired):
         return pair
-    method = f"two-sided 5 %, 80 % power, from the sd of the log ratios of {pair.rounds} paired rounds{pair.stage}"
+    if pair.smallest_percent is None:
+        return Estimate(method=f"not known: {pair.words}")
+    method = f"two-sided 5 %, 80 % power, {pair.words}"
     return Estimate(pair.smallest_percent, method=method)
+
+
+@of_case(Metric(
+    "speedup_first_attempts", unit="ratio", title="Speed-up, first attempts", about="latency", against="float32",
+    interval_percent=95,
+))  # fmt: skip
+@per_round
+def speedup_first_attempts(o: Observation) -> Estimate:
+    """Computes the speed-up with the first attempts at rounds that were measured again because they were unsteady."""
+    if o.variant.name == CONTROL:
+        return Estimate(method="is the control")
+    found = against_control(o)
+    if isinstance(found, Estimate):
+        return found
+    assert o.control
+    if not (o.first_attempts or o.control.first_attempts):
+        return Estimate(method="no unsteady round was measured again")
+    first = pair_rounds(o.first_medians_ns, o.control.first_medians_ns)
+    if first is None:
+        return Estimate(method="not estimable with the first attempts")
+    return Estimate(first.ratio, 1.0, first.limits.low, first.limits.high, f"95 %, {first.words}, first attempts")
 
 
 def against_control(o: Observation) -> Paired | Estimate:
@@ -173,18 +207,17 @@ def warmup_drift(o: Observation) -> Estimate:
 
     Warm-up is fixed beforehand; whether it sufficed is told afterwards, since many processes never reach a steady state
     and cutting until they seem to biases the rest (Barrett et al., OOPSLA 2017). Per round the ratio of the two
-    medians; over rounds their geometric mean, with t on the logarithms.
+    medians; over rounds that of a typical one.
     """
     ratios = [early_over_late(r.invokes_ns) for r in o.rounds if len(r.invokes_ns) >= FEWEST_TIMINGS]
     if not ratios:
         return Estimate(method=f"not estimable: a round has under {FEWEST_TIMINGS} timings")
-    value = percent(float(np.log(ratios).mean()))
-    if len(ratios) < 2:
-        return Estimate(value, method="one round: no interval")
     first = first_of(o.first_stage, (r.index for r in o.rounds if len(r.invokes_ns) >= FEWEST_TIMINGS))
-    limits = stats.rounds_interval(ratios, first=first)
-    method = f"first tenth against the rest, 95 %, t on log of {len(ratios)} rounds"
-    return Estimate(value, None, 100 * (limits.low - 1), 100 * (limits.high - 1), method)
+    drift = typical_of(ratios, first)
+    if drift.low is None or drift.high is None or drift.value is None:
+        return drift
+    value, low, high = (100 * (ratio - 1) for ratio in (drift.value, drift.low, drift.high))
+    return Estimate(value, None, low, high, f"first tenth against the rest, {drift.method}")
 
 
 def early_over_late(ns: np.ndarray) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from harness.metrics import stats
@@ -60,20 +62,23 @@ def mcnemar_p(o: Observation, samples: np.ndarray) -> Estimate:
 
 @of_case(Metric(
     "flips", unit="count", better="lower", title="Flips", about="answers", against="keras", tasks=OF_CLASSES,
-    judged="flips", columns=("flips",), in_table=OF_CLASSES,
+    judged="flips", columns=("flips",), in_table=OF_CLASSES, interval_percent=90,
 ))  # fmt: skip
 @of_scores
 def flips(o: Observation, samples: np.ndarray) -> Estimate:
-    return Estimate(float(samples["flip"].sum()), 0.0, method="top-1 differs from Keras, right or wrong")
+    """Counts them; the limits are those of the rate, for as many samples."""
+    rate, n = share(o, samples["flip"], "top-1 differs from Keras, right or wrong"), len(samples)
+    low, high = (None if end is None else n * end for end in (rate.low, rate.high))
+    return Estimate(float(samples["flip"].sum()), 0.0, low, high, rate.method)
 
 
 @of_case(Metric(
     "flip_rate", unit="fraction", better="lower", title="Flips", about="answers", against="keras", tasks=OF_CLASSES,
-    judged="flip_rate", paired=True, compared="flips", columns=("flip_rate",),
+    judged="flip_rate", paired=True, compared="flips", columns=("flip_rate",), interval_percent=90,
 ))  # fmt: skip
 @of_scores
 def flip_rate(o: Observation, samples: np.ndarray) -> Estimate:
-    return Estimate(float(samples["flip"].mean()), 0.0, method="flips / samples")
+    return replace(share(o, samples["flip"], "flips / samples"), baseline=0.0)
 
 
 @of_case(Metric(
@@ -85,9 +90,19 @@ def flip_rate(o: Observation, samples: np.ndarray) -> Estimate:
 def agreement(o: Observation, samples: np.ndarray) -> Estimate:
     """Computes the share of equal top-1. The baseline's own is 1; an answer that is not finite agrees with nothing."""
     agreed = ~samples["flip"] & (samples["prediction"] >= 0)
-    same, n = int(agreed.sum()), len(samples)
-    limits, words = rate_limits(agreed, o.groups)
-    return Estimate(same / n, 1.0, limits.low, limits.high, f"same top-1 as Keras, {same} of {n}; {words} 90 %")
+    told = f"same top-1 as Keras, {int(agreed.sum())} of {len(samples)}"
+    return replace(share(o, agreed, told), baseline=1.0)
+
+
+def share(o: Observation, counted: np.ndarray, what: str) -> Estimate:
+    """Returns the share of samples that count, bool (samples,), with limits; without where the number of samples depends
+    on what they say, since limits of so many would not hold.
+    """
+    value = float(counted.mean())
+    if o.until_decided:
+        return Estimate(value, method=f"{what}; no limits, since the run went on until it was decided")
+    limits, words = rate_limits(counted, o.groups)
+    return Estimate(value, None, limits.low, limits.high, f"{what}; {words} 90 %")
 
 
 @of_case(Metric(
@@ -101,7 +116,7 @@ def max_abs_diff(o: Observation, samples: np.ndarray) -> Estimate:
 
 @of_case(Metric(
     "js_p99", unit="bits", better="lower", title="JS p99", about="answers", against="keras", tasks=OF_CLASSES,
-    judged="of_sample",
+    judged="of_sample", interval_percent=90,
 ))  # fmt: skip
 @of_scores
 def js_p99(o: Observation, samples: np.ndarray) -> Estimate:
@@ -124,7 +139,7 @@ def ties(o: Observation, samples: np.ndarray) -> Estimate:
 
 @of_case(Metric(
     "sqnr", unit="dB", better="higher", title="SQNR", about="answers", against="keras",
-    judged="noise", beside=("max_abs_diff",),
+    judged="noise", beside=("max_abs_diff",), interval_percent=90,
 ))  # fmt: skip
 @of_scores
 def sqnr(o: Observation, samples: np.ndarray) -> Estimate:
@@ -145,7 +160,7 @@ def noise_energy(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 @of_case(Metric(
     "ece", unit="fraction", better="lower", title="ECE", about="answers", against="keras", tasks=LABELLED,
-    judged="of_sample",
+    judged="of_sample", interval_percent=90,
 ))  # fmt: skip
 @of_scores
 def ece(o: Observation, samples: np.ndarray) -> Estimate:

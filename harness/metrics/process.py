@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 
 from harness.metrics.registry import Estimate, Metric, Observation, OfRound, of_case, per_round
+from harness.metrics.typical import Typical
 from harness.records import Round
 from harness.records.terms import TASKS, Compared, Task
 
@@ -52,7 +53,7 @@ def of_processes(
     in_table: tuple[Task, ...] = (),
     compared: Compared = "",
 ) -> None:
-    """Declares a metric for which each process gives one number; its value is the median of those."""
+    """Declares a metric for which each process gives one number; its value is that of a typical one."""
 
     @of_case(Metric(
         name, unit=unit, better="lower", title=title, about="process", of_round=of_round, judged="rounds",
@@ -64,7 +65,9 @@ def of_processes(
         values = [value for round_ in o.rounds if (value := of_round(round_)) is not None]
         if not values:
             return Estimate(method=unknown)
-        return Estimate(float(np.median(values)), method=f"{what}, median of {len(values)} processes")
+        typical = Typical.of(values)
+        middle = "median" if typical.skewed else "typical"
+        return Estimate(typical.value, method=f"{what}, {middle} of {len(values)} processes")
 
 
 NO_PROC = "unknown: no /proc on this device"

@@ -48,10 +48,15 @@ class Observation:
     groups: np.ndarray | None = None  # the group of each sample, (samples,); None where all are independent
     until_decided: bool = False  # how many samples there are depends on what they say
     first_stage: int | None = None  # rounds under this index are of the first of two stages; None: there is one
+    first_attempts: tuple[Round, ...] = ()  # at the rounds; () where none was measured again for being unsteady
 
     @property
     def medians_ns(self) -> dict[int, float]:
         return medians_ns(self.rounds)
+
+    @property
+    def first_medians_ns(self) -> dict[int, float]:
+        return {r.index: r.median_ns for r in self.first_attempts or self.rounds}
 
 
 def medians_ns(rounds: Iterable[Round]) -> dict[int, float]:

@@ -134,6 +134,17 @@ class Run:
         """Returns the rounds of the case that count, in order."""
         return sorted((r for r in self.rounds if r.case == case and r.counts), key=lambda r: r.index)
 
+    def first_attempts(self, case: Case) -> list[Round]:
+        """Returns the same rounds, each by its first believable attempt: an unsteady one is measured again, and to take
+        the later is a selection. Empty where none was measured again for that.
+        """
+        first: dict[int, Round] = {}
+        for piece in sorted((r for r in self.rounds if r.case == case), key=lambda r: r.attempt):
+            if piece.counts or piece.status == "repeated":
+                first.setdefault(piece.index, piece)
+        kept = [first[r.index] for r in self.usable_rounds(case)]
+        return kept if any(r.status == "repeated" for r in kept) else []
+
     def variant(self, name: str) -> Variant:
         return next(v for v in self.variants if v.name == name)
 

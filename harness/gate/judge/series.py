@@ -9,16 +9,18 @@ from harness.records import Case
 SPEEDUP = "speedup_vs_float32"
 
 
-def by_round(metric: str, case: Case, evidence: Evidence) -> dict[int, float]:
+def by_round(metric: str, case: Case, evidence: Evidence, first_attempts: bool = False) -> dict[int, float]:
     """Returns round → its value, for those that have one.
-    A speed-up is float32's median over the row's own in the same round.
+    A speed-up is float32's median over the row's own in the same round. first_attempts: by those at each round.
     """
     if metric == SPEEDUP:
-        float32, own = (by_round("latency_p50", c, evidence) for c in (control(case), case))
+        float32, own = (by_round("latency_p50", c, evidence, first_attempts) for c in (control(case), case))
         return {index: float32[index] / own[index] for index in sorted(float32.keys() & own.keys())}
     of_round = METRICS[metric].of_round
     assert of_round
-    values = ((r.index, of_round(r)) for r in evidence.comparison.run.usable_rounds(case))
+    run = evidence.comparison.run
+    rounds = (run.first_attempts(case) if first_attempts else []) or run.usable_rounds(case)
+    values = ((r.index, of_round(r)) for r in rounds)
     return {index: float(value) for index, value in values if value is not None}
 
 

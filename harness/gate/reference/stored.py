@@ -1,7 +1,7 @@
 """Rules on what processes cost, against stored sessions: the reference, and further runs of the same models.
 
-A session is the replicate. Sessions differ by more than their rounds show, and under five do not tell by how much: the
-move is shown then, and never decided (measurement.md, section 1).
+A session is the replicate, one a boot and day. Sessions differ by more than their rounds show, and under five do not
+tell by how much: the move is shown then, and never decided (measurement.md, section 1).
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from harness.gate.evidence import Evidence, not_comparable
 from harness.gate.judge.series import by_round, rests_on
 from harness.gate.judge.spread import NOT_POSITIVE, Spread
 from harness.gate.policy import Rule
+from harness.gate.reference.occasions import counted, once_an_occasion
 from harness.records import Absent, Answer, Case
 
 SESSIONS = 5
 FEW = (
-    "{} stored session{}, and under {} do not show how much sessions differ: add more of the same model with `harness "
-    "accept --add RUN`, or let --remeasure-reference time it again beside the candidate"
+    "{} stored session{}, and under {} do not show how much sessions differ ({}): measure the same model on further "
+    "days, each time after a restart, and add it with `harness accept --add RUN`, or let --remeasure-reference time it "
+    "again beside the candidate"
 )
 
 
@@ -28,10 +30,10 @@ def judge_move(rule: Rule, case: Case, evidence: Evidence) -> Answer:
     refused, warned = evidence.timing_differences(case)
     if refused:
         raise not_comparable(refused)
-    reasons = [(session, why_not(session, rule, case, evidence)) for session in evidence.stored]
+    reasons = once_an_occasion([(each, why_not(each, rule, case, evidence)) for each in evidence.stored], case)
     notes = omitted_sessions(reasons), warned
     try:
-        answer = judge_sessions(rule, case, evidence, [session for session, reason in reasons if not reason])
+        answer = judge_sessions(rule, case, evidence, reasons)
     except Absent as absent:
         raise Absent("; ".join(filter(None, (absent.reason, *notes))), absent.outcome) from absent
     return replace(answer, reason="; ".join(filter(None, (answer.reason, *notes))))
@@ -46,12 +48,13 @@ def omitted_sessions(reasons: list[tuple[Evidence, str]]) -> str:
     return f"left out: {', '.join(parts)}" if parts else ""
 
 
-def judge_sessions(rule: Rule, case: Case, evidence: Evidence, counted: list[Evidence]) -> Answer:
-    own, *sessions = (list(by_round(rule.metric, case, side).values()) for side in (evidence, *counted))
+def judge_sessions(rule: Rule, case: Case, evidence: Evidence, reasons: list[tuple[Evidence, str]]) -> Answer:
+    """reasons: each session, and why it does not count."""
+    count = [session for session, reason in reasons if not reason]
+    own, *sessions = (list(by_round(rule.metric, case, side).values()) for side in (evidence, *count))
     if len(sessions) < SESSIONS:
-        return without_interval(
-            rule, case, evidence, FEW.format(len(sessions), "" if len(sessions) == 1 else "s", SESSIONS)
-        )
+        few = len(sessions), "" if len(sessions) == 1 else "s", SESSIONS, counted(reasons, case)
+        return without_interval(rule, case, evidence, FEW.format(*few))
     fewest = min(map(len, sessions))
     if len(own) < fewest:
         return without_interval(

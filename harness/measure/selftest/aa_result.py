@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pydantic import TypeAdapter
 
 from harness.errors import StoreError
 from harness.metrics import stats
+from harness.metrics.typical import Typical
 from harness.records import Environment, Run
 from harness.support.foreign import read_valid
 
@@ -154,8 +156,10 @@ def conclude(study: Study) -> AaResult:
 
 def compared(pairs: Pairs, slowdown: float = 0.0) -> Ratio:
     """B against A as any two variants are compared, B's rounds slowed by a share of their time."""
-    ratio, limits = stats.ratio_interval(pairs.a_ns, np.multiply(pairs.b_ns, 1 + slowdown), CONFIDENCE)
-    return Ratio(ratio, limits.low, limits.high)
+    a, b = (dict(enumerate(side)) for side in (pairs.a_ns, np.multiply(pairs.b_ns, 1 + slowdown)))
+    typical = Typical.of_pairs(a, b)
+    limits = typical.limits(CONFIDENCE) or stats.Interval(0.0, math.inf)
+    return Ratio(typical.value, limits.low, limits.high)
 
 
 def detected(comparisons: Sequence[Pairs], slowdown: float) -> float:

@@ -140,9 +140,9 @@ def any_emulated(shown: list[Row], target: str) -> bool:
 TRADEOFF = Plot(
     "pareto",
     "{}, latency and size",
-    "The quality of the answers, with the 90 % limits of their change from Keras', against the p50 over all timed "
-    "invokes, at the lowest thread count. Area is proportional to the file's size, shape shows the runtime; the "
-    "line joins the rows that no other row beats in both.",
+    "The quality of the answers, with the 90 % limits of their change from Keras', against the p50 of a typical "
+    "round's invokes, at the lowest thread count. Area is proportional to the file's size, shape shows the runtime; "
+    "the line joins the rows that no other row beats in both.",
     pareto,
     left_out,
 )

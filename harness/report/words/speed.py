@@ -36,13 +36,16 @@ def speed_at(where: str, group: list[Row]) -> str:
         parts.append(listed([ratio_text(r, inverse=True) for r in slower]))
     if same:
         parts.append(f"no difference is shown for {listed(same)}")
-    return f"With {where}, against float32: {'; '.join(parts)}."
+    return f"In this session, with {where}, against float32: {'; '.join(parts)}."
 
 
 def variant_text(row: Row) -> str:
     """Name the variant, and how large a difference these rounds would have found."""
-    smallest = row.value("smallest_detectable_effect")
-    return row.case.variant + (f" ({smallest_text(smallest)})" if smallest is not None else "")
+    return with_smallest(row, row.value("smallest_detectable_effect"))
+
+
+def with_smallest(row: Row, percent: float | None) -> str:
+    return row.case.variant + (f" ({smallest_text(percent)})" if percent is not None else "")
 
 
 def smallest_text(percent: float) -> str:
@@ -91,14 +94,10 @@ def faster_runtime(key: tuple[str, str, str], pairs: list[tuple[Row, Paired]]) -
         for name, ratios in wins.items()
         if ratios
     ]
-    same = [
-        f"{r.case.variant} ({smallest_text(p.smallest_percent)})"
-        for r, p in pairs
-        if p.limits.low <= 1 <= p.limits.high
-    ]
+    same = [with_smallest(r, p.smallest_percent) for r, p in pairs if p.limits.low <= 1 <= p.limits.high]
     if same:
         parts.append(f"no difference between {first} and {second} is shown for {listed(same)}")
-    return f"On {target} {'; '.join(parts)}."
+    return f"In this session, on {target}, {'; '.join(parts)}."
 
 
 def two_decimals(ratio: float) -> str:

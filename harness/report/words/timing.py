@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from harness.compare.rows import Row
+from harness.metrics.typical import CORRELATED, SKEWED
 from harness.records import Case, Comparison
 from harness.report.words.phrases import by_variant, names, place, span
 from harness.support.format import decimals, listed, whole
 
 DRIFT_PERCENT = 2.0  # a first tenth this much slower or faster is reported, if its interval excludes 0
 ESS_SHARE = 0.5
+ODD = {
+    SKEWED: "The rounds of {} look skewed, or of two kinds: their value is that of the median round, their limits are "
+    "order statistics, and what the slowest rounds cost is not in them.",
+    CORRELATED: "Each round looks like the one before it for {}: intervals are three times as wide, and may still be "
+    "too narrow.",
+}
 
 
 def cautions(comparison: Comparison, shown: tuple[Row, ...]) -> list[str]:
     """Give one sentence for each kind of doubt; empty where there is none."""
-    return [*drifting(shown), *outside_interval(shown), *correlated_rows(shown), *shared_timings(comparison, shown)]
+    return [
+        *drifting(shown),
+        *odd_rounds(shown),
+        *selected(shown),
+        *correlated_rows(shown),
+        *shared_timings(comparison, shown),
+    ]
 
 
 def drifting(shown: tuple[Row, ...]) -> list[str]:
@@ -45,20 +58,32 @@ def drift_text(row: Row) -> str:
     return f"{size} {who}, 95 % interval {decimals(low, 1)} to {decimals(high, 1)}"
 
 
-def outside_interval(shown: tuple[Row, ...]) -> list[str]:
-    """Name the quantiles of all invokes that no typical round has, since one round differs much from the others."""
-    entries = [
-        f"{q} of {r.case.variant} ({place(r, threads=True)})" for q in ("p50", "p90") for r in shown if outside(r, q)
+def odd_rounds(shown: tuple[Row, ...]) -> list[str]:
+    """Name the rows whose rounds look odd, and say what their intervals are then."""
+    return [text.format(listed(rows)) for sign, text in ODD.items() if (rows := rows_with(sign, shown))]
+
+
+def selected(shown: tuple[Row, ...]) -> list[str]:
+    """Name the speed-ups that measuring unsteady rounds again has moved out of their own interval."""
+    found = [
+        f"{decimals(first, 2)}× with {row.case.variant} ({place(row, threads=True)})"
+        for row in shown
+        if (first := row.value("speedup_first_attempts")) is not None and moved(first, row)
     ]
-    if not entries:
+    if not found:
         return []
-    reason = "it is of all invokes, the interval of the rounds' own values, and one round differs from the others"
-    return [f"Outside its own interval: {listed(entries)}; {reason}."]
+    return [f"With the first attempts at unsteady rounds the speed-up is outside its interval: {listed(found)}."]
 
 
-def outside(row: Row, quantile: str) -> bool:
-    value, limits = row.value(f"latency_{quantile}"), row.interval(f"latency_{quantile}")
-    return value is not None and limits is not None and not limits[0] <= value <= limits[1]
+def moved(first: float, row: Row) -> bool:
+    limits = row.interval("speedup_vs_float32")
+    return limits is not None and not limits[0] <= first <= limits[1]
+
+
+def rows_with(sign: str, shown: tuple[Row, ...]) -> list[str]:
+    """Return the rows whose p50 was made in that way."""
+    found = [row for row in shown if "latency_p50" in row.changes and sign in row.changes["latency_p50"].method]
+    return [f"{row.case.variant} ({place(row, threads=True)})" for row in found]
 
 
 def correlated_rows(shown: tuple[Row, ...]) -> list[str]:
