@@ -95,8 +95,8 @@ def agreement(o: Observation, samples: np.ndarray) -> Estimate:
 
 
 def share(o: Observation, counted: np.ndarray, what: str) -> Estimate:
-    """Returns the share of samples that count, with limits; without where the number of samples depends on what they say,
-    since limits of so many would not hold. counted: bool, (samples,).
+    """Returns the share of samples that count, with limits; without where the number of samples depends on what they
+    say, since limits of so many would not hold. counted: bool, (samples,).
     """
     value = float(counted.mean())
     if o.until_decided:
