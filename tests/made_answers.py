@@ -12,7 +12,18 @@ import numpy as np
 from harness.compare.baseline import compare
 from harness.gate.decide import judge, metrics_of
 from harness.gate.policy.policy_file import parse_policy
-from harness.records import Case, Comparison, Environment, Finding, Round, Run, Target, TargetRecord, Variant, Verdict
+from harness.records import (
+    Case,
+    Comparison,
+    Environment,
+    Finding,
+    Round,
+    Run,
+    Target,
+    TargetRecord,
+    Variant,
+    Verdict,
+)
 from tests import made_runs
 from tests.made_runs import case, shard, timed
 
@@ -56,6 +67,7 @@ def made(
     emulated: bool = False,
     hashes: dict[str, str] = HASHES,
     run_id: str = "20260101-000000-0000",
+    **fields: Any,
 ) -> Run:
     """One row a variant, on host with ai-edge-litert at one thread."""
     cases = [case(name) for name in answers]
@@ -73,7 +85,7 @@ def made(
         environment=environment,
     )
     targets = (TargetRecord(Target("host", emulated=emulated), environment),)
-    return replace(run, targets=targets, hashes=hashes, run_id=run_id)
+    return replace(run, targets=targets, hashes=hashes, run_id=run_id, **fields)
 
 
 def dropped(b: int, c: int, n: int, both_wrong: int = 0, **fields: Any) -> Run:

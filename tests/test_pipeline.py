@@ -103,7 +103,7 @@ def answered(path: Path) -> dict[str, int]:
 
 def test_a_row_stops_where_its_rules_are_decided(tmp_path: Path) -> None:
     path = replayed_until_decided(tmp_path)
-    found, recorded = pipeline.resume(path.name, Store(tmp_path), Quiet()), compare(load(STOPPED))
+    found, recorded = pipeline.resume(path.name, Store(tmp_path, trust=True), Quiet()), compare(load(STOPPED))
     assert answered(path) == {"float32": 250, "int8": 375}  # no rule of the default policy is on float32
     assert found.comparison.standings == recorded.standings and found.comparison.changes == recorded.changes
     assert isinstance(found.verdict, Verdict) and found.verdict.outcome == "pass" and found.verdict.ships == ("int8",)
@@ -115,7 +115,7 @@ def test_a_row_stops_where_its_rules_are_decided(tmp_path: Path) -> None:
 
 def test_a_run_until_decided_goes_on_by_another_policy(tmp_path: Path) -> None:
     """The recording has no more samples than it was stopped after: a device asked for them here cannot answer."""
-    record = Store(tmp_path).reopen(str(replayed_until_decided(tmp_path)))
+    record = Store(tmp_path, trust=True).reopen(str(replayed_until_decided(tmp_path)))
     (known,) = record.header.targets
     for limit, samples in (("2pp", 250), ("1pp", 375), ("2pp", 375)):
         policy = parse_policy(DROP.replace("0.5pp", limit) + 'variant = "int8"\n', "policy.toml")

@@ -47,7 +47,7 @@ def made(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Callable
         path.mkdir(parents=True)
         (path / "run.json").write_text("{}")
         pytester.makeini("[pytest]\nharness_run = candidate\n")
-        monkeypatch.setattr(store, "load", lambda _: run)
+        monkeypatch.setattr(store, "load", lambda *_: run)
 
     return put
 
@@ -144,9 +144,9 @@ def test_one_run_is_judged_by_several_policies(pytester, stored, monkeypatch) ->
     loaded: list[Path] = []
     load = store.load
 
-    def noted(path: Path) -> Run:
+    def noted(path: Path, *more) -> Run:
         loaded.append(path)
-        return load(path)
+        return load(path, *more)
 
     monkeypatch.setattr(store, "load", noted)
     (pytester.path / "small.toml").write_text(SIZE.format("1KB"))

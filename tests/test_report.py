@@ -529,14 +529,14 @@ def test_page_does_not_scroll_sideways(chromium: str, folder: Path, tmp_path: Pa
 
 def test_a_report_says_how_many_of_its_intervals_chance_alone_takes_for_a_difference(comparison: Comparison) -> None:
     told = re.search(
-        r"by (\d+) intervals: (\d+) of accuracy .*? and (\d+) of speed .*? about ([\d.]+) of",
+        r"by (\d+) intervals: (\d+) of accuracy .*?, (\d+) of speed .*? and (\d+) of the same .*? about ([\d.]+) of",
         words(comparison)["Chance"],
     )
     assert told
-    both, answers, speeds = (int(told[n]) for n in (1, 2, 3))
+    every, answers, speeds, runtimes = (int(told[n]) for n in (1, 2, 3, 4))
     ended = {s.case for s in comparison.standings if s.ended_well}
     speed = [
         c for c in comparison.changes if c.metric == "speedup_vs_float32" and c.low is not None and c.case in ended
     ]
-    assert (both, speeds) == (answers + speeds, len(speed))
-    assert float(told[4]) == pytest.approx(0.1 * answers + 0.05 * speeds, abs=0.051)
+    assert (every, speeds) == (answers + speeds + runtimes, len(speed))
+    assert float(told[5]) == pytest.approx(0.1 * answers + 0.05 * (speeds + runtimes), abs=0.051)

@@ -140,7 +140,7 @@ def test_no_difference_never_stands_alone(cool: Comparison) -> None:
     text = words(cool)["Speed"]
     smallest = cool.change(Case("float16", "host", "ai-edge-litert", 1), "smallest_detectable_effect")
     assert smallest and smallest.value
-    assert f"no difference is shown for float16 (one of {smallest.value:.1f} % would be found about" in text
+    assert f"no difference is shown for float16 (one of {smallest.value:.2g} % would be found about" in text
 
 
 def equal_runtimes(comparison: Comparison, spread: float) -> Comparison:
