@@ -235,7 +235,8 @@ class Jackknifed(OwnLimits):
 
     def _of(self, value: float, without: np.ndarray, size: float, replicates: np.ndarray | None) -> Influences:
         units = len(without)
-        each = (units - 1) * (without.mean() - without)
+        with np.errstate(invalid="ignore"):  # infinite less infinite has no value, and that is said below
+            each = (units - 1) * (without.mean() - without)
         if not np.isfinite(each).all():
             raise Absent("it has no value where some samples are left out")
         found = Influences(value, each, self.samples, size, self.one_each)
