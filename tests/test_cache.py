@@ -183,6 +183,17 @@ def test_a_damaged_entry_is_said_and_made_again(tmp_path, monkeypatch, caplog, d
     assert str(folder) in caplog.text and "made again" in caplog.text
 
 
+def test_an_entry_that_another_process_made_anew_meanwhile_stays(tmp_path, monkeypatch):
+    make, whole = Maker(), cache.whole
+    folder = Cache(tmp_path).obtain("models", "k", make)
+    monkeypatch.setattr(cache, "_proved", {})
+    seen = iter([False])  # it was damaged when it was looked at, and is not any more
+    monkeypatch.setattr(cache, "whole", lambda place: next(seen, None) if place == folder else whole(place))
+    assert not Cache(tmp_path).has("models", "k")
+    assert (folder / "made").read_text() == "1"
+    assert [path.name for path in folder.parent.iterdir()] == ["k"]
+
+
 def test_an_entry_is_hashed_once_in_a_process(tmp_path, monkeypatch):
     Cache(tmp_path).obtain("models", "k", Maker())
     assert Cache(tmp_path).has("models", "k")

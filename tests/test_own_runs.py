@@ -13,7 +13,7 @@ import harness as front
 from harness import pipeline
 from harness.errors import ConfigError, StoreError
 from harness.metrics.fitting import with_declarations
-from harness.records import Scoring
+from harness.records import Scoring, TargetRecord
 from harness.runs.own_runs import is_own, own_runs
 from harness.runs.store import Store, load, read_header
 from tests.conftest import Call
@@ -158,6 +158,17 @@ def test_the_models_of_a_run_from_elsewhere_do_not_run_here(tmp_path: Path) -> N
     own_runs().unlink()
     with pytest.raises(ConfigError, match="was not begun by you"):
         pipeline.resume(RUN_ID, Store(tmp_path), Quiet())
+
+
+def test_a_target_made_in_python_is_ones_own_too(tmp_path: Path) -> None:
+    """A number or a path may come back from run.json as another type."""
+    run = unfinished_run(tmp_path)
+    (known,) = run.header.targets
+    target = replace(known.target, start_temperature_c=55)
+    target = replace(target, ssh_config=Path("an ssh_config"))  # type: ignore[arg-type]
+    named = replace(run.header, run_id="20260101-000000-0001", targets=(TargetRecord(target),), variants=(), cases=())
+    record = Store(tmp_path).open(named, run.dataset, [])
+    assert is_own(read_header(record.path))
 
 
 def test_without_a_home_that_can_be_written_a_run_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

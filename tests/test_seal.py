@@ -217,6 +217,22 @@ def test_an_old_run_is_judged_as_before_and_said_to_be_not_sealed(tmp_path: Path
     assert harness("seal", run_id, "--results", str(tmp_path))[0] == 2
 
 
+def test_an_old_run_that_goes_on_is_still_not_sealed(tmp_path: Path) -> None:
+    """Nobody saw what became of it since it was measured."""
+    path = copy_of_recording(tmp_path)
+    Store(tmp_path, trust=True).reopen(path.name).finish()
+    assert not (path / "manifest.json").exists() and read_header(path).finished
+    assert "before runs were sealed" in check_seal(path, read_header(path))
+
+
+def test_a_file_that_a_system_leaves_beside_the_pieces_is_sealed_with_them(tmp_path: Path) -> None:
+    record = unfinished_run(tmp_path)
+    (record.raw("host") / ".DS_Store").write_text("a")
+    record.arrived("host")
+    record.finish()
+    assert check_seal(record.path, read_header(record.path)) == ""
+
+
 def test_an_unfinished_run_says_that_it_is_not_sealed(tmp_path: Path, harness: Call) -> None:
     unfinished_run(tmp_path)
     code, _, err = harness("gate", RUN_ID, "--results", str(tmp_path))

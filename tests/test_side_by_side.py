@@ -21,6 +21,7 @@ from harness.measure.jobs import job_id
 from harness.records import Case, TargetRecord
 from harness.report import render
 from harness.report.material import Material
+from harness.runs.own_runs import own_runs
 from harness.runs.store import Header, Record, Store, load, read_header
 from harness.support.cache import file_sha256
 from tests.devices import RUNTIMES, Quiet, copy_of_recording
@@ -184,6 +185,20 @@ def test_an_interrupted_one_is_gone_on_with_and_a_finished_one_is_not(two: Two) 
     assert pipeline.resume(first.run_id, two.store, Quiet()).comparison.run.finished
     assert read_header(path).finished
     assert begun(two).run_id != first.run_id
+
+
+def test_what_somebody_else_began_is_not_gone_on_with(two: Two) -> None:
+    """Its rounds would be believed, and its devices reached."""
+    first = begun(two)
+    path = two.results / "digits" / first.run_id / "run.json"
+    content = json.loads(path.read_text())
+    content["targets"][0]["target"] |= {"kind": "ssh", "host": "pi@elsewhere"}
+    path.write_text(json.dumps(content))
+    again = begun(two)
+    assert again.run_id != first.run_id
+    *before, _ = own_runs().read_text().splitlines(keepends=True)
+    own_runs().write_text("".join(before))  # as on another machine
+    assert begun(two).run_id != again.run_id
 
 
 def test_its_report_says_what_it_is(two: Two) -> None:

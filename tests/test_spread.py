@@ -250,6 +250,14 @@ def test_memory_that_did_not_grow_has_differences_and_no_ratio(growth_bytes, out
     assert "absolute limit" in relative.reason
 
 
+def test_order_statistics_that_are_the_same_are_no_proof_that_all_rounds_are() -> None:
+    """Nine of ten at the limit, and one far over it: of a row at the limit that is no pass, and p is the binomial's."""
+    said = Spread.of_values([4096.0] * 9 + [2_048_000.0], MARGIN).judge_value(4096.0, "bytes")
+    assert (said.outcome, said.low, said.high) == ("inconclusive", 4096.0, 4096.0)
+    assert said.p == 1.0
+    assert Spread.of_values([4096.0] * 10, MARGIN).judge_value(4096.0, "bytes").outcome == "pass"
+
+
 def test_the_verdict_names_the_sessions():
     verdict = verdict_of(candidate(), RULE + NOT_SLOWER, STORED[0], STORED[1:])
     assert verdict.reference == STORED[0].run_id

@@ -20,7 +20,9 @@ from harness.experiment.plans import PLANS, adjust, precision_of
 from harness.measure.connections.replay import Replay
 from harness.measure.jobs import Work, job_id, measure
 from harness.metrics import stats
+from harness.metrics.latency import pair_rounds
 from harness.metrics.two_stage import rounds_planned, rounds_wanted
+from harness.metrics.typical import TwoSessions, Typical
 from harness.records import Comparison, Job, Plan, Round, Target
 from harness.report.words.precision import precision
 from harness.runs.store import load
@@ -52,6 +54,13 @@ def test_the_half_width_is_of_the_first_rounds_sd() -> None:
     expected = 2.262157 * 0.03 / math.sqrt(47)
     assert stats.half_width(values, first=FIRST) == pytest.approx(expected, rel=1e-6)
     assert expected < ONE_PERCENT
+
+
+def test_without_two_rounds_of_the_first_stage_there_are_no_limits() -> None:
+    early, late = {n: 10.0 + n for n in range(6)}, {n: 10.0 + n % 3 for n in range(5, 12)}
+    assert pair_rounds(early | late, late, first_stage=6) is None
+    assert Typical.of([1.0, 2.0, 3.0], first=1).limits() is None
+    assert TwoSessions(Typical.of([1.0, 2.0, 3.0], first=0), Typical.of([1.0, 2.0])).limits() is None
 
 
 def test_later_rounds_that_show_what_the_first_did_not_widen_the_interval() -> None:

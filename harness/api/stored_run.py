@@ -143,7 +143,7 @@ class Run:
         reference: the run that rules against a reference stand against, then further sessions of it: ids, paths,
             "latest" or Runs; none for the accepted one.
         remeasure: times the reference's models again beside this run's, on its devices, and judges by that.
-        explain: says beside each exact test how often a model exactly at the limit would pass; it may take seconds.
+        explain: says beside each finding how often a model exactly at the limit would pass; it may take seconds.
         signers: a file of allowed signers, as ssh-keygen has it: this run and all that it is judged against must be
             signed by one of them.
         say: is told what was asked for and changes nothing; a Python warning by default. progress: hears how the

@@ -56,14 +56,9 @@ class Both:
         """The usable rounds of each side."""
         return self.reference.run.usable_rounds(self.case), self.candidate.run.usable_rounds(self.case)
 
-    @property
-    def firsts(self) -> tuple[int | None, int | None]:
-        """How many of the rounds of each side are of its first stage, as stats.half_width takes it."""
-        plans = self.reference.run.plan, self.candidate.run.plan
-        one, other = (
-            first_of(plan.first_stage, (r.index for r in rounds))
-            for plan, rounds in zip(plans, self.rounds, strict=True)
-        )
+    def firsts(self, *indices: Iterable[int]) -> tuple[int | None, int | None]:
+        """Returns how many of these rounds of each side are of its first stage, as stats.half_width takes it."""
+        one, other = (first_of(side.run.plan.first_stage, i) for (_, side), i in zip(self.sides, indices, strict=True))
         return one, other
 
     @cached_property
@@ -265,15 +260,17 @@ def exact(metric: Metric, both: Both, blank: Change) -> Change:
 def by_rounds(metric: Metric, both: Both, blank: Change) -> Change:
     """Compares the rounds by the ratio candidate / reference of their typical ones; less is better."""
     assert metric.of_round
-    one, other = ([v for r in rounds if (v := metric.of_round(r)) is not None] for rounds in both.rounds)
+    by_index = [{r.index: v for r in rounds if (v := metric.of_round(r)) is not None} for rounds in both.rounds]
+    one, other = ([*values.values()] for values in by_index)
     if min(len(one), len(other)) < 2 or min(*one, *other) <= 0:
         raise Absent("some rounds are at or under zero: there is no ratio")
-    sides = TwoSessions(*map(Typical.of, (one, other), both.firsts))
+    firsts = both.firsts(*by_index)
+    sides = TwoSessions(*map(Typical.of, (one, other), firsts))
     if (limits := sides.limits()) is None:
         raise Absent(f"too few rounds for {sides.words()}")
     kind = kind_of_ratio(sides.ratio, limits)
     known = kind == "similar" and sides.well_behaved
-    unseen = percent(stats.smallest_welch_effect(one, other, both.firsts)) if known else None
+    unseen = percent(stats.smallest_welch_effect(one, other, firsts)) if known else None
     method = f"95 %, {sides.words()}; {CAVEAT}"
     change = replace(blank, baseline=1.0, value=sides.ratio, low=limits.low, high=limits.high, method=method)
     return replace(change, kind=kind, smallest_percent=unseen)

@@ -18,7 +18,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Protocol
 
@@ -172,6 +172,15 @@ class Influences:
         away = (self.value - limit) / self.sd + better * self.worst(better) / self.sd
         share = float((self.t <= away).mean())
         return max(share if better == 1 else 1 - share, 0.5 / RESAMPLES)
+
+    def drawn(self, limit: float, better: int, rng: np.random.Generator) -> Influences:
+        """Returns the same of another test set, as large, of a model whose truth is the limit: what its samples add is
+        that of these, moved to the limit. Raises Absent where nothing moves.
+        """
+        if self.still:
+            raise Absent(SILENT)
+        each = self.moved[rng.integers(0, len(self.moved), len(self.moved))]
+        return replace(self, value=limit + float(each.mean()), each=each - each.mean())
 
     def words(self, confidence: float) -> str:
         if self.still:

@@ -93,6 +93,14 @@ class Effects:
         shares = self.shares(limit) if limit > self.value else self.mirrored.shares(-limit)[:, ::-1]
         return self.probability(shares, self.value - limit)
 
+    def drawn(self, limit: float, better: int, rng: np.random.Generator) -> Effects:
+        """Returns the same of another test set, as large, of a model whose truth is the limit: p is of these."""
+        if better == -1:
+            return self.mirrored.drawn(-limit, 1, rng).mirrored
+        shares = self.shares(limit) if limit > self.value else self.mirrored.shares(-limit)[:, ::-1]
+        counts = np.array([rng.multinomial(int(n), share) for n, share in zip(self.sizes, shares, strict=True)], float)
+        return replace(self, counts=counts, offset=self.offset + rng.normal(0, math.sqrt(self.noise)))
+
     def limits(self, confidence: float) -> Interval:
         """Returns two-sided limits: each is where its one-sided p is half of what the confidence leaves."""
         alpha = (1 - confidence) / 2

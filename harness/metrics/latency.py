@@ -167,7 +167,7 @@ def speedup_first_attempts(o: Observation) -> Estimate:
     assert o.control
     if not (o.first_attempts or o.control.first_attempts):
         return Estimate(method="no unsteady round was measured again")
-    first = pair_rounds(o.first_medians_ns, o.control.first_medians_ns)
+    first = pair_rounds(o.first_medians_ns, o.control.first_medians_ns, o.first_stage)
     if first is None:
         return Estimate(method="not estimable with the first attempts")
     return Estimate(first.ratio, 1.0, first.limits.low, first.limits.high, f"95 %, {first.words}, first attempts")

@@ -108,8 +108,8 @@ class Typical:
         return np.exp(self.each) if self.logarithmic else self.each
 
     def limits(self, confidence: float = 0.95) -> Interval | None:
-        """Returns two-sided limits; None where there are too few rounds for any."""
-        if len(self) < 2:
+        """Returns two-sided limits; None where there are too few rounds for any, in all or of a first stage."""
+        if len(self.each[: self.first]) < 2:
             return None
         below, above = self.ends(confidence)
         if math.isinf(below):
@@ -146,7 +146,7 @@ class Typical:
         wider = WIDER if self.correlated else 1.0
         nearer = centre + (limit - centre) / wider
         if self.skewed:
-            return float(bdtr(int((each >= nearer).sum()), len(self), 0.5))
+            return float(bdtr(int((each >= nearer - ALIKE * abs(nearer)).sum()), len(self), 0.5))
         sd, freedom = stats.round_sd(self.each, self.first)
         return float(stdtr(freedom, (centre - nearer) / sd * math.sqrt(len(self))))
 
@@ -198,6 +198,8 @@ class TwoSessions:
 
     def limits(self, confidence: float = 0.95) -> Interval | None:
         """Returns Welch's limits; else those of both values, each with half of the error (Bonferroni)."""
+        if min(len(side.each[: side.first]) for side in (self.before, self.after)) < 2:
+            return None
         if self.well_behaved:
             firsts = self.before.first, self.after.first
             return stats.welch_ratio_interval(self.before.values, self.after.values, confidence, firsts)[1]
@@ -228,6 +230,11 @@ class OneMoreSession:
         """stored, own: values by round, over 0 where logarithmic."""
         scaled = math.log if logarithmic else float
         return cls(np.array([scaled(Typical.of(s).value) for s in stored]), scaled(Typical.of(own).value), logarithmic)
+
+    @property
+    def alike(self) -> bool:
+        """Whether every session says the same, as memory may."""
+        return float(np.ptp(self.centres)) <= ALIKE
 
     @property
     def move(self) -> float:

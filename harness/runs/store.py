@@ -132,16 +132,21 @@ class Record:
 
     def arrived(self, target: str) -> None:
         """Hashes the pieces of a target that were put in place since it was asked last."""
-        for folder in sorted(self.raw(target).iterdir()):
-            part = folder.relative_to(self.path).as_posix()
-            if folder.suffix != ".part" and (inode := folder.stat().st_ino) != self._inodes.get(part):
+        for entry in os.scandir(self.raw(target)):
+            part = f"raw/{target}/{entry.name}"
+            if entry.inode() == self._inodes.get(part) or entry.name.endswith(".part"):
+                continue
+            if entry.is_dir(follow_symlinks=False):
                 self._noted[part] = seal.note_arrival(self.path, part, self._noted.get(part))
-                self._inodes[part] = inode
+                self._inodes[part] = entry.inode()
 
     def finish(self) -> None:
-        """Seals the run, says that it is finished, and makes it the latest of its experiment."""
+        """Seals the run, says that it is finished, and makes it the latest of its experiment. One that an older version
+        began is not sealed: nobody saw what became of it since.
+        """
         header = replace(self.header, finished=True)
-        seal.seal(self.path, header.run_id, header_bytes(header), self._noted)
+        if header.schema_version >= SEALED_SINCE:
+            seal.seal(self.path, header.run_id, header_bytes(header), self._noted)
         self.save(header)
         (self.path / seal.ARRIVED).unlink(missing_ok=True)
         if header.plan.accuracy:
@@ -339,7 +344,7 @@ def check_stored_so(header: Header) -> None:
 
 def begun(record: Record) -> Record:
     """Notes what a new run begins with, and that this user began it."""
-    note_own(record.header)
+    note_own(read_header(record.path))  # as it is read again, where a number may have become another type
     noted = {seal.BEGUN: seal.note_arrival(record.path, seal.BEGUN)}
     return Record(record.path, record.header, noted)
 

@@ -109,8 +109,18 @@ class Cache:
         logging.getLogger(__name__).warning(
             "the cache's %s is damaged, or of an older version: it is made again", folder
         )
-        shutil.rmtree(folder)
+        self._drop(folder)
         return False
+
+    @staticmethod
+    def _drop(folder: Path) -> None:
+        """Removes an entry that is not whole. One that another process has made anew meanwhile is put back."""
+        away = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", suffix=".part", dir=folder.parent)) / folder.name
+        with suppress(OSError):  # another process removed it, or has made one
+            folder.rename(away)
+            if whole(away):
+                away.rename(folder)
+        shutil.rmtree(away.parent, ignore_errors=True)
 
     def obtain(self, kind: str, key: str, make: Callable[[Path], None]) -> Path:
         """Returns the folder of this key; where there is none, `make` fills a new one, which is then put in place."""

@@ -9,7 +9,7 @@ inconclusive and says why.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from harness.gate.evidence import Evidence, control, not_comparable, restated
 from harness.gate.policy import Rule
@@ -33,8 +33,12 @@ def by_samples(rule: Rule, case: Case, evidence: Evidence) -> Answer:
 
 def of_sample(rule: Rule, case: Case, evidence: Evidence) -> Answer:
     """Judges ECE, JS and SQNR, which the tables show as they are in this test set, with limits of their own."""
-    metric = replace(evidence.metric(rule), statistic=STATISTICS[rule.metric])
-    return judge_metric(rule, metric, case, evidence)
+    return judge_metric(rule, with_statistic(evidence.metric(rule)), case, evidence)
+
+
+def with_statistic(metric: Metric) -> Metric:
+    statistic = STATISTICS.get(metric.name, metric.statistic)
+    return replace(metric, statistic=statistic)
 
 
 def noise(rule: Rule, case: Case, evidence: Evidence) -> Answer:
@@ -61,37 +65,37 @@ def noiseless(evidence: Evidence, case: Case) -> bool:
 
 
 def judge_metric(rule: Rule, metric: Metric, case: Case, evidence: Evidence) -> Answer:
+    return judge_limits(rule, held(rule, metric, case, evidence), evidence.comparison.run.class_names)
+
+
+@dataclass(frozen=True)
+class Held:
+    """A value, or how far it moved, and the limit that it is held against."""
+
+    moved: WithLimits
+    limit: float  # on the same
+    unit: str
+    sign: int  # 1 where less is better, −1 where more is
+    shown: float = 1.0  # a factor for the numbers that are reported
+
+
+def held(rule: Rule, metric: Metric, case: Case, evidence: Evidence) -> Held:
+    """Returns the value for max and min, else how far it moved; a move the right way never fails. Raises Absent."""
     statistic = evidence.statistic(metric, case)
-    names = evidence.comparison.run.class_names
-    if not rule.limit.absolute:
-        return judge_move(rule, metric, statistic, statistic_before(rule, metric, case, evidence), names)
-    sign = 1 if rule.limit.kind == "max" else -1
-    return judge_limits(rule, statistic, rule.limit.value, metric.unit, sign, names=names)
-
-
-def judge_move(rule: Rule, metric: Metric, after: Statistic, before: Statistic, names: tuple[str, ...] = ()) -> Answer:
-    """Judges how far the value moved the wrong way; a move the right way is under zero, and never fails."""
-    sign = 1 if rule.limit.kind == "max_increase" else -1
+    if rule.limit.absolute:
+        return Held(statistic, rule.limit.value, metric.unit, 1 if rule.limit.kind == "max" else -1)
+    before, sign = statistic_before(rule, metric, case, evidence), 1 if rule.limit.kind == "max_increase" else -1
     limit = sign * rule.limit.value
     if not rule.limit.relative:
-        return judge_limits(rule, difference_of(after, before), limit, metric.unit, sign, sign, names)
+        return Held(difference_of(statistic, before), limit, metric.unit, sign, sign)
     if before.value <= 0:
         raise not_comparable(f"{rule.against} has {before.value:g}, so a percentage of it is undefined")
-    return judge_limits(rule, growth_of(after, before), limit, "%", sign, 100 * sign, names)
+    return Held(growth_of(statistic, before), limit, "%", sign, 100 * sign)
 
 
-def judge_limits(
-    rule: Rule,
-    moved: WithLimits,
-    limit: float,
-    unit: str,
-    sign: int,
-    shown: float = 1.0,
-    names: tuple[str, ...] = (),
-) -> Answer:
-    """Judges by the limits of a value or a move. limit: on the same. sign: 1 where less is better, −1 where more is.
-    shown: a factor for the numbers that are reported. names: of the classes.
-    """
+def judge_limits(rule: Rule, held: Held, names: tuple[str, ...]) -> Answer:
+    """names: of the classes."""
+    moved, limit, unit, sign, shown = held.moved, held.limit, held.unit, held.sign, held.shown
     value, at = shown * moved.value + 0.0, shown * limit + 0.0  # no −0
     try:
         limits = limits_of(moved, rule.two_sided)

@@ -77,25 +77,27 @@ class Spread:
         if self.limits is None or self.value is None:
             odd = f" that are odd, {self.what}" if self.rounds > 1 else ""
             return "inconclusive", f"{plural(self.rounds, 'usable round')}{odd}: that has no interval"
-        if self.rounds >= CLAIM_ROUNDS and self.alike(self.limits):
+        if self.rounds >= CLAIM_ROUNDS and self.exact:
             sign = 1 if less_is_better else -1
             kept = sign * self.value <= sign * limit or math.isclose(self.value, limit, rel_tol=SAME)
             return "pass" if kept else "fail", ""
-        if self.rounds < CLAIM_ROUNDS and (self.near(self.limits, limit) or self.alike(self.limits)):
+        if self.rounds < CLAIM_ROUNDS and (self.near(self.limits, limit) or self.exact):
             rule = "decide only a limit at least twice as far away as the interval"
             return "inconclusive", f"{self.rounds} rounds {rule}; take {CLAIM_ROUNDS} or more"
         sign = 1 if less_is_better else -1
         ends = sorted((sign * self.limits.low, sign * self.limits.high))
-        outcome = outcome_of(Interval(*ends), sign * limit)
+        at_an_end = any(math.isclose(end, sign * limit, rel_tol=SAME) for end in ends)
+        outcome = "inconclusive" if at_an_end else outcome_of(Interval(*ends), sign * limit)
         undecided = f"the limit is inside the interval; more {self.narrows} narrow it"
         return outcome, undecided if outcome == "inconclusive" else ""
 
-    @staticmethod
-    def alike(limits: Interval) -> bool:
-        """Returns whether every round says the same, as memory may.
-        The value is exact then, and passes at the limit.
+    @property
+    def exact(self) -> bool:
+        """Whether every round says the same, as memory may: the value passes at the limit then. Order statistics may be
+        the same though the rounds are not.
         """
-        return math.isclose(limits.low, limits.high, rel_tol=SAME)
+        same = self.limits is not None and math.isclose(self.limits.low, self.limits.high, rel_tol=SAME)
+        return same and self.estimate.alike
 
     def near(self, limits: Interval, limit: float) -> bool:
         """Returns whether the limit is under two half-widths away: so few rounds may not be normal enough for t."""
@@ -106,7 +108,7 @@ class Spread:
         """Returns the one-sided p-value of H0: true value = limit. None where there is no interval, or every round says
         the same: that is exact.
         """
-        if self.limits is None or self.alike(self.limits):
+        if self.limits is None or self.exact:
             return None
         return self.estimate.p(limit, less_is_better)
 
@@ -138,4 +140,7 @@ def as_loss(answer: Answer, rising: bool) -> Answer:
 
 
 def in_unit(number: float | None, unit: str) -> float | None:
-    return round(100 * (number - 1), 9) if number is not None and unit == "%" else number
+    """Returns it without what a logarithm and back do to its last digits; a ratio as the percentage over 1."""
+    if number is None:
+        return None
+    return round(100 * (number - 1), 9) if unit == "%" else float(f"{number:.12g}")

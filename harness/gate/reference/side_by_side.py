@@ -17,7 +17,7 @@ from pathlib import Path
 from harness import __version__
 from harness.errors import ConfigError, StoreError
 from harness.records import Case, TargetRecord, Variant
-from harness.runs.own_runs import check_trusted
+from harness.runs.own_runs import check_trusted, is_own
 from harness.runs.store import (
     Header,
     Record,
@@ -59,17 +59,22 @@ def begin(candidate: Path, reference: Path, cases: Sequence[Case], store: Store)
 
 
 def unfinished(store: Store, planned: Header) -> Record | None:
-    """Returns the newest run that was to measure the same and did not come to its end."""
+    """Returns this user's newest run that was to measure the same and did not come to its end.
+
+    What somebody else began is never gone on with: its rounds would be believed, and its devices reached.
+    """
     for path in store.paths():
         with suppress(StoreError):
             header = read_header(path)
-            if not header.finished and purpose(header) == purpose(planned):
+            if not header.finished and purpose(header) == purpose(planned) and is_own(header):
                 return again(path, header)
     return None
 
 
 def purpose(header: Header) -> tuple[object, ...]:
-    return header.provenance.candidate, header.provenance.reference, header.plan, header.cases
+    of = header.provenance.candidate, header.provenance.reference, header.plan, header.cases
+    targets, models = [t.target for t in header.targets], [v.sha256 for v in header.variants]
+    return *of, targets, models, header.hashes.get("test")
 
 
 def header_of(candidate: Path, reference: Path, cases: Sequence[Case]) -> Header:

@@ -139,7 +139,7 @@ class ServerConnection:
     def close(self) -> None:
         self._closed.set()
         assert self._process.stdin
-        if not select.select([], [self._process.stdin], [], 0)[1]:
+        if not select.select([], [self._process.stdin], [], CLOSE_S)[1]:  # it may still read what was sent last
             self._kill()  # it reads nothing: what waits for that, as closing may, would wait for ever
         with contextlib.suppress(OSError), self._writing:
             self._process.stdin.close()
@@ -166,8 +166,9 @@ class ServerConnection:
     def _too_long(self) -> str:
         """Why the device is not waited for any longer; "" where it is."""
         name, now, since, until = self.target.name, time.monotonic(), self._waiting_since, self._until
-        if os.fstat(self._stderr.fileno()).st_size > STDERR_LIMIT_BYTES:
-            return f"{name} printed over {STDERR_LIMIT_BYTES >> 20} MiB to stderr"
+        with contextlib.suppress(ValueError):  # the connection is being closed
+            if os.fstat(self._stderr.fileno()).st_size > STDERR_LIMIT_BYTES:
+                return f"{name} printed over {STDERR_LIMIT_BYTES >> 20} MiB to stderr"
         if since is None:
             return ""
         if self._is_ready and now - since > SILENCE_S:
