@@ -1,6 +1,7 @@
 """Colour photographs in class folders: model.keras, photos/test/<class>/*.png, photos/calibration/<class>/*.png.
 
-The pictures are patches of the two photographs that come with scikit-learn, a temple and a flower.
+The pictures are patches of the two photographs that come with scikit-learn, a temple and a flower. They overlap, so the
+harness remarks that some are nearly equal.
 """
 
 from pathlib import Path
