@@ -432,14 +432,16 @@ def test_a_slowed_job_is_slower(tmp_path: Path) -> None:
     pyz = zipapp(device_source(tmp_path))
     assert MODEL.path
     medians: dict[float, list[float]] = {0.0: [], 0.05: []}
+    told: dict[float, list[float]] = {0.0: [], 0.05: []}  # as each job measured itself; other work may disturb one
     for n in range(8):
         for slowdown in medians:
             spec = job_spec("latency", RUNTIMES[0], min_s=0.02, warmup_s=0.01, max_runs=20_000, slowdown=slowdown)
             folder = lay_job(tmp_path / f"job-{n}-{slowdown}", spec, MODEL.path.read_bytes(), stored_inputs(64))
             assert run_job(pyz, folder).returncode == 0
-            added = json.loads((folder / "result.json").read_text())["slowed"]
-            assert added is None if not slowdown else added == pytest.approx(0.05, abs=0.02)  # as it measured itself
+            told[slowdown].append(json.loads((folder / "result.json").read_text())["slowed"])
             rows = np.load(folder / "latencies.npy")
             timed = rows[rows["phase"] == device_job.PHASES.index("timed")]
             medians[slowdown].append(float(np.median(timed["ns"] / timed["count"])))
+    assert told[0.0] == [None] * 8
+    assert np.median(told[0.05]) == pytest.approx(0.05, abs=0.02)
     assert np.median(np.divide(medians[0.05], medians[0.0])) > 1.02
