@@ -21,10 +21,10 @@ from harness.gate.evidence import Evidence
 from harness.gate.judge import resampled
 from harness.gate.policy import Limit, Rule
 from harness.metrics import METRICS
-from harness.metrics.bootstrap import WithLimits
-from harness.metrics.stats import Interval
 from harness.records import Absent, Answer, Comparison, Scoring
 from harness.records.terms import Against, LimitKind, Task
+from harness.statistics.bootstrap import WithLimits
+from harness.statistics.stats import Interval
 from tests.made_runs import case
 from tests.made_tasks import run_of
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from harness.metrics.anytime import PARTS, STAKES, anytime_limits, anytime_p, log_wealth, samples_to_decide
+from harness.statistics.anytime import PARTS, STAKES, anytime_limits, anytime_p, log_wealth, samples_to_decide
 
 ALPHA, MARGIN = 0.05, 0.01
 

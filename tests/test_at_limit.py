@@ -9,10 +9,10 @@ from scipy.stats import binom
 from harness.compare.baseline import compare
 from harness.gate.decide import judge
 from harness.gate.policy.policy_file import parse_policy
-from harness.metrics.bootstrap import Bounded, Influences
-from harness.metrics.exact import exact_p
-from harness.metrics.paired_limit import PairedLimit
 from harness.records import Finding
+from harness.statistics.bootstrap import Bounded, Influences
+from harness.statistics.exact import exact_p
+from harness.statistics.paired_limit import PairedLimit
 from tests.made_tasks import classes
 
 

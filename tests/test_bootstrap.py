@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.metrics import bootstrap
-from harness.metrics.bootstrap import BLOCKS, Bounded, Called, Influences, means, weights
+from harness.statistics import bootstrap
+from harness.statistics.bootstrap import BLOCKS, Bounded, Called, Influences, means, weights
 
 RNG = np.random.default_rng(5)
 BEFORE = RNG.gamma(2, 1, 300)

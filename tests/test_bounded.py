@@ -9,7 +9,7 @@ import pytest
 from scipy.optimize import minimize
 from scipy.stats import binom, binomtest, multinomial
 
-from harness.metrics.bounded import MOST_EFFECTS, Effects, crossing, effects_of
+from harness.statistics.bounded import MOST_EFFECTS, Effects, crossing, effects_of
 
 CLASSES = Effects(np.array([[1.0, 17, 2], [3, 80, 0]]), np.array([[-0.5, 0, 0.5]] * 2))
 

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import binom
 from sklearn.metrics import balanced_accuracy_score, f1_score
 
-from harness.metrics.by_class import ClassScore
+from harness.statistics.by_class import ClassScore
 
 RNG = np.random.default_rng(4)
 LABELS = RNG.choice(4, 800, p=[0.04, 0.32, 0.32, 0.32])

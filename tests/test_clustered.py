@@ -1,4 +1,4 @@
-"""metrics/clustered.py: limits over groups, against exact ones, and how often a model at the limit passes."""
+"""statistics/clustered.py: limits over groups, against exact ones, and how often a model at the limit passes."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy.stats import beta
 
-from harness.metrics.clustered import Clustered, drop_limits, group_words, rate_limits
-from harness.metrics.paired_limit import PairedLimit
-from harness.metrics.stats import clopper_pearson, tango
+from harness.statistics.clustered import Clustered, drop_limits, group_words, rate_limits
+from harness.statistics.paired_limit import PairedLimit
+from harness.statistics.stats import clopper_pearson, tango
 
 SIMULATED = 1_000
 AT_MOST = 0.05 + 3 * math.sqrt(0.05 * 0.95 / SIMULATED)  # 5 %, and what chance adds to that in so many

@@ -23,9 +23,9 @@ from harness.gate.policy.rules import Limit, Rule
 from harness.gate.ship import shipping
 from harness.gate.verdict_text import ships
 from harness.metrics import METRICS
-from harness.metrics.paired_limit import PairedLimit
-from harness.metrics.stats import ratio_limits
 from harness.records import Finding, Run, Timings, Variant
+from harness.statistics.paired_limit import PairedLimit
+from harness.statistics.stats import ratio_limits
 from tests import made_runs
 from tests.made_answers import (
     BOARD,

@@ -11,12 +11,12 @@ import pytest
 from harness.compare.baseline import compare
 from harness.compare.rows import rows
 from harness.compare.two_runs import compare_runs
-from harness.metrics.anytime import anytime_limits
 from harness.records import Comparison, Run
 from harness.report.material import material_of
 from harness.report.words.summary import headline, sentences
 from harness.runs.parquet import write_tables
 from harness.runs.store import load
+from harness.statistics.anytime import anytime_limits
 from tests.devices import RECORDED
 from tests.made_answers import RIGHT, WRONG, made, scored
 from tests.made_runs import case, shard

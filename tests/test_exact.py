@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from harness.metrics.exact import exact_p, fewest_to_pass
-from harness.metrics.paired_limit import PairedLimit
+from harness.statistics.exact import exact_p, fewest_to_pass
+from harness.statistics.paired_limit import PairedLimit
 
 DROPS = [PairedLimit.of_difference(margin) for margin in (0.01, 0.05, 0.2)]
 RATIOS = [PairedLimit.of_ratio(ratio) for ratio in (1.1, 1.5, 2.0, 3.0, 1 / 0.95)]

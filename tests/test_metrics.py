@@ -244,7 +244,7 @@ def test_what_the_smallest_difference_says_is_so():
     """4 in 5 comparisons find a difference of that size, with the interval that the speed-up has."""
     rng, found = np.random.default_rng(11), 0
     from harness.metrics.latency import pair_rounds
-    from harness.metrics.stats import smallest_detectable_effect
+    from harness.statistics.stats import smallest_detectable_effect
 
     effect = smallest_detectable_effect(10, 0.012)
     for _ in range(2000):

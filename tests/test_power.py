@@ -1,13 +1,13 @@
-"""metrics/power.py: how often a limit is passed, against sums made by independent code."""
+"""statistics/power.py: how often a limit is passed, against sums made by independent code."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from harness.metrics.exact import exact_p
-from harness.metrics.paired_limit import PairedLimit
-from harness.metrics.power import passing_share
+from harness.statistics.exact import exact_p
+from harness.statistics.paired_limit import PairedLimit
+from harness.statistics.power import passing_share
 
 # (samples, margin, flips): how often a model passes that loses as many answers as it wins, by exact trinomial sums over
 # Tango's test. The exact test gives up at most 3 points of it.

@@ -16,12 +16,12 @@ from harness.compare.two_runs import compare_runs
 from harness.gate.decide import judge
 from harness.gate.policy.policy_file import parse_policy
 from harness.metrics import METRICS, Estimate, Metric, Observation
-from harness.metrics.bootstrap import Statistic, means
 from harness.metrics.registry import Answers, in_order, of_answers, of_case
 from harness.records import Run
 from harness.report.material import Material
 from harness.report.out.csv_tables import metrics_csv, summary_csv
 from harness.report.tables.summary_table import tables
+from harness.statistics.bootstrap import Statistic, means
 from harness.support.format import significant
 from tests.made_runs import case, run, scores, shard, timed
 

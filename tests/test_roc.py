@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from harness.metrics.roc import RankArea, placements
+from harness.statistics.roc import RankArea, placements
 
 RNG = np.random.default_rng(5)
 

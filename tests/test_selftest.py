@@ -25,8 +25,8 @@ from harness.measure.jobs import LATENCY_SAMPLES
 from harness.measure.raw import read_piece
 from harness.measure.selftest import AaResult, Asked, Pairs, Record, Study, begin, conclude, go_on, latest_for, reopen
 from harness.measure.selftest.aa_study import comparisons
-from harness.metrics import stats
 from harness.records import Environment, Job, Round, Target, Variant
+from harness.statistics import stats
 from tests.devices import (
     RECORDED,
     RUNTIMES,

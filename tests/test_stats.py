@@ -10,8 +10,8 @@ import pytest
 from scipy.optimize import brentq, minimize_scalar
 from scipy.stats import binom, norm, ttest_1samp, ttest_ind
 
-from harness.metrics import stats
-from harness.metrics.stats import Interval
+from harness.statistics import stats
+from harness.statistics.stats import Interval
 
 
 def assert_limits(interval: Interval, low: float, high: float, digits: int) -> None:

@@ -12,8 +12,8 @@ from scipy.stats import ttest_ind
 
 from harness.compare.fingerprint import REFUSE, WARN, Difference
 from harness.compare.two_runs import CAVEAT, compare_runs, kind_of_ratio
-from harness.metrics.stats import Interval
 from harness.records import Change, Environment, Round, Run, Scoring, Tensor, Variant
+from harness.statistics.stats import Interval
 from tests import made_runs
 from tests.made_runs import LITERT, case, scores, shard, timed
 from tests.made_tasks import numbers, run_of, several, three_outputs

@@ -19,13 +19,13 @@ from harness.errors import ConfigError, TargetUnreachable
 from harness.experiment.plans import PLANS, adjust, precision_of
 from harness.measure.connections.replay import Replay
 from harness.measure.jobs import Work, job_id, measure
-from harness.metrics import stats
 from harness.metrics.latency import pair_rounds
 from harness.metrics.two_stage import rounds_planned, rounds_wanted
 from harness.metrics.typical import TwoSessions, Typical
 from harness.records import Comparison, Job, Plan, Round, Target
 from harness.report.words.precision import precision
 from harness.runs.store import load
+from harness.statistics import stats
 from tests.devices import RECORDED, Quiet, copy_of_recording, recorded_work
 from tests.made_runs import case, timed
 

@@ -8,9 +8,9 @@ from harness.gate.decide import too_few
 from harness.gate.judge.watched import why_whole
 from harness.gate.policy import default_policy
 from harness.gate.policy.policy_file import parse_policy
-from harness.metrics.anytime import anytime_p
-from harness.metrics.exact import exact_p
-from harness.metrics.paired_limit import PairedLimit
+from harness.statistics.anytime import anytime_p
+from harness.statistics.exact import exact_p
+from harness.statistics.paired_limit import PairedLimit
 from tests.made_answers import DROP, RULE, found
 from tests.test_early import stopped
 

@@ -13,9 +13,9 @@ import numpy as np
 
 from harness.build.near_copies import near_copies
 from harness.errors import BuildError
-from harness.metrics import stats
 from harness.records import Affine, Dataset
 from harness.records.run import MOSTLY
+from harness.statistics import stats
 from harness.support.arrays import digests, pick, stretches
 
 FEW_CALIBRATION = 100  # TensorFlow's guide to quantisation speaks of 100 to 500

@@ -7,10 +7,10 @@ from functools import cached_property
 
 import numpy as np
 
-from harness.metrics.clustered import rate_limits
 from harness.metrics.discrepancy import fields_of
-from harness.metrics.stats import Interval
 from harness.records import Run
+from harness.statistics.clustered import rate_limits
+from harness.statistics.stats import Interval
 
 COPIES = "its {:,} test samples are {:,} different ones, and each copy counts as if it were independent"
 CONFIDENCE = 0.90  # two-sided, so that the lower end is a one-sided 95 % limit

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from harness.metrics import Metric
 from harness.metrics.fitting import primary_of
 from harness.metrics.registry import in_order
-from harness.metrics.stats import CLAIM_ROUNDS
 from harness.records import Case, Change, Comparison, Run, Standing, TargetRecord
+from harness.statistics.stats import CLAIM_ROUNDS
 from harness.support.format import is_known
 
 

@@ -18,9 +18,7 @@ import numpy as np
 from harness.compare.baseline import compare
 from harness.compare.early import stopped
 from harness.compare.fingerprint import REFUSE, Difference, differences, refusal, sample_difference
-from harness.metrics import METRICS, Metric, stats
-from harness.metrics.bootstrap import Statistic
-from harness.metrics.clustered import drop_limits
+from harness.metrics import METRICS, Metric
 from harness.metrics.discrepancy import discordant
 from harness.metrics.fitting import primary_of
 from harness.metrics.latency import percent
@@ -31,6 +29,9 @@ from harness.metrics.two_stage import first_of
 from harness.metrics.typical import TwoSessions, Typical
 from harness.records import Absent, Case, Change, Comparison, Round, Run
 from harness.records.terms import ChangeKind, Compared
+from harness.statistics import stats
+from harness.statistics.bootstrap import Statistic
+from harness.statistics.clustered import drop_limits
 
 LARGE_ENOUGH = 1.03  # a real ratio counts beyond it; "real and large enough" is asv's rule (its compare.py, --factor)
 MOVED = "_change"

@@ -7,9 +7,9 @@ import re
 from dataclasses import replace
 
 from harness.errors import ConfigError
-from harness.metrics.stats import CLAIM_ROUNDS
 from harness.records import Plan
 from harness.records.plan import RESTLESS_RATIO
+from harness.statistics.stats import CLAIM_ROUNDS
 
 PLANS = {
     "none": Plan("none", rounds=0, min_runs=0, min_s=0.0),

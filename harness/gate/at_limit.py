@@ -18,9 +18,9 @@ from harness.gate.judge.loss import Loss
 from harness.gate.judge.shares import pair_of_shares
 from harness.gate.judge.watched import is_watched
 from harness.gate.policy import Rule
-from harness.metrics.power import passing_share
 from harness.metrics.scoring import resampling
 from harness.records import Absent, Answer, Case
+from harness.statistics.power import passing_share
 from harness.support.format import listed
 
 JUDGED = ("pass", "fail", "inconclusive")

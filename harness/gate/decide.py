@@ -37,11 +37,11 @@ from harness.gate.policy import Policy, Rule
 from harness.gate.reference.remeasured import to_remeasure
 from harness.gate.ship import any_may_ship, shipping, worst
 from harness.metrics import METRICS
-from harness.metrics.anytime import samples_to_decide
-from harness.metrics.exact import fewest_to_pass
-from harness.metrics.paired_limit import PairedLimit
 from harness.records import KERAS, Absent, Answer, Case, Comparison, Finding, Standing, Verdict
 from harness.records.terms import Judged
+from harness.statistics.anytime import samples_to_decide
+from harness.statistics.exact import fewest_to_pass
+from harness.statistics.paired_limit import PairedLimit
 
 __all__ = ["judge", "metrics_of", "to_remeasure", "too_few"]
 

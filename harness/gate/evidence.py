@@ -14,13 +14,13 @@ from harness.compare.fingerprint import WARN, differences, refusal, sample_diffe
 from harness.gate.policy import Rule
 from harness.gate.reference.side_by_side import beside
 from harness.metrics import Metric
-from harness.metrics.bootstrap import Statistic
 from harness.metrics.discrepancy import discordant
 from harness.metrics.registry import is_of_answers
 from harness.metrics.scores import metric_named
 from harness.metrics.scoring import Scorer
 from harness.records import CONTROL, Absent, Case, Change, Comparison, Standing
 from harness.records.terms import Outcome
+from harness.statistics.bootstrap import Statistic
 
 NO_REFERENCE = "there is no reference: give --reference RUN, or make one with `harness accept RUN`"
 NOT_FINITE = "{} samples have scores that are not finite"

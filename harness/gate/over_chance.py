@@ -9,10 +9,10 @@ from harness.compare.chance import CHECK
 from harness.gate.evidence import Evidence
 from harness.gate.policy import Rule
 from harness.metrics import METRICS, Metric
-from harness.metrics.bootstrap import Statistic
 from harness.metrics.left_out import LeftOut
 from harness.metrics.scoring import CONFIDENCE
 from harness.records import Absent, Answer, Standing
+from harness.statistics.bootstrap import Statistic
 
 BY_ACCURACY = ("accuracy", "drop")  # judged so, a metric counts right answers
 NOTHING = "what is not shown to be over chance has nothing to lose, and a small change of it proves nothing"

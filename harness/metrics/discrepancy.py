@@ -7,9 +7,9 @@ from functools import partial
 
 import numpy as np
 
-from harness.metrics import stats
-from harness.metrics.clustered import drop_limits
 from harness.metrics.task import are_logits, as_scores, finite, one_column, probabilities, row_by_row, stretches
+from harness.statistics import stats
+from harness.statistics.clustered import drop_limits
 
 SUSPECT_AGREEMENT = 0.9  # under this share of equal answers something is probably wrong, not merely lossy
 SUSPECT_EXPLAINED = 0.9  # and under this share of explained variation, where outputs are not scores of classes

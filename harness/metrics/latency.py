@@ -9,12 +9,12 @@ from functools import partial
 
 import numpy as np
 
-from harness.metrics import stats
 from harness.metrics.registry import Estimate, Metric, Observation, of_case, per_round
 from harness.metrics.two_stage import first_of
 from harness.metrics.typical import Typical
 from harness.records import CONTROL, Round
 from harness.records.terms import TASKS, Compared, Task
+from harness.statistics import stats
 
 WARMUP_SHARE = 10  # the first tenth of a round's timings against the rest
 EMULATED = "the device is emulated: its times do not even keep the order of the variants"

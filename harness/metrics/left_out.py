@@ -18,8 +18,8 @@ import numpy as np
 from scipy.special import stdtr, stdtrit
 
 from harness.metrics.registry import Answers
-from harness.metrics.stats import Interval
 from harness.records import Absent
+from harness.statistics.stats import Interval
 
 UNITS = 400  # of more groups, so many units are made of them at random
 LONGEST_S = 60.0

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.metrics.bootstrap import Bounded, Statistic, means
 from harness.metrics.registry import Answers, Metric, of_answers
 from harness.metrics.task import SEVERAL, are_logits, row_by_row, said_yes
+from harness.statistics.bootstrap import Bounded, Statistic, means
 
 
 def every_label_right(answers: Answers) -> np.ndarray:

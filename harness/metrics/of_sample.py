@@ -12,14 +12,14 @@ from functools import cached_property, partial
 import numpy as np
 from scipy.special import bdtr, bdtrc, ndtr
 
-from harness.metrics import stats
-from harness.metrics.bootstrap import Influences, OwnLimits, Statistic, WithLimits, means
 from harness.metrics.discrepancy import divergence, top1
 from harness.metrics.outputs import BINS, confidence, confidence_of_logits, energy, noise_energy
 from harness.metrics.registry import Answers, OfAnswers
-from harness.metrics.stats import Interval
 from harness.metrics.task import are_logits, row_by_row
 from harness.records import Absent
+from harness.statistics import stats
+from harness.statistics.bootstrap import Influences, OwnLimits, Statistic, WithLimits, means
+from harness.statistics.stats import Interval
 
 QUANTILE = 0.99
 ROUNDS = 40  # of bisection

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from harness.metrics import stats
-from harness.metrics.anytime import anytime_limits
-from harness.metrics.clustered import drop_limits, group_words, rate_limits
 from harness.metrics.discrepancy import discordant, row_differences, top1
 from harness.metrics.registry import Answers, Estimate, Metric, Observation, declare, of_case, of_scores, per_sample
 from harness.metrics.task import LABELLED, NO_CLASSES, OF_CLASSES, probabilities, row_by_row
+from harness.statistics import stats
+from harness.statistics.anytime import anytime_limits
+from harness.statistics.clustered import drop_limits, group_words, rate_limits
 
 BINS = 15  # of the calibration error
 

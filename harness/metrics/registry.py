@@ -13,10 +13,10 @@ from functools import partial
 import numpy as np
 
 from harness.metrics.asked import RESAMPLED_BYTES, Table, arrays_of, picked
-from harness.metrics.bootstrap import Statistic
 from harness.metrics.task import UNLABELLED
 from harness.records import Absent, Case, Round, Variant
 from harness.records.terms import ABOUT, TASKS, About, Against, Better, Compared, Judged, Task
+from harness.statistics.bootstrap import Statistic
 
 
 @dataclass(frozen=True)

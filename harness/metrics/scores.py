@@ -17,14 +17,14 @@ import numpy as np
 
 from harness.errors import ConfigError
 from harness.metrics.asked import Rows, asked_by, given, read_only, view_of
-from harness.metrics.bootstrap import Bounded, Called, Statistic, means
-from harness.metrics.by_class import ClassScore
 from harness.metrics.discrepancy import mean_distance, row_differences, top1
 from harness.metrics.registry import METRICS, Answers, Metric, of_answers
-from harness.metrics.roc import RankArea
 from harness.metrics.task import LABELLED, NO_CLASSES, are_logits, probabilities, row_by_row
 from harness.records import BY_DATA, Absent, Declared, Scoring
 from harness.records.terms import Better, Task
+from harness.statistics.bootstrap import Bounded, Called, Statistic, means
+from harness.statistics.by_class import ClassScore
+from harness.statistics.roc import RankArea
 from harness.support.functions import FunctionRef, load_function
 
 WITHHELD = "left out: this run was not begun by you here, and it names code, {} in {}; --trust calls it"

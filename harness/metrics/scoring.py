@@ -12,14 +12,14 @@ import numpy as np
 
 from harness.device.tensors import to_model_input
 from harness.metrics.asked import Table
-from harness.metrics.bootstrap import Statistic, WithLimits
 from harness.metrics.discrepancy import variation
 from harness.metrics.fitting import scores_of
 from harness.metrics.left_out import LeftOut, left_out
 from harness.metrics.registry import NO_OUTPUTS, NOT_FINITE, Answers, Metric, OfAnswers, is_wanted
-from harness.metrics.stats import Interval
 from harness.metrics.task import OF_CLASSES, are_logits, as_scores, finite, output_index, row_by_row
 from harness.records import Absent, Affine, Case, Change, Run
+from harness.statistics.bootstrap import Statistic, WithLimits
+from harness.statistics.stats import Interval
 from harness.support.arrays import gather, stretches
 
 CONFIDENCE = 0.90  # two-sided, so that each end is a one-sided 95 % limit

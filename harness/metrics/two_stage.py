@@ -13,10 +13,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from harness.metrics import stats
 from harness.metrics.registry import medians_ns
-from harness.metrics.stats import CLAIM_ROUNDS
 from harness.records import CONTROL, Case, Plan, Round, Run
+from harness.statistics import stats
+from harness.statistics.stats import CLAIM_ROUNDS
 
 Medians = dict[Case, dict[int, float]]  # round → median, ns
 REFERENCE = "@reference"  # what a variant's name ends with where a gate times it beside the candidate's

@@ -16,9 +16,9 @@ from functools import cached_property
 import numpy as np
 from scipy.special import bdtr, ndtr, ndtri, stdtr, stdtrit
 
-from harness.metrics import stats
-from harness.metrics.stats import Interval
 from harness.metrics.two_stage import first_of, stage_words
+from harness.statistics import stats
+from harness.statistics.stats import Interval
 
 UNLIKELY = 0.05  # of normal rounds, how many are taken for skewed
 CORRELATED_Z = -1.96  # of independent rounds, 2.5 % are taken for correlated

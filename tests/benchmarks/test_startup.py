@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from harness.compare.baseline import compare
-from harness.metrics import stats
 from harness.runs.store import load
+from harness.statistics import stats
 from tests.devices import RECORDED, RUNTIMES, device_source, job_spec, lay_job, stored_inputs, zipapp
 
 pytestmark = pytest.mark.alone

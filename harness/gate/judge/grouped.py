@@ -19,11 +19,11 @@ from harness.gate.judge.loss import outcome_of
 from harness.gate.judge.shares import pair_of_shares
 from harness.gate.policy import Policy, Rule
 from harness.metrics import METRICS, Metric
-from harness.metrics.clustered import LEAST_EFFECTIVE, Clustered, group_words
-from harness.metrics.stats import Interval
 from harness.metrics.task import LABELLED
 from harness.records import Answer, Case
 from harness.records.terms import Outcome
+from harness.statistics.clustered import LEAST_EFFECTIVE, Clustered, group_words
+from harness.statistics.stats import Interval
 
 FEWEST_OF_A_CLASS = 59  # groups: with fewer, one in 20 that fails may be missing in over 5 % of the test sets
 FEW = "these groups are worth {:.1f} of one size: under {} decide nothing"

@@ -17,11 +17,11 @@ import numpy as np
 
 from harness.gate.evidence import Pair, not_comparable
 from harness.gate.policy import Rule
-from harness.metrics.exact import MOST_SAMPLES, exact_p, fewest_to_pass
-from harness.metrics.paired_limit import PairedLimit
-from harness.metrics.stats import Interval, ratio_limits, tango
 from harness.records import Answer
 from harness.records.terms import Outcome
+from harness.statistics.exact import MOST_SAMPLES, exact_p, fewest_to_pass
+from harness.statistics.paired_limit import PairedLimit
+from harness.statistics.stats import Interval, ratio_limits, tango
 
 POWERS = (0.8, 0.9)
 NO_ERRORS = "{} makes no error, so there is no growth to speak of: limit accuracy_drop, or give an absolute limit"

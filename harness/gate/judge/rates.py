@@ -11,9 +11,9 @@ from harness.gate.evidence import Evidence, Pair
 from harness.gate.judge.drops import drop
 from harness.gate.judge.loss import POWERS, outcome_of, why_inconclusive
 from harness.gate.policy import Rule
-from harness.metrics.exact import MOST_SAMPLES
-from harness.metrics.stats import clopper_pearson
 from harness.records import Answer, Case
+from harness.statistics.exact import MOST_SAMPLES
+from harness.statistics.stats import clopper_pearson
 
 
 def accuracy(rule: Rule, case: Case, evidence: Evidence) -> Answer:

@@ -2,8 +2,8 @@
 
 The limits are made again at the rule's confidence, of the value or of how far it moved. What moved is paired: the same
 samples, answered twice. How limits are made is the metric's own: by likelihood where scores are bounded
-(metrics/bounded.py), else by the bootstrap-t (metrics/bootstrap.py). Where the samples say too little, the rule is
-inconclusive and says why.
+(statistics/bounded.py), else by the bootstrap-t (statistics/bootstrap.py). Where the samples say too little, the rule
+is inconclusive and says why.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from dataclasses import dataclass, replace
 from harness.gate.evidence import Evidence, control, not_comparable, restated
 from harness.gate.policy import Rule
 from harness.metrics import Metric
-from harness.metrics.bootstrap import FEW, FEWEST_SAMPLES, RARE, Statistic, WithLimits
-from harness.metrics.bounded import Effects, Unseen
 from harness.metrics.of_sample import STATISTICS
 from harness.metrics.scoring import difference_of, growth_of, limits_of, resampling
 from harness.records import CONTROL, Absent, Answer, Case
 from harness.records.terms import Outcome
+from harness.statistics.bootstrap import FEW, FEWEST_SAMPLES, RARE, Statistic, WithLimits
+from harness.statistics.bounded import Effects, Unseen
 
 INSIDE = "the limit is inside the interval; more samples narrow it"
 HIDDEN = "{} {} samples; none got worse, which up to {:.2g} % may; {:,} are needed"

@@ -10,10 +10,10 @@ from functools import cached_property
 from harness.gate.evidence import not_comparable
 from harness.gate.judge.loss import outcome_of
 from harness.gate.policy import Rule
-from harness.metrics.stats import CLAIM_ROUNDS, Interval
 from harness.metrics.typical import OneMoreSession, Typical
 from harness.records import Answer
 from harness.records.terms import Outcome
+from harness.statistics.stats import CLAIM_ROUNDS, Interval
 from harness.support.format import plural
 
 SAME = 1e-9  # relative: what logarithms and back may differ by

@@ -10,10 +10,10 @@ from __future__ import annotations
 from harness.gate.evidence import Evidence
 from harness.gate.judge.loss import AT_LIMIT
 from harness.gate.policy import Policy, Rule
-from harness.metrics.anytime import anytime_limits, anytime_p, samples_to_decide
 from harness.metrics.registry import is_of_answers
 from harness.records import KERAS, Absent, Answer, Case, Run
 from harness.records.terms import Outcome
+from harness.statistics.anytime import anytime_limits, anytime_p, samples_to_decide
 
 WHOLE = "this rule is decided of the whole test set: {}"
 ASK_ON = "`harness run --resume {} --policy FILE`, with this policy, asks on, up to {:,} samples"

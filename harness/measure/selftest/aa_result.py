@@ -13,9 +13,9 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from harness.errors import StoreError
-from harness.metrics import stats
 from harness.metrics.typical import Typical
 from harness.records import Environment, Run
+from harness.statistics import stats
 from harness.support.foreign import read_valid
 
 CONFIDENCE = 0.95

@@ -21,10 +21,10 @@ import numpy as np
 from harness.compare.rows import Row
 from harness.errors import ConfigError
 from harness.metrics.registry import medians_ns
-from harness.metrics.stats import CLAIM_ROUNDS
 from harness.records import Comparison, Environment
 from harness.records.names import row_name
 from harness.report.material import Material
+from harness.statistics.stats import CLAIM_ROUNDS
 from harness.support.format import listed, plural
 
 LAYOUT = "5.3.1"  # the pytest-benchmark whose files these are like

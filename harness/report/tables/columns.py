@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from harness.compare.rows import Row
-from harness.metrics.stats import CLAIM_ROUNDS
 from harness.records.terms import RowStatus
 from harness.report.metric import Primary
 from harness.report.part import Block
+from harness.statistics.stats import CLAIM_ROUNDS
 from harness.support.format import plural
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.metrics.clustered import group_words
 from harness.records import Comparison, Environment, TargetRecord
 from harness.report.material import Material
 from harness.report.part import Block, Part
+from harness.statistics.clustered import group_words
 from harness.support.format import GIGABYTES, MEGABYTES, plural, significant, whole
 
 UNKNOWN = "unknown"

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from harness.compare.rows import Row
 from harness.metrics import Metric
-from harness.metrics.clustered import group_words
 from harness.metrics.registry import in_order
 from harness.report.material import Material
 from harness.report.part import Block, Note, Part
 from harness.report.tables.columns import Cell, Column, Heading, Table, change_cell, identity, table_of, value_cell
+from harness.statistics.clustered import group_words
 from harness.support.format import (
     KILOBYTES,
     MEGABYTES,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from harness.compare.rows import Row
-from harness.metrics.stats import CLAIM_ROUNDS
 from harness.records import KERAS, Comparison
 from harness.records.names import row_name
+from harness.statistics.stats import CLAIM_ROUNDS
 from harness.support.format import listed, plural
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.metrics.clustered import group_words
 from harness.metrics.task import OF_CLASSES
 from harness.report.material import Material
 from harness.report.part import Block, Part
+from harness.statistics.clustered import group_words
 
 
 @dataclass(frozen=True)

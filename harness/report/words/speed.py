@@ -9,10 +9,10 @@ from harness.compare.rows import Row
 from harness.metrics.discrepancy import largest_distance
 from harness.metrics.latency import Paired, pair_rounds
 from harness.metrics.registry import medians_ns
-from harness.metrics.stats import CLAIM_ROUNDS
 from harness.metrics.task import OF_CLASSES, row_by_row
 from harness.records import CONTROL, Case, Comparison
 from harness.report.words.phrases import aside, place, span
+from harness.statistics.stats import CLAIM_ROUNDS
 from harness.support.format import decimals, listed, plural, significant
 
 

@@ -13,8 +13,8 @@ from functools import cached_property
 
 import numpy as np
 
-from harness.metrics.bootstrap import OwnLimits, Statistic
-from harness.metrics.bounded import Effects, effects_of
+from harness.statistics.bootstrap import OwnLimits, Statistic
+from harness.statistics.bounded import Effects, effects_of
 
 
 @dataclass(frozen=True, eq=False)

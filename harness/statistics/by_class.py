@@ -14,8 +14,8 @@ from functools import cached_property
 
 import numpy as np
 
-from harness.metrics.bootstrap import OwnLimits, Statistic
-from harness.metrics.bounded import Effects, effects_of
+from harness.statistics.bootstrap import OwnLimits, Statistic
+from harness.statistics.bounded import Effects, effects_of
 
 FEWEST_SAMPLES = 299  # with fewer, a class of which the test set has no sample may be more than one in a hundred
 ABSENT = "the test set has no sample of class {}, and of {} samples a class that is one in 100 may be missing"

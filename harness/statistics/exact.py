@@ -19,8 +19,8 @@ from functools import lru_cache
 import numpy as np
 from scipy.special import bdtr, gammaln, xlog1py, xlogy
 
-from harness.metrics.paired_limit import PairedLimit
-from harness.metrics.stats import clopper_pearson
+from harness.statistics.paired_limit import PairedLimit
+from harness.statistics.stats import clopper_pearson
 
 SPARED = 1e-5  # the risk that the share of discordant samples lies outside its confidence set; part of every p
 SHARES = 25  # at which the sum is taken; it is taken again around the largest of them

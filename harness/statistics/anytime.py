@@ -18,7 +18,7 @@ import math
 
 import numpy as np
 
-from harness.metrics.stats import Interval
+from harness.statistics.stats import Interval
 
 STAKES = 1 / (1 + np.exp(-np.linspace(-6, 4, 24)))  # as shares of the largest that cannot ruin
 PARTS = STAKES**0.5 / (STAKES**0.5).sum()  # of the wealth, at each: where few samples are discordant the large ones win

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import bdtr, betaincinv, fdtri, nctdtrinc, ndtri, rel_entr, stdtrit
 
-from harness.metrics.paired_limit import PairedLimit
+from harness.statistics.paired_limit import PairedLimit
 
 CLAIM_ROUNDS = 6  # with fewer, a two-sided sign-flip test over rounds cannot reach p < .05
 MISSED = 0.99  # of the F distribution: beyond it a first stage did not see how much rounds vary

@@ -24,9 +24,9 @@ from typing import Protocol
 
 import numpy as np
 
-from harness.metrics.bounded import Effects, effects_of
-from harness.metrics.stats import Interval
 from harness.records import Absent
+from harness.statistics.bounded import Effects, effects_of
+from harness.statistics.stats import Interval
 
 RESAMPLES, FEWEST_RESAMPLES = 2000, 200
 BLOCKS = 2000  # units that are resampled: of more samples, each is so many at random, as independent as they are

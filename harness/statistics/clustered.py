@@ -21,7 +21,7 @@ from functools import cached_property
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
-from harness.metrics.stats import Interval, clopper_pearson, tango
+from harness.statistics.stats import Interval, clopper_pearson, tango
 
 LEAST_EFFECTIVE = 10  # of equal weight; with fewer nothing is decided
 MOST_TIMES = 10**6  # as many groups: more is never

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import bdtr, gammaln, ndtri, xlog1py, xlogy
 
-from harness.metrics.exact import exact_p, most_lost
-from harness.metrics.paired_limit import PairedLimit
+from harness.statistics.exact import exact_p, most_lost
+from harness.statistics.paired_limit import PairedLimit
 
 DEVIATIONS = 5.0  # of each count from its mean; what is further out has a probability under 1e-6
 

@@ -18,7 +18,7 @@ from functools import cached_property
 import numpy as np
 from scipy.special import ndtri
 
-from harness.metrics.stats import Interval
+from harness.statistics.stats import Interval
 
 MOST_EFFECTS = 64  # different ones of a stratum: more are put together with their neighbours
 ALONE = 8  # of them at either end, which are never put together
