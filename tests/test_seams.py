@@ -25,6 +25,7 @@ from harness.build.models.feed import Feed
 from harness.build.original import train_to
 from harness.build.workloads import WORKLOADS, Workload, digits
 from harness.cli import app
+from harness.compare.baseline import compare
 from harness.data import kinds
 from harness.data.on_disk import SamplesWriter, write_about
 from harness.data.source import DataSource, Split
@@ -36,16 +37,22 @@ from harness.measure import runtimes
 from harness.measure.connections import KINDS, Kind, connect
 from harness.measure.connections.local import Local
 from harness.measure.targets import known_targets, select_targets
-from harness.records import Affine, Dataset, Tensor
+from harness.metrics import fitting, registry, task_table
+from harness.metrics.discrepancy import fields_of, structured
+from harness.records import Affine, Dataset, Scoring, Tensor
+from harness.statistics.bootstrap import means
 from harness.support.cache import Cache
 from tests import small_models
 from tests.conftest import Call
 from tests.data_sources import own_cache as own_cache  # every test here has an empty cache
 from tests.devices import RECORDED
+from tests.made_runs import case
+from tests.made_tasks import run_of
 
 DOCS = Path(__file__).parents[1] / "docs"
 PROVED_ELSEWHERE = {"a metric": "test_registry.py", "a report section": "test_report.py"}
 PROVED_HERE = (
+    "a task",
     "a variant",
     "a kind of model",
     "a TFLite runtime",
@@ -187,6 +194,41 @@ def test_a_kind_of_data_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: P
         (tmp_path / "test.other").touch()
         kinds.load(DataSource("own", "test.other", None, tmp_path))
     assert Digits.SAID in refused.value.advice  # type: ignore[attr-defined]
+
+
+# --- what is computed -----------------------------------------------------------------------------------------------
+
+
+def test_a_task_is_one_declaration(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task of letters: each sample has three, and each is told by the larger of two numbers."""
+
+    def is_letters(given: task_table.Given) -> bool:
+        return given.labels is not None and given.labels.ndim == 2 and given.output.shape[1:] == (3, 2)
+
+    def letters_differ(answers: registry.Answers, logits: bool) -> np.ndarray:
+        apart = (answers.outputs != answers.baseline).sum(axis=1).astype(np.float32)
+        return structured(dict.fromkeys(("max_abs_diff", "l2", "cosine", "letters"), apart))
+
+    toy = cast(Any, "toy")
+    kind = task_table.TaskKind(toy, is_letters, decode=lambda y, logits: y.argmax(axis=-1), rows=letters_differ)
+    monkeypatch.setattr(task_table, "TASK_TABLE", (kind, *task_table.TASK_TABLE))
+    metric = registry.Metric(
+        "letter_errors", unit="", title="Letters", about="answers", better="lower", tasks=(toy,), default_for=(toy,),
+        statistic=lambda answers: means((answers.outputs != answers.truth).mean(axis=1)),
+    )  # fmt: skip
+    monkeypatch.setitem(registry.METRICS, metric.name, metric)
+    labels = np.array([[0, 1, 1], [1, 1, 0]])
+    right = np.eye(2, dtype=np.float32)[labels]
+    wrong = right.copy()
+    wrong[0, 0] = (0, 1)
+    data = replace(toy_data(), test_inputs=(labels,), test_labels=labels, class_names=())
+    scoring, task = fitting.check(Scoring(), data, [right])
+    assert (scoring.primary, task) == ("letter_errors", "toy")
+    comparison = compare(run_of(task, labels, right, {"float32": right, "int8": wrong}, scoring))
+    change = comparison.change(case("int8"), "letter_errors")
+    assert change is not None and change.value == pytest.approx(1 / 6)
+    assert "letters" in fields_of(comparison.samples[case("int8")])
+    assert comparison.samples[case("int8")]["letters"].tolist() == [1, 0]
 
 
 # --- where it is measured -------------------------------------------------------------------------------------------

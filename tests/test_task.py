@@ -8,7 +8,8 @@ from scipy.special import expit, softmax
 
 from harness.errors import ConfigError
 from harness.metrics.discrepancy import top1
-from harness.metrics.task import are_logits, as_scores, output_index, probabilities, row_by_row, task_of
+from harness.metrics.task import are_logits, as_scores, output_index, probabilities, row_by_row
+from harness.metrics.task_table import Given, task_of
 
 INTS, FLOATS = np.array([0, 2, 1]), np.array([0.5, 2.25, 1.0])
 THREE, ONE = np.full((3, 3), 1 / 3), np.full((3, 1), 0.5)
@@ -35,15 +36,15 @@ THREE, ONE = np.full((3, 3), 1 / 3), np.full((3, 1), 0.5)
     ],
 )
 def test_the_task_is_what_labels_and_outputs_make(labels, output, task):
-    assert task_of(labels, output, ()) == task
+    assert task_of(Given(labels, output, ())) == task
 
 
 def test_names_of_classes_say_that_logits_are_scores():
-    assert task_of(None, 7 * THREE, ("a", "b", "c")) == "agreement"
+    assert task_of(Given(None, 7 * THREE, ("a", "b", "c"))) == "agreement"
 
 
 def test_whole_numbers_are_numbers_where_a_metric_of_numbers_is_asked_for():
-    assert task_of(INTS, ONE, (), numbers=True) == "regression"
+    assert task_of(Given(INTS, ONE, (), numbers=True)) == "regression"
 
 
 @pytest.mark.parametrize("form", [(-1, 1), (-1,)])

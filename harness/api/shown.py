@@ -186,7 +186,7 @@ class Sample:
     def _said(self) -> ClassSample | NumberSample:
         from harness.compare.answers import sample_answers
         from harness.compare.numbers import number_sample
-        from harness.metrics.task import OF_CLASSES
+        from harness.metrics.task_table import OF_CLASSES
 
         of_classes = self._comparison.run.task in OF_CLASSES
         return (sample_answers if of_classes else number_sample)(self._comparison, self._place)

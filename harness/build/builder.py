@@ -31,7 +31,8 @@ from harness.errors import ConfigError, HarnessError
 from harness.measure import once as runner
 from harness.metrics import discrepancy as samples
 from harness.metrics import fitting
-from harness.metrics.task import OF_CLASSES, output_index
+from harness.metrics.task import output_index
+from harness.metrics.task_table import OF_CLASSES
 from harness.records import Dataset, Experiment, Variant
 from harness.records.dataset import starts_within
 from harness.support import cache

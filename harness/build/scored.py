@@ -12,7 +12,8 @@ from harness.build.models import Facts
 from harness.data.labels import extend_names, numbered
 from harness.errors import ConfigError
 from harness.metrics.meaning import as_classes, said_by, task_for
-from harness.metrics.task import are_logits, class_count, one_column, task_of, whole_below
+from harness.metrics.task import are_logits, class_count, one_column, whole_below
+from harness.metrics.task_table import Given, task_of
 from harness.records import Dataset, Scoring
 
 NUMBERS = 'if they are numbers to predict, write primary = "rmse" under [metrics]'
@@ -75,7 +76,7 @@ def of_labels(scoring: Scoring, stored: np.ndarray | None, output: np.ndarray) -
     """
     if stored is None or said_by(scoring):
         return
-    task, over = task_of(stored, output, ()), "a logit of 0" if are_logits(output) else "a probability of ½"
+    task, over = task_of(Given(stored, output)), "a logit of 0" if are_logits(output) else "a probability of ½"
     if as_classes(stored, output, "") is not None:
         begins = f" (class 1 over {over})" if one_column(output) else ""
         yield Remark(f"the labels are whole numbers, stored as {stored.dtype}, and taken as classes{begins}", NUMBERS)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from harness.errors import ConfigError
 from harness.metrics.discrepancy import margins, top1
-from harness.metrics.task import OF_CLASSES
+from harness.metrics.task_table import OF_CLASSES
 from harness.records import Case, Comparison, Run
 from harness.records.names import NO_ANSWER, class_name, row_name
 from harness.support.format import listed, plural

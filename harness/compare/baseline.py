@@ -12,7 +12,6 @@ from harness.compare.suspicion import doubts_of
 from harness.device.tensors import from_tensor
 from harness.measure.runtimes import exists_for
 from harness.metrics import METRICS, Observation
-from harness.metrics.discrepancy import number_table, sample_table
 from harness.metrics.heads import as_scored
 from harness.metrics.of_sample import STATISTICS
 from harness.metrics.registry import Answers, is_wanted, of_any_output
@@ -57,7 +56,7 @@ def of_scored(scorer: Scorer, outputs: Outputs, with_samples: bool = True) -> Co
     """Returns what the scored output says. Standings are made of all outputs, and are not in it yet."""
     run = scorer.run
     scores = {case: scorer.scored(arrays[scorer.index]) for case, arrays in outputs.items()}
-    samples = {case: sample_rows(run, scorer, output) for case, output in scores.items()} if with_samples else {}
+    samples = {case: scorer.rows(output) for case, output in scores.items()} if with_samples else {}
     observations = observe(run, scorer, scores, samples)
     scored = {case: scorer.changes(case, arrays) for case, arrays in outputs.items()}
     changes = tuple(
@@ -72,13 +71,6 @@ def of_head(run: Run, n: int, outputs: Outputs, metrics: Collection[str] | None)
     """Returns what output n says, which is not the scored one: its metrics are those that need no labels."""
     wanted = of_any_output(metrics)
     return of_scored(Scorer(as_scored(run, n), wanted), outputs, with_samples=bool(wanted))
-
-
-def sample_rows(run: Run, scorer: Scorer, scores: np.ndarray) -> np.ndarray:
-    """Returns a case's table of samples, a row each."""
-    if scorer.of_classes:
-        return sample_table(run.labels, scorer.baseline, scores, scorer.logits)
-    return number_table(run.labels, scorer.baseline, scores)
 
 
 def shared_changes(case: Case, run: Run, scorer: Scorer, scored: dict[Case, list[Change]]) -> list[Change]:

@@ -12,7 +12,8 @@ from harness.errors import ConfigError
 from harness.metrics.meaning import said_by, said_by_metric, task_for
 from harness.metrics.registry import METRICS, Metric
 from harness.metrics.scores import TOP_K, declaration_of, metric_named
-from harness.metrics.task import LABELLED, OF_CLASSES, class_count, output_index, whole_below
+from harness.metrics.task import LABELLED, class_count, output_index, whole_below
+from harness.metrics.task_table import OF_CLASSES
 from harness.records import Dataset, Scoring
 from harness.records.terms import Task
 from harness.support.functions import FunctionRef, is_reference

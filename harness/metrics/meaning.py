@@ -12,7 +12,8 @@ from harness.metrics.discrepancy import top1
 from harness.metrics.heads import FIRST, adds_up
 from harness.metrics.registry import METRICS
 from harness.metrics.scores import NUMBERS, TOP_K
-from harness.metrics.task import class_count, one_column, row_by_row, task_of, whole_below
+from harness.metrics.task import class_count, one_column, row_by_row, whole_below
+from harness.metrics.task_table import Given, task_of
 from harness.records import Scoring
 from harness.records.terms import Task
 
@@ -54,7 +55,7 @@ def task_for(labels: np.ndarray | None, output: np.ndarray, class_names: Sequenc
     """Returns the task of labels and the baseline's scored output. Numbers are taken for scores of classes only where
     that shows, or the metrics say it: an embedding has many columns, too.
     """
-    task = task_of(labels, output, class_names, said == "numbers", said == "own")
+    task = task_of(Given(labels, output, class_names, said == "numbers", said == "own"))
     named = tuple(class_names) != numbered(len(class_names))
     if labels is None or task != "classification" or said == "classes" or named:
         return task

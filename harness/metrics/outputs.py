@@ -8,7 +8,8 @@ import numpy as np
 
 from harness.metrics.discrepancy import discordant, row_differences, top1
 from harness.metrics.registry import Answers, Estimate, Metric, Observation, declare, of_case, of_scores, per_sample
-from harness.metrics.task import LABELLED, NO_CLASSES, OF_CLASSES, probabilities, row_by_row
+from harness.metrics.task import LABELLED, probabilities, row_by_row
+from harness.metrics.task_table import NO_CLASSES, OF_CLASSES
 from harness.statistics import stats
 from harness.statistics.anytime import anytime_limits
 from harness.statistics.clustered import drop_limits, group_words, rate_limits

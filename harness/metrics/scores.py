@@ -19,7 +19,8 @@ from harness.errors import ConfigError
 from harness.metrics.asked import Rows, asked_by, given, read_only, view_of
 from harness.metrics.discrepancy import mean_distance, row_differences, top1
 from harness.metrics.registry import METRICS, Answers, Metric, of_answers
-from harness.metrics.task import LABELLED, NO_CLASSES, are_logits, probabilities, row_by_row
+from harness.metrics.task import LABELLED, are_logits, probabilities, row_by_row
+from harness.metrics.task_table import NO_CLASSES
 from harness.records import BY_DATA, Absent, Declared, Scoring
 from harness.records.terms import Better, Task
 from harness.statistics.bootstrap import Bounded, Called, Statistic, means

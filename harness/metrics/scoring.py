@@ -16,7 +16,8 @@ from harness.metrics.discrepancy import variation
 from harness.metrics.fitting import scores_of
 from harness.metrics.left_out import LeftOut, left_out
 from harness.metrics.registry import NO_OUTPUTS, NOT_FINITE, Answers, Metric, OfAnswers, is_wanted
-from harness.metrics.task import OF_CLASSES, are_logits, as_scores, finite, output_index, row_by_row
+from harness.metrics.task import are_logits, finite, output_index, row_by_row
+from harness.metrics.task_table import TaskKind, kind_of
 from harness.records import Absent, Affine, Case, Change, Run
 from harness.statistics.bootstrap import Statistic, WithLimits
 from harness.statistics.stats import Interval
@@ -45,8 +46,12 @@ class Scorer:
         return self.run.baseline[self.index]
 
     @cached_property
+    def kind(self) -> TaskKind:
+        return kind_of(self.run.task)
+
+    @cached_property
     def of_classes(self) -> bool:
-        return self.run.task in OF_CLASSES
+        return self.kind.says == "classes"
 
     @cached_property
     def logits(self) -> bool:
@@ -54,7 +59,7 @@ class Scorer:
 
     @cached_property
     def baseline(self) -> np.ndarray:
-        """The baseline's scored output; where the task has classes, as scores of classes."""
+        """The baseline's scored output as the task decodes it; where it has classes, as scores of classes."""
         return self.scored(self.raw)
 
     @cached_property
@@ -72,9 +77,13 @@ class Scorer:
         return self.run.labels
 
     def scored(self, output: np.ndarray) -> np.ndarray:
-        """Returns one case's scored output, or the baseline's; where the task has classes, as scores of classes."""
+        """Returns one case's scored output, or the baseline's, as the task decodes it."""
         output = output.reshape(self.raw.shape) if output.size == self.raw.size else output
-        return as_scores(output, self.logits) if self.of_classes else output
+        return self.kind.decode(output, self.logits)
+
+    def rows(self, scored: np.ndarray) -> np.ndarray:
+        """Returns a case's table of samples, a row each. scored: its scored output, decoded."""
+        return self.kind.rows(Answers(self.labels, scored, self.baseline), self.logits)
 
     @cached_property
     def metrics_of_answers(self) -> tuple[Metric, ...]:

@@ -1,13 +1,4 @@
-"""Which of a model's outputs is scored, and what its numbers are: scores of classes, or numbers as such.
-
-task              labels             the scored output
-classification    one class each     scores of classes, or one column: the probability, or logit, of class 1
-multilabel        0 or 1, several    as many numbers: the probability, or logit, of each label
-regression        numbers            as many numbers
-agreement         none               scores of classes: answers are held against the baseline's
-distance          none               numbers: they are held against the baseline's
-custom            anything           anything that a user's own metric understands
-"""
+"""Which of a model's outputs is scored, and what its numbers are: scores of classes, or numbers as such."""
 
 from __future__ import annotations
 
@@ -21,9 +12,7 @@ from harness.support import arrays
 from harness.support.arrays import let_go
 
 LABELLED: tuple[Task, ...] = ("classification",)
-OF_CLASSES: tuple[Task, ...] = ("classification", "agreement")
 SEVERAL: tuple[Task, ...] = ("multilabel",)
-NO_CLASSES: tuple[Task, ...] = ("multilabel", "regression", "distance", "custom")
 UNLABELLED: tuple[Task, ...] = ("agreement", "distance")
 STRETCH_VALUES = 4_000_000  # worked through at a time, so that what is made of them stays small
 OUTSIDE = 1e-3  # further outside 0 to 1 than rounding takes a probability
@@ -47,30 +36,6 @@ def one_column(outputs: np.ndarray) -> bool:
 def class_count(outputs: np.ndarray) -> int:
     """Returns how many classes an output has scores for: two in one column, 0 where its numbers are not scores."""
     return 2 if one_column(outputs) else outputs.shape[1] if outputs.ndim == 2 else 0
-
-
-def task_of(
-    labels: np.ndarray | None,
-    outputs: np.ndarray,
-    class_names: Sequence[str],
-    numbers: bool = False,
-    as_stored: bool = False,
-) -> Task:
-    """Returns the task that labels and the baseline's scored output make.
-
-    numbers: a metric of numbers is asked for. as_stored: metrics of the user's own alone are, which know what 0 and 1
-    mean.
-    """
-    if labels is None:
-        scores = outputs.ndim == 2 and outputs.shape[1] > 1
-        return "agreement" if scores and (class_names or not are_logits(outputs)) else "distance"
-    if not numbers and labels.ndim == 1 and labels.dtype.kind in "ui":
-        whole = len(labels) and 0 <= labels.min() <= labels.max() < class_count(outputs)
-        return "classification" if whole else "custom"
-    if not numbers and not as_stored and several_labels(labels, outputs):
-        return "multilabel"
-    same = labels.reshape(len(labels), -1).shape == outputs.reshape(len(outputs), -1).shape
-    return "regression" if same and (numbers or labels.dtype.kind == "f") else "custom"
 
 
 def several_labels(labels: np.ndarray, outputs: np.ndarray) -> bool:

@@ -12,6 +12,7 @@ ShardStatus = Literal["ok", "failed"]
 
 # What a run is asked.
 Task = Literal["classification", "multilabel", "regression", "agreement", "distance", "custom"]
+AnswerKind = Literal["classes", "numbers"]  # what a model says to a sample, as a report shows it
 Better = Literal["lower", "higher", ""]  # "": neither way is better, so it is shown and never judged
 Against = Literal["keras", "float32", "reference", ""]  # what a value stands against; "": nothing
 PieceKind = Literal["outputs", "audit", "latency"]  # a shard of the test set, an order audit, or a round

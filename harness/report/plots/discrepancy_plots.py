@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 
 from harness.metrics.discrepancy import ClassDrop, fields_of
 from harness.metrics.discrepancy import class_drops as drops_of
-from harness.metrics.task import OF_CLASSES
+from harness.metrics.task_table import OF_CLASSES
 from harness.records import Case, Comparison
 from harness.records.names import class_name
 from harness.records.terms import TASKS

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from harness.compare.answers import Answer, Sample, sample_answers, sample_title
 from harness.compare.numbers import number_sample
 from harness.data.picture import picture_of
-from harness.metrics.task import OF_CLASSES
+from harness.metrics.task_table import OF_CLASSES
 from harness.records import Comparison
 from harness.records.names import class_name, row_label
 from harness.report.plots.style import FLIP, GREY, LIGHT, OKABE_ITO, STYLE, in_figure, png

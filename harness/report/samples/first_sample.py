@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from harness.compare.answers import Answer, Sample, agreement, sample_answers
 from harness.compare.numbers import NumberAnswer, NumberSample, nearness, number_sample
 from harness.data.picture import png_of
-from harness.metrics.task import OF_CLASSES
+from harness.metrics.task_table import OF_CLASSES
 from harness.records import Case
 from harness.report.material import Material
 from harness.report.part import Block, Part

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from harness.compare.answers import Sample, grouped, sample_answers
 from harness.data.picture import picture_of, png_of
-from harness.metrics.task import OF_CLASSES
+from harness.metrics.task_table import OF_CLASSES, kind_of
 from harness.records import Comparison
+from harness.records.terms import AnswerKind
 from harness.report.material import Material
 from harness.report.part import Block, Note, Part
 
@@ -39,10 +41,13 @@ class Gallery(Block):
 
 
 def gallery(material: Material) -> Part | None:
-    """Show the samples that moved most, with their pictures; None where answers are no classes."""
+    """Show the samples that moved most, with their pictures; None where such answers have no gallery."""
     run = material.comparison.run
-    if run.task not in OF_CLASSES or not run.test_count:
-        return None
+    show = GALLERIES.get(kind_of(run.task).says)
+    return show(material) if show and run.test_count else None
+
+
+def class_gallery(material: Material) -> Part:
     why, furthest = why_no_pictures(material), exhibits(material.comparison)
     shown = tuple(replace(one, picture=png_of(material.pictures, one.sample.index)) for one in furthest)
     return Part("", (*([Note(why)] if why else []), *([Note(CHOICE), Gallery(shown)] if shown else [])))
@@ -73,3 +78,6 @@ def why_no_pictures(material: Material) -> str:
     if picture_of(material.pictures, 0) is None:
         return "The test inputs are not pictures, or not on this machine; the answers are shown without them."
     return ""
+
+
+GALLERIES: dict[AnswerKind, Callable[[Material], Part]] = {"classes": class_gallery}  # of numbers there is none

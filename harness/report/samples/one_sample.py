@@ -10,7 +10,7 @@ from rich.text import Text
 from harness.compare.answers import Sample, agreement, sample_answers, sample_title
 from harness.compare.numbers import NumberSample, inputs_of, nearness, number_sample
 from harness.data.picture import picture_of
-from harness.metrics.task import OF_CLASSES
+from harness.metrics.task_table import OF_CLASSES
 from harness.records import Case, Comparison
 from harness.report.samples.terminal_picture import TerminalPicture
 from harness.support.format import decimals, significant

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.metrics.task import OF_CLASSES
+from harness.metrics.task_table import OF_CLASSES
 from harness.report.material import Material
 from harness.report.part import Block, Part
 from harness.statistics.clustered import group_words

@@ -9,7 +9,8 @@ from harness.compare.rows import Row
 from harness.metrics.discrepancy import largest_distance
 from harness.metrics.latency import Paired, pair_rounds
 from harness.metrics.registry import medians_ns
-from harness.metrics.task import OF_CLASSES, row_by_row
+from harness.metrics.task import row_by_row
+from harness.metrics.task_table import OF_CLASSES
 from harness.records import CONTROL, Case, Comparison
 from harness.report.words.phrases import aside, place, span
 from harness.statistics.stats import CLAIM_ROUNDS

@@ -8,7 +8,7 @@ import numpy as np
 
 from harness.compare.rows import Row
 from harness.metrics.discrepancy import fields_of
-from harness.metrics.task import OF_CLASSES
+from harness.metrics.task_table import OF_CLASSES
 from harness.records import CONTROL, Comparison
 from harness.records.terms import FLIP_KINDS
 from harness.report.material import Material

@@ -1,0 +1,117 @@
+"""The tasks there are, each as one declaration. They stand in the order in which they are tried: the first that fits.
+
+task              labels             the scored output
+classification    one class each     scores of classes, or one column: the probability, or logit, of class 1
+multilabel        0 or 1, several    as many numbers: the probability, or logit, of each label
+regression        numbers            as many numbers
+agreement         none               scores of classes: answers are held against the baseline's
+distance          none               numbers: they are held against the baseline's
+custom            anything           anything that a user's own metric understands
+
+The metrics of a task are those that name it (see registry.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.metrics.discrepancy import number_table, sample_table
+from harness.metrics.registry import Answers
+from harness.metrics.task import are_logits, as_scores, class_count, several_labels
+from harness.records.terms import AnswerKind, Task
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a task is told by: labels, the baseline's scored output, and what the user says of them.
+
+    numbers: a metric of numbers is asked for. as_stored: metrics of the user's own alone are, which know what 0 and 1
+    mean.
+    """
+
+    labels: np.ndarray | None
+    output: np.ndarray
+    class_names: Sequence[str] = ()
+    numbers: bool = False
+    as_stored: bool = False
+
+
+Fits = Callable[[Given], bool]
+Decode = Callable[[np.ndarray, bool], np.ndarray]  # the scored output, whether it is logits → what metrics are given
+Rows = Callable[[Answers, bool], np.ndarray]  # decoded answers, whether they are logits → a row a sample
+
+
+def as_it_is(output: np.ndarray, logits: bool) -> np.ndarray:
+    return output
+
+
+def class_rows(answers: Answers, logits: bool) -> np.ndarray:
+    return sample_table(answers.labels, answers.baseline, answers.outputs, logits)
+
+
+def number_rows(answers: Answers, logits: bool) -> np.ndarray:
+    return number_table(answers.labels, answers.baseline, answers.outputs)
+
+
+@dataclass(frozen=True)
+class TaskKind:
+    """One task. fits: whether labels and output make it. says: what an answer is, by which the report shows samples.
+    rows: how far a variant's answer to each sample is from the baseline's, and where there are flips, which they are.
+    """
+
+    name: Task
+    fits: Fits
+    says: AnswerKind = "numbers"
+    decode: Decode = as_it_is
+    rows: Rows = number_rows
+
+
+# --- which task it is ------------------------------------------------------------------------------------------------
+
+
+def one_class_each(given: Given) -> bool:
+    labels = given.labels
+    if labels is None or given.numbers or labels.ndim != 1 or labels.dtype.kind not in "ui" or not len(labels):
+        return False
+    return bool(0 <= labels.min() <= labels.max() < class_count(given.output))
+
+
+def several_each(given: Given) -> bool:
+    labels, free = given.labels, not given.numbers and not given.as_stored
+    return labels is not None and free and several_labels(labels, given.output)
+
+
+def numbers_each(given: Given) -> bool:
+    if given.labels is None or not (given.numbers or given.labels.dtype.kind == "f"):
+        return False
+    rows = [array.reshape(len(array), -1).shape for array in (given.labels, given.output)]
+    return rows[0] == rows[1]
+
+
+def classes_alone(given: Given) -> bool:
+    scores = given.output.ndim == 2 and given.output.shape[1] > 1
+    return given.labels is None and scores and (bool(given.class_names) or not are_logits(given.output))
+
+
+TASK_TABLE = (
+    TaskKind("classification", one_class_each, "classes", as_scores, class_rows),
+    TaskKind("multilabel", several_each),
+    TaskKind("regression", numbers_each),
+    TaskKind("agreement", classes_alone, "classes", as_scores, class_rows),
+    TaskKind("distance", lambda given: given.labels is None),
+    TaskKind("custom", lambda given: True),
+)
+OF_CLASSES: tuple[Task, ...] = tuple(kind.name for kind in TASK_TABLE if kind.says == "classes")
+NO_CLASSES: tuple[Task, ...] = tuple(kind.name for kind in TASK_TABLE if kind.says != "classes")
+
+
+def kind_of(task: Task) -> TaskKind:
+    return next(kind for kind in TASK_TABLE if kind.name == task)
+
+
+def task_of(given: Given) -> Task:
+    """Returns the task that labels and the baseline's scored output make."""
+    return next(kind.name for kind in TASK_TABLE if kind.fits(given))
