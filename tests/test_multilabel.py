@@ -10,8 +10,10 @@ from harness.compare.baseline import compare
 from harness.gate.decide import judge
 from harness.gate.policy import read_policy
 from harness.metrics import METRICS
+from harness.metrics.fitting import check
+from harness.metrics.meaning import said_by
 from harness.metrics.registry import Answers
-from harness.records import Scoring
+from harness.records import Affine, Dataset, Scoring
 from tests.made_runs import case
 from tests.made_tasks import run_of
 
@@ -41,6 +43,17 @@ def test_whether_they_are_logits_is_the_baselines_to_say():
     low = (LOGIT > 0) * 0.9  # a variant's logits may all lie within 0 to 1
     right = accuracy_score(LABELS, low > 0)
     assert value("subset_accuracy", LABELS, low, LOGIT) == pytest.approx(right)
+
+
+@pytest.mark.parametrize("name", ["subset_accuracy", "label_accuracy", "label_f1"])
+@pytest.mark.parametrize("dtype", [int, np.float32])
+def test_a_metric_of_several_labels_can_be_asked_for_by_name(name, dtype):
+    labels = LABELS.astype(dtype)
+    data = Dataset("made", (), None, (labels,), labels, (Affine(),), (), "made")
+    for scoring in (Scoring(name), Scoring(None, (name,)), Scoring(name, ("os.path:join",))):
+        assert said_by(scoring) == ""
+    scoring, task = check(Scoring(name), data, [KERAS])
+    assert (scoring.primary, task) == (name, "multilabel")
 
 
 def test_a_run_of_several_labels_is_compared_and_judged(tmp_path):

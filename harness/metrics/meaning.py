@@ -27,7 +27,8 @@ def said_by(scoring: Scoring) -> Said:
     the others. A metric of the user's own takes the labels as they are stored.
     """
     kinds = [said_by_metric(name) for name in (scoring.primary, *scoring.others) if name]
-    return next((kind for kind in kinds if kind != "own"), "own" if kinds else "")
+    undecided: Said = "own" if kinds and "" not in kinds else ""
+    return next((kind for kind in kinds if kind in ("numbers", "classes")), undecided)
 
 
 def said_by_metric(name: str) -> Said:
@@ -36,7 +37,9 @@ def said_by_metric(name: str) -> Said:
     tasks = METRICS[name].tasks if name in METRICS else ()
     if tasks == NUMBERS:
         return "numbers"
-    return "classes" if "classification" in tasks and "regression" not in tasks else "own"
+    if "classification" in tasks and "regression" not in tasks:
+        return "classes"
+    return "" if tasks and "custom" not in tasks else "own"  # such as metrics of several labels
 
 
 def as_classes(labels: np.ndarray | None, output: np.ndarray, said: Said) -> np.ndarray | None:
