@@ -7,6 +7,7 @@ import pytest
 from scipy.stats import binom
 
 from harness.compare.baseline import compare
+from harness.gate.at_limit import Explain
 from harness.gate.decide import judge
 from harness.gate.policy.policy_file import parse_policy
 from harness.records import Finding
@@ -16,7 +17,7 @@ from harness.statistics.paired_limit import PairedLimit
 from tests.made_tasks import classes
 
 
-def finding(rule: str, explain: bool = True) -> Finding:
+def finding(rule: str, explain: Explain = "simulated") -> Finding:
     policy = parse_policy(f'[[rule]]\nvariant = "int8"\n{rule}', "p")
     return judge(compare(classes()), policy, explain=explain).findings[0]
 
@@ -39,8 +40,30 @@ def test_a_drop_passes_at_its_limit_as_often_as_in_simulated_test_sets() -> None
     assert found.passes_at_limit == pytest.approx(times[passed].sum() / 40_000, abs=0.005)
 
 
+def test_a_harmless_model_passes_as_often_as_in_simulated_test_sets() -> None:
+    found = finding('metric = "accuracy_drop"\nmax = "2pp"')
+    b, c = (int(word.split("=")[1]) for word in found.method.replace(",", "").split()[2:4])
+    limit, rng, even = PairedLimit.of_difference(0.02), np.random.default_rng(3), (b + c) / 800
+    drawn, times = np.unique(
+        rng.multinomial(400, [even, even, 1 - 2 * even], 40_000)[:, :2], axis=0, return_counts=True
+    )
+    passed = [exact_p(limit, int(lost), int(won), 400) < 0.05 for lost, won in drawn]
+    assert found.passes_if_harmless == pytest.approx(times[passed].sum() / 40_000, abs=0.008)
+    assert "a harmless one" in found.reason
+
+
+def test_a_harmless_model_keeps_f1_as_often_as_in_test_sets_whose_answers_are_drawn_anew() -> None:
+    """As many samples of each class are lost and won as Keras and the variant differ in, at random."""
+    found = finding('metric = "balanced_accuracy"\nmax_decrease = "8pp"\nagainst = "keras"')
+    assert found.passes_if_harmless is not None and found.passes_at_limit is not None
+    assert found.passes_at_limit < 0.08 < found.passes_if_harmless
+
+
 def test_it_is_said_on_request_alone_and_where_an_exact_test_judged() -> None:
-    assert finding('metric = "accuracy_drop"\nmax = "5pp"', explain=False).passes_at_limit is None
+    assert finding('metric = "accuracy_drop"\nmax = "5pp"', explain="").passes_at_limit is None
+    quick = finding('metric = "accuracy_drop"\nmax = "5pp"', explain="computed")
+    assert quick.passes_at_limit is not None and quick.passes_if_harmless is not None and quick.reason == ""
+    assert finding('metric = "f1"\nmin = "50%"', explain="computed").passes_at_limit is None
     other = finding('metric = "js_p99"\nmax = 0.2')
     assert other.passes_at_limit is None and "is not known" in other.reason
 

@@ -23,6 +23,7 @@ from harness.records.names import row_name
 if TYPE_CHECKING:
     import pandas as pd
 
+    from harness.gate.at_limit import Explain
     from harness.gate.policy import Policy
     from harness.pipeline import Conclusion, Listener
     from harness.report.material import Material
@@ -131,7 +132,7 @@ class Run:
         reference: str | PathLike[str] | Run | Sequence[str | PathLike[str] | Run] = (),
         *,
         remeasure: bool = False,
-        explain: bool = False,
+        explain: bool | Explain = False,
         signers: str | PathLike[str] | None = None,
         say: Say | None = None,
         progress: Listener | None = None,
@@ -143,7 +144,8 @@ class Run:
         reference: the run that rules against a reference stand against, then further sessions of it: ids, paths,
             "latest" or Runs; none for the accepted one.
         remeasure: times the reference's models again beside this run's, on its devices, and judges by that.
-        explain: says beside each finding how often a model exactly at the limit would pass; it may take seconds.
+        explain: says beside each finding how often a model exactly at the limit, and a harmless one, would pass; it may
+            take seconds. "computed": only where that takes none, as in a report.
         signers: a file of allowed signers, as ssh-keygen has it: this run and all that it is judged against must be
             signed by one of them.
         say: is told what was asked for and changes nothing; a Python warning by default. progress: hears how the
@@ -161,8 +163,8 @@ class Run:
         known = self.__dict__.get("comparison")  # all of it, where that was derived already
         candidate = known or compare(self.stored, metrics_of(rules))
         again = (lambda path, cases: self._timed_beside(path, cases, progress)) if remeasure else None
-        options = explain, as_path(signers)
-        further = (candidate, rules, references(reference), self.results, say or warn, again, *options)
+        how_far = ("simulated" if explain else "") if isinstance(explain, bool) else explain
+        further = (candidate, rules, references(reference), self.results, say or warn, again, how_far, as_path(signers))
         return Verdict.of(run_gate.verdict_of(*further))
 
     def _timed_beside(self, reference: Path, cases: Sequence[Case], progress: Listener | None) -> Comparison:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 POLICY = "a policy.toml; default: every variant but float32 loses under 1 pp of accuracy, at 95 %"
 REFERENCE = "the stored run that rules stand against, default: the accepted one; repeated: further sessions of it"
 AGAIN = "time the reference's models again beside the candidate's, on its devices, and judge by that"
-EXPLAIN = "say beside each finding how often a model exactly at the limit would pass; may take seconds"
+EXPLAIN = "say beside each finding how often a model at the limit, and a harmless one, would pass; up to 20 s each"
 SIGNED = "only a run that one of these signers signed, as in `man ssh-keygen`, and references alike"
 SUMMARY_BYTES = 1_048_576  # what GitHub takes of $GITHUB_STEP_SUMMARY, and nothing of more
 References = Annotated[list[str] | None, typer.Option("--reference", metavar="RUN", help=REFERENCE)]

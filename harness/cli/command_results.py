@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 Reference = Annotated[str, typer.Argument(metavar="RUN", help="a run id, a path, or latest")]
 Trust = Annotated[bool, typer.Option("--trust", help="call the code that this run names, whoever made it")]
 Results = Annotated[Path, typer.Option(help="where runs are kept")]
+EXPLAIN = "simulate, too, how often a model at each limit, and a harmless one, would pass; up to 20 s a row"
 FORMAT = f"{', '.join(FORMATS)}; to --out or stdout; default: all files"
 
 
@@ -58,6 +59,7 @@ def report(
     format: Annotated[str | None, typer.Option(help=FORMAT)] = None,
     out: Annotated[Path | None, typer.Option(help="a file for --format, else a folder; default: the run's own")] = None,
     policy: Annotated[Path | None, typer.Option(help="begin with the verdict of this policy.toml")] = None,
+    explain: Annotated[bool, typer.Option("--explain", help=EXPLAIN)] = False,
     trust: Trust = False,
     results: Results = Path("results"),
 ) -> None:
@@ -66,8 +68,8 @@ def report(
     from harness.cli.output import say
 
     stored = load(run, results, trust=trust, say=say)
-    if policy:
-        stored.verdict = stored.judge(policy, say=say)
+    if policy or explain:
+        stored.verdict = stored.judge(policy, say=say, explain="simulated" if explain else "computed")
     if format is not None:
         rendered(stored, format, out)
     else:

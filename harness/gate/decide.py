@@ -28,7 +28,7 @@ from dataclasses import asdict, replace
 
 import numpy as np
 
-from harness.gate.at_limit import explained
+from harness.gate.at_limit import Explain, explained
 from harness.gate.each_output import each_output, worst_answer
 from harness.gate.evidence import Evidence, not_comparable
 from harness.gate.judge import drops, flips, grouped, plain, rates, resampled, rounds, shares, watched
@@ -77,13 +77,13 @@ def judge(
     reference: Comparison | None = None,
     sessions: Sequence[Comparison] = (),
     again: Comparison | None = None,
-    explain: bool = False,
+    explain: Explain = "",
 ) -> Verdict:
     """Judges every rule for every row that it names.
 
     reference: the stored run that `against = "reference"` means. sessions: further runs of the same models. again: the
     run in which they were timed again, beside the candidate's: rules on what processes cost then stand against it.
-    explain: says beside each exact test how often a model at the limit would pass, which may take seconds.
+    explain: how far to go to say how often a model at the limit, and a harmless one, would pass; it may take seconds.
     """
     evidence = Evidence(comparison, reference, tuple(sessions), again)
     findings = tuple(finding for rule in policy.rules for finding in findings_of(rule, evidence, explain))
@@ -105,7 +105,7 @@ def metrics_of(policy: Policy) -> frozenset[str]:
     return frozenset(name for name in names if METRICS[name].estimate)
 
 
-def findings_of(rule: Rule, evidence: Evidence, explain: bool = False) -> Iterator[Finding]:
+def findings_of(rule: Rule, evidence: Evidence, explain: Explain = "") -> Iterator[Finding]:
     """Yields a finding for each row; one for the rule where it names no row, which must never let anything pass."""
     rows = evidence.rows(rule)
     if not rows:
@@ -114,7 +114,7 @@ def findings_of(rule: Rule, evidence: Evidence, explain: bool = False) -> Iterat
         control, own = evidence.control_of(rule, standing.case), evidence.so_far(standing.case, rule)
         said = unless_at_chance(answer(rule, standing, own), rule, standing, own)
         said = unless_barred(said, rule, standing, control, evidence)
-        said = explained(said, rule, standing.case, evidence) if explain else said
+        said = explained(said, rule, standing.case, evidence, explain)
         doubts = (doubtful(standing, control), oddity(standing, rule, evidence))
         yield finding(rule, standing, said, "; ".join(filter(None, doubts)))
 

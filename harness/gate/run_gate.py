@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.compare.baseline import compare
 from harness.errors import ConfigError, DataError, HarnessError, StoreError
+from harness.gate.at_limit import Explain
 from harness.gate.decide import judge, metrics_of
 from harness.gate.policy import Policy, default_policy, read_policy
 from harness.gate.reference.remeasured import to_remeasure
@@ -72,7 +73,7 @@ def judge_by(policy: Policy | None, references: Sequence[str], runs: Store, say:
 
     def judged(comparison: Comparison) -> Verdict:
         check_judgeable(comparison.run)
-        return verdict_of(comparison, policy, folders, runs, say)
+        return verdict_of(comparison, policy, folders, runs, say, explain="computed")
 
     return judged
 
@@ -86,7 +87,7 @@ def default_verdict(comparison: Comparison) -> Verdict | Absent:
         return Absent("this run times again what another run answered; the gate that asked for it has the verdict")
     try:
         check_judgeable(run)
-        return judge(comparison, default_policy())
+        return judge(comparison, default_policy(), explain="computed")
     except HarnessError as error:
         return Absent(f"{error}; {error.advice}")
 
@@ -98,7 +99,7 @@ def verdict_of(
     runs: Store,
     say: Say,
     remeasure: Remeasure | None = None,
-    explain: bool = False,
+    explain: Explain = "",
     signers: Path | None = None,
 ) -> Verdict:
     """Judges a run.

@@ -23,6 +23,7 @@ class Answer:
     reason: str = ""
     output: str = ""  # the model's output that it is of, where the model has several
     passes_at_limit: float | None = None  # the share of models exactly at the limit that would pass; None: not asked
+    passes_if_harmless: float | None = None  # the share of harmless models that would; None: not asked, or not known
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from harness.gate.judge.series import by_round, rests_on
 from harness.gate.judge.spread import NOT_POSITIVE, Spread
 from harness.gate.policy import Rule
 from harness.gate.reference.occasions import counted, once_an_occasion
+from harness.metrics.two_stage import rounds_of_target
 from harness.records import Absent, Answer, Case
 
 SESSIONS = 5
@@ -21,6 +22,11 @@ FEW = (
     "{} stored session{}, and under {} do not show how much sessions differ ({}): measure the same model on further "
     "days, each time after a restart, and add it with `harness accept --add RUN`, or let --remeasure-reference time it "
     "again beside the candidate"
+)
+
+TOO_FEW_ROUNDS = (
+    "{} rounds vary more than the {} of each stored session: measure the candidate again with as many, "
+    "`harness run {} --rounds {}`"
 )
 
 
@@ -57,9 +63,10 @@ def judge_sessions(rule: Rule, case: Case, evidence: Evidence, reasons: list[tup
         return without_interval(rule, case, evidence, FEW.format(*few))
     fewest = min(map(len, sessions))
     if len(own) < fewest:
-        return without_interval(
-            rule, case, evidence, f"{len(own)} rounds vary more than sessions of {fewest}: take as many"
-        )
+        run = evidence.comparison.run
+        left_out = max(0, rounds_of_target(run, case.target) - len(own))  # that could not be used, and may not again
+        told = TOO_FEW_ROUNDS.format(len(own), fewest, run.experiment, fewest + left_out)
+        return without_interval(rule, case, evidence, told)
     if rule.limit.relative and min(map(min, (own, *sessions))) <= 0:
         raise not_comparable(NOT_POSITIVE)
     return Spread.of_sessions(sessions, own, rule).judge_move(rule, evidence.metric(rule).unit)

@@ -14,11 +14,18 @@ from harness.report.part import Note, Part
 from harness.report.tables.columns import Cell, Heading, Line, Table, Tables
 from harness.report.words.preference import preferred
 from harness.report.words.summary import Sentence, Sentences
-from harness.support.format import listed, plural
+from harness.support.format import MISSING, decimals, listed, plural
 
-RULES = ("Rule", "Row", "Value", "Interval", "Limit", "Outcome", "Reason")
-NUMBERS = ("Value", "Interval", "Limit")
+RULES = ("Rule", "Row", "Value", "Interval", "Limit", "At the limit", "Harmless", "Outcome", "Reason")
+NUMBERS = ("Value", "Interval", "Limit", "At the limit", "Harmless")
 NOT_KNOWN: tuple[Outcome, ...] = ("invalid", "missing", "not_comparable", "inconclusive")
+INTERVAL = "Interval: its ends are one-sided limits at the rule's confidence. "
+RATES = (
+    "At the limit: how often a model exactly at this limit would pass with so many samples. Harmless: how often a "
+    "model would that changes as many answers and loses as many as it wins; under a limit of a value, one as good as "
+    "Keras; under one of flips, one with as many."
+)
+MORE_RATES = " A dash: not computed here; `harness report {} --explain` simulates what can be."
 JUDGED_OTHERWISE = "Judge it by rules of your own: harness gate RUN --policy FILE."
 
 
@@ -89,8 +96,16 @@ def rule_by_rule(material: Material) -> Part | None:
     if isinstance(verdict, Absent) or not verdict.findings:
         return None
     headings = tuple(Heading(title, number=title in NUMBERS) for title in RULES)
-    note = Note("Interval: its ends are one-sided limits at the rule's confidence.")
+    note = Note(INTERVAL + RATES + (MORE_RATES.format(verdict.run_id) if not all_rates(verdict) else ""))
     return Part("", (Tables((Table(headings, tuple(map(line_of, verdict.findings))),)), note))
+
+
+def all_rates(verdict: Verdict) -> bool:
+    return all(f.passes_at_limit is not None for f in verdict.findings)
+
+
+def percent(share: float | None) -> str:
+    return MISSING if share is None else f"{decimals(100 * share, 1)} %"
 
 
 def line_of(finding: Finding) -> Line:
@@ -101,6 +116,8 @@ def line_of(finding: Finding) -> Line:
         Cell(value),
         Cell(interval(finding)),
         Cell(limit),
+        Cell(percent(finding.passes_at_limit)),
+        Cell(percent(finding.passes_if_harmless)),
         Cell(outcome(finding), tone="good" if finding.outcome == "pass" else "" if finding.holds else "bad"),
         Cell(finding.reason, tone="why"),
     )
