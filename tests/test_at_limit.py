@@ -52,8 +52,7 @@ def test_a_harmless_model_passes_as_often_as_in_simulated_test_sets() -> None:
     assert "a harmless one" in found.reason
 
 
-def test_a_harmless_model_keeps_f1_as_often_as_in_test_sets_whose_answers_are_drawn_anew() -> None:
-    """As many samples of each class are lost and won as Keras and the variant differ in, at random."""
+def test_a_harmless_model_passes_a_limit_of_a_score_more_often_than_one_at_it() -> None:
     found = finding('metric = "balanced_accuracy"\nmax_decrease = "8pp"\nagainst = "keras"')
     assert found.passes_if_harmless is not None and found.passes_at_limit is not None
     assert found.passes_at_limit < 0.08 < found.passes_if_harmless
