@@ -84,7 +84,7 @@ def test_sessions_that_two_add_at_once_are_both_kept(tmp_path: Path) -> None:
         process.start()
     for process in processes:
         process.join()
-    assert {path.name for path in references.accepted_runs(Store(tmp_path), "digits")} == set(ids)
+    assert {path.name for path in references.accepted_runs(Store(tmp_path), "digits", print)} == set(ids)
 
 
 # latest.

@@ -6,12 +6,15 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from harness.errors import ConfigError, StoreError
-from harness.runs import references
-from harness.runs.store import Store
+from harness.runs import references, seal
+from harness.runs.store import Store, header_bytes, read_header
+from harness.support.arrays import npy_bytes
 from tests.devices import copy_of_recording
+from tests.sealed_runs import overwrite, sealed_run
 
 FIRST = "20260101-000000-0000"
 
@@ -35,17 +38,19 @@ def content_of(results: Path) -> dict[str, object]:
     return found
 
 
+def accepted(results: Path, experiment: str = "digits", said: list[str] | None = None) -> tuple[Path, ...]:
+    return references.accepted_runs(Store(results), experiment, (said if said is not None else []).append)
+
+
 def test_the_first_run_is_the_reference_and_the_others_its_sessions(tmp_path: Path) -> None:
     first, *others = runs(tmp_path, 3)
     file = references.accept(Store(tmp_path), [first, *others])
     assert file == tmp_path / "digits" / "reference.json"
     content = content_of(tmp_path)
-    assert (content["schema_version"], content["run_id"], content["path"]) == (2, first, first)
-    assert content["sessions"] == [{"run_id": run, "path": run} for run in others]
-    assert references.accepted_runs(Store(tmp_path), "digits") == tuple(
-        tmp_path / "digits" / run for run in (first, *others)
-    )
-    assert references.accepted_runs(Store(tmp_path), "mnist") == ()
+    assert (content["schema_version"], content["run_id"], content["path"]) == (3, first, first)
+    assert content["sessions"] == [{"run_id": run, "path": run, "manifest": ""} for run in others]
+    assert accepted(tmp_path) == tuple(tmp_path / "digits" / run for run in (first, *others))
+    assert accepted(tmp_path, "mnist") == ()
 
 
 def test_sessions_are_added_each_once(tmp_path: Path) -> None:
@@ -63,18 +68,18 @@ def test_a_file_of_schema_1_is_read_and_added_to(tmp_path: Path) -> None:
     references.accept(Store(tmp_path), [first])
     old = {k: v for k, v in content_of(tmp_path).items() if k != "sessions"} | {"schema_version": 1}
     (tmp_path / "digits" / "reference.json").write_text(json.dumps(old))
-    assert references.accepted_runs(Store(tmp_path), "digits") == (tmp_path / "digits" / first,)
+    assert accepted(tmp_path) == (tmp_path / "digits" / first,)
     references.add(Store(tmp_path), [second])
     content = content_of(tmp_path)
-    assert (content["schema_version"], content["run_id"], content["accepted"]) == (2, first, old["accepted"])
+    assert (content["schema_version"], content["run_id"], content["accepted"]) == (3, first, old["accepted"])
     assert len(content["sessions"]) == 1  # type: ignore[arg-type]
 
 
 def test_a_file_from_the_future_is_refused(tmp_path: Path) -> None:
     references.accept(Store(tmp_path), runs(tmp_path, 1))
-    (tmp_path / "digits" / "reference.json").write_text(json.dumps(content_of(tmp_path) | {"schema_version": 3}))
+    (tmp_path / "digits" / "reference.json").write_text(json.dumps(content_of(tmp_path) | {"schema_version": 4}))
     with pytest.raises(StoreError, match="newer harness"):
-        references.accepted_runs(Store(tmp_path), "digits")
+        accepted(tmp_path)
 
 
 def test_a_session_that_is_not_here_is_named(tmp_path: Path) -> None:
@@ -82,7 +87,7 @@ def test_a_session_that_is_not_here_is_named(tmp_path: Path) -> None:
     references.accept(Store(tmp_path), [first, second])
     shutil.rmtree(tmp_path / "digits" / second)
     with pytest.raises(StoreError, match=f"run {second}, is not here"):
-        references.accepted_runs(Store(tmp_path), "digits")
+        accepted(tmp_path)
 
 
 def test_another_run_in_the_place_of_the_accepted_one_is_refused(tmp_path: Path) -> None:
@@ -91,7 +96,7 @@ def test_another_run_in_the_place_of_the_accepted_one_is_refused(tmp_path: Path)
     shutil.rmtree(tmp_path / "digits" / first)
     (tmp_path / "digits" / second).rename(tmp_path / "digits" / first)
     with pytest.raises(StoreError, match=f"holds run {second}, and the reference of digits is run {first}"):
-        references.accepted_runs(Store(tmp_path), "digits")
+        accepted(tmp_path)
 
 
 def test_a_reference_whose_model_was_changed_is_refused(tmp_path: Path) -> None:
@@ -101,14 +106,14 @@ def test_a_reference_whose_model_was_changed_is_refused(tmp_path: Path) -> None:
     content["hashes"]["model"] = "0" * 64
     (first / "run.json").write_text(json.dumps(content))
     with pytest.raises(StoreError, match="is not what was accepted"):
-        references.accepted_runs(Store(tmp_path), "digits")
+        accepted(tmp_path)
 
 
 def test_runs_elsewhere_are_found_from_the_file(tmp_path: Path) -> None:
     first = stored(tmp_path / "results", FIRST)
     away = stored(tmp_path / "elsewhere", "20260102-000000-0000")
     references.accept(Store(tmp_path / "results"), [str(first), str(away)])
-    assert references.accepted_runs(Store(tmp_path / "results"), "digits") == (first, away)
+    assert accepted(tmp_path / "results") == (first, away)
     assert str(tmp_path) not in json.dumps(content_of(tmp_path / "results"))
 
 
@@ -153,3 +158,60 @@ def test_a_session_of_other_models_or_another_experiment_is_refused(tmp_path: Pa
 def test_there_must_be_a_reference_to_add_to(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="digits has no reference to add to"):
         references.add(Store(tmp_path), [stored(tmp_path, FIRST).name])
+
+
+# --- an accepted run is known by its manifest: whoever changes a run can seal it anew ---------------------------------
+
+
+def change_and_seal_anew(path: Path) -> None:
+    """One label is another, and the manifest is of it."""
+    labels = np.load(path / "test" / "labels.npy")
+    labels[0] = (labels[0] + 1) % 10
+    overwrite(path / "test" / "labels.npy", npy_bytes(labels))
+    (path / "manifest.json").unlink()
+    seal.seal(path, path.name, header_bytes(read_header(path)), {})
+
+
+def say_that_it_is_older(path: Path) -> None:
+    """The way around a seal: a run of a schema that had none."""
+    content = json.loads((path / "run.json").read_text()) | {"schema_version": 4}
+    (path / "run.json").write_text(json.dumps(content))
+    (path / "manifest.json").unlink()
+
+
+@pytest.mark.parametrize("change", [change_and_seal_anew, say_that_it_is_older])
+@pytest.mark.parametrize("which", [0, 1])
+def test_an_accepted_run_that_was_changed_later_is_named(tmp_path: Path, change, which: int) -> None:
+    ids = [FIRST, "20260102-000000-0000"]
+    paths = [sealed_run(tmp_path, run_id) for run_id in ids]
+    references.accept(Store(tmp_path), ids)
+    said: list[str] = []
+    assert (accepted(tmp_path, said=said), said) == (tuple(paths), [])
+    change(paths[which])
+    with pytest.raises(StoreError, match=f"run {ids[which]} in .* is not what was accepted: it was changed since"):
+        accepted(tmp_path)
+    references.accept(Store(tmp_path), ids)  # knowingly
+    assert accepted(tmp_path) == tuple(paths)
+
+
+def test_of_a_file_that_an_older_version_wrote_it_is_said_that_it_holds_no_seal(tmp_path: Path) -> None:
+    path = sealed_run(tmp_path, FIRST)
+    file = references.accept(Store(tmp_path), [FIRST])
+    file.write_text(
+        json.dumps({k: v for k, v in content_of(tmp_path).items() if k != "manifest"} | {"schema_version": 2})
+    )
+    said: list[str] = []
+    assert accepted(tmp_path, said=said) == (path,)
+    assert len(said) == 1 and f"does not hold the seal of {FIRST}" in said[0]
+
+
+def test_the_gate_refuses_an_accepted_run_that_was_changed(tmp_path: Path, harness) -> None:
+    path = sealed_run(tmp_path, FIRST)
+    sealed_run(tmp_path, "20260102-000000-0000")
+    (tmp_path / "p.toml").write_text('[[rule]]\nmetric = "accuracy_drop"\nmax = "5pp"\nagainst = "reference"\n')
+    words = ("gate", "20260102-000000-0000", "--policy", str(tmp_path / "p.toml"), "--results", str(tmp_path))
+    assert harness("accept", FIRST, "--results", str(tmp_path))[0] == 0
+    assert harness(*words)[0] in (0, 1)
+    change_and_seal_anew(path)
+    code, _, err = harness(*words)
+    assert code == 2 and f"run {FIRST}" in err and "is not what was accepted" in err

@@ -115,7 +115,7 @@ def verdict_of(
             option = "--remeasure-reference" if remeasure else "--reference"
             say(f'no rule has against = "reference", so {option} changes nothing')
         return judge(candidate, policy, explain=explain)
-    paths = [runs.find(name) for name in references] or accepted_runs(runs, candidate.run.experiment)
+    paths = [runs.find(name) for name in references] or accepted_runs(runs, candidate.run.experiment, say)
     if paths and paths[0].resolve() == candidate.run.path.resolve():
         say("the reference is the run itself: against it, nothing can have changed")
     for path in paths if signers else ():

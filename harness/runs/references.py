@@ -1,17 +1,19 @@
 """results/<experiment>/reference.json: the run that an experiment's next ones stand against. Small, to be committed.
 
-It holds the ids of that run and of its further sessions, and where their folders lie; the folders have to be brought
-along. A session is a run of the same models on another occasion: five of them show how much sessions differ.
+It holds the ids of that run and of its further sessions, where their folders lie, and the hashes of their manifests;
+the folders have to be brought along. A session is a run of the same models on another occasion: five of them show how
+much sessions differ. A run that was changed after it was accepted, and sealed anew, has another manifest.
 
 History of the schema (schema_version):
     1   one run: run_id, path (from this file's folder), hashes, accepted, harness
     2   sessions: run_id and path of each further one
+    3   manifest, of the reference and of each session: the hash of its manifest.json
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -21,13 +23,20 @@ from pydantic import TypeAdapter
 
 from harness import __version__
 from harness.errors import ConfigError, StoreError
+from harness.runs.seal import MANIFEST, has_seal, manifest_sha256
 from harness.runs.store import Header, Store, check_seal, read_header
 from harness.support.files import write_json
 from harness.support.foreign import read_json, valid
+from harness.support.format import listed
 from harness.support.locks import locked
 
 NAME = "reference.json"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+ACCEPT_AGAIN = "bring the accepted run back, or `harness accept` this one"
+NOT_SEALED = (
+    "{file} does not hold the seal of {runs}, since an older version accepted it: that the run was changed and "
+    "sealed anew would not be noticed; accept it again"
+)
 LONGEST_S = 30.0  # another process has the file for a moment, that in which it hashes the runs that it adds
 
 
@@ -37,6 +46,7 @@ class Session:
 
     run_id: str
     path: str  # of its folder, from the folder of reference.json
+    manifest: str = ""  # the hash of its manifest.json; "" where none was kept, or the run has none
 
 
 @dataclass(frozen=True)
@@ -49,7 +59,12 @@ class Accepted:
     accepted: str  # when, ISO 8601, UTC
     harness: str  # the version that accepted it
     sessions: tuple[Session, ...] = ()
+    manifest: str = ""  # as in Session
     schema_version: int = SCHEMA_VERSION
+
+    @property
+    def proper(self) -> Session:
+        return Session(self.run_id, self.path, self.manifest)
 
 
 _ACCEPTED = TypeAdapter(Accepted)
@@ -65,7 +80,7 @@ def accept(store: Store, runs: Sequence[str]) -> Path:
     file = store.root / header.experiment / NAME
     now = datetime.now(UTC).isoformat(timespec="seconds")
     proper = session_of(path, header, file)
-    reference = Accepted(proper.run_id, proper.path, header.hashes, now, __version__)
+    reference = Accepted(proper.run_id, proper.path, header.hashes, now, __version__, manifest=proper.manifest)
     with changing(file):
         return write(file, with_sessions(reference, further, file))
 
@@ -87,22 +102,23 @@ def changing(file: Path) -> AbstractContextManager[None]:
     return locked(file.with_name(f".{NAME}.lock"), str(file), wait_s=LONGEST_S)
 
 
-def accepted_runs(store: Store, experiment: str) -> tuple[Path, ...]:
+def accepted_runs(store: Store, experiment: str, say: Callable[[str], None]) -> tuple[Path, ...]:
     """Returns the folders of the experiment's reference and of its further sessions; () where there is none.
 
-    Raises StoreError.
+    say: is told which of them are not known by their manifest. Raises StoreError where one is not what was accepted.
     """
     file = store.root / experiment / NAME
     if not file.exists():
         return ()
     reference = read(file)
-    proper, *further = (
-        present(s, experiment, file) for s in (Session(reference.run_id, reference.path), *reference.sessions)
-    )
-    if read_header(proper).hashes != reference.hashes:
-        message = f"run {reference.run_id} in {proper} is not what was accepted: its model or its data are others"
-        raise StoreError(message, "bring the accepted run back, or `harness accept` this one")
-    return proper, *further
+    sessions = (reference.proper, *reference.sessions)
+    paths = tuple(present(session, experiment, file) for session in sessions)
+    if read_header(paths[0]).hashes != reference.hashes:
+        message = f"run {reference.run_id} in {paths[0]} is not what was accepted: its model or its data are others"
+        raise StoreError(message, ACCEPT_AGAIN)
+    if unsealed := [s.run_id for s, path in zip(sessions, paths, strict=True) if not s.manifest and has_seal(path)]:
+        say(NOT_SEALED.format(file=file, runs=listed(unsealed)))
+    return paths
 
 
 def present(session: Session, experiment: str, file: Path) -> Path:
@@ -113,6 +129,9 @@ def present(session: Session, experiment: str, file: Path) -> Path:
     if (run_id := read_header(path).run_id) != session.run_id:
         message = f"{path} holds run {run_id}, and the reference of {experiment} is run {session.run_id}"
         raise StoreError(message, "bring the accepted run back, give --reference RUN, or `harness accept` another")
+    if session.manifest and manifest_sha256(path) != session.manifest:
+        message = f"run {run_id} in {path} is not what was accepted: it was changed since, its {MANIFEST} is another"
+        raise StoreError(message, ACCEPT_AGAIN)
     return path.resolve()
 
 
@@ -120,7 +139,7 @@ def with_sessions(reference: Accepted, paths: Sequence[Path], file: Path) -> Acc
     """Returns the reference with these runs among its sessions, each once.
     Raises ConfigError where one measured none of its models.
     """
-    proper = acceptable(present(Session(reference.run_id, reference.path), file.parent.name, file))
+    proper = acceptable(present(reference.proper, file.parent.name, file))
     sessions = {session.run_id: session for session in reference.sessions}
     for path in paths:
         header = acceptable(path)
@@ -152,7 +171,7 @@ def models(header: Header) -> set[str]:
 
 
 def session_of(path: Path, header: Header, file: Path) -> Session:
-    return Session(header.run_id, Path(os.path.relpath(path, file.parent.resolve())).as_posix())
+    return Session(header.run_id, Path(os.path.relpath(path, file.parent.resolve())).as_posix(), manifest_sha256(path))
 
 
 def read(file: Path) -> Accepted:

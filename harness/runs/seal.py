@@ -187,6 +187,11 @@ def has_seal(path: Path) -> bool:
     return (path / MANIFEST).is_file()
 
 
+def manifest_sha256(path: Path) -> str:
+    """Returns the hash of a run's manifest, by which a reference knows it; "" where there is none."""
+    return file_sha256(path / MANIFEST) if has_seal(path) else ""
+
+
 def read_manifest(path: Path) -> Manifest:
     """Raises StoreError where there is none, or it cannot be read."""
     try:
