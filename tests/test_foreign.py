@@ -12,7 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.errors import StoreError, Unreadable
+from harness.build.workloads.idx import read_idx
+from harness.errors import DataError, StoreError, Unreadable
+from harness.measure.counted_rows import counts_of
+from harness.measure.model_state import reset_of
 from harness.runs.store import load, read_header
 from harness.support import foreign
 from tests.devices import RECORDED
@@ -70,6 +73,14 @@ def test_a_dtype_is_one_of_numbers(name):
     assert foreign.dtype_of("int8") == np.int8
     with pytest.raises(Unreadable):
         foreign.dtype_of(name)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+def test_a_model_or_an_idx_file_that_does_not_end_is_refused_at_once(tmp_path, make):
+    make(tmp_path / "file")
+    assert (reset_of(tmp_path / "file"), counts_of(tmp_path / "file")) == ("none", ())
+    with pytest.raises(DataError, match="not a regular file"):
+        read_idx(tmp_path / "file")
 
 
 # --- found by the campaign: each once escaped, or did not end -------------------------------------------------------

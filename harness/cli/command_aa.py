@@ -33,7 +33,7 @@ def aa(
     from dataclasses import asdict
 
     from harness.cli.command_devices import one
-    from harness.cli.output import print_json, stdout
+    from harness.cli.output import print_json, stdout, write
     from harness.measure.runtimes import check_runtimes
     from harness.measure.selftest import Asked
 
@@ -44,7 +44,7 @@ def aa(
         print_json(asdict(result))
     else:
         stdout().print(table_of(result))
-        print(in_words(result))
+        write(in_words(result))
     raise typer.Exit(not result.good)
 
 

@@ -80,7 +80,7 @@ def power(
     """Say before anything is measured what a policy can decide: how often a harmless model would pass it."""
     from dataclasses import asdict
 
-    from harness.cli.output import print_json, stdout
+    from harness.cli.output import print_json, stdout, write
     from harness.cli.tables.foresight_table import foresight_table
     from harness.gate.foresight import HARMLESS, foresee
     from harness.gate.run_gate import policy_of
@@ -92,7 +92,7 @@ def power(
         return
     stdout().print(foresight_table(found))
     harmless = "Harmless: as many answers are lost as won; of a rule on flips, so many of them."
-    print(f"{count:,} independent test samples. {harmless} N: samples that pass it.")
+    write(f"{count:,} independent test samples. {harmless} N: samples that pass it.")
 
 
 def test_samples(experiment: str | None, samples: int | None) -> tuple[int, np.ndarray | None]:
@@ -119,10 +119,11 @@ def accept(
     results: Results = Path("results"),
 ) -> None:
     """Make a run the reference of its experiment: what `against = "reference"` means from now on."""
+    from harness.cli.output import write
     from harness.runs import references
     from harness.runs.store import Store
 
-    print((references.add if add else references.accept)(Store(results), runs))
+    write(str((references.add if add else references.accept)(Store(results), runs)))
 
 
 def seal(
@@ -134,6 +135,7 @@ def seal(
     results: Results = Path("results"),
 ) -> None:
     """Say whether a run is what was measured, and sign it: `gate --require-signature` asks for that."""
+    from harness.cli.output import write
     from harness.errors import StoreError
     from harness.runs import signature
     from harness.runs.seal import read_manifest
@@ -142,11 +144,11 @@ def seal(
     path = Store(results).find(run)
     if reason := check_seal(path, read_header(path)):
         raise StoreError(f"run {path.name} is not sealed: {reason}", "a run is sealed when `harness run` ends it")
-    print(f"{path.name} is what was measured: {len(read_manifest(path).files):,} files")
+    write(f"{path.name} is what was measured: {len(read_manifest(path).files):,} files")
     if sign:
-        print(signature.sign(path, sign))
+        write(str(signature.sign(path, sign)))
     if signers:
-        print(f"signed by {signature.signer_of(path, signers)}")
+        write(f"signed by {signature.signer_of(path, signers)}")
 
 
 def measuring_again() -> Progress:

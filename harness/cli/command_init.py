@@ -13,7 +13,7 @@ def init(
     folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="where they go; created if missing")] = Path(),
 ) -> None:
     """Write a commented experiment.toml, policy.toml and targets/ to start from; they run as they are."""
-    from harness.cli.output import say
+    from harness.cli.output import say, write
     from harness.errors import ConfigError
 
     starter = Path(__file__).parents[1] / "experiment" / "starter"
@@ -25,7 +25,7 @@ def init(
         target = folder / path.relative_to(starter)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(path.read_bytes())
-        print(target)
+        write(str(target))
     say("next: " + ("" if folder == Path() else f"cd {shlex.quote(str(folder))} && ") + "harness run experiment.toml")
 
 

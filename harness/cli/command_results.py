@@ -65,7 +65,7 @@ def report(
 ) -> None:
     """Derive the tables and the report of a run again."""
     from harness.api.entry import load
-    from harness.cli.output import say
+    from harness.cli.output import say, write
 
     stored = load(run, results, trust=trust, say=say)
     if policy or explain:
@@ -73,7 +73,7 @@ def report(
     if format is not None:
         rendered(stored, format, out)
     else:
-        print(stored.write_report(out))
+        write(str(stored.write_report(out)))
 
 
 def rendered(run: Run, format: str, out: Path | None) -> None:
@@ -87,7 +87,7 @@ def rendered(run: Run, format: str, out: Path | None) -> None:
     if out is None:
         write(text.removesuffix("\n"))
     else:
-        print(write_atomically(out, text.encode()))
+        write(str(write_atomically(out, text.encode())))
 
 
 def show(
@@ -100,7 +100,7 @@ def show(
 ) -> None:
     """Show one test sample: the picture, the label, what each variant says."""
     from harness.api.entry import load
-    from harness.cli.output import print_json, say, stdout
+    from harness.cli.output import print_json, say, stdout, write
     from harness.gate.run_gate import tell_unsealed
     from harness.support.files import write_atomically
 
@@ -113,7 +113,7 @@ def show(
         print_json(shown.document | {"picture": str(path)})
         return
     stdout().print(shown)
-    print(f"picture: {path}")
+    write(f"picture: {path}")
 
 
 list_.__name__ = "list"

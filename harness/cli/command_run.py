@@ -220,7 +220,7 @@ def chosen_experiment(
 
 def present(comparison: Comparison, as_json: bool) -> None:
     """One table a target, or the rows as JSON, on stdout."""
-    from harness.cli.output import print_json, stdout
+    from harness.cli.output import print_json, stdout, write
     from harness.cli.tables.run_tables import summary_tables
     from harness.compare.rows import rows, summary_columns
 
@@ -230,7 +230,7 @@ def present(comparison: Comparison, as_json: bool) -> None:
     console = stdout()
     for table in summary_tables(comparison, console):
         console.print(table)
-    print(f"report: {comparison.run.path / 'report.html'}")
+    write(f"report: {comparison.run.path / 'report.html'}")
 
 
 def judged(run: Run, quiet: bool) -> bool:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from harness.errors import Unreadable
+from harness.support.foreign import read_bytes
+
 COUNTING = b"TFLite_Detection_PostProcess"  # gives boxes, classes, scores, and their number
+MODEL_BYTES = 2 << 30  # a flatbuffer has no more
 Counts = tuple[tuple[int, tuple[int, ...]], ...]
 
 
@@ -12,7 +16,10 @@ def counts_of(path: Path) -> Counts:
     """(the output that counts, the outputs of so many rows), for each op that leaves the rows after these unwritten:
     they hold what was in that memory, such as another sample's. () for a file that is no whole .tflite file.
     """
-    content = path.read_bytes()
+    try:
+        content = read_bytes(path, MODEL_BYTES)
+    except Unreadable:
+        return ()
     if COUNTING not in content:
         return ()
     try:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.records.terms import Reset
+from harness.support.foreign import open_regular
 
 
 def reset_of(path: Path) -> Reset:
@@ -20,7 +21,7 @@ def reset_of(path: Path) -> Reset:
     runtime then says itself.
     """
     try:
-        with path.open("rb") as file, closing(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)) as content:
+        with open_regular(path) as file, closing(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)) as content:
             return _reset(content)
     except Exception:  # flatbuffers checks nothing: damage ends in any of seven exceptions
         return "none"

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.errors import DataError
+from harness.errors import DataError, Unreadable
+from harness.support.foreign import read_bytes
 
 UNSIGNED_BYTE = 0x08  # the only type MNIST uses
 GZIP_MAGIC = b"\x1f\x8b"  # looked at instead of the suffix: an unpacked file may keep its name, and the reverse
@@ -33,9 +34,9 @@ def read_idx(path: Path) -> np.ndarray:
 
 def _read(path: Path) -> bytes:
     try:
-        content = path.read_bytes()
+        content = read_bytes(path)  # the largest of MNIST has 47 MB
         return gzip.decompress(content) if content.startswith(GZIP_MAGIC) else content
-    except (EOFError, OSError, zlib.error) as error:
+    except (EOFError, OSError, Unreadable, zlib.error) as error:
         raise _broken(path, f"cannot be read: {error}") from error
 
 
