@@ -328,7 +328,7 @@ def test_the_code_is_installed_once_and_named_by_its_hash(tmp_path: Path, own_lo
 
 
 def test_a_spooled_job_survives_the_connection_that_asked_for_it(tmp_path: Path, own_lock: Path) -> None:
-    job = jobs_of("int8")["latency"]
+    job = jobs_of("int8")["outputs"]
     with closing(connect(local(tmp_path), "a-run")) as first:
         first.send(job.blobs.values())
         first.run(job, ignore)  # and the link breaks before it is fetched
@@ -444,7 +444,7 @@ def test_a_server_that_hangs_is_given_up(tmp_path: Path, where: str) -> None:
 def test_signs_of_life_keep_a_server_that_says_nothing_else(tmp_path: Path) -> None:
     script = "hear()\nimport time\nfor _ in range(15): say(event='alive') or time.sleep(.1)\nsay(event='done')\n"
     with closing(lying(tmp_path, READY + script + HANGS)) as connection:
-        assert connection.run(jobs_of("int8")["latency"], ignore) is None
+        assert connection.run(jobs_of("int8")["outputs"], ignore) is None
 
 
 @pytest.mark.usefixtures("impatient")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.lib import format as npy
 
+from harness.device import protocol
 from harness.errors import TargetUnreachable
 from harness.measure.connections import bounds, connect, server
 from harness.measure.connections import device_code as device_code_module
@@ -152,6 +155,16 @@ def test_timings_are_held_against_each_clock_by_itself(clock: str) -> None:
     assert with_status(Round(case(), 0, timings=timed, **{clock: 5 * SECOND // 2})).status == "valid"  # type: ignore[arg-type]
 
 
+def test_a_round_that_a_device_kept_is_measured_again_where_the_host_sees_it(tmp_path: Path, own_lock: Path) -> None:
+    job = jobs_of("int8")["latency"]
+    with closing(connect(local(tmp_path), "a-run")) as first:
+        first.send(job.blobs.values())
+        first.run(job, ignore)  # and the link breaks before it is fetched
+    with closing(connect(local(tmp_path), "a-run")) as second:
+        piece = piece_of(second, job, tmp_path / "piece")
+    assert isinstance(piece, Round) and piece.host_ns is not None and piece.counts
+
+
 # A device that lies: it speaks the protocol, and lies in one place. Each lie ends in TargetUnreachable, exit code 3.
 
 SAYS = """
@@ -205,6 +218,10 @@ LIES: dict[str, tuple[str, Callable[[ServerConnection, Path], object], str]] = {
     "makes no progress": (BEGUN + "for_ever('progress', done=1, of=9)", run, "did not get on"),
     "makes progress for ever": (BEGUN + "n = 0\nwhile True:\n n += 1\n say('progress', done=n, of=9)\n time.sleep(.02)",
         run, "did not get on"),
+    "is done with a round that it never began": (READY + "while True:\n hear('job')\n say('done')\n",
+        run, "never began it"),
+    "speaks of another job": (READY + "hear('job')\nsay('begin', job_id='another')\ndrip()", run, "out of turn"),
+    "has an id that is no text": (READY + "hear('job')\nsay('begin', job_id=[{}])\ndrip()", run, "out of turn"),
     "begins again and again": (BEGUN + "for_ever('begin')", run, "out of turn"),
     "ends a job, and is never done": (BEGUN + "say('end')\nfor_ever('alive')", run, "did not get on"),
     "drips a file": (FETCHED + FILE + "drip()", fetch, "did not get on"),
@@ -274,6 +291,30 @@ def one_more(folder: Path) -> None:
     shutil.copyfile(folder / "outputs" / "0.npy", folder / "outputs" / "1.npy")
 
 
+def said_ns(device_ns: int) -> Damage:
+    """Another duration of the process, by its own clock."""
+
+    def damage(folder: Path) -> None:
+        state = json.loads((folder / "state.json").read_text())
+        (folder / "state.json").write_text(json.dumps(state | {"device_ns": device_ns}))
+
+    return damage
+
+
+def slower(rows: np.ndarray) -> np.ndarray:
+    """Each timed invoke takes a second."""
+    rows["ns"][rows["phase"] == 6] = SECOND
+    return rows
+
+
+def endless_timings(folder: Path) -> None:
+    """10⁹ timings that are all zeros: a file of 11 GB that takes no room on the disk."""
+    with (folder / "latencies.npy").open("wb") as file:
+        header = {"descr": protocol.TIMING, "fortran_order": False, "shape": (10**9,)}
+        npy.write_array_header_1_0(file, header)
+        file.truncate(file.tell() + 11 * 10**9)
+
+
 OUTPUTS = "outputs/0.npy"
 OTHER_ANSWERS: dict[str, tuple[str, Damage, str]] = {
     "another shape": ("outputs", both(rewrite(OUTPUTS, lambda a: a[:, :7]), retold(shape=[1, 7])), "of shape (7,)"),
@@ -292,6 +333,15 @@ OTHER_ANSWERS: dict[str, tuple[str, Damage, str]] = {
         rewrite("latencies.npy", lambda rows: np.repeat(rows[rows["phase"] == 6], 20_000)),
         "it sent 1,000,000",
     ),
+    "a round that ended early": ("latency", said_ns(10**6), "its process ran for 0.001 s, where 0.02 s were asked"),
+    "a round that went on": (
+        "latency",
+        rewrite("latencies.npy", lambda rows: slower(np.append(rows, rows[rows["phase"] == 6][:1]))),
+        "it timed for",
+    ),
+    "no warm-up": ("latency", rewrite("latencies.npy", lambda rows: rows[rows["phase"] != 5]), "it warmed up with"),
+    "more timings than a memory may take": ("latency", endless_timings, "no round has over"),
+    "a result without end": ("latency", lambda f: os.truncate(f / "result.json", 1 << 30), "has over 8,388,608 bytes"),
     "timings over all numbers": ("latency", rewrite("latencies.npy", lambda r: over_all_numbers(r)), "cannot be read"),
 }
 
@@ -312,6 +362,7 @@ def test_an_answer_to_something_else_is_the_failure_of_its_row(tmp_path: Path, w
                 damage(folder)
 
     known = work(rounds=1)
+    known = replace(known, plan=replace(known.plan, max_runs=51))  # the recorded one ends at 50, as early as it may
     bad = next(case for case in known.cases if case.variant == "int8")
     liar, folder = Liar(), tmp_path / "raw"
     pieces = measured(liar, folder, known)

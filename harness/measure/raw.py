@@ -39,6 +39,8 @@ class Label:
 
 PIECE = "piece.json"  # a Label
 TIMING = np.dtype(protocol.TIMING)
+TIMINGS_BYTES = TIMING.itemsize << 22  # four million; a round of the longest plan has a hundredth of it
+SAID_BYTES = 8 << 20  # of result.json, of state.json: a model of 10,000 outputs has less
 _LABEL = TypeAdapter(Label)
 _TENSORS = TypeAdapter(tuple[Tensor, ...])
 _STATE = TypeAdapter(DeviceState)
@@ -61,7 +63,7 @@ def read_piece(folder: Path) -> Piece:
     """The Round, Shard or Audit that the folder holds. Raises StoreError where a file is not what it must be."""
     try:
         label = read_valid(folder / PIECE, _LABEL)
-        state = {} if label.refused else read_json(folder / protocol.STATE)
+        state = {} if label.refused else read_json(folder / protocol.STATE, SAID_BYTES)
         result = _refused(label.refused) if label.refused else _result(folder, state["exit"])
         if label.kind == "latency":
             return with_status(_round(folder, label, result, state))
@@ -78,7 +80,7 @@ def _result(folder: Path, exit_code: int) -> Mapping[str, Any]:
     """result.json, or a failed result in its words where the process died before it could write one."""
     path = folder / protocol.RESULT
     if exit_code == 0 and path.exists():
-        result: dict[str, Any] = read_json(path)
+        result: dict[str, Any] = read_json(path, SAID_BYTES)
         return result
     said = read_bytes(folder / protocol.STDERR).decode(errors="replace").strip().splitlines()
     how = f"signal {-exit_code}" if exit_code < 0 else f"exit code {exit_code}"
@@ -119,6 +121,8 @@ def _state(said: object) -> DeviceState:
 
 
 def _timings(path: Path) -> dict[str, Timings]:
+    if path.stat().st_size > TIMINGS_BYTES:  # before they are in memory
+        raise ValueError(f"{path.name} has {path.stat().st_size:,} bytes, and no round has over {TIMINGS_BYTES:,}")
     rows = read_npy(path, mapped=False)
     if (
         rows.dtype != TIMING

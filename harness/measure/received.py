@@ -9,8 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from harness.errors import StoreError
+from harness.measure.connections.bounds import number
 from harness.measure.raw import one_line, read_piece
 from harness.records import Job, Piece, Round, Shard, Tensor, Variant
+
+NS = 1e9
+PHASES_ASKED = (("warmup", "warmup"), ("timed", "min"))  # phase, and what its seconds and runs are called in a job
 
 
 def refusal(folder: Path, job: Job) -> str:
@@ -20,7 +24,7 @@ def refusal(folder: Path, job: Job) -> str:
     except StoreError as error:
         return one_line(f"what it sent cannot be read: {error.__cause__!r}")
     if isinstance(piece, Round):
-        return wrong_number(piece, job)
+        return wrong_number(piece, job) or other_duration(piece, job)
     return other_outputs(piece, job.outputs)
 
 
@@ -33,6 +37,31 @@ def wrong_number(piece: Round, job: Job) -> str:
     if min(least, most) <= len(piece.timed) <= most:
         return ""
     return f"it sent {len(piece.timed):,} timings, where {least:,} to {most:,} were asked for"
+
+
+def other_duration(piece: Round, job: Job) -> str:
+    """Why the round is shorter or longer than the plan's seconds, which device/job.py keeps to; "" where it is not."""
+    if piece.timed is None:
+        return ""
+    asked = {phase: (number(job, f"{name}_s"), number(job, f"{name}_runs")) for phase, name in PHASES_ASKED}
+    warmup = piece.timings.get("warmup")
+    if (0 if warmup is None else warmup.count.sum()) < asked["warmup"][1]:
+        return f"it warmed up with fewer than the {asked['warmup'][1]:,.0f} invokes that were asked for"
+    whole = len(piece.timed) >= number(job, "max_runs")  # it may end early then
+    least_s = asked["warmup"][0] + (0 if whole else asked["timed"][0])
+    if piece.device_ns is not None and piece.device_ns < least_s * NS:
+        return f"its process ran for {piece.device_ns / NS:.3f} s, where {least_s:g} s were asked for"
+    return over_time(piece.timed.ns, *asked["timed"])
+
+
+def over_time(ns: np.ndarray, seconds: float, least: float) -> str:
+    """Why a further timing was begun after the seconds and the least number of timings were reached; "" where none was.
+    Of those, only the last one may pass the seconds.
+    """
+    before_ns = int(ns[:-1].sum())
+    if len(ns) <= least or before_ns <= seconds * NS:
+        return ""
+    return f"it timed for {before_ns / NS:.3f} s and then went on, where {seconds:g} s were asked for"
 
 
 def other_outputs(piece: Piece, own: Sequence[Tensor]) -> str:
