@@ -11,6 +11,7 @@ import typer
 
 from harness import __version__
 from harness.cli import command_aa as aa
+from harness.cli import command_audit as audit
 from harness.cli import command_compare as compare
 from harness.cli import command_devices as devices
 from harness.cli import command_gate as gate
@@ -48,7 +49,7 @@ def common(
     pass
 
 
-for room in (run, results, compare, gate, devices, aa, init):
+for room in (run, results, compare, gate, devices, aa, audit, init):
     for command in room.COMMANDS:
         app.command()(command)
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.compare.chance import at_chance, constant, copies
+from harness.measure.same_answers import answers_of, changed
 from harness.metrics.discrepancy import explained_share, low_agreement, low_explained
 from harness.metrics.heads import lost_parts
 from harness.metrics.scoring import Scorer
-from harness.records import Audit, Case, Run
+from harness.records import Case, Run
 
 TEST_SET = "the test set"
 RANDOM = "{} of {} answers differ where the same samples are asked twice in the same order: the model is random"
@@ -73,32 +74,9 @@ def moving(run: Run, case: Case) -> Iterator[str]:
     one, other = ([np.asarray(y)[rows] for y in audit.outputs] for rows in (slice(count), slice(count, None)))
     if again := changed(one, other):
         yield RANDOM.format(again, count)
-    elif moved := changed(in_order(run, audit), one):
+    elif moved := changed(answers_of(run, audit.case, audit.samples), one):
         what = ("samples", "") if run.clips is None else ("clips", " beyond a clip")
         yield ORDER.format(moved, count, *what)
-
-
-def changed(one: list[np.ndarray], other: list[np.ndarray]) -> int:
-    """How many samples have an answer, in any output, that is not equal bit for bit."""
-    unequal = [(as_bytes(x) != as_bytes(y)).any(axis=1) for x, y in zip(one, other, strict=True)]
-    return int(np.any(unequal, axis=0).sum())
-
-
-def as_bytes(rows: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(rows).reshape(len(rows), -1).view(np.uint8)
-
-
-def in_order(run: Run, audit: Audit) -> list[np.ndarray]:
-    """The answers of the first pass, that of the whole test set, to the samples of an audit, in its order."""
-    shards = sorted((s for s in run.shards if s.case == audit.case), key=lambda shard: shard.first)
-    places = np.array(audit.samples)
-    found = [np.empty((len(places), *y.shape[1:]), y.dtype) for y in shards[0].outputs]
-    for shard in shards:
-        own = (shard.first <= places) & (places < shard.last)
-        for kept, output in zip(found, shard.outputs, strict=True):
-            if own.any():
-                kept[own] = np.asarray(output)[places[own] - shard.first]
-    return found
 
 
 # --- every output ---

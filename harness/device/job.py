@@ -2,7 +2,9 @@
 
 job.json  kind ("latency" or "outputs"), runtime, threads, affines [{scale, offset}], inputs [file a model input],
           and for latency: warmup_s, warmup_runs, min_s, min_runs, max_runs, and where the harness tests itself
-          slowdown: the share of its own time that is added to every timing; for outputs: nothing more.
+          slowdown: the share of its own time that is added to every timing; where a run is audited, answers: the
+          indices of the timings whose answers are kept, and warmup_samples: how many of the samples, the last ones, are
+          for the warm-up alone; for outputs: nothing more.
           counts: which outputs hold only as many rows as another counts, [[that output, [outputs of rows]]];
           reset: what brings the model back to its initial state: "none" (it keeps no state; also where the key is not
           there), "variables" or "interpreter"; for outputs passes: how often all samples are asked, 1 where it is not
@@ -37,14 +39,15 @@ ROUND_PROGRESS_NS = 60 * 10**9  # of timings: so rare that no figure shows it
 
 
 class Log:
-    """The timings, in order, and the memory at each point. Says how far they are, so that a slow model is not given up.
+    """The timings, in order, the memory at each point, and the answers that are kept of timed invokes. Says how far
+    they are, so that a slow model is not given up.
 
     of: how many timings there will be, at least.
     """
 
     def __init__(self, say=None, of=0):
         self.say, self.of, self.untold_ns = say, of, 0
-        self.rows = []
+        self.rows, self.answers = [], []
         self.memory = {"start": sensors.memory()}
 
     def add(self, phase, ns, count=1):
@@ -204,6 +207,7 @@ def time_invokes(model, job, fed, count, log):
 
     Returns by what share their median was really slowed, None where that was not asked for.
     """
+    kept = set(job.get("answers", ()))
     clock, slowdown = time.perf_counter_ns, job.get("slowdown", 0.0)
     owed_ns, own_ns, slowed_ns = 0.0, [], []
     clear, fill, take = model.clear, model.set, stopwatch(model.interpreter.invoke, clock, count)
@@ -222,6 +226,8 @@ def time_invokes(model, job, fed, count, log):
             own_ns.append(ready - begin)
             slowed_ns.append(after - begin)
         log.add("timed", after - begin, count)
+        if index in kept:
+            log.answers.append(model.get())
         if after >= end and index + 1 >= job["min_runs"]:
             break
     return float(np.median(slowed_ns) / np.median(own_ns)) - 1 if slowdown else None
@@ -249,16 +255,19 @@ def measure_latency(model, job, log, say):
     model.set(model.tensors(0))
     log.timed("first", model.interpreter.invoke)
     log.point("first")  # memory from here on is the harness's own: prepared samples and timings
-    fed = [model.tensors(sample) for sample in range(model.samples())]
+    tensors = [model.tensors(sample) for sample in range(model.samples())]
+    fed = tensors[: len(tensors) - job.get("warmup_samples", 0)]
     gc.disable()
     canary_ns = [canary()]
-    invoke_ns = warm_up(model, job, fed, log)
+    invoke_ns = warm_up(model, job, tensors[len(fed) :] or fed, log)
     # A single invoke of under 20 clock steps is too short for this clock: several share one timing.
     count = 1 if invoke_ns >= 20 * step_ns else int(20 * step_ns / max(invoke_ns, 1)) + 1
     slowed = time_invokes(model, job, fed, count, log)
     time_feeding(model, fed, log)
     canary_ns.append(canary())
     gc.enable()
+    if log.answers:
+        keep([np.stack(answers) for answers in zip(*log.answers)])
     return {"timing_pair_ns": pair_ns, "clock_step_ns": step_ns, "canary_ns": canary_ns, "slowed": slowed}
 
 
@@ -289,10 +298,15 @@ def measure_outputs(model, job, log, say):
         if time.monotonic() - said > PROGRESS_S:
             said = time.monotonic()
             say({"event": protocol.Event.PROGRESS, "done": index + 1, "of": total})
-    os.makedirs(protocol.OUTPUTS, exist_ok=True)
-    for n, array in enumerate(kept or []):
-        np.save(protocol.output_file(n), array, allow_pickle=False)
+    keep(kept or [])
     return {"samples": total}
+
+
+def keep(outputs):
+    """outputs: one array an output of the model, of a row an answer."""
+    os.makedirs(protocol.OUTPUTS, exist_ok=True)
+    for n, array in enumerate(outputs):
+        np.save(protocol.output_file(n), array, allow_pickle=False)
 
 
 MEASURE = {"latency": measure_latency, "outputs": measure_outputs}

@@ -237,9 +237,7 @@ def check_length(work: Work, first: int, last: int) -> None:
 def audit_jobs(work: Work, cases: Sequence[Case]) -> list[Job]:
     """For each variant × runtime, at its lowest thread count, some samples in an order shuffled by the plan's seed."""
     lowest, samples = min((case.threads for case in cases), default=1), audited_samples(work)
-    inputs = {
-        protocol.audit_file(n): Blob(partial(picked_bytes, a, samples)) for n, a in enumerate(work.dataset.test_inputs)
-    }
+    inputs = picked_files(work.dataset, samples)
     asked = [job(work, case, "audit", (0, len(samples)), inputs, samples) for case in cases if case.threads == lowest]
     return asked if len(samples) > 1 else []
 
@@ -306,7 +304,7 @@ def job(
     samples: tuple[int, ...] = (),
 ) -> Job:
     """place: first and last of the shard's samples; for a latency job, the round and how many samples it cycles; for an
-    audit, 0 and how many samples it asks: these `samples`.
+    audit, 0 and how many samples it asks: these `samples`. Those of a latency job are whose answers it keeps.
     """
     start_temperature_c = restless_ratio = None
     files, affines = fed(work, case, list(inputs))
@@ -352,6 +350,11 @@ def input_files(dataset: Dataset, first: int, last: int) -> dict[str, Blob]:
         protocol.input_file(n, first): Blob(partial(shard_bytes, array, first, last))
         for n, array in enumerate(dataset.test_inputs)
     }
+
+
+def picked_files(dataset: Dataset, samples: Sequence[int]) -> dict[str, Blob]:
+    """The same of the samples at these places, in this order."""
+    return {protocol.audit_file(n): Blob(partial(picked_bytes, a, samples)) for n, a in enumerate(dataset.test_inputs)}
 
 
 def shard_bytes(array: np.ndarray, first: int, last: int) -> bytes:

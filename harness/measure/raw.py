@@ -108,6 +108,8 @@ def _round(folder: Path, label: Label, result: Mapping[str, Any], state: Mapping
         restless_ratio=label.restless_ratio,
         slowed=_SECONDS.validate_python(result.get("slowed")),
         started_s=_SECONDS.validate_python(state.get("started_s")),
+        samples=label.samples,
+        outputs=_answers(folder, label, result) if label.samples else (),
     )
 
 
@@ -144,12 +146,23 @@ def _timings(path: Path) -> dict[str, Timings]:
 def _shard(folder: Path, label: Label, result: Mapping[str, Any]) -> Shard:
     if result["status"] != "ok":
         return Shard(label.case, label.first, label.last, "failed", one_line(result["error"]))
-    tensors = _TENSORS.validate_python([{k: v for k, v in t.items() if k != "index"} for t in result["outputs"]])
-    outputs = tuple(StoredArray.of(folder / protocol.output_file(n)) for n in range(len(tensors)))
-    misfit = _misfit(outputs, tensors, label.last - label.first)
-    if misfit:
+    outputs, tensors = _outputs(folder, result)
+    if misfit := _misfit(outputs, tensors, label.last - label.first):
         return Shard(label.case, label.first, label.last, "failed", misfit)
     return Shard(label.case, label.first, label.last, outputs=outputs, tensors=tensors)
+
+
+def _outputs(folder: Path, result: Mapping[str, Any]) -> tuple[tuple[StoredArray, ...], tuple[Tensor, ...]]:
+    tensors = _TENSORS.validate_python([{k: v for k, v in t.items() if k != "index"} for t in result["outputs"]])
+    return tuple(StoredArray.of(folder / protocol.output_file(n)) for n in range(len(tensors))), tensors
+
+
+def _answers(folder: Path, label: Label, result: Mapping[str, Any]) -> tuple[StoredArray, ...]:
+    """What was answered while it was timed. Raises ValueError where that is not what was asked for."""
+    outputs, tensors = _outputs(folder, result)
+    if misfit := _misfit(outputs, tensors, len(label.samples)):
+        raise ValueError(misfit)
+    return outputs
 
 
 def _audit(folder: Path, label: Label, result: Mapping[str, Any]) -> Audit:

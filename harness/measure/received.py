@@ -24,7 +24,7 @@ def refusal(folder: Path, job: Job) -> str:
     except StoreError as error:
         return one_line(f"what it sent cannot be read: {error.__cause__!r}")
     if isinstance(piece, Round):
-        return wrong_number(piece, job) or other_duration(piece, job)
+        return wrong_number(piece, job) or other_duration(piece, job) or other_outputs(piece, job.outputs)
     return other_outputs(piece, job.outputs)
 
 
@@ -66,7 +66,7 @@ def over_time(ns: np.ndarray, seconds: float, least: float) -> str:
 
 def other_outputs(piece: Piece, own: Sequence[Tensor]) -> str:
     """Why the outputs are not of the form that the variant's file gives them; "" for what failed."""
-    if isinstance(piece, Round) or piece.status != "ok" or not own:
+    if piece.status == "failed" or not own or (isinstance(piece, Round) and not piece.samples):
         return ""
     if len(piece.outputs) != len(own):
         return f"it sent {len(piece.outputs)} outputs, and the file has {len(own)}"

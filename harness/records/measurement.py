@@ -47,7 +47,7 @@ class Job:
     cooldown_timeout_s: float = 0.0
     restless_ratio: float | None = None
     attempt: int = 0  # an invalid round is measured again
-    samples: tuple[int, ...] = ()  # of an audit: their places in the test set, in the order in which they are asked
+    samples: tuple[int, ...] = ()  # in an audit: the places in the test set of the answers kept, in the order asked
     outputs: tuple[Tensor, ...] = ()  # of the variant's file: what comes back must be of their form; () where unknown
 
 
@@ -148,6 +148,8 @@ class Round:
     restless_ratio: float | None = None  # its plan's
     slowed: float | None = None  # where the harness tests itself: the share by which its median was slowed
     started_s: float | None = None  # Unix time by the device's clock, which may jump: only the order is read off it
+    samples: tuple[int, ...] = ()  # of an audited run: the places in the test set whose answers were kept while timing
+    outputs: tuple[np.ndarray | StoredArray, ...] = ()  # these answers, one array an output, as the runtime gave them
 
     @property
     def counts(self) -> bool:

@@ -9,8 +9,9 @@ A study of N comparisons has N·R paired rounds and R more, in which every invok
 holds the rounds n·R … (n+1)·R − 1, so no two share one.
 """
 
-from harness.measure.selftest.aa_result import AaResult, Asked, Pairs, Ratio, Study, conclude, latest_for, of_run
+from harness.measure.selftest.aa_result import AaResult, Asked, Pairs, Study, conclude, latest_for, of_run
 from harness.measure.selftest.aa_study import Record, begin, go_on, reopen
+from harness.measure.selftest.twins import Ratio
 
 __all__ = [
     "AaResult", "Asked", "Pairs", "Ratio", "Record", "Study", "begin", "conclude", "go_on", "latest_for", "of_run",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,12 +12,11 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from harness.errors import StoreError
-from harness.metrics.typical import Typical
+from harness.measure.selftest.twins import CONFIDENCE, Ratio, ratio_of
 from harness.records import Environment, Run
 from harness.statistics import stats
 from harness.support.foreign import read_valid
 
-CONFIDENCE = 0.95
 SLOWDOWNS = (0.02, 0.05, 0.10)  # applied to stored rounds
 REAL_SLOWDOWN = 0.05  # added to every invoke of B in the last rounds
 SEED = 20_231
@@ -69,15 +67,6 @@ class Study:
     @property
     def finished(self) -> bool:
         return len(self.measured) == self.asked.comparisons + 1
-
-
-@dataclass(frozen=True)
-class Ratio:
-    """B's time over A's, with its 95 % limits."""
-
-    ratio: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -157,9 +146,7 @@ def conclude(study: Study) -> AaResult:
 def compared(pairs: Pairs, slowdown: float = 0.0) -> Ratio:
     """B against A as any two variants are compared, B's rounds slowed by a share of their time."""
     a, b = (dict(enumerate(side)) for side in (pairs.a_ns, np.multiply(pairs.b_ns, 1 + slowdown)))
-    typical = Typical.of_pairs(a, b)
-    limits = typical.limits(CONFIDENCE) or stats.Interval(0.0, math.inf)
-    return Ratio(typical.value, limits.low, limits.high)
+    return ratio_of(a, b)
 
 
 def detected(comparisons: Sequence[Pairs], slowdown: float) -> float:

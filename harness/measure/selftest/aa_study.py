@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import shutil
-import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from harness import __version__
-from harness.errors import ConfigError, JobFailed, StoreError
+from harness.errors import ConfigError, StoreError
 from harness.measure.connections import Connection
-from harness.measure.jobs import Watcher, Work, cases_of, round_jobs, tried
+from harness.measure.jobs import Watcher, Work, cases_of, round_jobs
 from harness.measure.same_device import Identity, check_same_device
 from harness.measure.selftest.aa_result import (
     REAL_SLOWDOWN,
@@ -25,6 +24,7 @@ from harness.measure.selftest.aa_result import (
     conclude,
     read,
 )
+from harness.measure.selftest.twins import measured, pack
 from harness.measure.validity import AGAIN
 from harness.metrics.registry import medians_ns
 from harness.records import Dataset, Environment, Job, Plan, Round, Target, Variant
@@ -125,19 +125,6 @@ def slowed(job: Job) -> Job:
     return replace(job, spec=job.spec | {"slowdown": REAL_SLOWDOWN})
 
 
-def measured(jobs: Sequence[Job], connection: Connection, folder: Path, watcher: Watcher) -> list[Round]:
-    """Every attempt at every job, in order. Raises JobFailed."""
-    rounds = []
-    for job in jobs:
-        for piece in tried(job, connection, folder, watcher):
-            watcher.done(piece)
-            assert isinstance(piece, Round)
-            rounds.append(piece)
-            if piece.status == "failed":
-                raise JobFailed(f"{job.case.variant} failed: {'; '.join(piece.reasons)}", "choose another runtime")
-    return rounds
-
-
 def paired(rounds: Sequence[Round]) -> Pairs:
     """What counts of a comparison: the rounds in which neither stayed invalid."""
     a, b = (medians_ns(r for r in rounds if r.case.variant == name) for name in ("A", "B"))
@@ -146,12 +133,3 @@ def paired(rounds: Sequence[Round]) -> Pairs:
     added = [r.slowed for r in rounds if r.counts and r.slowed is not None]
     slowed = sum(added) / len(added) if added else None
     return Pairs(tuple(a[n] for n in shared), tuple(b[n] for n in shared), again, flagged, slowed)
-
-
-def pack(folder: Path) -> None:
-    """raw/<n>/ → raw/<n>.zip, whole or not at all: a comparison's latencies shrink to an eighth."""
-    part = folder.with_suffix(".part")
-    with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=3) as archive:
-        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-            archive.write(path, path.relative_to(folder))
-    part.replace(folder.with_suffix(".zip"))

@@ -1,0 +1,158 @@
+"""Measures a stored run again on its own device, to see whether it may be trusted (`harness audit`).
+
+Every case is timed under three names, in rounds that they share, after MLPerf Inference's compliance tests:
+
+    stored   the samples that the run was timed with, in their order
+    seeded   samples of another seed, each asked once in a round; those of the warm-up are others
+    single   one sample again and again, another one each round
+
+In all of them some answers are kept while timing, and must be those of the accuracy pass (TEST01). single may not be
+faster than seeded (TEST04), and seeded must take the time of stored (TEST05).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from harness.errors import ConfigError
+from harness.measure.connections import Connection
+from harness.measure.jobs import (
+    LATENCY_SAMPLES,
+    Watcher,
+    Work,
+    input_files,
+    job,
+    picked_files,
+    shard_samples,
+)
+from harness.measure.selftest.audit_result import (
+    Check,
+    Medians,
+    Session,
+    Terms,
+    answers_check,
+    order_check,
+    repeated_check,
+    session_of,
+)
+from harness.measure.selftest.twins import measured
+from harness.metrics.registry import medians_ns
+from harness.records import Case, Dataset, Job, Round, Run, TargetRecord
+from harness.records.names import row_name
+from harness.support.format import plural
+
+STORED, SEEDED, SINGLE = NAMES = "stored", "seeded", "single"  # of one length: it is in the paths on the device
+AT = "@"
+SEEDED_SAMPLES = 1_000  # at most; a tenth of them is for the warm-up
+FEWEST_SAMPLES = 20
+ANSWERS = 20  # that a round keeps
+NO_CLAIM = "no claim of latency is made for it, so answers alone are audited"
+
+
+class Audit:
+    """One target of a stored run while it is audited.
+
+    notes: what is not audited, and why.
+    """
+
+    def __init__(self, run: Run, dataset: Dataset, record: TargetRecord, cases: Sequence[Case], terms: Terms) -> None:
+        """cases: of that target, measured and timed. Raises ConfigError where the test set is too small."""
+        self.run, self.cases, self.emulated = run, tuple(cases), record.emulated
+        rounds = 1 if record.emulated else terms.rounds
+        self.plan = replace(run.plan, precision=None, rounds=rounds, seed=terms.seed)
+        self.margin = terms.margin
+        models = tuple(replace(v, name=v.name + AT + name) for v in run.variants for name in NAMES)
+        self.work = Work(record.target, tuple(named(c, n) for c in cases for n in NAMES), models, dataset, self.plan)
+        self.order = self.seeded_order()
+        self.apart = max(1, len(self.order) // 10)
+        self.notes = [] if not self.emulated else [f"{record.target.name} is emulated: {NO_CLAIM}"]
+
+    def measure(self, connection: Connection, folder: Path, watcher: Watcher) -> tuple[list[Check], list[Session]]:
+        """Times every case and concludes. What came back stays in the folder. Raises JobFailed."""
+        jobs = [job for index in range(self.plan.rounds) for job in self.round_of(index)]
+        watcher.begin(self.work.target.name, 0, len(jobs))
+        rounds = measured(jobs, connection, folder, watcher, "it ran there before: see what changed on the device")
+        checks = [check for case in self.cases for check in self.checks(case, rounds)]
+        sessions = [] if self.emulated else [self.session(case, rounds) for case in self.cases]
+        return checks, [session for session in sessions if session]
+
+    # --- what is asked ---
+
+    def seeded_order(self) -> list[int]:
+        """The places in the test set of the samples of the seed; those of the warm-up come last."""
+        answered = min(max(s.last for s in self.run.shards if s.case == self.run.accuracy_case(c)) for c in self.cases)
+        if answered < FEWEST_SAMPLES:
+            told = f"{plural(answered, 'test sample')} are too few to ask others than before"
+            raise ConfigError(told, f"an audit needs {FEWEST_SAMPLES}")
+        count = min(answered, SEEDED_SAMPLES, shard_samples(self.work))
+        return random.Random(f"{self.plan.seed}/order").sample(range(answered), count)
+
+    def round_of(self, index: int) -> list[Job]:
+        jobs = [self.job(case, name, index) for case in self.cases for name in NAMES]
+        random.Random(f"{self.plan.seed}/{index}").shuffle(jobs)
+        return jobs
+
+    def job(self, case: Case, name: str, index: int) -> Job:
+        """One round of a case under one of its names. All names get the same number of invokes."""
+        fed = self.fed(name, index)
+        inputs = input_files(self.work.dataset, 0, len(fed)) if name == STORED else picked_files(self.work.dataset, fed)
+        apart = self.apart if name == SEEDED else 0
+        most = len(self.order) - self.apart
+        least = min(self.plan.min_runs, most)
+        kept = self.kept(case, index, least)
+        cycled = fed[: len(fed) - apart]
+        samples = tuple(cycled[n % len(cycled)] for n in kept)
+        made = job(self.work, named(case, name), "latency", (index, len(fed)), inputs, samples)
+        own = {"min_runs": least, "max_runs": most, "warmup_samples": apart, "answers": kept}
+        return replace(made, spec=made.spec | own)
+
+    def fed(self, name: str, index: int) -> Sequence[int]:
+        """The places in the test set of the samples that a round is given."""
+        if name == STORED:
+            return range(min(LATENCY_SAMPLES, shard_samples(self.work), self.work.dataset.test_count))
+        return self.order if name == SEEDED else [self.order[index % len(self.order)]]
+
+    def kept(self, case: Case, index: int, least: int) -> list[int]:
+        """The timings whose answers are kept: none of a model with state, which runs on while it is timed."""
+        if self.keeps_state(case):
+            return []
+        count = min(ANSWERS, least, shard_samples(self.work))
+        return sorted(random.Random(f"{self.plan.seed}/{index}/answers").sample(range(least), count))
+
+    def keeps_state(self, case: Case) -> bool:
+        return self.work.resets[case.variant + AT + STORED] != "none"
+
+    # --- what that says ---
+
+    def checks(self, case: Case, rounds: Sequence[Round]) -> Iterator[Check]:
+        if self.keeps_state(case):
+            told = "keeps state, which runs on while it is timed: its answers then are not compared"
+            self.notes.append(f"{row_name(case)} {told}")
+        else:
+            names = {named(case, name) for name in NAMES}
+            yield answers_check(self.run, case, [piece for piece in rounds if piece.case in names])
+        if not self.emulated:
+            stored, seeded, single = (medians_of(rounds, named(case, name)) for name in NAMES)
+            yield repeated_check(case, seeded, single, self.margin)
+            yield order_check(case, stored, seeded, self.margin)
+
+    def session(self, case: Case, rounds: Sequence[Round]) -> Session | None:
+        return session_of(self.run, case, medians_of(rounds, named(case, STORED)))
+
+
+def named(case: Case, name: str) -> Case:
+    return replace(case, variant=case.variant + AT + name)
+
+
+def medians_of(rounds: Sequence[Round], case: Case) -> Medians:
+    return medians_ns(piece for piece in rounds if piece.case == case)
+
+
+def auditable(run: Run, case: Case) -> bool:
+    """Whether the case was asked the test set, and timed."""
+    first = run.accuracy_case(case)
+    shards = [shard for shard in run.shards if shard.case == first]
+    return bool(shards) and all(shard.status == "ok" for shard in shards) and bool(run.usable_rounds(case))
