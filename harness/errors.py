@@ -9,6 +9,7 @@ HarnessError              exit 2 unless noted
 ├── BuildError            the Keras model could not be trained, loaded or converted
 │   └── TensorFlowMissing     the extra `build` is not installed (build/keras_process.py)
 ├── StoreError            a stored run that is absent, unreadable or from the future
+├── DiskError             a file, folder or process of this machine that cannot be had; a full disk
 ├── Unreadable            a file that others wrote is not what it must be (support/foreign.py); a ValueError, too
 └── TargetError           exit 3: the device or the link to it
     ├── TargetUnreachable     try again
@@ -42,6 +43,10 @@ class BuildError(HarnessError):
 
 class StoreError(HarnessError):
     """A stored run that is absent, unreadable or written by a newer harness."""
+
+
+class DiskError(HarnessError):
+    """A file or folder of this machine that cannot be read or written, or a process that cannot be started."""
 
 
 class Unreadable(HarnessError, ValueError):

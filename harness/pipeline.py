@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -44,6 +45,7 @@ from harness.runs.store import (
     read_run,
 )
 from harness.support.cache import Cache, version
+from harness.support.files import telling_disk
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class Listener(Watcher, Protocol):
     def opened(self, record: Record) -> None: ...
 
 
+@telling_disk()
 def run(
     request: Request,
     store: Store,
@@ -123,6 +126,7 @@ def reachable(targets: Sequence[Target], listener: Listener) -> list[Target]:
     return found
 
 
+@telling_disk()
 def resume(
     reference: str,
     store: Store,
@@ -141,6 +145,7 @@ def resume(
         return go_on(record, listener, judge, policy, wait_s)
 
 
+@telling_disk()
 def remeasure(candidate: Path, reference: Path, cases: Sequence[Case], store: Store, listener: Listener) -> Comparison:
     """Times these cases of a stored run and the same of its reference in one session: a run of its own."""
     record = begin(candidate, reference, cases, store)
@@ -183,12 +188,13 @@ def measure_target(
     header, target = record.header, known.target
     cases = tuple(case for case in header.cases if case.target == target.name)
     work = Work(target, cases, absolute_variants(record.path, header), record.dataset, header.plan)
+    raw, replaces = record.raw(target.name), partial(record.replaces, target.name)
     with closing(connect_when_free(target, header.run_id, header.tune, wait_s, listener.say)) as connection:
-        if known.environment and record.raw(target.name).exists():
+        if known.environment and raw.exists():
             check_same_device(target.name, "run", identity_of(known.environment), connection.environment)
         record.note(replace(known, environment=connection.environment))
         try:
-            for piece in measure(work, connection, record.raw(target.name), listener, decided_by(policy, record)):
+            for piece in measure(work, connection, raw, listener, decided_by(policy, record), replaces):
                 record.arrived(target.name)
                 listener.done(piece)
         finally:
@@ -220,6 +226,7 @@ def conclude(record: Record, judge: Judge) -> Conclusion:
     return Conclusion(comparison, verdict)
 
 
+@telling_disk()
 def derive(comparison: Comparison, verdict: Verdict | Absent, folder: Path) -> Path:
     """Writes the tables and the report of a run; can be repeated at any time. Returns the path of report.html."""
     folder.mkdir(parents=True, exist_ok=True)

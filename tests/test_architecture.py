@@ -44,6 +44,7 @@ TESTS_OF_MORE = {  # tests that no module's name is right for, and why
     "end_to_end": "the brief, command by command, with real models and runs",
     "examples": "docs/examples and the files of harness init",
     "fidelity": "a job's timing beside a C loop: a benchmark",
+    "faults": "a run in which any operation on files fails once",
     "gate_never": "traps for a gate, whatever judge they fall to",
     "imports": ".tflite files that are there already, from experiment to report",
     "notebook": "docs/mnist.ipynb, executed",

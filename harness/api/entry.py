@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from os import PathLike
@@ -13,6 +12,7 @@ from harness.api.stored_run import Run, Say, as_policy, references, warn
 from harness.records import Experiment, Plan, Scoring, Target
 from harness.runs import store
 from harness.runs.store import Store
+from harness.support.files import TemporaryFolder
 from harness.support.format import listed
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def evaluate(
     dataset = dataset_in_memory(name, x_test, y_test, calibration, class_names, scale, offset, output, sequence, group)
     scoring = Scoring(primary, as_tuple(metrics), output, Path.cwd())
     chosen = plan_of(plan) if isinstance(plan, str) else plan
-    with tempfile.TemporaryDirectory(prefix="edge-harness-") as folder:
+    with TemporaryFolder() as folder:
         source = source_of_model(model, Path(folder))
         experiment = experiment_in_memory(name, source, dataset, as_tuple(variants), chosen, scoring)
         return run(

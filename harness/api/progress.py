@@ -9,7 +9,7 @@ from types import TracebackType
 from rich import progress as rich_progress
 from rich.console import Console
 
-from harness.errors import TargetError
+from harness.errors import DiskError, TargetError
 from harness.gate.decide import too_few
 from harness.gate.policy import Policy
 from harness.measure.jobs import REPEATS
@@ -49,7 +49,7 @@ class Progress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.bars.stop()
-        if isinstance(error, KeyboardInterrupt | TargetError | OSError):
+        if isinstance(error, KeyboardInterrupt | TargetError | DiskError | OSError):
             self.console.print(self.how_to_go_on(), soft_wrap=True, markup=False)
 
     def how_to_go_on(self) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -29,6 +28,7 @@ from harness.records.dataset import places, starts_within
 from harness.support import cache
 from harness.support.arrays import let_go, map_npy
 from harness.support.cache import Shelf, code_sha256, key_of, version
+from harness.support.files import TemporaryFolder
 from harness.support.functions import FunctionRef
 
 ALONE = 64  # samples that a model is asked one at a time, too
@@ -127,7 +127,7 @@ def kept_model(origin: ModelSource, seed: int, dataset: Dataset, shelf: Shelf, k
     if origin.kind == "function":
         ref = FunctionRef(origin.where, origin.folder)
         shelf.say(f"calling {ref.text}")
-        with tempfile.TemporaryDirectory() as made:
+        with TemporaryFolder() as made:
             sha256 = keras.call(source.call, ref, seed, Path(made))
             move = lambda folder: shutil.copytree(made, folder, dirs_exist_ok=True)  # noqa: E731
             return source.kept(shelf.obtain("", "models", key_of(ref.text, sha256, versions()), move))

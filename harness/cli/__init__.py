@@ -19,7 +19,8 @@ from harness.cli import command_init as init
 from harness.cli import command_results as results
 from harness.cli import command_run as run
 from harness.cli.output import open_streams
-from harness.errors import HarnessError
+from harness.errors import DiskError, HarnessError
+from harness.support.files import disk_error
 from harness.support.text import harmless
 
 DEBUG = "--debug"
@@ -68,9 +69,8 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except OSError as error:  # a file where a folder is meant, one that may not be written, a full disk
-        where = f"{error.filename}: " if error.filename else "what was written last, perhaps stdout: "
-        tell(HarnessError(f"{where}{error.strerror or error}", "give another place, or fix that one"), debug)
-        sys.exit(2)
+        tell(disk_error(error), debug)
+        sys.exit(DiskError.exit_code)
     except Exception as error:
         message = f"unexpected {type(error).__name__}: {error}"
         tell(HarnessError(message, "this is a fault of the harness; --debug shows where"), debug)

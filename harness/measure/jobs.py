@@ -7,7 +7,7 @@ import math
 import random
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import chain, pairwise, product
@@ -55,6 +55,9 @@ AUDIT_SHARE, AUDIT_LEAST = 5, 20  # of a small test set one sample in five, but 
 AUDIT_CLIPS = 10  # of data in clips at least so many, each from its beginning
 CLIP_BYTES = 256 << 20  # of a clip's inputs and outputs: it is one shard, whole
 LATENCY_SAMPLES = 64  # real test samples that a latency round cycles through
+
+
+Replaces = Callable[[str], None]  # is told a job's id
 
 
 class Watcher(Protocol):
@@ -113,7 +116,12 @@ def measurable(work: Work, environment: Environment) -> tuple[Case, ...]:
 
 
 def measure(
-    work: Work, connection: Connection, folder: Path, watcher: Watcher, decided: Decided | None = None
+    work: Work,
+    connection: Connection,
+    folder: Path,
+    watcher: Watcher,
+    decided: Decided | None = None,
+    replaces: Replaces = lambda job_id: None,
 ) -> Iterator[Piece]:
     """Yields every piece of the work: from `folder` where it is already, else from the device into it.
 
@@ -121,8 +129,9 @@ def measure(
     order; a case whose outputs could not be had is asked for no further ones, and not timed. A round that does not
     count is measured again, at most REPEATS times, and every attempt is kept. Between two shards, `decided` says which
     cases need no further samples; None: all are asked. A plan with a precision goes on, by the spread of its rounds,
-    with as many as that takes.
+    with as many as that takes. replaces: is told the id of a failed piece before another takes its place.
     """
+    remove_leftovers(folder)
     cases = measurable(work, connection.environment)
     shards = shard_jobs(work, cases) if work.plan.accuracy else []
     audits = [job for job in audit_jobs(work, cases) if connection.answers(job)] if work.plan.accuracy else []
@@ -135,7 +144,7 @@ def measure(
     for job in chain([*shards, *audits, *rounds], further):
         if job.case in broken or looks.skip(job):
             continue
-        for piece in tried(job, connection, folder, watcher):
+        for piece in tried(job, connection, folder, watcher, replaces):
             yield piece
             timed += [piece] if isinstance(piece, Round) else []
         if piece.status == "failed":
@@ -153,17 +162,19 @@ def further_rounds(
     yield from further
 
 
-def tried(job: Job, connection: Connection, folder: Path, watcher: Watcher) -> Iterator[Piece]:
+def tried(
+    job: Job, connection: Connection, folder: Path, watcher: Watcher, replaces: Replaces = lambda job_id: None
+) -> Iterator[Piece]:
     """The job's piece, or where that does not count every attempt at it: the last one does."""
     for again in attempts(job):
         watcher.job(again)
-        piece = obtain(again, connection, folder, watcher)
+        piece = obtain(again, connection, folder, watcher, replaces)
         yield piece
         if piece.status not in AGAIN:
             return
 
 
-def obtain(job: Job, connection: Connection, folder: Path, watcher: Watcher) -> Piece:
+def obtain(job: Job, connection: Connection, folder: Path, watcher: Watcher, replaces: Replaces) -> Piece:
     """One piece. Its folder appears whole or not at all, so what is there need not be measured again, unless it failed:
     a process that was killed once may come to its end the next time. What is no answer is asked for again;
     where it is none ASKS times, the job has failed.
@@ -180,9 +191,25 @@ def obtain(job: Job, connection: Connection, folder: Path, watcher: Watcher) -> 
             break
     else:
         label_piece(part, job, None, refused)
-    shutil.rmtree(kept, ignore_errors=True)
+    if kept.exists():
+        replaces(job.id)
+        set_aside(kept)
     part.rename(kept)
     return read_piece(kept)
+
+
+def set_aside(kept: Path) -> None:
+    """Removes a piece so that a kill leaves all of it under its name, or nothing."""
+    aside = kept.with_name(f"{kept.name}.old.part")
+    shutil.rmtree(aside, ignore_errors=True)
+    kept.rename(aside)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Removes what was still arriving when a run was killed."""
+    for part in folder.glob("*.part"):
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def ask(job: Job, connection: Connection, part: Path, watcher: Watcher) -> None:

@@ -7,7 +7,6 @@ import os
 import selectors
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from harness.measure.counted_rows import counts_of
 from harness.measure.job_spec import outputs_spec, with_counts
 from harness.measure.model_state import reset_of
 from harness.records import Affine
+from harness.support.files import TemporaryFolder
 
 RUNTIME = "ai-edge-litert"
 CONVERT = "the file is damaged, or needs what this runtime lacks: convert the model again, with other operations"
@@ -35,7 +35,7 @@ def run_once(
     starts: the places at which a clip begins; None where every sample stands by itself. Raises BuildError where it
     cannot run, or gives no answer for NO_ANSWER_S.
     """
-    with tempfile.TemporaryDirectory() as name:
+    with TemporaryFolder() as name:
         folder = Path(name)
         (folder / protocol.MODEL).write_bytes(path.read_bytes())
         (folder / protocol.INPUTS).mkdir()

@@ -18,6 +18,7 @@ from harness.measure.validity import with_status
 from harness.records import Audit, Case, DeviceState, Job, Piece, Round, Shard, Tensor, Timings
 from harness.records.terms import PieceKind
 from harness.support.arrays import StoredArray
+from harness.support.files import naming
 from harness.support.foreign import dtype_of, read_bytes, read_json, read_npy, read_valid
 from harness.support.text import harmless
 
@@ -56,7 +57,8 @@ _PAIR = TypeAdapter(FiniteFloat)
 def label_piece(folder: Path, job: Job, host_ns: int | None, refused: str = "") -> None:
     place = job.first, job.last, job.attempt
     label = Label(job.case, job.kind, *place, host_ns, job.restless_ratio, job.samples, refused)
-    (folder / PIECE).write_text(json.dumps(asdict(label)))
+    with naming(folder / PIECE):
+        (folder / PIECE).write_text(json.dumps(asdict(label)))
 
 
 def read_piece(folder: Path) -> Piece:

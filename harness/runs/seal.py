@@ -22,7 +22,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from harness.errors import StoreError
 from harness.support.cache import file_sha256
-from harness.support.files import write_json
+from harness.support.files import naming, write_atomically, write_json
 from harness.support.format import listed, plural
 from harness.support.text import harmless
 
@@ -115,14 +115,29 @@ def note_arrival(path: Path, part: str, known: Prints | None = None) -> Prints:
     names = sealed_names(path) if part == BEGUN else [f"{part}/{name}" for name in files_of(folder)]
     prints = {name: print_of(path / name) for name in names if part_of(name) == part}
     if prints != known:
-        line = json.dumps([part, {name: asdict(each) for name, each in prints.items()}])
-        with (path / ARRIVED).open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+        add_line(path, part, prints)
     return prints
 
 
+def withdraw(path: Path, part: str) -> None:
+    """Takes back what is noted of a part, as another is about to take its place."""
+    add_line(path, part, {})
+
+
+def add_line(path: Path, part: str, prints: Prints) -> None:
+    with naming(path / ARRIVED), (path / ARRIVED).open("a", encoding="utf-8") as file:
+        file.write(line_of(part, prints))
+
+
+def line_of(part: str, prints: Prints) -> str:
+    """Returns a line that begins with its line end: one that was cut short does not spoil the next."""
+    return "\n" + json.dumps([part, {name: asdict(each) for name, each in prints.items()}])
+
+
 def arrived(path: Path) -> dict[str, Prints]:
-    """Returns what is noted of each part; {} in an older run. A line that a kill cut short is none."""
+    """Returns what is noted of each part; {} in an older run. A line that a kill cut short is none, and what was
+    withdrawn is not noted.
+    """
     try:
         lines = (path / ARRIVED).read_text("utf-8").splitlines()
     except FileNotFoundError:
@@ -136,7 +151,7 @@ def arrived(path: Path) -> dict[str, Prints]:
         except ValidationError:
             continue
         parts[part] = prints
-    return parts
+    return {part: prints for part, prints in parts.items() if prints}
 
 
 def check_arrived(path: Path) -> dict[str, Prints]:
@@ -175,8 +190,7 @@ def reopen(path: Path) -> None:
     for name, each in manifest.files.items():
         if name != HEADER:
             parts.setdefault(part_of(name), {})[name] = each
-    lines = (json.dumps([part, {n: asdict(p) for n, p in prints.items()}]) for part, prints in parts.items())
-    (path / ARRIVED).write_text("".join(f"{line}\n" for line in lines), "utf-8")
+    write_atomically(path / ARRIVED, "".join(line_of(*part) for part in parts.items()).encode())
 
 
 # --- afterwards ------------------------------------------------------------------------------------------------------

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -61,7 +60,7 @@ from harness.runs.run_arrays import (
 from harness.runs.signature import SIGNATURE
 from harness.runs.stored_names import check_names
 from harness.support.cache import file_sha256
-from harness.support.files import json_bytes, write_atomically
+from harness.support.files import appearing, copy, json_bytes, write_atomically
 from harness.support.foreign import read_json, valid
 from harness.support.locks import locked
 
@@ -140,6 +139,14 @@ class Record:
                 self._noted[part] = seal.note_arrival(self.path, part, self._noted.get(part))
                 self._inodes[part] = entry.inode()
 
+    def replaces(self, target: str, job_id: str) -> None:
+        """Takes back what is noted of a piece, before another takes its place: a kill between the two is then none of
+        somebody who changed it.
+        """
+        part = f"raw/{target}/{job_id}"
+        if self._noted.pop(part, None):
+            seal.withdraw(self.path, part)
+
     def finish(self) -> None:
         """Seals the run, says that it is finished, and makes it the latest of its experiment. One that an older version
         began is not sealed: nobody saw what became of it since.
@@ -168,21 +175,13 @@ class Store:
         self.trust = trust
 
     def open(self, header: Header, dataset: Dataset, baseline: Sequence[np.ndarray]) -> Record:
-        """Makes a new run's folder, with its variants, test set and baseline in it."""
+        """Makes a new run's folder, with its variants, test set and baseline in it: it appears whole or not at all."""
         check_stored_so(header)
         path = self.root / header.experiment / header.run_id
-        (path / "variants").mkdir(parents=True)
-        for variant in header.variants:
-            if variant.path:
-                shutil.copyfile(variant.path, path / "variants" / f"{variant.name}.tflite")
-        keep_test_set(path, dataset)
-        keep_baseline(path, baseline)
-        variants = tuple(replace(v, path=v.path and Path("variants") / f"{v.name}.tflite") for v in header.variants)
-        record = Record(path, header)
-        labelled, hashes = dataset.test_labels is not None, header.hashes | {"baseline": baseline_sha256(path)}
-        known = replace(header, variants=variants, labelled=labelled, hashes=hashes)
-        record.save(replace(known, schema_version=SCHEMA_VERSION, finished=False))
-        return begun(record)
+        with appearing(path) as part:
+            header, noted = begun(part, header, dataset, baseline)
+        note_own(read_header(path))  # as it is read again, where a number may have become another type
+        return Record(path, header, {seal.BEGUN: noted})
 
     def reopen(self, reference: str) -> Record:
         """Returns a run to go on with. Raises ConfigError where it is not trusted, StoreError where it was changed."""
@@ -342,11 +341,20 @@ def check_stored_so(header: Header) -> None:
         raise ConfigError(str(error), "give it a plain one: letters, digits, dots, - and _") from error
 
 
-def begun(record: Record) -> Record:
-    """Notes what a new run begins with, and that this user began it."""
-    note_own(read_header(record.path))  # as it is read again, where a number may have become another type
-    noted = {seal.BEGUN: seal.note_arrival(record.path, seal.BEGUN)}
-    return Record(record.path, record.header, noted)
+def begun(path: Path, header: Header, dataset: Dataset, baseline: Sequence[np.ndarray]) -> tuple[Header, seal.Prints]:
+    """Fills a folder with what a new run begins with. Returns its header, and what is noted of it."""
+    (path / "variants").mkdir()
+    for variant in header.variants:
+        if variant.path:
+            copy(variant.path, path / "variants" / f"{variant.name}.tflite")
+    keep_test_set(path, dataset)
+    keep_baseline(path, baseline)
+    variants = tuple(replace(v, path=v.path and Path("variants") / f"{v.name}.tflite") for v in header.variants)
+    labelled, hashes = dataset.test_labels is not None, header.hashes | {"baseline": baseline_sha256(path)}
+    known = replace(header, variants=variants, labelled=labelled, hashes=hashes)
+    header = replace(known, schema_version=SCHEMA_VERSION, finished=False)
+    Record(path, header).save(header)
+    return header, seal.note_arrival(path, seal.BEGUN)
 
 
 def again(path: Path, header: Header) -> Record:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.support.files import naming
 from harness.support.foreign import read_npy
 
 STRETCH_BYTES = 8 << 20
@@ -79,7 +80,7 @@ def gather(parts: Iterable[np.ndarray], shape: tuple[int, ...], folder: Path) ->
     """
     if 4 * math.prod(shape) <= IN_MEMORY_BYTES:
         return np.concatenate([np.zeros((0, *shape[1:]), np.float32), *parts], dtype=np.float32)
-    with tempfile.TemporaryFile(dir=folder) as file:
+    with naming(folder), tempfile.TemporaryFile(dir=folder) as file:
         for part in parts:
             file.write(np.ascontiguousarray(part, np.float32).data)
         file.flush()
@@ -96,7 +97,7 @@ def npy_bytes(array: np.ndarray) -> bytes:
 def write_npy(path: Path, array: np.ndarray) -> None:
     """Writes an array that may be larger than memory. The file is whole when this returns, and read-only."""
     form = {"shape": array.shape, "fortran_order": False, "descr": np.lib.format.dtype_to_descr(array.dtype)}
-    with path.open("wb") as file:
+    with naming(path), path.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, form)
         for stretch in stretches(array):
             file.write(np.ascontiguousarray(stretch).data)

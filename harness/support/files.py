@@ -1,12 +1,33 @@
-"""Files that appear whole or not at all: a reader never meets half of one."""
+"""Files that appear whole or not at all: a reader never meets half of one. What a kill leaves of them is removed."""
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import glob
 import json
 import os
+import shutil
+import tempfile
+import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from harness.errors import DiskError
+
+NEW_S = 60.0  # a temporary folder is made and then held: one that is younger may not be held yet
+OTHER_PLACE = "give another place, or fix that one"
+ADVICE = {
+    errno.ENOSPC: "make room on that disk, then give the same command again",
+    errno.EIO: "that disk may be failing: look into the system's log (dmesg), and save what is on it",
+    errno.EMFILE: "allow more open files (`ulimit -n`), then give the same command again",
+    errno.EAGAIN: "the system starts no further process: end some, then give the same command again",
+    errno.ENOMEM: "the system has no memory left: end some processes, then give the same command again",
+}
+ADVICE[errno.EDQUOT] = ADVICE[errno.ENOSPC]
+ADVICE[errno.ENFILE] = ADVICE[errno.EMFILE]
 
 
 @contextmanager
@@ -14,31 +35,104 @@ def replacing(path: Path) -> Iterator[Path]:
     """Yields a path beside the file to write to.
     It takes the file's place at the end, and is gone where writing failed.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}")
+    with naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        remove_leftovers_of(path)
+        part = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            yield part
+            settle(part)
+            part.replace(path)
+            with suppress(OSError):  # not every file system takes a folder
+                settle(path.parent)
+        finally:
+            with suppress(OSError):
+                part.unlink()
+
+
+@contextmanager
+def appearing(folder: Path) -> Iterator[Path]:
+    """Yields a new folder to fill. It gets its name at the end, and is gone where filling it failed."""
+    part = folder.with_name(f".{folder.name}.{os.getpid()}")
+    with naming(folder):
+        part.mkdir(parents=True)
+        try:
+            yield part
+            part.rename(folder)
+        except BaseException:
+            shutil.rmtree(part, ignore_errors=True)
+            raise
+
+
+def remove_leftovers_of(path: Path) -> None:
+    """Removes what processes that were killed left half-written in this file's place."""
+    for part in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        if is_left(part):
+            with suppress(OSError):  # another process removes it, too
+                part.unlink()
+
+
+def is_left(part: Path) -> bool:
+    """Whether the file or folder has a name as replacing and appearing give, of a process that has ended."""
+    owner = part.name.rpartition(".")[2]
+    if not part.name.startswith(".") or not owner.isdecimal():
+        return False
     try:
-        yield part
-        settle(part)
-        part.replace(path)
-        with suppress(OSError):  # not every file system takes a folder
-            settle(path.parent)
-    finally:
-        part.unlink(missing_ok=True)
+        os.kill(int(owner), 0)
+    except (ProcessLookupError, OverflowError):
+        return True
+    except OSError:  # it is another user's, and lives
+        return False
+    return False
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """An OSError names this file, where it names none: a write or a sync that fails does not say of which."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
+
+
+@contextmanager
+def telling_disk() -> Iterator[None]:
+    """Tells an OSError as what it is: something with this machine's files or processes. Raises DiskError."""
+    try:
+        yield
+    except OSError as error:
+        raise disk_error(error) from error
+
+
+def disk_error(error: OSError) -> DiskError:
+    """What cannot be written is the second of two names: of a link, a copy, a rename."""
+    where = error.filename2 or error.filename or "what was written last, perhaps stdout"
+    told = os.fsdecode(where) if isinstance(where, bytes) else where
+    return DiskError(f"{told}: {error.strerror or error}", ADVICE.get(error.errno or 0, OTHER_PLACE))
 
 
 def settle(path: Path) -> None:
     """Waits until the file, or the folder's list of names, is on the disk: a power cut leaves it as it is."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    with naming(path):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def write_atomically(path: Path, content: bytes) -> Path:
     with replacing(path) as part:
         part.write_bytes(content)
     return path
+
+
+def copy(source: Path, path: Path) -> None:
+    """Copies what is in a file. An OSError names the copy where that cannot be written."""
+    with naming(path):
+        shutil.copyfile(source, path)
 
 
 def write_json(path: Path, content: object) -> Path:
@@ -49,3 +143,42 @@ def write_json(path: Path, content: object) -> Path:
 def json_bytes(content: object) -> bytes:
     """Returns the file that write_json writes."""
     return json.dumps(content, indent=1, allow_nan=False).encode() + b"\n"
+
+
+class TemporaryFolder(tempfile.TemporaryDirectory[str]):
+    """A temporary folder, held by a lock while its owner lives: what a killed one left is removed by the next."""
+
+    PREFIX = "edge-harness-"
+
+    def __init__(self, folder: str | None = None) -> None:
+        remove_temporary_folders(Path(folder or tempfile.gettempdir()))
+        super().__init__(prefix=self.PREFIX, dir=folder)
+        held = os.open(self.name, os.O_RDONLY | os.O_CLOEXEC)
+        weakref.finalize(self, os.close, held)
+        fcntl.flock(held, fcntl.LOCK_EX)
+
+
+def remove_temporary_folders(place: Path) -> None:
+    for folder in left_temporary_folders(place):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def left_temporary_folders(place: Path) -> Iterator[Path]:
+    """Yields this user's temporary folders that nobody holds."""
+    for folder in place.glob(f"{TemporaryFolder.PREFIX}*"):
+        with suppress(OSError):
+            known = folder.lstat()
+            if known.st_uid == os.getuid() and time.time() - known.st_mtime > NEW_S and not is_held(folder):
+                yield folder
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a process has the folder's lock. Raises OSError where it is no folder."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from harness.build.models.keras2 import SAVE_ELSEWHERE, Config, modern
 from harness.build.models.load_error import cause
 from harness.errors import BuildError
+from harness.support.files import TemporaryFolder
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 BUILD_IT = "build the model and load them in a function of yours: module:function"
@@ -31,7 +31,7 @@ def from_h5(path: Path) -> Any:
             config, old = config_of(file, path), keras_version(file) < 3
     except OSError as error:
         raise BuildError(f"{path.name} is not a complete .h5 file: {error}", "copy or save it again") from error
-    with tempfile.TemporaryDirectory() as folder:
+    with TemporaryFolder() as folder:
         file_today = Path(folder) / "model.h5"
         shutil.copyfile(path, file_today)
         if old:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -18,6 +17,7 @@ from harness.build.models.saved_model import converter_of
 from harness.build.models.state import State
 from harness.errors import BuildError
 from harness.records import Affine, Tensor
+from harness.support.files import TemporaryFolder
 
 NORMALISING = ("Rescaling", "Normalization", "BatchNormalization")
 UNKNOWN = ("Lambda", "TFSMLayer")  # may scale, or not
@@ -104,7 +104,7 @@ def exported(model: Any, state: Sequence[Any]) -> Any:
     archive.track(model)
     archive.add_variable_collection("state", list(state))
     archive.add_endpoint("serve", partial(model.__call__, training=False), specs if len(specs) == 1 else [specs])
-    folder = tempfile.TemporaryDirectory()
+    folder = TemporaryFolder()
     archive.write_out(folder.name, verbose=False)
     return converter_of(folder)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +16,7 @@ from harness.build.models.state import State
 from harness.build.models.version_1 import frozen, has_references
 from harness.errors import BuildError, one_line
 from harness.records import Tensor
+from harness.support.files import TemporaryFolder
 
 SIGNATURE = "serving_default"
 CALLED = "library"  # the field of a graph that holds the functions it calls
@@ -76,14 +76,14 @@ class SavedModel:
         module = tf.Module()
         module.original = self.loaded  # keeps the weights
         module.call = tf.function(lambda **named: self.function(**named))
-        folder = tempfile.TemporaryDirectory()
+        folder = TemporaryFolder()
         tf.saved_model.save(module, folder.name, module.call.get_concrete_function(**specs))
         if self.facts.loops and fixed is None:
             close_lists(Path(folder.name))
         return converter_of(folder)
 
 
-def converter_of(folder: tempfile.TemporaryDirectory[str]) -> Any:
+def converter_of(folder: TemporaryFolder) -> Any:
     """A TFLiteConverter of the SavedModel in the folder, which is read at conversion and removed with the converter."""
     import tensorflow as tf
 
@@ -126,7 +126,7 @@ def without_optimisers(path: Path) -> tuple[Any, Any]:
     proto = Proto.FromString((path / "saved_model.pb").read_bytes())
     for each in proto.meta_graphs:
         forget_optimisers(each.object_graph_def.nodes)
-    with tempfile.TemporaryDirectory() as name:
+    with TemporaryFolder() as name:
         folder = Path(name)
         (folder / "saved_model.pb").write_bytes(proto.SerializeToString())
         for part in ("variables", "assets"):

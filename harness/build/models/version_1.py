@@ -4,12 +4,12 @@ converter can hold such variables. Their values become constants.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from harness.errors import BuildError, one_line
+from harness.support.files import TemporaryFolder
 
 REFERENCES = ("Variable", "VariableV2")
 RESOURCES = "save it again after tf.compat.v1.enable_resource_variables()"
@@ -19,11 +19,11 @@ def has_references(nodes: Iterable[Any]) -> bool:
     return any(node.op in REFERENCES for node in nodes)
 
 
-def frozen(path: Path, key: str) -> tempfile.TemporaryDirectory[str]:
+def frozen(path: Path, key: str) -> TemporaryFolder:
     """Saves the SavedModel's signature of that key again, with constants in the place of variables. Raises BuildError
     where it changes them.
     """
-    folder = tempfile.TemporaryDirectory()
+    folder = TemporaryFolder()
     try:
         graph, signature = constant_graph(path, key)
         write(graph, signature, folder.name)

@@ -16,6 +16,7 @@ from pathlib import Path
 from harness.errors import ConfigError, TargetUnreachable
 from harness.measure.targets import cli_name
 from harness.records import Target
+from harness.support.files import TemporaryFolder
 from harness.support.text import last_line
 
 OPTIONS = (
@@ -52,7 +53,8 @@ class Link:
         self.target = target
         self.workdir = workdir(target)
         self.venv_python = f"{self.workdir}/venv/bin/python"
-        self._sockets = Path(tempfile.mkdtemp(prefix="edge-harness-", dir=TMP))
+        self._folder = TemporaryFolder(TMP)
+        self._sockets = Path(self._folder.name)
 
     def argv(self, remote: Sequence[str]) -> list[str]:
         """The local argv that runs `remote` there. ssh joins its arguments and a remote shell parses them again."""
@@ -82,7 +84,8 @@ class Link:
             argv = [*self.ssh()[:-2], "-O", "exit", *self.ssh()[-2:]]
             with suppress(subprocess.TimeoutExpired):
                 subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=10, check=False)
-        shutil.rmtree(self._sockets, ignore_errors=True)
+        with suppress(OSError):
+            self._folder.cleanup()
 
 
 def check_reachable(target: Target) -> None:

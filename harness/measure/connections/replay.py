@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from harness.measure.raw import PIECE
 from harness.records import Blob, Environment, Job, Target
 from harness.records.dataset import starts_of, starts_within
 from harness.support.arrays import let_go, map_npy, npy_bytes
+from harness.support.files import copy
 from harness.support.foreign import read_json
 
 AGAIN = "record it again with what is to be measured now, or measure on a device"
@@ -83,7 +83,11 @@ class Replay:
         return None if starts is None else starts.tolist()
 
     def fetch(self, job: Job, folder: Path) -> None:
-        shutil.copytree(self.folder_of(job), folder, dirs_exist_ok=True)
+        recorded = self.folder_of(job)
+        for file in (path for path in recorded.rglob("*") if path.is_file()):
+            place = folder / file.relative_to(recorded)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            copy(file, place)
 
     def folder_of(self, job: Job) -> Path:
         """The job's folder; of an attempt that was never made, the attempt that was."""

@@ -36,6 +36,7 @@ from harness.device.protocol import (
 from harness.errors import JobFailed, TargetBusy, TargetUnreachable
 from harness.measure.connections import OnProgress, bounds
 from harness.records import Blob, Environment, Job, Target
+from harness.support.files import naming
 from harness.support.foreign import parse_json
 from harness.support.text import harmless, last_line
 
@@ -279,7 +280,7 @@ class ServerConnection:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         digest = hashlib.sha256()
-        with path.open("wb") as file:
+        with naming(path), path.open("wb") as file:
             for chunk in self._read(size):
                 digest.update(chunk)
                 file.write(chunk)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from harness.measure.connections.link import (
     unreachable,
 )
 from harness.records import Target
+from harness.support.files import TemporaryFolder
 from harness.support.text import last_line
 
 
@@ -43,7 +43,7 @@ def already_trusted(target: Target) -> bool:
 
 def offered_key(target: Target) -> HostKey:
     """The key that the device offers, asked for by ssh itself: its HostName, Port, ProxyJump and HostKeyAlias hold."""
-    with tempfile.TemporaryDirectory(dir=TMP) as folder:
+    with TemporaryFolder(TMP) as folder:
         scratch = Path(folder) / "known_hosts"
         options = [f"UserKnownHostsFile={scratch}", "GlobalKnownHostsFile=/dev/null", "HashKnownHosts=no",
                    "StrictHostKeyChecking=accept-new", "UpdateHostKeys=no"]  # fmt: skip

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from harness.measure.provision.probe import Look, look_at, wanted_releases
 from harness.measure.runtimes import Release, version_of
 from harness.measure.targets import cli_name
 from harness.records import Target
+from harness.support.files import TemporaryFolder
 from harness.support.text import last_line
 
 
@@ -74,7 +74,7 @@ def install(link: Link, look: Look, releases: list[Release], say: Callable[[str]
         return
     say(f"{name} cannot download them itself ({failure_of(own)}); downloading its wheels here and sending them")
     folder = f"{link.workdir}/wheels"
-    with tempfile.TemporaryDirectory() as local:
+    with TemporaryFolder() as local:
         for wheel in download(look, needed, Path(local)):
             put(link, wheel.read_bytes(), f"{folder}/{wheel.name}")
     must(link, [*pip, "--no-index", "--find-links", folder, *needed], f"{name} could not install the wheels")
