@@ -9,6 +9,7 @@ import errno
 import os
 import random
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -99,6 +100,29 @@ class Killed(BaseException):
     """The process ends here."""
 
 
+def kill(*_: object, **__: object) -> None:
+    raise Killed
+
+
+rmtree = shutil.rmtree
+
+
+def kill_at_aside(folder: Path, ignore_errors: bool = False) -> None:
+    """Removes a folder; of a piece that is set aside one file, and then the process ends."""
+    if ".old." in folder.name and folder.exists():
+        (folder / "piece.json").unlink()
+        raise Killed
+    rmtree(folder, ignore_errors=ignore_errors)
+
+
+def then_kill(set_aside: Callable[[Path], None]) -> Callable[[Path], None]:
+    def wrapped(kept: Path) -> None:
+        set_aside(kept)
+        raise Killed
+
+    return wrapped
+
+
 @pytest.mark.parametrize("moment", ["withdrawn", "half removed", "removed", "renamed", "noted"])
 def test_a_failed_piece_that_is_measured_again_may_be_killed_at_any_moment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
@@ -118,23 +142,13 @@ def test_a_failed_piece_that_is_measured_again_may_be_killed_at_any_moment(
     piece = read_piece(failed)
     assert isinstance(piece, Shard) and piece.status == "failed"
 
-    def kill(*_: object, **__: object) -> None:
-        raise Killed
-
     with monkeypatch.context() as patch:
         if moment == "withdrawn":
             patch.setattr(jobs, "set_aside", kill)
         if moment == "half removed":
-            patch.setattr(
-                jobs.shutil,
-                "rmtree",
-                lambda folder, **_: (
-                    kill() if ".old." in str(folder) and folder.exists() else shutil_rmtree(folder, ignore_errors=True)
-                ),
-            )
+            patch.setattr(jobs.shutil, "rmtree", kill_at_aside)
         if moment == "removed":
-            aside = jobs.set_aside
-            patch.setattr(jobs, "set_aside", lambda kept: (aside(kept), kill()))
+            patch.setattr(jobs, "set_aside", then_kill(jobs.set_aside))
         if moment in ("renamed", "noted"):
             patch.setattr(Record, "arrived" if moment == "renamed" else "finish", kill)
         with pytest.raises(Killed):
@@ -142,6 +156,3 @@ def test_a_failed_piece_that_is_measured_again_may_be_killed_at_any_moment(
     measured(tmp_path)
     assert answers(path) == sound
     assert not list(path.glob("raw/host/*.part"))
-
-
-shutil_rmtree = shutil.rmtree

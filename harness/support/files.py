@@ -52,7 +52,12 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def appearing(folder: Path) -> Iterator[Path]:
-    """Yields a new folder to fill. It gets its name at the end, and is gone where filling it failed."""
+    """Yields a new folder to fill. It gets its name at the end, and is gone where filling it failed.
+
+    Raises FileExistsError where there is one of that name.
+    """
+    if folder.exists():
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(folder))
     part = folder.with_name(f".{folder.name}.{os.getpid()}")
     with naming(folder):
         part.mkdir(parents=True)
