@@ -16,7 +16,7 @@ from harness.gate.judge.spread import Spread
 from harness.gate.policy.policy_file import parse_policy
 from harness.gate.policy.rules import Limit, Rule
 from harness.gate.reference.remeasured import to_remeasure
-from harness.records import Round, Run, Standing
+from harness.records import Round, Run, Standing, Timings
 from tests.made_answers import BOARD, DROP, RULE, found, made, timed_run, twice, verdict_of
 from tests.made_runs import case
 
@@ -449,3 +449,18 @@ def test_only_rows_whose_rules_need_it_are_timed_again():
     assert rows(candidate(emulated=True), RULE + NOT_SLOWER) == []
     failed = (Standing(case("int8"), "failed", "refused"), Standing(case("float32"), "ok"))
     assert rows(candidate(), RULE + NOT_SLOWER, failed) == ["float32"]
+
+
+def test_first_attempts_that_say_otherwise_leave_a_remeasured_reference_undecided() -> None:
+    again = beside((100, 100))
+    rounds: list[Round] = []
+    for piece in again.rounds:
+        if piece.case.variant == "int8@candidate":
+            slow = Timings.of([int(1.5 * ns) for ns in piece.invokes_ns])
+            rounds.append(replace(piece, status="repeated", timings=piece.timings | {"timed": slow}))
+            rounds.append(replace(piece, attempt=1))
+        else:
+            rounds.append(piece)
+    said = found(candidate(), NOT_SLOWER, session(1), again=replace(again, rounds=tuple(rounds)))
+    assert said.outcome == "inconclusive" and "with the first attempts at unsteady rounds" in said.reason
+    assert found(candidate(), NOT_SLOWER, session(1), again=again).outcome == "pass"

@@ -6,6 +6,7 @@ as that allows; what follows from the run itself may never be.
 
 from __future__ import annotations
 
+import io
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -14,15 +15,20 @@ from functools import cache
 
 import numpy as np
 import pytest
+from rich.console import Console
 from scipy.stats import binom
 
+from harness.cli.tables.two_run_tables import two_run_tables
 from harness.compare.baseline import compare
+from harness.compare.two_runs import compare_runs
 from harness.gate.decide import judge
 from harness.gate.policy.policy_file import parse_policy
 from harness.gate.verdict_text import markdown
-from harness.records import Comparison
+from harness.records import Comparison, Run
 from harness.report.material import Material
 from harness.report.out.markdown import render
+from tests.made_answers import timed_run
+from tests.made_tasks import numbers, regression, run_of
 from tests.made_truths import FLOAT32, Truth, drawn
 
 RUNS = 60
@@ -216,6 +222,54 @@ def test_intervals_are_counted_as_they_are_made() -> None:
             assert int(said[1]) == sum("[" in line[at["Speed-up"]] for line in rows if line[0] != "float32")
             counted_runs += 1
     assert counted_runs > 5
+
+
+# --- other kinds of run, and two of them ---------------------------------------------------------------------------
+
+THREE = [FLOAT32, Truth("int8", 0.02), Truth("float16", won=0.002)]
+
+
+def page_of(run: Run) -> str:
+    return render(Material(compare(run)), ()).replace("\\", "")
+
+
+def beside_itself(run: Run) -> str:
+    """What `compare` says of a run and the same again, in one line."""
+    console = Console(file=io.StringIO(), width=200)
+    console.print(*two_run_tables(compare_runs(run, replace(run, run_id="20260102-000000-0001")), console))
+    return " ".join(console.file.getvalue().split())  # type: ignore[attr-defined]
+
+
+def test_compare_speaks_of_sessions_where_rounds_were_compared_and_only_there() -> None:
+    timed = beside_itself(drawn(THREE, 3, samples=300))
+    assert "as sessions differ" in timed and "each value is that of a typical round" in timed
+    for run in (drawn(THREE, 4, samples=300, emulated=True), regression()):
+        said = beside_itself(run)
+        assert "comparisons with an interval" in said
+        assert "sessions differ" not in said and "typical round" not in said
+
+
+@pytest.mark.parametrize("time", [1.004, 1 / 1.004])
+def test_an_interval_that_excludes_1_reads_so(time: float) -> None:
+    luck = 1 + 0.001 * np.array((1.5, -0.7, 0.1, -1.0, 0.4, -0.1, 0.7, -1.5, 1.0, -0.4))
+    page = page_of(timed_run([100.0] * 10, (100 * time * luck).tolist()))
+    said = re.search(rf"int8 (?:is|takes) {NUMBER}× [^(]*\(95 % {NUMBER} to {NUMBER}\)", page)
+    assert said and 1 < number(said[2]) <= number(said[1]) <= number(said[3])
+
+
+def test_a_speed_up_that_is_not_the_ratio_of_the_two_p50_is_explained() -> None:
+    float32 = [100, 101, 99, 100, 101, 99, 130, 131, 129, 130, 131, 129, 130, 131]
+    page = page_of(timed_run(float32, [80, 80.5, 79.7, 80.2, 79.9, 80.1]))
+    said = re.search(rf"differ from the ratio of the two p50: {NUMBER}× and {NUMBER}× with int8", page)
+    assert said and number(said[1]) == pytest.approx(1.25, abs=0.011) and number(said[2]) > 1.4
+    assert "ratio of the two p50" not in page_of(drawn(THREE, 3, samples=60))
+
+
+def test_outputs_that_equal_keras_are_said_to_be_the_same() -> None:
+    _, keras, given = numbers(width=16)
+    page = page_of(run_of("distance", None, keras, {**given, "float32": keras}))
+    assert "The control float32 gives the same outputs as Keras" in page and "by more than 0 " not in page
+    assert "Distance with its two-sided 90 % interval" in page and "Changes from Keras' with" not in page
 
 
 # --- the checker can fail ------------------------------------------------------------------------------------------

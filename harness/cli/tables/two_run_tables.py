@@ -38,7 +38,7 @@ KINDS = {
 }
 FOUND = "a change of x % is found about four times in five"
 CHANGED = "changed: between these two sessions; whether the model did or the session, two sessions cannot tell"
-OF_ROUNDS = "the values are over all invokes, their change is the mean over the rounds with its 95 % interval"
+OF_ROUNDS = "each value is that of a typical round, the change is their ratio with its 95 % interval"
 
 
 def two_run_tables(both: TwoRuns, console: Console) -> Iterator[Table]:
@@ -171,7 +171,11 @@ def chance(changes: Sequence[Change]) -> list[str]:
     count, expected = claims(changes)
     if not count:
         return []
-    sessions = "; of latency and memory more, as sessions differ" if any(c.unit == "ratio" for c in changes) else ""
+    sessions = (
+        "; of latency and memory more, as sessions differ"
+        if any(c.unit == "ratio" and c.low is not None for c in changes)
+        else ""
+    )
     told = f"if nothing had changed, about {decimals(expected, 1)} of them would still say that it had{sessions}"
     return [f"{plural(count, 'comparison')} with an interval: {told}"]
 

@@ -28,7 +28,8 @@ def by_rounds(rule: Rule, case: Case, evidence: Evidence) -> Answer:
         raise Absent(EMULATED.format(case.target), "invalid")
     evidence.value(case, rule.metric)  # raises Absent where it has none
     if rule.against == "reference":
-        return (remeasured if evidence.again else stored).judge_move(rule, case, evidence)
+        move = (remeasured if evidence.again else stored).judge_move
+        return beside_first(move(rule, case, evidence), move(rule, case, evidence, True))
     judge = itself if rule.limit.absolute else beside
     answer = judge(rule, case, evidence, False)
     answer = replace(answer, method=f"{answer.method}; {SCOPE}")

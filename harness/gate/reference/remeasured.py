@@ -28,7 +28,7 @@ def to_remeasure(comparison: Comparison, policy: Policy) -> tuple[Case, ...]:
     return tuple(dict.fromkeys(each for rule, case in named for each in rests_on(rule.metric, case)))
 
 
-def judge_move(rule: Rule, case: Case, evidence: Evidence) -> Answer:
+def judge_move(rule: Rule, case: Case, evidence: Evidence, first_attempts: bool = False) -> Answer:
     """Judges how far the candidate's rounds are from the reference's beside
     them, in the direction that the rule limits.
     """
@@ -40,7 +40,9 @@ def judge_move(rule: Rule, case: Case, evidence: Evidence) -> Answer:
             check_measured(each, rule, again)
     if refused := "; ".join(filter(None, (device_changes(row, evidence) for row in rows))):
         raise not_comparable(refused)
-    before, after = (by_round(rule.metric, on_side(case, side), again) for side in (REFERENCE, CANDIDATE))
+    before, after = (
+        by_round(rule.metric, on_side(case, side), again, first_attempts) for side in (REFERENCE, CANDIDATE)
+    )
     answer = paired(before, after, rule, evidence.metric(rule).unit, again.comparison.run.plan.first_stage)
     same = " and ".join(row.variant for row in rows if same_file(row, again))
     reasons = (answer.reason, SAME_FILE.format(same) if same else "")

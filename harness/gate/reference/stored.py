@@ -30,7 +30,7 @@ TOO_FEW_ROUNDS = (
 )
 
 
-def judge_move(rule: Rule, case: Case, evidence: Evidence) -> Answer:
+def judge_move(rule: Rule, case: Case, evidence: Evidence, first_attempts: bool = False) -> Answer:
     """Judges how far the candidate's session is from the stored ones, in the direction that the rule limits."""
     evidence.past_of(case)
     refused, warned = evidence.timing_differences(case)
@@ -39,7 +39,7 @@ def judge_move(rule: Rule, case: Case, evidence: Evidence) -> Answer:
     reasons = once_an_occasion([(each, why_not(each, rule, case, evidence)) for each in evidence.stored], case)
     notes = omitted_sessions(reasons), warned
     try:
-        answer = judge_sessions(rule, case, evidence, reasons)
+        answer = judge_sessions(rule, case, evidence, reasons, first_attempts)
     except Absent as absent:
         raise Absent("; ".join(filter(None, (absent.reason, *notes))), absent.outcome) from absent
     return replace(answer, reason="; ".join(filter(None, (answer.reason, *notes))))
@@ -54,10 +54,13 @@ def omitted_sessions(reasons: list[tuple[Evidence, str]]) -> str:
     return f"left out: {', '.join(parts)}" if parts else ""
 
 
-def judge_sessions(rule: Rule, case: Case, evidence: Evidence, reasons: list[tuple[Evidence, str]]) -> Answer:
+def judge_sessions(
+    rule: Rule, case: Case, evidence: Evidence, reasons: list[tuple[Evidence, str]], first_attempts: bool
+) -> Answer:
     """reasons: each session, and why it does not count."""
     count = [session for session, reason in reasons if not reason]
-    own, *sessions = (list(by_round(rule.metric, case, side).values()) for side in (evidence, *count))
+    sides = (by_round(rule.metric, case, side, first_attempts) for side in (evidence, *count))
+    own, *sessions = (list(side.values()) for side in sides)
     if len(sessions) < SESSIONS:
         few = len(sessions), "" if len(sessions) == 1 else "s", SESSIONS, counted(reasons, case)
         return without_interval(rule, case, evidence, FEW.format(*few))

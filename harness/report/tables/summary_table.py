@@ -36,6 +36,7 @@ GROUPED = "Samples of one group are not independent, so every interval of answer
 EARLY = "Rows that stopped early are of different samples: compare their drops, not their accuracies. "
 BRIEF_DROP = "Drop with its two-sided 90 % {} interval"
 BRIEF_CHANGE = "Changes from Keras' with two-sided 90 % intervals"
+BRIEF_VALUE = "{} with its two-sided 90 % interval"
 BRIEF_COSTS = "latencies and speed-up with 95 % intervals from rounds. “–” marks a value that is not available."
 
 
@@ -61,7 +62,8 @@ def how_to_read(material: Material) -> tuple[str, str]:
     if material.comparison.early:
         grouped = EARLY
     changes = f"Change: {material.primary.title} {BOOTSTRAP.format(change)}" if material.has_change else ""
-    brief = f"{BRIEF_DROP.format(drop) if of_classes else BRIEF_CHANGE}; {BRIEF_COSTS}"
+    of_answers = BRIEF_CHANGE if material.has_change else BRIEF_VALUE.format(material.primary.title)
+    brief = f"{BRIEF_DROP.format(drop) if of_classes else of_answers}; {BRIEF_COSTS}"
     return f"{DROP.format(drop) if of_classes else ''}{changes}{grouped}{COSTS}", f"{grouped}{brief}"
 
 

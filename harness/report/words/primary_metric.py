@@ -107,6 +107,8 @@ def conversion(shown: Iterable[Row]) -> list[str]:
     if not rows:
         return []
     worst = max(rows, key=lambda r: r.value("max_abs_diff") or 0)
+    if not worst.value("max_abs_diff"):
+        return ["The control float32 gives the same outputs as Keras: conversion changes none of them."]
     gap = significant(worst.value("max_abs_diff"), 2)
     text = (
         f"No output of the control float32 differs from Keras' by more than {gap} ({place(worst)}): this is due to "

@@ -57,8 +57,10 @@ def ratio_text(row: Row, inverse: bool) -> str:
     value, (low, high) = row.value("speedup_vs_float32") or 1.0, row.interval("speedup_vs_float32") or (1.0, 1.0)
     if inverse:
         value, low, high = 1 / value, 1 / high, 1 / low
-    relation = f"takes {decimals(value, 2)}× the time" if inverse else f"is {decimals(value, 2)}× as fast"
-    return f"{row.case.variant} {relation} (95 % {decimals(low, 2)} to {decimals(high, 2)})"
+    places = next((n for n in (2, 3, 4) if decimals(low, n) != decimals(1, n)), 5)  # an end over 1 reads so
+    ratio, *ends = (decimals(each, places) for each in (value, low, high))
+    relation = f"takes {ratio}× the time" if inverse else f"is {ratio}× as fast"
+    return f"{row.case.variant} {relation} (95 % {ends[0]} to {ends[1]})"
 
 
 def engines(comparison: Comparison, shown: tuple[Row, ...]) -> list[str]:

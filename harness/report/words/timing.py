@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 from harness.compare.rows import Row
 from harness.metrics.typical import CORRELATED, SKEWED
-from harness.records import Case, Comparison
+from harness.records import CONTROL, Case, Comparison
 from harness.report.words.phrases import by_variant, names, place, span
 from harness.support.format import decimals, listed, whole
 
 DRIFT_PERCENT = 2.0  # a first tenth this much slower or faster is reported, if its interval excludes 0
 ESS_SHARE = 0.5
+VISIBLE = 0.25  # of an interval's half-width: how far a speed-up lies from the ratio of the two p50 before it is told
+PAIRED = (
+    "A speed-up is made of pairs of one round, a p50 of all rounds of its row. Skewed rounds, or rounds that only one "
+    "row has, make the speed-up differ from the ratio of the two p50: {}."
+)
 ODD = {
     SKEWED: "The rounds of {} look skewed, or of two kinds: their value is that of the median round, their limits are "
     "order statistics, and what the slowest rounds cost is not in them.",
@@ -23,6 +31,7 @@ def cautions(comparison: Comparison, shown: tuple[Row, ...]) -> list[str]:
     return [
         *drifting(shown),
         *odd_rounds(shown),
+        *unlike_table(shown),
         *selected(shown),
         *correlated_rows(shown),
         *shared_timings(comparison, shown),
@@ -61,6 +70,27 @@ def drift_text(row: Row) -> str:
 def odd_rounds(shown: tuple[Row, ...]) -> list[str]:
     """Name the rows whose rounds look odd, and say what their intervals are then."""
     return [text.format(listed(rows)) for sign, text in ODD.items() if (rows := rows_with(sign, shown))]
+
+
+def unlike_table(shown: tuple[Row, ...]) -> list[str]:
+    """Name the speed-ups that a reader would not find by dividing the two p50 of the table."""
+    p50 = {row.case: value for row in shown if (value := row.value("latency_p50"))}
+    found = [
+        f"{decimals(row.value('speedup_vs_float32'), 2)}× and {decimals(divided, 2)}× with {row.case.variant} "
+        f"({place(row, threads=True)})"
+        for row in shown
+        if row.case in p50
+        and (beside := p50.get(replace(row.case, variant=CONTROL)))
+        and visible(row, divided := beside / p50[row.case])
+    ]
+    return [PAIRED.format(listed(found))] if found else []
+
+
+def visible(row: Row, divided: float) -> bool:
+    value, limits = row.value("speedup_vs_float32"), row.interval("speedup_vs_float32")
+    if not (value and limits) or decimals(value, 2) == decimals(divided, 2):
+        return False
+    return abs(math.log(divided / value)) > VISIBLE * math.log(limits[1] / limits[0]) / 2
 
 
 def selected(shown: tuple[Row, ...]) -> list[str]:
