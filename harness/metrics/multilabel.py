@@ -6,7 +6,8 @@ import numpy as np
 
 from harness.metrics.registry import Answers, Metric, of_answers
 from harness.metrics.task import SEVERAL, are_logits, row_by_row, said_yes
-from harness.statistics.bootstrap import Bounded, Statistic, means
+from harness.statistics.bootstrap import Bounded, Statistic
+from harness.statistics.by_label import LabelF1
 
 
 def every_label_right(answers: Answers) -> np.ndarray:
@@ -68,12 +69,4 @@ def label_f1(answers: Answers) -> Statistic:
     """Computes 2·hits / (samples + answers) of each label that has either, and their mean:
     scikit-learn's f1_score with average="macro" and zero_division=nan.
     """
-    wanted, found = np.asarray(answers.truth == 1), given(answers)
-    return means(np.concatenate([2.0 * (wanted & found), 1.0 * wanted + found], axis=1), mean_share)
-
-
-def mean_share(mean: np.ndarray) -> np.ndarray:
-    """Divides the first half of the columns by the second, and averages where the divisor is not 0."""
-    part, whole = np.split(mean, 2, axis=-1)
-    shares = np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
-    return np.asarray(shares.sum(axis=-1) / (whole > 0).sum(axis=-1))
+    return LabelF1(np.asarray(answers.truth == 1), given(answers))

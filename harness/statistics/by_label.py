@@ -1,0 +1,103 @@
+"""Macro F1 of samples with several labels: by the bootstrap-t and by what could have happened to each label.
+
+Resamples know that the labels of a sample may be lost together, but not what a rare label hides that the test set does
+not show. Strata, the samples with a label and those without it, know that (bounded.py), but take labels for
+independent. A limit holds where both say so, and the interval is as wide as the wider of the two.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from harness.statistics.bootstrap import Means, OwnLimits, Statistic, WithLimits
+from harness.statistics.bounded import Effects, effects_of
+from harness.statistics.stats import Interval
+
+
+@dataclass(frozen=True, eq=False)
+class Both:
+    """One value with two kinds of limits: both have to hold."""
+
+    resampled: WithLimits
+    bounded: Effects
+
+    @property
+    def value(self) -> float:
+        return self.resampled.value
+
+    @property
+    def doubt(self) -> str:
+        return self.resampled.doubt
+
+    def limits(self, confidence: float) -> Interval:
+        one, other = self.resampled.limits(confidence), self.bounded.limits(confidence)
+        return Interval(min(one.low, other.low), max(one.high, other.high))
+
+    def p(self, limit: float, better: int = 1) -> float:
+        return max(self.resampled.p(limit, better), self.bounded.p(limit, better))
+
+    def words(self, confidence: float) -> str:
+        labels = len(self.bounded.labels) // 2
+        return f"{self.resampled.words(confidence)}, and likelihood with what could have happened to {labels} labels"
+
+
+@dataclass(frozen=True, eq=False)
+class LabelF1(OwnLimits):
+    """The mean over the labels of 2·hits / (wanted + given). wanted, given: bool, (samples, labels)."""
+
+    wanted: np.ndarray
+    given: np.ndarray
+
+    @cached_property
+    def _means(self) -> Means:
+        columns = [2.0 * (self.wanted & self.given), 1.0 * self.wanted + self.given]
+        return Means(np.concatenate(columns, axis=1), mean_share)
+
+    @property
+    def value(self) -> float:
+        return self._means.value
+
+    @cached_property
+    def alone(self) -> Both:
+        perfect = replace(self, given=self.wanted)
+        return Both(self._means.alone, self._from(perfect).plus(1.0))
+
+    def less(self, other: Statistic) -> Both:
+        assert isinstance(other, LabelF1)
+        return Both(self._means.less(other._means), self._from(other))
+
+    def growth(self, other: Statistic) -> Both:
+        assert isinstance(other, LabelF1)
+        return Both(self._means.growth(other._means), self._from(other).times(1 / other.value))
+
+    @cached_property
+    def slopes(self) -> tuple[np.ndarray, np.ndarray]:
+        """How far one more hit, and one more answer, of each label moves the mean, (labels,) each."""
+        whole = self.wanted.sum(axis=0) + self.given.sum(axis=0)
+        counted, hits = whole > 0, (self.wanted & self.given).sum(axis=0)
+        divisor = np.where(counted, whole, np.inf)
+        return 2 / divisor / counted.sum(), -2 * hits / divisor**2 / counted.sum()
+
+    def _from(self, before: LabelF1) -> Effects:
+        """Returns value − before.value by what each sample adds to each label, by the mean of the slopes at both."""
+        hit, given = (sum(both) / 2 for both in zip(self.slopes, before.slopes, strict=True))
+        moved = 1.0 * self.given - before.given
+        each = moved * (given + hit * self.wanted)
+        strata = 2 * np.arange(each.shape[1]) + self.wanted  # without the label, and with it
+        sizes = np.bincount(strata.ravel(), minlength=2 * each.shape[1])
+        there = np.flatnonzero(sizes)
+        worst = np.abs(np.stack([given, given + hit], axis=1).ravel() * sizes)[there]
+        scaled = (each * sizes[strata]).ravel()
+        labels = (there // 2).tolist()
+        found = effects_of(np.searchsorted(there, strata.ravel()), scaled, (-worst).tolist(), worst.tolist(), labels)
+        return found.plus(self.value - before.value - found.value)
+
+
+def mean_share(mean: np.ndarray) -> np.ndarray:
+    """Divides the first half of the columns by the second, and averages where the divisor is not 0."""
+    part, whole = np.split(mean, 2, axis=-1)
+    shares = np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
+    return np.asarray(shares.sum(axis=-1) / (whole > 0).sum(axis=-1))
