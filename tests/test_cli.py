@@ -362,7 +362,7 @@ def test_the_reference_of_a_run_is_looked_up_before_it(harness, asked, monkeypat
     (tmp_path / "policy.toml").write_text('[[rule]]\nmetric = "accuracy_drop"\nmax = "1 pp"\n')
     given = []
 
-    def verdict_of(candidate, rules, references, *_):
+    def verdict_of(candidate, rules, references, *_, **__):
         given.extend(references)
         raise TargetBusy("far enough")
 

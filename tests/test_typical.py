@@ -164,6 +164,20 @@ def test_correlated_rounds_pass_less_often_than_by_t_and_what_is_left_is_said(rh
     assert share(passes) <= most
 
 
+@pytest.mark.parametrize("rho", [0.5, 0.8])
+def test_a_drift_of_the_whole_machine_cancels_in_ratios_whose_order_is_shuffled(rho):
+    """The machine's state is correlated from process to process, by rho from one round of two rows to the next."""
+    rng, passes, each = np.random.default_rng([11, int(10 * rho)]), [], np.sqrt(rho)
+    for _ in range(1000):
+        state = [rng.normal(0, NOISE)]
+        for _ in range(2 * ROUNDS - 1):
+            state.append(each * state[-1] + np.sqrt(1 - each**2) * rng.normal(0, NOISE))
+        rounds = rng.permuted(np.reshape(state, (ROUNDS, 2)), axis=1) + rng.normal(0, NOISE / 3, (ROUNDS, 2))
+        before, after = (dict(enumerate(np.exp(side))) for side in rounds.T)
+        passes.append(Typical.of_pairs(before, after).p(1.0) <= 0.05)
+    assert share(passes) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 1000)
+
+
 def test_normal_rounds_lose_at_most_five_points_of_power():
     rng, limits = np.random.default_rng(10), (0.005, 0.008, 0.010, 0.013)
     drawn = [rng.normal(0, NOISE, ROUNDS) for _ in range(TRIES)]
