@@ -13,9 +13,18 @@ import numpy as np
 import pytest
 
 from harness import pipeline
+from harness.cli.command_audit import in_words
 from harness.measure.connections import device_code as code
 from harness.measure.jobs import LATENCY_SAMPLES
-from harness.measure.selftest.audit_result import MARGIN, Terms, order_check, repeated_check, session_of
+from harness.measure.selftest.audit_result import (
+    MARGIN,
+    AuditResult,
+    Terms,
+    answers_check,
+    order_check,
+    repeated_check,
+    session_of,
+)
 from harness.measure.selftest.run_audit import NAMES, SEEDED, SINGLE, STORED, Audit
 from harness.records import Case, Run, TargetRecord
 from harness.runs.store import Record, Store, load, read_dataset, read_header
@@ -108,6 +117,16 @@ def test_the_seed_decides_what_is_asked(run: Run) -> None:
         return [(job.id, job.samples) for n in range(6) for job in audit_of(run, seed).round_of(n)]
 
     assert asked(1) == asked(1) != asked(2)
+
+
+def test_answers_that_were_not_kept_prove_nothing(run: Run) -> None:
+    check = answers_check(run, CASE, ())
+    assert (check.outcome, check.reason.partition(":")[0]) == ("inconclusive", "no answer was kept")
+
+
+def test_an_audit_of_nothing_is_not_good_and_says_so() -> None:
+    nothing = AuditResult("a", "b", "2026-01-01T00:00:00", "1", Terms(5), (), ())
+    assert not nothing.good and in_words(nothing).startswith("Nothing was checked")
 
 
 def test_an_emulated_device_has_one_round_and_no_claim_of_time(run: Run) -> None:

@@ -174,5 +174,5 @@ def in_words(result: AuditResult) -> str:
     sealed = [f"The run is not sealed: {result.unsealed}."] if result.unsealed else []
     about = f"seed {terms.seed}, {terms.rounds} rounds, margin {100 * terms.margin:g} %"
     found = f"{failed} fail, {undecided} are inconclusive" if failed or undecided else "all pass"
-    verdict = f"{len(result.checks)} checks, {found} ({about})."
+    verdict = f"{len(result.checks)} checks, {found} ({about})." if result.checks else f"Nothing was checked ({about})."
     return "\n".join([*(f"{note}." for note in result.notes), *sealed, verdict])

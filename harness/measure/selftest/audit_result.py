@@ -83,7 +83,9 @@ def answers_check(run: Run, case: Case, rounds: Iterable[Round]) -> Check:
         total += len(piece.samples)
         differ += changed(answers_of(run, first, piece.samples), [np.asarray(output) for output in piece.outputs])
     told = f"{differ:,} of {total:,} answers differ from those of the accuracy pass"
-    return Check(case, "answers", "fail" if differ else "pass", told)
+    return Check(
+        case, "answers", judged(fails=differ > 0, passes=total > 0), told if total else f"no answer was kept: {MORE}"
+    )
 
 
 def repeated_check(case: Case, varied: Medians, single: Medians, margin: float) -> Check:
