@@ -27,7 +27,7 @@ from tests.devices import RECORDED, Quiet
 from tests.faults import Faults
 from tests.sealed_runs import RUN_ID, unfinished_run
 
-SOME = 40
+SOME = 25
 CODES = (errno.ENOSPC, errno.EIO)
 LEFT = (".part", f".{os.getpid()}")
 
