@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -12,7 +13,7 @@ from typing import Any, NoReturn, cast
 import numpy as np
 import pytest
 
-from harness.build import artifact, original, variants
+from harness.build import artifact, builder, original, variants
 from harness.build.builder import Built, build
 from harness.build.keras_process import KerasProcess
 from harness.build.models import predictions as baseline
@@ -20,7 +21,7 @@ from harness.build.original import RunOnce
 from harness.build.variants import Recipe
 from harness.build.workloads import digits
 from harness.data.calibration import calibration_samples, model_inputs
-from harness.errors import BuildError
+from harness.errors import BuildError, DiskError
 from harness.experiment.plans import plan_of
 from harness.experiment.resolve import builtin
 from harness.measure import once as runner
@@ -228,6 +229,17 @@ def test_another_runtime_checks_again_but_does_not_train_again(calls, once, monk
 
 
 # --- what goes wrong -----------------------------------------------------------------------------------------------
+
+
+def test_a_full_disk_is_no_failed_conversion(once, monkeypatch):
+    """It ends the run, which can be gone on with: a row that failed would stay so."""
+
+    def full(result: object, folder: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(folder / "check.json"))
+
+    monkeypatch.setattr(builder, "write_result", full)
+    with pytest.raises(DiskError, match=r"check\.json: No space left on device"):
+        once("float32")
 
 
 def test_a_conversion_that_raises_is_a_row_and_the_others_go_on(calls, once):

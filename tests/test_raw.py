@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import pickle
@@ -15,7 +16,8 @@ import numpy as np
 import pytest
 
 from harness.device.job import PHASES, TIMING
-from harness.errors import StoreError
+from harness.errors import DiskError, StoreError
+from harness.measure import raw
 from harness.measure.raw import read_piece
 from harness.records import Case, Round, Shard
 from tests.devices import RECORDED
@@ -161,6 +163,21 @@ def test_a_malformed_round_is_refused_with_its_folder(copy: Callable[[str], Path
     with pytest.raises(StoreError, match=ROUND) as caught:
         read_piece(folder)
     assert "resume" in caught.value.advice
+
+
+def test_a_fault_of_this_disk_is_none_of_the_device(
+    copy: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends the run, which can be gone on with; the row has not failed."""
+
+    def broken(path: Path, **_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error", str(path))
+
+    folder = copy(ROUND)
+    monkeypatch.setattr(raw, "read_npy", broken)
+    with pytest.raises(DiskError, match="Input/output error") as caught:
+        read_piece(folder)
+    assert "dmesg" in caught.value.advice
 
 
 def test_a_round_whose_clock_stood_is_invalid(copy: Callable[[str], Path]) -> None:

@@ -27,7 +27,7 @@ from harness.build.variants import quantizer as quantizer  # importing it regist
 from harness.build.variants import repeatable
 from harness.data.calibration import calibration_samples
 from harness.device import tensors
-from harness.errors import ConfigError, HarnessError
+from harness.errors import ConfigError, DiskError, HarnessError
 from harness.measure import once as runner
 from harness.metrics import discrepancy as samples
 from harness.metrics import fitting
@@ -37,6 +37,7 @@ from harness.records import Dataset, Experiment, Variant
 from harness.records.dataset import starts_within
 from harness.support import cache
 from harness.support.cache import Cache, Shelf, file_sha256, key_of, version
+from harness.support.files import check_disk
 from harness.support.functions import source_sha256
 
 Say = Callable[[str], None]
@@ -222,7 +223,7 @@ class Builder:
         full = key_of(*code, *made_by, data, self.of_classes, *key)
         try:
             return read_variant(name, recipe, self.shelf.obtain(what, "variants", full, make))
-        except TensorFlowMissing:
+        except (TensorFlowMissing, DiskError):
             raise
         except ProcessDied as error:
             if self.original.facts.loops and recipe in variants.RECIPES and variants.recipe(recipe).calibrated:
@@ -231,6 +232,7 @@ class Builder:
         except variants.Unsupported as error:
             return Variant(name, recipe, status="unsupported", reason=str(error))
         except Exception as error:  # whatever a converter throws is that variant's row, and the others continue
+            check_disk(error)
             return failed(name, recipe, f"conversion failed: {first_line(error)}")
 
     def convert(self, name: str, folder: Path) -> None:

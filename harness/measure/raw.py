@@ -18,7 +18,7 @@ from harness.measure.validity import with_status
 from harness.records import Audit, Case, DeviceState, Job, Piece, Round, Shard, Tensor, Timings
 from harness.records.terms import PieceKind
 from harness.support.arrays import StoredArray
-from harness.support.files import naming
+from harness.support.files import check_disk, naming
 from harness.support.foreign import dtype_of, read_bytes, read_json, read_npy, read_valid
 from harness.support.text import harmless
 
@@ -62,7 +62,9 @@ def label_piece(folder: Path, job: Job, host_ns: int | None, refused: str = "") 
 
 
 def read_piece(folder: Path) -> Piece:
-    """The Round, Shard or Audit that the folder holds. Raises StoreError where a file is not what it must be."""
+    """The Round, Shard or Audit that the folder holds. Raises StoreError where a file is not what it must be, DiskError
+    where the disk is at fault.
+    """
     try:
         label = read_valid(folder / PIECE, _LABEL)
         state = {} if label.refused else read_json(folder / protocol.STATE, SAID_BYTES)
@@ -71,6 +73,7 @@ def read_piece(folder: Path) -> Piece:
             return with_status(_round(folder, label, result, state))
         return (_audit if label.kind == "audit" else _shard)(folder, label, result)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError) as error:
+        check_disk(error)
         raise StoreError(f"{folder} cannot be read: {error}", "remove that folder and resume the run") from error
 
 

@@ -111,6 +111,14 @@ def telling_disk() -> Iterator[None]:
         raise disk_error(error) from error
 
 
+def check_disk(error: BaseException) -> None:
+    """Raises DiskError where the error is of this machine's disk, memory or processes: no fault of a device, of a model
+    or of what a file holds.
+    """
+    if isinstance(error, OSError) and error.errno in ADVICE:
+        raise disk_error(error) from error
+
+
 def disk_error(error: OSError) -> DiskError:
     """What cannot be written is the second of two names: of a link, a copy, a rename."""
     where = error.filename2 or error.filename or "what was written last, perhaps stdout"
