@@ -26,7 +26,7 @@ def test_a_share_passes_at_its_limit_as_often_as_the_binomial_says() -> None:
     found = finding('metric = "flip_rate"\nmax = "10%"')
     most = max(count for count in range(400) if binom.cdf(count, 400, 0.1) < 0.05)
     assert found.passes_at_limit == pytest.approx(binom.cdf(most, 400, 0.1))
-    assert f"would pass {100 * binom.cdf(most, 400, 0.1):.1f} % of the time (exact, n = 400)" in found.reason
+    assert f"would pass {100 * binom.cdf(most, 400, 0.1):.1f} % of the time (computed, n = 400)" in found.reason
 
 
 def test_a_drop_passes_at_its_limit_as_often_as_in_simulated_test_sets() -> None:

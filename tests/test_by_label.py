@@ -43,3 +43,11 @@ def test_limits_are_the_wider_of_two_and_meet_the_value():
         assert limits.low == min(part.low for part in parts) < moved.value < limits.high == max(p.high for p in parts)
         assert parts[0].high - parts[0].low == pytest.approx(parts[1].high - parts[1].low, rel=0.15)
         assert moved.bounded.value == pytest.approx(moved.value)
+
+
+def test_a_label_of_which_none_was_wanted_counts_as_one():
+    wanted = np.random.default_rng(5).random((200, 3)) < 0.4
+    wanted[:, 2] = False
+    given = wanted.copy()
+    given[0] = ~given[0]
+    assert LabelF1(wanted, given).less(LabelF1(wanted, wanted)).words(0.9).endswith("could have happened to 3 labels")

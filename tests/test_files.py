@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.support.files import replacing, write_atomically, write_json
+from harness.support.files import appearing, replacing, write_atomically, write_json
 
 
 def test_a_reader_never_meets_half_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,3 +36,15 @@ def test_json_has_no_nan(tmp_path: Path) -> None:
     assert write_json(tmp_path / "a.json", {"b": [1]}).read_text() == '{\n "b": [\n  1\n ]\n}\n'
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(tmp_path / "a.json", math.nan)
+
+
+def test_a_folder_that_a_kill_left_half_filled_is_gone_a_day_later(tmp_path: Path) -> None:
+    """And no sooner: a process of another machine may fill it."""
+    fresh, stale, other = (tmp_path / name for name in (".a.4194305", ".b.4194305", ".c"))
+    for folder in (fresh, stale, other):
+        folder.mkdir()
+    for folder in (stale, other):
+        os.utime(folder, (0, 0))
+    with appearing(tmp_path / "new") as part:
+        (part / "content").write_text("whole")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".a.4194305", ".c", "new"]

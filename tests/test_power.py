@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from harness.statistics import power
 from harness.statistics.exact import exact_p
 from harness.statistics.paired_limit import PairedLimit
 from harness.statistics.power import passing_share
@@ -44,3 +45,14 @@ def test_without_any_change_all_or_nothing_passes() -> None:
     limit = PairedLimit.of_difference(0.01)
     assert passing_share(limit, 0.0, 0.0, 299, 0.05) == 1
     assert passing_share(limit, 0.0, 0.0, 298, 0.05) == 0
+
+
+@pytest.mark.parametrize("samples, flips, margin", [(500, 0.03, 0.01), (600, 0.04, 0.02), (400, 0.12, 0.01)])
+def test_where_the_test_is_asked_at_some_sizes_the_share_is_that_of_all(
+    samples: int, flips: float, margin: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit, shares = PairedLimit.of_difference(margin), ((flips + margin) / 2, (flips - margin) / 2)
+    some = passing_share(limit, *shares, samples, 0.05)
+    monkeypatch.setattr(power, "MOST_SIZES", samples)
+    passing_share.cache_clear()
+    assert some == pytest.approx(passing_share(limit, *shares, samples, 0.05), abs=1e-5)

@@ -188,8 +188,11 @@ def test_an_accepted_run_that_was_changed_later_is_named(tmp_path: Path, change,
     said: list[str] = []
     assert (accepted(tmp_path, said=said), said) == (tuple(paths), [])
     change(paths[which])
-    with pytest.raises(StoreError, match=f"run {ids[which]} in .* is not what was accepted: it was changed since"):
+    with pytest.raises(
+        StoreError, match=f"run {ids[which]} in .* is not what was accepted: it was changed since"
+    ) as caught:
         accepted(tmp_path)
+    assert f"`harness accept {' '.join(ids)}`" in caught.value.advice
     references.accept(Store(tmp_path), ids)  # knowingly
     assert accepted(tmp_path) == tuple(paths)
 
@@ -202,7 +205,7 @@ def test_of_a_file_that_an_older_version_wrote_it_is_said_that_it_holds_no_seal(
     )
     said: list[str] = []
     assert accepted(tmp_path, said=said) == (path,)
-    assert len(said) == 1 and f"does not hold the seal of {FIRST}" in said[0]
+    assert len(said) == 1 and f"does not hold the seal of {FIRST}" in said[0] and f"harness accept {FIRST}" in said[0]
 
 
 def test_the_gate_refuses_an_accepted_run_that_was_changed(tmp_path: Path, harness) -> None:

@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 
 from harness import pipeline
-from harness.cli.command_audit import in_words
+from harness.cli.command_audit import chosen_cases, in_words
+from harness.errors import ConfigError
 from harness.measure.connections import device_code as code
 from harness.measure.jobs import LATENCY_SAMPLES
+from harness.measure.selftest import run_audit
 from harness.measure.selftest.audit_result import (
     MARGIN,
     AuditResult,
@@ -26,6 +28,7 @@ from harness.measure.selftest.audit_result import (
     session_of,
 )
 from harness.measure.selftest.run_audit import NAMES, SEEDED, SINGLE, STORED, Audit
+from harness.measure.selftest.twins import pack
 from harness.records import Case, Run, TargetRecord
 from harness.runs.store import Record, Store, load, read_dataset, read_header
 from tests.conftest import Call
@@ -122,6 +125,26 @@ def test_the_seed_decides_what_is_asked(run: Run) -> None:
 def test_answers_that_were_not_kept_prove_nothing(run: Run) -> None:
     check = answers_check(run, CASE, ())
     assert (check.outcome, check.reason.partition(":")[0]) == ("inconclusive", "no answer was kept")
+
+
+def test_a_row_that_cannot_be_audited_is_named(run: Run) -> None:
+    both = replace(run, cases=(CASE, replace(CASE, variant="int8")))
+    chosen, left_out = chosen_cases(both, ["*"], ["*"])
+    assert chosen == {"host": [CASE]} and [case.variant for case in left_out] == ["int8"]
+
+
+def test_samples_of_which_a_device_takes_few_are_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_audit, "shard_samples", lambda work: 6)
+    with pytest.raises(ConfigError, match="6 samples of this size"):
+        audit_of(run, 1)
+
+
+def test_devices_whose_names_differ_after_a_dot_are_packed_apart(tmp_path: Path) -> None:
+    for name in ("pi.one", "pi.two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a").write_text(name)
+        pack(tmp_path / name)
+    assert sorted(path.name for path in tmp_path.glob("*.zip")) == ["pi.one.zip", "pi.two.zip"]
 
 
 def test_an_audit_of_nothing_is_not_good_and_says_so() -> None:
@@ -223,9 +246,6 @@ def test_a_run_of_somebody_else_is_not_audited_without_trust(results: Path, harn
 
 
 def test_the_table_says_what_passed_and_what_was_not_judged(run: Run) -> None:
-    from harness.cli.command_audit import in_words
-    from harness.measure.selftest.audit_result import AuditResult
-
     checks = (
         order_check(CASE, rounds(1.0), rounds(2.0), MARGIN),
         repeated_check(CASE, rounds(1.0), rounds(1.0), MARGIN),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -266,6 +267,12 @@ def test_a_link_to_a_run_is_not_another_run(tmp_path: Path) -> None:
     record = opened(tmp_path, "20250101-000000-0000")
     (tmp_path / "digits" / ".latest.123").symlink_to(record.path.name)  # killed between link and rename
     assert Store(tmp_path).paths() == [record.path]
+
+
+def test_a_run_that_is_being_begun_is_not_listed(tmp_path: Path) -> None:
+    path = copy_of_recording(tmp_path)
+    shutil.copytree(path, path.with_name(f".{path.name}.1"))
+    assert Store(tmp_path).paths() == [path]
 
 
 def test_run_ids_sort_by_time_and_fit_a_devices_names() -> None:

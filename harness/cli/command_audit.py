@@ -73,6 +73,7 @@ def measure(
     from harness.measure.selftest.audit_result import AuditResult
     from harness.measure.selftest.run_audit import Audit
     from harness.measure.selftest.twins import pack
+    from harness.records.names import row_name
     from harness.runs.own_runs import check_trusted
     from harness.runs.store import load, measuring, new_run_id, read_dataset, read_header
     from harness.support.files import write_json
@@ -84,7 +85,9 @@ def measure(
     folder = path / "audits" / new_run_id()
     checks, sessions, notes = [], [], []
     with measuring(path):
-        for name, cases in chosen_cases(stored, *named).items():
+        chosen, left_out = chosen_cases(stored, *named)
+        notes += [f"{row_name(case)} is not audited: it was not asked the test set, or not timed" for case in left_out]
+        for name, cases in chosen.items():
             known = stored.target(name)
             own = Audit(stored, dataset, known, cases, terms)
             with closing(connect_when_free(known.target, folder.name, header.tune, wait_s, progress.say)) as connection:
@@ -103,8 +106,8 @@ def measure(
     return result
 
 
-def chosen_cases(run: Run, targets: list[str], variants: list[str]) -> dict[str, list[Case]]:
-    """Target → its cases that can be audited. Raises ConfigError where there are none."""
+def chosen_cases(run: Run, targets: list[str], variants: list[str]) -> tuple[dict[str, list[Case]], list[Case]]:
+    """Target → its cases of these names that can be audited; those that cannot. Raises ConfigError where none can."""
     from fnmatch import fnmatchcase
 
     from harness.errors import ConfigError
@@ -114,14 +117,16 @@ def chosen_cases(run: Run, targets: list[str], variants: list[str]) -> dict[str,
         named = ((case.target, targets), (case.variant, variants))
         return all(any(fnmatchcase(name, glob) for glob in globs) for name, globs in named)
 
-    chosen = [case for case in run.cases if is_named(case) and auditable(run, case)]
+    asked = [case for case in run.cases if is_named(case)]
+    chosen = [case for case in asked if auditable(run, case)]
     if not chosen:
         told = f"run {run.run_id} has no row of these names that was asked the test set and timed"
         raise ConfigError(told, "name others, or measure with --plan standard first")
     if recordings := {c.target for c in chosen if run.target(c.target).target.kind == "replay"}:
         told = f"{', '.join(sorted(recordings))} is a recording, which answers nothing that it was not asked before"
         raise ConfigError(told, "audit the run that was recorded")
-    return {name: [c for c in chosen if c.target == name] for name in dict.fromkeys(c.target for c in chosen)}
+    by_target = {name: [c for c in chosen if c.target == name] for name in dict.fromkeys(c.target for c in chosen)}
+    return by_target, [case for case in asked if case not in chosen]
 
 
 def bars() -> Progress:

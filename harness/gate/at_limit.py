@@ -40,7 +40,7 @@ SIMULATED = (
     "a model exactly at this limit would pass about {:.0f} % of the time (simulated, {} test sets like this, "
     "± {:.1f} points)"
 )
-COMPUTED = "a model exactly at this limit would pass {:.1f} % of the time (exact, {})"
+COMPUTED = "a model exactly at this limit would pass {:.1f} % of the time (computed, {})"
 HARMLESS = "a harmless one {:.{}f} %"
 AT_ANY_TIME = "a model exactly at this limit would pass at most {:.2g} % of the time, whenever it is looked at"
 UNKNOWN = "how often a model exactly at this limit would pass is not known"

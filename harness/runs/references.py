@@ -32,10 +32,10 @@ from harness.support.locks import locked
 
 NAME = "reference.json"
 SCHEMA_VERSION = 3
-ACCEPT_AGAIN = "bring the accepted run back, or `harness accept` this one"
+BRING_BACK = "bring the accepted run back, or take it as it is now: `{}`"
 NOT_SEALED = (
     "{file} does not hold the seal of {runs}, since an older version accepted it: that the run was changed and "
-    "sealed anew would not be noticed; accept it again"
+    "sealed anew would not be noticed; `{again}` takes them as they are now"
 )
 LONGEST_S = 30.0  # another process has the file for a moment, that in which it hashes the runs that it adds
 
@@ -112,17 +112,23 @@ def accepted_runs(store: Store, experiment: str, say: Callable[[str], None]) -> 
         return ()
     reference = read(file)
     sessions = (reference.proper, *reference.sessions)
-    paths = tuple(present(session, experiment, file) for session in sessions)
+    paths = tuple(present(session, reference, file) for session in sessions)
     if read_header(paths[0]).hashes != reference.hashes:
         message = f"run {reference.run_id} in {paths[0]} is not what was accepted: its model or its data are others"
-        raise StoreError(message, ACCEPT_AGAIN)
+        raise StoreError(message, BRING_BACK.format(accepting(reference)))
     if unsealed := [s.run_id for s, path in zip(sessions, paths, strict=True) if not s.manifest and has_seal(path)]:
-        say(NOT_SEALED.format(file=file, runs=listed(unsealed)))
+        say(NOT_SEALED.format(file=file, runs=listed(unsealed), again=accepting(reference)))
     return paths
 
 
-def present(session: Session, experiment: str, file: Path) -> Path:
-    path = file.parent / session.path
+def accepting(reference: Accepted) -> str:
+    """The command that accepts the reference and all its sessions once more, as they are now."""
+    return f"harness accept {' '.join([reference.run_id, *(session.run_id for session in reference.sessions)])}"
+
+
+def present(session: Session, reference: Accepted, file: Path) -> Path:
+    """The folder of the reference or of one of its sessions. Raises StoreError where it is not what was accepted."""
+    path, experiment = file.parent / session.path, file.parent.name
     if not (path / "run.json").exists():
         advice = f"bring that folder to {path}, give --reference RUN, or `harness accept` another"
         raise StoreError(f"the reference of {experiment}, run {session.run_id}, is not here", advice)
@@ -131,7 +137,7 @@ def present(session: Session, experiment: str, file: Path) -> Path:
         raise StoreError(message, "bring the accepted run back, give --reference RUN, or `harness accept` another")
     if session.manifest and manifest_sha256(path) != session.manifest:
         message = f"run {run_id} in {path} is not what was accepted: it was changed since, its {MANIFEST} is another"
-        raise StoreError(message, ACCEPT_AGAIN)
+        raise StoreError(message, BRING_BACK.format(accepting(reference)))
     return path.resolve()
 
 
@@ -139,7 +145,7 @@ def with_sessions(reference: Accepted, paths: Sequence[Path], file: Path) -> Acc
     """Returns the reference with these runs among its sessions, each once.
     Raises ConfigError where one measured none of its models.
     """
-    proper = acceptable(present(reference.proper, file.parent.name, file))
+    proper = acceptable(present(reference.proper, reference, file))
     sessions = {session.run_id: session for session in reference.sessions}
     for path in paths:
         header = acceptable(path)

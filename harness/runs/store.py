@@ -192,7 +192,7 @@ class Store:
 
     def paths(self) -> list[Path]:
         """Returns the folders of all runs, newest first."""
-        folders = [p.parent for p in self.root.glob("*/*/run.json") if not p.parent.is_symlink()]
+        folders = [p.parent for p in self.root.glob("*/[!.]*/run.json") if not p.parent.is_symlink()]
         return sorted(folders, key=lambda path: path.name, reverse=True)
 
     def find(self, reference: str, finished: bool = True) -> Path:

@@ -40,7 +40,7 @@ class Both:
         return max(self.resampled.p(limit, better), self.bounded.p(limit, better))
 
     def words(self, confidence: float) -> str:
-        labels = len(self.bounded.labels) // 2
+        labels = len(set(self.bounded.labels))
         return f"{self.resampled.words(confidence)}, and likelihood with what could have happened to {labels} labels"
 
 

@@ -10,7 +10,7 @@ from scipy.special import bdtr, gammaln, ndtri, xlog1py, xlogy
 from harness.statistics.exact import exact_p, most_lost
 from harness.statistics.paired_limit import PairedLimit
 
-MOST_SIZES = 24  # numbers of discordant samples at which the test is asked; between them its answer is interpolated
+MOST_SIZES = 96  # numbers of discordant samples at which the test is asked; between them its answer is interpolated
 DEVIATIONS = 5.0  # of each count from its mean; what is further out has a probability under 1e-6
 
 

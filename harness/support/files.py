@@ -18,6 +18,7 @@ from pathlib import Path
 from harness.errors import DiskError
 
 NEW_S = 60.0  # a temporary folder is made and then held: one that is younger may not be held yet
+A_DAY_S = 86_400.0
 OTHER_PLACE = "give another place, or fix that one"
 ADVICE = {
     errno.ENOSPC: "make room on that disk, then give the same command again",
@@ -60,6 +61,7 @@ def appearing(folder: Path) -> Iterator[Path]:
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(folder))
     part = folder.with_name(f".{folder.name}.{os.getpid()}")
     with naming(folder):
+        remove_folders_left_in(folder.parent)
         part.mkdir(parents=True)
         try:
             yield part
@@ -67,6 +69,16 @@ def appearing(folder: Path) -> Iterator[Path]:
         except BaseException:
             shutil.rmtree(part, ignore_errors=True)
             raise
+
+
+def remove_folders_left_in(folder: Path) -> None:
+    """Removes what processes that were killed left half-filled there, of whatever name.
+
+    Only a day later: a process of another machine or container, which is not seen from here, may fill it.
+    """
+    for part in folder.glob(".*"):
+        if part.is_dir() and not part.is_symlink() and is_left(part) and time.time() - part.stat().st_mtime > A_DAY_S:
+            shutil.rmtree(part, ignore_errors=True)
 
 
 def remove_leftovers_of(path: Path) -> None:

@@ -25,8 +25,7 @@ FEW = (
 )
 
 TOO_FEW_ROUNDS = (
-    "{} rounds vary more than the {} of each stored session: measure the candidate again with as many, "
-    "`harness run {} --rounds {}`"
+    "{} rounds vary more than the {} of each stored session: measure the candidate again with as many, --rounds {}"
 )
 
 
@@ -68,7 +67,7 @@ def judge_sessions(
     if len(own) < fewest:
         run = evidence.comparison.run
         left_out = max(0, rounds_of_target(run, case.target) - len(own))  # that could not be used, and may not again
-        told = TOO_FEW_ROUNDS.format(len(own), fewest, run.experiment, fewest + left_out)
+        told = TOO_FEW_ROUNDS.format(len(own), fewest, fewest + left_out)
         return without_interval(rule, case, evidence, told)
     if rule.limit.relative and min(map(min, (own, *sessions))) <= 0:
         raise not_comparable(NOT_POSITIVE)

@@ -88,6 +88,11 @@ class Audit:
             told = f"{plural(answered, 'test sample')} are too few to ask others than before"
             raise ConfigError(told, f"an audit needs {FEWEST_SAMPLES}")
         count = min(answered, SEEDED_SAMPLES, shard_samples(self.work))
+        if count < FEWEST_SAMPLES:
+            told = (
+                f"a device is sent {plural(count, 'sample')} of this size at a time: too few to tell them apart by time"
+            )
+            raise ConfigError(told, f"an audit needs {FEWEST_SAMPLES}, so it is of models with smaller inputs")
         return random.Random(f"{self.plan.seed}/order").sample(range(answered), count)
 
     def round_of(self, index: int) -> list[Job]:

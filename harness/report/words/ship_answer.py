@@ -25,7 +25,7 @@ RATES = (
     "model would that changes as many answers and loses as many as it wins; under a limit of a value, one as good as "
     "Keras; under one of flips, one with as many."
 )
-MORE_RATES = " A dash: not computed here; `harness report {} --explain` simulates what can be."
+MORE_RATES = " A dash: not computed here; `harness report {} --explain`, with the same --policy, simulates what can be."
 JUDGED_OTHERWISE = "Judge it by rules of your own: harness gate RUN --policy FILE."
 
 
