@@ -12,6 +12,7 @@ import typer
 from harness import __version__
 from harness.cli import command_aa as aa
 from harness.cli import command_audit as audit
+from harness.cli import command_clean as clean
 from harness.cli import command_compare as compare
 from harness.cli import command_devices as devices
 from harness.cli import command_gate as gate
@@ -50,7 +51,7 @@ def common(
     pass
 
 
-for room in (run, results, compare, gate, devices, aa, audit, init):
+for room in (run, results, compare, gate, devices, aa, audit, init, clean):
     for command in room.COMMANDS:
         app.command()(command)
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import shutil
 import tempfile
 import time
@@ -17,11 +18,10 @@ from types import ModuleType
 
 import platformdirs
 
-from harness.support.files import settle
+from harness.support.files import A_DAY_S, settle
 from harness.support.foreign import open_regular
 
 HASHES = "sha256.json"  # of an entry: the name of each other file in it → its hash
-LEFT_S = 24 * 3600.0  # nothing takes this long to make
 
 
 def cache_dir() -> Path:
@@ -105,6 +105,8 @@ class Cache:
         if not folder.is_dir() or (self.fresh and folder not in self._made):
             return False
         if whole(folder):
+            with suppress(OSError):  # a cache that may only be read
+                os.utime(folder)  # so that `harness clean` knows when it was used
             return True
         logging.getLogger(__name__).warning(
             "the cache's %s is damaged, or of an older version: it is made again", folder
@@ -144,7 +146,7 @@ class Cache:
         """Removes what processes that were killed left half-made, a day later: until then somebody may be making it."""
         for part in self.root.glob("*/*.part"):
             with suppress(OSError):  # another process removes it, too
-                if time.time() - part.stat().st_mtime > LEFT_S:
+                if time.time() - part.stat().st_mtime > A_DAY_S:
                     shutil.rmtree(part)
 
     def _place(self, part: Path, folder: Path) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from harness.errors import DiskError
 
 NEW_S = 60.0  # a temporary folder is made and then held: one that is younger may not be held yet
-A_DAY_S = 86_400.0
+A_DAY_S = 86_400.0  # nothing takes this long to make
 OTHER_PLACE = "give another place, or fix that one"
 ADVICE = {
     errno.ENOSPC: "make room on that disk, then give the same command again",
