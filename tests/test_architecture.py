@@ -223,3 +223,15 @@ def test_a_command_that_needs_no_table_loads_neither_pandas_nor_scikit_learn(com
 def test_an_experiment_of_arrays_loads_no_pandas() -> None:
     loaded = loaded_by("import harness.experiment.experiment_file, harness.data.kinds")
     assert not loaded & {"pandas", "pyarrow", "sklearn"}
+
+
+def test_one_place_writes_text_for_people() -> None:
+    """cli/output.py makes it harmless; cli/__init__.py prints errors, made harmless there."""
+    own = {ROOT / "cli" / "output.py", ROOT / "cli" / "__init__.py"}
+    calls = {
+        path: [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+        for path in MODULES
+        if path.is_relative_to(ROOT / "cli")
+    }
+    plain = {p for p, found in calls.items() for c in found if isinstance(c.func, ast.Name) and c.func.id == "print"}
+    assert plain == own

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -33,6 +35,20 @@ def test_a_file_that_never_ends_is_given_up_and_its_process_ended(
         run(tmp_path, files.endless(), ENDS, NEVER)
     assert time.monotonic() - begin < 15
     assert "loop" in (caught.value.advice or "")
+
+
+@pytest.mark.parametrize("does", ["while True: print('.', flush=True)", "os.close(1); time.sleep(60)"])
+def test_a_process_is_given_up_whatever_it_says(does: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that never stops to talk, and one that closed its stdout and stays."""
+    monkeypatch.setattr(once, "NO_ANSWER_S", 1.0)
+    begin = time.monotonic()
+    with subprocess.Popen([sys.executable, "-c", f"import os, time\n{does}"], stdout=subprocess.PIPE) as process:
+        try:
+            with pytest.raises(BuildError, match="has no answer"):
+                once.watch(process, 2.0)
+        finally:
+            process.kill()
+    assert time.monotonic() - begin < 10
 
 
 def test_a_file_that_ends_is_not_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

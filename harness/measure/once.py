@@ -7,7 +7,9 @@ import os
 import selectors
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +35,7 @@ def run_once(
     """The dequantised outputs of a .tflite file for stored samples, one array an input tensor, in the file's order.
 
     starts: the places at which a clip begins; None where every sample stands by itself. Raises BuildError where it
-    cannot run, or gives no answer for NO_ANSWER_S.
+    cannot run, or gives no answer for NO_ANSWER_S, whatever it says meanwhile.
     """
     with TemporaryFolder() as name:
         folder = Path(name)
@@ -44,15 +46,15 @@ def run_once(
             np.save(folder / file, array)
         spec = outputs_spec(RUNTIME, inputs, affines, reset=reset_of(path), starts=starts)
         (folder / protocol.JOB).write_text(json.dumps(with_counts(spec, counts_of(path))))
-        return answers(folder, done(folder))
+        return answers(folder, done(folder, len(stored[0])))
 
 
-def done(folder: Path) -> dict[str, Any]:
+def done(folder: Path, samples: int) -> dict[str, Any]:
     argv = [sys.executable, "-I", str(install(folder)), "job", str(folder)]
     nothing = subprocess.DEVNULL
     with subprocess.Popen(argv, stdin=nothing, stdout=subprocess.PIPE, stderr=nothing) as process:
         try:
-            watch(process)
+            watch(process, NO_ANSWER_S * (samples + 1))
         finally:
             process.kill()
     if process.returncode != 0:
@@ -63,14 +65,15 @@ def done(folder: Path) -> dict[str, Any]:
     return result
 
 
-def watch(process: subprocess.Popen[bytes]) -> None:
-    """Waits for the end of a job. Raises BuildError where it says for too long that no further sample is answered."""
+def watch(process: subprocess.Popen[bytes], longest_s: float) -> None:
+    """Waits for the end of a job. Raises BuildError where it says nothing for NO_ANSWER_S, or lives for longest_s."""
     assert process.stdout
-    with selectors.DefaultSelector() as selector:
+    end = time.monotonic() + longest_s
+    with selectors.DefaultSelector() as selector, suppress(subprocess.TimeoutExpired):
         selector.register(process.stdout, selectors.EVENT_READ)
-        while selector.select(NO_ANSWER_S):
+        while selector.select(min(NO_ANSWER_S, end - time.monotonic())) and time.monotonic() < end:
             if not os.read(process.stdout.fileno(), 1 << 16):  # it closed its end
-                process.wait()
+                process.wait(NO_ANSWER_S)
                 return
     told = f"{RUNTIME} has no answer for {NO_ANSWER_S:g} s"
     raise BuildError(told, "does a loop in the model never end, or is one sample so slow?")

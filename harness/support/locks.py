@@ -30,7 +30,7 @@ def locked(file: Path, what: str, wait_s: float = 0.0) -> Iterator[None]:
         time.sleep(TRY_AGAIN_S)
     try:
         os.truncate(held, 0)
-        os.write(held, f"{whoami()}, since {time.strftime('%Y-%m-%d %H:%M:%S %Z')}".encode())
+        os.write(held, f"{whoami()}, process {os.getpid()}, since {time.strftime('%Y-%m-%d %H:%M:%S %Z')}".encode())
         yield
     finally:
         with suppress(OSError):
@@ -60,8 +60,9 @@ def holder(file: Path) -> str:
 
 
 def whoami() -> str:
+    """Returns user@host."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name
         user = str(os.getuid())
-    return f"{user}@{socket.gethostname()}, process {os.getpid()}"
+    return f"{user}@{socket.gethostname()}"

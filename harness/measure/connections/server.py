@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import getpass
 import hashlib
 import io
 import json
@@ -11,7 +10,6 @@ import os
 import re
 import select
 import signal
-import socket
 import subprocess
 import tempfile
 import threading
@@ -38,6 +36,7 @@ from harness.measure.connections import OnProgress, bounds
 from harness.records import Blob, Environment, Job, Target
 from harness.support.files import naming
 from harness.support.foreign import parse_json
+from harness.support.locks import whoami
 from harness.support.text import harmless, last_line
 
 CHUNK_BYTES = 1 << 16
@@ -73,7 +72,8 @@ class ServerConnection:
         threading.Thread(target=self._watch, daemon=True).start()
         try:
             self._allow(bounds.READY_S)
-            self._say({"op": Op.HELLO, "workdir": workdir, "run_id": run_id, "who": whoami(run_id), "tune": tune})
+            who = f"{whoami()}, run {run_id},"
+            self._say({"op": Op.HELLO, "workdir": workdir, "run_id": run_id, "who": who, "tune": tune})
             self.environment: Environment = self._hear(Event.READY)["environment"]
         except BaseException:
             self.close()
@@ -326,11 +326,3 @@ def checked(message: dict[str, Any]) -> dict[str, Any]:
     if "job_id" in message:
         fields["job_id"] = message["job_id"]
     return {"event": event, **fields}
-
-
-def whoami(run_id: str) -> str:
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        user = str(os.getuid())
-    return f"{user}@{socket.gethostname()}, run {run_id},"
