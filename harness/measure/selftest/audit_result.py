@@ -110,7 +110,7 @@ def order_check(case: Case, stored: Medians, other: Medians, margin: float) -> C
 
 
 def judged(fails: bool, passes: bool) -> Outcome:
-    """As a rule of a gate: the whole interval lies on one side of the margin, or nothing is decided."""
+    """Returns the outcome as a rule of a gate has it: pass or fail where the whole interval says so, else inconclusive."""
     return "fail" if fails else "pass" if passes else "inconclusive"
 
 
