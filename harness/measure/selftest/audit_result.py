@@ -110,7 +110,7 @@ def order_check(case: Case, stored: Medians, other: Medians, margin: float) -> C
 
 
 def judged(fails: bool, passes: bool) -> Outcome:
-    """Returns the outcome as a rule of a gate has it: pass or fail where the whole interval says so, else inconclusive."""
+    """Returns the outcome, as a rule of a gate has it; inconclusive where the interval says neither."""
     return "fail" if fails else "pass" if passes else "inconclusive"
 
 
