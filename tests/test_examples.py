@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import shutil
 import subprocess
@@ -83,6 +84,19 @@ def test_nothing_else_about_its_data_is_odd(example):
     remarks = [line for line in done.stderr.splitlines() if "remark" in line]
     assert [line for line in remarks if ODD.get(name, "\0") not in line] == []
     assert len(remarks) == (name in ODD)
+
+
+def test_what_the_program_of_the_camera_does_otherwise_is_named_with_its_cost(example):
+    name, folder, _ = example
+    if name != "image-folder":
+        return
+    done = called(folder, "-m", "harness", "parity", "experiment.toml", "--json")
+    told = json.loads(done.stdout)
+    named = {each["step"]: each["device"] for each in told["differences"]}
+    assert (done.returncode, named) == (1, {"resizing": "nearest pixel", "channels": "BGR"}), done.stderr
+    cost, keras = told["cost"], float(summary(folder, name)[0]["primary_baseline"])
+    assert cost["training"] == pytest.approx(keras, abs=0.01)  # as the harness itself reads the folder
+    assert cost["low"] < cost["device"] - cost["training"] < cost["high"]
 
 
 def test_the_report_is_written_and_the_run_can_be_judged(example):

@@ -17,6 +17,7 @@ from harness.cli import command_compare as compare
 from harness.cli import command_devices as devices
 from harness.cli import command_gate as gate
 from harness.cli import command_init as init
+from harness.cli import command_parity as parity
 from harness.cli import command_results as results
 from harness.cli import command_run as run
 from harness.cli.output import open_streams
@@ -51,7 +52,7 @@ def common(
     pass
 
 
-for room in (run, results, compare, gate, devices, aa, audit, init, clean):
+for room in (run, results, compare, gate, devices, aa, audit, init, clean, parity):
     for command in room.COMMANDS:
         app.command()(command)
 

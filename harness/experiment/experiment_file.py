@@ -13,11 +13,12 @@ from harness.build.variants import RECIPES
 from harness.data.kinds import DataSource, load
 from harness.errors import ConfigError
 from harness.experiment.plans import plan_of, precision_of
-from harness.records import KERAS, Experiment, ModelSource, Plan, Scoring
+from harness.records import KERAS, Experiment, ModelSource, Plan, Preprocessing, Scoring
 from harness.support.functions import FunctionRef, is_reference
 from harness.support.toml import TomlFile, nearest, read_toml
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+FUNCTION_OF_PATH = 'write "package.module:function": it is given the path of a raw file, and returns one sample'
 THAT_FILE = "paths are relative to that file"
 USUAL = ("float32", "float16", "dynamic_range", "int8")
 Numbers = float | dict[str, float]
@@ -68,6 +69,12 @@ class PlanText(Table):
     precision: Text | None = None
 
 
+class PreprocessingText(Table):
+    training: Text
+    device: Text
+    files: Text
+
+
 class ExperimentText(Table):
     """What an experiment.toml may hold."""
 
@@ -77,6 +84,7 @@ class ExperimentText(Table):
     variants: VariantsText = VariantsText()
     metrics: MetricsText = MetricsText()
     plan: PlanText = PlanText()
+    preprocessing: PreprocessingText | None = None
 
 
 def read_experiment(path: Path, plan: Plan | None = None, fresh: bool = False) -> Experiment:
@@ -103,6 +111,7 @@ def read_experiment(path: Path, plan: Plan | None = None, fresh: bool = False) -
         scoring=Scoring(written.metrics.primary, tuple(written.metrics.others), written.metrics.output, folder),
         select_ops=written.variants.select_ops,
         uncalibrated=uncalibrated(written),
+        preprocessing=preprocessing_of(file, folder),
     )
     check_baseline(experiment, file)
     return experiment
@@ -188,6 +197,17 @@ def recipes_of(file: TomlFile[ExperimentText], folder: Path) -> tuple[tuple[str,
             problem = "cannot be used as a name" if not NAME.fullmatch(name) else "is taken"
             raise ConfigError(f"{file.where('variants')} {name!r} {problem}", "give each variant a name of its own")
     return tuple(names), own
+
+
+def preprocessing_of(file: TomlFile[ExperimentText], folder: Path) -> Preprocessing | None:
+    """Returns the two programs; None where there are none. Raises ConfigError."""
+    if (written := file.content.preprocessing) is None:
+        return None
+    for name, text in (("training", written.training), ("device", written.device)):
+        if not is_reference(text):
+            raise ConfigError(f"{file.where('preprocessing', name)}: {text!r} is no function", FUNCTION_OF_PATH)
+    files = existing(folder, written.files, file.where("preprocessing", "files"))
+    return Preprocessing(FunctionRef(written.training, folder), FunctionRef(written.device, folder), files)
 
 
 def usual(calibrated: bool) -> tuple[str, ...]:

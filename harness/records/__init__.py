@@ -6,7 +6,7 @@ Experiment ─build─▶ Variant… ─measure─▶ Round, Shard, Audit ─▶
 from harness.records.absent import Absent
 from harness.records.comparison import Change, Comparison, Standing
 from harness.records.dataset import Dataset
-from harness.records.experiment import SEED, Experiment, ModelSource
+from harness.records.experiment import SEED, Experiment, ModelSource, Preprocessing
 from harness.records.measurement import Audit, Blob, DeviceState, Environment, Job, Piece, Round, Shard, Timings
 from harness.records.model import CONTROL, KERAS, Affine, Tensor, Variant
 from harness.records.plan import BY_DATA, Case, Declared, Plan, Scoring, Target
@@ -36,6 +36,7 @@ __all__ = [
     "ModelSource",
     "Piece",
     "Plan",
+    "Preprocessing",
     "Provenance",
     "Round",
     "Run",

@@ -28,6 +28,17 @@ class ModelSource:
 
 
 @dataclass(frozen=True)
+class Preprocessing:
+    """Two programs that prepare a raw file for the model, as training did it and as the device does it: functions of a
+    path that return one sample as the model takes it. files: a folder of raw files, a class a folder in it.
+    """
+
+    training: FunctionRef
+    device: FunctionRef
+    files: Path
+
+
+@dataclass(frozen=True)
 class Experiment:
     """One question to the harness."""
 
@@ -42,4 +53,5 @@ class Experiment:
     baseline: str = KERAS  # or the variant that takes its place where model is None
     scoring: Scoring = BY_DATA
     uncalibrated: tuple[str, ...] = ()  # recipes that are not built for want of calibration samples
+    preprocessing: Preprocessing | None = None
     select_ops: bool = False  # whether ops that need TensorFlow's own kernels are allowed
