@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from harness.data.preprocessing.parity import Parity
 
 NOTHING = 'write [preprocessing] with training = "module:function", device = "module:function" and files = "folder"'
-COST = "ask the model too, and say what the difference costs in its metric"
+NO_COST = "do not ask the model what the difference costs in its metric"
 
 
 def parity(
     experiment: Annotated[str, typer.Argument(help="an experiment.toml with [preprocessing]")],
-    cost: Annotated[bool, typer.Option("--cost/--no-cost", help=COST)] = True,
+    no_cost: Annotated[bool, typer.Option("--no-cost", help=NO_COST)] = False,
     json: Annotated[bool, typer.Option("--json", help="print the result as JSON")] = False,
 ) -> None:
     """Run training's and the device's preprocessing over raw files, name where they part, and say what that costs."""
@@ -38,7 +38,7 @@ def parity(
         made = {name: results(ref, files, Path(folder, f"{name}.npy")) for name, ref in refs.items()}
         say(f"compared {len(files)} files")
         found = judge.parity(files, made["training"], made["device"])
-        asked = cost and not found.agrees and made["training"].shape == made["device"].shape
+        asked = not no_cost and not found.agrees and made["training"].shape == made["device"].shape
         costs = None
         if asked:
             from harness.build.preparation_cost import cost_of
