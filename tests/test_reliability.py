@@ -168,7 +168,7 @@ def test_a_round_that_a_device_kept_is_measured_again_where_the_host_sees_it(tmp
 # A device that lies: it speaks the protocol, and lies in one place. Each lie ends in TargetUnreachable, exit code 3.
 
 SAYS = """
-import json, sys, time
+import json, os, subprocess, sys, time
 def say(event, **fields):
     sys.stdout.buffer.write(json.dumps(dict(fields, event=event)).encode() + b"\\n")
     sys.stdout.flush()
@@ -178,13 +178,17 @@ def for_ever(event, **fields):
     while True: say(event, **fields) or time.sleep(.02)
 def drip():
     while True: print(end=" ", flush=True) or time.sleep(.02)
+def leave_another():  # which holds every pipe
+    subprocess.Popen(["sleep", "9"], start_new_session=True)
+    os.kill(os.getpid(), 9)
 hear("hello")
 """
 READY = "say('ready', environment={})\n"
 BEGUN = READY + "hear('job')\nsay('begin')\n"
 FETCHED = READY + "hear('fetch')\n"
 BIG = Blob(lambda: bytes(1 << 20))
-LACKING = f"{READY}hear('missing')\nsay('missing', sha256=[{BIG.sha256!r}])\nfor_ever('alive')"
+LACKS_BIG = f"{READY}hear('missing')\nsay('missing', sha256=[{BIG.sha256!r}])\n"
+LACKING = LACKS_BIG + "for_ever('alive')"
 TWICE = f"{FETCHED}for_ever('file', name='stderr.txt', size=0, sha256={hashlib.sha256().hexdigest()!r})"
 IMPATIENT_S = 0.4  # instead of minutes
 LATENCY = jobs_of("int8")["latency"]
@@ -227,6 +231,9 @@ LIES: dict[str, tuple[str, Callable[[ServerConnection, Path], object], str]] = {
     "drips a file": (FETCHED + FILE + "drip()", fetch, "did not get on"),
     "sends one file again and again": (TWICE, fetch, "twice"),
     "never has sent all": (FETCHED + "for_ever('alive')", fetch, "did not get on"),
+    "ends before it is ready, and leaves another": ("leave_another()", connected, "lost host"),
+    "ends in a job, and leaves another": (BEGUN + "leave_another()", run, "lost host"),
+    "ends while it takes a blob, and leaves another": (LACKS_BIG + "leave_another()", send, "lost host"),
     "prints to stderr without end": (READY + "while True: sys.stderr.write('x' * 65536)", run, "to stderr"),
 }  # fmt: skip
 

@@ -1,5 +1,6 @@
 """The governor, set for a run and restored whatever happens: a guard process outlives the server, however it ends."""
 
+import contextlib
 import glob
 import json
 import subprocess
@@ -58,5 +59,6 @@ def main(settings):
             write(path, value)
         except OSError as error:
             failed = 1
-            print("cannot restore %s in %s: %s" % (value, path, error), file=sys.stderr)
+            with contextlib.suppress(OSError):  # nobody may listen any more, and other cores are left
+                print("cannot restore %s in %s: %s" % (value, path, error), file=sys.stderr, flush=True)
     return failed

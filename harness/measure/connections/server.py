@@ -11,12 +11,11 @@ import re
 import select
 import signal
 import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from pydantic import TypeAdapter
 
@@ -33,14 +32,14 @@ from harness.device.protocol import (
 )
 from harness.errors import JobFailed, TargetBusy, TargetUnreachable
 from harness.measure.connections import OnProgress, bounds
+from harness.measure.connections.pipes import CHUNK_BYTES, TICK_S, Pipe, Printed
 from harness.records import Blob, Environment, Job, Target
 from harness.support.files import naming
 from harness.support.foreign import parse_json
 from harness.support.locks import whoami
 from harness.support.text import harmless, last_line
 
-CHUNK_BYTES = 1 << 16
-TICK_S = 0.25  # between two looks at how long we have waited
+LAST_WORDS_S = 2.0  # for a server that says nothing more to end, and so to tell why
 FIELDS: dict[str, dict[str, Any]] = {  # that we read of a message from the device, by event
     Event.READY: {"environment": Environment},
     Event.BUSY: {"holder": str},
@@ -62,15 +61,17 @@ class ServerConnection:
         self._asked = ""  # the id of the job that was asked for last
         self._until: float | None = None  # when the wait ends that began with the last question
         self._gave_up = ""  # why we no longer wait
-        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (closed in close)
-        # A session of its own: Ctrl-C is the host's to handle, and the server ends with its stdin.
-        self._process = subprocess.Popen(
-            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr, start_new_session=True
-        )
         self._closed = threading.Event()
         self._is_ready = False
-        threading.Thread(target=self._watch, daemon=True).start()
+        # A session of its own: Ctrl-C is the host's to handle, and the server ends with its stdin.
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(argv, 0, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True)
+        self._stdin = io.BufferedWriter(self._pipe(self._process.stdin))
+        self._stdout = io.BufferedReader(self._pipe(self._process.stdout))
+        self._stderr = Printed(self._pipe(self._process.stderr), MESSAGE_LIMIT_BYTES)
         try:
+            self._stderr.start()
+            threading.Thread(target=self._watch, daemon=True).start()
             self._allow(bounds.READY_S)
             who = f"{whoami()}, run {run_id},"
             self._say({"op": Op.HELLO, "workdir": workdir, "run_id": run_id, "who": who, "tune": tune})
@@ -79,6 +80,9 @@ class ServerConnection:
             self.close()
             raise
         self._is_ready = True
+
+    def _pipe(self, file: IO[bytes] | None) -> Pipe:
+        return Pipe(file, self._process, lambda: bool(self._gave_up))
 
     def answers(self, job: Job) -> bool:
         return True
@@ -154,18 +158,16 @@ class ServerConnection:
 
     def close(self) -> None:
         self._closed.set()
-        assert self._process.stdin
-        if not select.select([], [self._process.stdin], [], CLOSE_S)[1]:  # it may still read what was sent last
+        if not select.select([], [self._stdin], [], CLOSE_S)[1]:  # it may still read what was sent last
             self._kill()  # it reads nothing: what waits for that, as closing may, would wait for ever
         with contextlib.suppress(OSError), self._writing:
-            self._process.stdin.close()
+            self._stdin.close()
         try:
             self._process.wait(CLOSE_S)
         except subprocess.TimeoutExpired:
             self._kill()
             self._process.wait()
-        if self._process.stdout:
-            self._process.stdout.close()
+        self._stdout.close()
         self._stderr.close()
 
     def _watch(self) -> None:
@@ -182,9 +184,8 @@ class ServerConnection:
     def _too_long(self) -> str:
         """Why the device is not waited for any longer; "" where it is."""
         name, now, since, until = self.target.name, time.monotonic(), self._waiting_since, self._until
-        with contextlib.suppress(ValueError):  # the connection is being closed
-            if os.fstat(self._stderr.fileno()).st_size > STDERR_LIMIT_BYTES:
-                return f"{name} printed over {STDERR_LIMIT_BYTES >> 20} MiB to stderr"
+        if self._stderr.size > STDERR_LIMIT_BYTES:
+            return f"{name} printed over {STDERR_LIMIT_BYTES >> 20} MiB to stderr"
         if since is None:
             return ""
         if self._is_ready and now - since > SILENCE_S:
@@ -193,11 +194,10 @@ class ServerConnection:
 
     def _beat(self) -> None:
         """A sign of life, unless something is being sent or the pipe is full: this never waits."""
-        assert self._process.stdin
         if self._writing.acquire(blocking=False):
             try:
                 with contextlib.suppress(OSError, ValueError):
-                    if select.select([], [self._process.stdin], [], 0)[1]:
+                    if select.select([], [self._stdin], [], 0)[1]:
                         self._write({"op": Op.ALIVE})
             finally:
                 self._writing.release()
@@ -227,13 +227,12 @@ class ServerConnection:
             raise self.lost() from error
 
     def _write(self, message: dict[str, Any], data: bytes = b"") -> int:
-        assert self._process.stdin
         line = json.dumps(message).encode() + b"\n"
-        self._process.stdin.write(line)
+        self._stdin.write(line)
         for first in range(0, len(data), CHUNK_BYTES):
-            self._process.stdin.write(memoryview(data)[first : first + CHUNK_BYTES])
+            self._stdin.write(memoryview(data)[first : first + CHUNK_BYTES])
             self._moved()
-        self._process.stdin.flush()
+        self._stdin.flush()
         return len(line)
 
     def _moved(self) -> None:
@@ -254,8 +253,7 @@ class ServerConnection:
         return message
 
     def _message(self) -> dict[str, Any]:
-        assert self._process.stdout
-        line = self._process.stdout.readline(MESSAGE_LIMIT_BYTES)
+        line = self._stdout.readline(MESSAGE_LIMIT_BYTES)
         if not line.endswith(b"\n"):
             raise self.lost()
         try:
@@ -291,10 +289,9 @@ class ServerConnection:
 
     def _read(self, size: int) -> Iterator[bytes]:
         """That many bytes, as they arrive."""
-        assert isinstance(self._process.stdout, io.BufferedReader)
         with self._waiting():
             while size:
-                chunk = self._process.stdout.read1(min(size, CHUNK_BYTES))
+                chunk = self._stdout.read1(min(size, CHUNK_BYTES))
                 if not chunk:
                     raise self.lost()
                 self._moved()
@@ -314,9 +311,8 @@ class ServerConnection:
     def ended(self) -> tuple[int | None, str]:
         """The exit code of the process, None where it has not ended, and what it printed to stderr."""
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(2)
-        self._stderr.seek(max(0, self._stderr.seek(0, os.SEEK_END) - MESSAGE_LIMIT_BYTES))
-        return self._process.returncode, self._stderr.read().decode(errors="replace")
+            self._process.wait(LAST_WORDS_S)
+        return self._process.returncode, self._stderr.text()
 
 
 def checked(message: dict[str, Any]) -> dict[str, Any]:
