@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -271,6 +271,30 @@ def test_a_run_id_that_is_no_plain_name_ends_the_server(host: Host) -> None:
     host.say("hello", workdir=str(host.workdir), run_id="../evil", who="me")
     assert host.server.wait(PATIENCE_S) != 0
     assert not (host.workdir / "evil").exists()
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_message_without_end_ends_the_server(host: Host, begun: bool) -> None:
+    """It takes a MiB of memory and no more."""
+    if begun:
+        host.hello()
+    assert host.server.stdin
+    with suppress(BrokenPipeError):
+        host.server.stdin.write(b"x" * (2 << 20))
+        host.server.stdin.flush()
+    if begun:
+        assert "longer than 1048576 bytes" in refusal(host)
+    else:
+        assert host.server.wait(PATIENCE_S) == 1
+
+
+def test_a_message_that_is_cut_is_not_obeyed(host: Host) -> None:
+    host.hello()
+    name = host.blob(MODEL)
+    assert host.server.stdin
+    host.server.stdin.write(json.dumps({"op": "missing", "sha256": [name]}).encode())
+    host.server.stdin.close()
+    assert "cut" in refusal(host)
 
 
 # The lock.

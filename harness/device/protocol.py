@@ -51,7 +51,7 @@ NO_ANSWER_S = 600  # a job that says nothing for so long, not that a sample is a
 CLOSE_S = 10  # how long the host waits for a server to end, before it kills it
 
 # Bytes.
-MESSAGE_LIMIT_BYTES = 1 << 20  # of one line
+MESSAGE_LIMIT_BYTES = 1 << 20  # of one line, either way
 FILES_LIMIT_BYTES = 1 << 30  # of all files of one job
 STDERR_LIMIT_BYTES = 16 << 20  # that a job may print; then it is ended, and what it printed first is kept
 STDERR_KEPT_BYTES = 1 << 16

@@ -24,7 +24,16 @@ import time
 
 from . import engines, lock, protocol, sensors, tune
 from .disk import CHUNK_BYTES, Blobs, drop_old_spools, sha256
-from .protocol import END_S, HEARTBEAT_S, SILENCE_S, STDERR_KEPT_BYTES, STDERR_LIMIT_BYTES, Event, Op
+from .protocol import (
+    END_S,
+    HEARTBEAT_S,
+    MESSAGE_LIMIT_BYTES,
+    SILENCE_S,
+    STDERR_KEPT_BYTES,
+    STDERR_LIMIT_BYTES,
+    Event,
+    Op,
+)
 
 SPEC = "spec.json"  # what a spooled job was asked with
 
@@ -56,8 +65,15 @@ class Channel:
         self.lock.release()
 
     def messages(self):
-        for line in self.input:
-            yield json.loads(line.decode())
+        for line in iter(lambda: self.input.readline(MESSAGE_LIMIT_BYTES), b""):
+            yield parsed(line)
+
+
+def parsed(line):
+    """The message of a line that was read with the limit."""
+    if not line.endswith(b"\n"):
+        raise ValueError("a message is cut, or longer than %d bytes" % MESSAGE_LIMIT_BYTES)
+    return json.loads(line.decode())
 
 
 def checked(name):
@@ -249,9 +265,9 @@ class Server:
             selector.register(child.stdout, selectors.EVENT_READ)
             if not selector.select(timeout=0.2):
                 return None
-        line = child.stdout.readline()
+        line = child.stdout.readline(MESSAGE_LIMIT_BYTES)
         if line:
-            progress = json.loads(line.decode())
+            progress = parsed(line)
             self.channel.say(Event.PROGRESS, job_id=job_id, done=progress["done"], of=progress["of"])
         return line
 
