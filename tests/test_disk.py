@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import stat
 import time
 from collections import namedtuple
 from pathlib import Path
@@ -118,6 +119,38 @@ def test_what_a_killed_server_left_half_written_goes(tmp_path: Path) -> None:
     (folder / f"{name_of(A)}.part").write_bytes(A[:7])
     (folder / name_of(B)).write_bytes(B)
     assert kept(Blobs(str(folder))) == {name_of(B)}
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o777])
+def test_what_is_kept_is_private_to_its_user_whatever_the_umask(tmp_path: Path, umask: int) -> None:
+    folder = tmp_path / "workdir" / "blobs"
+    folder.parent.mkdir()
+    before = os.umask(umask)
+    try:
+        for _ in range(2):
+            disk.private(str(folder))
+            assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+            folder.chmod(0o777)  # as an older version left it
+    finally:
+        os.umask(before)
+
+
+def test_a_folder_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(disk, "ROOT", -1)
+    uid = os.getuid()
+    monkeypatch.setattr(disk.os, "getuid", lambda: uid + 1)
+    with pytest.raises(PermissionError, match="belongs to another user; set a workdir"):
+        Blobs(str(tmp_path))
+
+
+def test_a_blob_that_another_user_may_still_write_to_is_sent_again(
+    blobs: Blobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bring(blobs, b"a model")
+    assert blobs.missing([name_of(b"a model")]) == []
+    uid = os.getuid()
+    monkeypatch.setattr(disk.os, "getuid", lambda: uid + 1)
+    assert blobs.missing([name_of(b"a model")]) == [name_of(b"a model")]
 
 
 def test_spools_that_nobody_came_back_for_go_after_two_weeks(tmp_path: Path) -> None:

@@ -174,7 +174,8 @@ def test_doctor_names_a_holder_that_is_not_text(tmp_path: Path, own_lock: Path) 
     lock.write_bytes(b"ann \xff")
     with lock.open() as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        assert look_at(Here(Target("host", workdir=str(tmp_path)))).holder == "ann \ufffd"
+        holder = look_at(Here(Target("host", workdir=str(tmp_path)))).holder
+    assert holder is not None and str(os.getpid()) in holder
 
 
 def make_fake_venv(workdir: Path, lib: str, *packages: str) -> None:

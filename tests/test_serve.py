@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -324,11 +325,14 @@ def broken_lock(path: Path, kind: str) -> None:
         path.symlink_to(path.with_name("another"))
     elif kind == "folder":
         path.mkdir()
+    elif kind == "second name":
+        (path.with_name("precious")).write_text("data")
+        path.hardlink_to(path.with_name("precious"))
     else:
         os.mkfifo(path)
 
 
-@pytest.mark.parametrize("kind", ["symlink", "folder", "pipe"])
+@pytest.mark.parametrize("kind", ["symlink", "folder", "pipe", "second name"])
 def test_a_lock_that_is_not_a_file_is_busy_and_named(pyz: Path, tmp_path: Path, kind: str) -> None:
     broken_lock(tmp_path / "device.lock", kind)
     with serving(pyz, tmp_path / "one") as host:
@@ -336,6 +340,7 @@ def test_a_lock_that_is_not_a_file_is_busy_and_named(pyz: Path, tmp_path: Path, 
     assert answer["event"] == "busy"
     assert f"{tmp_path / 'device.lock'}, which cannot be locked" in answer["holder"]
     assert not (tmp_path / "another").exists()
+    assert kind != "second name" or (tmp_path / "precious").read_text() == "data"
 
 
 def test_a_lock_that_holds_no_text_is_busy_while_it_is_held(pyz: Path, tmp_path: Path) -> None:
@@ -344,9 +349,20 @@ def test_a_lock_that_holds_no_text_is_busy_while_it_is_held(pyz: Path, tmp_path:
     with path.open() as file, serving(pyz, tmp_path / "one") as first:
         fcntl.flock(file, fcntl.LOCK_EX)
         answer = first.hello()
-    assert (answer["event"], answer["holder"]) == ("busy", "ann \ufffd\ufffd")
+    assert answer["event"] == "busy" and str(os.getpid()) in answer["holder"]
     with serving(pyz, tmp_path / "two") as second:
         assert second.hello()["event"] == "ready"
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o077, 0o777])
+def test_another_user_can_lock_it_whatever_the_first_ones_umask_is(pyz: Path, tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        with serving(pyz, tmp_path / "no such folder") as host:
+            host.hello()
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "device.lock").stat().st_mode) == 0o666
 
 
 # How it ends.

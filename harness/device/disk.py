@@ -11,6 +11,7 @@ import time
 BLOBS_BYTES = 512 << 20
 SPOOL_S = 14 * 86400
 CHUNK_BYTES = 1 << 20
+ROOT = 0  # who may do anything anyway
 
 
 def sha256(path):
@@ -30,10 +31,20 @@ def settle(path):
         os.close(descriptor)
 
 
+def private(folder):
+    """Makes the folder this user's alone. Raises PermissionError where it is another's, who could change it."""
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    if os.stat(folder).st_uid not in (os.getuid(), ROOT):
+        raise PermissionError("%s belongs to another user; set a workdir of this user's own" % folder)
+    with contextlib.suppress(OSError):  # not every file system has modes
+        os.chmod(folder, 0o700)
+
+
 def form(path):
     """What changes with a file's content, for as long as this server lives."""
     seen = os.lstat(path)
-    return stat.S_ISREG(seen.st_mode), seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns
+    own = stat.S_ISREG(seen.st_mode) and seen.st_uid == os.getuid()  # another could write to it after the proof
+    return own, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns
 
 
 class Blobs:
@@ -44,7 +55,7 @@ class Blobs:
         self.running = set()  # names that the job under way is linked to
         self.needed = set()  # names that the next one was announced with, or that came since
         self.proved = {}  # name → form of a file whose hash was found right since this server began
-        os.makedirs(folder, exist_ok=True)
+        private(folder)
         for part in glob.glob(os.path.join(glob.escape(folder), "*.part")):  # of a server that was killed
             os.remove(part)
 

@@ -23,7 +23,7 @@ import threading
 import time
 
 from . import engines, lock, protocol, sensors, tune
-from .disk import CHUNK_BYTES, Blobs, drop_old_spools, sha256
+from .disk import CHUNK_BYTES, Blobs, drop_old_spools, private, sha256
 from .protocol import (
     END_S,
     HEARTBEAT_S,
@@ -98,6 +98,8 @@ class Server:
         self.channel = channel
         workdir = os.path.abspath(hello["workdir"])
         self.blobs = Blobs(os.path.join(workdir, "blobs"))
+        private(os.path.join(workdir, "code"))
+        private(os.path.join(workdir, "spool"))
         self.spool = os.path.join(workdir, "spool", checked(hello["run_id"]))
         os.makedirs(self.spool, exist_ok=True)
         drop_old_spools(self.spool)

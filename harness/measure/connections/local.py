@@ -28,5 +28,6 @@ def install(workdir: Path) -> Path:
     sha256 = hashlib.sha256(code).hexdigest()
     path = workdir / "code" / f"{sha256}.pyz"
     if not path.is_file() or file_sha256(path) != sha256:
+        path.parent.mkdir(0o700, parents=True, exist_ok=True)
         write_atomically(path, code)
     return path

@@ -62,6 +62,7 @@ test -f "$2" && [ "$(sha256sum < "$2")" = "$3  -" ] || echo code
 # its name: a power cut leaves the whole file or none.
 PUT = """
 part=$2.$$.part
+umask 077
 mkdir -p "$1" && cat > "$part" && [ "$(sha256sum < "$part")" = "$3  -" ] && sync && mv "$part" "$2" && sync && exit
 rm -f "$part"
 exit 1
