@@ -15,9 +15,9 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Annotated, Any
 
-from pydantic import TypeAdapter
+from pydantic import AfterValidator, Field, TypeAdapter
 
 from harness.device import protocol
 from harness.device.protocol import (
@@ -40,13 +40,15 @@ from harness.support.locks import whoami
 from harness.support.text import harmless, last_line
 
 LAST_WORDS_S = 2.0  # for a server that says nothing more to end, and so to tell why
+Words = Annotated[str, AfterValidator(lambda text: text[:400])]
+Word = Annotated[str, Field(max_length=64)]
 FIELDS: dict[str, dict[str, Any]] = {  # that we read of a message from the device, by event
     Event.READY: {"environment": Environment},
-    Event.BUSY: {"holder": str},
+    Event.BUSY: {"holder": Words},
     Event.MISSING: {"sha256": list[str]},
     Event.PROGRESS: {"done": int, "of": int},
     Event.FILE: {"name": str, "size": int, "sha256": str},
-    Event.ERROR: {"what": str},
+    Event.ERROR: {"what": Words},
 }
 
 
@@ -317,7 +319,7 @@ class ServerConnection:
 
 def checked(message: dict[str, Any]) -> dict[str, Any]:
     """What we read of a device's message, each field of its type. Raises ValueError, KeyError, TypeError."""
-    event = message["event"]
+    event = TypeAdapter(Word).validate_python(message["event"])
     fields = {name: TypeAdapter(kind).validate_python(message[name]) for name, kind in FIELDS.get(event, {}).items()}
     if "job_id" in message:
         fields["job_id"] = message["job_id"]
