@@ -193,6 +193,16 @@ def test_a_replay_does_not_answer_for_other_inputs(tmp_path: Path, kind: str) ->
             connection.run(job(inverted), ignore)
 
 
+@pytest.mark.parametrize(("name", "value"), [("min_runs", 49), ("min_s", 6.0), ("warmup_s", 0.2), ("max_runs", 20_000)])
+def test_a_replay_does_not_answer_for_another_plan(tmp_path: Path, name: str, value: float) -> None:
+    job = jobs_of("int8")["latency"]
+    recorded = job.spec[name]
+    with closing(connect(replay(tmp_path), "a-run")) as connection, pytest.raises(JobFailed) as caught:
+        connection.run(replace(job, spec=job.spec | {name: value}), ignore)
+    assert f"with plan quick ({name} {recorded})" in str(caught.value)
+    assert f"the plan that is asked for has {name} {value}" in str(caught.value) and "plan" in caught.value.advice
+
+
 def test_a_replay_under_another_name_tells_of_the_asked_for_case(tmp_path: Path) -> None:
     job = jobs_of("int8")["latency"]
     renamed = replace(job, case=replace(job.case, target="pi"))

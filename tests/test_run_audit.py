@@ -33,6 +33,7 @@ from harness.records import Case, Run, TargetRecord
 from harness.runs.store import Record, Store, load, read_dataset, read_header
 from tests.conftest import Call
 from tests.devices import RUNTIMES, Quiet, append, copy_of_recording, device_source, stored_inputs
+from tests.stateful_files import variable_tensor
 
 CASE = Case("float32", "host", RUNTIMES[0], 1)
 
@@ -131,6 +132,19 @@ def test_a_row_that_cannot_be_audited_is_named(run: Run) -> None:
     both = replace(run, cases=(CASE, replace(CASE, variant="int8")))
     chosen, left_out = chosen_cases(both, ["*"], ["*"])
     assert chosen == {"host": [CASE]} and [case.variant for case in left_out] == ["int8"]
+
+
+def test_a_model_with_state_on_an_emulated_device_leaves_nothing_to_check(run: Run, tmp_path: Path) -> None:
+    """Its answers are not compared, and no time is claimed: an audit would find nothing wrong with anything."""
+    (tmp_path / "stateful.tflite").write_bytes(variable_tensor())
+    keeps_state = replace(run.variant(CASE.variant), path=tmp_path / "stateful.tflite")
+    emulated = replace(run.targets[0], target=replace(run.targets[0].target, emulated=True))
+    for changed in (replace(run, variants=(keeps_state,)), replace(run, targets=(emulated,))):
+        assert chosen_cases(replace(changed, cases=(CASE,)), ["*"], ["*"])[0] == {"host": [CASE]}
+    nothing = replace(run, variants=(keeps_state,), targets=(emulated,), cases=(CASE,))
+    with pytest.raises(ConfigError, match=r"can be audited; .* keeps state") as caught:
+        chosen_cases(nothing, ["*"], ["*"])
+    assert caught.value.exit_code == 2
 
 
 def test_samples_of_which_a_device_takes_few_are_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

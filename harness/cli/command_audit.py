@@ -86,7 +86,7 @@ def measure(
     checks, sessions, notes = [], [], []
     with measuring(path):
         chosen, left_out = chosen_cases(stored, *named)
-        notes += [f"{row_name(case)} is not audited: it was not asked the test set, or not timed" for case in left_out]
+        notes += [f"{row_name(case)} is not audited: {why}" for case, why in left_out.items()]
         for name, cases in chosen.items():
             known = stored.target(name)
             own = Audit(stored, dataset, known, cases, terms)
@@ -106,27 +106,34 @@ def measure(
     return result
 
 
-def chosen_cases(run: Run, targets: list[str], variants: list[str]) -> tuple[dict[str, list[Case]], list[Case]]:
-    """Target → its cases of these names that can be audited; those that cannot. Raises ConfigError where none can."""
+def chosen_cases(run: Run, targets: list[str], variants: list[str]) -> tuple[dict[str, list[Case]], dict[Case, str]]:
+    """Target → its cases of these names that can be audited; those that cannot → why. Raises ConfigError where none
+    can.
+    """
     from fnmatch import fnmatchcase
 
     from harness.errors import ConfigError
-    from harness.measure.selftest.run_audit import auditable
+    from harness.measure.selftest.run_audit import why_not_auditable
+    from harness.records.names import row_name
 
     def is_named(case: Case) -> bool:
         named = ((case.target, targets), (case.variant, variants))
         return all(any(fnmatchcase(name, glob) for glob in globs) for name, globs in named)
 
     asked = [case for case in run.cases if is_named(case)]
-    chosen = [case for case in asked if auditable(run, case)]
+    left_out = {case: why for case in asked if (why := why_not_auditable(run, case))}
+    chosen = [case for case in asked if case not in left_out]
     if not chosen:
-        told = f"run {run.run_id} has no row of these names that was asked the test set and timed"
+        whys = [f"{row_name(case)}: {why}" for case, why in left_out.items()] or [
+            "none was asked the test set and timed"
+        ]
+        told = f"run {run.run_id} has no row of these names that can be audited; {'; '.join(whys)}"
         raise ConfigError(told, "name others, or measure with --plan standard first")
     if recordings := {c.target for c in chosen if run.target(c.target).target.kind == "replay"}:
         told = f"{', '.join(sorted(recordings))} is a recording, which answers nothing that it was not asked before"
         raise ConfigError(told, "audit the run that was recorded")
     by_target = {name: [c for c in chosen if c.target == name] for name in dict.fromkeys(c.target for c in chosen)}
-    return by_target, [case for case in asked if case not in chosen]
+    return by_target, left_out
 
 
 def bars() -> Progress:

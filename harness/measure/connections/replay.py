@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -13,6 +13,7 @@ from harness.data.on_disk import TEST, mark_file, run_input_file
 from harness.device import protocol
 from harness.errors import ConfigError, JobFailed
 from harness.measure.connections import OnProgress
+from harness.measure.job_spec import TIMED_BY
 from harness.measure.raw import PIECE
 from harness.records import Blob, Environment, Job, Target
 from harness.records.dataset import starts_of, starts_within
@@ -20,6 +21,7 @@ from harness.support.arrays import let_go, map_npy, npy_bytes
 from harness.support.files import copy
 from harness.support.foreign import read_json
 
+SAME_PLAN = "ask with the plan of the recording, or measure on a device"
 AGAIN = "record it again with what is to be measured now, or measure on a device"
 
 
@@ -32,7 +34,7 @@ class Replay:
 
     def __init__(self, target: Target, run_id: str, tune: bool = False) -> None:
         self.recording = Path(target.host or "").expanduser()
-        self.environment, self.models = recorded_run(target.name, self.recording)
+        self.environment, self.models, self.plan = recorded_run(target.name, self.recording)
         self.bytes_sent = {"blobs": 0, "jobs": 0}
         self._inputs: dict[tuple[str, int], str] = {}
 
@@ -62,6 +64,16 @@ class Replay:
                 raise JobFailed(f"{self.recording} was recorded with another test set", AGAIN)
         if job.kind == "outputs" and job.spec.get("starts") != self.starts(job.first, job.last):
             raise JobFailed(f"{self.recording} was recorded with other clips", AGAIN)
+        if job.kind == "latency":
+            self.check_plan(job.spec)
+
+    def check_plan(self, spec: Mapping[str, object]) -> None:
+        """Raises JobFailed where a round is to be timed in another way than it was recorded."""
+        differ = [name for name in TIMED_BY if name in self.plan and self.plan[name] != spec.get(name)]
+        if differ:
+            then, now = (" and ".join(f"{name} {values.get(name)}" for name in differ) for values in (self.plan, spec))
+            told = f"{self.recording} was recorded with plan {self.plan.get('profile')} ({then})"
+            raise JobFailed(f"{told}, and the plan that is asked for has {now}", SAME_PLAN)
 
     def inputs(self, name: str, last: int) -> str | None:
         """The sha256 of a job's input file up to sample `last`, made of the recorded test set.
@@ -98,15 +110,16 @@ class Replay:
         """Nothing was opened."""
 
 
-def recorded_run(name: str, recording: Path) -> tuple[Environment, dict[str, str]]:
-    """What the recorded device was, and variant → sha256. Raises ConfigError where it is not a recording."""
+def recorded_run(name: str, recording: Path) -> tuple[Environment, dict[str, str], Mapping[str, object]]:
+    """What the recorded device was, variant → sha256, and the plan. Raises ConfigError where it is not a recording."""
     try:
         run = read_json(recording.parent.parent / "run.json")
         record = next(t for t in run["targets"] if t["target"]["name"] == recording.name)
         environment: Environment = TypeAdapter(Environment).validate_python(record["environment"])
         models = {variant["name"]: variant["sha256"] for variant in run["variants"]}
+        plan: Mapping[str, object] = TypeAdapter(dict[str, object]).validate_python(run["plan"])
     except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
         raise ConfigError(
             f"target {name} replays {recording}, which is not a recording", "set host to a run's raw/TARGET folder"
         ) from error
-    return environment, models
+    return environment, models, plan

@@ -28,6 +28,7 @@ from harness.measure.jobs import (
     picked_files,
     shard_samples,
 )
+from harness.measure.model_state import reset_of
 from harness.measure.selftest.audit_result import (
     Check,
     Medians,
@@ -156,8 +157,13 @@ def medians_of(rounds: Sequence[Round], case: Case) -> Medians:
     return medians_ns(piece for piece in rounds if piece.case == case)
 
 
-def auditable(run: Run, case: Case) -> bool:
-    """Whether the case was asked the test set, and timed."""
+def why_not_auditable(run: Run, case: Case) -> str:
+    """Why nothing of the case can be checked; "" where something can."""
     first = run.accuracy_case(case)
     shards = [shard for shard in run.shards if shard.case == first]
-    return bool(shards) and all(shard.status == "ok" for shard in shards) and bool(run.usable_rounds(case))
+    if not shards or any(shard.status != "ok" for shard in shards) or not run.usable_rounds(case):
+        return "it was not asked the test set, or not timed"
+    path = run.variant(case.variant).path
+    if run.target(case.target).emulated and path and reset_of(path) != "none":
+        return f"it keeps state, so its answers while timing are not compared, and times of {case.target} claim nothing"
+    return ""
