@@ -52,6 +52,9 @@ class DiskError(HarnessError):
 class Unreadable(HarnessError, ValueError):
     """A file or a text that others wrote is not what it must be."""
 
+    def __init__(self, message: str, advice: str = "bring it back as it was, write it again, or give another") -> None:
+        super().__init__(message, advice)
+
 
 class TargetError(HarnessError):
     """The device or the link to it."""

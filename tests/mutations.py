@@ -15,6 +15,7 @@ import tempfile
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from copy import deepcopy
 from io import StringIO
 from pathlib import Path
 from random import Random
@@ -22,7 +23,8 @@ from typing import Any
 
 RECORDED = Path(__file__).parent / "recorded"
 MEMORY_BYTES = 6 << 30  # what reads a file without end fails
-LONGEST_S = 20  # a command that takes longer hangs
+LONGEST_S = 60  # a command that takes longer hangs; others may use this machine
+UNSEALED, SEALED = "digits-schema-3", "digits-schema-5"
 DIGITS = "9" * 5000
 DEEP = "[" * 100_000 + "]" * 100_000
 # What stands in a JSON file in place of a value, as it is written there.
@@ -61,7 +63,7 @@ def value_changed(path: Path, chance: Random) -> str:
     if way == "gone":
         del holder[key]
     elif way == "other":
-        holder[key] = chance.choice(list(values_of(content)))
+        holder[key] = deepcopy(chance.choice(list(values_of(content))))
     elif way == "twice" and isinstance(holder, list):
         holder.append(holder[key])
     else:
@@ -166,9 +168,9 @@ def at_most(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def escape_of(words: tuple[str, ...]) -> str:
+def escape_of(words: tuple[str, ...], named: str = "") -> str:
     """What escapes from the command: a traceback, `unexpected …`, no end, text that a terminal would obey; "" where
-    nothing does.
+    nothing does. named: the file that it must name, with the exit code 2.
     """
     from harness.cli import main
 
@@ -177,38 +179,51 @@ def escape_of(words: tuple[str, ...]) -> str:
     try:
         with redirect_stdout(out), redirect_stderr(err), at_most(LONGEST_S):
             main()
-    except SystemExit:
-        pass
+        code: object = 0
+    except SystemExit as end:
+        code = end.code
     except BaseException as error:  # whatever it is, it escaped
         return f"{type(error).__name__}: {error}\n{traceback.format_exc()}"
     finally:
         sys.argv = argv
     if "unexpected" in err.getvalue():
         return err.getvalue()
+    if named and (code != 2 or named not in err.getvalue()):
+        return f"believed with exit code {code}: {out.getvalue()}{err.getvalue()}"
     said = out.getvalue() + "".join(line for line in err.getvalue().splitlines(True) if line.startswith("harness:"))
     return next((f"control character {c!r}" for c in said if not (c.isprintable() or c in "\n")), "")
 
 
 def campaign(count: int, seed: int, folder: Path) -> Iterator[tuple[str, str]]:
     """Yields (what was damaged and how, what escaped) of so many mutations. folder: an empty one to work in."""
-    for schema in ("digits-schema-1", "digits-schema-3"):
+    for schema in ("digits-schema-1", UNSEALED, SEALED):
         shutil.copytree(RECORDED / schema, folder / "results" / "digits" / schema, symlinks=True)
-    source, victim = RECORDED / "digits-schema-3", folder / "results" / "digits" / "digits-schema-3"
-    files = sorted(path.relative_to(victim) for path in victim.rglob("*") if path.is_file())
-    by_kind = {name: [f for f in files if f.name == name] for name in {f.name for f in files}}
     for n in range(count):
         chance = Random(f"{seed}.{n}")
+        run = chance.choice((UNSEALED, SEALED))
+        source, victim = RECORDED / run, folder / "results" / "digits" / run
+        files = sorted(path.relative_to(source) for path in source.rglob("*") if path.is_file())
+        by_kind = {name: [f for f in files if f.name == name] for name in {f.name for f in files}}
         name = chance.choice(sorted(by_kind) + ["run.json"] * 3)
         file = chance.choice(by_kind[name])
         how = mutate(victim / file, chance)
-        words = chance.choice(commands("digits-schema-3", "digits-schema-1", chance.randrange(500)))
+        words = chance.choice(commands(run, "digits-schema-1", chance.randrange(500)))
+        told = must_be_named(source / file, victim / file) if run == SEALED and words != ("list",) else ""
         before = Path.cwd()
         os.chdir(folder)
         try:
-            yield f"{seed}.{n} {file}: {how}; {' '.join(words)}", escape_of(words)
+            yield f"{seed}.{n} {run}/{file}: {how}; {' '.join(words)}", escape_of(words, told)
         finally:
             os.chdir(before)
             restore(source / file, victim / file)
+
+
+def must_be_named(source: Path, damaged: Path) -> str:
+    """The name of a file of a sealed run, where it is not the one that was sealed; "" where nothing has to be told."""
+    if damaged.is_file() and not damaged.is_symlink() and damaged.read_bytes() == source.read_bytes():
+        return ""
+    gone = damaged.name == "run.json" and not damaged.exists()  # then there is no run of that name
+    return "" if gone or damaged.name == "manifest.json" else damaged.name
 
 
 def restore(source: Path, damaged: Path) -> None:

@@ -6,21 +6,31 @@ import json
 import os
 import shutil
 import sys
+import tracemalloc
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from harness.build import original
+from harness.build.models import model_source
+from harness.build.models.predictions import Habits
 from harness.build.workloads.idx import read_idx
-from harness.errors import DataError, StoreError, Unreadable
+from harness.errors import BuildError, DataError, StoreError, Unreadable
 from harness.measure.counted_rows import counts_of
 from harness.measure.model_state import reset_of
 from harness.runs.store import load, read_header
 from harness.support import foreign
 from tests.devices import RECORDED
+from tests.foreign_files import KINDS, Files
+from tests.foreign_files import escape_of as files_escape_of
 from tests.mutations import DEEP, DIGITS, HEADERS, campaign
 
+MUTATIONS = int(os.environ.get("MUTATIONS", "0"))
 SCHEMA_3 = RECORDED.with_name("digits-schema-3")
 SHARD = "raw/host/shard-000000.int8.ai-edge-litert.t1"
 
@@ -142,6 +152,91 @@ def test_a_damaged_run_is_refused_or_one_of_its_rows_is(tmp_path, damage):
 
 def test_a_header_that_is_sound_is_read():
     assert read_header(SCHEMA_3).run_id
+
+
+def array_of(text: np.ndarray) -> Callable[[Path], object]:
+    return lambda path: np.savez(path, x=np.zeros((12, 3), np.int16), y=np.arange(12) % 2, clip=text)
+
+
+def without_end(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def linked_to_itself(path: Path) -> None:
+    path.unlink()
+    path.symlink_to(path.name)
+
+
+# (kind, its file, what is done to it)
+FOUND_IN_FILES = (
+    ("own-runs", "own-runs", without_end),
+    ("run.lock", "run.lock", without_end),
+    ("model.keras", "model.keras", without_end),
+    ("model.h5", "model.h5", without_end),
+    ("SavedModel", "variables/variables.index", without_end),
+    ("SavedModel", "variables/variables.index", linked_to_itself),
+    ("manifest.json", "manifest.json", lambda path: path.write_text(DEEP)),
+    ("arrived.jsonl", "arrived.jsonl", lambda path: path.write_text(f'["", {DIGITS}]')),
+    ("a device's look", "said.json", lambda path: path.write_text(DEEP)),
+    ("facts.json", "facts.json", lambda path: path.write_text('{"inputs": NaN}')),
+    ("habits.json", "habits.json", lambda path: path.write_text("[]")),
+    ("remarks.json", "remarks.json", lambda path: path.write_text('[{"what": true}]')),
+    ("samples.json", "samples.json", lambda path: path.write_text("{}")),
+    ("policy.toml", "policy.toml", lambda path: path.write_text(f"[{'a.' * 3000}a]\n")),
+    ("experiment.toml", "experiment.toml", lambda path: path.write_text(f"[{'a.' * 3000}a]\n")),
+    ("data.npz", "data.npz", array_of(np.array([0x110000] * 12, "<u4").view("<U1"))),
+    ("data.npz", "data.npz", array_of(np.array(["\ud800"] * 12))),
+    ("data.csv", "data.csv", lambda path: path.write_text("label,a\n1," + "x" * 200_000)),
+)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
+    return Files(tmp_path_factory.mktemp("files"))
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_sound_file_is_read(files, name):
+    KINDS[name].read(files.sound(name))
+
+
+@pytest.mark.parametrize(("name", "file", "change"), FOUND_IN_FILES)
+def test_of_a_file_that_was_found_nothing_escapes(tmp_path, name, file, change):
+    KINDS[name].make(tmp_path)
+    change(tmp_path / file)
+    assert files_escape_of(KINDS[name].read, tmp_path) == ""
+
+
+@given(name=st.sampled_from(sorted(KINDS)), chance=st.randoms())
+@settings(max_examples=MUTATIONS or 400, derandomize=not MUTATIONS, deadline=None)
+def test_of_no_file_anything_escapes(files, name, chance):
+    """MUTATIONS=60000 tries so many, others each time; `python -m tests.foreign_files 60000` has no more memory."""
+    how, escape = files.tried(name, chance)
+    assert not escape, f"{how}\n{escape}"
+
+
+def test_an_archive_that_unpacks_to_more_than_a_model_has_is_not_unpacked(tmp_path, monkeypatch):
+    with zipfile.ZipFile(tmp_path / "model.keras", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("model.weights.h5", bytes(1 << 20))
+    monkeypatch.setattr(model_source, "UNPACKED_BYTES", 1 << 19)
+    with pytest.raises(BuildError, match="unpacks to over"):
+        model_source.check_whole(tmp_path / "model.keras")
+
+
+def test_a_large_bound_takes_no_memory(tmp_path):
+    """read() of a file makes room for all that it is asked for."""
+    (tmp_path / "file").write_bytes(b"12345")
+    tracemalloc.start()
+    foreign.read_bytes(tmp_path / "file", 1 << 30)
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    tracemalloc.stop()
+
+
+def test_an_infinity_that_was_kept_is_read(tmp_path):
+    """JSON has none: it was kept as null, and could not be read again."""
+    (tmp_path / "habits.json").write_bytes(original._HABITS.dump_json(Habits(batch=float("inf"))))
+    assert original.read_habits(tmp_path).batch == float("inf")
 
 
 def test_nothing_escapes(tmp_path):

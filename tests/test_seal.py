@@ -188,6 +188,16 @@ def test_any_byte_of_any_sealed_file_counts(run: Path) -> None:
     assert load(run).unsealed == "", f"seed {seed}"
 
 
+def test_a_finished_run_that_says_it_is_not_is_changed(run: Path) -> None:
+    """Else its seal would not be looked at, and other labels be judged."""
+    other_labels(run)
+    content = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps(content | {"finished": False}))
+    for read in (load, lambda path: Store(path.parent.parent).reopen(RUN_ID)):
+        with pytest.raises(StoreError, match=r"run\.json was changed"):
+            read(run)
+
+
 def test_many_changed_files_are_counted(run: Path) -> None:
     shutil.rmtree(run / "raw")
     with pytest.raises(StoreError, match=r"further files too"):
@@ -283,9 +293,10 @@ def test_a_kill_in_the_middle_of_a_note_loses_nothing(tmp_path: Path) -> None:
 
 def test_a_kill_between_the_manifest_and_the_end_loses_nothing(tmp_path: Path) -> None:
     record = unfinished_run(tmp_path)
-    before = (record.path / "run.json").read_bytes()
+    before = {name: (record.path / name).read_bytes() for name in ("run.json", "arrived.jsonl")}
     record.finish()
-    (record.path / "run.json").write_bytes(before)
+    for name, content in before.items():
+        (record.path / name).write_bytes(content)
     Store(tmp_path).reopen(RUN_ID).finish()
     assert load(record.path).unsealed == ""
 

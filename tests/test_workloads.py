@@ -145,7 +145,7 @@ def test_mnist_labels_may_be_wider_integers(tmp_path, arrays):
         ("y_test", np.arange(20), r"test labels \[0, 1, .*11\], not each of 0 to 9"),
         ("y_test", np.arange(20) % 10 - 1, r"\[-1, 0"),
         ("y_test", np.arange(20) % 9, r"7, 8\], not each"),
-        ("y_test", np.array([None] * 20), "cannot be read: Object arrays"),
+        ("y_test", np.array([None] * 20), "of object"),
     ],
 )
 def test_wrong_arrays_are_refused(tmp_path, arrays, name, array, message):

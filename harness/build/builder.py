@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from harness.build import artifact, check, original, variants
 from harness.build.artifact import answer_match as by_answers
@@ -37,7 +37,7 @@ from harness.records import Dataset, Experiment, Variant
 from harness.records.dataset import starts_within
 from harness.support import cache
 from harness.support.cache import Cache, Shelf, file_sha256, key_of, version
-from harness.support.files import check_disk
+from harness.support.files import check_disk, naming
 from harness.support.functions import source_sha256
 
 Say = Callable[[str], None]
@@ -49,6 +49,16 @@ FAKE_QUANTISED = (
 )
 CALIBRATED_LOOP = "TensorFlow's converter crashes where it calibrates a loop, as a recurrent layer is"
 CHECKED_BYTES = 64 << 20  # of the checked samples' inputs and outputs, as float32
+
+
+@dataclass(frozen=True)
+class Checked(CheckResult):
+    """What check.json holds. sha256: of the file that was checked."""
+
+    sha256: str = ""
+
+
+_CHECKED = TypeAdapter(Checked)
 
 
 @dataclass(frozen=True)
@@ -269,21 +279,15 @@ def recipe_key(recipe: variants.Recipe) -> tuple[str, str]:
 
 def write_result(result: CheckResult, folder: Path) -> None:
     """Keeps the result beside the file that was checked, with the file's hash."""
-    kept = asdict(result) | {"sha256": file_sha256(folder / "model.tflite")}
-    (folder / "check.json").write_text(json.dumps(kept))
-
-
-def read_result(folder: Path) -> tuple[CheckResult, str]:
-    """What was found of the file, and its hash then."""
-    kept = json.loads((folder / "check.json").read_text())
-    sha256 = kept.pop("sha256")
-    return CheckResult(**kept), sha256
+    kept = _CHECKED.dump_json(Checked(**vars(result), sha256=file_sha256(folder / "model.tflite")))
+    with naming(folder / "check.json"):
+        (folder / "check.json").write_bytes(kept)
 
 
 def read_variant(name: str, recipe: str, folder: Path) -> Variant:
     """What the cache holds of a variant."""
     path = folder / "model.tflite"
-    found, sha256 = read_result(folder)
+    found = cache.read_kept(folder / "check.json", _CHECKED)
     if found.status in ("failed", "unsupported"):
         kept = f"; the file is {path}" if found.reason.startswith(check.NO_FLEX) else ""  # for a runtime of the user's
         return Variant(name, recipe, status=found.status, reason=found.reason + kept)
@@ -295,7 +299,7 @@ def read_variant(name: str, recipe: str, folder: Path) -> Variant:
         name,
         recipe,
         path,
-        sha256,
+        found.sha256,
         path.stat().st_size,
         facts.inputs,
         outputs,

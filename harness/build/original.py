@@ -67,7 +67,7 @@ def of_model(experiment: Experiment, dataset: Dataset, shelf: Shelf, keras: Kera
     sha256 = source.path_sha256(path)
     make = lambda folder: write_facts(keras.call(models.describe, path), folder)  # noqa: E731
     folder = shelf.obtain("", "facts", key_of(models_code(), sha256, versions()), make)
-    facts: Facts = _FACTS.validate_json((folder / "facts.json").read_bytes())
+    facts = read_facts(folder)
     check_numbers(facts.outputs)
     feeds = feeds_of(facts.inputs, dataset)
     habits = habits_of(path, sha256, feeds, dataset, shelf, keras)
@@ -89,8 +89,7 @@ def habits_of(
     order = [(f.index, f.affine, f.tensor) for f in feeds]
     key = key_of(models_code(), cache.code_of(tensors), sha256, dataset.test_sha256, order, ALONE, versions())
     folder = shelf.obtain("", "habits", key, write)
-    habits: Habits = _HABITS.validate_json((folder / "habits.json").read_bytes())
-    return habits
+    return read_habits(folder)
 
 
 def of_file(experiment: Experiment, dataset: Dataset, run_once: RunOnce) -> Original:
@@ -180,6 +179,14 @@ def train_to(workload_name: str, dataset: Dataset, seed: int, path: Path) -> Non
 
 def write_facts(facts: Facts, folder: Path) -> None:
     (folder / "facts.json").write_bytes(_FACTS.dump_json(facts))
+
+
+def read_facts(folder: Path) -> Facts:
+    return cache.read_kept(folder / "facts.json", _FACTS)
+
+
+def read_habits(folder: Path) -> Habits:
+    return cache.read_kept(folder / "habits.json", _HABITS)
 
 
 def models_code() -> str:

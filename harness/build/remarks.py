@@ -99,8 +99,11 @@ def remarks(known: Original, experiment: Experiment, dataset: Dataset, shelf: Sh
     hashes = (dataset.test_sha256, dataset.train_sha256, dataset.marks_sha256)
     data = (*hashes, dataset.affines, dataset.class_names, dataset.input_names)
     folder = shelf.obtain("", "remarks", key_of(*code, known.sha256, output, *data, known.habits, made_by), write)
-    found: tuple[Remark, ...] = _REMARKS.validate_json((folder / "remarks.json").read_bytes())
-    return said_of(found, shelf.say)
+    return said_of(read_remarks(folder), shelf.say)
+
+
+def read_remarks(folder: Path) -> tuple[Remark, ...]:
+    return cache.read_kept(folder / "remarks.json", _REMARKS)
 
 
 def of_habits(habits: Habits, half: str, in_clips: bool) -> Iterator[Remark]:

@@ -26,6 +26,7 @@ from harness.support.files import disk_error
 from harness.support.text import harmless
 
 DEBUG = "--debug"
+LONGEST = 2000  # characters of a message
 
 app = typer.Typer(
     name="harness",
@@ -81,10 +82,15 @@ def main() -> None:
         gc.freeze()  # the process ends: to search all that it has loaded for cycles takes .1 s
 
 
+def short(text: str) -> str:
+    """The text without its middle where it is long, as one is that tells a cell or a name of somebody else's."""
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} … {text[-LONGEST // 2 :]}"
+
+
 def tell(error: HarnessError, debug: bool) -> None:
     """One line of what and one of what to do; with debug, the exception that is being handled before them."""
     if debug:
         traceback.print_exc()
-    print(f"harness: {harmless(' '.join(str(error).split()))}", file=sys.stderr)
+    print(f"harness: {harmless(short(' '.join(str(error).split())))}", file=sys.stderr)
     if error.advice:
         print(f"         {harmless(error.advice)}", file=sys.stderr)

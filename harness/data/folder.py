@@ -23,6 +23,7 @@ from PIL import Image
 from harness.data.on_disk import SamplesWriter, mark_file, write_about
 from harness.data.source import Split
 from harness.errors import ConfigError, DataError
+from harness.support.arrays import write_npy
 from harness.support.cache import file_sha256, key_of, version
 from harness.support.toml import nearest
 
@@ -54,7 +55,7 @@ def write(split: Split, folder: Path) -> None:
                 raise of_several_sizes(split, first, shape, image, pixels.shape)
             writer.add({"x": pixels[np.newaxis]}, np.array([label]) if classes else None)
     for mark in split.source.marks if split.name == "test" else ():
-        np.save(mark_file(folder, mark), np.array(marks_of(split, mark, [image for image, _ in images], classes)))
+        write_npy(mark_file(folder, mark), np.array(marks_of(split, mark, [image for image, _ in images], classes)))
     write_about(folder, writer.names, class_names=classes)
 
 

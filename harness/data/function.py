@@ -20,6 +20,7 @@ import numpy as np
 from harness.data.on_disk import SamplesWriter, mark_file, write_about
 from harness.data.source import Split, of_scored
 from harness.errors import ConfigError, DataError, HarnessError
+from harness.support.arrays import write_npy
 from harness.support.cache import cache_dir, key_of
 from harness.support.child_process import CALL_S, ChildProcess, allow
 from harness.support.functions import FunctionRef, is_reference, load_function, looking_in, source_sha256
@@ -69,7 +70,7 @@ def write_batches(ref: FunctionRef, folder: Path, log: Path, output: str, marks:
     if not writer.names:
         raise DataError(f"{ref.text} gave no batches", "it must return or yield batches, (x, y) or x")
     for mark, parts in marked.items():
-        np.save(mark_file(folder, mark), np.concatenate(parts))
+        write_npy(mark_file(folder, mark), np.concatenate(parts))
     write_about(folder, writer.names, labels_of=labels_of)
 
 

@@ -10,16 +10,16 @@ those of the output boxes are `y_boxes`, or label = { boxes = "…" } names them
 from __future__ import annotations
 
 import shutil
-import zipfile
-import zlib
 from collections.abc import Collection
 from pathlib import Path
 
 from harness.data.on_disk import LABELS, input_file, mark_file, write_about
 from harness.data.source import Split, of_scored
-from harness.errors import DataError
+from harness.errors import DataError, Unreadable
 from harness.support.arrays import map_npy
 from harness.support.cache import file_sha256, key_of
+from harness.support.files import copy, naming
+from harness.support.foreign import check_text, opened_zip
 from harness.support.toml import nearest
 
 SAID = "an .npz or .npy file"
@@ -45,7 +45,7 @@ def write(split: Split, folder: Path) -> None:
     try:
         packed = split.path.suffix.lower() == ".npz"
         names, labels_of = unpack(split, folder) if packed else (copy_array(split, folder), "")
-    except (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, Unreadable) as error:
         raise DataError(f"{split.where} cannot be read: {error}", "fix the file, or write it again") from error
     write_about(folder, names, labels_of=labels_of)
     for n, name in enumerate(names):
@@ -59,13 +59,13 @@ def write(split: Split, folder: Path) -> None:
 
 def copy_array(split: Split, folder: Path) -> tuple[str, ...]:
     check_marked(split, dict.fromkeys(split.source.marks.values()))
-    shutil.copyfile(split.path, input_file(folder, 0))
+    copy(split.path, input_file(folder, 0))
     return ("x",)
 
 
 def unpack(split: Split, folder: Path) -> tuple[tuple[str, ...], str]:
     """Fills the folder; returns the inputs' names, and the output whose labels are given by its name, if any."""
-    with zipfile.ZipFile(split.path) as archive:
+    with opened_zip(split.path) as archive:
         stored = {member.removesuffix(".npy"): member for member in archive.namelist() if member.endswith(".npy")}
         half = HALVES[split.name]
         marks = {mark: named(f"{name}_{half}", name, stored) for mark, name in split.source.marks.items()}
@@ -83,7 +83,7 @@ def unpack(split: Split, folder: Path) -> tuple[tuple[str, ...], str]:
         if split.name == "test":
             further += [(name, mark_file(folder, mark)) for mark, name in marks.items()]
         for name, file in [*files.items(), *further]:
-            with archive.open(stored[name]) as member, file.open("wb") as out:
+            with naming(file), archive.open(stored[name]) as member, file.open("wb") as out:
                 shutil.copyfileobj(member, out, CHUNK_BYTES)
     return tuple(inputs), labels_of
 
@@ -140,8 +140,9 @@ def check_misnamed(split: Split, inputs: list[str], labelled: bool) -> None:
 def check(what: str, path: Path) -> None:
     """Raises DataError where the file holds no array with an axis of samples."""
     try:
-        shape = map_npy(path).shape
+        array = map_npy(path)
+        check_text(array)
     except (OSError, ValueError) as error:
         raise DataError(f"{what} cannot be used: {error}", "store one dtype, text as str") from error
-    if not shape:
+    if not array.shape:
         raise DataError(f"{what} is a single number", "every array needs the samples along its first axis")

@@ -3,16 +3,18 @@ whole, so that a set may be larger than memory."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from harness.errors import DataError
 from harness.support.arrays import map_npy
+from harness.support.cache import read_kept
+from harness.support.files import naming
 
 ABOUT, LABELS = "samples.json", "labels.npy"
 MARKS = ("clips", "groups")
@@ -32,6 +34,20 @@ class Samples:
     labels_of: str = ""  # the output that the labels were given for by its name
     clips: np.ndarray | None = None  # which clip each is of, as it is stored: numbers or texts, (samples,)
     groups: np.ndarray | None = None  # which group, the same
+
+
+@dataclass(frozen=True)
+class About:
+    """What samples.json holds: what the arrays beside it are. The others as Samples has them."""
+
+    count: int  # of inputs
+    names: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    labels_of: str = ""
+
+
+_ABOUT = TypeAdapter(About)
 
 
 def input_file(folder: Path, n: int) -> Path:
@@ -57,24 +73,25 @@ def write_about(
     labels_of: str = "",
 ) -> None:
     """Writes what the arrays in the folder are. names: one an input; a single one needs no name."""
-    about = {"count": len(names), "names": names if len(names) > 1 else (), "labels_of": labels_of}
-    (folder / ABOUT).write_text(json.dumps(about | {"class_names": class_names, "columns": columns}))
+    about = About(len(names), names if len(names) > 1 else (), class_names, columns, labels_of)
+    with naming(folder / ABOUT):
+        (folder / ABOUT).write_bytes(_ABOUT.dump_json(about))
 
 
 def read_samples(folder: Path) -> Samples:
     """Maps the samples that were written."""
-    about = json.loads((folder / ABOUT).read_text())
-    inputs = tuple(map_npy(input_file(folder, n)) for n in range(about["count"]))
+    about = read_kept(folder / ABOUT, _ABOUT)
+    inputs = tuple(map_npy(input_file(folder, n)) for n in range(about.count))
     labels = map_npy(folder / LABELS) if (folder / LABELS).exists() else None
-    names, class_names, columns = (tuple(about[key]) for key in ("names", "class_names", "columns"))
     clips, groups = (map_npy(file) if (file := mark_file(folder, mark)).exists() else None for mark in MARKS)
-    return Samples(inputs, labels, names, class_names, columns, about["labels_of"], clips, groups)
+    return Samples(inputs, labels, about.names, about.class_names, about.columns, about.labels_of, clips, groups)
 
 
 class ArrayWriter:
     """Appends batches to an .npy file whose length is known only at its end: numpy's header has room for it."""
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         self.file = path.open("wb")
         self.form: tuple[np.dtype, tuple[int, ...]] | None = None
         self.count = 0
@@ -83,19 +100,21 @@ class ArrayWriter:
         form = (batch.dtype, batch.shape[1:])
         if self.form is None:
             self.form = form
-            self._write_header()
+            with naming(self.path):
+                self._write_header()
         if form != self.form:
             message = "sample {} is {} of shape {}, those before it are {} of shape {}"
             message = message.format(self.count, *form, *self.form)
             raise DataError(message, "give every sample the same dtype and shape")
-        self.file.write(np.ascontiguousarray(batch).data)
+        with naming(self.path):
+            self.file.write(np.ascontiguousarray(batch).data)
         self.count += len(batch)
 
     def close(self) -> None:
-        if self.form is not None:
-            self.file.seek(0)
-            self._write_header()
-        self.file.close()
+        with naming(self.path), self.file:
+            if self.form is not None:
+                self.file.seek(0)
+                self._write_header()
 
     def _write_header(self) -> None:
         assert self.form

@@ -18,8 +18,10 @@ import numpy as np
 
 from harness.data.on_disk import LABELS, SamplesWriter, mark_file, write_about
 from harness.data.source import Split, of_scored
-from harness.errors import ConfigError, DataError
+from harness.errors import ConfigError, DataError, HarnessError
+from harness.support.arrays import write_npy
 from harness.support.cache import file_sha256, key_of, version
+from harness.support.files import check_disk
 from harness.support.toml import nearest
 
 if TYPE_CHECKING:  # slow to load, and every experiment comes past here
@@ -63,10 +65,13 @@ def write(split: Split, folder: Path) -> None:
             row += len(frame)
     if row == 0:
         raise DataError(f"{split.where} has no rows", "give at least one sample")
-    if label:
-        np.save(folder / LABELS, label_array(split, pd.concat(labels, ignore_index=True)))
-    for mark, parts in marked.items():
-        np.save(mark_file(folder, mark), mark_array(split, marks[mark], pd.concat(parts, ignore_index=True)))
+    with reading(split):  # pandas decodes a text when it is asked for it
+        arrays = {folder / LABELS: label_array(split, pd.concat(labels, ignore_index=True))} if label else {}
+        for mark, parts in marked.items():
+            whole = pd.concat(parts, ignore_index=True)
+            arrays[mark_file(folder, mark)] = mark_array(split, marks[mark], whole)
+    for path, array in arrays.items():
+        write_npy(path, array)
     write_about(folder, writer.names, columns=features, labels_of=labels_of)
 
 
@@ -116,10 +121,13 @@ def columns(split: Split, names: list[str]) -> tuple[str, str | None, tuple[str,
 
 @contextmanager
 def reading(split: Split) -> Iterator[None]:
-    """Turns errors of pandas and pyarrow into DataErrors of the file."""
+    """Turns errors of pandas and pyarrow, which raise whatever a file leads to, into DataErrors of the file."""
     try:
         yield
-    except (OSError, ValueError) as error:
+    except HarnessError:
+        raise
+    except Exception as error:
+        check_disk(error)
         raise DataError(f"{split.where} cannot be read: {error}", "fix the file, or write it again") from error
 
 

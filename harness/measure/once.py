@@ -22,7 +22,8 @@ from harness.measure.counted_rows import counts_of
 from harness.measure.job_spec import outputs_spec, with_counts
 from harness.measure.model_state import reset_of
 from harness.records import Affine
-from harness.support.files import TemporaryFolder
+from harness.support.arrays import write_npy
+from harness.support.files import TemporaryFolder, copy
 
 RUNTIME = "ai-edge-litert"
 CONVERT = "the file is damaged, or needs what this runtime lacks: convert the model again, with other operations"
@@ -39,11 +40,11 @@ def run_once(
     """
     with TemporaryFolder() as name:
         folder = Path(name)
-        (folder / protocol.MODEL).write_bytes(path.read_bytes())
+        copy(path, folder / protocol.MODEL)
         (folder / protocol.INPUTS).mkdir()
         inputs = [protocol.input_file(n, first=0) for n in range(len(stored))]
         for file, array in zip(inputs, stored, strict=True):
-            np.save(folder / file, array)
+            write_npy(folder / file, array)
         spec = outputs_spec(RUNTIME, inputs, affines, reset=reset_of(path), starts=starts)
         (folder / protocol.JOB).write_text(json.dumps(with_counts(spec, counts_of(path))))
         return answers(folder, done(folder, len(stored[0])))

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 
-from harness.errors import ConfigError
+from harness.errors import ConfigError, Unreadable
+from harness.support.foreign import read_text
 from harness.support.text import harmless
 
 if TYPE_CHECKING:
@@ -38,8 +39,8 @@ def note_own(header: Header) -> None:
 
 def is_own(header: Header) -> bool:
     try:
-        return fingerprint_of(header) in own_runs().read_text("ascii", errors="replace").split()
-    except OSError:
+        return fingerprint_of(header) in read_text(own_runs()).split()
+    except (OSError, Unreadable):
         return False
 
 

@@ -9,22 +9,22 @@ baseline.npy, or baseline-<n>.npy      float32, one an output of the model
 from __future__ import annotations
 
 import hashlib
-import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from harness.data.on_disk import LABELS, MARKS, NUMBERS, TEST, mark_file, run_input_file
-from harness.errors import StoreError
+from harness.errors import StoreError, Unreadable
 from harness.records import Dataset
 from harness.support.arrays import keep_npy, map_npy
 from harness.support.cache import file_sha256
+from harness.support.foreign import read_npz
 
+LABELLED = "labels"
+PACKED_BYTES = 4 << 30  # read whole, as it was written whole
 PACKED = "test.npz"  # a whole test set, in a run of schema 1
 USELESS = "the run cannot be used without it"
-_UNREADABLE = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
 
 TestSet = tuple[tuple[np.ndarray, ...], np.ndarray | None]  # inputs and labels
 
@@ -54,11 +54,14 @@ def read_test_set(path: Path, inputs: int, labelled: bool) -> TestSet:
 
 def read_packed(path: Path, inputs: int, labelled: bool) -> TestSet:
     """Reads the test set of a run of schema 1, whole."""
+    names = [f"input{n}" for n in range(inputs)]
     try:
-        with np.load(path / PACKED, allow_pickle=False) as file:
-            return tuple(file[f"input{n}"] for n in range(inputs)), file["labels"] if labelled else None
-    except _UNREADABLE as error:
+        found = read_npz(path / PACKED, [*names, LABELLED][: inputs + labelled], PACKED_BYTES)
+    except KeyError as error:
+        raise StoreError(f"{path / PACKED} lacks an array: {error}", USELESS) from error
+    except (OSError, Unreadable) as error:
         raise StoreError(f"{path / PACKED} cannot be read: {error}", USELESS) from error
+    return tuple(found[name] for name in names), found.get(LABELLED)
 
 
 def keep_baseline(path: Path, outputs: Sequence[np.ndarray]) -> None:

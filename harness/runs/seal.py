@@ -14,15 +14,17 @@ import json
 import os
 import stat
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
-from harness.errors import StoreError
+from harness.errors import StoreError, Unreadable
 from harness.support.cache import file_sha256
 from harness.support.files import naming, write_atomically, write_json
+from harness.support.foreign import parse_json, read_json, read_text, valid
 from harness.support.format import listed, plural
 from harness.support.text import harmless
 
@@ -139,18 +141,16 @@ def arrived(path: Path) -> dict[str, Prints]:
     withdrawn is not noted.
     """
     try:
-        lines = (path / ARRIVED).read_text("utf-8").splitlines()
+        lines = read_text(path / ARRIVED).splitlines()
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, Unreadable) as error:
         raise StoreError(f"{path / ARRIVED} cannot be read: {error}", BRING_BACK) from error
     parts: dict[str, Prints] = {}
     for line in lines:
-        try:
-            part, prints = _LINE.validate_json(line)
-        except ValidationError:
-            continue
-        parts[part] = prints
+        with suppress(Unreadable):
+            part, prints = valid(parse_json(line), _LINE)
+            parts[part] = prints
     return {part: prints for part, prints in parts.items() if prints}
 
 
@@ -201,6 +201,11 @@ def has_seal(path: Path) -> bool:
     return (path / MANIFEST).is_file()
 
 
+def was_finished(path: Path) -> bool:
+    """Returns whether a run has come to its end, whatever its run.json says by now: arrived.jsonl goes last of all."""
+    return has_seal(path) and not (path / ARRIVED).exists()
+
+
 def manifest_sha256(path: Path) -> str:
     """Returns the hash of a run's manifest, by which a reference knows it; "" where there is none."""
     return file_sha256(path / MANIFEST) if has_seal(path) else ""
@@ -209,15 +214,14 @@ def manifest_sha256(path: Path) -> str:
 def read_manifest(path: Path) -> Manifest:
     """Raises StoreError where there is none, or it cannot be read."""
     try:
-        content = (path / MANIFEST).read_bytes()
-        if json.loads(content)["schema_version"] > SCHEMA_VERSION:
+        content = read_json(path / MANIFEST)
+        if content["schema_version"] > SCHEMA_VERSION:
             raise StoreError(f"{path / MANIFEST} was written by a newer harness", "upgrade edge-harness")
-        manifest: Manifest = _MANIFEST.validate_json(content)
+        return valid(content, _MANIFEST)
     except FileNotFoundError as error:
         raise StoreError(f"{path} is finished, and its {MANIFEST} is missing", BRING_BACK) from error
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(f"{path / MANIFEST} cannot be read: {error}", BRING_BACK) from error
-    return manifest
 
 
 def check_sealed(path: Path, run_id: str) -> None:

@@ -262,7 +262,7 @@ def load(path: Path, trust: bool = False) -> Run:
 
 def check_seal(path: Path, header: Header) -> str:
     """Returns why a run is not sealed, "" where it is. Raises StoreError where it is not what was sealed."""
-    if header.finished and (header.schema_version >= SEALED_SINCE or (path / seal.MANIFEST).exists()):
+    if seal.was_finished(path) or (header.finished and header.schema_version >= SEALED_SINCE):
         seal.check_sealed(path, header.run_id)
         return ""
     for _ in seal.files_of(path):
@@ -363,6 +363,7 @@ def again(path: Path, header: Header) -> Record:
     Raises StoreError.
     """
     if not header.finished:
+        check_seal(path, header)
         return Record(path, header, seal.check_arrived(path))
     if (path / SIGNATURE).exists():
         told = f"{header.run_id} is finished and signed: it stays as it is"

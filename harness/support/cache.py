@@ -15,12 +15,16 @@ from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
+from typing import TypeVar
 
 import platformdirs
+from pydantic import TypeAdapter
 
-from harness.support.files import A_DAY_S, settle
-from harness.support.foreign import open_regular
+from harness.errors import Unreadable
+from harness.support.files import A_DAY_S, naming, settle
+from harness.support.foreign import open_regular, read_json, read_valid
 
+T = TypeVar("T")
 HASHES = "sha256.json"  # of an entry: the name of each other file in it → its hash
 
 
@@ -46,7 +50,8 @@ def forms(folder: Path) -> dict[str, Form]:
 
 def seal(folder: Path) -> None:
     """Keeps the hashes of a new entry with it, and waits until all of it is on the disk."""
-    (folder / HASHES).write_text(json.dumps({name: file_sha256(folder / name) for name in forms(folder)}))
+    with naming(folder / HASHES):
+        (folder / HASHES).write_text(json.dumps({name: file_sha256(folder / name) for name in forms(folder)}))
     for path in folder.rglob("*"):
         if path.is_file():
             settle(path)
@@ -57,13 +62,21 @@ def whole(folder: Path) -> bool:
     try:
         seen = forms(folder)
         if _proved.get(folder) != seen:
-            kept = json.loads((folder / HASHES).read_bytes())
-            if kept != {name: file_sha256(folder / name) for name in seen}:
+            if read_json(folder / HASHES) != {name: file_sha256(folder / name) for name in seen}:
                 return False
             _proved[folder] = seen
-    except (OSError, ValueError, RecursionError):
+    except (OSError, Unreadable):
         return False
     return True
+
+
+def read_kept(file: Path, adapter: TypeAdapter[T]) -> T:
+    """Returns what a JSON file of an entry says. Raises Unreadable where that is nothing which the harness keeps so."""
+    try:
+        return read_valid(file, adapter)
+    except (OSError, Unreadable) as error:
+        told = f"the cache's {file} is not what was kept: {error}"
+        raise Unreadable(told, "add --fresh: it is made again") from error
 
 
 def file_sha256(path: Path) -> str:

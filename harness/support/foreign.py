@@ -6,23 +6,34 @@ nested a million deep, or hold a number that nothing can count. What is not as i
 
 from __future__ import annotations
 
+import io
 import json
+import lzma
 import math
 import os
 import stat
+import struct
+import sys
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import numpy as np
 from numpy.lib import format as npy
 from pydantic import TypeAdapter
 
 from harness.errors import Unreadable
+from harness.support.files import check_disk
 
 T = TypeVar("T")
 JSON_BYTES = 64 << 20  # a run.json with 100,000 remarks has less
 DEEPEST = 64  # levels of a JSON value; ours have 6
+BAD_ZIP = (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error)
+SURROGATES = 0xD800 >> 11
 LONGEST_NUMBER = 40  # characters: a float64 has 25, an int64 20
 
 
@@ -41,7 +52,8 @@ def open_regular(path: Path) -> BufferedReader:
 def read_bytes(path: Path, limit_bytes: int = JSON_BYTES) -> bytes:
     """Raises OSError; Unreadable for more than limit_bytes, and for what is no regular file."""
     with open_regular(path) as file:
-        content = file.read(limit_bytes + 1)
+        known = os.fstat(file.fileno()).st_size  # read() makes room for all that it is asked for
+        content = file.read(min(known, limit_bytes) + 1)
     if len(content) > limit_bytes:
         raise Unreadable(f"{path.name} has over {limit_bytes:,} bytes")
     return content
@@ -65,7 +77,11 @@ def read_json(path: Path, limit_bytes: int = JSON_BYTES) -> Any:
 
 def read_valid(path: Path, adapter: TypeAdapter[T]) -> T:
     """What the adapter makes of a JSON file. Raises OSError, Unreadable."""
-    return valid(read_json(path), adapter)
+    content = read_json(path)
+    try:
+        return valid(content, adapter)
+    except Unreadable as error:
+        raise Unreadable(f"{path.name}: {error}") from error
 
 
 def valid(content: Any, adapter: TypeAdapter[T]) -> T:
@@ -131,7 +147,7 @@ def read_npy(path: Path, mapped: bool = True) -> np.ndarray:
     """
     with open_regular(path) as file:
         try:
-            check_npy(file)
+            check_npy(file, os.fstat(file.fileno()).st_size)
             array: np.ndarray = npy.open_memmap(path, mode="r") if mapped else whole_array(file)
         except OSError:
             raise
@@ -140,14 +156,67 @@ def read_npy(path: Path, mapped: bool = True) -> np.ndarray:
     return array
 
 
-def check_npy(file: BufferedReader) -> None:
-    """Raises Unreadable where the file is not as long as its header says; whatever numpy raises for a broken one."""
+def check_npy(file: IO[bytes], size: int) -> None:
+    """Raises Unreadable where the file, of size bytes, is not as long as its header says; whatever numpy raises for a
+    broken one.
+    """
     read_header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[npy.read_magic(file)]
     shape, _, dtype = read_header(file)
     if min(shape, default=0) < 0 or dtype.hasobject:
         raise Unreadable(f"an array of shape {shape} and of {dtype}")
-    if os.fstat(file.fileno()).st_size - file.tell() != math.prod(map(int, shape)) * dtype.itemsize:
+    if size - file.tell() != math.prod(map(int, shape)) * dtype.itemsize:
         raise Unreadable(f"it does not hold {shape} numbers of {dtype}")
+
+
+def read_npz(path: Path, names: Sequence[str], limit_bytes: int) -> dict[str, np.ndarray]:
+    """The arrays of these names in an .npz file, in memory. Raises OSError; KeyError for a name that it has not;
+    Unreadable for anything else, and for arrays of over limit_bytes together.
+    """
+    with opened_zip(path) as archive:
+        there = {member.filename: member for member in archive.infolist()}
+        if missing := [name for name in names if f"{name}.npy" not in there]:
+            raise KeyError(missing[0])
+        members = [there[f"{name}.npy"] for name in names]
+        if sum(member.file_size for member in members) > limit_bytes:
+            raise Unreadable(f"it unpacks to over {limit_bytes:,} bytes")
+        return {name: array_in(archive.read(member)) for name, member in zip(names, members, strict=True)}
+
+
+@contextmanager
+def opened_zip(path: Path) -> Iterator[zipfile.ZipFile]:
+    """A zip archive to read. What is wrong with it, and what is found wrong in it meanwhile, is Unreadable, which names
+    the file. Raises OSError, DiskError.
+    """
+    with open_regular(path) as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                known = os.fstat(file.fileno()).st_size
+                if any(member.compress_size > known for member in archive.infolist()):
+                    raise Unreadable("it says that it holds more than it has")
+                yield archive
+        except BAD_ZIP as error:
+            check_disk(error)
+            raise Unreadable(f"{path.name} cannot be read: {str(error)[:200]}") from error
+
+
+def array_in(content: bytes) -> np.ndarray:
+    """The array in what an .npy file holds. Raises Unreadable."""
+    file = io.BytesIO(content)
+    try:
+        check_npy(file, len(content))
+        file.seek(0)
+        array: np.ndarray = npy.read_array(file, allow_pickle=False)
+    except Exception as error:  # as in read_npy
+        raise Unreadable(f"an array in it is none: {str(error)[:200]}") from error
+    return array
+
+
+def check_text(array: np.ndarray) -> None:
+    """Raises Unreadable for text with what is no character: Python fails where it reads one, or prints it."""
+    if array.dtype.kind == "U" and array.dtype.itemsize:
+        codes = np.ascontiguousarray(array).view(np.dtype("u4").newbyteorder(array.dtype.byteorder))
+        if (codes > sys.maxunicode).any() or (codes >> 11 == SURROGATES).any():
+            raise Unreadable("it holds text with what is no character")
 
 
 def whole_array(file: BufferedReader) -> np.ndarray:

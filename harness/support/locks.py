@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from harness.errors import StoreError
+from harness.errors import StoreError, Unreadable
+from harness.support.files import naming
+from harness.support.foreign import open_regular
 from harness.support.text import harmless
 
 TRY_AGAIN_S = 0.05
@@ -29,8 +31,9 @@ def locked(file: Path, what: str, wait_s: float = 0.0) -> Iterator[None]:
             raise StoreError(f"{what} is in use by {holder(file)}", "wait until that has ended, and try again")
         time.sleep(TRY_AGAIN_S)
     try:
-        os.truncate(held, 0)
-        os.write(held, f"{whoami()}, process {os.getpid()}, since {time.strftime('%Y-%m-%d %H:%M:%S %Z')}".encode())
+        with naming(file):
+            os.truncate(held, 0)
+            os.write(held, f"{whoami()}, process {os.getpid()}, since {time.strftime('%Y-%m-%d %H:%M:%S %Z')}".encode())
         yield
     finally:
         with suppress(OSError):
@@ -53,9 +56,9 @@ def _taken(file: Path) -> int | None:
 
 def holder(file: Path) -> str:
     try:
-        with file.open(encoding="utf-8", errors="replace") as opened:
-            return str(harmless(opened.read(400))) or "another process"
-    except OSError:
+        with open_regular(file) as opened:
+            return str(harmless(opened.read(400).decode(errors="replace"))) or "another process"
+    except (OSError, Unreadable):
         return "another process"
 
 

@@ -77,7 +77,7 @@ def read_text(path: Path, advice: str = "give another file, or fix this one") ->
 def parse_toml(text: str, source: str, model: type[Model]) -> TomlFile[Model]:
     """Parses a text as read_toml does a file. source: its name in messages."""
     try:
-        return TomlFile(model.model_validate(tomllib.loads(text)), text, source)
+        return TomlFile(model.model_validate(foreign.writable(tomllib.loads(text))), text, source)
     except ValidationError as error:
         raise not_valid(error.errors()[0], text, source, model) from error
     except (ValueError, RecursionError) as error:  # also for numbers and tables that Python does not take

@@ -12,13 +12,14 @@ from harness.build.models.keras2 import SAVE_ELSEWHERE, Config, modern
 from harness.build.models.load_error import cause
 from harness.errors import BuildError
 from harness.support.files import TemporaryFolder
+from harness.support.foreign import open_regular
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 BUILD_IT = "build the model and load them in a function of yours: module:function"
 
 
 def is_hdf5(path: Path) -> bool:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return file.read(len(MAGIC)) == MAGIC
 
 
@@ -59,7 +60,10 @@ def config_of(file: Any, path: Path) -> Config:
         weights = "layer_names" in file.attrs or "layers" in file  # of Keras 2, of Keras 3
         what = "holds weights but no model" if weights else "holds no Keras model"
         raise BuildError(f"the .h5 file {what}", BUILD_IT)
-    config: Config = json.loads(text.decode() if isinstance(text, bytes) else text)
+    try:
+        config: Config = json.loads(text.decode() if isinstance(text, bytes) else text)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise BuildError(f"what {path.name} says of its model cannot be read: {error}", SAVE_ELSEWHERE) from error
     return config
 
 

@@ -7,18 +7,19 @@ import json
 import shutil
 import sys
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from harness.build.models.h5 import is_hdf5
-from harness.errors import BuildError, HarnessError, one_line
+from harness.errors import BuildError, HarnessError, Unreadable, one_line
 from harness.support.cache import file_sha256
+from harness.support.foreign import opened_zip
 from harness.support.functions import FunctionRef, load_function, loaded_below, looking_in, source_sha256
 
 NAMES = ("model.keras", "model.h5", "saved_model")
 HDF5 = (".h5", ".hdf5")
+UNPACKED_BYTES = 16 << 30  # a .tflite file has 2 GiB at most: of int8, 8 GiB of float32 weights
 
 
 def kept(folder: Path) -> Path:
@@ -27,11 +28,13 @@ def kept(folder: Path) -> Path:
 
 
 def path_sha256(path: Path) -> str:
-    """The hash of a file, or of a folder's files with their names."""
-    if path.is_file():
+    """The hash of a file, or of a folder's files with their names. Raises Unreadable for a pipe and the like, OSError
+    for a link that leads nowhere.
+    """
+    if not path.is_dir():
         return file_sha256(path)
-    files = sorted(p for p in path.rglob("*") if p.is_file())
-    lines = [f"{p.relative_to(path)} {path_sha256(p)}" for p in files]
+    files = sorted(p for p in path.rglob("*") if not p.is_dir())
+    lines = [f"{p.relative_to(path)} {file_sha256(p)}" for p in files]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
@@ -44,18 +47,25 @@ def keep(source: Path, folder: Path) -> None:
 
 
 def check_whole(source: Path) -> None:
-    """Raises BuildError for a .keras file that is damaged."""
-    if source.is_file() and source.suffix not in HDF5 and not is_hdf5(source) and damaged(source):
+    """Raises BuildError for a .keras file that is damaged, Unreadable for what is no regular file."""
+    if not source.is_dir() and source.suffix not in HDF5 and not is_hdf5(source) and damaged(source):
         raise BuildError(f"{source.name} is not a .keras file, or is cut short", "copy or save it again")
 
 
 def damaged(path: Path) -> bool:
-    """Whether it is not the zip archive that a .keras file is, or one whose contents have changed."""
+    """Whether it is not the zip archive that a .keras file is, or one whose contents have changed. Raises BuildError
+    where it unpacks to more than a model has.
+    """
     try:
-        with zipfile.ZipFile(path) as archive:
-            return archive.testzip() is not None
-    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError):
+        with opened_zip(path) as archive:
+            members = archive.infolist()
+            small = sum(member.file_size for member in members) <= UNPACKED_BYTES
+            if small:
+                return not members or archive.testzip() is not None
+    except Unreadable:
         return True
+    told = f"{path.name} unpacks to over {UNPACKED_BYTES >> 30} GiB, and no .tflite file holds so large a model"
+    raise BuildError(told, "give a smaller model, or save it again")
 
 
 def call(ref: FunctionRef, seed: int, folder: Path) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -32,6 +33,8 @@ class Habits:
     to it alone, as a share of the output's largest value; 0 where they are the same but for rounding. one_by_one:
     whether the model has to be asked one sample at a time. random: whether it answers a sample twice differently.
     """
+
+    __pydantic_config__: ClassVar = {"ser_json_inf_nan": "strings"}  # JSON has no infinity
 
     state: tuple[str, ...] = ()
     batch: float = 0.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -12,10 +11,11 @@ from typing import Protocol
 
 from pydantic import TypeAdapter
 
-from harness.errors import NoPython, TargetError
+from harness.errors import NoPython, TargetError, Unreadable
 from harness.measure.connections.device_code import look_script
 from harness.measure.runtimes import Release, release_for
 from harness.records import DeviceState, Environment, Target
+from harness.support.foreign import parse_json, valid
 from harness.support.text import harmless, last_line
 
 
@@ -49,6 +49,9 @@ class Look:
     neighbours: tuple[tuple[str, float], ...]
     can_vcgencmd: bool
     damaged_code: tuple[str, ...] = ()
+
+
+_LOOK = TypeAdapter(Look)
 
 
 class Caller(Protocol):
@@ -87,8 +90,8 @@ def look_at(link: Caller) -> Look:
             "install Python 3.9 or newer on it (Debian: apt install python3 python3-venv)",
         )
     try:
-        seen: Look = TypeAdapter(Look).validate_python(harmless(json.loads(done.stdout)))
-    except ValueError as error:
+        seen = valid(harmless(parse_json(done.stdout)), _LOOK)
+    except Unreadable as error:
         start = done.stdout[:100].decode(errors="replace")
         raise TargetError(
             f"{target.name} answered {start!r} instead of its facts", "does a start-up file there print something?"
