@@ -33,17 +33,11 @@ from harness.metrics.fitting import check
 from harness.records import Absent, Case, Comparison, Dataset, Experiment, Provenance, Target, TargetRecord, Verdict
 from harness.report import write_report
 from harness.report.material import material_of
+from harness.runs.header import Header, absolute_variants, new_run_id
+from harness.runs.loading import read_run
 from harness.runs.parquet import write_tables
-from harness.runs.store import (
-    Header,
-    Record,
-    Store,
-    absolute_variants,
-    check_unchanged,
-    measuring,
-    new_run_id,
-    read_run,
-)
+from harness.runs.record import Record, check_unchanged, measuring
+from harness.runs.store import Store
 from harness.support.cache import Cache, version
 from harness.support.files import telling_disk
 

@@ -18,7 +18,8 @@ from harness.device import engines
 from harness.measure.connections import device_code as code
 from harness.measure.jobs import Work
 from harness.records import Job, Piece
-from harness.runs.store import Header, absolute_variants, read_dataset, read_header
+from harness.runs.header import Header, absolute_variants, read_header
+from harness.runs.loading import read_dataset
 
 RECORDED = Path(__file__).parent / "recorded" / "digits-schema-1"
 RUNTIMES = [name for name, version in engines.installed().items() if version]

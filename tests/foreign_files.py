@@ -43,7 +43,7 @@ from harness.measure.model_state import reset_of
 from harness.measure.provision.probe import look_at
 from harness.measure.targets import read_target
 from harness.records import Target, Tensor
-from harness.runs import own_runs, references, seal, store
+from harness.runs import loading, own_runs, references, seal
 from harness.support import cache, locks
 from harness.support.cache import read_kept
 from tests.devices import RECORDED, header
@@ -369,7 +369,7 @@ def pictures(folder: Path) -> None:
         Image.fromarray(np.arange(192, dtype=np.uint8).reshape(8, 8, 3)).save(place / f"{n}.{suffix}")
 
 
-def loading(name: str, **options: Any) -> Callable[[Path], object]:
+def loading_data(name: str, **options: Any) -> Callable[[Path], object]:
     def load(folder: Path) -> None:
         os.environ["XDG_CACHE_HOME"] = str(folder.parent / "cache")
         try:
@@ -495,7 +495,7 @@ def read_sealed(path: Path) -> None:
     """A sealed run is refused, and what is another in it is named."""
     changed = [name for name in seal.read_manifest(SCHEMA_5).files if not is_same(path / name, SCHEMA_5 / name)]
     try:
-        store.load(path)
+        loading.load(path)
     except StoreError as error:
         assert not changed or changed[0].rpartition("/")[2] in str(error), str(error)
         raise
@@ -508,7 +508,7 @@ def is_same(file: Path, other: Path) -> bool:
 
 KINDS: dict[str, Kind] = {
     "run, schema 5": Kind(run_of(SCHEMA_5), read_sealed),
-    "run, schema 1": Kind(run_of(RECORDED), store.load),
+    "run, schema 1": Kind(run_of(RECORDED), loading.load),
     "manifest.json": Kind(copied(SCHEMA_5, "manifest.json"), seal.read_manifest),
     "arrived.jsonl": Kind(begun, seal.check_arrived, "arrived.jsonl"),
     "reference.json": Kind(accepted, lambda f: references.read(f / "reference.json")),
@@ -516,11 +516,11 @@ KINDS: dict[str, Kind] = {
     "experiment.toml": Kind(experiment_files, read_an_experiment),
     "policy.toml": Kind(text("policy.toml", POLICY), lambda f: read_policy(f / "policy.toml")),
     "targets/pi.toml": Kind(text("pi.toml", TARGET), lambda f: read_target(f / "pi.toml")),
-    "data.npz": Kind(arrays, loading("data.npz", sequence="clip")),
-    "data.npy": Kind(array, loading("data.npy")),
-    "data.csv": Kind(text("data.csv", ROWS), loading("data.csv")),
-    "data.parquet": Kind(parquet, loading("data.parquet")),
-    "images": Kind(pictures, loading("images", size=(8, 8))),
+    "data.npz": Kind(arrays, loading_data("data.npz", sequence="clip")),
+    "data.npy": Kind(array, loading_data("data.npy")),
+    "data.csv": Kind(text("data.csv", ROWS), loading_data("data.csv")),
+    "data.parquet": Kind(parquet, loading_data("data.parquet")),
+    "images": Kind(pictures, loading_data("images", size=(8, 8))),
     "mnist.npz": Kind(mnist_files, lambda f: mnist.load(f / "mnist.npz", COUNTS)),
     "IDX": Kind(idx_files, lambda f: mnist.load(f, COUNTS)),
     "tflite": Kind(tflite, read_tflite),

@@ -9,7 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from harness.records import Scoring
-from harness.runs.store import Record, Store, absolute_variants, read_dataset
+from harness.runs.header import absolute_variants
+from harness.runs.loading import read_dataset
+from harness.runs.record import Record
+from harness.runs.store import Store
 from tests.devices import RECORDED, header
 
 RUN_ID = "20260101-000000-0000"

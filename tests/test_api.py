@@ -35,7 +35,7 @@ from harness.experiment.in_memory import dataset_in_memory
 from harness.gate.policy import read_policy
 from harness.gate.run_gate import default_verdict
 from harness.records import Dataset
-from harness.runs import store
+from harness.runs import loading, record
 from harness.runs.store import Store
 from tests.conftest import Call
 from tests.devices import RECORDED, Quiet, copy_of_recording
@@ -344,13 +344,14 @@ def test_a_listener_that_is_handed_in_hears_the_run(tmp_path: Path) -> None:
 
 def test_the_samples_of_a_run_are_read_once_while_it_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, reads = replayed(tmp_path), []
-    read = store.read_dataset
+    read = loading.read_dataset
 
     def counted(*given: Any) -> Dataset:
         reads.append(given)
         return read(*given)
 
-    monkeypatch.setattr(store, "read_dataset", counted)
+    for module in (loading, record):
+        monkeypatch.setattr(module, "read_dataset", counted)
     pipeline.go_on(Store(tmp_path, trust=True).reopen(path.name), Quiet(), default_verdict)
     assert len(reads) == 1
 

@@ -29,7 +29,8 @@ from harness.measure.jobs import cases_of
 from harness.records import Affine, Plan, Provenance, Target, TargetRecord, Tensor, Variant
 from harness.report.material import Material
 from harness.report.tables.summary_table import tables
-from harness.runs.store import Header, Store
+from harness.runs.header import Header
+from harness.runs.store import Store
 from tests import made_runs
 from tests.made_runs import ENVIRONMENT, LITERT, case, scores, shard, timed
 

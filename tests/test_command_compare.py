@@ -20,7 +20,7 @@ from rich.console import Console
 
 from harness.cli.tables.two_run_tables import two_run_tables
 from harness.compare.two_runs import compare_runs
-from harness.runs.store import load
+from harness.runs.loading import load
 from harness.support.format import decimals, signed
 from tests.devices import RECORDED
 from tests.synthetic import OF_ROUND

@@ -26,7 +26,7 @@ from harness.gate.junit import junit
 from harness.gate.policy.policy_file import parse_policy
 from harness.gate.verdict_text import MARKDOWN_BYTES, document, markdown
 from harness.records import Finding, Provenance, Run, Variant
-from harness.runs import store
+from harness.runs import loading
 from tests.devices import RECORDED, copy_of_recording
 from tests.made_answers import BOARD, DROP, RIGHT, RULE, dropped, made, scored, timed_run, twice, verdict_of
 from tests.made_runs import LITERT, case, shard
@@ -54,7 +54,7 @@ def gate(harness, monkeypatch, tmp_path) -> Call:
                 path.mkdir(parents=True, exist_ok=True)
                 (path / "run.json").write_text("{}")
                 runs[path.name] = replace(each, path=path)
-        monkeypatch.setattr(store, "load", lambda path, trust=False: runs[path.name])
+        monkeypatch.setattr(loading, "load", lambda path, trust=False: runs[path.name])
         if policy is not None:
             (tmp_path / "policy.toml").write_text(policy)
             words = ("--policy", "policy.toml", *words)
@@ -505,5 +505,5 @@ def test_a_long_run_is_judged_without_tensorflow_in_twice_the_time_of_importing_
 
 
 def test_a_recorded_run_is_judged_as_made_runs_are():
-    verdict = judge(compare(store.load(RECORDED)), parse_policy(DROP.replace("0.5pp", "2pp"), "p"))
+    verdict = judge(compare(loading.load(RECORDED)), parse_policy(DROP.replace("0.5pp", "2pp"), "p"))
     assert (verdict.outcome, verdict.ships) == ("pass", ("float32", "int8"))

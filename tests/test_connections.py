@@ -20,7 +20,8 @@ from harness.measure.connections.server import ServerConnection
 from harness.measure.jobs import Work, round_jobs, shard_jobs
 from harness.measure.raw import label_piece, read_piece
 from harness.records import Blob, Job, Piece, Round, Shard, Target
-from harness.runs.store import absolute_variants, read_dataset, read_header
+from harness.runs.header import absolute_variants, read_header
+from harness.runs.loading import read_dataset
 from harness.support.arrays import npy_bytes
 from tests.devices import (
     RECORDED,

@@ -14,8 +14,8 @@ from harness.compare.two_runs import compare_runs
 from harness.records import Comparison, Run
 from harness.report.material import material_of
 from harness.report.words.summary import headline, sentences
+from harness.runs.loading import load
 from harness.runs.parquet import write_tables
-from harness.runs.store import load
 from harness.statistics.anytime import anytime_limits
 from tests.devices import RECORDED
 from tests.made_answers import RIGHT, WRONG, made, scored

@@ -21,7 +21,9 @@ from harness.errors import DiskError, HarnessError
 from harness.measure import jobs
 from harness.measure.raw import read_piece
 from harness.records import Shard
-from harness.runs.store import Record, Store, load
+from harness.runs.loading import load
+from harness.runs.record import Record
+from harness.runs.store import Store
 from harness.support.files import telling_disk
 from tests.devices import RECORDED, Quiet
 from tests.faults import Faults

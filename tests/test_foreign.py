@@ -23,7 +23,8 @@ from harness.build.workloads.idx import read_idx
 from harness.errors import BuildError, DataError, StoreError, Unreadable
 from harness.measure.counted_rows import counts_of
 from harness.measure.model_state import reset_of
-from harness.runs.store import load, read_header
+from harness.runs.header import read_header
+from harness.runs.loading import load
 from harness.support import foreign
 from tests.devices import RECORDED
 from tests.foreign_files import KINDS, Files

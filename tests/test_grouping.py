@@ -25,7 +25,7 @@ from harness.measure.connections import device_code
 from harness.measure.jobs import shard_jobs
 from harness.records import Dataset, Experiment
 from harness.records.dataset import places
-from harness.runs import store
+from harness.runs import loading
 from harness.support.cache import Cache
 from tests import stateful_files
 from tests.data_sources import own_cache as own_cache
@@ -262,13 +262,13 @@ def test_shards_end_where_clips_do_and_clips_are_audited(streamed: tuple[front.R
 def test_the_run_keeps_clips_and_groups_and_is_not_read_without_them(
     streamed: tuple[front.Run, list[str]], tmp_path: Path
 ) -> None:
-    kept = store.load(streamed[0].path)
+    kept = loading.load(streamed[0].path)
     assert kept.clips is not None and kept.groups is not None
     assert np.array_equal(kept.clips, OF_CLIP) and np.array_equal(kept.groups, OF_CLIP)
     copy = shutil.copytree(streamed[0].path, tmp_path / "copy")
     (copy / "test" / "groups.npy").unlink()
     with pytest.raises(StoreError, match=r"test/groups\.npy is missing"):
-        store.load(copy)
+        loading.load(copy)
 
 
 def test_without_a_sequence_each_sample_begins_anew_and_the_option_is_named(tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from harness.runs.store import Store, read_header
+from harness.runs.header import read_header
+from harness.runs.store import Store
 from tests.devices import RECORDED, device_source
 
 SAMPLES = 200_000

@@ -12,7 +12,9 @@ import pytest
 from harness import pipeline
 from harness.errors import StoreError
 from harness.runs import references
-from harness.runs.store import Store, load, measuring
+from harness.runs.loading import load
+from harness.runs.record import measuring
+from harness.runs.store import Store
 from harness.support.locks import locked
 from tests.conftest import Call
 from tests.devices import Quiet

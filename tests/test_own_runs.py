@@ -14,8 +14,10 @@ from harness import pipeline
 from harness.errors import ConfigError, StoreError
 from harness.metrics.fitting import with_declarations
 from harness.records import Scoring, TargetRecord
+from harness.runs.header import read_header
+from harness.runs.loading import load
 from harness.runs.own_runs import is_own, own_runs
-from harness.runs.store import Store, load, read_header
+from harness.runs.store import Store
 from tests.conftest import Call
 from tests.devices import Quiet
 from tests.sealed_runs import RUN_ID, sealed_run, unfinished_run

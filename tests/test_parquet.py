@@ -13,8 +13,8 @@ import pytest
 from harness.compare.baseline import compare
 from harness.device.job import PHASES
 from harness.records import Comparison
+from harness.runs.loading import load
 from harness.runs.parquet import LATENCY_SCHEMA, latency_table, write_tables
-from harness.runs.store import load
 from tests.devices import RECORDED
 
 

@@ -21,7 +21,10 @@ from harness.gate.policy.policy_file import parse_policy
 from harness.measure.targets import host
 from harness.pipeline import Request
 from harness.records import Target, TargetRecord, Verdict
-from harness.runs.store import Record, Store, load, read_header
+from harness.runs.header import read_header
+from harness.runs.loading import load
+from harness.runs.record import Record
+from harness.runs.store import Store
 from harness.support.cache import Cache
 from tests.devices import RECORDED, Quiet, copy_of_recording
 from tests.made_answers import DROP, RULE

@@ -19,7 +19,8 @@ from harness.compare.baseline import compare
 from harness.errors import TargetBusy
 from harness.pipeline import Request
 from harness.records import Run
-from harness.runs import store
+from harness.runs import loading
+from harness.runs.header import read_header
 from tests.devices import RECORDED, copy_of_recording
 from tests.made_answers import DROP, RULE, dropped, timed_run
 
@@ -29,7 +30,7 @@ SIZE = RULE + 'metric = "size_bytes"\nmax = "{}"\n'
 TEST = "def test_it(gate):\n    gate.assert_passes({})\n"
 WARNS = DROP + 'on_inconclusive = "warn"\n'
 BUSY_S = 120  # others may measure on this machine
-RUN_ID = store.read_header(RECORDED).run_id
+RUN_ID = read_header(RECORDED).run_id
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def made(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Callable
         path.mkdir(parents=True)
         (path / "run.json").write_text("{}")
         pytester.makeini("[pytest]\nharness_run = candidate\n")
-        monkeypatch.setattr(store, "load", lambda *_: run)
+        monkeypatch.setattr(loading, "load", lambda *_: run)
 
     return put
 
@@ -142,13 +143,13 @@ def test_a_rule_that_warns_still_fails_what_is_worse(pytester, made) -> None:
 
 def test_one_run_is_judged_by_several_policies(pytester, stored, monkeypatch) -> None:
     loaded: list[Path] = []
-    load = store.load
+    load = loading.load
 
     def noted(path: Path, *more) -> Run:
         loaded.append(path)
         return load(path, *more)
 
-    monkeypatch.setattr(store, "load", noted)
+    monkeypatch.setattr(loading, "load", noted)
     (pytester.path / "small.toml").write_text(SIZE.format("1KB"))
     write(
         pytester, SIZE.format("1MB"), TEST.format("'policy.toml'") + TEST.format("'small.toml'").replace("it", "small")
@@ -259,7 +260,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Request]:
     def run(request, store_, cache, listener, judge, policy):
         requests.append(request)
         listener.say("measuring")
-        comparison = compare(store.load(RECORDED))
+        comparison = compare(loading.load(RECORDED))
         return pipeline.Conclusion(comparison, judge(comparison))
 
     monkeypatch.setattr(pipeline, "run", run)
@@ -335,7 +336,7 @@ def test_a_real_run_goes_through_pytest(pytester, monkeypatch, digits_cache) -> 
             break
         time.sleep(1)
     result.assert_outcomes(passed=1)
-    (header,) = (store.read_header(path.parent) for path in pytester.path.glob("results/digits/*[0-9a-f]/run.json"))
+    (header,) = (read_header(path.parent) for path in pytester.path.glob("results/digits/*[0-9a-f]/run.json"))
     assert (header.finished, header.plan.profile) == (True, "none")
     result.stderr.fnmatch_lines(["measuring digits for the first gate", f"run {header.run_id} in *"])
 

@@ -11,7 +11,8 @@ import pytest
 
 from harness.errors import ConfigError, StoreError
 from harness.runs import references, seal
-from harness.runs.store import Store, header_bytes, read_header
+from harness.runs.header import header_bytes, read_header
+from harness.runs.store import Store
 from harness.support.arrays import npy_bytes
 from tests.devices import copy_of_recording
 from tests.sealed_runs import overwrite, sealed_run

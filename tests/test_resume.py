@@ -17,7 +17,9 @@ from harness.errors import StoreError
 from harness.measure.connections import device_code as code
 from harness.pipeline import measure_target
 from harness.records import Run
-from harness.runs.store import Record, load, read_header
+from harness.runs.header import read_header
+from harness.runs.loading import load
+from harness.runs.record import Record
 from tests.devices import RUNTIMES, Quiet, copy_of_recording, device_source, header, processes_with, wait_for
 
 # The command itself, only that its device holds a lock of the test's own.

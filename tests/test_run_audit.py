@@ -30,7 +30,10 @@ from harness.measure.selftest.audit_result import (
 from harness.measure.selftest.run_audit import NAMES, SEEDED, SINGLE, STORED, Audit
 from harness.measure.selftest.twins import pack
 from harness.records import Case, Run, TargetRecord
-from harness.runs.store import Record, Store, load, read_dataset, read_header
+from harness.runs.header import read_header
+from harness.runs.loading import load, read_dataset
+from harness.runs.record import Record
+from harness.runs.store import Store
 from tests.conftest import Call
 from tests.devices import RUNTIMES, Quiet, append, copy_of_recording, device_source, stored_inputs
 from tests.stateful_files import variable_tensor

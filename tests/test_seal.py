@@ -15,7 +15,9 @@ import pytest
 
 from harness.errors import StoreError
 from harness.runs import seal
-from harness.runs.store import Store, check_seal, load, read_header
+from harness.runs.header import read_header
+from harness.runs.loading import check_seal, load
+from harness.runs.store import Store
 from tests.conftest import Call
 from tests.devices import copy_of_recording
 from tests.sealed_runs import RUN_ID, overwrite, sealed_run, unfinished_run

@@ -21,8 +21,11 @@ from harness.measure.jobs import job_id
 from harness.records import Case, TargetRecord
 from harness.report import render
 from harness.report.material import Material
+from harness.runs.header import Header, read_header
+from harness.runs.loading import load
 from harness.runs.own_runs import own_runs
-from harness.runs.store import Header, Record, Store, load, read_header
+from harness.runs.record import Record
+from harness.runs.store import Store
 from harness.support.cache import file_sha256
 from tests.devices import RUNTIMES, Quiet, copy_of_recording
 

@@ -11,7 +11,8 @@ import pytest
 
 from harness.errors import StoreError
 from harness.runs import seal
-from harness.runs.store import Store, load
+from harness.runs.loading import load
+from harness.runs.store import Store
 from tests.conftest import Call
 from tests.sealed_runs import RUN_ID, sealed_run, unfinished_run
 from tests.test_seal import other_labels

@@ -21,7 +21,9 @@ from harness.measure.connections import device_code as code
 from harness.measure.connections.link import workdir
 from harness.pipeline import measure_target
 from harness.records import Target
-from harness.runs.store import Record, load, read_header
+from harness.runs.header import read_header
+from harness.runs.loading import load
+from harness.runs.record import Record
 from tests.devices import RECORDED, Quiet, device_source, wait_for
 from tests.virtual_pi import ALL_RUNTIMES, WORKDIR, Board, Desk, PiRun, SetUp, ended, skip
 

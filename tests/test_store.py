@@ -15,19 +15,11 @@ import pytest
 from harness.build.artifact import inspect
 from harness.errors import StoreError
 from harness.records import Dataset, Environment, Round, Shard, TargetRecord
+from harness.runs.header import SCHEMA_VERSION, Header, absolute_variants, new_run_id, read_header
+from harness.runs.loading import load, read_dataset
+from harness.runs.record import Record, check_unchanged
 from harness.runs.run_arrays import baseline_sha256, read_baseline
-from harness.runs.store import (
-    SCHEMA_VERSION,
-    Header,
-    Record,
-    Store,
-    absolute_variants,
-    check_unchanged,
-    load,
-    new_run_id,
-    read_dataset,
-    read_header,
-)
+from harness.runs.store import Store
 from tests.devices import RECORDED, copy_of_recording, header
 
 RUNS = sorted(RECORDED.parent.glob("*-schema-*"))

@@ -24,7 +24,7 @@ from harness.metrics.two_stage import rounds_planned, rounds_wanted
 from harness.metrics.typical import TwoSessions, Typical
 from harness.records import Comparison, Job, Plan, Round, Target
 from harness.report.words.precision import precision
-from harness.runs.store import load
+from harness.runs.loading import load
 from harness.statistics import stats
 from tests.devices import RECORDED, Quiet, copy_of_recording, recorded_work
 from tests.made_runs import case, timed

@@ -24,7 +24,7 @@ import pytest
 from harness.device.engines import ENGINES
 from harness.measure.targets import read_target
 from harness.records import Target
-from harness.runs.store import load
+from harness.runs.loading import load
 from harness.support.cache import cache_dir
 from tests.devices import children, copy_of_recording, wait_for
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.api.stored_run import Run, Say, as_policy, references, warn
 from harness.records import Experiment, Plan, Scoring, Target
-from harness.runs import store
+from harness.runs import loading
 from harness.runs.store import Store
 from harness.support.files import TemporaryFolder
 from harness.support.format import listed
@@ -176,7 +176,7 @@ def load(
     if str(run) == "latest" and (newer := kept.passed_over(path)):
         told = f"latest is {path.name}: {listed(newer)}, newer, {'is' if len(newer) == 1 else 'are'} not finished"
         (say or warn)(told)
-    return Run(store.load(path, trust), kept)
+    return Run(loading.load(path, trust), kept)
 
 
 def chosen_experiment(

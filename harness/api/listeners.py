@@ -13,7 +13,7 @@ from harness.api.inline import kernel
 if TYPE_CHECKING:
     from harness.pipeline import Listener
     from harness.records import Job, Piece
-    from harness.runs.store import Record
+    from harness.runs.record import Record
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from harness.gate.policy import Policy
 from harness.measure.jobs import REPEATS
 from harness.measure.validity import AGAIN
 from harness.records import Job, Piece
-from harness.runs.store import Record
+from harness.runs.record import Record
 
 
 class Progress:

@@ -58,7 +58,7 @@ def measure(target: Target, results: Path, variant: str | None, runtime: str | N
     from harness.build.workloads import WORKLOADS
     from harness.measure import selftest as study
     from harness.measure.connections import connect
-    from harness.runs.store import new_run_id
+    from harness.runs.header import new_run_id
 
     with bars(target, results) as progress:
         record = study.reopen(results, target) if variant is None else None

@@ -74,8 +74,10 @@ def measure(
     from harness.measure.selftest.run_audit import Audit
     from harness.measure.selftest.twins import pack
     from harness.records.names import row_name
+    from harness.runs.header import new_run_id, read_header
+    from harness.runs.loading import load, read_dataset
     from harness.runs.own_runs import check_trusted
-    from harness.runs.store import load, measuring, new_run_id, read_dataset, read_header
+    from harness.runs.record import measuring
     from harness.support.files import write_json
 
     path = store.find(run)

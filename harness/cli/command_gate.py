@@ -138,8 +138,10 @@ def seal(
     from harness.cli.output import write
     from harness.errors import StoreError
     from harness.runs import signature
+    from harness.runs.header import read_header
+    from harness.runs.loading import check_seal
     from harness.runs.seal import read_manifest
-    from harness.runs.store import Store, check_seal, read_header
+    from harness.runs.store import Store
 
     path = Store(results).find(run)
     if reason := check_seal(path, read_header(path)):

@@ -11,7 +11,7 @@ from harness.report import FORMATS
 
 if TYPE_CHECKING:
     from harness.api.stored_run import Run
-    from harness.runs.store import Header
+    from harness.runs.header import Header
 
 Reference = Annotated[str, typer.Argument(metavar="RUN", help="a run id, a path, or latest")]
 Trust = Annotated[bool, typer.Option("--trust", help="call the code that this run names, whoever made it")]
@@ -25,8 +25,9 @@ def list_(results: Results = Path("results"), json: Annotated[bool, typer.Option
     from harness.cli.output import print_json, say, stdout
     from harness.cli.tables.run_tables import runs_table
     from harness.errors import StoreError
+    from harness.runs.header import read_header
     from harness.runs.seal import has_seal
-    from harness.runs.store import Store, read_header
+    from harness.runs.store import Store
 
     headers, unreadable = {}, []
     for path in Store(results).paths():

@@ -13,7 +13,9 @@ from harness.gate.decide import judge, metrics_of
 from harness.gate.policy import Policy, default_policy, read_policy
 from harness.gate.reference.remeasured import to_remeasure
 from harness.records import BY_DATA, Absent, Case, Comparison, Run, Scoring, Verdict
-from harness.runs import store
+from harness.runs import loading
+from harness.runs.header import read_header
+from harness.runs.record import check_models
 from harness.runs.references import accepted_runs
 from harness.runs.signature import signer_of
 from harness.runs.store import Store
@@ -35,7 +37,7 @@ def load(path: Path, runs: Store, say: Say) -> Run:
     """Loads a run, and says where it is not sealed.
     Raises DataError where there is nothing to judge by, StoreError where it is not what was measured.
     """
-    run = store.load(path, runs.trust)
+    run = loading.load(path, runs.trust)
     tell_unsealed(run, say)
     check_judgeable(run)
     return run
@@ -44,7 +46,7 @@ def load(path: Path, runs: Store, say: Say) -> Run:
 def check_signed(path: Path, signers: Path | None) -> None:
     """Raises StoreError, ConfigError where a run is not finished, sealed, and signed by one of these signers."""
     assert signers is not None
-    if reason := store.check_seal(path, store.read_header(path)):
+    if reason := loading.check_seal(path, read_header(path)):
         raise StoreError(f"{path} cannot be signed: {reason}", "finish it with --resume, or measure again")
     signer_of(path, signers)
 
@@ -58,7 +60,7 @@ def check_judgeable(run: Run) -> None:
     """Raises DataError where there is nothing to judge by, StoreError where it is not what was measured."""
     if not run.test_count:
         raise DataError(f"the test set of {run.run_id} is empty", "nothing can be said of a model without a sample")
-    store.check_models(run.path, run.variants, run.hashes)
+    check_models(run.path, run.variants, run.hashes)
 
 
 def judge_by(policy: Policy | None, references: Sequence[str], runs: Store, say: Say) -> Judge:

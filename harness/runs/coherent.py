@@ -11,7 +11,7 @@ from harness.errors import StoreError
 from harness.records import Piece, Round, Run, Shard, Variant
 
 if TYPE_CHECKING:
-    from harness.runs.store import Header
+    from harness.runs.header import Header
 
 MOST = 10**9  # rounds, threads, runs, seconds of a plan
 ADVICE = "bring the folder back as it was measured, or start a new run"

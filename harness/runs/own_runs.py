@@ -21,7 +21,7 @@ from harness.support.text import harmless
 
 if TYPE_CHECKING:
     from harness.records import Target
-    from harness.runs.store import Header
+    from harness.runs.header import Header
 
 
 def own_runs() -> Path:

@@ -23,8 +23,10 @@ from pydantic import TypeAdapter
 
 from harness import __version__
 from harness.errors import ConfigError, StoreError
+from harness.runs.header import Header, read_header
+from harness.runs.loading import check_seal
 from harness.runs.seal import MANIFEST, has_seal, manifest_sha256
-from harness.runs.store import Header, Store, check_seal, read_header
+from harness.runs.store import Store
 from harness.support.files import write_json
 from harness.support.foreign import read_json, valid
 from harness.support.format import listed

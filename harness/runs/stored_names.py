@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.runs.store import Header
+    from harness.runs.header import Header
 
 SAFE = re.compile(r"(?![.\- ])[^/\\\x00-\x1f\x7f]{1,128}")
 

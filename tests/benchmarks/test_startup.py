@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from harness.compare.baseline import compare
-from harness.runs.store import load
+from harness.runs.loading import load
 from harness.statistics import stats
 from tests.devices import RECORDED, RUNTIMES, device_source, job_spec, lay_job, stored_inputs, zipapp
 

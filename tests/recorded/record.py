@@ -19,7 +19,9 @@ from harness.measure.jobs import Watcher
 from harness.measure.targets import host
 from harness.pipeline import Request, run
 from harness.records import Job, Piece, TargetRecord
-from harness.runs.store import SCHEMA_VERSION, Record, Store
+from harness.runs.header import SCHEMA_VERSION
+from harness.runs.record import Record
+from harness.runs.store import Store
 from harness.support.cache import Cache, cache_dir
 
 KEPT = ("raw", "run.json", "manifest.json", "test", "baseline.npy", "variants")

@@ -18,7 +18,7 @@ from harness.report.tables.columns import Heading, Line
 from harness.report.tables.columns import Table as Summary
 from harness.report.tables.output_table import furthest_outputs
 from harness.report.tables.summary_table import tables
-from harness.runs.store import Header
+from harness.runs.header import Header
 from harness.support.format import MISSING
 
 # Left out in this order until the rest fits the terminal. Status only where every row is ok.

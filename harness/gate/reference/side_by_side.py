@@ -17,18 +17,12 @@ from pathlib import Path
 from harness import __version__
 from harness.errors import ConfigError, StoreError
 from harness.records import Case, TargetRecord, Variant
+from harness.runs.header import Header, absolute_variants, new_run_id, read_header
+from harness.runs.loading import read_dataset
 from harness.runs.own_runs import check_trusted, is_own
-from harness.runs.store import (
-    Header,
-    Record,
-    Store,
-    absolute_variants,
-    again,
-    new_run_id,
-    read_baseline,
-    read_dataset,
-    read_header,
-)
+from harness.runs.record import Record, again
+from harness.runs.run_arrays import read_baseline
+from harness.runs.store import Store
 
 CANDIDATE, REFERENCE = SIDES = "candidate", "reference"
 AT = "@"  # in no variant's name of an experiment

@@ -1,0 +1,96 @@
+"""run.json: what a run is, without its arrays. It is read as a stranger's, and written whole or not at all.
+
+History of the schema (run.json, schema_version):
+    1   the first: raw/<target>/<job-id>/ as it came, test.npz, baseline.npy, variants/; tables are derived from them
+    2   test/input-<n>.npy and test/labels.npy in test.npz's place: mapped, so that the test set may exceed memory
+    3   raw/ also holds order audits, one a variant and runtime; a variant tells its activation bytes; test/clips.npy
+        and test/groups.npy, where the data have them
+    4   a plan may say until_decided: test/ is then in a shuffled order, which test/numbers.npy has, and a case may have
+        answered only the first samples of it
+    5   manifest.json: the hash of every file that a verdict rests on; arrived.jsonl until the run is finished
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from harness.errors import ConfigError, StoreError
+from harness.records import BY_DATA, Affine, Case, Plan, Provenance, Scoring, TargetRecord, Variant
+from harness.records.terms import Task
+from harness.runs.coherent import check_header
+from harness.runs.stored_names import check_names
+from harness.support.files import json_bytes
+from harness.support.foreign import read_json, valid
+
+SCHEMA_VERSION = 5
+SEALED_SINCE = 5
+_NEVER_STORED = {"scoring": {"trusted"}}  # a run cannot say of itself that it is trusted
+
+
+@dataclass(frozen=True)
+class Header:
+    """run.json: everything of a run but its arrays. Paths in it are relative to the run's folder."""
+
+    run_id: str
+    experiment: str
+    task: Task
+    class_names: tuple[str, ...]
+    affines: tuple[Affine, ...]
+    plan: Plan
+    variants: tuple[Variant, ...]
+    targets: tuple[TargetRecord, ...]
+    cases: tuple[Case, ...]
+    hashes: dict[str, str]
+    provenance: Provenance = field(default_factory=Provenance)
+    tune: bool = False  # the devices' governors were set for the run
+    labelled: bool = True  # the test set has labels
+    scoring: Scoring = BY_DATA  # before it was there, all runs were scored by accuracy, as their data would have it
+    output_names: tuple[str, ...] = ()  # of the baseline, one an array
+    input_names: tuple[str, ...] = ()  # of the baseline, in the order of the test set's arrays
+    finished: bool = False
+    schema_version: int = SCHEMA_VERSION
+
+
+_HEADER = TypeAdapter(Header)
+
+
+def new_run_id() -> str:
+    """Makes a run id that sorts by time: UTC to the second, and four random hexadecimal digits."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+def read_header(path: Path) -> Header:
+    try:
+        content = read_json(path / "run.json")
+        if content["schema_version"] > SCHEMA_VERSION:
+            raise StoreError(
+                f"{path} was written by a newer harness (schema {content['schema_version']})", "upgrade edge-harness"
+            )
+        header = valid(content, _HEADER)
+        check_names(header)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"{path}/run.json cannot be read: {error}", "is it a run's folder?") from error
+    check_header(str(path), header)
+    return replace(header, scoring=replace(header.scoring, trusted=False))
+
+
+def header_bytes(header: Header) -> bytes:
+    """Returns run.json."""
+    return json_bytes(_HEADER.dump_python(header, mode="json", exclude=_NEVER_STORED))
+
+
+def check_stored_so(header: Header) -> None:
+    """Raises ConfigError for a name that the run could not be read with."""
+    try:
+        check_names(replace(header, variants=()))
+    except ValueError as error:
+        raise ConfigError(str(error), "give it a plain one: letters, digits, dots, - and _") from error
+
+
+def absolute_variants(path: Path, header: Header) -> tuple[Variant, ...]:
+    return tuple(replace(v, path=v.path and path / v.path) for v in header.variants)
