@@ -72,7 +72,7 @@ def test_a_drop_passes_and_fails_over_groups():
     assert found(clips(400, 20, lost=40, spread=True), DROP.format("3pp")).outcome == "pass"
     assert found(clips(100, 20, lost=40 * 20), DROP.format("3pp")).outcome == "fail"
     undecided = found(clips(100, 20, lost=3 * 20), DROP.format("4pp"))
-    assert undecided.outcome == "inconclusive" and "groups like these 100 decide it (pass)" in undecided.reason
+    assert undecided.outcome == "inconclusive" and "too few groups to decide: if these 100 show" in undecided.reason
     assert undecided.value == pytest.approx(3.0) and undecided.low < 3 < 4 < undecided.high
 
 

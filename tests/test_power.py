@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
+from harness.records import Absent
 from harness.statistics import power
+from harness.statistics.bootstrap import Bounded, WithLimits, means
+from harness.statistics.clustered import Clustered
 from harness.statistics.exact import exact_p
 from harness.statistics.paired_limit import PairedLimit
 from harness.statistics.power import passing_share
@@ -56,3 +60,36 @@ def test_where_the_test_is_asked_at_some_sizes_the_share_is_that_of_all(
     monkeypatch.setattr(power, "MOST_SIZES", samples)
     passing_share.cache_clear()
     assert some == pytest.approx(passing_share(limit, *shares, samples, 0.05), abs=1e-5)
+
+
+SEEN = np.random.default_rng(3).permutation(np.repeat([-1.0, 0.0, 1.0], [60, 1800, 140]))  # a mean of 4 %
+
+
+def needed(limit: float, power_of: float) -> float:
+    """How many times as many samples: ((z_α + z_power)·sd / (limit − mean))², as of a mean of any samples."""
+    z = norm.ppf(0.95) + norm.ppf(power_of)
+    return float((z * SEEN.std() / (limit - SEEN.mean())) ** 2 / len(SEEN))
+
+
+@pytest.mark.parametrize("power_of", [0.8, 0.9])
+@pytest.mark.parametrize("limit", [0.045, 0.03])
+def test_so_many_times_as_many_samples_decide_a_limit(limit: float, power_of: float) -> None:
+    """Over the value it would pass, under it fail; of bounded numbers, of unbounded ones, and of groups of one."""
+    lost = Clustered.of_drop(SEEN != -1, SEEN != 1, np.arange(len(SEEN)))
+    times = [
+        moved.times_to_settle(limit, 1, 0.05, power_of) for moved in (Bounded(SEEN, -1, 1).alone, means(SEEN).alone)
+    ]
+    times.append(lost.times_to_settle(limit, 0.9, power_of))
+    assert times == pytest.approx([needed(limit, power_of)] * 3, rel=0.12)
+
+
+def test_where_few_samples_carry_the_spread_it_is_not_known() -> None:
+    heavy = np.exp(3 * np.random.default_rng(1).normal(size=2_000))
+    moved: WithLimits = means(heavy).alone
+    with pytest.raises(Absent, match="how many samples decide it is not known"):
+        moved.times_to_settle(2 * moved.value, 1, 0.05, 0.8)
+
+
+def test_more_is_never_and_less_is_found_too() -> None:
+    assert power.times_until(lambda times: times > 1e9) is None
+    assert power.times_until(lambda times: times >= 0.1) == pytest.approx(0.1, rel=0.02)

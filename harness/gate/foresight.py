@@ -10,14 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import bdtr
 
-from harness.gate.judge.rates import samples_to_settle
 from harness.gate.policy import Policy, Rule
 from harness.metrics import Metric
 from harness.metrics.scores import metric_named
 from harness.statistics.bootstrap import FEWEST_SAMPLES
 from harness.statistics.exact import fewest_to_pass
 from harness.statistics.paired_limit import PairedLimit
-from harness.statistics.power import passing_share
+from harness.statistics.power import passing_share, samples_to_settle
 from harness.statistics.stats import CLAIM_ROUNDS
 
 HARMLESS = (0.002, 0.01, 0.02)  # shares of answers that differ from Keras', as many lost as won

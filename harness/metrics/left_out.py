@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.special import stdtr, stdtrit
+from scipy.special import ndtri, stdtr, stdtrit
 
 from harness.metrics.registry import Answers
 from harness.records import Absent
+from harness.statistics.power import times_until
 from harness.statistics.stats import Interval
 
 UNITS = 400  # of more groups, so many units are made of them at random
@@ -70,21 +71,45 @@ class LeftOut:
             return "" if self.value == 0 and self.groups >= FEWEST_GROUPS else STILL.format(self.groups)
         if self.groups < FEWEST_GROUPS:
             return FEW.format(self.groups, FEWEST_GROUPS)
+        return CARRIED.format(max(self.carriers, 1), self.groups) if self.carriers < FEWEST_CARRIERS else ""
+
+    @property
+    def carriers(self) -> float:
+        """How many units carry the variance."""
         squares = np.square(self.influences / np.abs(self.influences).max())
-        carriers = float(squares.sum() ** 2 / np.square(squares).sum())
-        return CARRIED.format(max(carriers, 1), self.groups) if carriers < FEWEST_CARRIERS else ""
+        return float(squares.sum() ** 2 / np.square(squares).sum())
 
     @property
     def freedom(self) -> float:
-        return max(float(self.weights.sum() ** 2 / np.square(self.weights).sum()) - 1, 1.0)
+        return self.freedom_of(1)
 
-    def upper(self, t: float, better: int) -> float:
-        """Returns the upper limit of the value, or where better is −1 of the value times −1."""
-        units, added = len(self.without), (t * t + 2) / 3
+    def freedom_of(self, times: float) -> float:
+        return max(times * float(self.weights.sum() ** 2 / np.square(self.weights).sum()) - 1, 1.0)
+
+    def upper(self, t: float, better: int, times: float = 1, luck: float = 0) -> float:
+        """Returns the upper limit of the value, or where better is −1 of the value times −1. times: as if there were so
+        many times these groups. luck: so many standard errors higher.
+        """
+        units, added = times * len(self.without), (t * t + 2) / 3
         each, worst = better * self.influences, float((better * self.influences).max())
         shift = added * worst / (units + added)
-        squares = np.square(each - shift).sum() + added * (worst - shift) ** 2
-        return better * self.value + shift + t * float(np.sqrt(squares / (units + added - 1) / (units + added)))
+        squares = times * np.square(each - shift).sum() + added * (worst - shift) ** 2
+        error = float(np.sqrt(squares / (units + added - 1) / (units + added)))
+        return better * self.value + shift + (t + luck) * error
+
+    def times_to_settle(self, limit: float, better: int, alpha: float, power: float) -> float | None:
+        """Returns how many times these groups decide the limit so often, if they show the truth. None: never."""
+        fewest, luck = FEWEST_GROUPS / self.groups, float(ndtri(power))
+        if self.still:
+            return fewest
+        side = better if better * self.value < better * limit else -better
+
+        def settled(times: float) -> bool:
+            t = float(stdtrit(self.freedom_of(times), 1 - alpha))
+            enough = times >= fewest and times * self.carriers >= FEWEST_CARRIERS
+            return enough and self.upper(t, side, times, luck) < side * limit
+
+        return times_until(settled)
 
     def limits(self, confidence: float) -> Interval:
         """Returns two-sided limits. Raises Absent where there are none."""

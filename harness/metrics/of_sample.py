@@ -19,6 +19,7 @@ from harness.metrics.task import are_logits, row_by_row
 from harness.records import Absent
 from harness.statistics import stats
 from harness.statistics.bootstrap import Influences, OwnLimits, Statistic, WithLimits, means
+from harness.statistics.power import samples_to_settle
 from harness.statistics.stats import Interval
 
 QUANTILE = 0.99
@@ -128,6 +129,14 @@ class Quantile:
     def words(self, confidence: float) -> str:
         return f"order statistics of {len(self.each):,} samples, {100 * confidence:g} %"
 
+    def times_to_settle(self, limit: float, better: int, alpha: float, power: float) -> float | None:
+        """Returns how many times as many samples decide it: so many are over the limit as are seen, or under it."""
+        n, over = len(self.each), float((self.each > limit).mean())
+        under = over < 1 - QUANTILE
+        seen, most = (over, 1 - QUANTILE) if under else (1 - over, QUANTILE)
+        needed = samples_to_settle(seen, most, alpha, power, n)
+        return needed / n if needed else None
+
     def less(self, other: Statistic) -> WithLimits:
         assert isinstance(other, Quantile)
         return Apart(self, other)
@@ -167,6 +176,9 @@ class Apart:
 
     def words(self, confidence: float) -> str:
         return f"order statistics of {len(self.own.each):,} samples, twice; {100 * confidence:g} %"
+
+    def times_to_settle(self, limit: float, better: int, alpha: float, power: float) -> float | None:
+        raise Absent("how many samples decide the difference of two quantiles is not known")
 
 
 def js_p99(answers: Answers) -> Statistic:

@@ -23,9 +23,11 @@ from functools import cached_property, lru_cache
 from typing import Protocol
 
 import numpy as np
+from scipy.special import ndtri
 
 from harness.records import Absent
 from harness.statistics.bounded import Effects, effects_of
+from harness.statistics.power import times_until
 from harness.statistics.stats import Interval
 
 RESAMPLES, FEWEST_RESAMPLES = 2000, 200
@@ -43,6 +45,7 @@ ADDED = 0.5  # of a sample
 WARY = 3.0  # how much wider an interval is that few samples carry
 FEW = f"{{}} samples: of what has no bounds {FEWEST_SAMPLES} are the fewest that show a fault of one sample in 100"
 CARRIED = "{:.0f} of {:,} samples carry nearly all of its spread: another test set may say something else"
+TOO_FEW_CARRY = "how many samples decide it is not known: {:.0f} of these carry nearly all of its spread"
 SILENT = "it is the same for every sample"
 
 
@@ -56,6 +59,7 @@ class WithLimits(Protocol):
     def limits(self, confidence: float) -> Interval: ...  # two-sided; raises Absent, which says why there are none
     def p(self, limit: float, better: int = 1) -> float: ...  # one-sided, of H0: truth = limit; 1: less is better
     def words(self, confidence: float) -> str: ...  # how the limits were made
+    def times_to_settle(self, limit: float, better: int, alpha: float, power: float) -> float | None: ...
 
 
 class Statistic(WithLimits, Protocol):
@@ -85,6 +89,9 @@ class OwnLimits(ABC):
 
     def words(self, confidence: float) -> str:
         return self.alone.words(confidence)
+
+    def times_to_settle(self, limit: float, better: int, alpha: float, power: float) -> float | None:
+        return self.alone.times_to_settle(limit, better, alpha, power)
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,6 +179,23 @@ class Influences:
         away = (self.value - limit) / self.sd + better * self.worst(better) / self.sd
         share = float((self.t <= away).mean())
         return max(share if better == 1 else 1 - share, 0.5 / RESAMPLES)
+
+    def times_to_settle(self, limit: float, better: int, alpha: float, power: float) -> float | None:
+        """Returns how many times as many samples decide the limit so often, if these show the truth. None: never.
+
+        The quantile is that of these samples' t. Raises Absent where few samples carry the variance: of more samples
+        others would, and theirs is larger.
+        """
+        fewest = FEWEST_SAMPLES / self.samples
+        if self.still:
+            return fewest
+        if self.wary > 1:
+            raise Absent(TOO_FEW_CARRY.format(self.carriers))
+        side = better if better * self.value < better * limit else -better
+        t = np.quantile(-side * self.t, 1 - alpha) + ndtri(power)
+        room = side * (limit - self.value)
+        times = times_until(lambda times: bool(t * self.sd / np.sqrt(times) + self.worst(side) / times < room))
+        return None if times is None else max(times, fewest)
 
     def drawn(self, limit: float, better: int, rng: np.random.Generator) -> Influences:
         """Returns the same of another test set, as large, of a model whose truth is the limit: what its samples add is

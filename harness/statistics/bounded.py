@@ -18,6 +18,7 @@ from functools import cached_property
 import numpy as np
 from scipy.special import ndtri
 
+from harness.statistics.power import tail_for, times_until
 from harness.statistics.stats import Interval
 
 MOST_EFFECTS = 64  # different ones of a stratum: more are put together with their neighbours
@@ -158,6 +159,18 @@ class Effects:
             moved = (effects[there] - share @ effects) / size
             log = log + size * np.log(np.exp(1j * np.outer(t, moved)) @ share[there])
         return np.asarray(log)
+
+    def times_to_settle(self, limit: float, better: int, alpha: float, power: float) -> float | None:
+        """Returns how many times as many samples decide the limit so often, if these show the true shares. None: never.
+
+        better: 1 where less is better, −1 where more is.
+        """
+        side, tail = (better if better * self.value < better * limit else -better), tail_for(alpha, power)
+
+        def settled(times: float) -> bool:
+            return replace(self, counts=times * self.counts, noise=self.noise / times).p(limit, side) <= tail
+
+        return times_until(settled)
 
     def unseen(self, limit: float, better: int, alpha: float) -> Unseen | None:
         """Returns the stratum that hides the most, where none of its samples got worse, and what it may hide reaches

@@ -43,6 +43,11 @@ class Both:
         labels = len(set(self.bounded.labels))
         return f"{self.resampled.words(confidence)}, and likelihood with what could have happened to {labels} labels"
 
+    def times_to_settle(self, limit: float, better: int, alpha: float, power: float) -> float | None:
+        each = [kind.times_to_settle(limit, better, alpha, power) for kind in (self.resampled, self.bounded)]
+        times = [found for found in each if found is not None]
+        return max(times) if len(times) == len(each) else None
+
 
 @dataclass(frozen=True, eq=False)
 class LabelF1(OwnLimits):

@@ -19,12 +19,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.special import stdtr, stdtrit
+from scipy.special import ndtri, stdtr, stdtrit
 
+from harness.statistics.power import times_until
 from harness.statistics.stats import Interval, clopper_pearson, tango
 
 LEAST_EFFECTIVE = 10  # of equal weight; with fewer nothing is decided
-MOST_TIMES = 10**6  # as many groups: more is never
 FARTHEST_T = 1e3
 STEPS = 100  # of a bisection
 MOST_SHARE = 1e6
@@ -108,15 +108,17 @@ class Clustered:
             low, high = (middle, high) if self.excess(sign * middle, t, sign, times) > 0 else (low, middle)
         return high
 
-    def excess(self, share: float, t: float, sign: int, times: float = 1) -> float:
-        """Returns the upper limit, in samples a sample, of how far the counts exceed this share of the bases."""
+    def excess(self, share: float, t: float, sign: int, times: float = 1, luck: float = 0) -> float:
+        """Returns the upper limit, in samples a sample, of how far the counts exceed this share of the bases; so many
+        standard errors higher as bad luck may be.
+        """
         count, base = self.most if sign > 0 else self.least
         largest, added = float(self.sizes.max()), (t * t + 2) / 3
         each, worst = sign * (self.counts - share * self.bases), sign * (count - share * base) * largest
         samples, groups = times * self.sizes.sum() + added * largest, times * len(self.sizes) + added
         mean = (times * each.sum() + added * worst) / samples
         squares = times * np.square(each - self.sizes * mean).sum() + added * (worst - largest * mean) ** 2
-        return float(mean + t * math.sqrt(groups / (groups - 1) * squares) / samples)
+        return float(mean + (t + luck) * math.sqrt(groups / (groups - 1) * squares) / samples)
 
     def p(self, share: float, sign: int = 1) -> float:
         """Returns the one-sided p-value of H0: the share is at least this one; where sign is −1, at most. At most ½."""
@@ -128,22 +130,17 @@ class Clustered:
             low, high = (middle, high) if self.excess(share, middle, sign) < 0 else (low, middle)
         return float(stdtr(self.freedom, -low))
 
-    def times_to_settle(self, share: float, confidence: float) -> float | None:
-        """Returns how many times these groups would exclude the share from the limits, of two sides. None: never."""
-        sign = 1 if self.value < share else -1
+    def times_to_settle(self, share: float, confidence: float, power: float = 0.5) -> float | None:
+        """Returns how many times these groups would exclude the share from the limits, of two sides, so often, if they
+        show the true share. None: never.
+        """
+        sign, luck, fewest = 1 if self.value < share else -1, float(ndtri(power)), LEAST_EFFECTIVE / self.effective
 
         def settled(times: float) -> bool:
-            return self.excess(share, self.t_at((1 + confidence) / 2, times), sign, times) < 0
+            t = self.t_at((1 + confidence) / 2, times)
+            return times >= fewest and self.excess(share, t, sign, times, luck) < 0
 
-        low, high = 1.0, 2.0
-        while not settled(high):
-            low, high = high, 2 * high
-            if high > MOST_TIMES:
-                return None
-        while high - low > 0.01 * low:
-            middle = (low + high) / 2
-            low, high = (low, middle) if settled(middle) else (middle, high)
-        return high
+        return times_until(settled)
 
     def without_a_change(self) -> Clustered:
         """Returns the same groups as if nothing were counted in any."""

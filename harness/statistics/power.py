@@ -1,16 +1,19 @@
-"""How often a limit on what is lost from sample to sample is passed, before anything is measured."""
+"""How often a limit is passed, and how much data decides it so often."""
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
-from scipy.special import bdtr, gammaln, ndtri, xlog1py, xlogy
+from scipy.special import bdtr, gammaln, ndtr, ndtri, xlog1py, xlogy
 
-from harness.statistics.exact import exact_p, most_lost
+from harness.statistics.exact import MOST_SAMPLES, exact_p, most_lost
 from harness.statistics.paired_limit import PairedLimit
 
 MOST_SIZES = 96  # numbers of discordant samples at which the test is asked; between them its answer is interpolated
+MOST_TIMES, LEAST_TIMES = 10**6, 1e-3  # as much data: more is never
 DEVIATIONS = 5.0  # of each count from its mean; what is further out has a probability under 1e-6
 
 
@@ -65,3 +68,52 @@ def most_by_test(limit: PairedLimit, sizes: np.ndarray, samples: int, alpha: flo
         off = lost - guess
         found.append(lost)
     return np.array(found)
+
+
+# --- how much data ---------------------------------------------------------------------------------------------------
+
+
+def samples_to_settle(seen: float, limit: float, alpha: float, power: float, start: int) -> int | None:
+    """Returns how many samples show with this power that a rate which is really `seen` is under the limit.
+    None: never.
+    """
+
+    def enough(size: int) -> bool:
+        allowed = bisect_left(range(size), alpha, key=lambda count: bdtr(count, size, limit)) - 1
+        return allowed >= 0 and bool(bdtr(allowed, size, seen) >= power)
+
+    return smallest(enough, start) if seen < limit else None
+
+
+def smallest(good: Callable[[int], bool], start: int) -> int | None:
+    """Returns the smallest good number over start. Every number after a good one is good, or nearly every."""
+    low, high = start, 2 * start
+    while not good(high):
+        low, high = high, 2 * high
+        if high > MOST_SAMPLES:
+            return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if good(middle) else (middle, high)
+    return high
+
+
+def times_until(settled: Callable[[float], bool]) -> float | None:
+    """Returns how many times as much data settles it, to 1 %. None: never."""
+    high = 1.0
+    while not settled(high):
+        high *= 2
+        if high > MOST_TIMES:
+            return None
+    low = high / 2
+    while low > LEAST_TIMES and settled(low):
+        low, high = low / 2, low
+    while high - low > 0.01 * low:
+        middle = (low + high) / 2
+        low, high = (low, middle) if settled(middle) else (middle, high)
+    return high
+
+
+def tail_for(alpha: float, power: float) -> float:
+    """Returns the p-value of just what is expected where a test at α passes so often: both are of a normal."""
+    return float(ndtr(ndtri(alpha) - ndtri(power)))

@@ -15,7 +15,7 @@ from harness.gate.evidence import Evidence, Pair, not_comparable
 from harness.gate.judge import resampled
 from harness.gate.judge.drops import class_words, holm
 from harness.gate.judge.flips import flipped, in_counts
-from harness.gate.judge.loss import outcome_of
+from harness.gate.judge.loss import POWERS, outcome_of, why_inconclusive
 from harness.gate.judge.shares import pair_of_shares
 from harness.gate.policy import Policy, Rule
 from harness.metrics import METRICS, Metric
@@ -153,13 +153,9 @@ def why_undecided(rule: Rule, share: Clustered, limit: float, sign: int, pair: P
             f"without an improvement {rule.limit.text} takes {needed:,} groups like these; there are {there:,}: "
             "samples of one group are not independent"
         )
-    times = share.times_to_settle(limit, rule.two_sided)
-    if times is None:
-        return "the limit is inside the interval, and no number of groups like these would settle it"
-    way = "pass" if sign * (limit - share.value) > 0 else "fail"
-    return (
-        f"the limit is inside the interval; {math.ceil(times * there):,} groups like these {there:,} decide it ({way})"
-    )
+    times = [share.times_to_settle(limit, rule.two_sided, power) for power in POWERS]
+    settle = tuple(math.ceil(each * there) for each in times if each)
+    return why_inconclusive(there, settle if all(times) else (), sign * (limit - share.value) > 0, "groups")
 
 
 def groups_needed(share: Clustered, limit: float, rule: Rule) -> int | None:

@@ -26,7 +26,7 @@ from harness.statistics.stats import Interval, ratio_limits, tango
 POWERS = (0.8, 0.9)
 NO_ERRORS = "{} makes no error, so there is no growth to speak of: limit accuracy_drop, or give an absolute limit"
 NOTHING_RIGHT = "{} gets nothing right: give an absolute limit, in pp"
-AT_LIMIT = "the value is at the limit: no number of samples would settle it"
+AT_LIMIT = "the value is at the limit: no number of {} would settle it"
 ONLY_BETTER = "only an improvement can pass {}"
 
 
@@ -194,13 +194,17 @@ def outcome_of(limits: Interval, limit: float) -> Outcome:
     return "pass" if limits.high < limit else "fail" if limits.low > limit else "inconclusive"
 
 
-def why_inconclusive(n: int, needed: tuple[int, ...], better: bool) -> str:
-    """Says why a rule is inconclusive. needed: how many samples settle it with each of POWERS, () for never."""
+def why_inconclusive(
+    n: int, needed: tuple[int, ...], better: bool, counted: str = "samples", shown: str = "the true shares"
+) -> str:
+    """Says why a rule is inconclusive. needed: how many samples settle it with each of POWERS, () for never. counted:
+    what they are. shown: what these are taken to show.
+    """
     if not needed:
-        return AT_LIMIT
+        return AT_LIMIT.format(counted)
     four, nine = needed
     way = "pass" if better else "fail"
     return (
-        f"too few samples to decide: if these {n:,} show the true shares, {four:,} would {way} four times in five, "
+        f"too few {counted} to decide: if these {n:,} show {shown}, {four:,} would {way} four times in five, "
         f"{nine:,} nine times in ten"
     )

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Callable
-
 from scipy.special import bdtr
 
 from harness.gate.evidence import Evidence, Pair
@@ -12,7 +9,7 @@ from harness.gate.judge.drops import drop
 from harness.gate.judge.loss import POWERS, outcome_of, why_inconclusive
 from harness.gate.policy import Rule
 from harness.records import Answer, Case
-from harness.statistics.exact import MOST_SAMPLES
+from harness.statistics.power import samples_to_settle
 from harness.statistics.stats import clopper_pearson
 
 
@@ -51,28 +48,3 @@ def why_undecided(count: int, n: int, limit: float, rule: Rule) -> str:
     seen, edge = (count / n, limit) if better else (1 - count / n, 1 - limit)  # as a count that is small enough
     needed = [samples_to_settle(seen, edge, rule.alpha, power, n) for power in POWERS]
     return why_inconclusive(n, tuple(size for size in needed if size) if all(needed) else (), better)
-
-
-def samples_to_settle(seen: float, limit: float, alpha: float, power: float, start: int) -> int | None:
-    """Returns how many samples show with this power that a rate which is really `seen` is under the limit.
-    None: never.
-    """
-
-    def enough(size: int) -> bool:
-        allowed = bisect_left(range(size), alpha, key=lambda count: bdtr(count, size, limit)) - 1
-        return allowed >= 0 and bool(bdtr(allowed, size, seen) >= power)
-
-    return smallest(enough, start) if seen < limit else None
-
-
-def smallest(good: Callable[[int], bool], start: int) -> int | None:
-    """Returns the smallest good number over start. Every number after a good one is good, or nearly every."""
-    low, high = start, 2 * start
-    while not good(high):
-        low, high = high, 2 * high
-        if high > MOST_SAMPLES:
-            return None
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if good(middle) else (middle, high)
-    return high

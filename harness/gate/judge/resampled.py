@@ -12,6 +12,7 @@ import math
 from dataclasses import dataclass, replace
 
 from harness.gate.evidence import Evidence, control, not_comparable, restated
+from harness.gate.judge.loss import POWERS, why_inconclusive
 from harness.gate.policy import Rule
 from harness.metrics import Metric
 from harness.metrics.of_sample import STATISTICS
@@ -20,9 +21,10 @@ from harness.records import CONTROL, Absent, Answer, Case
 from harness.records.terms import Outcome
 from harness.statistics.bootstrap import FEW, FEWEST_SAMPLES, RARE, Statistic, WithLimits
 from harness.statistics.bounded import Effects, Unseen
+from harness.statistics.clustered import sizes_of
 
-INSIDE = "the limit is inside the interval; more samples narrow it"
 HIDDEN = "{} {} samples; none got worse, which up to {:.2g} % may; {:,} are needed"
+EQUAL = "{:,} samples that are equal are needed to show it"
 EDGE = "no number of samples shows that it keeps a limit at which it stands"
 
 
@@ -53,7 +55,8 @@ def noise(rule: Rule, case: Case, evidence: Evidence) -> Answer:
 def equal(rule: Rule, unit: str, samples: int) -> Answer:
     method, p = f"outputs of {samples:,} samples are equal: no noise", (1 - RARE) ** samples
     few = samples < FEWEST_SAMPLES or p >= rule.alpha
-    reason = FEW.format(samples) if samples < FEWEST_SAMPLES else INSIDE if few else ""
+    needed = math.ceil(math.log(rule.alpha) / math.log1p(-RARE))
+    reason = FEW.format(samples) if samples < FEWEST_SAMPLES else EQUAL.format(needed) if few else ""
     return Answer("inconclusive" if few else "pass", unit, limit=rule.limit.value, p=p, method=method, reason=reason)
 
 
@@ -76,21 +79,30 @@ class Held:
     limit: float  # on the same
     unit: str
     sign: int  # 1 where less is better, −1 where more is
+    count: int  # of the replicates that it is made of
+    counted: str = "samples"  # what these are
     shown: float = 1.0  # a factor for the numbers that are reported
 
 
 def held(rule: Rule, metric: Metric, case: Case, evidence: Evidence) -> Held:
     """Returns the value for max and min, else how far it moved; a move the right way never fails. Raises Absent."""
-    statistic = evidence.statistic(metric, case)
-    if rule.limit.absolute:
-        return Held(statistic, rule.limit.value, metric.unit, 1 if rule.limit.kind == "max" else -1)
-    before, sign = statistic_before(rule, metric, case, evidence), 1 if rule.limit.kind == "max_increase" else -1
+    before = None if rule.limit.absolute else statistic_before(rule, metric, case, evidence)
+    groups = evidence.comparison.run.groups
+    found = held_of(rule, metric, evidence.statistic(metric, case), before, len(evidence.output(case)))
+    return found if groups is None else replace(found, count=len(sizes_of(groups)), counted="groups")
+
+
+def held_of(rule: Rule, metric: Metric, statistic: Statistic, before: Statistic | None, count: int) -> Held:
+    """Returns the same of these statistics. before: of what the rule stands against; None where that is nothing."""
+    if before is None:
+        return Held(statistic, rule.limit.value, metric.unit, 1 if rule.limit.kind == "max" else -1, count)
+    sign = 1 if rule.limit.kind == "max_increase" else -1
     limit = sign * rule.limit.value
     if not rule.limit.relative:
-        return Held(difference_of(statistic, before), limit, metric.unit, sign, sign)
+        return Held(difference_of(statistic, before), limit, metric.unit, sign, count, shown=sign)
     if before.value <= 0:
         raise not_comparable(f"{rule.against} has {before.value:g}, so a percentage of it is undefined")
-    return Held(growth_of(statistic, before), limit, "%", sign, 100 * sign)
+    return Held(growth_of(statistic, before), limit, "%", sign, count, shown=100 * sign)
 
 
 def judge_limits(rule: Rule, held: Held, names: tuple[str, ...]) -> Answer:
@@ -103,7 +115,7 @@ def judge_limits(rule: Rule, held: Held, names: tuple[str, ...]) -> Answer:
             p, outcome = moved.p(limit, sign), outcome_by(moved, limit, sign, rule.alpha)
     except Absent as absent:
         return Answer("inconclusive", unit, value, limit=at, reason=absent.reason)
-    reason = moved.doubt or why_inconclusive(rule, moved, limit, sign, names) if outcome == "inconclusive" else ""
+    reason = moved.doubt or why_undecided(rule, held, names) if outcome == "inconclusive" else ""
     low, high = sorted((shown * limits.low + 0.0, shown * limits.high + 0.0))
     return Answer(outcome, unit, value, low, high, at, p, moved.words(rule.two_sided), reason)
 
@@ -117,12 +129,26 @@ def outcome_by(moved: WithLimits, limit: float, sign: int, alpha: float) -> Outc
     return "fail" if moved.p(limit, -sign) <= alpha else "inconclusive"
 
 
-def why_inconclusive(rule: Rule, moved: WithLimits, limit: float, sign: int, names: tuple[str, ...]) -> str:
-    """Says which class has too few samples, where what they could hide is beyond the limit by itself."""
-    if math.isclose(moved.value, limit, abs_tol=1e-12):
+def why_undecided(rule: Rule, held: Held, names: tuple[str, ...]) -> str:
+    """Says which class has too few samples, where what they could hide is beyond the limit by itself, and how many
+    samples in all decide it.
+    """
+    moved, better = held.moved, held.sign * held.moved.value < held.sign * held.limit
+    if math.isclose(moved.value, held.limit, abs_tol=1e-12):
         return EDGE
-    unseen = moved.unseen(limit, sign, rule.alpha) if isinstance(moved, Effects) else None
-    return hidden(unseen, names) if unseen else INSIDE
+    effects = getattr(moved, "alone", moved)
+    unseen = effects.unseen(held.limit, held.sign, rule.alpha) if isinstance(effects, Effects) else None
+    try:
+        said = why_inconclusive(held.count, samples_needed(rule, held), better, held.counted, "the truth")
+    except Absent as absent:
+        said = f"the limit is inside the interval; {absent.reason}"
+    return "; ".join(filter(None, (hidden(unseen, names) if unseen else "", said)))
+
+
+def samples_needed(rule: Rule, held: Held) -> tuple[int, ...]:
+    """Returns how many samples in all decide it with each of POWERS. (): never. Raises Absent where it is not known."""
+    times = [held.moved.times_to_settle(held.limit, held.sign, rule.alpha, power) for power in POWERS]
+    return tuple(math.ceil(held.count * each) for each in times if each) if all(times) else ()
 
 
 def hidden(unseen: Unseen, names: tuple[str, ...]) -> str:

@@ -63,5 +63,5 @@ def why_undecided(lost: int, won: int, n: int, rule: Rule) -> str:
     better = shares[0] - shares[1] < margin
     needed = samples_to_decide(*(shares if better else shares[::-1]), margin if better else -margin, rule.alpha)
     if needed is None:
-        return AT_LIMIT
+        return AT_LIMIT.format("samples")
     return LOOK_ON.format(n, needed, "pass" if better else "fail")
