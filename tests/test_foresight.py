@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import binom
+from scipy.stats import binom, norm
 
-from harness.gate.foresight import foresee
+from harness.gate import foresight
+from harness.gate.foresight import Known, foresee
 from harness.gate.policy.policy_file import parse_policy
+from harness.gate.simulated import Supposed
 from tests.conftest import Call
 
 DROP = '[[rule]]\nmetric = "accuracy_drop"\nmax = "1pp"\n'
@@ -15,7 +17,7 @@ SIZE = '[[rule]]\nmetric = "size_bytes"\nmax = "1MB"\n'
 
 
 def test_each_rule_says_what_it_takes_or_why_that_is_not_known() -> None:
-    drop, size = foresee(parse_policy(DROP + SIZE, "policy.toml"), 1_000, [0.004])
+    drop, size = foresee(parse_policy(DROP + SIZE, "policy.toml"), Known(1_000), [0.004])
     (chances,) = drop.chances
     assert drop.fewest == 299 and chances.at_limit <= 0.05 < 0.97 < chances.harmless
     assert size.chances == () and "decided by its value" in size.why
@@ -23,15 +25,15 @@ def test_each_rule_says_what_it_takes_or_why_that_is_not_known() -> None:
 
 def test_so_many_samples_pass_about_so_often() -> None:
     policy = parse_policy(DROP, "policy.toml")
-    (before,) = foresee(policy, 1_000, [0.02])
+    (before,) = foresee(policy, Known(1_000), [0.02])
     for needed, power in zip(before.chances[0].needed, (0.8, 0.9), strict=True):
-        (after,) = foresee(policy, needed, [0.02])
+        (after,) = foresee(policy, Known(needed), [0.02])
         assert after.chances[0].harmless == pytest.approx(power, abs=0.05)
 
 
 def test_a_limit_of_a_share_is_foreseen_by_the_binomial() -> None:
     """Of 1,000 samples, 12 flips are the most whose upper 95 % limit (Clopper & Pearson 1934) is under 2 %."""
-    (flips,) = foresee(parse_policy('[[rule]]\nmetric = "flip_rate"\nmax = "2%"\n', "p"), 1_000, [0.01])
+    (flips,) = foresee(parse_policy('[[rule]]\nmetric = "flip_rate"\nmax = "2%"\n', "p"), Known(1_000), [0.01])
     assert binom.cdf(12, 1_000, 0.02) < 0.05 < binom.cdf(13, 1_000, 0.02) and 0.98**149 < 0.05 < 0.98**148
     (chances,) = flips.chances
     assert flips.fewest == 149 and "12 may count against it" in flips.why
@@ -43,16 +45,68 @@ def test_a_limit_of_a_share_is_foreseen_by_the_binomial() -> None:
     ("rule", "fewest", "told"),
     [
         ('metric = "class_accuracy_drop"\nmax = "3pp"', None, "too few to pass without an improvement: class 1 has 20"),
-        ('metric = "f1"\nmax_decrease = "1pp"\nagainst = "keras"', None, "class 1 is the rarest, with 20: "),
-        ('metric = "mae"\nmax = 3', 299, "how the model's errors are spread"),
+        ('metric = "f1"\nmin = 0.9', None, "suppose it by --baseline PERCENT"),
+        ('metric = "distance"\nmax = 3', 299, "how the model's errors are spread"),
         ('metric = "latency_p50"\nmax = "5ms"', None, "6 rounds or more"),
-        ('metric = "error_rate_growth"\nmax = "10%"', None, "how often Keras is right"),
+        ('metric = "class_accuracy_drop"\nmax = "3%"', None, "how often Keras is right in each class"),
     ],
 )
 def test_of_each_other_rule_it_is_said_what_is_known(rule: str, fewest: int | None, told: str) -> None:
     labels = np.repeat([0, 1], [980, 20])
-    (found,) = foresee(parse_policy(f"[[rule]]\n{rule}\n", "p"), 1_000, labels=labels)
-    assert found.fewest == fewest and told in found.why and found.chances == ()
+    (found,) = foresee(parse_policy(f"[[rule]]\n{rule}\n", "p"), Known(1_000, labels))
+    assert found.fewest == fewest and told in found.why
+    assert found.chances == () or "class 1 has 20" in found.why
+
+
+EVEN = np.arange(1_000) % 4
+
+
+def by_exact_test(samples: int, changed: float) -> float:
+    (found,) = foresee(parse_policy(DROP, "p"), Known(samples), [changed])
+    return found.chances[0].harmless
+
+
+@pytest.mark.parametrize("metric", ["balanced_accuracy", "f1"])
+def test_of_even_classes_a_drawn_share_is_about_that_of_accuracy(metric: str) -> None:
+    rule = f'[[rule]]\nmetric = "{metric}"\nmax_decrease = "1pp"\nagainst = "keras"\n'
+    (found,) = foresee(parse_policy(rule, "p"), Known(1_000, EVEN), [0.01])
+    (chances,) = found.chances
+    assert chances.harmless == pytest.approx(by_exact_test(1_000, 0.01), abs=0.2)
+    assert chances.at_limit is not None and chances.at_limit <= 0.1
+    assert 600 < chances.needed[0] < 1_100 and chances.needed[0] < chances.needed[1]
+    assert "class 0 is the rarest, with 250" in found.why and "supposed right in 90 % of each class" in found.why
+
+
+def test_numbers_are_drawn_by_the_labels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How far the RMSE moves in the mean of n pairs: moved · √(1 − moved²/4) / √n of it, errors being normal."""
+    labels, moved = np.random.default_rng(1).gamma(3, 1, 1_000), 0.3
+    monkeypatch.setattr(foresight, "MOVED", (moved,))
+    rule = '[[rule]]\nmetric = "rmse"\nmax_increase = "2%"\nagainst = "keras"\n'
+    (found,) = foresee(parse_policy(rule, "p"), Known(1_000, labels))
+    chances = found.chances[-1]
+    sd = moved * np.sqrt(1 - moved**2 / 4) / np.sqrt(1_000)
+    assert chances.changed == moved and found.fewest == 299
+    assert chances.harmless == pytest.approx(norm.cdf(0.02 / sd - norm.ppf(0.95)), abs=0.2)
+    assert chances.needed[0] == pytest.approx(1_000 * ((norm.ppf(0.95) + norm.ppf(0.8)) * sd / 0.02) ** 2, rel=0.15)
+    assert "supposed to explain 90 %" in found.why
+
+
+def test_groups_of_one_are_about_as_good_as_samples_and_alike_ones_worse() -> None:
+    policy = parse_policy(DROP, "p")
+    (single,) = foresee(policy, Known(1_000, EVEN, np.arange(1_000)), [0.01])
+    assert single.chances[0].harmless == pytest.approx(by_exact_test(1_000, 0.01), abs=0.2)
+    clips = Known(4_000, np.tile(EVEN, 4), np.repeat(np.arange(1_000), 4))
+    loose, tight = (foresee(policy, clips, [0.02], Supposed(alike=rho))[0].chances[0] for rho in (0.0, 1.0))
+    assert loose.harmless > tight.harmless + 0.1 and tight.needed[0] > 2 * loose.needed[0]
+    assert tight.harmless == pytest.approx(by_exact_test(1_000, 0.02), abs=0.15)
+    assert max(loose.at_limit or 0, tight.at_limit or 0) <= 0.1
+
+
+def test_a_ratio_is_foreseen_where_keras_is_supposed_right_so_often() -> None:
+    growth = parse_policy('[[rule]]\nmetric = "error_rate_growth"\nmax = "20%"\n', "p")
+    good, bad = (foresee(growth, Known(3_000), [0.01], Supposed(right))[0] for right in (0.98, 0.6))
+    assert good.chances[0].harmless < bad.chances[0].harmless and "right in 98 %" in good.why
+    assert good.fewest and bad.fewest and good.fewest > 10 * bad.fewest
 
 
 def test_the_command_shows_it(harness: Call) -> None:

@@ -10,10 +10,9 @@ import typer
 from harness.cli.command_results import Reference, Results, Trust
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from harness.api.progress import Progress
     from harness.api.stored_run import Run
+    from harness.gate.foresight import Known
     from harness.records import Verdict
 
 POLICY = "a policy.toml; default: every variant but float32 loses under 1 pp of accuracy, at 95 %"
@@ -21,6 +20,11 @@ REFERENCE = "the stored run that rules stand against, default: the accepted one;
 AGAIN = "time the reference's models again beside the candidate's, on its devices, and judge by that"
 EXPLAIN = "say beside each finding how often a model at the limit, and a harmless one, would pass; up to 20 s each"
 SIGNED = "only a run that one of these signers signed, as in `man ssh-keygen`, and references alike"
+COLUMNS_TOLD = (
+    "Changed: answers that differ; of numbers, how far outputs move, as a share of the spread of Keras' errors. "
+    "Harmless: as good as Keras, so that as many answers are lost as won; of a rule on flips, with so many of them. "
+    "N: samples that pass it."
+)
 SUMMARY_BYTES = 1_048_576  # what GitHub takes of $GITHUB_STEP_SUMMARY, and nothing of more
 References = Annotated[list[str] | None, typer.Option("--reference", metavar="RUN", help=REFERENCE)]
 
@@ -75,6 +79,12 @@ def power(
     flips: Annotated[
         list[float] | None, typer.Option(min=0, max=100, metavar="PERCENT", help="answers that differ; repeatable")
     ] = None,
+    baseline: Annotated[
+        float | None, typer.Option(min=0, max=100, metavar="PERCENT", help="suppose Keras right so often; default: 90")
+    ] = None,
+    alike: Annotated[
+        float, typer.Option(min=0, max=100, metavar="PERCENT", help="suppose changes of one group so correlated")
+    ] = 50,
     json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """Say before anything is measured what a policy can decide: how often a harmless model would pass it."""
@@ -84,33 +94,30 @@ def power(
     from harness.cli.tables.foresight_table import foresight_table
     from harness.gate.foresight import HARMLESS, foresee
     from harness.gate.run_gate import policy_of
+    from harness.gate.simulated import Supposed
 
-    count, labels = test_samples(experiment, samples)
-    found = foresee(policy_of(policy), count, [share / 100 for share in flips or ()] or HARMLESS, labels)
+    known = test_samples(experiment, samples)
+    supposed = Supposed(0.9 if baseline is None else baseline / 100, alike / 100, baseline is not None)
+    found = foresee(policy_of(policy), known, [share / 100 for share in flips or ()] or HARMLESS, supposed)
     if json:
-        print_json([{"samples": count, **asdict(each)} for each in found])
+        print_json([{"samples": known.samples, **asdict(each)} for each in found])
         return
     stdout().print(foresight_table(found))
-    harmless = "Harmless: as many answers are lost as won; of a rule on flips, so many of them."
-    write(f"{count:,} independent test samples. {harmless} N: samples that pass it.")
+    write(f"{known.samples:,} {'test' if known.groups is not None else 'independent test'} samples. {COLUMNS_TOLD}")
 
 
-def test_samples(experiment: str | None, samples: int | None) -> tuple[int, np.ndarray | None]:
-    """Returns how many there are, and their labels where they are known.
-
-    Raises ConfigError where neither is given, or both; and where the samples come in groups."""
+def test_samples(experiment: str | None, samples: int | None) -> Known:
+    """Returns what is known of them. Raises ConfigError where neither is given, or both."""
     from harness.errors import ConfigError
     from harness.experiment.resolve import experiment_of
+    from harness.gate.foresight import Known
 
     if (experiment is None) == (samples is None):
         raise ConfigError("one of an experiment and --samples is needed", "harness power mnist, or --samples 10000")
     if samples is not None or experiment is None:
-        return samples or 0, None
+        return Known(samples or 0)
     dataset = experiment_of(experiment).load()
-    if dataset.groups is not None:
-        told = f"the samples of {experiment} come in groups, and what they can decide depends on how alike they are"
-        raise ConfigError(told, "harness run --policy says at its start which rules so few groups can never pass")
-    return dataset.test_count, dataset.test_labels
+    return Known(dataset.test_count, dataset.test_labels, dataset.groups)
 
 
 def accept(

@@ -8,7 +8,6 @@ good as Keras; under one of flips, which Keras has none of, as this one.
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import replace
 from typing import Literal
 
@@ -24,6 +23,7 @@ from harness.gate.judge.resampled import Held
 from harness.gate.judge.shares import pair_of_shares
 from harness.gate.judge.watched import is_watched
 from harness.gate.policy import Rule
+from harness.gate.simulated import tried
 from harness.metrics.scoring import resampling
 from harness.records import Absent, Answer, Case
 from harness.statistics.bootstrap import Influences
@@ -33,7 +33,7 @@ from harness.support.format import listed
 
 Explain = Literal["", "computed", "simulated"]  # how far to go: not at all, where it is quick, or all the way
 JUDGED = ("pass", "fail", "inconclusive")
-TRIES, FEWEST_TRIES = 400, 50  # test sets of a model at the limit, and of a harmless one
+TRIES = 400  # test sets of a model at the limit, and of a harmless one
 LONGEST_S = 10.0  # for the test sets of one of them
 SEED = 20_231
 SIMULATED = (
@@ -101,13 +101,14 @@ def share_of(drawn: Effects | Influences, held: Held, truth: float, alpha: float
     """Returns the share of test sets that pass whose truth this is, and how many were tried. None: too few in the time
     that there is.
     """
-    rng, start_s, passed, tries = np.random.default_rng(SEED), time.monotonic(), 0, 0
-    while tries < TRIES and time.monotonic() - start_s < LONGEST_S:
+    rng = np.random.default_rng(SEED)
+
+    def passes() -> bool:
         with resampling():
             each = drawn.drawn(truth, held.sign, rng)
-            passed += resampled.outcome_by(each, held.limit, held.sign, alpha) == "pass"
-        tries += 1
-    return (passed / tries, tries) if tries >= FEWEST_TRIES else None
+            return resampled.outcome_by(each, held.limit, held.sign, alpha) == "pass"
+
+    return tried(passes, TRIES, LONGEST_S)
 
 
 def with_harmless(words: str, share: float | None, digits: int) -> str:

@@ -10,19 +10,24 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import bdtr
 
+from harness.gate.judge.loss import POWERS
 from harness.gate.policy import Policy, Rule
+from harness.gate.simulated import Chances, Supposed, counts_changes, moves, of_groups, of_metric
 from harness.metrics import Metric
-from harness.metrics.scores import metric_named
+from harness.metrics.scores import NUMBERS, metric_named
+from harness.records import Absent
 from harness.statistics.bootstrap import FEWEST_SAMPLES
+from harness.statistics.clustered import group_words
 from harness.statistics.exact import fewest_to_pass
 from harness.statistics.paired_limit import PairedLimit
 from harness.statistics.power import passing_share, samples_to_settle
 from harness.statistics.stats import CLAIM_ROUNDS
 
 HARMLESS = (0.002, 0.01, 0.02)  # shares of answers that differ from Keras', as many lost as won
-POWERS = (0.8, 0.9)
+MOVED = (0.02, 0.1, 0.3)  # how far numbers move, as a share of the spread of Keras' errors
 NAMED = 5  # classes in one sentence
 BY_CLASS = ("f1", "balanced_accuracy", "auc")
+BY_NUMBERS = ("mae", "rmse", "r2")
 ROUNDS = (
     "{} rounds or more; how close to the limit they decide depends on how much the machine's rounds differ: "
     "`harness aa` measures that"
@@ -32,24 +37,30 @@ OF_THIS_SET = "it is of these samples alone: one flip fails it"
 EVERY = "so few samples cannot have so many flips: give a lower limit"
 NO_PROOF = "no number of samples can show a rate of exactly 0 or 100 %: give a limit between"
 OF_FLIPS = "not known: it depends on how many answers differ already in what it stands against"
-RATIO = "not known: it depends on how often Keras is right, so measure it first"
 UNBOUNDED = (
     "with so many samples it can pass, if enough of them carry the spread; how often is not known: that depends on "
     "how the model's errors are spread"
 )
+RATIO = "not known: it depends on how often Keras is right in each class, so measure it first"
+HOW_GOOD = "how often it passes depends on how good Keras is, which is not known yet: suppose it by --baseline PERCENT"
+OF_GROUPS = "not known over groups: it depends on which samples change"
+RIGHT = "Keras is supposed right in {:.3g} %{}"
+EXPLAINS = "Keras is supposed to explain {:.3g} % of the labels' variance, with normal errors"
+SIMULATED = "simulated by {} draws or more, ± {:.0f} points at most"
+SCORED = " of each class, with normal scores"
+ALIKE = "changes of one group are supposed correlated by {:.2g}, and N counts groups"
 BY_SHARES = "how often it passes is not known: that depends on which classes change"
 NO_LABELS = "of a number of samples alone the classes are not known: name an experiment"
 NO_NUMBER = "only an improvement can pass it"
 
 
-@dataclass(frozen=True)
-class Chances:
-    """What becomes of models whose answers differ from Keras' by so much. All shares are fractions."""
+@dataclass(frozen=True, eq=False)
+class Known:
+    """What is known of a test set before anything is measured."""
 
-    flip_rate: float
-    harmless: float  # how often it passes where as many samples are lost as won; of a rule on flips, with so many
-    at_limit: float  # how often it passes where it loses exactly the limit; under the rule's α
-    needed: tuple[int, ...]  # how many samples pass it with each of POWERS, where it is harmless
+    samples: int
+    labels: np.ndarray | None = None
+    groups: np.ndarray | None = None  # the group of each sample, (samples,); None where all are independent
 
 
 @dataclass(frozen=True)
@@ -64,37 +75,126 @@ class Foresight:
 
 
 def foresee(
-    policy: Policy, samples: int, flip_rates: Sequence[float] = HARMLESS, labels: np.ndarray | None = None
+    policy: Policy, known: Known, flip_rates: Sequence[float] = HARMLESS, supposed: Supposed | None = None
 ) -> tuple[Foresight, ...]:
-    """Returns what each rule can decide on so many independent samples. labels: theirs; None where not known."""
-    return tuple(of_rule(rule, samples, flip_rates, labels) for rule in policy.rules)
+    """Returns what each rule can decide on such a test set."""
+    return tuple(of_rule(rule, known, flip_rates, supposed or Supposed()) for rule in policy.rules)
 
 
-def of_rule(rule: Rule, samples: int, flip_rates: Sequence[float], labels: np.ndarray | None = None) -> Foresight:
-    metric = metric_named(rule.metric)
+def of_rule(rule: Rule, known: Known, flip_rates: Sequence[float], supposed: Supposed) -> Foresight:
+    metric, samples = metric_named(rule.metric), known.samples
     judged = metric.judged if metric else "samples"
-    of_drop = judged == "drop" or (judged in ("accuracy", "share") and not rule.limit.absolute)
-    if of_drop and metric and metric.unit != "%" and not rule.limit.relative:
-        return of_loss(rule, samples, flip_rates, rule.limit.value / (100 if metric.unit == "pp" else 1))
+    if metric and known.groups is not None and judged not in ("rounds", "value"):
+        return in_groups(rule, metric, known.groups, flip_rates, supposed)
+    if metric and (judged == "drop" or (judged in ("accuracy", "share") and not rule.limit.absolute)):
+        return of_loss(rule, metric, samples, flip_rates, supposed)
     if (limit := share_allowed(rule, judged, samples)) is not None:
-        return of_rate(rule, samples, limit, flip_rates if judged.startswith("flip") else ())
-    fewest, why = at_least(rule, metric, labels)
+        return of_rate(rule, samples, limit, rates_of(rule, metric, flip_rates, supposed))
+    if metric and judged == "class_drop" and known.labels is not None and not rule.limit.relative:
+        return of_every_class(rule, known.labels, flip_rates)
+    if metric and known.labels is not None and rule.metric in (*BY_CLASS, *BY_NUMBERS):
+        return drawn(rule, metric, known.labels, flip_rates, supposed)
+    fewest, why = at_least(rule, metric, known.labels)
     return Foresight(rule.number, rule.words, fewest, why=why)
 
 
-def of_loss(rule: Rule, samples: int, flip_rates: Sequence[float], margin: float) -> Foresight:
-    """Foresees an exact test of what is lost from sample to sample."""
-    limit = PairedLimit.of_difference(margin)
-    chances = tuple(of_model(limit, margin, flips, samples, rule.alpha) for flips in flip_rates)
-    return Foresight(rule.number, rule.words, fewest_to_pass(limit, rule.alpha), chances)
+# --- what is lost from sample to sample ----------------------------------------------------------------------------
 
 
-def of_model(limit: PairedLimit, margin: float, flip_rate: float, samples: int, alpha: float) -> Chances:
-    even, apart = flip_rate / 2, max(flip_rate, margin)
-    harmless = passing_share(limit, even, even, samples, alpha)
-    at_limit = passing_share(limit, (apart + margin) / 2, (apart - margin) / 2, samples, alpha)
-    needed = tuple(math.ceil(limit.samples_for_power(even, even, alpha, power)) for power in POWERS)
-    return Chances(flip_rate, harmless, at_limit, needed)
+def of_loss(rule: Rule, metric: Metric, samples: int, flip_rates: Sequence[float], supposed: Supposed) -> Foresight:
+    """Foresees an exact test of what is lost from sample to sample; of a ratio, as often as Keras is supposed right."""
+    limit, right, why = limit_of_loss(rule, metric), supposed.baseline, ""
+    base = 1 - right if metric.unit == "%" else right if rule.limit.relative else 1.0
+    if base < 1:
+        why = RIGHT.format(100 * right, "")
+    counting = [min(base + flips / 2, 1.0) for flips in flip_rates]
+    chances = tuple(
+        of_model(limit, flips, samples, share, rule.alpha) for flips, share in zip(flip_rates, counting, strict=True)
+    )
+    fewest = fewest_to_pass(limit, rule.alpha)
+    return Foresight(rule.number, rule.words, math.ceil(fewest / base) if fewest and base else fewest, chances, why)
+
+
+def limit_of_loss(rule: Rule, metric: Metric) -> PairedLimit:
+    value = rule.limit.value
+    if metric.unit == "%":
+        return PairedLimit.of_ratio(1 + value / 100)
+    if rule.limit.relative:
+        return PairedLimit.of_ratio(1 / (1 - value))
+    return PairedLimit.of_difference(value / (100 if metric.unit == "pp" else 1))
+
+
+def of_model(limit: PairedLimit, flip_rate: float, samples: int, counting: float, alpha: float) -> Chances:
+    """counting: the share of the samples that count."""
+    n, even = round(samples * counting), flip_rate / 2 / counting
+    changed = max(2 * even, limit.least)
+    lost = changed * float(limit.share_lost(np.array([changed]))[0])
+    harmless, at_limit = (
+        passing_share(limit, *shares, n, alpha) for shares in ((even, even), (lost, max(changed - lost, 0.0)))
+    )
+    needed = [limit.samples_for_power(even, even, alpha, power) / counting for power in POWERS]
+    return Chances(flip_rate, harmless, at_limit, tuple(map(math.ceil, needed)) if math.isfinite(max(needed)) else ())
+
+
+def of_every_class(rule: Rule, labels: np.ndarray, flip_rates: Sequence[float]) -> Foresight:
+    """Foresees the drop of each class: classes are independent, and all have to pass; one alone is at the limit."""
+    limit = PairedLimit.of_difference(rule.limit.value / 100)
+    fewest, why = of_classes(rule, labels)
+    sizes = np.unique(labels, return_counts=True)[1]
+    rarest, chances = sizes.min() / len(labels), []
+    for flips in flip_rates:
+        each = [of_model(limit, flips, int(size), 1.0, rule.alpha) for size in sizes]
+        every = [limit.samples_for_power(flips / 2, flips / 2, rule.alpha, p ** (1 / len(sizes))) for p in POWERS]
+        needed = tuple(math.ceil(n / rarest) for n in every) if math.isfinite(max(every)) else ()
+        harmless, at_limit = math.prod(of.harmless for of in each), max(of.at_limit or 0.0 for of in each)
+        chances.append(Chances(flips, harmless, at_limit, needed))
+    return Foresight(rule.number, rule.words, fewest, tuple(chances), why)
+
+
+# --- what is drawn -------------------------------------------------------------------------------------------------
+
+
+def drawn(rule: Rule, metric: Metric, labels: np.ndarray, flip_rates: Sequence[float], supposed: Supposed) -> Foresight:
+    """Foresees a metric by the answers of supposed models."""
+    fewest = at_least(rule, metric, labels)[0]
+    if rule.limit.absolute and not supposed.told:
+        return Foresight(rule.number, rule.words, fewest, why=HOW_GOOD)
+    of_numbers = metric.tasks == NUMBERS
+    said = (EXPLAINS if of_numbers else RIGHT).format(100 * supposed.baseline, SCORED)
+    rates = (0.0,) if rule.limit.absolute else MOVED if of_numbers else flip_rates
+    try:
+        chances = tuple(of_metric(rule, metric, labels, changed, supposed) for changed in rates)
+    except Absent as absent:
+        return Foresight(rule.number, rule.words, fewest, why="; ".join((said, absent.reason)))
+    hidden = "" if of_numbers or rule.limit.absolute else rarest(rule, labels)
+    why = "; ".join(filter(None, (hidden, said, simulated(chances))))
+    return Foresight(rule.number, rule.words, fewest, chances, why)
+
+
+def in_groups(
+    rule: Rule, metric: Metric, groups: np.ndarray, flip_rates: Sequence[float], supposed: Supposed
+) -> Foresight:
+    """Foresees a limit of a share over groups, by the answers of supposed models."""
+    of_value = not moves(rule, metric) and not counts_changes(metric)
+    if metric.judged not in ("drop", "accuracy", "share", "flip_rate", "flips"):
+        return Foresight(rule.number, rule.words, why=OF_GROUPS)
+    if metric.judged == "flips" and (not rule.limit.absolute or rule.limit.value <= 0):
+        return Foresight(rule.number, rule.words, why=OF_FLIPS)
+    if of_value and not supposed.told:
+        return Foresight(rule.number, rule.words, why=HOW_GOOD)
+    said = "; ".join((group_words(groups), RIGHT.format(100 * supposed.baseline, ""), ALIKE.format(supposed.alike)))
+    try:
+        rates = (0.0,) if of_value else flip_rates
+        chances = tuple(of_groups(rule, metric, groups, changed, supposed) for changed in rates)
+    except Absent as absent:
+        return Foresight(rule.number, rule.words, why="; ".join((said, absent.reason)))
+    return Foresight(rule.number, rule.words, None, chances, f"{said}; {simulated(chances)}")
+
+
+def simulated(chances: Sequence[Chances]) -> str:
+    """Says how many draws they are of, and how far off by that at most: two standard errors."""
+    tries = min(each.tries or 1 for each in chances)
+    return SIMULATED.format(tries, 100 / math.sqrt(tries))
 
 
 # --- shares of samples ---------------------------------------------------------------------------------------------
@@ -110,13 +210,21 @@ def share_allowed(rule: Rule, judged: str, samples: int) -> float | None:
     return limit if limit is not None and 0 < limit < 1 else None
 
 
+def rates_of(rule: Rule, metric: Metric | None, flip_rates: Sequence[float], supposed: Supposed) -> Sequence[float]:
+    """Returns the shares that count against the rule, of models to tell of; () where nobody knows."""
+    if metric and counts_changes(metric):
+        return flip_rates
+    return (1 - supposed.baseline,) if supposed.told and rule.metric == "accuracy" else ()
+
+
 def of_rate(rule: Rule, samples: int, limit: float, rates: Sequence[float]) -> Foresight:
     """Foresees a limit of a share, decided by Clopper–Pearson. rates: the true ones of models to tell of."""
     allowed = most_allowed(samples, limit, rule.alpha)
     at_limit = float(bdtr(allowed, samples, limit)) if allowed >= 0 else 0.0
     passing = [float(bdtr(allowed, samples, rate)) if allowed >= 0 else 0.0 for rate in rates]
+    of_value = not rule.metric.startswith("flip") and rule.metric != "agreement"
     chances = tuple(
-        Chances(rate, share, at_limit, needed_for(rule, limit, rate))
+        Chances(0.0 if of_value else rate, share, at_limit, needed_for(rule, limit, rate))
         for rate, share in zip(rates, passing, strict=True)
     )
     fewest = math.floor(math.log(rule.alpha) / math.log1p(-limit)) + 1
@@ -156,12 +264,10 @@ def at_least(rule: Rule, metric: Metric | None, labels: np.ndarray | None) -> tu
         return None, OF_FLIPS
     if judged == "class_drop":
         return of_classes(rule, labels)
-    if judged == "drop" or (not rule.limit.absolute and judged in ("accuracy", "share")):
-        return None, RATIO
     if rule.metric == "label_accuracy":
         return None, BY_SHARES.replace("classes", "samples")
     if judged == "samples" and rule.metric in BY_CLASS:
-        return None, rarest(rule, labels)
+        return None, f"{BY_SHARES}; {NO_LABELS}"
     return FEWEST_SAMPLES, UNBOUNDED
 
 
@@ -179,11 +285,9 @@ def of_classes(rule: Rule, labels: np.ndarray | None) -> tuple[int | None, str]:
     return None, f"each class takes {fewest:,} samples without a change; {told}"
 
 
-def rarest(rule: Rule, labels: np.ndarray | None) -> str:
+def rarest(rule: Rule, labels: np.ndarray) -> str:
     """Says how much the rarest class may hide, from which a score of classes can be bounded."""
-    if labels is None or not np.issubdtype(labels.dtype, np.integer) or labels.ndim > 1 or not len(labels):
-        return f"{BY_SHARES}; {NO_LABELS}"
     classes, sizes = np.unique(labels, return_counts=True)
     label, size = classes[sizes.argmin()], int(sizes.min())
     hidden = 100 * (1 - rule.alpha ** (1 / size))
-    return f"{BY_SHARES}; class {label} is the rarest, with {size:,}: where none gets worse, up to {hidden:.2g} % may"
+    return f"class {label} is the rarest, with {size:,}: where none gets worse, up to {hidden:.2g} % may"

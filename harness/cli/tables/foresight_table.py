@@ -10,7 +10,7 @@ from harness.cli.tables.run_tables import add_row, plain_table
 from harness.gate.foresight import Foresight
 from harness.support.format import decimals, whole
 
-COLUMNS = ("Rule", "Fewest samples", "Flips, %", "Harmless passes, %", "At the limit, %", "N for 80 %", "N for 90 %")
+COLUMNS = ("Rule", "Fewest samples", "Changed, %", "Harmless passes, %", "At the limit, %", "N for 80 %", "N for 90 %")
 
 
 def foresight_table(found: Sequence[Foresight]) -> Table:
@@ -23,7 +23,11 @@ def foresight_table(found: Sequence[Foresight]) -> Table:
         if each.why:
             add_row(table, f"{words}: {each.why}", fewest, *[""] * (len(COLUMNS) - 2))
         for n, of in enumerate(each.chances):
-            shares = (decimals(100 * share, 1) for share in (of.flip_rate, of.harmless, of.at_limit))
+            shares = (told(share) for share in (of.changed, of.harmless, of.at_limit))
             first = (words, fewest) if n == 0 and not each.why else ("", "")
             add_row(table, *first, *shares, *(map(whole, of.needed) if of.needed else ("never", "never")))
     return table
+
+
+def told(share: float | None) -> str:
+    return "–" if share is None else decimals(100 * share, 1)
