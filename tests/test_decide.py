@@ -13,7 +13,10 @@ import pytest
 from scipy import optimize, stats
 
 from harness.compare.baseline import compare
-from harness.gate.decide import judge, too_few
+from harness.experiment.plans import PLANS
+from harness.gate.decide import judge
+from harness.gate.foresight import Known
+from harness.gate.hopeless import hopeless
 from harness.gate.judge.drops import holm
 from harness.gate.judge.loss import DROP as DROP_MEASURE
 from harness.gate.judge.loss import Loss
@@ -171,8 +174,8 @@ def test_where_no_n_so_small_could_pass_it_says_so(margin, fewest):
     assert said.outcome == "inconclusive"
     assert f"without an improvement {margin} takes {fewest:,} samples" in said.reason
     policy = parse_policy(RULE + text, "p")
-    assert too_few(policy, fewest) == ()
-    assert f"needs {fewest:,} test samples" in too_few(policy, fewest - 1)[0]
+    assert hopeless(policy, Known(fewest, np.zeros(1)), PLANS["quick"]) == ()
+    assert f"needs {fewest:,} test samples" in hopeless(policy, Known(fewest - 1, np.zeros(1)), PLANS["quick"])[0]
 
 
 # --- how often the wrong model gets through ------------------------------------------------------------------------

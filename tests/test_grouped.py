@@ -9,8 +9,11 @@ import pytest
 
 from harness.compare.baseline import compare
 from harness.compare.two_runs import compare_runs
+from harness.experiment.plans import PLANS
 from harness.gate import decide
-from harness.gate.decide import judge, too_few
+from harness.gate.decide import judge
+from harness.gate.foresight import Known
+from harness.gate.hopeless import hopeless
 from harness.gate.policy.policy_file import parse_policy
 from harness.records import Comparison, Finding, Run, Scoring
 from harness.report.material import material_of
@@ -63,9 +66,10 @@ def test_frames_of_a_clip_are_not_so_many_samples():
 
 def test_before_anything_is_measured_the_rules_that_so_few_groups_cannot_pass_are_named():
     policy = parse_policy(f"[[rule]]\n{DROP.format('1pp')}\n[[rule]]\n{DROP.format('5pp')}", POLICY)
-    (sentence,) = too_few(policy, 2_000, np.repeat(np.arange(100), 20))
+    known = Known(2_000, np.zeros(2_000, int), np.repeat(np.arange(100), 20))
+    (sentence,) = hopeless(policy, known, PLANS["quick"])
     assert sentence.startswith("rule 1, ") and sentence.endswith("there are 100 groups of 20 samples")
-    assert too_few(policy, 2_000) == ()
+    assert hopeless(policy, replace(known, groups=None), PLANS["quick"]) == ()
 
 
 def test_a_drop_passes_and_fails_over_groups():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from harness.gate.decide import too_few
 from harness.gate.judge.watched import why_whole
 from harness.gate.policy import default_policy
 from harness.gate.policy.policy_file import parse_policy
@@ -75,10 +74,3 @@ def test_a_policy_that_can_be_decided_early_has_a_rule_on_answers() -> None:
     size = RULE + 'metric = "size_bytes"\nmax = "1MB"\n'
     assert why_whole(default_policy()) == why_whole(parse_policy(DROP + size, "")) == ""
     assert why_whole(parse_policy(size, "")) == "no rule of the policy is on answers"
-
-
-def test_what_so_small_a_test_set_can_never_pass_is_known_beforehand() -> None:
-    assert too_few(default_policy(), 320) == ()
-    (told,) = too_few(default_policy(), 320, until_decided=True)
-    assert "needs 375 test samples; there are 320" in told
-    assert too_few(default_policy(), 400, until_decided=True) == ()

@@ -10,7 +10,8 @@ from rich import progress as rich_progress
 from rich.console import Console
 
 from harness.errors import DiskError, TargetError
-from harness.gate.decide import too_few
+from harness.gate.foresight import Known
+from harness.gate.hopeless import hopeless
 from harness.gate.policy import Policy
 from harness.measure.jobs import REPEATS
 from harness.measure.validity import AGAIN
@@ -66,9 +67,9 @@ class Progress:
         self.record = record
         self.say(f"run {record.header.run_id} in {record.path}")
         if self.policy:
-            known = (record.dataset.test_count, record.dataset.groups, record.header.plan.until_decided)
-            for hopeless in too_few(self.policy, *known):
-                self.say(f"can pass only by an improvement: {hopeless}")
+            known = Known(record.dataset.test_count, record.dataset.test_labels, record.dataset.groups)
+            for sentence in hopeless(self.policy, known, record.header.plan):
+                self.say(sentence)
 
     def begin(self, target: str, shards: int, rounds: int) -> None:
         self.tasks = {

@@ -26,8 +26,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 
-import numpy as np
-
 from harness.gate.at_limit import Explain, explained
 from harness.gate.each_output import each_output, worst_answer
 from harness.gate.evidence import Evidence, not_comparable
@@ -39,11 +37,8 @@ from harness.gate.ship import any_may_ship, shipping, worst
 from harness.metrics import METRICS
 from harness.records import KERAS, Absent, Answer, Case, Comparison, Finding, Standing, Verdict
 from harness.records.terms import Judged
-from harness.statistics.anytime import samples_to_decide
-from harness.statistics.exact import fewest_to_pass
-from harness.statistics.paired_limit import PairedLimit
 
-__all__ = ["judge", "metrics_of", "to_remeasure", "too_few"]
+__all__ = ["judge", "metrics_of", "to_remeasure"]
 
 Judge = Callable[[Rule, Case, Evidence], Answer]
 JUDGES: dict[Judged, Judge] = {
@@ -190,25 +185,3 @@ def finding(rule: Rule, standing: Standing | None, result: Answer, doubts: str =
     case = standing.case if standing else None
     row = asdict(replace(result, reason=reason))
     return Finding(**row, rule=rule.number, words=rule.words, case=case, metric=rule.metric, holds=holds)
-
-
-def too_few(
-    policy: Policy, samples: int, groups: np.ndarray | None = None, until_decided: bool = False
-) -> tuple[str, ...]:
-    """Returns the rules that a test set of this size can never pass, one sentence each, before anything is measured.
-    groups: the group of each sample; None where all are independent. until_decided: as the plan says.
-    """
-    if groups is not None:
-        return grouped.too_few_groups(policy, groups)
-    sentences = []
-    for rule in policy.rules:
-        metric = METRICS.get(rule.metric)
-        if not metric or metric.judged != "drop" or metric.unit != "pp" or rule.limit.relative:
-            continue
-        if until_decided and watched.is_watched(rule):
-            fewest = samples_to_decide(0, 0, rule.limit.value / 100, rule.alpha)
-        else:
-            fewest = fewest_to_pass(PairedLimit.of_difference(rule.limit.value / 100), rule.alpha)
-        if fewest and samples < fewest:
-            sentences.append(f"rule {rule.number}, {rule.words}, needs {fewest:,} test samples; there are {samples:,}")
-    return tuple(sentences)

@@ -17,8 +17,8 @@ from harness.gate.judge.drops import class_words, holm
 from harness.gate.judge.flips import flipped, in_counts
 from harness.gate.judge.loss import POWERS, outcome_of, why_inconclusive
 from harness.gate.judge.shares import pair_of_shares
-from harness.gate.policy import Policy, Rule
-from harness.metrics import METRICS, Metric
+from harness.gate.policy import Rule
+from harness.metrics import Metric
 from harness.metrics.task import LABELLED
 from harness.records import Answer, Case
 from harness.records.terms import Outcome
@@ -165,20 +165,6 @@ def groups_needed(share: Clustered, limit: float, rule: Rule) -> int | None:
         return None
     times = unchanged.times_to_settle(limit, rule.two_sided)
     return math.ceil(times * len(share.sizes)) if times else None
-
-
-def too_few_groups(policy: Policy, groups: np.ndarray) -> tuple[str, ...]:
-    """Returns the rules that samples in these groups cannot pass without an improvement, one sentence each."""
-    nothing, sentences = np.zeros(len(groups), bool), []
-    share = Clustered.of_drop(nothing, nothing, groups)
-    for rule in policy.rules:
-        metric = METRICS.get(rule.metric)
-        if not metric or metric.judged != "drop" or metric.unit != "pp" or rule.limit.relative:
-            continue
-        if needed := groups_needed(share, rule.limit.value / 100, rule):
-            found = group_words(groups)
-            sentences.append(f"rule {rule.number}, {rule.words}, needs {needed:,} groups like these; there are {found}")
-    return tuple(sentences)
 
 
 # --- other metrics of answers --------------------------------------------------------------------------------------

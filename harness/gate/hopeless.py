@@ -1,0 +1,145 @@
+"""Which rules a test set and a plan can never pass, or only by an improvement: said before anything is measured."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from harness.gate.foresight import BY_CLASS, EVERY, NO_NUMBER, Known, limit_of_loss, of_classes, share_allowed
+from harness.gate.judge import watched
+from harness.gate.judge.grouped import FEW, groups_needed, limit_of
+from harness.gate.judge.resampled import held_of, hidden, outcome_by
+from harness.gate.policy import Policy, Rule
+from harness.gate.simulated import alone
+from harness.metrics import Metric
+from harness.metrics.left_out import FEWEST_GROUPS
+from harness.metrics.of_sample import QUANTILE
+from harness.metrics.registry import Answers
+from harness.metrics.scores import metric_named
+from harness.metrics.task import UNLABELLED
+from harness.records import Absent, Plan
+from harness.statistics.anytime import samples_to_decide
+from harness.statistics.bootstrap import FEWEST_SAMPLES
+from harness.statistics.bounded import Effects
+from harness.statistics.clustered import LEAST_EFFECTIVE, Clustered, group_words
+from harness.statistics.exact import fewest_to_pass
+
+MOST_SCORES = 20_000_000  # samples × classes: of more, classes are not looked at before a run
+RESAMPLED = ("mae", "rmse", "r2", "distance", "sqnr", "ece", "label_f1")
+BY_BETTER = "can pass only by an improvement: "
+NEVER = "can never pass: "
+NEEDS = "it needs {:,} test samples; there are {:,}"
+GROUPS = "it needs {:,} groups like these; there are {}"
+NO_ROUNDS = "the plan times {} of a case, and 2 are the fewest that have an interval"
+NO_LABELS = "the test set has no labels"
+NOT_IN_GROUPS = "it is not decided over groups"
+
+
+def hopeless(policy: Policy, known: Known, plan: Plan) -> tuple[str, ...]:
+    """Returns one sentence a rule that cannot pass, or only by an improvement."""
+    told = ((rule, why(rule, known, plan)) for rule in policy.rules)
+    return tuple(f"rule {rule.number}, {rule.words}, {reason}" for rule, reason in told if reason)
+
+
+def why(rule: Rule, known: Known, plan: Plan) -> str:
+    """Returns why it cannot; "" where it may, or where nothing is known of the metric."""
+    metric = metric_named(rule.metric)
+    if metric is None or metric.judged == "value":
+        return ""
+    if metric.judged == "rounds":
+        few = plan.rounds < 2 and plan.precision is None
+        return NEVER + NO_ROUNDS.format(plan.rounds or "nothing") if few else ""
+    if known.labels is None and not set(metric.tasks) & set(UNLABELLED):
+        return NEVER + NO_LABELS
+    if known.groups is not None:
+        return in_groups(rule, metric, known)
+    if plan.until_decided and watched.is_watched(rule):
+        return too_few(samples_to_decide(0, 0, rule.limit.value / 100, rule.alpha), known.samples)
+    return of_samples(rule, metric, known)
+
+
+def too_few(fewest: int | None, samples: int) -> str:
+    if fewest is None:
+        return BY_BETTER + "the limit leaves no room"
+    return BY_BETTER + NEEDS.format(fewest, samples) if samples < fewest else ""
+
+
+def of_samples(rule: Rule, metric: Metric, known: Known) -> str:
+    """Says it of independent samples."""
+    judged, samples = metric.judged, known.samples
+    if judged == "drop" or (judged in ("accuracy", "share") and not rule.limit.absolute):
+        return too_few(fewest_to_pass(limit_of_loss(rule, metric), rule.alpha), samples)
+    if (limit := share_allowed(rule, judged, samples)) is not None:
+        return too_few(fewest_of_share(limit, rule.alpha), samples)
+    if judged == "flips" and rule.limit.absolute and rule.limit.value >= samples:
+        return NEVER + EVERY
+    if judged == "class_drop" and known.labels is not None and not rule.limit.relative:
+        found = of_classes(rule, known.labels)[1]
+        return BY_BETTER + found if "too few" in found or found == NO_NUMBER else ""
+    if rule.metric in BY_CLASS and known.labels is not None:
+        return of_best(rule, metric, known.labels)
+    fewest = {"js_p99": fewest_of_share(1 - QUANTILE, rule.alpha)} | dict.fromkeys(RESAMPLED, FEWEST_SAMPLES)
+    return too_few(fewest.get(rule.metric, 0), samples)
+
+
+def fewest_of_share(limit: float, alpha: float) -> int:
+    """Returns how many samples of which none counts against it have a probability under α at the limit."""
+    return math.floor(math.log(alpha) / math.log1p(-limit)) + 1
+
+
+def of_best(rule: Rule, metric: Metric, labels: np.ndarray) -> str:
+    """Says which class hides too much even of answers that are all right, and do not change."""
+    if not np.issubdtype(labels.dtype, np.integer) or labels.ndim > 1 or not len(labels):
+        return ""
+    classes = max(int(labels.max()) + 1, 2)
+    if classes * len(labels) > MOST_SCORES:
+        return ""
+    right = np.eye(classes, dtype=np.float32)[labels]
+    assert metric.statistic
+    try:
+        best = metric.statistic(Answers(labels, right, right))
+        held = held_of(rule, metric, best, None if rule.limit.absolute else best, len(labels))
+        if outcome_by(held.moved, held.limit, held.sign, rule.alpha) == "pass":
+            return ""
+        effects = alone(held)
+    except Absent as absent:
+        return NEVER + absent.reason
+    unseen = effects.unseen(held.limit, held.sign, rule.alpha) if isinstance(effects, Effects) else None
+    return BY_BETTER + hidden(unseen, ()) if unseen else BY_BETTER + "the limit leaves no room"
+
+
+# --- samples in groups ---------------------------------------------------------------------------------------------
+
+
+def in_groups(rule: Rule, metric: Metric, known: Known) -> str:
+    """Says it of samples that come in groups."""
+    groups, judged = known.groups, metric.judged
+    assert groups is not None
+    nothing = np.zeros(len(groups), bool)
+    share = Clustered.of_drop(nothing, nothing, groups)
+    if judged in ("of_sample", "noise") or (judged == "flips" and not (rule.limit.absolute and rule.limit.value > 0)):
+        return NEVER + NOT_IN_GROUPS
+    if share.effective < LEAST_EFFECTIVE:
+        return NEVER + FEW.format(share.effective, LEAST_EFFECTIVE)
+    if judged == "samples":
+        return few_groups(FEWEST_GROUPS if len(share.sizes) < FEWEST_GROUPS else None, groups)
+    if (limit := share_allowed(rule, judged, len(groups))) is not None:
+        return few_groups(groups_needed(Clustered.of_rate(nothing, groups), limit, rule), groups)
+    if rule.limit.relative or metric.unit == "%":
+        return ""  # how many count depends on how often Keras is right
+    if judged != "class_drop":
+        return few_groups(groups_needed(share, limit_of(rule, metric), rule), groups)
+    labels = np.zeros(0, int) if known.labels is None else np.unique(known.labels)
+    each = ((label, groups[known.labels == label]) for label in labels)
+    found = ((label, few_groups(of_class(rule, metric, own), own)) for label, own in each)
+    return next((f"{said} of class {label}" for label, said in found if said), "")
+
+
+def of_class(rule: Rule, metric: Metric, groups: np.ndarray) -> int | None:
+    nothing = np.zeros(len(groups), bool)
+    return groups_needed(Clustered.of_drop(nothing, nothing, groups), limit_of(rule, metric), rule)
+
+
+def few_groups(needed: int | None, groups: np.ndarray) -> str:
+    return BY_BETTER + GROUPS.format(needed, group_words(groups)) if needed else ""

@@ -1,0 +1,84 @@
+"""gate/hopeless.py: each kind of rule that a test set and a plan cannot pass is named before a run, and no other."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from harness.experiment.plans import PLANS
+from harness.gate.foresight import Known
+from harness.gate.hopeless import hopeless
+from harness.gate.policy.policy_file import parse_policy
+
+PLAN = PLANS["standard"]
+LABELS = np.repeat([0, 1], [980, 20])
+NUMBERS = np.linspace(0, 1, 1_000)
+AGAINST = 'against = "keras"\n'
+
+
+def said(rule: str, known: Known, rounds: int = 10, until_decided: bool = False) -> str:
+    """What is said of a rule; "" for nothing."""
+    plan = replace(PLAN, rounds=rounds, until_decided=until_decided)
+    return "".join(hopeless(parse_policy(f"[[rule]]\n{rule}\n", "p"), known, plan))
+
+
+@pytest.mark.parametrize(
+    ("rule", "fewest", "labels"),  # of each: (1 − limit)ⁿ < α, or what the judge wants at least
+    [
+        ('metric = "accuracy_drop"\nmax = "2pp"', 149, LABELS),
+        ('metric = "accuracy"\nmax_decrease = "2pp"\nagainst = "float32"', 149, LABELS),
+        ('metric = "accuracy"\nmin = 0.98', 149, LABELS),
+        ('metric = "agreement"\nmin = 0.98', 149, None),
+        ('metric = "flip_rate"\nmax = "2%"', 149, None),
+        ('metric = "mae"\nmax = 3', 299, NUMBERS),
+        ('metric = "rmse"\nmax_increase = "3%"\n' + AGAINST, 299, NUMBERS),
+        ('metric = "js_p99"\nmax = 0.1', 299, None),
+    ],
+)
+def test_a_test_set_that_is_too_small_is_named(rule: str, fewest: int, labels: np.ndarray | None) -> None:
+    assert said(rule, Known(fewest, labels)) == ""
+    told = said(rule, Known(fewest - 1, labels))
+    assert f"can pass only by an improvement: it needs {fewest:,} test samples; there are {fewest - 1}" in told
+
+
+@pytest.mark.parametrize(
+    ("rule", "known", "told"),
+    [
+        ('metric = "class_accuracy_drop"\nmax = "5pp"', Known(1_000, LABELS), "class 1 has 20"),
+        ('metric = "balanced_accuracy"\nmax_decrease = "3pp"\n' + AGAINST, Known(1_000, LABELS), "class 1 has 20"),
+        ('metric = "f1"\nmin = 0.95', Known(1_000, LABELS), "class 1 has 20 samples; none got worse"),
+        ('metric = "flips"\nmax = 50', Known(50), "so few samples cannot have so many flips"),
+        ('metric = "accuracy_drop"\nmax = "1pp"', Known(1_000), "the test set has no labels"),
+        ('metric = "f1"\nmin = 0.5', Known(900, LABELS[80:], np.repeat(np.arange(90), 10)), "needs 299 groups"),
+        ('metric = "flip_rate"\nmax = "1%"', Known(1_000, None, np.repeat(np.arange(100), 10)), "363 groups like"),
+        ('metric = "sqnr"\nmin = 20', Known(1_000, None, np.repeat(np.arange(100), 10)), "not decided over groups"),
+        ('metric = "accuracy_drop"\nmax = "9pp"', Known(1_000, LABELS, np.repeat(np.arange(5), 200)), "worth 5.0"),
+    ],
+)
+def test_so_is_what_a_test_set_is_made_of(rule: str, known: Known, told: str) -> None:
+    assert told in said(rule, known)
+
+
+def test_a_plan_without_rounds_never_passes_a_rule_on_latency_and_looks_take_more_samples() -> None:
+    latency, drop = 'metric = "latency_p50"\nmax = "5ms"', 'metric = "accuracy_drop"\nmax = "1pp"'
+    assert "the plan times nothing of a case" in said(latency, Known(100), rounds=0)
+    assert "the plan times 1 of a case" in said(latency, Known(100), rounds=1)
+    assert said(latency, Known(100), rounds=5) == ""
+    assert said(drop, Known(300, LABELS)) == ""
+    assert "it needs 375 test samples" in said(drop, Known(300, LABELS), until_decided=True)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        'metric = "size_bytes"\nmax = "1MB"',
+        'metric = "flips"\nmax = 0',
+        'metric = "f1"\nmax_decrease = "9pp"\n' + AGAINST,
+        'metric = "auc"\nmin = 0.8',
+        'metric = "error_rate_growth"\nmax = "20%"',
+    ],
+)
+def test_what_can_pass_is_not_named(rule: str) -> None:
+    assert said(rule, Known(1_000, np.arange(1_000) % 4)) == ""
