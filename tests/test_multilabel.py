@@ -57,7 +57,7 @@ def test_a_metric_of_several_labels_can_be_asked_for_by_name(name, dtype):
 
 
 def test_a_run_of_several_labels_is_compared_and_judged(tmp_path):
-    run = run_of("multilabel", LABELS, KERAS, {"float32": KERAS, "int8": INT8}, Scoring("subset_accuracy"))
+    run = run_of("multilabel", LABELS, KERAS, {"float32": KERAS, "int8": INT8}, Scoring())
     comparison = compare(run)
     row = comparison.change(case("int8"), "subset_accuracy")
     assert row.value == pytest.approx(accuracy_score(LABELS, INT8 > 0.5)) and row.low < row.value < row.high

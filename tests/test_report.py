@@ -468,6 +468,7 @@ def test_numbers_are_written_once_and_well() -> None:
     assert decimals(-0.001, 2) == "0.00" and decimals(-1.5, 1) == "−1.5" and decimals(None, 2) == "–"
     assert (
         significant(123456.0) == "123,456"
+        and significant(99.97) == significant(100.2) == "100"
         and significant(0.0123) == "0.0123"
         and significant(1.07e-6, 2) == "1.1 × 10⁻⁶"
     )

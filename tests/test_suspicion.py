@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from harness.compare.baseline import compare
+from harness.compare.chance import at_chance
 from harness.gate.decide import judge
 from harness.gate.policy import default_policy
 from harness.gate.policy.policy_file import parse_policy
@@ -192,6 +193,25 @@ def test_a_model_at_chance_does_not_pass_and_says_what_to_check() -> None:
     )
     assert finding.outcome == "inconclusive" and not finding.holds
     assert finding.reason.startswith("what is not shown to be over chance has nothing to lose")
+
+
+def ever_over_chance(until_decided: bool) -> float:
+    """The share of models that guess, which at one of the looks of a run are shown to be over chance."""
+    rng, looks = np.random.default_rng(4), [250, 375, 562, 843, 1_264, 1_896, 2_844, 4_266]
+    run = made()
+    run = replace(run, plan=replace(run.plan, until_decided=until_decided))
+    fields = [("prediction", int), ("label", int), ("correct", bool), ("baseline_correct", bool)]
+    over = 0
+    for _ in range(300):
+        table = np.zeros(looks[-1], fields)
+        table["label"], table["baseline_correct"] = rng.random(len(table)) < 0.45, True
+        table["correct"] = rng.random(len(table)) < 0.55
+        over += any(not at_chance(run, table[:look]) for look in looks)
+    return over / 300
+
+
+def test_a_model_at_chance_that_is_looked_at_again_and_again_is_found_over_it_one_time_in_twenty_at_most() -> None:
+    assert ever_over_chance(until_decided=True) <= 0.05 < 0.1 < ever_over_chance(until_decided=False)
 
 
 @pytest.mark.parametrize(

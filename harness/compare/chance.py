@@ -7,8 +7,9 @@ from functools import cached_property
 
 import numpy as np
 
-from harness.metrics.discrepancy import fields_of
+from harness.metrics.discrepancy import discordant, fields_of
 from harness.records import Run
+from harness.statistics.anytime import anytime_p
 from harness.statistics.clustered import rate_limits
 from harness.statistics.stats import Interval
 
@@ -58,23 +59,35 @@ def at_chance(run: Run, samples: np.ndarray) -> str:
     if not of_classes(samples) or "correct" not in fields_of(samples):
         return ""
     labels, counts = np.unique(samples["label"], return_counts=True)
-    share = counts.max() / len(samples)
-    own, keras = (Accuracy(samples[name], run.groups) for name in ("correct", "baseline_correct"))
-    if len(labels) < 2 or min(own.low, keras.low) > share:
+    share, commonest = counts.max() / len(samples), int(labels[counts.argmax()])
+    always = samples["label"] == commonest if run.plan.until_decided else None
+    own, keras = (Accuracy(samples[name], run.groups, always) for name in ("correct", "baseline_correct"))
+    if len(labels) < 2 or (own.over(share) and keras.over(share)):
         return ""
-    whose, shown = ("Keras'", keras) if own.low > share else ("its", own)
-    too = ", and Keras' is not either" if max(own.low, keras.low) <= share else ""
-    best = name_of(run, int(labels[counts.argmax()]))
+    whose, shown = ("Keras'", keras) if own.over(share) else ("its", own)
+    too = ", and Keras' is not either" if not own.over(share) and not keras.over(share) else ""
     told = f"{whose} accuracy, {shown}, is not shown to be over chance"
-    return f"{told}: to answer {best} every time is right on {share:.1%}{too}" + (CHECK if keras.low <= share else "")
+    check = "" if keras.over(share) else CHECK
+    return f"{told}: to answer {name_of(run, commonest)} every time is right on {share:.1%}{too}{check}"
 
 
 @dataclass(frozen=True, eq=False)
 class Accuracy:
-    """Which answers are right, (samples,), with the lower end of its interval, over groups where there are any."""
+    """Which answers are right, (samples,), with the lower end of its interval, over groups where there are any. always:
+    which a constant would have right, in a run that is looked at again and again: at any of its looks a model at chance
+    is shown to be over it one time in twenty at most, by a bet on the samples of which only one of the two is right.
+    """
 
     right: np.ndarray
     groups: np.ndarray | None
+    always: np.ndarray | None = None
+
+    def over(self, share: float) -> bool:
+        """Whether it is shown to be over this share, that of the commonest class."""
+        if self.always is None:
+            return self.low > share
+        lost, won = discordant(self.always, self.right)
+        return anytime_p(lost, won, len(self.right), 0.0) < (1 - CONFIDENCE) / 2
 
     @cached_property
     def limits(self) -> Interval:
@@ -85,7 +98,8 @@ class Accuracy:
         return self.limits.low
 
     def __str__(self) -> str:
-        return f"{self.right.mean():.1%} [{self.limits.low:.1%}, {self.limits.high:.1%}]"
+        limits = "" if self.always is not None else f" [{self.limits.low:.1%}, {self.limits.high:.1%}]"
+        return f"{self.right.mean():.1%}{limits}"
 
 
 def name_of(run: Run, label: int) -> str:

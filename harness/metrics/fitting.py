@@ -131,7 +131,7 @@ def misfit_advice(asked: str, task: Task, labels: np.ndarray | None, output: np.
 def scores_of(scoring: Scoring, task: Task) -> tuple[Metric, ...]:
     """Returns the run's metrics that are statistics of its answers, the primary metric first."""
     always = (metric.name for metric in METRICS.values() if task in metric.always_for)
-    names = dict.fromkeys(filter(None, (scoring.primary, *scoring.others, *always)))
+    names = dict.fromkeys((primary_of(scoring, task), *scoring.others, *always))
     metrics = (metric_named(name, scoring) for name in names)
     return tuple(metric for metric in metrics if metric and metric.statistic)
 

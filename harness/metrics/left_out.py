@@ -19,6 +19,7 @@ from scipy.special import ndtri, stdtr, stdtrit
 
 from harness.metrics.registry import Answers
 from harness.records import Absent
+from harness.statistics.bootstrap import Unmoved
 from harness.statistics.power import times_until
 from harness.statistics.stats import Interval
 
@@ -34,6 +35,7 @@ TOO_LARGE = f"they are made of outputs of {MOST_BYTES >> 20} MiB at most, and th
 TOO_SLOW = f"leaving them out took over {LONGEST_S:g} s"
 FEW = "{:,} groups: {} are the fewest that show a fault of one group in 100"
 CARRIED = "about {:.0f} of {:,} groups carry nearly all of its spread: other groups may say something else"
+NONE_MOVED = "none of {:,} groups differs, which does not say how far another may"
 STILL = "none of {:,} groups moves it: that does not say how far another may"
 
 ValueOf = Callable[[Answers], float]
@@ -117,8 +119,8 @@ class LeftOut:
             raise Absent(self.why)
         if not np.isfinite(self.without).all():
             raise Absent("it has no value where some groups are left out")
-        if self.still and self.doubt:
-            raise Absent(self.doubt)
+        if self.still:
+            raise Absent(self.doubt) if self.doubt else Unmoved(NONE_MOVED.format(self.groups))
         t = float(stdtrit(self.freedom, (1 + confidence) / 2))
         return Interval(-self.upper(t, -1), self.upper(t, 1))
 

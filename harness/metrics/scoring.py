@@ -230,6 +230,6 @@ def resampling() -> Iterator[None]:
     try:
         yield
     except Absent as absent:
-        raise Absent(f"no interval: {absent.reason}", absent.outcome) from absent
+        raise type(absent)(f"no interval: {absent.reason}", absent.outcome) from absent
     except Exception as error:
         raise Absent(f"no interval: on a resample it raised {type(error).__name__}: {error}") from error

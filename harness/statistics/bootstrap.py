@@ -47,6 +47,11 @@ FEW = f"{{}} samples: of what has no bounds {FEWEST_SAMPLES} are the fewest that
 CARRIED = "{:.0f} of {:,} samples carry nearly all of its spread: another test set may say something else"
 TOO_FEW_CARRY = "how many samples decide it is not known: {:.0f} of these carry nearly all of its spread"
 SILENT = "it is the same for every sample"
+NONE_MOVED = "none of {:,} samples differs, which does not say how far another may"
+
+
+class Unmoved(Absent):
+    """There are no limits, since nothing moved: what has no bounds is not bounded by that."""
 
 
 class WithLimits(Protocol):
@@ -159,7 +164,7 @@ class Influences:
 
     def limits(self, confidence: float) -> Interval:
         if self.still:
-            return self.nothing()
+            raise self.nothing()
         alpha = (1 - confidence) / 2
         if alpha * RESAMPLES < 1:
             raise Absent(f"{RESAMPLES:,} resamples do not reach so far out")
@@ -167,14 +172,14 @@ class Influences:
         low, high = self.value - last * self.sd, self.value - first * self.sd
         return Interval(float(low) - self.worst(-1), float(high) + self.worst(1))
 
-    def nothing(self) -> Interval:
-        if self.value == 0 and self.one_each:
-            return Interval(0.0, 0.0)
-        raise Absent(SILENT)
+    def nothing(self) -> Absent:
+        """Returns why there are no limits where nothing moved."""
+        return Unmoved(NONE_MOVED.format(self.samples)) if self.value == 0 and self.one_each else Absent(SILENT)
 
     def p(self, limit: float, better: int = 1) -> float:
         if self.still:
-            self.nothing()
+            if not isinstance(why := self.nothing(), Unmoved):
+                raise why
             return float((1 - RARE) ** self.samples) if better * limit > 0 else 1.0
         away = (self.value - limit) / self.sd + better * self.worst(better) / self.sd
         share = float((self.t <= away).mean())

@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from harness.statistics.bootstrap import Means, OwnLimits, Statistic, WithLimits
+from harness.statistics.bootstrap import Means, OwnLimits, Statistic, Unmoved, WithLimits
 from harness.statistics.bounded import Effects, effects_of
 from harness.statistics.stats import Interval
 
@@ -33,7 +33,11 @@ class Both:
         return self.resampled.doubt
 
     def limits(self, confidence: float) -> Interval:
-        one, other = self.resampled.limits(confidence), self.bounded.limits(confidence)
+        other = self.bounded.limits(confidence)
+        try:
+            one = self.resampled.limits(confidence)
+        except Unmoved:
+            return other
         return Interval(min(one.low, other.low), max(one.high, other.high))
 
     def p(self, limit: float, better: int = 1) -> float:

@@ -32,7 +32,7 @@ def significant(value: float | None, digits: int = 3) -> str:
         return MISSING
     if value == 0:
         return "0"
-    exponent = math.floor(math.log10(abs(value)))
+    exponent = int(f"{value:.{digits - 1}e}".split("e")[1])  # as it is rounded: 99.97 is 100, not 100.0
     if -4 <= exponent < 7:
         return decimals(value, max(0, digits - 1 - exponent))
     mantissa, power = f"{value:.{digits - 1}e}".split("e")

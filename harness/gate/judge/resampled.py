@@ -19,7 +19,7 @@ from harness.metrics.of_sample import STATISTICS
 from harness.metrics.scoring import difference_of, growth_of, limits_of, resampling
 from harness.records import CONTROL, Absent, Answer, Case
 from harness.records.terms import Outcome
-from harness.statistics.bootstrap import FEW, FEWEST_SAMPLES, RARE, Statistic, WithLimits
+from harness.statistics.bootstrap import FEW, FEWEST_SAMPLES, RARE, Statistic, Unmoved, WithLimits
 from harness.statistics.bounded import Effects, Unseen
 from harness.statistics.clustered import sizes_of
 
@@ -110,14 +110,23 @@ def judge_limits(rule: Rule, held: Held, names: tuple[str, ...]) -> Answer:
     moved, limit, unit, sign, shown = held.moved, held.limit, held.unit, held.sign, held.shown
     value, at = shown * moved.value + 0.0, shown * limit + 0.0  # no −0
     try:
-        limits = limits_of(moved, rule.two_sided)
+        ends = ends_of(moved, rule.two_sided)
         with resampling():
             p, outcome = moved.p(limit, sign), outcome_by(moved, limit, sign, rule.alpha)
     except Absent as absent:
         return Answer("inconclusive", unit, value, limit=at, reason=absent.reason)
     reason = moved.doubt or why_undecided(rule, held, names) if outcome == "inconclusive" else ""
-    low, high = sorted((shown * limits.low + 0.0, shown * limits.high + 0.0))
+    low, high = sorted(shown * end + 0.0 for end in ends) if ends else (None, None)
     return Answer(outcome, unit, value, low, high, at, p, moved.words(rule.two_sided), reason)
+
+
+def ends_of(moved: WithLimits, confidence: float) -> tuple[float, float] | None:
+    """Returns the ends of the interval; None where nothing moved, so that nothing bounds it. Raises Absent."""
+    try:
+        limits = limits_of(moved, confidence)
+    except Unmoved:
+        return None
+    return limits.low, limits.high
 
 
 def outcome_by(moved: WithLimits, limit: float, sign: int, alpha: float) -> Outcome:

@@ -10,6 +10,10 @@ from harness.report.metric import Primary
 from harness.report.words.phrases import by_variant, names, place, span, trusted
 from harness.support.format import listed, significant
 
+UNMOVED = (
+    "{} of {} is Keras' own, {}: no sample moves it. That has no interval, since it does not say how far another may."
+)
+
 
 def headline(metric: Primary, shown: Iterable[Row]) -> str:
     """Give the metric over all rows, beside Keras'; of a single row also how far it moved."""
@@ -36,6 +40,9 @@ def sentences(metric: Primary, shown: Iterable[Row]) -> list[str]:
     moved = [r for r in rows if r.case in limits and r not in same]
     up, down = ([r for r in moved if (limits[r.case][0] > 0) is rises] for rises in (True, False))
     texts = [largest_change(group, metric) for side in (up, down) for group in by_variant(side).values()]
+    still = [r for r in rows if r.case not in limits and r.value(metric.change) == 0]
+    if still:
+        texts.append(UNMOVED.format(metric.title, names(still, rows), metric.with_unit(metric.before(still[0]))))
     texts += [f"{row_text(r, metric)}." for r in rows if r.case not in limits and metric.before(r) is None]
     return [*texts, no_change(same, rows, metric)] if same else texts
 
