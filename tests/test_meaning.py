@@ -102,8 +102,10 @@ def test_what_labels_are_taken_for_is_said_with_what_to_write_otherwise():
     for labels in (MANY, MANY.astype(np.float32)):
         (several,) = told(labels, RNG.random((60, 4)))
         assert "each sample has 4 labels of 0 or 1" in several and otherwise in several
-    (mask,) = told(np.ones((60, 3, 3)), RNG.random((60, 3, 3)))
-    assert "taken as numbers to predict" in mask and "a metric of your own" in mask
+    (mask,) = told(np.ones((60, 3, 3)), RNG.random((60, 3, 3, 1)))
+    assert "taken as masks (class 1 over a probability of ½)" in mask and otherwise in mask
+    (voxels,) = told(np.ones((60, 3, 3, 3, 1)), RNG.random((60, 3, 3, 3, 1)))
+    assert "taken as numbers to predict" in voxels and "a metric of your own" in voxels
 
 
 def test_nothing_is_said_where_it_is_clear():

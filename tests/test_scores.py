@@ -388,12 +388,12 @@ def run_of_one(run: Run) -> Run:
 
 
 def test_outputs_of_any_shape_need_a_metric_of_ones_own_and_then_do(tmp_path):
-    """Segmentation: a class a pixel, scored by the share of pixels."""
+    """A class a voxel, scored by the share of voxels."""
     name = f"masks_{tmp_path.name.replace('-', '_')}"
-    (tmp_path / f"{name}.py").write_text("def pixels(y, out):\n    return (out.argmax(-1) == y).mean(axis=(1, 2))\n")
+    (tmp_path / f"{name}.py").write_text("def pixels(y, out):\n    return (out.argmax(-1) == y).mean(axis=(1, 2, 3))\n")
     rng = np.random.default_rng(1)
-    labels = rng.integers(0, 2, (60, 8, 8))
-    keras = (np.eye(2)[labels] + rng.normal(0, 0.4, (60, 8, 8, 2))).astype(np.float32)
+    labels = rng.integers(0, 2, (60, 4, 4, 4))
+    keras = (np.eye(2)[labels] + rng.normal(0, 0.4, (60, 4, 4, 4, 2))).astype(np.float32)
     given = {"int8": np.round(keras * 4) / 4}
     with pytest.raises(ConfigError, match="no metric fits int64 labels of shape"):
         check(Scoring(), dataset_of(labels), [keras])

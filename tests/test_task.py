@@ -32,7 +32,12 @@ THREE, ONE = np.full((3, 3), 1 / 3), np.full((3, 1), 0.5)
         (None, THREE, "agreement"),
         (None, 7 * THREE, "distance"),  # no probabilities, and no names of classes
         (None, ONE, "distance"),
-        (np.zeros((3, 4, 4), int), np.zeros((3, 4, 4, 2)), "custom"),
+        (np.zeros((3, 4, 4), int), np.zeros((3, 4, 4, 2)), "segmentation"),
+        (np.ones((3, 4, 4, 1)), np.zeros((3, 4, 4, 2)), "segmentation"),
+        (np.ones((3, 4, 4)), np.zeros((3, 4, 4, 1)), "segmentation"),
+        (np.full((3, 4, 4), 2), np.zeros((3, 4, 4, 1)), "custom"),  # a third class has no score
+        (np.full((3, 4, 4), 0.5), np.zeros((3, 4, 4, 1)), "regression"),
+        (np.zeros((3, 4, 4), int), np.zeros((3, 2, 2, 2)), "custom"),
     ],
 )
 def test_the_task_is_what_labels_and_outputs_make(labels, output, task):

@@ -43,6 +43,7 @@ def evaluate(
     primary: str | None = None,
     metrics: Names = (),
     output: str = "",
+    ignore: float | None = None,
     targets: Targets = (),
     runtimes: Names = (),
     threads: int | Sequence[int] = (),
@@ -69,7 +70,7 @@ def evaluate(
     group: of each test sample the group that it is of: samples of one group are not independent. None: the clip.
     variants: names or globs of recipes, or "package.module:function"; () for the usual ones.
     primary, metrics: the metric that the run is judged by first, and others; None and () follow from y_test.
-    output: the name of the output that is scored; "" for the first.
+    output: the name of the output that is scored; "" for the first. ignore: the label of pixels that have none.
 
     The rest is as in run(). Raises HarnessError.
     """
@@ -77,7 +78,7 @@ def evaluate(
     from harness.experiment.plans import plan_of
 
     dataset = dataset_in_memory(name, x_test, y_test, calibration, class_names, scale, offset, output, sequence, group)
-    scoring = Scoring(primary, as_tuple(metrics), output, Path.cwd())
+    scoring = Scoring(primary, as_tuple(metrics), output, Path.cwd(), ignore=ignore)
     chosen = plan_of(plan) if isinstance(plan, str) else plan
     with TemporaryFolder() as folder:
         source = source_of_model(model, Path(folder))

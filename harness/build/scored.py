@@ -52,7 +52,7 @@ def check_named(labelled: str, scored: str, names: Sequence[str]) -> None:
 
 def fits(scoring: Scoring, dataset: Dataset, output: np.ndarray) -> bool:
     labels = as_meant(scoring, dataset, output).test_labels
-    return task_for(labels, output, dataset.class_names, said_by(scoring)) != "custom"
+    return task_for(labels, output, dataset.class_names, said_by(scoring), scoring.ignore) != "custom"
 
 
 def as_meant(scoring: Scoring, dataset: Dataset, output: np.ndarray) -> Dataset:
@@ -65,7 +65,7 @@ def as_meant(scoring: Scoring, dataset: Dataset, output: np.ndarray) -> Dataset:
     if labels is not None:
         training = as_classes(dataset.train_labels, output, said)
         dataset = replace(dataset, test_labels=labels, train_labels=training, class_names=numbered(count))
-    task = task_for(dataset.test_labels, output, dataset.class_names, said)
+    task = task_for(dataset.test_labels, output, dataset.class_names, said, scoring.ignore)
     names = () if task == "custom" else extend_names(dataset.class_names, count)
     return dataset if names == dataset.class_names else replace(dataset, class_names=names)
 
@@ -76,13 +76,16 @@ def of_labels(scoring: Scoring, stored: np.ndarray | None, output: np.ndarray) -
     """
     if stored is None or said_by(scoring):
         return
-    task, over = task_of(Given(stored, output)), "a logit of 0" if are_logits(output) else "a probability of ½"
+    task = task_of(Given(stored, output, ignore=scoring.ignore))
+    over = "a logit of 0" if are_logits(output) else "a probability of ½"
     if as_classes(stored, output, "") is not None:
         begins = f" (class 1 over {over})" if one_column(output) else ""
         yield Remark(f"the labels are whole numbers, stored as {stored.dtype}, and taken as classes{begins}", NUMBERS)
     elif task == "multilabel":
         told = f"each sample has {stored.shape[1]} labels of 0 or 1, and each is judged as a class (1 over {over})"
         yield Remark(told, NUMBERS)
+    elif task == "segmentation" and stored.dtype.kind == "f" and stored.size == output.size:
+        yield Remark(f"every label is 0 or 1, and they are taken as masks (class 1 over {over})", NUMBERS)
     elif task == "regression" and whole_below(stored, 2):
         advice = "to judge them as a mask, write a metric of your own under [metrics]"
         yield Remark("every label is 0 or 1, and they are taken as numbers to predict", advice)

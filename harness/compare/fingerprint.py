@@ -169,6 +169,10 @@ def scored_output(side: Side) -> str:
     return run.scored_output if len(run.baseline) > 1 else "the only one"
 
 
+def ignored(side: Side) -> Value:
+    return "none" if side.run.scoring.ignore is None else side.run.scoring.ignore
+
+
 def scored_width(side: Side) -> int:
     output = side.run.baseline[scored_index(side.run)]
     return int(np.prod(output.shape[1:]))
@@ -214,6 +218,7 @@ SAMPLES = (
     Field("clips and groups", REFUSE, lambda side: short(side.run.hashes.get("marks")) or "none"),
     Field("scored output", REFUSE, scored_output),
     Field("task", REFUSE, lambda side: side.run.task),
+    Field("ignored label", REFUSE, ignored),
     Field("numbers a sample", REFUSE, scored_width),
 )
 

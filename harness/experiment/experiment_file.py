@@ -58,6 +58,7 @@ class MetricsText(Table):
     primary: Text | None = None
     others: list[Text] = []
     output: str = ""
+    ignore: float | None = None
 
 
 class PlanText(Table):
@@ -108,13 +109,17 @@ def read_experiment(path: Path, plan: Plan | None = None, fresh: bool = False) -
         recipes=recipes,
         imports=imports,
         baseline=written.variants.baseline,
-        scoring=Scoring(written.metrics.primary, tuple(written.metrics.others), written.metrics.output, folder),
+        scoring=scoring_of(written.metrics, folder),
         select_ops=written.variants.select_ops,
         uncalibrated=uncalibrated(written),
         preprocessing=preprocessing_of(file, folder),
     )
     check_baseline(experiment, file)
     return experiment
+
+
+def scoring_of(metrics: MetricsText, folder: Path) -> Scoring:
+    return Scoring(metrics.primary, tuple(metrics.others), metrics.output, folder, ignore=metrics.ignore)
 
 
 def check_name(name: str, where: str) -> None:

@@ -14,7 +14,7 @@ from harness.compare.fingerprint import WARN, differences, refusal, sample_diffe
 from harness.gate.policy import Rule
 from harness.gate.reference.side_by_side import beside
 from harness.metrics import Metric
-from harness.metrics.discrepancy import discordant
+from harness.metrics.discrepancy import discordant, fields_of
 from harness.metrics.registry import is_of_answers
 from harness.metrics.scores import metric_named
 from harness.metrics.scoring import Scorer
@@ -63,6 +63,16 @@ class Pair:
     def in_groups(self) -> np.ndarray:
         assert self.groups is not None  # of the runs that judge/grouped.py is asked of
         return self.groups
+
+
+def answers_in(samples: np.ndarray, column: str) -> np.ndarray:
+    """Returns one answer a sample: its class; where it has none, as a mask, 0 for the baseline's, and 1 for a flip. −1
+    where it is not known.
+    """
+    if column in fields_of(samples):
+        return np.asarray(samples[column])
+    flips = samples["flip"] if column == "prediction" else np.zeros(len(samples), bool)
+    return np.where(np.isfinite(samples["max_abs_diff"]), flips, -1)
 
 
 def control(case: Case) -> Case:
@@ -224,7 +234,7 @@ class Evidence:
         """Returns the row's answers and those that the rule stands against. Raises Absent where there are none."""
         after = self.answers(case)
         labels = self.comparison.run.labels
-        if labels is None:  # only flips are counted then
+        if labels is None or labels.ndim > 1:  # only flips are counted then
             labels = np.full(len(after), -1)
         if rule.against == CONTROL:
             before = self.answers(control(case))
@@ -233,7 +243,7 @@ class Evidence:
         else:
             samples = self.samples(case)
             assert samples is not None
-            before = self.finite_answers(samples["baseline_prediction"], "keras")
+            before = self.finite_answers(answers_in(samples, "baseline_prediction"), "keras")
         return Pair(labels, before, after, self.comparison.run.groups)
 
     def answers(self, case: Case) -> np.ndarray:
@@ -243,7 +253,7 @@ class Evidence:
             raise Absent(f"{case.variant} has no answers there")
         if not len(samples):
             raise Absent("the test set is empty")
-        return self.finite_answers(samples["prediction"], case.variant)
+        return self.finite_answers(answers_in(samples, "prediction"), case.variant)
 
     @staticmethod
     def finite_answers(given: np.ndarray, whose: str) -> np.ndarray:

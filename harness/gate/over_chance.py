@@ -5,14 +5,17 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 
+import numpy as np
+
 from harness.compare.chance import CHECK
 from harness.gate.evidence import Evidence
 from harness.gate.policy import Rule
 from harness.metrics import METRICS, Metric
 from harness.metrics.left_out import LeftOut
-from harness.metrics.scoring import CONFIDENCE
+from harness.metrics.scoring import CONFIDENCE, Scorer
 from harness.records import Absent, Answer, Standing
 from harness.statistics.bootstrap import Statistic
+from harness.support.arrays import stretches
 
 BY_ACCURACY = ("accuracy", "drop")  # judged so, a metric counts right answers
 NOTHING = "what is not shown to be over chance has nothing to lose, and a small change of it proves nothing"
@@ -39,17 +42,26 @@ def at_chance(rule: Rule, standing: Standing, evidence: Evidence) -> str:
         return standing.chance
     teller = METRICS[metric.chance_by] if metric.chance_by else metric
     labels = evidence.comparison.run.labels
-    if teller.chance is None or labels is None:
+    if not (teller.chance or teller.chance_from) or labels is None:
         return ""
-    if len(labels) and (labels == labels[0]).all():
+    if len(labels) and all((part == labels[0]).all() for part in stretches(labels)):
         return ""  # of labels that are all equal nothing is known
-    level, teller = teller.chance(labels), replace(teller, statistic=teller.chance_of or teller.statistic)
+    level = chance_level(teller, evidence.scorer, labels)
+    teller = replace(teller, statistic=teller.chance_of or teller.statistic)
     try:
         if told := under(level, evidence.scorer.baseline_statistic(teller), teller, "Keras'"):
             return told + CHECK
         return under(level, evidence.statistic(teller, standing.case), teller, "its")
     except Absent as absent:  # where it is the rule's own metric, its judge has said why
         return f"whether it is over chance is not known: {absent.reason}" if teller.name != metric.name else ""
+
+
+def chance_level(metric: Metric, scorer: Scorer, labels: np.ndarray) -> float:
+    """Returns the metric's value where answers say nothing of the labels."""
+    if metric.chance_from:
+        return metric.chance_from(scorer.answers(scorer.raw))
+    assert metric.chance
+    return metric.chance(labels)
 
 
 def under(level: float, statistic: Statistic, metric: Metric, whose: str) -> str:

@@ -9,12 +9,12 @@
 To add one, write its function in the module it belongs to; report and gate read the rows.
 """
 
-from harness.metrics import latency, multilabel, outputs, process
+from harness.metrics import latency, multilabel, outputs, process, segmentation
 from harness.metrics.process import anonymous_growth
 from harness.metrics.registry import METRICS, Estimate, Metric, Observation
 from harness.metrics.scores import scored
 
 __all__ = [
     "METRICS", "Estimate", "Metric", "Observation", "anonymous_growth", "latency", "multilabel", "outputs", "process",
-    "scored",
+    "scored", "segmentation",
 ]  # fmt: skip

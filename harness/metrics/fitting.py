@@ -9,10 +9,11 @@ import numpy as np
 
 from harness.data.validation import FROM_1, begins_at_1
 from harness.errors import ConfigError
+from harness.metrics.masks import are_masks, why_no_masks
 from harness.metrics.meaning import said_by, said_by_metric, task_for
 from harness.metrics.registry import METRICS, Metric
 from harness.metrics.scores import TOP_K, declaration_of, metric_named
-from harness.metrics.task import LABELLED, class_count, output_index, whole_below
+from harness.metrics.task import LABELLED, MASKS, class_count, output_index, whole_below
 from harness.metrics.task_table import OF_CLASSES
 from harness.records import Dataset, Scoring
 from harness.records.terms import Task
@@ -31,7 +32,8 @@ def check(
     """
     output = outputs[output_index(scoring.output, names)]
     asked = tuple(dict.fromkeys(filter(None, (scoring.primary, *scoring.others))))
-    task = task_for(dataset.test_labels, output, dataset.class_names, said_by(scoring))
+    task = task_for(dataset.test_labels, output, dataset.class_names, said_by(scoring), scoring.ignore)
+    check_ignored(scoring.ignore, task, dataset.test_labels, output)
     check_class_names(task, dataset.class_names, output)
     scoring = with_declarations(scoring)
     declarations = {d.reference: d for d in scoring.declared}
@@ -40,6 +42,20 @@ def check(
     primary = names_of[scoring.primary] if scoring.primary else default(task, dataset.test_labels, output)
     others = tuple(dict.fromkeys(names_of[name] for name in scoring.others))
     return replace(scoring, primary=primary, others=others), task
+
+
+def check_ignored(ignore: float | None, task: Task, labels: np.ndarray | None, output: np.ndarray) -> None:
+    """Raises ConfigError where a label is to be ignored that nothing would ignore."""
+    if ignore is not None and task not in MASKS:
+        message = f"ignore = {ignore:g} is of masks, and it does not fit {data_in_words(labels, output)}"
+        told = (
+            "" if labels is not None and are_masks(labels, output, ignore) else why_no_masks_of(labels, output, ignore)
+        )
+        raise ConfigError(message, told or "leave ignore out: metrics that are not of masks know no such label")
+
+
+def why_no_masks_of(labels: np.ndarray | None, output: np.ndarray, ignore: float | None = None) -> str:
+    return "" if labels is None else why_no_masks(labels, output, ignore)
 
 
 def check_class_names(task: Task, names: Sequence[str], output: np.ndarray) -> None:
@@ -110,6 +126,8 @@ def data_in_words(labels: np.ndarray | None, output: np.ndarray) -> str:
 
 def misfit_advice(asked: str, task: Task, labels: np.ndarray | None, output: np.ndarray) -> str:
     """Says what to do. asked: the metric that does not fit; "" where none was named."""
+    if task == "custom" and (told := why_no_masks_of(labels, output)):
+        return f'{told}; your own metric: primary = "package.module:function"'
     if fit := choices(task):
         return f'those that fit: {", ".join(fit)}; your own: "package.module:function"'
     advice = 'write a function of labels and outputs and name it: primary = "package.module:function"'

@@ -13,11 +13,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol, Self, TypeVar
 
 import numpy as np
 from scipy.special import ndtri, stdtr, stdtrit
 
-from harness.metrics.registry import Answers
 from harness.records import Absent
 from harness.statistics.bootstrap import Unmoved
 from harness.statistics.power import times_until
@@ -38,7 +38,16 @@ CARRIED = "about {:.0f} of {:,} groups carry nearly all of its spread: other gro
 NONE_MOVED = "none of {:,} groups differs, which does not say how far another may"
 STILL = "none of {:,} groups moves it: that does not say how far another may"
 
-ValueOf = Callable[[Answers], float]
+
+class Divisible(Protocol):
+    """What samples say, which can be had of some of them: answers, or a statistic that is made of little."""
+
+    @property
+    def size_bytes(self) -> int: ...  # of what is copied
+    def of(self, chosen: np.ndarray) -> Self: ...  # chosen: bool, (samples,)
+
+
+Whole = TypeVar("Whole", bound=Divisible)
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,7 +163,7 @@ class LeftOut:
         return LeftOut(change.value / other.value, without, self.groups, self.weights, change.why)
 
 
-def left_out(value_of: ValueOf, answers: Answers, groups: np.ndarray) -> LeftOut:
+def left_out(value_of: Callable[[Whole], float], answers: Whole, groups: np.ndarray) -> LeftOut:
     """Returns the value of answers to samples in groups, and without each. groups: of each sample, from 0."""
     count = int(groups.max()) + 1
     units = unit_of(count)[groups]
@@ -168,10 +177,10 @@ def left_out(value_of: ValueOf, answers: Answers, groups: np.ndarray) -> LeftOut
     return LeftOut(value, np.zeros(0), count, weights, f"no limits over groups: {why}")
 
 
-def without_each(value_of: ValueOf, answers: Answers, units: np.ndarray) -> np.ndarray:
+def without_each(value_of: Callable[[Whole], float], answers: Whole, units: np.ndarray) -> np.ndarray:
     """Returns the value without each unit, (units,). Raises Absent where that takes too much memory or time."""
-    if answers.outputs.nbytes > MOST_BYTES:
-        raise Absent(TOO_LARGE.format(answers.outputs.nbytes >> 20))
+    if answers.size_bytes > MOST_BYTES:
+        raise Absent(TOO_LARGE.format(answers.size_bytes >> 20))
     values, start_s = [], time.monotonic()
     for unit in range(int(units.max()) + 1):
         if time.monotonic() - start_s > LONGEST_S:

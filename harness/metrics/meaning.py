@@ -54,11 +54,13 @@ def as_classes(labels: np.ndarray | None, output: np.ndarray, said: Said) -> np.
     return column.astype(np.int64) if whole_below(column, class_count(output)) else None
 
 
-def task_for(labels: np.ndarray | None, output: np.ndarray, class_names: Sequence[str], said: Said) -> Task:
+def task_for(
+    labels: np.ndarray | None, output: np.ndarray, class_names: Sequence[str], said: Said, ignore: float | None = None
+) -> Task:
     """Returns the task of labels and the baseline's scored output. Numbers are taken for scores of classes only where
     that shows, or the metrics say it: an embedding has many columns, too.
     """
-    task = task_of(Given(labels, output, class_names, said == "numbers", said == "own"))
+    task = task_of(Given(labels, output, class_names, said == "numbers", said == "own", ignore))
     named = tuple(class_names) != numbered(len(class_names))
     if labels is None or task != "classification" or said == "classes" or named:
         return task

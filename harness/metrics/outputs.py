@@ -8,12 +8,14 @@ import numpy as np
 
 from harness.metrics.discrepancy import discordant, row_differences, top1
 from harness.metrics.registry import Answers, Estimate, Metric, Observation, declare, of_case, of_scores, per_sample
-from harness.metrics.task import LABELLED, probabilities, row_by_row
+from harness.metrics.task import LABELLED, MASKS, probabilities, row_by_row
 from harness.metrics.task_table import NO_CLASSES, OF_CLASSES
 from harness.statistics import stats
 from harness.statistics.anytime import anytime_limits
 from harness.statistics.clustered import drop_limits, group_words, rate_limits
 
+WITH_FLIPS = (*OF_CLASSES, *MASKS)
+FLIP_WORDS = {"segmentation": "a class that covers 1 % of the picture shares under half with Keras'"}
 BINS = 15  # of the calibration error
 
 
@@ -62,19 +64,20 @@ def mcnemar_p(o: Observation, samples: np.ndarray) -> Estimate:
 
 
 @of_case(Metric(
-    "flips", unit="count", better="lower", title="Flips", about="answers", against="keras", tasks=OF_CLASSES,
-    judged="flips", columns=("flips",), in_table=OF_CLASSES, interval_percent=90,
+    "flips", unit="count", better="lower", title="Flips", about="answers", against="keras", tasks=WITH_FLIPS,
+    judged="flips", columns=("flips",), in_table=WITH_FLIPS, interval_percent=90,
 ))  # fmt: skip
 @of_scores
 def flips(o: Observation, samples: np.ndarray) -> Estimate:
     """Counts them; the limits are those of the rate, for as many samples."""
-    rate, n = share(o, samples["flip"], "top-1 differs from Keras, right or wrong"), len(samples)
+    told = FLIP_WORDS.get(o.task, "top-1 differs from Keras, right or wrong")
+    rate, n = share(o, samples["flip"], told), len(samples)
     low, high = (None if end is None else n * end for end in (rate.low, rate.high))
     return Estimate(float(samples["flip"].sum()), 0.0, low, high, rate.method)
 
 
 @of_case(Metric(
-    "flip_rate", unit="fraction", better="lower", title="Flips", about="answers", against="keras", tasks=OF_CLASSES,
+    "flip_rate", unit="fraction", better="lower", title="Flips", about="answers", against="keras", tasks=WITH_FLIPS,
     judged="flip_rate", paired=True, compared="flips", columns=("flip_rate",), interval_percent=90,
 ))  # fmt: skip
 @of_scores

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -17,6 +18,8 @@ from harness.metrics.task import UNLABELLED
 from harness.records import Absent, Case, Round, Variant
 from harness.records.terms import ABOUT, TASKS, About, Against, Better, Compared, Judged, Task
 from harness.statistics.bootstrap import Statistic
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -72,12 +75,26 @@ class Answers:
     outputs: np.ndarray  # the scored output, (samples, classes) where it scores classes
     baseline: np.ndarray  # the same of the model that it stands against
     further: Mapping[str, Callable[[], Table]] = field(default_factory=dict)  # inputs and all_outputs, made when asked
+    ignore: float | None = None  # the label of pixels that have none
+    kept: dict[str, Any] = field(default_factory=dict)  # what several metrics are made of, by its name
 
     def beside(self, name: str) -> Table:
         """Returns inputs or all_outputs, for a metric of the user's own that asks for them. Raises Absent."""
         if name not in self.further:
             raise Absent(f"it asks for {name}, which is not known here")
         return self.further[name]()
+
+    def once(self, name: str, make: Callable[[Answers], Made]) -> Made:
+        """Returns what is made of the answers, which is made once."""
+        if name not in self.kept:
+            self.kept[name] = make(self)
+        made: Made = self.kept[name]
+        return made
+
+    @property
+    def size_bytes(self) -> int:
+        """How much is copied of the answers to all samples."""
+        return self.outputs.nbytes
 
     @property
     def truth(self) -> np.ndarray:
@@ -88,7 +105,7 @@ class Answers:
         """Returns the answers to these samples. chosen: bool, (samples,)."""
         labels = None if self.labels is None else self.labels[chosen]
         further = {name: partial(rows_of, make, chosen) for name, make in self.further.items()}
-        return Answers(labels, self.outputs[chosen], self.baseline[chosen], further)
+        return Answers(labels, self.outputs[chosen], self.baseline[chosen], further, self.ignore)
 
 
 def rows_of(make: Callable[[], Table], chosen: np.ndarray) -> Table:
@@ -131,6 +148,7 @@ class Metric:
     judged: Judged = "value"  # how a rule on it is decided
     beside: tuple[str, ...] = ()  # the metrics that its judge looks at, too
     chance: OfLabels | None = None  # its value where answers say nothing of the labels
+    chance_from: Callable[[Answers], float] | None = None  # the same, where it takes more than the labels to say
     chance_of: OfAnswers | None = None  # what has that value at chance, where it is not the metric itself
     chance_by: str = ""  # the metric that tells whether answers say something, where that is another
     paired: bool = False  # it compares two models' answers to one test set, and stands against any of PAIRINGS

@@ -20,6 +20,7 @@ from harness.metrics.task import are_logits, finite, output_index, row_by_row
 from harness.metrics.task_table import TaskKind, kind_of
 from harness.records import Absent, Affine, Case, Change, Run
 from harness.statistics.bootstrap import Statistic, WithLimits
+from harness.statistics.by_area import AreaScore
 from harness.statistics.stats import Interval
 from harness.support.arrays import gather, stretches
 
@@ -83,7 +84,7 @@ class Scorer:
 
     def rows(self, scored: np.ndarray) -> np.ndarray:
         """Returns a case's table of samples, a row each. scored: its scored output, decoded."""
-        return self.kind.rows(Answers(self.labels, scored, self.baseline), self.logits)
+        return self.kind.rows(self.decoded(scored), self.logits)
 
     @cached_property
     def metrics_of_answers(self) -> tuple[Metric, ...]:
@@ -122,15 +123,26 @@ class Scorer:
     @staticmethod
     def grouped(statistic: OfAnswers, answers: Answers, groups: np.ndarray) -> LeftOut:
         """Returns the metric over samples in groups. Raises Absent where it has no value."""
-        found = left_out(lambda some: statistic(some).value, answers, groups)
+        made = statistic(answers)
+        if isinstance(made, AreaScore):  # its counts say what the outputs do, in little
+            found = left_out(lambda some: some.value, made, groups)
+        else:
+            found = left_out(lambda some: statistic(some).value, answers, groups)
         if not np.isfinite(found.value):
             raise Absent("it is not a number")
         return found
 
+    def decoded(self, scored: np.ndarray) -> Answers:
+        """Returns the answers of one case; the same ones for the same output as before. scored: decoded."""
+        if not (known := [answers for answers in self._last if same_array(answers.outputs, scored)]):
+            known = [Answers(self.labels, scored, self.baseline, ignore=self.run.scoring.ignore)]
+            self._last[:] = [*known, *self._last[:1]]  # the case's, and the baseline's
+        return known[0]
+
     def answers(self, output: np.ndarray, raw: bool = False, every: Sequence[np.ndarray] = ()) -> Answers:
         """Returns what a metric is given for one case's scored output. raw: as the model gave it."""
         if not raw:
-            return Answers(self.labels, self.scored(output), self.baseline)
+            return self.decoded(self.scored(output))
         output = output.reshape(self.raw.shape) if output.size == self.raw.size else output
         further: dict[str, Callable[[], Table]] = {"inputs": lambda: self.inputs}
         if every:
@@ -148,6 +160,10 @@ class Scorer:
         if isinstance(kept, Absent):
             raise kept
         return kept
+
+    @cached_property
+    def _last(self) -> list[Answers]:
+        return []
 
     @cached_property
     def _of_baseline(self) -> dict[str, Statistic | Absent]:
@@ -183,6 +199,11 @@ class Scorer:
             return self.baseline_statistic(metric)
         except Absent:
             return None
+
+
+def same_array(one: np.ndarray, other: np.ndarray) -> bool:
+    """Returns whether both are views of the same numbers."""
+    return one.__array_interface__ == other.__array_interface__
 
 
 def as_given(run: Run, n: int) -> np.ndarray:

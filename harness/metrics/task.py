@@ -13,6 +13,7 @@ from harness.support.arrays import let_go
 
 LABELLED: tuple[Task, ...] = ("classification",)
 SEVERAL: tuple[Task, ...] = ("multilabel",)
+MASKS: tuple[Task, ...] = ("segmentation",)
 UNLABELLED: tuple[Task, ...] = ("agreement", "distance")
 STRETCH_VALUES = 4_000_000  # worked through at a time, so that what is made of them stays small
 OUTSIDE = 1e-3  # further outside 0 to 1 than rounding takes a probability
@@ -31,6 +32,11 @@ def output_index(name: str, names: Sequence[str]) -> int:
 def one_column(outputs: np.ndarray) -> bool:
     """Returns whether there is a single number a sample."""
     return outputs.ndim == 1 or outputs.shape[1:] == (1,)
+
+
+def one_column_each(outputs: np.ndarray) -> bool:
+    """Returns whether there is a single number a pixel, of outputs (samples, H, W, …)."""
+    return outputs.ndim == 3 or outputs.shape[3:] == (1,)
 
 
 def class_count(outputs: np.ndarray) -> int:

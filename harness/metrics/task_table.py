@@ -3,6 +3,7 @@
 task              labels             the scored output
 classification    one class each     scores of classes, or one column: the probability, or logit, of class 1
 multilabel        0 or 1, several    as many numbers: the probability, or logit, of each label
+segmentation      masks              scores of classes for each pixel, or one column of them: class 1
 regression        numbers            as many numbers
 agreement         none               scores of classes: answers are held against the baseline's
 distance          none               numbers: they are held against the baseline's
@@ -19,7 +20,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.metrics.discrepancy import number_table, sample_table
+from harness.metrics.masks import are_masks
 from harness.metrics.registry import Answers
+from harness.metrics.segmentation import mask_rows
 from harness.metrics.task import are_logits, as_scores, class_count, several_labels
 from harness.records.terms import AnswerKind, Task
 
@@ -37,6 +40,7 @@ class Given:
     class_names: Sequence[str] = ()
     numbers: bool = False
     as_stored: bool = False
+    ignore: float | None = None
 
 
 Fits = Callable[[Given], bool]
@@ -84,6 +88,11 @@ def several_each(given: Given) -> bool:
     return labels is not None and free and several_labels(labels, given.output)
 
 
+def mask_each(given: Given) -> bool:
+    labels, free = given.labels, not given.numbers and not given.as_stored
+    return labels is not None and len(labels) > 0 and free and are_masks(labels, given.output, given.ignore)
+
+
 def numbers_each(given: Given) -> bool:
     if given.labels is None or not (given.numbers or given.labels.dtype.kind == "f"):
         return False
@@ -99,6 +108,7 @@ def classes_alone(given: Given) -> bool:
 TASK_TABLE = (
     TaskKind("classification", one_class_each, "classes", as_scores, class_rows),
     TaskKind("multilabel", several_each),
+    TaskKind("segmentation", mask_each, "masks", rows=mask_rows),
     TaskKind("regression", numbers_each),
     TaskKind("agreement", classes_alone, "classes", as_scores, class_rows),
     TaskKind("distance", lambda given: given.labels is None),

@@ -86,6 +86,7 @@ class Scoring:
     output: str = ""  # the name of the model's output that is scored; "": the first
     folder: Path = Path()  # where a user's module is looked for
     declared: tuple[Declared, ...] = ()  # kept with the run: the user's functions may be gone later
+    ignore: float | None = None  # the label of pixels that have none; None where every pixel has one
     trusted: bool = True  # whether these functions may be called; never stored, so no run says it of itself
 
 

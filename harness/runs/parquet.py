@@ -27,7 +27,7 @@ LATENCY_SCHEMA = pa.schema(
 )
 
 PREDICTIONS = ("label", "baseline_prediction", "prediction")
-ERRORS = ("baseline_error", "error")  # of numbers alone
+ERRORS = ("baseline_error", "error", "differing")  # of numbers and masks alone
 SAMPLES = {
     **dict.fromkeys(("variant", "target", "runtime"), pa.string()),
     **dict.fromkeys(("sample", *PREDICTIONS), pa.int32()),

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from harness.gate.evidence import Evidence, Pair, control, not_comparable, restated
+from harness.gate.evidence import Evidence, Pair, answers_in, control, not_comparable, restated
 from harness.gate.judge.loss import DROP, Loss
 from harness.gate.judge.rates import rate
 from harness.gate.policy import Rule
@@ -74,5 +74,5 @@ def flipped(case: Case, evidence: Evidence) -> np.ndarray:
     evidence.answers(case)
     samples = evidence.samples(case)
     assert samples is not None
-    evidence.finite_answers(samples["baseline_prediction"], KERAS)
+    evidence.finite_answers(answers_in(samples, "baseline_prediction"), KERAS)
     return np.asarray(samples["flip"])

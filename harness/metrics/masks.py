@@ -1,0 +1,79 @@
+"""Labels that are masks, a class for each pixel: which outputs they fit, and the classes of both, pixel by pixel."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from harness.metrics.task import one_column_each, stretches
+
+FULL = 255  # of masks that are stored as pictures of black and white
+
+
+def classes_of(labels: np.ndarray, output: np.ndarray) -> int:
+    """Returns how many classes an output tells apart for each pixel of these labels, by their shapes; 0 where it is of
+    no masks. labels: (n, H, W), (n, H, W, 1) or one-hot (n, H, W, C). output: (n, H, W, C); (n, H, W) or (n, H, W, 1)
+    tells two apart.
+    """
+    if labels.ndim not in (3, 4) or output.ndim not in (3, 4) or labels.shape[:3] != output.shape[:3]:
+        return 0
+    classes = 2 if one_column_each(output) else output.shape[3]
+    return classes if labels.shape[3:] in ((), (1,), output.shape[3:]) else 0
+
+
+def one_hot(labels: np.ndarray) -> bool:
+    return labels.ndim == 4 and labels.shape[3] > 1
+
+
+def are_masks(labels: np.ndarray, output: np.ndarray, ignore: float | None) -> bool:
+    """Returns whether labels are a class of the output for each pixel, but for those of the ignored label."""
+    classes = classes_of(labels, output)
+    return classes > 0 and labels.dtype.kind in "uif" and all(whole(s, classes, ignore) for s in stretches(labels))
+
+
+def whole(labels: np.ndarray, classes: int, ignore: float | None) -> bool:
+    if one_hot(labels):
+        return bool(((labels == 0) | (labels == 1)).all() and (labels.sum(axis=3) == 1).all())
+    right = (labels >= 0) & (labels < classes) & (labels == np.floor(labels))
+    return bool((right if ignore is None else right | (labels == ignore)).all())
+
+
+def classes_given(outputs: np.ndarray, logits: bool) -> np.ndarray:
+    """Returns the class that each pixel is given, (n, H, W): that of the highest score, the first of equals; of one
+    column 1 over a probability of ½, or a logit of 0.
+    """
+    if one_column_each(outputs):
+        return (outputs.reshape(outputs.shape[:3]) > (0.0 if logits else 0.5)).astype(np.int64)
+    return outputs.argmax(axis=3)
+
+
+def classes_labelled(labels: np.ndarray, ignore: float | None) -> np.ndarray:
+    """Returns the class of each pixel, (n, H, W); −1 where it has none."""
+    if one_hot(labels):
+        return labels.argmax(axis=3)
+    flat = labels.reshape(labels.shape[:3])
+    return flat.astype(np.int64) if ignore is None else np.where(flat == ignore, -1, flat).astype(np.int64)
+
+
+def why_no_masks(labels: np.ndarray, output: np.ndarray, ignore: float | None) -> str:
+    """Returns what keeps labels that look like masks from being such, and what to do; "" where they do not look so."""
+    if labels.ndim not in (3, 4) or labels.dtype.kind not in "uif" or output.ndim not in (3, 4):
+        return ""
+    if (classes := classes_of(labels, output)) == 0:
+        return why_no_shape(labels.shape[:3], output.shape)
+    low, high = float(labels.min()), float(labels.max())
+    if classes == 2 and (low, high) == (0, FULL) and set(np.unique(labels[:8])) <= {0, FULL}:
+        return f"masks of 0 and {FULL}: divide them by {FULL}, so that they hold 0 and 1"
+    told = f"masks hold a class, 0 to {classes - 1}, for each pixel, and these hold {low:g} to {high:g}"
+    given = "" if ignore is None else f" beside {ignore:g}, which is ignored"
+    return f"{told}{given}; where a label says that a pixel has no class, write ignore = {high:g} under [metrics]"
+
+
+def why_no_shape(pixels: tuple[int, ...], output: tuple[int, ...]) -> str:
+    size = " × ".join(map(str, pixels[1:]))
+    if len(output) == 4 and output[2:] == pixels[1:]:
+        return "scores of classes stand last, (samples, height, width, classes): end the model with a Permute"
+    if len(output) == 4 or output[1:] != pixels[1:]:
+        theirs = " × ".join(map(str, output[1:3]))
+        fixed = f"end the model with a Resizing layer to {size}, or store the masks at {theirs}, by nearest neighbour"
+        return f"masks of {size} pixels are held against an output of {theirs}: {fixed}"
+    return ""

@@ -1,0 +1,170 @@
+"""Masks: the numbers are scikit-learn's of all pixels, and the picture is the sample."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, f1_score, jaccard_score
+
+from harness.compare.baseline import compare
+from harness.errors import ConfigError
+from harness.gate.decide import judge
+from harness.gate.policy import read_policy
+from harness.metrics import METRICS
+from harness.metrics.discrepancy import fields_of
+from harness.metrics.fitting import check
+from harness.metrics.registry import Answers
+from harness.records import Affine, Dataset, Run, Scoring
+from tests.made_runs import case
+from tests.made_tasks import run_of
+
+RNG = np.random.default_rng(4)
+PICTURES, CLASSES, NONE = 320, 4, 255
+LABELS = RNG.choice(CLASSES, (PICTURES, 8, 9), p=(0.6, 0.25, 0.14, 0.01)).astype(np.uint8)
+LABELS[RNG.random(LABELS.shape) < 0.1] = NONE
+SCORES = RNG.random((PICTURES, 8, 9, CLASSES + 1)).astype(np.float32)  # of a class, too, that no pixel has
+SCORES[..., CLASSES] = 0
+for n in range(CLASSES):
+    SCORES[..., n] += 0.6 * (n == LABELS)
+INT8 = np.round(SCORES * 8) / 8  # with many ties, of which the first class is the answer
+ONE = RNG.random((PICTURES, 8, 9, 1)).astype(np.float32)
+MASKS = ((ONE + RNG.normal(0, 0.3, ONE.shape)) > 0.5).astype(np.uint8)
+
+
+def answers(labels: np.ndarray, outputs: np.ndarray, baseline: np.ndarray | None = None) -> Answers:
+    return Answers(labels, outputs, outputs if baseline is None else baseline, ignore=NONE)
+
+
+def value(name: str, *of: np.ndarray) -> float:
+    statistic = METRICS[name].statistic
+    assert statistic
+    return statistic(answers(*of)).value
+
+
+@pytest.mark.parametrize(
+    ("labels", "outputs", "given"),
+    [
+        (LABELS, SCORES, SCORES.argmax(3)),
+        (LABELS, INT8, INT8.argmax(3)),
+        (LABELS[..., None].astype(np.float32), SCORES, SCORES.argmax(3)),
+        (MASKS, ONE, ONE[..., 0] > 0.5),
+        (MASKS[..., 0].astype(np.float32), 20 * (ONE - 0.5), ONE[..., 0] > 0.5),  # logits
+        (MASKS, ONE[..., 0], ONE[..., 0] > 0.5),
+        (np.eye(CLASSES)[LABELS % NONE], SCORES[..., :CLASSES], SCORES[..., :CLASSES].argmax(3)),  # one-hot
+    ],
+)
+def test_the_numbers_are_scikit_learns(labels, outputs, given):
+    pixels = labels.argmax(3) if labels.shape[3:] == (CLASSES,) else labels.reshape(given.shape)
+    wanted, got = pixels[pixels != NONE], given[pixels != NONE]
+    assert value("mean_iou", labels, outputs) == pytest.approx(jaccard_score(wanted, got, average="macro"), rel=1e-12)
+    assert value("dice", labels, outputs) == pytest.approx(f1_score(wanted, got, average="macro"), rel=1e-12)
+    assert value("pixel_accuracy", labels, outputs) == pytest.approx(accuracy_score(wanted, got), rel=1e-12)
+
+
+def test_a_variants_logits_may_all_lie_within_0_to_1():
+    logits, low = 20 * (ONE - 0.5), np.where(ONE > 0.5, 0.4, 0.0)
+    right = accuracy_score(MASKS.ravel(), ONE.ravel() > 0.5)
+    assert value("pixel_accuracy", MASKS, low, logits) == pytest.approx(right)
+
+
+def test_what_a_constant_map_reaches_is_known_by_trying_all_of_them():
+    labels = RNG.choice(3, (6, 2, 2), p=(0.5, 0.3, 0.2)).astype(np.uint8)
+    maps = np.stack(np.meshgrid(*[range(3)] * 4), -1).reshape(-1, 2, 2)
+    every = [np.broadcast_to(one, labels.shape).ravel() for one in maps]
+    found = Answers(labels, np.zeros((6, 2, 2, 3)), np.zeros((6, 2, 2, 3)))
+    best = max(accuracy_score(labels.ravel(), one) for one in every)
+    assert METRICS["pixel_accuracy"].chance_from(found) == pytest.approx(best)
+    best = max(jaccard_score(labels.ravel(), one, average="macro") for one in every)
+    assert best - 0.1 < METRICS["mean_iou"].chance_from(found) <= best + 1e-12
+
+
+# --- what it takes ---------------------------------------------------------------------------------------------------
+
+
+def checked(labels: np.ndarray, output: np.ndarray, **scoring: object) -> tuple[Scoring, str]:
+    data = Dataset("made", (), None, (labels,), labels, (Affine(),), (), "made")
+    return check(Scoring(**scoring), data, [output])  # type: ignore[arg-type]
+
+
+def test_masks_are_judged_by_their_mean_iou_unless_numbers_are_asked_for():
+    assert checked(LABELS, SCORES, ignore=NONE)[0].primary == "mean_iou"
+    assert checked(MASKS.astype(np.float32), ONE)[1] == "segmentation"
+    assert checked(MASKS.astype(np.float32), ONE, primary="rmse")[1] == "regression"
+    assert checked(MASKS, ONE, primary="dice", others=("pixel_accuracy",))[1] == "segmentation"
+
+
+@pytest.mark.parametrize(
+    ("labels", "output", "told"),
+    [
+        (LABELS, SCORES, "write ignore = 255 under"),
+        (255 * MASKS, ONE, "divide them by 255"),
+        (MASKS, ONE[:, ::2, ::3], "end the model with a Resizing layer to 8 × 9, or store the masks at 4 × 3"),
+        (LABELS, np.moveaxis(SCORES, 3, 1), "end the model with a Permute"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_what_to_do(labels, output, told):
+    with pytest.raises(ConfigError) as refused:
+        checked(labels, output)
+    assert told in refused.value.advice
+
+
+def test_a_label_is_ignored_of_masks_alone():
+    with pytest.raises(ConfigError, match=r"ignore = 3 is of masks"):
+        checked(np.zeros(5), np.zeros((5, 1)), ignore=3)
+
+
+# --- a run -----------------------------------------------------------------------------------------------------------
+
+
+def made(**given: np.ndarray) -> Run:
+    return run_of("segmentation", LABELS, SCORES, {"float32": SCORES, **given}, Scoring("mean_iou", ignore=NONE))
+
+
+def test_a_run_of_masks_is_compared_and_judged(tmp_path):
+    comparison = compare(made(int8=INT8))
+    row = comparison.change(case("int8"), "mean_iou")
+    pixels = LABELS != NONE
+    assert row.value == pytest.approx(jaccard_score(LABELS[pixels], INT8.argmax(3)[pixels], average="macro"))
+    assert row.low < row.value < row.high
+    agreed = comparison.change(case("int8"), "pixel_agreement")
+    assert agreed.value == pytest.approx(np.mean(SCORES.argmax(3) == INT8.argmax(3)))
+    policy = tmp_path / "policy.toml"
+    policy.write_text(
+        '[[rule]]\nmetric = "mean_iou"\nmax_decrease = "10pp"\nagainst = "keras"\nvariant = "int8"\n'
+        '[[rule]]\nmetric = "mean_iou"\nmin = 0.99\nvariant = "int8"\n'
+        '[[rule]]\nmetric = "pixel_agreement"\nmin = 0.8\nvariant = "int8"\n'
+        '[[rule]]\nmetric = "flip_rate"\nmax = 0.01\nvariant = "int8"\n'
+    )
+    outcomes = [finding.outcome for finding in judge(comparison, read_policy(policy)).findings]
+    assert outcomes == ["pass", "fail", "pass", "fail"]
+
+
+def test_a_row_a_picture_says_how_many_pixels_moved():
+    moved = SCORES.copy()
+    moved[3, :2] = 0
+    moved[3, :2, :, 2] = 1
+    rows = compare(made(int8=moved)).samples[case("int8")]
+    assert np.flatnonzero(rows["differing"]).tolist() == [3] == np.flatnonzero(rows["flip"]).tolist()
+    assert rows["differing"][3] == pytest.approx(np.mean(moved[3].argmax(-1) != SCORES[3].argmax(-1)))
+    known = LABELS[3] != NONE
+    assert rows["error"][3] == pytest.approx(np.mean((moved[3].argmax(-1) != LABELS[3])[known]))
+    assert "prediction" not in fields_of(rows)
+
+
+def test_a_model_that_answers_one_map_to_all_passes_no_rule(tmp_path):
+    flat = np.zeros_like(SCORES)
+    flat[..., 0] = 1
+    policy = tmp_path / "policy.toml"
+    policy.write_text('[[rule]]\nmetric = "pixel_accuracy"\nmax_decrease = "1pp"\nagainst = "keras"\n')
+    found = judge(compare(replace(made(int8=flat), baseline=(flat,))), read_policy(policy)).findings[-1]
+    assert found.outcome == "inconclusive" and "chance" in found.reason
+
+
+def test_groups_leave_out_counts_not_outputs(monkeypatch):
+    monkeypatch.setattr("harness.metrics.left_out.MOST_BYTES", SCORES.nbytes // 10)
+    run = replace(made(int8=INT8), groups=np.arange(PICTURES) // 1)
+    row = compare(run).change(case("int8"), "mean_iou")
+    alone = compare(made(int8=INT8)).change(case("int8"), "mean_iou")
+    assert row.value == alone.value and row.high - row.low == pytest.approx(alone.high - alone.low, rel=0.3)
