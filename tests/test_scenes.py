@@ -27,3 +27,8 @@ def test_a_seed_gives_the_same_scenes_again_and_training_ones_are_others():
     assert np.array_equal(one.pictures, again.pictures) and not np.array_equal(one.pictures, other.pictures)
     assert not np.array_equal(one.masks, training.masks)
     assert scenes(0).boxes == ()
+
+
+def test_some_digits_alone_are_numbered_from_0():
+    made = scenes(20, 1, digits=(4, 7))
+    assert set(np.concatenate(made.classes)) == {0, 1} and set(np.unique(made.masks)) == {0, 1, 2}

@@ -6,15 +6,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from harness.metrics.masks import classes_given, classes_labelled
+from harness.metrics.task import MASKS, are_logits, one_column_each
 from harness.records import Case, Comparison
 from harness.support.format import is_known, listed, plural, significant
 
 MOST_NUMBERS = 8  # written out; the rest is counted
+MOST_CLASSES = 4  # of a mask
 
 
 @dataclass(frozen=True)
 class NumberAnswer:
-    """One model's output. case is None for Keras. apart: mean |Δ| from Keras'; error: from the label, None without."""
+    """One model's output. case is None for Keras. apart: mean |Δ| from Keras'; error: from the label, None without. Of
+    masks these are the shares of the pixels that differ.
+    """
 
     case: Case | None
     text: str
@@ -38,12 +43,40 @@ class NumberSample:
 
 def number_sample(comparison: Comparison, index: int) -> NumberSample:
     run, base = comparison.run, comparison.baseline[index]
+    if run.task in MASKS:
+        return mask_sample(comparison, index)
     label = None if run.labels is None else np.asarray(run.labels[index])
     outputs = [(None, base), *((case, scores[index]) for case, scores in comparison.scores.items())]
     answers = tuple(
         NumberAnswer(c, written(o), mean_distance(o, base) or 0.0, mean_distance(o, label)) for c, o in outputs
     )
     return NumberSample(index, "" if label is None else written(label), inputs_of(comparison, index), answers)
+
+
+def mask_sample(comparison: Comparison, index: int) -> NumberSample:
+    """Says of a mask how much of the picture each class covers, and which shares of its pixels are not Keras', and not
+    right.
+    """
+    run, base = comparison.run, comparison.baseline
+    logits = one_column_each(base) and are_logits(base)
+    tables = [] if run.labels is None else list(comparison.samples.values())
+    error = float(tables[0]["baseline_error"][index]) if tables else None
+    said = [NumberAnswer(None, covered(classes_given(base[index : index + 1], logits)), 0.0, error)]
+    for case, table in comparison.samples.items():
+        given = covered(classes_given(comparison.scores[case][index : index + 1], logits))
+        row = table[index]
+        said.append(NumberAnswer(case, given, float(row["differing"]), None if error is None else float(row["error"])))
+    truth = None if run.labels is None else classes_labelled(run.labels[index : index + 1], run.scoring.ignore)
+    label = "" if truth is None else covered(truth[truth >= 0])
+    return NumberSample(index, label, inputs_of(comparison, index), tuple(said))
+
+
+def covered(classes: np.ndarray) -> str:
+    """Write which classes a mask has, and how much of it."""
+    found, counts = np.unique(classes, return_counts=True)
+    largest = np.argsort(-counts, kind="stable")[:MOST_CLASSES]
+    shown = ", ".join(f"{found[n]} ({100 * counts[n] / classes.size:.2g} %)" for n in largest)
+    return f"{'class' if len(found) == 1 else 'classes'} {shown}{' …' if len(found) > MOST_CLASSES else ''}"
 
 
 def mean_distance(one: np.ndarray, other: np.ndarray | None) -> float | None:

@@ -48,9 +48,8 @@ def check_ignored(ignore: float | None, task: Task, labels: np.ndarray | None, o
     """Raises ConfigError where a label is to be ignored that nothing would ignore."""
     if ignore is not None and task not in MASKS:
         message = f"ignore = {ignore:g} is of masks, and it does not fit {data_in_words(labels, output)}"
-        told = (
-            "" if labels is not None and are_masks(labels, output, ignore) else why_no_masks_of(labels, output, ignore)
-        )
+        fits = labels is not None and are_masks(labels, output, ignore)
+        told = "" if fits else why_no_masks_of(labels, output, ignore)
         raise ConfigError(message, told or "leave ignore out: metrics that are not of masks know no such label")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,9 +19,10 @@ Box = tuple[int, int, int, int]  # left, top, right, bottom, of which the last t
 class Scenes:
     """n scenes with one to `most` digits each, whose boxes do not meet.
 
-    pictures: uint8 (n, side, side). masks: uint8 (n, side, side): 0 for the background, 1 + digit for its ink.
+    pictures: uint8 (n, side, side). masks: uint8 (n, side, side): 0 for the background, 1 + the digit's class for
+        its ink.
     boxes: of each scene int32 (digits, 4): left, top, right, bottom, of which the last two are outside.
-    classes: of each scene int32 (digits,): 0 to 9.
+    classes: of each scene int32 (digits,): the place of each among the kinds of digits that are drawn.
     """
 
     pictures: np.ndarray
@@ -29,13 +31,16 @@ class Scenes:
     classes: tuple[np.ndarray, ...]
 
 
-def scenes(n: int, seed: int = 0, side: int = 48, most: int = 3, training: bool = False) -> Scenes:
-    """Composes n scenes. training: of the digits that scenes to test with are not made of."""
+def scenes(
+    n: int, seed: int = 0, side: int = 48, most: int = 3, training: bool = False, digits: Sequence[int] = range(10)
+) -> Scenes:
+    """Composes n scenes. training: of handwriting that scenes to test with are not made of. digits: those to draw."""
     from sklearn.datasets import load_digits
 
     stored, rng = load_digits(), np.random.default_rng(seed)
     part = slice(None, TRAINING) if training else slice(TRAINING, None)
-    glyphs, kinds = stored.images[part], stored.target[part]
+    drawn = np.isin(stored.target[part], digits)
+    glyphs, kinds = stored.images[part][drawn], [list(digits).index(kind) for kind in stored.target[part][drawn]]
     pictures = rng.integers(0, LOUDEST, (n, side, side)).astype(np.uint8)
     masks = np.zeros_like(pictures)
     placed = [compose(rng, glyphs, kinds, picture, mask, most) for picture, mask in zip(pictures, masks, strict=True)]
@@ -44,7 +49,7 @@ def scenes(n: int, seed: int = 0, side: int = 48, most: int = 3, training: bool 
 
 
 def compose(
-    rng: np.random.Generator, glyphs: np.ndarray, kinds: np.ndarray, picture: np.ndarray, mask: np.ndarray, most: int
+    rng: np.random.Generator, glyphs: np.ndarray, kinds: list[int], picture: np.ndarray, mask: np.ndarray, most: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draws digits into a picture and its mask. Returns their boxes and classes."""
     boxes: list[Box] = []
@@ -52,9 +57,9 @@ def compose(
     for _ in range(rng.integers(1, most + 1)):
         chosen = rng.integers(len(glyphs))
         glyph = glyphs[chosen].repeat(times := rng.integers(1, 4), axis=0).repeat(times, axis=1)
-        if box := draw(rng, glyph, int(kinds[chosen]), picture, mask, boxes):
+        if box := draw(rng, glyph, kinds[chosen], picture, mask, boxes):
             boxes.append(box)
-            classes.append(int(kinds[chosen]))
+            classes.append(kinds[chosen])
     return np.array(boxes, np.int32).reshape(-1, 4), np.array(classes, np.int32)
 
 

@@ -12,10 +12,12 @@ from matplotlib.figure import Figure
 from harness.compare.answers import Answer, Sample, sample_answers, sample_title
 from harness.compare.numbers import number_sample
 from harness.data.picture import picture_of
+from harness.metrics.task import MASKS
 from harness.metrics.task_table import OF_CLASSES
 from harness.records import Comparison
 from harness.records.names import class_name, row_label
 from harness.report.plots.style import FLIP, GREY, LIGHT, OKABE_ITO, STYLE, in_figure, png
+from harness.report.samples.mask_pictures import Panel, panels
 from harness.support.format import decimals
 
 MOST_SCORES = 12  # classes drawn side by side, those with the highest scores
@@ -29,6 +31,8 @@ def sample_figure(comparison: Comparison, pictures: np.ndarray | None, n: int) -
         title, lines = sample_title(sample.number, sample.label_name), max(5, len(sample.answers))
         return framed(picture, title, lines, False, lambda axis: draw_bars(axis, comparison, sample))
     label = number_sample(comparison, n).label
+    if comparison.run.task in MASKS:
+        return draw_masks(panels(comparison, pictures, n), sample_title(comparison.run.number_of(n), label))
     lines = max(3, 1 + len(comparison.scores))
     return framed(
         picture,
@@ -37,6 +41,18 @@ def sample_figure(comparison: Comparison, pictures: np.ndarray | None, n: int) -
         True,
         lambda axis: draw_points(axis, comparison, n),
     )
+
+
+def draw_masks(shown: list[Panel], title: str) -> bytes:
+    """Draw the picture and its masks side by side."""
+    with mpl.rc_context({"axes.grid": False}, fname=STYLE):
+        figure = Figure(figsize=(1.9 * len(shown), 2.4), layout="constrained")
+        for axis, panel in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
+            axis.imshow(panel.pixels, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+            axis.set_title(in_figure(panel.title), fontsize=8)
+            axis.set_axis_off()
+        figure.suptitle(in_figure(title), x=0.01, ha="left", fontsize=9)
+        return png(figure)
 
 
 def framed(picture: np.ndarray | None, title: str, lines: int, gridded: bool, draw: Callable[[Axes], None]) -> bytes:

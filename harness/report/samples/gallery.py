@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.compare.answers import Sample, grouped, sample_answers
-from harness.data.picture import picture_of, png_of
+from harness.data.picture import picture_of, picture_png, png_of
+from harness.metrics.masks import classes_of
 from harness.metrics.task_table import OF_CLASSES, kind_of
 from harness.records import Comparison
 from harness.records.terms import AnswerKind
 from harness.report.material import Material
 from harness.report.part import Block, Note, Part
+from harness.report.samples.mask_pictures import coloured, furthest, panels
 
 MOST = 18
 
@@ -53,6 +55,65 @@ def class_gallery(material: Material) -> Part:
     return Part("", (*([Note(why)] if why else []), *([Note(CHOICE), Gallery(shown)] if shown else [])))
 
 
+# --- masks -----------------------------------------------------------------------------------------------------------
+
+MASK_CHOICE = (
+    "Flips first, then by the share of pixels whose class is not Keras'; of each picture the row is shown that differs"
+    " most. Grey pixels have no label; suspect rows are not used to select pictures."
+)
+MOST_PICTURES = 9
+
+
+@dataclass(frozen=True)
+class MaskExhibit:
+    """One picture's masks. panels: (title, PNG). flip: whether a class lies elsewhere in the row that is shown."""
+
+    number: int
+    differing: float  # the share of pixels, in the row that is shown
+    flip: bool
+    panels: tuple[tuple[str, bytes], ...]
+
+
+@dataclass(frozen=True)
+class MaskGallery(Block):
+    """colours: (class, PNG of its colour) of each class that is shown."""
+
+    kind = "mask_gallery"
+    exhibits: tuple[MaskExhibit, ...]
+    colours: tuple[tuple[str, bytes], ...]
+
+
+def mask_gallery(material: Material) -> Part:
+    comparison, why = material.comparison, why_no_pictures(material)
+    shown = tuple(mask_exhibit(material, n) for n in furthest_masks(comparison))
+    classes = range(min(classes_of(comparison.baseline[..., :1], comparison.baseline), MOST))
+    colours = tuple((str(n), picture_png(coloured(np.full((8, 8), n)))) for n in classes)
+    notes = [Note(why)] if why else []
+    return Part("", (*notes, *([Note(MASK_CHOICE), MaskGallery(shown, colours)] if shown else [])))
+
+
+def furthest_masks(comparison: Comparison) -> list[int]:
+    """Choose at most MOST_PICTURES: those with flips by the share of pixels that differ, then the others by it."""
+    if not (tables := sound_tables(comparison)):
+        return []
+    moved = np.maximum.reduce([table["differing"] for table in tables])
+    flips = np.any([table["flip"] for table in tables], axis=0)
+    chosen: list[int] = np.lexsort((-moved, ~flips))[:MOST_PICTURES].tolist()
+    return chosen
+
+
+def mask_exhibit(material: Material, n: int) -> MaskExhibit:
+    comparison = material.comparison
+    case = furthest(comparison, n)
+    assert case is not None  # where there are tables
+    row = comparison.samples[case][n]
+    drawn = tuple((panel.title, picture_png(panel.pixels)) for panel in panels(comparison, material.pictures, n))
+    return MaskExhibit(comparison.run.number_of(n), float(row["differing"]), bool(row["flip"]), drawn)
+
+
+# --- classes ---------------------------------------------------------------------------------------------------------
+
+
 def exhibits(comparison: Comparison) -> tuple[Exhibit, ...]:
     """Choose at most MOST samples: those with flips by max |Δ|, then the others by max |Δ|."""
     tables = sound_tables(comparison)
@@ -80,4 +141,7 @@ def why_no_pictures(material: Material) -> str:
     return ""
 
 
-GALLERIES: dict[AnswerKind, Callable[[Material], Part]] = {"classes": class_gallery}  # of numbers there is none
+GALLERIES: dict[AnswerKind, Callable[[Material], Part]] = {  # of numbers there is none
+    "classes": class_gallery,
+    "masks": mask_gallery,
+}

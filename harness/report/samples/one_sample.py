@@ -10,8 +10,10 @@ from rich.text import Text
 from harness.compare.answers import Sample, agreement, sample_answers, sample_title
 from harness.compare.numbers import NumberSample, inputs_of, nearness, number_sample
 from harness.data.picture import picture_of
+from harness.metrics.task import MASKS
 from harness.metrics.task_table import OF_CLASSES
 from harness.records import Case, Comparison
+from harness.report.samples.mask_pictures import panels, strip
 from harness.report.samples.terminal_picture import TerminalPicture
 from harness.support.format import decimals, significant
 
@@ -27,6 +29,9 @@ def sample_text(comparison: Comparison, pictures: np.ndarray | None, n: int) -> 
             bold_title(number, sample.label_name), *drawn, answer_table(sample, several), Text(agreement(sample))
         )
     numbers = number_sample(comparison, n)
+    if comparison.run.task in MASKS:
+        masks = panels(comparison, None, n)
+        drawn += [Text(", ".join(panel.title for panel in masks)), TerminalPicture(strip(masks))]
     return Group(bold_title(number, numbers.label), *drawn, number_table(numbers, several), Text(nearness(numbers)))
 
 
