@@ -177,7 +177,7 @@ class Scorer:
 
     def changes_of(self, metric: Metric, case: Case, every: Sequence[np.ndarray]) -> list[Change]:
         base = self.baseline_or_none(metric)
-        before = None if base is None else 0.0 if metric.to_baseline else base.value
+        before = None if base is None else base.value
         row = Change(case, metric.name, metric.unit, metric.better, "keras", before, None)
         try:
             if not every:

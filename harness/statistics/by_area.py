@@ -71,10 +71,8 @@ class AreaLimits:
         return max(found, self.rare.p(self.value - limit)) if better == -1 and limit < self.value else found
 
     def words(self, confidence: float) -> str:
-        classes = len(self.rare.worth)
-        return f"{self.pictures.words(confidence)}, and in pictures with each of {classes} classes".replace(
-            "samples", "pictures"
-        )
+        classes, told = len(self.rare.worth), self.pictures.words(confidence).replace("samples", "pictures")
+        return f"{told}, and in pictures with each of {classes} classes" if classes > 1 else told
 
 
 @dataclass(frozen=True, eq=False)
