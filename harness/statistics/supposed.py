@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.special import ndtr
 
 from harness.records import Absent
+from harness.statistics.bounded import crossing
 
 Two = tuple[np.ndarray, np.ndarray]  # of the baseline, and of the other model
 
@@ -64,7 +64,7 @@ def lead_for(classes: int, right: float) -> float:
 
     if classes < 2 or not missing(0.0) < 0 < missing(20.0):
         raise Absent(UNLIKELY.format(100 * right, classes))
-    return float(brentq(missing, 0.0, 20.0))
+    return crossing(missing, 0.0, 20.0, 1e-7)
 
 
 @lru_cache(maxsize=16)
