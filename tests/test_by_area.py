@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binomtest, norm
 
 from harness.statistics.by_area import AreaScore
 
@@ -38,6 +38,8 @@ def test_a_rare_class_of_which_no_picture_lost_any_may_be_lost_in_others():
     assert moved.limits(0.9).low == pytest.approx(-hidden / 3, rel=1e-6)
     assert moved.p(-0.2 / 3, -1) == pytest.approx(0.8**8) and moved.p(-1.01 * hidden / 3, -1) < 0.05
     assert before.less(before).value == 0
+    needed = np.log(norm.cdf(norm.ppf(0.05) - norm.ppf(0.8))) / np.log(0.8)  # pictures with it, none of which lost it
+    assert moved.times_to_settle(-0.2 / 3, -1, 0.05, 0.8) == pytest.approx(needed / 8, rel=0.06)
 
 
 def test_a_rare_class_that_loses_a_fifth_passes_at_most_one_time_in_twenty():

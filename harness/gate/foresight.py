@@ -27,6 +27,7 @@ HARMLESS = (0.002, 0.01, 0.02)  # shares of answers that differ from Keras', as 
 MOVED = (0.02, 0.1, 0.3)  # how far numbers move, as a share of the spread of Keras' errors
 NAMED = 5  # classes in one sentence
 BY_CLASS = ("f1", "balanced_accuracy", "auc")
+RESAMPLED = ("mae", "rmse", "r2", "distance", "sqnr", "ece", "label_f1")
 BY_NUMBERS = ("mae", "rmse", "r2")
 ROUNDS = (
     "{} rounds or more; how close to the limit they decide depends on how much the machine's rounds differ: "
@@ -41,6 +42,7 @@ UNBOUNDED = (
     "with so many samples it can pass, if enough of them carry the spread; how often is not known: that depends on "
     "how the model's errors are spread"
 )
+NOT_KNOWN = "how often it passes is not known before the model has answered"
 RATIO = "not known: it depends on how often Keras is right in each class, so measure it first"
 HOW_GOOD = "how often it passes depends on how good Keras is, which is not known yet: suppose it by --baseline PERCENT"
 OF_GROUPS = "not known over groups: it depends on which samples change"
@@ -268,7 +270,7 @@ def at_least(rule: Rule, metric: Metric | None, labels: np.ndarray | None) -> tu
         return None, BY_SHARES.replace("classes", "samples")
     if judged == "samples" and rule.metric in BY_CLASS:
         return None, f"{BY_SHARES}; {NO_LABELS}"
-    return FEWEST_SAMPLES, UNBOUNDED
+    return (FEWEST_SAMPLES, UNBOUNDED) if rule.metric in RESAMPLED else (None, NOT_KNOWN)
 
 
 def of_classes(rule: Rule, labels: np.ndarray | None) -> tuple[int | None, str]:

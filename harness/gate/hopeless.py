@@ -6,7 +6,16 @@ import math
 
 import numpy as np
 
-from harness.gate.foresight import BY_CLASS, EVERY, NO_NUMBER, Known, limit_of_loss, of_classes, share_allowed
+from harness.gate.foresight import (
+    BY_CLASS,
+    EVERY,
+    NO_NUMBER,
+    RESAMPLED,
+    Known,
+    limit_of_loss,
+    of_classes,
+    share_allowed,
+)
 from harness.gate.judge import watched
 from harness.gate.judge.grouped import FEW, groups_needed, limit_of
 from harness.gate.judge.resampled import held_of, hidden, outcome_by
@@ -26,7 +35,6 @@ from harness.statistics.clustered import LEAST_EFFECTIVE, Clustered, group_words
 from harness.statistics.exact import fewest_to_pass
 
 MOST_SCORES = 20_000_000  # samples × classes: of more, classes are not looked at before a run
-RESAMPLED = ("mae", "rmse", "r2", "distance", "sqnr", "ece", "label_f1")
 BY_BETTER = "can pass only by an improvement: "
 NEVER = "can never pass: "
 NEEDS = "it needs {:,} test samples; there are {:,}"

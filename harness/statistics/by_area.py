@@ -19,6 +19,7 @@ from scipy.special import bdtr, bdtri
 
 from harness.statistics.bootstrap import OwnLimits, Statistic
 from harness.statistics.bounded import Effects, effects_of
+from harness.statistics.power import tail_for, times_until
 from harness.statistics.stats import Interval
 
 LOST = 0.5  # of its pixels: a class that keeps fewer of those that were right is lost in a picture
@@ -73,6 +74,19 @@ class AreaLimits:
     def words(self, confidence: float) -> str:
         classes, told = len(self.rare.worth), self.pictures.words(confidence).replace("samples", "pictures")
         return f"{told}, and in pictures with each of {classes} classes" if classes > 1 else told
+
+    def times_to_settle(self, limit: float, better: int, alpha: float, power: float) -> float | None:
+        """Returns how many times as many pictures decide the limit so often, if these show the truth. None: never."""
+        times, loss = self.pictures.times_to_settle(limit, better, alpha, power), self.value - limit
+        if better == 1 or loss <= 0:
+            return times
+        rare, tail = self.rare, tail_for(alpha, power)
+
+        def shown(many: float) -> bool:
+            return replace(rare, pictures=many * rare.pictures, lost=many * rare.lost).p(loss) <= tail
+
+        rarest = times_until(shown)
+        return None if times is None or rarest is None else max(times, rarest)
 
 
 @dataclass(frozen=True, eq=False)
