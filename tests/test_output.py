@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 import subprocess
 import sys
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
-from harness.cli.output import PLAIN, HarmlessConsole
+from harness.cli import LONGEST, short
+from harness.cli.output import PLAIN, HarmlessConsole, LastingStream, open_streams
 from harness.cli.tables.run_tables import add_row, plain_table
 from harness.support.text import harmless_cell, harmless_lines
 from tests.devices import RECORDED
@@ -68,3 +72,49 @@ def test_a_cell_of_text_is_not_computed(text):
 @pytest.mark.parametrize("text", ["-0.5", "+1", "1e-9", "-inf", "int8", "", "a=b"])
 def test_other_cells_stay_as_they_are(text):
     assert harmless_cell(text) == text
+
+
+# --- any text at all, also what is no character ----------------------------------------------------------------------
+
+TEXT = st.text(st.characters() | st.sampled_from("\x1b\x9b\x07\r\n\t\0=+-@,;'\"\ud800\u202e\u2212[]"))
+ANY = settings(max_examples=200, derandomize=True, deadline=None)
+
+
+@ANY
+@given(TEXT)
+@example("\x1b]8;;http://x\x1b\\\\")
+@example("\u202egnp.exe")
+def test_no_text_commands_a_terminal(text):
+    written = io.StringIO()
+    HarmlessConsole(file=written, force_terminal=True, color_system=None).print(text, markup=False, soft_wrap=True)
+    for said in (harmless_lines(text), written.getvalue()):
+        assert all(character.isprintable() or character == "\n" for character in said)
+
+
+@ANY
+@given(TEXT)
+@example(" \t=1+1")
+@example("\ufeff=1")
+def test_no_text_is_computed_by_a_spreadsheet(text):
+    cell = harmless_cell(text)
+    assert "\n" not in cell and "\r" not in cell
+    begins = cell.lstrip()[:1]
+    assert begins not in ("=", "@") and (begins not in ("+", "-") or math.isfinite(float(cell)) or "n" in cell.lower())
+
+
+@ANY
+@given(TEXT, st.sampled_from(["ascii", "latin-1", "cp1252", "utf-8", "shift_jis"]))
+def test_every_text_arrives_in_every_encoding(text, encoding):
+    open_streams()
+    with LastingStream(io.BytesIO(), encoding, "harness") as stream:
+        stream.write(text)
+        stream.flush()
+        said = stream.buffer.getvalue().decode(encoding)
+    assert said.count("-") >= text.count("\u2212")
+
+
+@ANY
+@given(st.text(max_size=3 * LONGEST))
+def test_a_message_keeps_its_ends(text):
+    assert len(short(text)) <= LONGEST + 3
+    assert (short(text)[:900], short(text)[-900:]) == (text[:900], text[-900:])
