@@ -172,7 +172,7 @@ def frames(
                 yield from (chunk for chunk in chunks if len(chunk))
         else:
             with pq.ParquetFile(split.path) as file:
-                yield from (batch.to_pandas() for batch in file.iter_batches(ROWS, columns=asked))
+                yield from (batch.to_pandas()[asked] for batch in file.iter_batches(ROWS, columns=asked))
 
 
 def numbers(split: Split, frame: pd.DataFrame, first_row: int) -> np.ndarray:
