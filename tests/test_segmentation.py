@@ -9,6 +9,7 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score, jaccard_score
 
 from harness.compare.baseline import compare
+from harness.compare.two_runs import compare_runs
 from harness.errors import ConfigError
 from harness.gate.decide import judge
 from harness.gate.policy import read_policy
@@ -151,6 +152,21 @@ def test_a_row_a_picture_says_how_many_pixels_moved():
     known = LABELS[3] != NONE
     assert rows["error"][3] == pytest.approx(np.mean((moved[3].argmax(-1) != LABELS[3])[known]))
     assert "prediction" not in fields_of(rows)
+
+
+def test_two_runs_of_masks_are_held_against_each_other():
+    moved = SCORES.copy()
+    moved[3, :2] = 0
+    moved[3, :2, :, 2] = 1
+    one, other = made(int8=SCORES), made(int8=moved)
+    changes = {c.metric: c for c in compare_runs(one, other).changes if c.case == case("int8")}
+    assert changes["flip_rate"].value == 1 / PICTURES and "mean_iou_change" in changes
+    labels = np.where(LABELS == NONE, 0, LABELS)
+    one, other = (
+        replace(r, labels=labels, scoring=Scoring("mean_iou", ignore=i)) for r, i in ((one, 0), (other, None))
+    )
+    told = {str(d) for pair in compare_runs(one, other).pairs for d in pair.differences}
+    assert "ignored label: 0 in the reference, none in the candidate" in told
 
 
 def test_a_model_that_answers_one_map_to_all_passes_no_rule(tmp_path):

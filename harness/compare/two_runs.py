@@ -25,6 +25,8 @@ from harness.metrics.latency import percent
 from harness.metrics.registry import in_order, is_of_answers
 from harness.metrics.scores import metric_named
 from harness.metrics.scoring import CONFIDENCE, Scorer, difference_of, limits_of
+from harness.metrics.segmentation import elsewhere
+from harness.metrics.task import MASKS
 from harness.metrics.two_stage import first_of
 from harness.metrics.typical import TwoSessions, Typical
 from harness.records import Absent, Case, Change, Comparison, Round, Run
@@ -66,6 +68,12 @@ class Both:
     def answers(self) -> tuple[np.ndarray, np.ndarray]:
         """The samples of each side, in the order of the test set; all thread counts share them."""
         reference, candidate = (side.samples[side.run.accuracy_case(self.case)] for _, side in self.sides)
+        return reference, candidate
+
+    @property
+    def scores(self) -> tuple[np.ndarray, np.ndarray]:
+        """The scored outputs of each side, (samples, …)."""
+        reference, candidate = (side.scores[side.run.accuracy_case(self.case)] for _, side in self.sides)
         return reference, candidate
 
     def statistic(self, metric: Metric, side: int) -> Statistic:
@@ -244,9 +252,13 @@ def drop(metric: Metric, both: Both, blank: Change) -> Change:
 
 def flips(metric: Metric, both: Both, blank: Change) -> Change:
     """Counts flips. They are shown, not judged: a flip may be for the better."""
-    answers = [rows["prediction"] for rows in both.answers]
-    flips, n = int((answers[0] != answers[1]).sum()), len(answers[0])
-    return replace(blank, baseline=0.0, value=flips / n, method=f"top-1 differs from the reference's, {flips} of {n}")
+    if both.candidate.run.task in MASKS:
+        changed, what = elsewhere(*both.scores), "a class lies elsewhere than in the reference"
+    else:
+        before, after = (rows["prediction"] for rows in both.answers)
+        changed, what = before != after, "top-1 differs from the reference's"
+    flips, n = int(changed.sum()), len(changed)
+    return replace(blank, baseline=0.0, value=flips / n, method=f"{what}, {flips} of {n}")
 
 
 def exact(metric: Metric, both: Both, blank: Change) -> Change:

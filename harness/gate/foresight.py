@@ -15,6 +15,7 @@ from harness.gate.policy import Policy, Rule
 from harness.gate.simulated import Chances, Supposed, counts_changes, moves, of_groups, of_metric
 from harness.metrics import Metric
 from harness.metrics.scores import NUMBERS, metric_named
+from harness.metrics.task import MASKS
 from harness.records import Absent
 from harness.statistics.bootstrap import FEWEST_SAMPLES
 from harness.statistics.clustered import group_words
@@ -266,6 +267,8 @@ def at_least(rule: Rule, metric: Metric | None, labels: np.ndarray | None) -> tu
         return None, OF_FLIPS
     if judged == "class_drop":
         return of_classes(rule, labels)
+    if metric and metric.tasks == MASKS:
+        return None, BY_SHARES
     if rule.metric == "label_accuracy":
         return None, BY_SHARES.replace("classes", "samples")
     if judged == "samples" and rule.metric in BY_CLASS:

@@ -168,6 +168,11 @@ def moved(answers: Answers) -> np.ndarray:
     return answers.once("moved", lambda a: row_by_row(compare, a.outputs, a.baseline))
 
 
+def elsewhere(baseline: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+    """Returns which pictures are flips from one model's scores to another's, bool, (pictures,)."""
+    return np.asarray(moved(Answers(None, outputs, baseline))[:, 1] < SHARED)
+
+
 def mask_rows(answers: Answers, logits: bool) -> np.ndarray:
     """Returns one row a picture: the share of pixels that differ from the baseline's (`differing`), whether some class
     lies elsewhere (`flip`), the shares of pixels with a label that are wrong, and how far the scores are apart.
