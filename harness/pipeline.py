@@ -13,6 +13,7 @@ from typing import Protocol
 
 from harness import __version__
 from harness.build.builder import Built, build
+from harness.build.scored import as_asked, heads_of
 from harness.compare.baseline import compare
 from harness.data.shuffled import shuffled
 from harness.errors import TargetError
@@ -230,7 +231,7 @@ def derive(comparison: Comparison, verdict: Verdict | Absent, folder: Path) -> P
 
 def header_of(request: Request, built: Built) -> Header:
     """run.json as it stands before anything is measured."""
-    experiment, dataset = request.experiment, built.dataset
+    experiment, dataset = as_asked(request.experiment, built.dataset), built.dataset
     scoring, task = check(experiment.scoring, dataset, built.baseline, built.output_names)
     cases = [
         case
@@ -251,6 +252,7 @@ def header_of(request: Request, built: Built) -> Header:
         cases=tuple(cases),
         tune=request.tune,
         scoring=scoring,
+        heads=heads_of(experiment.heads, dataset, built.baseline, built.output_names),
         output_names=built.output_names,
         input_names=built.input_names,
         hashes=hashes_of(dataset, built),

@@ -158,14 +158,14 @@ def refusal(verdict: Verdict) -> str:
     from rich.console import Console
 
     from harness.cli.tables.verdict_table import verdict_table
-    from harness.gate.verdict_text import headline, ships
+    from harness.gate.verdict_text import headline, heads, ships
 
     text = StringIO()
     width = max(NARROWEST, get_terminal_size().columns - PREFIX)
     broken = tuple(finding for finding in verdict.findings if not finding.holds)
     Console(file=text, width=width, color_system=None).print(verdict_table(replace(verdict, findings=broken)))
     lines = (line.rstrip() for line in text.getvalue().splitlines())
-    return "\n".join([headline(verdict), *lines, ships(verdict)])
+    return "\n".join([headline(verdict), *heads(verdict), *lines, ships(verdict)])
 
 
 def warn(finding: Finding) -> None:

@@ -161,6 +161,48 @@ def test_labels_of_several_outputs_are_known_by_their_names(tmp_path, options, l
     dataset = load(source(tmp_path, test, saved(tmp_path, "calibration.npz", x=IMAGES[:9]), **options))
     assert len(dataset.test_inputs) == len(dataset.train_inputs) == 1
     assert dataset.labels_of == labels_of and np.array_equal(dataset.test_labels, wanted)
+    (other,) = dataset.heads.values()
+    assert np.array_equal(other.labels, BOXES if wanted is LABELS else LABELS)
+
+
+def test_the_first_output_with_labels_is_scored_where_none_is_named(tmp_path):
+    test = saved(tmp_path, "test.npz", x=IMAGES, y_kind=LABELS, y_boxes=BOXES)
+    calibration = saved(tmp_path, "calibration.npz", x=IMAGES[:9], y_boxes=BOXES[:9], y_kind=LABELS[:9] + 1)
+    dataset = load(source(tmp_path, test, calibration))
+    assert dataset.labels_of == "kind" and np.array_equal(dataset.test_labels, LABELS)
+    assert np.array_equal(dataset.train_labels, LABELS[:9] + 1)  # those of the same output, though it comes second
+    assert list(dataset.heads) == ["boxes"] and dataset.heads["boxes"].class_names == ()
+
+
+def test_classes_of_each_output_have_names_of_their_own(tmp_path):
+    parity = np.array(["even", "odd"])[LABELS % 2]
+    test = saved(tmp_path, "test.npz", x=IMAGES, y_kind=LABELS, y_parity=parity)
+    dataset = load(source(tmp_path, test, labels_by_output={"parity": ("odd", "even")}))
+    assert dataset.heads["parity"].class_names == ("odd", "even")
+    assert np.array_equal(dataset.heads["parity"].labels, 1 - LABELS % 2)
+    with pytest.raises(DataError, match="output parity: sample 1 is labelled 'odd', which is not one") as caught:
+        load(source(tmp_path, test, labels_by_output={"parity": ("even", "uneven")}))
+    assert "[heads.parity] labels" in caught.value.advice
+
+
+@pytest.mark.parametrize(
+    ("boxes", "told"),
+    [(np.where(BOXES > 0.9, np.nan, BOXES), "some values are NaN"), (BOXES[:29], "different numbers")],
+)
+def test_labels_that_are_missing_for_some_samples_are_refused_by_the_name_of_their_output(tmp_path, boxes, told):
+    test = saved(tmp_path, "test.npz", x=IMAGES, y_kind=LABELS, y_boxes=boxes)
+    with pytest.raises(DataError, match=f"output boxes: .*{told}") as caught:
+        load(source(tmp_path, test))
+    assert "leave the labels of boxes out" in caught.value.advice
+
+
+def test_the_hash_of_a_test_set_is_of_the_labels_of_every_output(tmp_path):
+    one = load(source(tmp_path, saved(tmp_path, "one.npz", x=IMAGES, y_kind=LABELS, y_boxes=BOXES)))
+    other = load(source(tmp_path, saved(tmp_path, "two.npz", x=IMAGES, y_kind=LABELS, y_boxes=BOXES + 1)))
+    alone = load(source(tmp_path, saved(tmp_path, "three.npz", x=IMAGES, y_kind=LABELS)))
+    plain = load(source(tmp_path, saved(tmp_path, "four.npz", x=IMAGES, y=LABELS)))
+    assert len({one.test_sha256, other.test_sha256, alone.test_sha256}) == 3
+    assert alone.test_sha256 == plain.test_sha256  # as it was before there were several
 
 
 def test_the_labels_of_one_output_say_themselves_whose_they_are(tmp_path):
@@ -176,7 +218,6 @@ def test_the_array_of_labels_can_have_any_name(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message", "advice"),
     [
-        ({}, "the labels are of the outputs kind, boxes", 'output = "kind" under'),
         ({"output": "size"}, "the labels are of the outputs kind, boxes, and size is scored", 'output = "kind" under'),
         ({"label": {"kind": "classes"}}, "test.npz has no array 'classes'", "it holds x, y_kind, y_boxes"),
         ({"label": "classes"}, "test.npz has no array 'classes'", "it holds x, y_kind, y_boxes"),

@@ -48,7 +48,22 @@ def summary(folder: Path, experiment: str) -> list[dict[str, str]]:
 
 
 def test_every_example_is_run_by_a_test():
-    assert {path.parent.name for path in EXAMPLES.glob("*/experiment.toml")} == set(EXPECTED)
+    assert {path.parent.name for path in EXAMPLES.glob("*/experiment.toml")} == {*EXPECTED, "heads"}
+
+
+def test_the_heads_of_a_model_are_judged_each_by_its_own_labels(tmp_path):
+    """docs/heads.md: int8 loses one head alone. Nothing is prepared: the example's files are functions."""
+    folder = shutil.copytree(EXAMPLES / "heads", tmp_path / "heads")
+    only = ("-v", "int8", "--runtime", "ai-edge-litert", "--plan", "none")
+    done = called(folder, "-m", "harness", "run", "experiment.toml", *only, "--policy", "policy.toml")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "Output parity does not pass: fail (int8).\nOutput digit passes.\nOutput ink passes." in done.stdout
+    (row,) = summary(folder, "heads")
+    assert (row["status"], row["primary_metric"]) == ("suspect", "accuracy") and float(row["accuracy"]) > 0.9
+    with (folder / "results" / "heads" / "latest" / "metrics.csv").open(newline="") as file:
+        found = {(r["output"], r["metric"]): r for r in csv.DictReader(file)}
+    assert float(found["parity", "accuracy"]["value"]) < 0.6 < 0.85 < float(found["parity", "accuracy"]["baseline"])
+    assert ("ink", "mae") in found and ("ink", "accuracy") not in found
 
 
 @pytest.fixture(scope="module", params=EXPECTED)

@@ -62,6 +62,20 @@ def test_a_whole_experiment(written, tmp_path):
     assert source.folder == tmp_path
 
 
+def test_each_head_has_metrics_and_labels_of_its_own(written):
+    heads = '[heads.age]\nprimary = "mae"\n[heads.sex]\nothers = ["f1"]\nlabels = ["f", "m"]\n'
+    made = read_experiment(written(DOORBELL + heads))
+    assert {name: (of.primary, of.others, of.output) for name, of in made.heads.items()} == {
+        "age": ("mae", (), "age"),
+        "sex": (None, ("f1",), "sex"),
+    }
+    assert isinstance(made.load, partial)
+    (source,) = made.load.args
+    assert source.labels_by_output == {"sex": ("f", "m")}
+    with pytest.raises(ConfigError, match=r"\[heads.sex\] labels: classes 0 and 1 are both called 'f'"):
+        read_experiment(written(DOORBELL + heads.replace('"m"', '"f"')))
+
+
 def test_what_is_left_out_has_the_usual_value(written):
     made = read_experiment(written('name = "a"\n[model]\nsource = "saved"\n[data]\ntest = "test.npz"\n'))
     assert made.variants == ("float32", "float16", "dynamic_range")  # int8 needs calibration samples

@@ -57,9 +57,12 @@ def test_labels_by_the_names_of_outputs_are_those_of_the_scored_one(tmp_path):
     written(tmp_path, BATCHES)
     found = load(source(tmp_path, "mine:by_output", "mine:by_output", output="main"))
     assert found.test_labels.tolist() == found.train_labels.tolist() == [0, 1, 1]
-    with pytest.raises(DataError, match="labels are of the outputs main, aux") as caught:
-        load(source(tmp_path, "mine:by_output"))
+    assert [(name, head.labels.tolist()) for name, head in found.heads.items()] == [("aux", [1, 0, 0])]
+    with pytest.raises(DataError, match="labels are of the outputs main, aux, and size is scored") as caught:
+        load(source(tmp_path, "mine:by_output", output="size"))
     assert 'output = "main"' in caught.value.advice
+    first = load(source(tmp_path, "mine:by_output"))  # the first that is given
+    assert (first.labels_of, first.test_labels.tolist(), list(first.heads)) == ("main", [0, 1, 1], ["aux"])
 
 
 def test_it_runs_elsewhere_and_what_it_prints_goes_to_a_log(tmp_path, own_cache, capfd):
@@ -135,7 +138,7 @@ def given(tmp_path: Path, value: object) -> tuple[np.ndarray, ...]:
     (tmp_path / "out").mkdir()
     with SamplesWriter(tmp_path / "out") as writer:
         for batch in function.batches(value):
-            inputs, labels, _ = function.arrays(batch)
+            inputs, labels = function.arrays(batch)
             writer.add(inputs, labels)
     write_about(tmp_path / "out", writer.names)
     samples = read_samples(tmp_path / "out")

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from harness.build.models import Facts
-from harness.build.scored import check_scored
+from harness.build.scored import as_asked, check_scored, heads_meant, heads_of
 from harness.errors import ConfigError
 from harness.experiment.in_memory import dataset_in_memory
-from harness.records import Scoring, Tensor
+from harness.records import Dataset, Experiment, Scoring, Tensor
 
 FACTS = Facts((), tuple(Tensor(name, "float32", (1, 2)) for name in ("boxes", "kind")), 1)
 OUTPUTS = (np.zeros((4, 2)), np.zeros((4, 2)))
@@ -43,3 +43,64 @@ def test_an_output_that_the_model_does_not_have_is_told():
 
 def test_the_only_output_may_have_any_name():
     checked("", {"size": [0, 1, 0, 1]}, Facts((), (Tensor("output_0", "float32", (1, 2)),), 1))
+
+
+# --- several outputs with labels ---
+
+X = np.zeros((4, 3), np.float32)
+KIND, SIZE = [0, 1, 0, 1], [0.5, 1.5, 2.5, 3.5]
+
+
+def experiment(scoring: Scoring | None = None, heads: dict[str, Scoring] | None = None) -> Experiment:
+    return Experiment("e", lambda: None, None, (), None, scoring=scoring or Scoring(), heads=heads or {})
+
+
+def labelled(scored: str = "", **given: object) -> Dataset:
+    return dataset_in_memory("d", X, given, None, (), 1.0, 0.0, scored)
+
+
+def test_the_first_output_with_labels_leads_and_the_others_are_heads():
+    asked = as_asked(experiment(heads={"size": Scoring("mae")}), labelled(kind=KIND, size=SIZE))
+    assert (asked.scoring.output, asked.scoring.primary) == ("kind", None)
+    assert {name: (of.output, of.primary) for name, of in asked.heads.items()} == {"size": ("size", "mae")}
+    named = as_asked(experiment(Scoring(output="size")), labelled("size", kind=KIND, size=SIZE))
+    assert (named.scoring.output, list(named.heads)) == ("size", ["kind"])
+
+
+def test_what_is_asked_of_the_leading_output_by_its_name_is_its_own():
+    asked = as_asked(experiment(heads={"kind": Scoring("f1", ("auc",))}), labelled(kind=KIND, size=SIZE))
+    assert (asked.scoring.primary, asked.scoring.others, list(asked.heads)) == ("f1", ("auc",), ["size"])
+    with pytest.raises(ConfigError, match=r"\[metrics\] and \[heads.kind\] both say how kind is scored"):
+        as_asked(experiment(Scoring("accuracy"), {"kind": Scoring("f1")}), labelled(kind=KIND, size=SIZE))
+
+
+def test_metrics_of_an_output_without_labels_are_refused():
+    with pytest.raises(ConfigError, match=r"\[heads.age\] says how .* scored, and it has no labels") as caught:
+        as_asked(experiment(heads={"age": Scoring("mae")}), labelled(kind=KIND, size=SIZE))
+    assert caught.value.advice.endswith("those given are of kind and size")
+
+
+def test_a_head_that_the_model_does_not_have_is_told():
+    with pytest.raises(ConfigError, match="'size', which the model does not have"):
+        checked("kind", {"kind": [0, 1, 0, 1], "size": [0, 1, 0, 1]})
+
+
+def test_each_head_has_its_task_its_metric_and_its_classes():
+    outputs = {"kind": np.eye(2, dtype=np.float32)[KIND], "size": np.array(SIZE, np.float32)[:, None]}
+    outputs["odd"] = np.array([[0.2], [0.9], [0.1], [0.8]], np.float32)
+    asked = as_asked(experiment(), labelled(kind=KIND, size=SIZE, odd=[0.0, 1.0, 0.0, 1.0]))
+    meant = heads_meant(asked.heads, labelled(kind=KIND, size=SIZE, odd=[0.0, 1.0, 0.0, 1.0]), outputs)
+    heads = heads_of(asked.heads, meant, list(outputs.values()), list(outputs))
+    assert {name: (head.task, head.scoring.primary, head.class_names) for name, head in heads.items()} == {
+        "size": ("regression", "rmse", ()),
+        "odd": ("classification", "accuracy", ("0", "1")),
+    }
+    assert meant.heads["odd"].labels.dtype == np.int64
+
+
+def test_labels_that_no_metric_fits_are_refused_by_the_name_of_their_output():
+    outputs = [np.eye(2, dtype=np.float32)[KIND], np.zeros((4, 2), np.float32)]
+    asked = as_asked(experiment(), labelled(kind=KIND, boxes=SIZE))
+    with pytest.raises(ConfigError, match="output boxes: no metric fits float64 labels") as caught:
+        heads_of(asked.heads, labelled(kind=KIND, boxes=SIZE), outputs, ["kind", "boxes"])
+    assert caught.value.advice.startswith("under [heads.boxes], ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from harness.data import shuffled as module
 from harness.data.shuffled import shuffled
 from harness.errors import DataError
-from harness.records import Affine, Dataset
+from harness.records import Affine, Dataset, Labelled
 
 COUNT = 40
 SORTED = Dataset(
@@ -49,11 +50,12 @@ def test_the_first_half_of_sorted_labels_has_all_of_them() -> None:
         ({"clips": np.zeros(COUNT, np.int32)}, "belong together"),
         ({"groups": np.zeros(COUNT, np.int32)}, "belong together"),
         ({"test_labels": None}, "without labels"),
+        ({"heads": {"other": Labelled(np.zeros(COUNT))}}, "needs one labelled output, and 2 have labels"),
     ],
 )
-def test_what_cannot_be_decided_sample_by_sample_is_refused(lacking: dict[str, np.ndarray | None], told: str) -> None:
+def test_what_cannot_be_decided_sample_by_sample_is_refused(lacking: dict[str, Any], told: str) -> None:
     with pytest.raises(DataError, match=told) as caught:
-        shuffled(replace(SORTED, **lacking), 1)  # type: ignore[arg-type]
+        shuffled(replace(SORTED, **lacking), 1)
     assert "--until-decided" in caught.value.advice
 
 

@@ -15,14 +15,14 @@ import pytest
 from harness.build.artifact import inspect
 from harness.errors import StoreError
 from harness.records import Dataset, Environment, Round, Shard, TargetRecord
-from harness.runs.header import SCHEMA_VERSION, Header, absolute_variants, new_run_id, read_header
-from harness.runs.loading import load, read_dataset
+from harness.runs.header import HEADS_SINCE, SCHEMA_VERSION, Header, absolute_variants, new_run_id, read_header
+from harness.runs.loading import load, read_dataset, read_run
 from harness.runs.record import Record, check_unchanged
 from harness.runs.run_arrays import baseline_sha256, read_baseline
 from harness.runs.store import Store
 from tests.devices import RECORDED, copy_of_recording, header
 
-RUNS = sorted(RECORDED.parent.glob("*-schema-*"))
+RUNS = sorted(RECORDED.parent.glob("digits-schema-*"))
 
 
 def opened(root: Path, run_id: str, experiment: str = "digits") -> Record:
@@ -184,7 +184,59 @@ def test_a_runs_arrays_are_mapped_and_take_no_room_beside_a_run_of_the_same(tmp_
     second = Store(tmp_path).open(known, dataset, baseline)
     for name in ("test/input-0.npy", "test/labels.npy", "baseline.npy"):
         assert (second.path / name).samefile(first.path / name)
-    assert second.header.schema_version == SCHEMA_VERSION
+    assert second.header.schema_version == HEADS_SINCE - 1  # an older version may read it, too
+
+
+def test_a_run_keeps_the_labels_of_every_output(tmp_path: Path) -> None:
+    (source,) = RECORDED.parent.glob(f"heads-schema-{HEADS_SINCE}")
+    run = load(shutil.copytree(source, tmp_path / "run"))
+    assert (run.scored_output, run.labelled_outputs) == ("digit", ("digit", "parity", "ink"))
+    assert run.head_labels["parity"].tolist() == (run.labels % 2).tolist()
+    assert run.heads["parity"].class_names == ("even", "odd") and run.heads["ink"].scoring.primary == "mae"
+    assert np.allclose(run.head_labels["ink"], (run.inputs[0] > 0.25).mean(axis=1))
+
+
+def test_code_that_a_further_output_is_scored_by_is_called_only_where_the_run_is_trusted(tmp_path: Path) -> None:
+    path = shutil.copytree(RECORDED.parent / f"heads-schema-{HEADS_SINCE}", tmp_path / "run")
+    content = json.loads((path / "run.json").read_text())
+    own = {"reference": "theirs:far", "name": "far", "unit": "score", "better": "lower"}
+    content["heads"]["ink"]["scoring"] |= {"declared": [own], "trusted": True}
+    (path / "run.json").write_text(json.dumps(content | {"finished": False}))
+    (path / "manifest.json").unlink()
+    run = load(path)
+    assert not run.scoring.trusted and [each.name for each in run.withheld] == ["far"]
+    assert load(path, trust=True).scoring.trusted
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda run: np.save(run / "test" / "labels-1.npy", np.zeros(797, np.int64)), "labels-1.npy"),
+        (lambda run: (run / "test" / "labels-2.npy").unlink(), "labels-2.npy"),
+    ],
+)
+def test_labels_of_an_output_that_were_changed_or_are_gone_are_noticed(tmp_path: Path, change, told) -> None:
+    path = shutil.copytree(RECORDED.parent / f"heads-schema-{HEADS_SINCE}", tmp_path / "run")
+    change(path)
+    with pytest.raises(StoreError, match=told):
+        load(path)
+
+
+@pytest.mark.parametrize("labels", [np.zeros(5, np.int64), np.zeros((), np.int64)])
+def test_labels_of_an_output_that_are_of_other_samples_are_refused(tmp_path: Path, labels: np.ndarray) -> None:
+    path = shutil.copytree(RECORDED.parent / f"heads-schema-{HEADS_SINCE}", tmp_path / "run")
+    np.save(path / "test" / "labels-1.npy", labels)
+    with pytest.raises(StoreError, match="labels of parity are not of the 797 samples"):
+        read_run(path, read_header(path))
+
+
+def test_labels_of_an_output_that_there_is_not_are_refused(tmp_path: Path) -> None:
+    path = shutil.copytree(RECORDED.parent / f"heads-schema-{HEADS_SINCE}", tmp_path / "run")
+    content = json.loads((path / "run.json").read_text())
+    content["heads"]["size"] = content["heads"].pop("parity")
+    (path / "run.json").write_text(json.dumps(content))
+    with pytest.raises(StoreError, match="labels of 'size', which is no output beside the scored one"):
+        read_header(path)
 
 
 def test_a_run_may_be_moved(tmp_path: Path) -> None:

@@ -209,7 +209,7 @@ def test_labels_are_text_where_a_number_would_be_another_label(tmp_path, written
     rows = "".join(f"1,{label}\n" for label in written)
     (tmp_path / "test.csv").write_text(f"age,label\n{rows}")
     split = Split(source(tmp_path, "test.csv"), "test", "test.csv")
-    assert table.label_array(split, pd.Series(written)).dtype == dtype
+    assert table.label_array(split, "label", pd.Series(written)).dtype == dtype
     if names:
         assert load(source(tmp_path, "test.csv")).class_names == tuple(names)
 
@@ -231,5 +231,12 @@ def test_columns_of_labels_are_known_by_the_names_of_outputs(tmp_path):
     dataset = load(source(tmp_path, saved(tmp_path, "test.csv", frame), label=label, output="weights"))
     assert dataset.labels_of == "weights" and dataset.test_labels.tolist() == [0.5, 2.5]
     assert dataset.test_inputs[0].tolist() == [[1.0], [2.0]]
-    with pytest.raises(DataError, match="the labels are of the outputs kinds, weights"):
-        load(source(tmp_path, "test.csv", label=label))
+    both = load(source(tmp_path, "test.csv", label=label))
+    assert (both.labels_of, both.test_labels.tolist(), both.class_names) == ("kinds", [0, 1], ("0", "1"))
+    assert both.heads["weights"].labels.tolist() == [0.5, 2.5] and both.heads["weights"].class_names == ()
+
+
+def test_a_row_without_a_label_of_one_output_is_refused(tmp_path):
+    (tmp_path / "test.csv").write_text("a,kind,weight\n1,0,0.5\n2,1,\n")
+    with pytest.raises(DataError, match="row 2 has no label in column 'weight'"):
+        load(source(tmp_path, "test.csv", label={"kinds": "kind", "weights": "weight"}))

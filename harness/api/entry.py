@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -32,7 +32,7 @@ def evaluate(
     calibration: Any = None,
     *,
     name: str = "evaluation",
-    class_names: Sequence[str] = (),
+    class_names: Sequence[str] | Mapping[str, Sequence[str]] = (),
     scale: float | dict[str, float] = 1.0,
     offset: float | dict[str, float] = 0.0,
     sequence: Any = None,
@@ -40,8 +40,8 @@ def evaluate(
     variants: Names = (),
     plan: str | Plan = "standard",
     precision: str | None = None,
-    primary: str | None = None,
-    metrics: Names = (),
+    primary: str | Mapping[str, str] | None = None,
+    metrics: Names | Mapping[str, Names] = (),
     output: str = "",
     ignore: float | None = None,
     targets: Targets = (),
@@ -62,15 +62,17 @@ def evaluate(
     x_test: numbers of shape (samples, …), as they are stored; for several inputs a dict of such arrays by the names of
         the model's inputs, or a tuple in its order. Stored value × scale + offset = model input.
     y_test: one label a sample: class numbers, texts, one-hot rows, or numbers to predict; None where there are none. Of
-        several outputs a dict by their names.
+        several outputs a dict by their names; each is judged by its own labels then.
     calibration: 100 to 500 training samples in the form of x_test; without any, int8 is not built.
     name: of the experiment, which is the folder below results. class_names: of the classes 0, 1, …
     sequence: of each test sample the clip that it is of, a number or a text; a model's state is carried from sample to
         sample of a clip, in their order, and begins anew with each clip. None: each sample begins anew.
     group: of each test sample the group that it is of: samples of one group are not independent. None: the clip.
     variants: names or globs of recipes, or "package.module:function"; () for the usual ones.
-    primary, metrics: the metric that the run is judged by first, and others; None and () follow from y_test.
-    output: the name of the output that is scored; "" for the first. ignore: the label of pixels that have none.
+    primary, metrics: the metric that the run is judged by first, and others; None and () follow from y_test. Of several
+        labelled outputs these, and class_names, may be dicts by their names.
+    output: the name of the output that is scored; "" for the first that has labels, else the model's first.
+        ignore: the label of pixels that have none.
 
     The rest is as in run(). Raises HarnessError.
     """
@@ -78,11 +80,12 @@ def evaluate(
     from harness.experiment.plans import plan_of
 
     dataset = dataset_in_memory(name, x_test, y_test, calibration, class_names, scale, offset, output, sequence, group)
-    scoring = Scoring(primary, as_tuple(metrics), output, Path.cwd(), ignore=ignore)
+    scoring, heads = scorings_of(primary, metrics, output)
+    scoring = replace(scoring, ignore=ignore)
     chosen = plan_of(plan) if isinstance(plan, str) else plan
     with TemporaryFolder() as folder:
         source = source_of_model(model, Path(folder))
-        experiment = experiment_in_memory(name, source, dataset, as_tuple(variants), chosen, scoring)
+        experiment = experiment_in_memory(name, source, dataset, as_tuple(variants), chosen, scoring, heads)
         return run(
             experiment,
             precision=precision,
@@ -150,7 +153,7 @@ def run(
         chosen = replace(chosen, plan=replace(chosen.plan, until_decided=True))
     where = (as_tuple(targets), as_tuple(runtimes), as_tuple(threads), Path(targets_dir))
     request = request_of(chosen, *where, setup=setup, tune=tune, wait_s=wait_s)
-    kept, rules = Store(Path(results)), as_policy(policy, with_declarations(chosen.scoring))
+    kept, rules = Store(Path(results)), as_policy(policy, with_declarations(chosen.every_scoring))
     with listening(progress) as listener:
         judge = judge_by(rules, references(reference), kept, listener.say)
         conclusion = pipeline.run(request, kept, Cache(cache_dir(), fresh), listener, judge, rules)
@@ -201,6 +204,21 @@ def chosen_experiment(
         raise ConfigError("data is for the built-in experiments", "an Experiment brings its own")
     chosen = restrict_variants(experiment, variants) if variants else experiment
     return replace(chosen, plan=adjust(wanted or chosen.plan, precision=precision_of(precision)))
+
+
+def scorings_of(
+    primary: str | Mapping[str, str] | None, metrics: Names | Mapping[str, Names], output: str
+) -> tuple[Scoring, dict[str, Scoring]]:
+    """How the run is scored, and its outputs by name where metrics are given so."""
+    first = primary if isinstance(primary, Mapping) else {}
+    others = metrics if isinstance(metrics, Mapping) else {}
+    plain = (
+        None if isinstance(primary, Mapping) else primary,
+        () if isinstance(metrics, Mapping) else as_tuple(metrics),
+    )
+    names = dict.fromkeys((*first, *others))
+    heads = {name: Scoring(first.get(name), as_tuple(others.get(name, ())), name, Path.cwd()) for name in names}
+    return Scoring(*plain, output, Path.cwd()), heads
 
 
 def as_tuple(given: Any) -> tuple[Any, ...]:

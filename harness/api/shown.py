@@ -36,14 +36,15 @@ class Verdict(records.Verdict):
 
     def __str__(self) -> str:
         """The headline, each finding that does not hold with its reason, and what may ship all the same."""
-        from harness.gate.verdict_text import headline, ships
+        from harness.gate.verdict_text import headline, heads, ships
 
-        return "\n".join([headline(self), *(sentence(f) for f in self.findings if not f.holds), ships(self)])
+        lost = (sentence(f) for f in self.findings if not f.holds)
+        return "\n".join([headline(self), *heads(self), *lost, ships(self)])
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        from harness.gate.verdict_text import headline, interval, outcome, ships, stands_against, value_and_limit
+        from harness.gate.verdict_text import headline, heads, interval, outcome, ships, stands_against, value_and_limit
         from harness.records.names import row_name
 
         headings = ("Rule", "Row", "Value", "Interval", "Limit", "Outcome", "Reason")
@@ -60,7 +61,7 @@ class Verdict(records.Verdict):
             for f in self.findings
         ]
         mark = "✅" if self else "❌"
-        below = paragraph(" ".join(filter(None, (ships(self), stands_against(self)))))
+        below = paragraph(" ".join(filter(None, (ships(self), stands_against(self), *heads(self)))))
         return paragraph(f"{mark} {headline(self)}", "h4") + table(headings, lines) + below
 
 
@@ -201,7 +202,14 @@ class Sample:
         """Label and answers as `harness show --json` prints them; a number that is not finite is None."""
         answers = [{"variant": answer.variant, **asdict(answer)} for answer in self._said.answers]
         finite = [{name: value if is_finite(value) else None for name, value in answer.items()} for answer in answers]
-        return {"run_id": self._comparison.run.run_id, **asdict(self._said), "index": self.index, "answers": finite}
+        said = {"run_id": self._comparison.run.run_id, **asdict(self._said), "index": self.index, "answers": finite}
+        return said | ({"heads": {name: head.document for name, head in self.heads.items()}} if self.heads else {})
+
+    @property
+    def heads(self) -> dict[str, Sample]:
+        """The same sample by each further output that has labels, by its name; {} where there is none."""
+        each = self._comparison.heads
+        return {name: Sample(each[name], self._pictures, self._place) for name in self._comparison.run.heads}
 
     @cached_property
     def answers(self) -> pd.DataFrame:
@@ -234,7 +242,8 @@ class Sample:
 
         said = self._said
         words = agreement(said) if isinstance(said, ClassSample) else nearness(said)
-        return f"{sample_title(self.index, self.label)}. {words}"
+        further = (f"Output {name}: {head}" for name, head in self.heads.items())
+        return "\n".join([f"{sample_title(self.index, self.label)}. {words}", *further])
 
     __repr__ = __str__
 

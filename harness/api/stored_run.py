@@ -93,20 +93,33 @@ class Run:
         return frames.latency(self.stored)
 
     def samples(
-        self, variant: str | None = None, runtime: str | None = None, target: str | None = None
+        self,
+        variant: str | None = None,
+        runtime: str | None = None,
+        target: str | None = None,
+        output: str | None = None,
     ) -> pd.DataFrame:
         """One row a sample × variant × target × runtime, with the columns of samples.parquet.
 
-        variant, runtime, target: only the rows of these. Raises ConfigError where the run has no answers of such a row.
+        variant, runtime, target: only the rows of these. output: of which one the answers are; None for the scored one.
+        Raises ConfigError where the run has no answers of such a row, or no such output.
         """
+        answered = self._of_output(output).answered
         asked = (("variant", variant), ("runtime", runtime), ("target", target))
         wanted = {name: value for name, value in asked if value is not None}
-        found = {case: rows for case, rows in self.comparison.answered.items() if is_one_of(case, wanted)}
+        found = {case: rows for case, rows in answered.items() if is_one_of(case, wanted)}
         if wanted and not found:
             names = ", ".join(f"{name} {value!r}" for name, value in wanted.items())
             known = ", ".join(dict.fromkeys(map(row_name, self.comparison.answered)))
             raise ConfigError(f"run {self.run_id} has no answers of {names}", f"it has those of {known or 'none'}")
         return frames.samples(found, self.stored.numbers)
+
+    def _of_output(self, name: str | None) -> Comparison:
+        """Raises ConfigError."""
+        each = self.comparison.by_output
+        if name is not None and name not in each:
+            raise ConfigError(f"the model has no output {name!r}", f"its outputs are {', '.join(each)}")
+        return self.comparison if name is None else each[name]
 
     # --- pictures
 
@@ -159,7 +172,7 @@ class Run:
         if signers is not None:
             run_gate.check_signed(self.path, Path(signers))
         run_gate.check_judgeable(self.stored)
-        rules = as_policy(policy, self.stored.scoring) or run_gate.policy_of(None)
+        rules = as_policy(policy, self.stored.every_scoring) or run_gate.policy_of(None)
         known = self.__dict__.get("comparison")  # all of it, where that was derived already
         candidate = known or compare(self.stored, metrics_of(rules))
         again = (lambda path, cases: self._timed_beside(path, cases, progress)) if remeasure else None
@@ -202,7 +215,7 @@ class Run:
         from harness.api.listeners import listening
         from harness.gate.run_gate import judge_by
 
-        rules = as_policy(policy, self.stored.scoring)
+        rules = as_policy(policy, self.stored.every_scoring)
         with listening(progress) as listener:
             judge = judge_by(rules, references(reference), self.results, listener.say)
             conclusion = pipeline.resume(str(self.path), self.results, listener, judge, rules, wait_s)

@@ -21,8 +21,8 @@ from harness.build.check import CheckResult, Samples
 from harness.build.keras_process import KerasProcess, ProcessDied, TensorFlowMissing
 from harness.build.lint import Remark
 from harness.build.original import Original, RunOnce, Starts
-from harness.build.remarks import of_ranges, of_state, remarks, said_of
-from harness.build.scored import as_meant, check_scored, of_labels
+from harness.build.remarks import of_heads, of_ranges, of_state, remarks, said_of
+from harness.build.scored import as_asked, as_meant, check_scored, heads_meant, heads_of, of_labels
 from harness.build.variants import quantizer as quantizer  # importing it registers its recipes
 from harness.build.variants import repeatable
 from harness.data.calibration import calibration_samples
@@ -91,6 +91,7 @@ def build(
     open_keras: opens the process that TensorFlow runs in. run_once: runs a .tflite file on stored samples.
     """
     check_packages(experiment)
+    experiment = as_asked(experiment, dataset)
     shelf = Shelf(cache, say)
     with open_keras(cache.root / "tensorflow.log") as keras:
         known = original.of_model(experiment, dataset, shelf, keras) if experiment.model else None
@@ -98,16 +99,23 @@ def build(
         made = Builder(experiment, dataset, shelf, keras, known, run_once, dataset.test_sha256)
         baseline = made.baseline
         check_scored(experiment.scoring, dataset, known.facts, baseline)
-        scored = baseline[output_index(experiment.scoring.output, [tensor.name for tensor in known.facts.outputs])]
-        made = replace(made, dataset=as_meant(experiment.scoring, dataset, scored))
+        names = tuple(tensor.name for tensor in known.facts.outputs)
+        outputs, scored = (
+            dict(zip(names, baseline, strict=True)),
+            baseline[output_index(experiment.scoring.output, names)],
+        )
+        meant = heads_meant(experiment.heads, as_meant(experiment.scoring, dataset, scored), outputs)
+        made = replace(made, dataset=meant)
         found = said_of(of_labels(experiment.scoring, dataset.test_labels, scored), say)
-        found += remarks(known, experiment, made.dataset, shelf)
+        found += remarks(known, experiment, meant, shelf)
+        for name, scoring in experiment.heads.items():
+            taken = of_labels(scoring, dataset.heads[name].labels, outputs[name])
+            found += said_of(of_heads(name, scoring, meant, outputs[name], taken), say)
         imported = [made.imported(name) for name in experiment.imports]
         built = [*(made.variant(name) for name in experiment.variants), *imported]
         found += said_of(of_ranges(imported, dataset), say) + of_state(built, say, dataset.starts)
     if not shelf.made:
         say("nothing to build: the model, its baseline and its variants are as they were built before")
-    names = tuple(tensor.name for tensor in known.facts.outputs)
     inputs = tuple(feed.tensor.name for feed in sorted(known.feeds, key=lambda feed: feed.index))
     return Built(known.sha256, baseline, tuple(built), tuple(shelf.made), made.dataset, names, inputs, found)
 
@@ -174,15 +182,16 @@ class Builder:
 
     @cached_property
     def of_classes(self) -> tuple[bool, ...]:
-        """For each output, whether its numbers are scores of classes: the task says so for the scored one, for another
+        """For each output, whether its numbers are scores of classes: the task says so of one with labels, of another
         its rows do, where each adds up to 1. Raises ConfigError where the metrics do not fit the data.
         """
         scoring, names = self.experiment.scoring, [tensor.name for tensor in self.original.facts.outputs]
         _, task = fitting.check(scoring, self.dataset, self.baseline, names)
-        scored = output_index(scoring.output, names)
+        heads = heads_of(self.experiment.heads, self.dataset, self.baseline, names)
+        tasks = {names[output_index(scoring.output, names)]: task} | {name: head.task for name, head in heads.items()}
         return tuple(
-            task in OF_CLASSES if n == scored else adds_up(output[:CALIBRATION_SAMPLES])
-            for n, output in enumerate(self.baseline)
+            tasks[name] in OF_CLASSES if name in tasks else adds_up(output[:CALIBRATION_SAMPLES])
+            for name, output in zip(names, self.baseline, strict=True)
         )
 
     def variant(self, name: str) -> Variant:

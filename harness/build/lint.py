@@ -13,6 +13,7 @@ import numpy as np
 
 from harness.build.near_copies import near_copies
 from harness.errors import BuildError
+from harness.metrics.task import are_logits, as_scores
 from harness.records import Affine, Dataset
 from harness.records.run import MOSTLY
 from harness.statistics import stats
@@ -68,6 +69,16 @@ def lint(
         tried or iter(()),
     )
     return tuple(remark for check in checks for remark in check)
+
+
+def labels_alone(dataset: Dataset, output: np.ndarray) -> Iterator[Remark]:
+    """What is odd about labels of classes beside the model's answers to them. output: its scores, as it gave them."""
+    if dataset.test_labels is None or not dataset.class_names:
+        return
+    yield from balance(dataset)
+    picked = some_of(dataset)
+    scores, labels = as_scores(output, are_logits(output))[picked], np.asarray(dataset.test_labels[picked], np.int64)
+    yield from [*other_labels(scores, labels)] or no_better_than_guessing(scores, labels)
 
 
 def widths(dataset: Dataset) -> Iterator[Remark]:

@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from harness.build import near_copies
-from harness.build.lint import BEYOND, Remark, lint, share_beyond
+from harness.build.lint import BEYOND, Remark, labels_alone, lint, share_beyond
 from harness.build.models.predictions import Habits
 from harness.build.original import Original, Starts, models_code, versions
 from harness.device import tensors
@@ -19,7 +19,7 @@ from harness.measure import once as runner
 from harness.measure.model_state import reset_of
 from harness.metrics.meaning import said_by
 from harness.metrics.task import are_logits, as_scores, output_index
-from harness.records import Dataset, Experiment, Variant
+from harness.records import Dataset, Experiment, Scoring, Variant
 from harness.support import cache
 from harness.support.cache import Shelf, key_of
 
@@ -48,6 +48,18 @@ def of_state(variants: Sequence[Variant], say: Callable[[str], None], starts: St
     else:
         return ()
     return said_of([remark], say)
+
+
+def of_heads(
+    name: str, scoring: Scoring, dataset: Dataset, output: np.ndarray, taken: Iterable[Remark]
+) -> Iterator[Remark]:
+    """What is odd about the labels of an output beside the scored one. output: the baseline's. taken: what the labels
+    were taken for.
+    """
+    of = dataset.of_head(name)
+    odd = labels_alone(of, output) if said_by(scoring) != "numbers" else ()
+    for remark in (*taken, *odd):
+        yield Remark(f"output {name}: {remark.what}", remark.advice.replace("[metrics]", f"[heads.{name}]"))
 
 
 def of_ranges(imported: Sequence[Variant], dataset: Dataset) -> Iterator[Remark]:

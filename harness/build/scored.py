@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,12 +11,37 @@ from harness.build.lint import Remark
 from harness.build.models import Facts
 from harness.data.labels import extend_names, numbered
 from harness.errors import ConfigError
+from harness.metrics.fitting import check
 from harness.metrics.meaning import as_classes, said_by, task_for
 from harness.metrics.task import are_logits, class_count, one_column, whole_below
 from harness.metrics.task_table import Given, task_of
-from harness.records import Dataset, Scoring
+from harness.records import BY_DATA, Dataset, Experiment, Head, Labelled, Scoring
+from harness.support.format import listed
 
 NUMBERS = 'if they are numbers to predict, write primary = "rmse" under [metrics]'
+
+
+def as_asked(experiment: Experiment, dataset: Dataset) -> Experiment:
+    """Returns the experiment with a scoring of every labelled output: where several have labels, the scored one is
+    named, and the others are heads. Raises ConfigError.
+    """
+    scoring, asked = experiment.scoring, experiment.heads
+    first = scoring.output or dataset.labels_of
+    labelled = [*([first] if dataset.test_labels is not None else []), *dataset.heads]
+    if unknown := [name for name in asked if name not in labelled]:
+        told = f"[heads.{unknown[0]}] says how that output is scored, and it has no labels"
+        raise ConfigError(
+            told, f"give labels by the name of the output; those given are of {listed(labelled) or 'none'}"
+        )
+    own = asked.get(first, BY_DATA)
+    if (own.primary or own.others) and (scoring.primary or scoring.others):
+        raise ConfigError(f"[metrics] and [heads.{first}] both say how {first} is scored", "say it in one of them")
+    if own.primary or own.others:
+        scoring = replace(scoring, primary=own.primary, others=own.others)
+    if dataset.heads:
+        scoring = replace(scoring, output=first)
+    heads = {name: replace(asked.get(name, BY_DATA), output=name, folder=scoring.folder) for name in dataset.heads}
+    return replace(experiment, scoring=scoring, heads=heads)
 
 
 def check_scored(scoring: Scoring, dataset: Dataset, facts: Facts, outputs: Sequence[np.ndarray]) -> None:
@@ -26,6 +51,8 @@ def check_scored(scoring: Scoring, dataset: Dataset, facts: Facts, outputs: Sequ
     outputs: the baseline's. Labels that were given for an output by its name are that one's alone.
     """
     names = [tensor.name for tensor in facts.outputs]
+    for name in dataset.heads:
+        check_named(name, name, names)
     if dataset.labels_of and len(outputs) > 1:
         check_named(dataset.labels_of, scoring.output or names[0], names)
         return
@@ -48,6 +75,29 @@ def check_named(labelled: str, scored: str, names: Sequence[str]) -> None:
     if labelled != scored:
         message = f"the labels are of the output {labelled!r}, and {scored!r} is scored"
         raise ConfigError(message, f'write output = "{labelled}" under [metrics]')
+
+
+def heads_meant(heads: Mapping[str, Scoring], dataset: Dataset, outputs: Mapping[str, np.ndarray]) -> Dataset:
+    """Returns the data set with the labels of each head as they are meant. outputs: the baseline's, by name."""
+    meant = {name: as_meant(scoring, dataset.of_head(name), outputs[name]) for name, scoring in heads.items()}
+    each = {name: Labelled(of.test_labels, of.class_names) for name, of in meant.items() if of.test_labels is not None}
+    return replace(dataset, heads=each)
+
+
+def heads_of(
+    heads: Mapping[str, Scoring], dataset: Dataset, outputs: Sequence[np.ndarray], names: Sequence[str]
+) -> dict[str, Head]:
+    """Returns how each head is scored. Raises ConfigError where a metric does not fit its labels."""
+    found = {}
+    for name, asked in heads.items():
+        of = dataset.of_head(name)
+        try:
+            scoring, task = check(asked, of, outputs, names)
+        except ConfigError as error:
+            advice = error.advice.replace("[data] labels", f"[heads.{name}] labels")
+            raise ConfigError(f"output {name}: {error}", f"under [heads.{name}], {advice}") from error
+        found[name] = Head(task, of.class_names, scoring)
+    return found
 
 
 def fits(scoring: Scoring, dataset: Dataset, output: np.ndarray) -> bool:

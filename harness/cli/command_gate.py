@@ -174,11 +174,13 @@ def measuring_again() -> Progress:
 def present(verdict: Verdict) -> None:
     from harness.cli.output import stdout, write
     from harness.cli.tables.verdict_table import verdict_table
-    from harness.gate.verdict_text import headline, ships, stands_against
+    from harness.gate.verdict_text import headline, heads, ships, stands_against
 
     stdout().print(verdict_table(verdict))
     if against := stands_against(verdict):
         write(against)
+    for told in heads(verdict):
+        write(told)
     write(ships(verdict))
     write(headline(verdict))
 

@@ -97,13 +97,13 @@ def run(
         if resume is not None:
             check_nothing_new(context)
             begun = entry.load(str(Store(results).find(resume, finished=False)), results, trust=trust)
-            progress.policy = rules_of(policy, begun.stored.scoring)
+            progress.policy = rules_of(policy, begun.stored.every_scoring)
             done = begun.resume(policy=progress.policy, reference=references, wait_s=wait, progress=progress)
         else:
             chosen = chosen_experiment(experiment, data, variant, plan, fresh, digits_if_no_mnist, progress)
             given = {"rounds": rounds, "min_runs": min_runs, "min_s": min_s, "warmup_s": warmup_s}
             adjusted = adjust(chosen.plan, **given, precision=precision_of(precision))
-            progress.policy = rules_of(policy, with_declarations(chosen.scoring))
+            progress.policy = rules_of(policy, with_declarations(chosen.every_scoring))
             done = entry.run(
                 replace(chosen, plan=adjusted),
                 targets=target or (),

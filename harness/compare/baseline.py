@@ -8,13 +8,14 @@ from dataclasses import replace
 import numpy as np
 
 from harness.compare.early import early_change, early_rows, early_standing
-from harness.compare.suspicion import doubts_of
+from harness.compare.suspicion import Doubts, doubts_of
 from harness.device.tensors import from_tensor
 from harness.measure.runtimes import exists_for
 from harness.metrics import METRICS, Observation
+from harness.metrics.fitting import scores_of
 from harness.metrics.heads import as_scored
 from harness.metrics.of_sample import STATISTICS
-from harness.metrics.registry import Answers, is_wanted, of_any_output
+from harness.metrics.registry import Answers, is_wanted, of_answers_alone, of_any_output
 from harness.metrics.scoring import Scorer, with_limits
 from harness.metrics.two_stage import rounds_of_target
 from harness.records import CONTROL, Absent, Case, Change, Comparison, Run, Shard, Standing
@@ -30,21 +31,22 @@ def compare(run: Run, metrics: Collection[str] | None = None) -> Comparison:
     metrics: the names of those that are wanted; None for all.
     """
     scorer = Scorer(run, metrics)
+    beside = scorers_of_heads(run, scorer)
     firsts = [case for case in run.cases if case == run.accuracy_case(case)]
     outputs = {case: arrays for case in firsts if (arrays := outputs_of(run, case)) is not None}
     found = of_scored(scorer, outputs)
+    heads = {
+        name: of_scored(own, outputs, bool(own.metrics) or own.run.labels is not None) for name, own in beside.items()
+    }
+    answered = [(scorer, found), *((beside[name], heads[name]) for name in run.heads)]
     early = early_rows(run, compare)
     standings = tuple(
-        early_standing(early[case], case, run)
-        if case in early
-        else standing(run, case, outputs.get(first := run.accuracy_case(case)), found.samples.get(first), scorer)
+        early_standing(early[case], case, run) if case in early else standing(run, case, outputs, answered)
         for case in run.cases
     )
     changes = tuple(early_change(c, early[c.case]) if c.case in early else c for c in found.changes)
     heads = {
-        name: replace(of_head(run, n, outputs, metrics), standings=standings)
-        for n, name in enumerate(run.outputs)
-        if n != scorer.index
+        name: replace(head, standings=tuple(s.outputs.get(name, s) for s in standings)) for name, head in heads.items()
     }
     return replace(found, standings=standings, changes=changes, heads=heads, early=early)
 
@@ -67,10 +69,18 @@ def of_scored(scorer: Scorer, outputs: Outputs, with_samples: bool = True) -> Co
     return Comparison(run, (), changes, samples, outputs, scorer.baseline, scores)
 
 
-def of_head(run: Run, n: int, outputs: Outputs, metrics: Collection[str] | None) -> Comparison:
-    """Returns what output n says, which is not the scored one: its metrics are those that need no labels."""
-    wanted = of_any_output(metrics)
-    return of_scored(Scorer(as_scored(run, n), wanted), outputs, with_samples=bool(wanted))
+def scorers_of_heads(run: Run, scorer: Scorer) -> dict[str, Scorer]:
+    """Returns what scores each output beside the scored one, by its name: with its labels, or where it has none by the
+    metrics that need none.
+    """
+    others = {name: as_scored(run, n) for n, name in enumerate(run.outputs) if n != scorer.index}
+    return {name: Scorer(head, wanted_of(head, scorer.metrics)) for name, head in others.items()}
+
+
+def wanted_of(head: Run, metrics: Collection[str] | None) -> Collection[str]:
+    if head.labels is None:
+        return of_any_output(metrics)
+    return of_answers_alone(metrics, (metric.name for metric in scores_of(head.scoring, head.task)))
 
 
 def shared_changes(case: Case, run: Run, scorer: Scorer, scored: dict[Case, list[Change]]) -> list[Change]:
@@ -156,17 +166,24 @@ def of_a_sample(change: Change, o: Observation) -> Change:
     return with_limits(change, statistic, change.method)
 
 
-def standing(
-    run: Run, case: Case, outputs: tuple[np.ndarray, ...] | None, samples: np.ndarray | None, scorer: Scorer
-) -> Standing:
-    """Returns how the case ended. Of several things that went wrong, the first is named."""
+def standing(run: Run, case: Case, outputs: Outputs, answered: Sequence[tuple[Scorer, Comparison]]) -> Standing:
+    """Returns how the case ended. Of several things that went wrong, the first is named. answered: what each labelled
+    output says, the scored one first.
+    """
+    first = run.accuracy_case(case)
+    samples = [(scorer, found.samples.get(first)) for scorer, found in answered]
     environment = run.target(case.target).environment
     version = environment.runtimes.get(case.runtime) if environment else None
-    checks = (unbuilt(run, case), unmeasurable(run, case), broken(run, case), incomplete(run, case, samples))
+    checks = (unbuilt(run, case), unmeasurable(run, case), broken(run, case), incomplete(run, case, samples[0][1]))
     if ended := next(filter(None, checks), None):
         return Standing(case, *ended, version)
-    doubts = doubts_of(run, case, outputs, samples, scorer)
-    return Standing(case, "suspect" if doubts.suspect else "ok", doubts.reason, version, doubts.bars, doubts.chance)
+    return standing_of(doubts_of(run, case, outputs.get(first), samples), case, version)
+
+
+def standing_of(doubts: Doubts, case: Case, version: str | None) -> Standing:
+    each = {name: standing_of(own, case, version) for name, own in doubts.outputs.items()}
+    status: RowStatus = "suspect" if doubts.suspect else "ok"
+    return Standing(case, status, doubts.reason, version, doubts.bars, doubts.chance, each)
 
 
 Ended = tuple[RowStatus, str] | None  # status and reason, or None where nothing is wrong

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -22,32 +22,76 @@ ORDER = "{} of {} answers change when the {} are asked in another order: the mod
 @dataclass(frozen=True)
 class Doubts:
     """reason: all of them, and what is odd though not suspect, "" for none; bars: those that keep every rule on answers
-    from passing; chance: why an accuracy proves nothing.
+    from passing; chance: why an accuracy proves nothing. outputs: of several with labels, the doubts of each by itself;
+    bars and chance of the row are then what is of none of these.
     """
 
     suspect: bool = False
     reason: str = ""
     bars: str = ""
     chance: str = ""
+    outputs: dict[str, Doubts] = field(default_factory=dict)
 
 
 def doubts_of(
-    run: Run, case: Case, outputs: tuple[np.ndarray, ...] | None, samples: np.ndarray | None, scorer: Scorer
+    run: Run,
+    case: Case,
+    outputs: tuple[np.ndarray, ...] | None,
+    answered: Sequence[tuple[Scorer, np.ndarray | None]],
 ) -> Doubts:
-    """What is doubtful of a row that was measured. Its metrics are found all the same."""
+    """What is doubtful of a row that was measured. Its metrics are found all the same. answered: of each labelled
+    output, or the scored one, its scorer and its samples.
+    """
     variant = run.variant(case.variant)
-    bars, odd, chance = [*moving(run, case)], "", ""
-    plain = [variant.reason] if variant.status == "suspect" else []
-    if outputs is not None and samples is not None and len(samples):
-        if not plain and (reason := far_off(samples, scorer)):
-            plain.append(reason)
-        bars += lost_outputs(run, outputs, scorer, columns=not plain)
-        odd, lost = constant(run, samples)
-        if lost:
-            bars, odd = [*bars, odd], ""
-        chance = at_chance(run, samples)
-    reason = "; ".join(filter(None, [*plain, *bars, copies(run), odd, chance]))
-    return Doubts(bool(plain or bars), reason, "; ".join(bars), chance)
+    plain, bars = [variant.reason] if variant.status == "suspect" else [], [*moving(run, case)]
+    each: dict[str, OfOutput] = {}
+    if outputs is not None:
+        bars += lost_outputs(run, outputs, [scorer.index for scorer, _ in answered])
+        each = {
+            run.outputs[scorer.index]: of_output(scorer, samples, outputs[scorer.index], not plain or len(answered) > 1)
+            for scorer, samples in answered
+            if samples is not None and len(samples)
+        }
+    if len(each) > 1:
+        return of_several(plain, bars, each, copies(run))
+    own = next(iter(each.values()), OfOutput())
+    plain, bars = [*plain, *own.far], [*bars, *own.lost]
+    reason = "; ".join(filter(None, [*plain, *bars, copies(run), own.odd, own.chance]))
+    return Doubts(bool(plain or bars), reason, "; ".join(bars), own.chance)
+
+
+def of_several(plain: list[str], bars: list[str], each: dict[str, OfOutput], copied: str) -> Doubts:
+    """The doubts of a row with several labelled outputs: each of them may be lost by itself."""
+    outputs = {name: own.doubts for name, own in each.items()}
+    own_words = [f"output {name}: {found.reason}" for name, found in outputs.items() if found.reason]
+    suspect = bool(plain or bars) or any(found.suspect for found in outputs.values())
+    return Doubts(suspect, "; ".join(filter(None, [*plain, *bars, copied, *own_words])), "; ".join(bars), "", outputs)
+
+
+@dataclass(frozen=True)
+class OfOutput:
+    """What is doubtful of the answers of one output. far: why it is suspect; lost: why no rule on it may pass."""
+
+    far: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+    odd: str = ""
+    chance: str = ""
+
+    @property
+    def doubts(self) -> Doubts:
+        reason = "; ".join(filter(None, [*self.far, *self.lost, self.odd, self.chance]))
+        return Doubts(bool(self.far or self.lost), reason, "; ".join(self.lost), self.chance)
+
+
+def of_output(scorer: Scorer, samples: np.ndarray, given: np.ndarray, looked: bool) -> OfOutput:
+    """looked: whether to look how far the answers are off: not where the file's check has said the same already."""
+    run = scorer.run
+    far = list(filter(None, [far_off(samples, scorer)])) if looked else []
+    lost = lost_parts(scorer.raw, given, whole=False) if looked and not far and not scorer.of_classes else []
+    named = [f"output {run.outputs[scorer.index]}: {told}" for told in lost]
+    odd, collapsed = constant(run, samples)
+    bars, odd = ([*named, odd], "") if collapsed else (named, odd)
+    return OfOutput(tuple(far), tuple(bars), odd, at_chance(run, samples))
 
 
 def far_off(samples: np.ndarray, scorer: Scorer) -> str:
@@ -82,15 +126,11 @@ def moving(run: Run, case: Case) -> Iterator[str]:
 # --- every output ---
 
 
-def lost_outputs(run: Run, outputs: tuple[np.ndarray, ...], scorer: Scorer, columns: bool) -> list[str]:
-    """The outputs, and columns of an output, that no longer say what the baseline's do.
-
-    columns: whether those of the scored output are looked at, too; of scores of classes they never are.
-    """
-    reasons = []
-    for n, (given, wanted) in enumerate(zip(outputs, run.baseline, strict=True)):
-        scored = n == scorer.index
-        if scored and (scorer.of_classes or not columns):
-            continue
-        reasons += [f"output {run.outputs[n]}: {told}" for told in lost_parts(wanted, given, whole=not scored)]
-    return reasons
+def lost_outputs(run: Run, outputs: tuple[np.ndarray, ...], scored: Sequence[int]) -> list[str]:
+    """The outputs beside the scored ones, and columns of an output, that no longer say what the baseline's do."""
+    return [
+        f"output {run.outputs[n]}: {told}"
+        for n, (given, wanted) in enumerate(zip(outputs, run.baseline, strict=True))
+        if n not in scored
+        for told in lost_parts(wanted, given)
+    ]

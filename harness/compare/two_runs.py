@@ -159,11 +159,11 @@ def own_metric(change: Change) -> str:
 
 def compare_runs(reference: Run, candidate: Run) -> TwoRuns:
     """Compares every case of either run: the same variant, target, runtime and thread count make a pair. Outputs beside
-    the scored one are compared by what needs no labels.
+    the scored one are compared by their own labels, or by what needs none.
     """
     one, other = compare(reference), compare(candidate)
     heads = {
-        name: compare_outputs(one.heads[name], head, [m for m in metrics_of(head.run) if m.of_any_output])
+        name: compare_outputs(one.heads[name], head, metrics_of_head(head.run))
         for name, head in other.heads.items()
         if name in one.heads
     }
@@ -349,6 +349,12 @@ def way_of(change: Change) -> Compared:
     """Returns how the change was compared: a user's own metric, which METRICS does not have, by samples."""
     metric = METRICS.get(change.metric.removesuffix(MOVED))
     return "samples" if change.metric.endswith(MOVED) or metric is None else metric.compared
+
+
+def metrics_of_head(run: Run) -> tuple[Metric, ...]:
+    """Returns those of an output beside the scored one; run: as if it were the scored one."""
+    labelled = run.labels is not None
+    return tuple(m for m in metrics_of(run) if (m.about == "answers" if labelled else m.of_any_output))
 
 
 def metrics_of(run: Run) -> tuple[Metric, ...]:

@@ -2,7 +2,7 @@
 
 It is called with no argument, and returns or yields batches: `(x, y)`, or `x` without labels, where x is an array or
 a dict of them by the names of the model's inputs, and of what [data] sequence and group name; y may be a dict by the
-names of its outputs, of which that of [metrics] output is taken. An array is whatever numpy makes an array of. The
+names of its outputs. An array is whatever numpy makes an array of. The
 function runs in a process of its own, since it may import TensorFlow or be large. It is called again when its module
 changes, a .py file beside that, or what these import from the experiment's folder; what else it reads is unknown:
 `--fresh` calls it again.
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from harness.data.on_disk import SamplesWriter, mark_file, write_about
-from harness.data.source import Split, of_scored
+from harness.data.source import Split, scored_first
 from harness.errors import ConfigError, DataError, HarnessError
 from harness.support.arrays import write_npy
 from harness.support.cache import cache_dir, key_of
@@ -55,7 +55,7 @@ def write_batches(ref: FunctionRef, folder: Path, log: Path, output: str, marks:
         with looking_in(ref.folder), SamplesWriter(folder) as writer:
             for batch in batches(load_function(ref)()):
                 plain, own = apart(batch, marks, needed)
-                inputs, labels, labels_of = arrays(plain, output)
+                inputs, labels = arrays(plain, output or next(iter(writer.labelled), ""))
                 writer.add(inputs, labels)
                 for mark, parts in marked.items():
                     parts.append(own[mark])
@@ -71,7 +71,7 @@ def write_batches(ref: FunctionRef, folder: Path, log: Path, output: str, marks:
         raise DataError(f"{ref.text} gave no batches", "it must return or yield batches, (x, y) or x")
     for mark, parts in marked.items():
         write_npy(mark_file(folder, mark), np.concatenate(parts))
-    write_about(folder, writer.names, labels_of=labels_of)
+    write_about(folder, writer.names, labelled=tuple(name for name in writer.labelled if name))
 
 
 def apart(batch: Any, marks: dict[str, str], needed: bool) -> tuple[Any, dict[str, np.ndarray]]:
@@ -102,21 +102,21 @@ def batches(given: Any) -> Iterator[Any]:
         raise DataError(message, "it must return or yield batches, (x, y) or x, of arrays")
 
 
-def arrays(batch: Any, output: str = "") -> tuple[dict[str, np.ndarray], np.ndarray | None, str]:
-    """Returns inputs by name, labels, and the output that these are given for by its name: the scored one. Raises
-    DataError where it is not a batch.
+def arrays(batch: Any, output: str = "") -> tuple[dict[str, np.ndarray], dict[str, np.ndarray] | None]:
+    """Returns inputs by name, and labels by the output that they are given for, the scored one first; "" where it is
+    not named. Raises DataError where it is not a batch.
     """
     if isinstance(batch, tuple) and len(batch) != 2:
         raise DataError(f"a batch is a tuple of {len(batch)}", "a batch is (x, y), or x without labels")
     x, y = batch if isinstance(batch, tuple) else (batch, None)
     inputs = {str(name): numeric(array) for name, array in x.items()} if isinstance(x, dict) else {"x": numeric(x)}
-    labels_of, y = of_scored(y, output) if isinstance(y, dict) else ("", y)
-    labels = None if y is None else numeric(y)
-    counts = {len(array) for array in [*inputs.values(), *([] if labels is None else [labels])]}
+    by_output = None if y is None else scored_first(y, output) if isinstance(y, dict) else {"": y}
+    labels = None if by_output is None else {str(name): numeric(array) for name, array in by_output.items()}
+    counts = {len(array) for array in [*inputs.values(), *(labels or {}).values()]}
     if len(counts) != 1:
         message = f"a batch holds arrays of different lengths: {sorted(counts)}"
         raise DataError(message, "every array needs one entry a sample")
-    return inputs, labels, labels_of
+    return inputs, labels
 
 
 def numeric(given: Any) -> np.ndarray:

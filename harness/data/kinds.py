@@ -21,7 +21,7 @@ from harness.data.on_disk import Samples, read_samples
 from harness.data.source import DataSource, Split
 from harness.data.validation import validate
 from harness.errors import ConfigError, DataError
-from harness.records import Affine, Dataset
+from harness.records import Affine, Dataset, Labelled
 from harness.support.cache import Cache, cache_dir, code_of, key_of
 from harness.support.toml import nearest
 
@@ -56,6 +56,8 @@ def load(source: DataSource, fresh: bool = False) -> Dataset:
     cache = Cache(cache_dir(), fresh)
     test = obtain(Split(source, "test", source.test), cache)
     alike = replace(source, labels=source.labels or test.class_names, features=test.columns or source.features)
+    if test.heads:
+        alike = replace(alike, output=test.labels_of)
     training = obtain(Split(alike, "calibration", source.calibration), cache) if source.calibration else None
     return dataset_of(source, test, training)
 
@@ -75,6 +77,7 @@ def dataset_of(source: DataSource, test: Samples, training: Samples | None) -> D
         source=source.test + (f", calibration {source.calibration}" if source.calibration else ""),
         input_names=test.names,
         labels_of=test.labels_of,
+        heads={name: settle_head(source, name, labels) for name, labels in test.heads.items()},
         clips=clips,
         groups=groups,
     )
@@ -120,11 +123,23 @@ def settle_labels(
     source: DataSource, test: Samples, training: Samples | None
 ) -> tuple[np.ndarray | None, np.ndarray | None, tuple[str, ...]]:
     """Returns test labels, training labels and class names. Raises DataError."""
-    names = source.labels or test.class_names or (training.class_names if training else ())
+    given = source.labels or source.labels_by_output.get(test.labels_of, ())
+    names = given or test.class_names or (training.class_names if training else ())
     try:
         return settle(test.labels, training.labels if training else None, names)
     except DataError as error:
         raise DataError(f"{source.name}: {error}", error.advice) from error
+
+
+def settle_head(source: DataSource, name: str, stored: np.ndarray) -> Labelled:
+    """Returns the labels of a further output, and the names of its classes. Raises DataError."""
+    try:
+        labels, _, names = settle(stored, None, source.labels_by_output.get(name, ()))
+    except DataError as error:
+        advice = error.advice.replace("[data] labels", f"[heads.{name}] labels")
+        raise DataError(f"{source.name}: output {name}: {error}", advice) from error
+    assert labels is not None
+    return Labelled(labels, names)
 
 
 def in_order(source: DataSource, training: Samples, names: tuple[str, ...]) -> tuple[np.ndarray, ...]:

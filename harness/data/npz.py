@@ -4,7 +4,8 @@
 clip and group each sample is; every other array is an input. A single input may have any name; several have the model's
 own. In an .npz that holds both halves, as Keras' own data sets do, the test samples are `x_test` and `y_test`, the
 calibration samples `x_train` and `y_train`; plain `y` works for either. Where there are labels of several outputs,
-those of the output boxes are `y_boxes`, or label = { boxes = "…" } names them.
+those of the output boxes are `y_boxes`, or label = { boxes = "…" } names them. Calibration samples need those of the
+scored output alone.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ import shutil
 from collections.abc import Collection
 from pathlib import Path
 
-from harness.data.on_disk import LABELS, input_file, mark_file, write_about
-from harness.data.source import Split, of_scored
+from harness.data.on_disk import LABELS, head_file, input_file, mark_file, write_about
+from harness.data.source import Split, scored_first
 from harness.errors import DataError, Unreadable
 from harness.support.arrays import map_npy
 from harness.support.cache import file_sha256, key_of
@@ -44,14 +45,14 @@ def write(split: Split, folder: Path) -> None:
     """Unpacks the members as a stream: each is an .npy file already."""
     try:
         packed = split.path.suffix.lower() == ".npz"
-        names, labels_of = unpack(split, folder) if packed else (copy_array(split, folder), "")
+        names, labelled = unpack(split, folder) if packed else (copy_array(split, folder), {})
     except (OSError, Unreadable) as error:
         raise DataError(f"{split.where} cannot be read: {error}", "fix the file, or write it again") from error
-    write_about(folder, names, labels_of=labels_of)
+    write_about(folder, names, labelled=tuple(name for name in labelled if name))
     for n, name in enumerate(names):
         check(f"{split.where}: {name}", input_file(folder, n))
-    if (folder / LABELS).exists():
-        check(f"{split.where}: y", folder / LABELS)
+    for n, array in enumerate(labelled.values()):
+        check(f"{split.where}: {array}", labels_file(folder, n))
     for mark, name in split.source.marks.items():
         if mark_file(folder, mark).exists():
             check(f"{split.where}: {name}", mark_file(folder, mark))
@@ -63,29 +64,39 @@ def copy_array(split: Split, folder: Path) -> tuple[str, ...]:
     return ("x",)
 
 
-def unpack(split: Split, folder: Path) -> tuple[tuple[str, ...], str]:
-    """Fills the folder; returns the inputs' names, and the output whose labels are given by its name, if any."""
+def labels_file(folder: Path, n: int) -> Path:
+    """Returns the file of the n-th labels: those of the scored output are the first."""
+    return head_file(folder, n - 1) if n else folder / LABELS
+
+
+def unpack(split: Split, folder: Path) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Fills the folder; returns the inputs' names, and the arrays of labels by their output, the scored one first: ""
+    where they are given without its name.
+    """
     with opened_zip(split.path) as archive:
         stored = {member.removesuffix(".npy"): member for member in archive.namelist() if member.endswith(".npy")}
         half = HALVES[split.name]
         marks = {mark: named(f"{name}_{half}", name, stored) for mark, name in split.source.marks.items()}
         arrays = [name for name in stored if name not in marks.values()]
         by_output = labels_by_output(split, arrays)
-        labels_of, labels = of_scored(by_output, split.source.output) if by_output else ("", label_array(split, arrays))
-        others = [name for name in arrays if name not in {labels, *by_output.values()}]
+        labelled = scored_first(by_output, split.source.output) if by_output else {"": label_array(split, arrays)}
+        others = [name for name in arrays if name not in labelled.values()]
+        labelled = {output: name for output, name in labelled.items() if name in stored}
+        if split.name != "test":
+            labelled = dict([*labelled.items()][:1])
         inputs = [f"x_{half}"] if f"x_{half}" in stored else others
         if not inputs:
             raise DataError(f"{split.where} holds no inputs, only {', '.join(stored) or 'nothing'}", "add an array x")
-        check_misnamed(split, inputs, labels in stored)
+        check_misnamed(split, inputs, bool(labelled))
         check_marked(split, {name: None for name in marks.values() if name not in stored}, others)
         files = {name: input_file(folder, n) for n, name in enumerate(inputs)}
-        further = [(labels, folder / LABELS)] if labels in stored else []
+        further = [(name, labels_file(folder, n)) for n, name in enumerate(labelled.values())]
         if split.name == "test":
             further += [(name, mark_file(folder, mark)) for mark, name in marks.items()]
         for name, file in [*files.items(), *further]:
             with naming(file), archive.open(stored[name]) as member, file.open("wb") as out:
                 shutil.copyfileobj(member, out, CHUNK_BYTES)
-    return tuple(inputs), labels_of
+    return tuple(inputs), labelled
 
 
 def labels_by_output(split: Split, stored: Collection[str]) -> dict[str, str]:

@@ -1,10 +1,10 @@
-"""Samples on disk: an .npy file an input, one for the labels. They are written batch by batch and mapped, never read
-whole, so that a set may be larger than memory."""
+"""Samples on disk: an .npy file an input, one for the labels of an output. They are written batch by batch and
+mapped, never read whole, so that a set may be larger than memory."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
@@ -20,6 +20,7 @@ ABOUT, LABELS = "samples.json", "labels.npy"
 MARKS = ("clips", "groups")
 NUMBERS = "numbers"  # of a run's test samples in the user's own order, where the run shuffled them
 TEST = "test"  # the folder of the test set in a run
+Labels = np.ndarray | Mapping[str, np.ndarray] | None
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Samples:
     labels_of: str = ""  # the output that the labels were given for by its name
     clips: np.ndarray | None = None  # which clip each is of, as it is stored: numbers or texts, (samples,)
     groups: np.ndarray | None = None  # which group, the same
+    heads: Mapping[str, np.ndarray] = field(default_factory=dict)  # the labels of further outputs, by their names
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class About:
     names: tuple[str, ...] = ()
     class_names: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
-    labels_of: str = ""
+    labelled: tuple[str, ...] = ()  # the outputs that labels were given for by their names, the scored one first
 
 
 _ABOUT = TypeAdapter(About)
@@ -53,6 +55,11 @@ _ABOUT = TypeAdapter(About)
 def input_file(folder: Path, n: int) -> Path:
     """Returns the file of input n of samples in the cache."""
     return folder / f"input{n}.npy"
+
+
+def head_file(folder: Path, n: int) -> Path:
+    """Returns the file of the labels of a further output: in the cache the n-th of them, in a run output n."""
+    return folder / f"labels-{n}.npy"
 
 
 def mark_file(folder: Path, mark: str) -> Path:
@@ -70,10 +77,12 @@ def write_about(
     names: tuple[str, ...],
     class_names: tuple[str, ...] = (),
     columns: tuple[str, ...] = (),
-    labels_of: str = "",
+    labelled: Sequence[str] = (),
 ) -> None:
-    """Writes what the arrays in the folder are. names: one an input; a single one needs no name."""
-    about = About(len(names), names if len(names) > 1 else (), class_names, columns, labels_of)
+    """Writes what the arrays in the folder are. names: one an input; a single one needs no name. labelled: the outputs
+    that labels were given for by their names, the scored one first.
+    """
+    about = About(len(names), names if len(names) > 1 else (), class_names, columns, tuple(labelled))
     with naming(folder / ABOUT):
         (folder / ABOUT).write_bytes(_ABOUT.dump_json(about))
 
@@ -84,7 +93,9 @@ def read_samples(folder: Path) -> Samples:
     inputs = tuple(map_npy(input_file(folder, n)) for n in range(about.count))
     labels = map_npy(folder / LABELS) if (folder / LABELS).exists() else None
     clips, groups = (map_npy(file) if (file := mark_file(folder, mark)).exists() else None for mark in MARKS)
-    return Samples(inputs, labels, about.names, about.class_names, about.columns, about.labels_of, clips, groups)
+    labels_of, *others = about.labelled or ("",)
+    heads = {name: map_npy(head_file(folder, n)) for n, name in enumerate(others)}
+    return Samples(inputs, labels, about.names, about.class_names, about.columns, labels_of, clips, groups, heads)
 
 
 class ArrayWriter:
@@ -130,7 +141,8 @@ class SamplesWriter:
         self.folder = folder
         self.names: tuple[str, ...] = ()
         self._inputs: list[ArrayWriter] = []
-        self._labels: ArrayWriter | None = None
+        self._labels: list[ArrayWriter] | None = None
+        self.labelled: tuple[str, ...] = ()
 
     def __enter__(self) -> SamplesWriter:
         return self
@@ -138,14 +150,16 @@ class SamplesWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for writer in [*self._inputs, self._labels]:
-            if writer is not None:
-                writer.close()
+        for writer in [*self._inputs, *(self._labels or ())]:
+            writer.close()
 
-    def add(self, inputs: Mapping[str, np.ndarray], labels: np.ndarray | None = None) -> None:
-        """Appends a batch. Raises DataError where it differs in form from those before it."""
+    def add(self, inputs: Mapping[str, np.ndarray], labels: Labels = None) -> None:
+        """Appends a batch. labels: an array, or by the name of the output one each, the scored one first. Raises
+        DataError where it differs in form from those before it.
+        """
+        labels = {"": labels} if isinstance(labels, np.ndarray) else labels
         if not self._inputs:
-            self._begin(tuple(inputs), labels is not None)
+            self._begin(tuple(inputs), labels)
         if set(inputs) != set(self.names):
             message = f"a batch has the inputs {', '.join(inputs)}, those before it {', '.join(self.names)}"
             raise DataError(message, "give every batch the same inputs")
@@ -153,10 +167,18 @@ class SamplesWriter:
             raise DataError("some batches have labels and some have none", "give all of them labels, or none")
         for name, writer in zip(self.names, self._inputs, strict=True):
             writer.add(inputs[name])
-        if self._labels is not None and labels is not None:
-            self._labels.add(labels)
+        if self._labels is None or labels is None:
+            return
+        if set(labels) != set(self.labelled):
+            message = f"a batch has labels of {', '.join(labels)}, those before it of {', '.join(self.labelled)}"
+            raise DataError(message, "give every batch labels of the same outputs")
+        for name, writer in zip(self.labelled, self._labels, strict=True):
+            writer.add(labels[name])
 
-    def _begin(self, names: tuple[str, ...], labelled: bool) -> None:
+    def _begin(self, names: tuple[str, ...], labels: Mapping[str, np.ndarray] | None) -> None:
         self.names = names
         self._inputs = [ArrayWriter(input_file(self.folder, n)) for n in range(len(names))]
-        self._labels = ArrayWriter(self.folder / LABELS) if labelled else None
+        if labels is not None:
+            self.labelled = tuple(labels)
+            files = [self.folder / LABELS, *(head_file(self.folder, n) for n in range(len(labels) - 1))]
+            self._labels = [ArrayWriter(file) for file in files]

@@ -31,6 +31,9 @@ def check_apart(dataset: Dataset) -> None:
     """Raises DataError for clips, groups, no labels, and what is too large to be shuffled."""
     if dataset.clips is not None or dataset.groups is not None:
         raise DataError("samples that belong together cannot be asked one by one until a rule is decided", WITHOUT)
+    if dataset.heads:
+        told = f"a run until decided needs one labelled output, and {1 + len(dataset.heads)} have labels"
+        raise DataError(told, f"{WITHOUT}; or give the labels of one output alone")
     if dataset.test_labels is None:
         raise DataError("without labels there is no accuracy by which a run could be decided early", WITHOUT)
     size = sum(array.nbytes for array in dataset.test_inputs)

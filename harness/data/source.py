@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,6 +23,7 @@ class DataSource:
     scale: float | dict[str, float] = 1.0  # one number for every input, or by the input's name
     offset: float | dict[str, float] = 0.0
     labels: tuple[str, ...] = ()  # the names of the classes
+    labels_by_output: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # those of an output by its name
     size: tuple[int, int] | None = None  # (height, width) that images are resized to
     color: str | None = None  # of images
     label: str | dict[str, str] | None = None  # the column or array of labels, or one for each output by its name
@@ -51,14 +52,13 @@ class Split:
         return self.source.folder / Path(self.where).expanduser()
 
 
-def of_scored(by_output: Mapping[str, T], output: str) -> tuple[str, T]:
-    """Returns the name of the scored output and its labels, of labels that are given by the names of outputs. Where no
-    output is named, the labels of a single one are its. Raises DataError.
+def scored_first(by_output: Mapping[str, T], output: str) -> dict[str, T]:
+    """Returns labels that are given by the names of outputs, those of the scored one first: where none is named, the
+    first that is given is scored. Raises DataError.
     """
-    if output in by_output:
-        return output, by_output[output]
-    if len(by_output) == 1 and not output:
-        return next(iter(by_output.items()))
+    first = output or next(iter(by_output), "")
+    if first in by_output:
+        return {first: by_output[first], **by_output}
     message = f"the labels are of the outputs {', '.join(by_output) or 'of no name'}"
     scored = f", and {output} is scored" if output else ""
     raise DataError(message + scored, f'say which is scored: output = "{next(iter(by_output), "")}" under [metrics]')

@@ -1,9 +1,9 @@
 """A CSV or Parquet file: a column of labels, and features that become one float32 array (samples, features).
 
-The labels are in the column that [data] label names, or names for the scored output, else in one named `label`, else
-there are none. The features are the columns that [data] features names, in its order, else all others as the file has
-them but those that sequence and group name. In a CSV file only an empty cell is a missing one: "NA" and "None" are
-text.
+The labels are in the column that [data] label names, or in one for each output that it names, else in one named
+`label`, else there are none. The features are the columns that [data] features names, in its order, else all others as
+the file has them but those that sequence and group name. In a CSV file only an empty cell is a missing one: "NA" and
+"None" are text.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.data.on_disk import LABELS, SamplesWriter, mark_file, write_about
-from harness.data.source import Split, of_scored
+from harness.data.on_disk import LABELS, SamplesWriter, head_file, mark_file, write_about
+from harness.data.source import Split, scored_first
 from harness.errors import ConfigError, DataError, HarnessError
 from harness.support.arrays import write_npy
 from harness.support.cache import file_sha256, key_of, version
@@ -49,30 +49,33 @@ def key(split: Split) -> str:
 def write(split: Split, folder: Path) -> None:
     import pandas as pd
 
-    labels_of, label, features = columns(split, header(split))
-    check_single(split, [*features, *([label] if label else [])])
-    labels: list[pd.Series] = []
+    labelled, features = columns(split, header(split))
+    check_single(split, [*features, *labelled.values()])
+    labels: dict[str, list[pd.Series]] = {name: [] for name in labelled.values()}
     marks = split.source.marks if split.name == "test" else {}
     marked: dict[str, list[pd.Series]] = {mark: [] for mark in marks}
     row = 0
     with SamplesWriter(folder) as writer:
-        for frame in frames(split, label, features, tuple(marks.values())):
+        for frame in frames(split, tuple(labels), features, tuple(marks.values())):
             writer.add({"x": numbers(split, frame[list(features)], row)})
-            if label:
-                labels.append(frame[label])
+            for name, parts in labels.items():
+                parts.append(frame[name])
             for mark, name in marks.items():
                 marked[mark].append(frame[name])
             row += len(frame)
     if row == 0:
         raise DataError(f"{split.where} has no rows", "give at least one sample")
     with reading(split):  # pandas decodes a text when it is asked for it
-        arrays = {folder / LABELS: label_array(split, pd.concat(labels, ignore_index=True))} if label else {}
+        arrays = {}
+        for n, name in enumerate(labelled.values()):
+            file = head_file(folder, n - 1) if n else folder / LABELS
+            arrays[file] = label_array(split, name, pd.concat(labels[name], ignore_index=True))
         for mark, parts in marked.items():
             whole = pd.concat(parts, ignore_index=True)
             arrays[mark_file(folder, mark)] = mark_array(split, marks[mark], whole)
     for path, array in arrays.items():
         write_npy(path, array)
-    write_about(folder, writer.names, columns=features, labels_of=labels_of)
+    write_about(folder, writer.names, columns=features, labelled=tuple(output for output in labelled if output))
 
 
 def check_single(split: Split, names: Sequence[str]) -> None:
@@ -90,33 +93,41 @@ def check_single(split: Split, names: Sequence[str]) -> None:
             raise DataError(message, "give each number a column of its own, or store the samples as an .npz file")
 
 
-def columns(split: Split, names: list[str]) -> tuple[str, str | None, tuple[str, ...]]:
-    """Returns the output that the labels are given for by its name, if any, the column of labels, if there is one, and
-    those of the features. Raises DataError where one is missing.
+def columns(split: Split, names: list[str]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Returns the columns of labels by their output, the scored one first ("" where it is not named; calibration needs
+    no others), and those of the features. Raises DataError where one is missing.
     """
     source = split.source
     by_output = source.label if isinstance(source.label, dict) else {}
     given = None if isinstance(source.label, dict) else source.label
     plain = given or (None if DEFAULT_LABEL in source.features else DEFAULT_LABEL)
-    labels_of, label = of_scored(by_output, source.output) if by_output else ("", plain)
-    if label in source.features:
-        raise ConfigError(f"[data] {label!r} is both the label and one of the features", "remove it from features")
+    labelled = scored_first(by_output, source.output) if by_output else {"": plain} if plain else {}
+    for label in labelled.values():
+        if label in source.features:
+            raise ConfigError(f"[data] {label!r} is both the label and one of the features", "remove it from features")
     marks = tuple(source.marks.values())
-    if both := next((name for name in marks if name in (label, *source.features)), None):
+    if both := next((name for name in marks if name in (*labelled.values(), *source.features)), None):
         message = f"[data] {both!r} is a label or a feature, and tells clips or groups apart too"
         raise ConfigError(message, "remove it from the features, or give the clips a column of their own")
-    asked = [*source.features, *([*([label] if source.label else []), *marks] if split.name == "test" else [])]
+    asked = [
+        *source.features,
+        *([*(labelled.values() if source.label else []), *marks] if split.name == "test" else []),
+    ]
     for name in asked:
         if name not in names:
             raise DataError(f"{split.where} has no column {name!r}", nearest(name, names, "the columns are"))
-    taken = (label, *by_output.values(), *marks)
+    taken = (*labelled.values(), *marks)
     features = source.features or tuple(name for name in names if name not in taken)
     if not features:
-        raise DataError(f"{split.where} has no columns but {label!r}", "put the features into columns of their own")
+        raise DataError(
+            f"{split.where} has no columns but {', '.join(map(repr, taken))}",
+            "put the features into columns of their own",
+        )
     if nameless := [name for name in features if name.startswith("Unnamed: ")]:
         advice = "it looks like an index: write the file with index=False, or name the [data] features"
         raise DataError(f"{split.where}: column {int(nameless[0][9:]) + 1} has no name", advice)
-    return labels_of, label if label in names else None, features
+    present = {output: name for output, name in labelled.items() if name in names}
+    return present if split.name == "test" else dict([*present.items()][:1]), features
 
 
 @contextmanager
@@ -147,7 +158,7 @@ def header(split: Split) -> list[str]:
 
 
 def frames(
-    split: Split, label: str | None, features: tuple[str, ...], marks: tuple[str, ...]
+    split: Split, labels: tuple[str, ...], features: tuple[str, ...], marks: tuple[str, ...]
 ) -> Iterator[pd.DataFrame]:
     """Yields the rows, some at a time; labels and marks of a CSV file as text, since their kind is not known before
     its end.
@@ -155,7 +166,7 @@ def frames(
     import pandas as pd
     import pyarrow.parquet as pq
 
-    texts = list(dict.fromkeys([*([label] if label else []), *marks]))
+    texts = list(dict.fromkeys([*labels, *marks]))
     asked = [*features, *texts]
     with reading(split):
         if split.path.suffix.lower() == ".csv":
@@ -207,13 +218,14 @@ def as_numbers(column: pd.Series) -> np.ndarray:
     return parsed if np.isnan(parsed).any() else np.full_like(parsed, np.nan)
 
 
-def label_array(split: Split, labels: pd.Series) -> np.ndarray:
-    """Returns numbers where all labels are, else text. Raises DataError for a row without one."""
+def label_array(split: Split, name: str, labels: pd.Series) -> np.ndarray:
+    """Returns numbers where all labels are, else text. name: their column's. Raises DataError for a row without one."""
     import pandas as pd
 
     if labels.isna().any():
         row = int(labels.isna().to_numpy().argmax()) + 1
-        raise DataError(f"{split.where}: row {row} has no label", "give it one, or leave the row out")
+        where = f" in column {name!r}" if isinstance(split.source.label, dict) else ""
+        raise DataError(f"{split.where}: row {row} has no label{where}", "give it one, or leave the row out")
     if split.path.suffix.lower() == ".csv":
         labels = labels if is_text(labels) else pd.to_numeric(labels)
     return labels.to_numpy() if is_number(labels) else labels.to_numpy().astype(np.str_)

@@ -21,6 +21,8 @@ def validate(dataset: Dataset) -> None:
             "declare one scale and offset an input",
         )
     _check_split(dataset, "test", dataset.test_inputs, dataset.test_labels)
+    for name in dataset.heads:
+        _check_head(dataset.of_head(name), name)
     _check_split(dataset, "training", dataset.train_inputs, dataset.train_labels)
     _check_same_form(dataset)
 
@@ -40,6 +42,14 @@ def _check_split(dataset: Dataset, split: str, inputs: tuple[np.ndarray, ...], l
         _check_numbers(f"{dataset.name}: the {split} labels", labels)
     if labels is not None and dataset.class_names:
         _check_classes(dataset, split, labels)
+
+
+def _check_head(dataset: Dataset, name: str) -> None:
+    try:
+        _check_split(dataset, "test", dataset.test_inputs, dataset.test_labels)
+    except DataError as error:
+        told = f"every output with labels needs one of every sample: {error.advice}, or leave the labels of {name} out"
+        raise DataError(f"output {name}: {error}", told) from error
 
 
 def _check_numbers(what: str, array: np.ndarray) -> None:

@@ -61,6 +61,12 @@ class MetricsText(Table):
     ignore: float | None = None
 
 
+class HeadText(Table):
+    primary: Text | None = None
+    others: list[Text] = []
+    labels: list[str] = []
+
+
 class PlanText(Table):
     profile: Literal["none", "quick", "standard", "strict"] = "standard"
     rounds: Annotated[int, Field(ge=0)] | None = None
@@ -84,6 +90,7 @@ class ExperimentText(Table):
     data: DataText
     variants: VariantsText = VariantsText()
     metrics: MetricsText = MetricsText()
+    heads: dict[str, HeadText] = {}
     plan: PlanText = PlanText()
     preprocessing: PreprocessingText | None = None
 
@@ -110,6 +117,7 @@ def read_experiment(path: Path, plan: Plan | None = None, fresh: bool = False) -
         imports=imports,
         baseline=written.variants.baseline,
         scoring=scoring_of(written.metrics, folder),
+        heads={name: Scoring(of.primary, tuple(of.others), name, folder) for name, of in written.heads.items()},
         select_ops=written.variants.select_ops,
         uncalibrated=uncalibrated(written),
         preprocessing=preprocessing_of(file, folder),
@@ -131,10 +139,12 @@ def check_name(name: str, where: str) -> None:
 
 def check_labels(file: TomlFile[ExperimentText]) -> None:
     """Raises ConfigError where two classes have one name."""
-    labels = file.content.data.labels
-    for n, name in enumerate(labels):
+    each = {"data": file.content.data.labels} | {f"heads.{name}": of.labels for name, of in file.content.heads.items()}
+    for (table, labels), n in ((item, n) for item in each.items() for n in range(len(item[1]))):
+        name = labels[n]
         if (first := labels.index(name)) < n:
-            message = f"{file.where('data', 'labels')}: classes {first} and {n} are both called {name!r}"
+            where = file.where("data", "labels") if table == "data" else f"{file.source}: [{table}] labels"
+            message = f"{where}: classes {first} and {n} are both called {name!r}"
             raise ConfigError(message, "give each class a name of its own, in the order of the model's outputs")
 
 
@@ -148,6 +158,7 @@ def data_of(written: ExperimentText, folder: Path) -> DataSource:
         scale=data.scale,
         offset=data.offset,
         labels=tuple(data.labels),
+        labels_by_output={name: tuple(head.labels) for name, head in written.heads.items() if head.labels},
         size=(data.size[0], data.size[1]) if data.size else None,
         color=data.color,
         label=data.label,

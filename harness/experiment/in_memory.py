@@ -15,7 +15,7 @@ from harness.build.models import model_source
 from harness.build.variants import RECIPES
 from harness.data.kinds import dataset_of
 from harness.data.on_disk import Samples
-from harness.data.source import DataSource, of_scored
+from harness.data.source import DataSource, scored_first
 from harness.errors import ConfigError, DataError, one_line
 from harness.experiment.experiment_file import check_name, keras_model, usual
 from harness.experiment.resolve import select
@@ -27,7 +27,13 @@ Arrays = Any  # an array, a tuple or list of arrays, or a dict of them by the na
 
 
 def experiment_in_memory(
-    name: str, model: ModelSource, dataset: Dataset, variants: Sequence[str], plan: Plan, scoring: Scoring
+    name: str,
+    model: ModelSource,
+    dataset: Dataset,
+    variants: Sequence[str],
+    plan: Plan,
+    scoring: Scoring,
+    heads: dict[str, Scoring] | None = None,
 ) -> Experiment:
     """Makes an experiment. variants: names or globs of recipes, or "package.module:function"; () for the usual ones.
 
@@ -50,6 +56,7 @@ def experiment_in_memory(
         plan=plan,
         recipes=recipes,
         scoring=scoring,
+        heads=heads or {},
         uncalibrated=uncalibrated,
     )
 
@@ -81,18 +88,21 @@ def dataset_in_memory(
     x_test: Arrays,
     y_test: object,
     calibration: Arrays | None,
-    class_names: Sequence[str],
+    class_names: Sequence[str] | Mapping[str, Sequence[str]],
     scale: float | dict[str, float],
     offset: float | dict[str, float],
     output: str = "",
     sequence: object = None,
     group: object = None,
 ) -> Dataset:
-    """Makes a data set of arrays. y_test: None where there are no labels; a dict by the names of outputs, of which
-    `output` is scored. calibration: inputs alone. sequence, group: the clip and the group of each test sample; None
-    where there are none. Raises DataError.
+    """Makes a data set of arrays. y_test: None where there are no labels; a dict by the names of outputs, as
+    class_names may be; `output` is the scored one, else the first. calibration: inputs alone. sequence, group: the clip
+    and the group of each test sample; None where there are none. Raises DataError.
     """
-    source = DataSource(name, IN_MEMORY, None, Path.cwd(), scale, offset, labels=tuple(map(str, class_names)))
+    by_output = class_names if isinstance(class_names, Mapping) else {}
+    names = () if by_output else tuple(map(str, class_names))
+    each = {output: tuple(map(str, own)) for output, own in by_output.items()}
+    source = DataSource(name, IN_MEMORY, None, Path.cwd(), scale, offset, names, each)
     clips, groups = (None if mark is None else text_or_numbers(mark) for mark in (sequence, group))
     test = replace(samples("x_test", x_test, y_test, output), clips=clips, groups=groups)
     return dataset_of(source, test, None if calibration is None else samples("calibration", calibration))
@@ -106,11 +116,12 @@ def samples(what: str, x: Arrays, y: object = None, output: str = "") -> Samples
     given = list(x.values()) if named else list(x) if isinstance(x, tuple | list) and several(x) else [x]
     inputs = tuple(map(partial(numbers, what), given))
     names = tuple(map(str, x)) if named and len(x) > 1 else ()
-    labels_of, y = of_scored(y, output) if isinstance(y, Mapping) else ("", y)
-    labels = None if y is None else text_or_numbers(y)
-    if labels is not None and not labels.ndim:
+    by_output = {} if y is None else scored_first(y, output) if isinstance(y, Mapping) else {"": y}
+    labels = {str(name): text_or_numbers(given) for name, given in by_output.items()}
+    if any(not array.ndim for array in labels.values()):
         raise DataError("y_test is a single value", "give one label a sample")
-    return Samples(inputs, labels, names, labels_of=labels_of)
+    labels_of = next(iter(labels), "")
+    return Samples(inputs, labels.pop(labels_of, None), names, labels_of=labels_of, heads=labels)
 
 
 def several(x: Sequence[object]) -> bool:

@@ -1,6 +1,6 @@
 """Comparison + Policy (+ reference) → Verdict. A failed gate is a verdict, never an exception.
 
-    each_output.py the outputs that a rule is judged for
+    each_output.py the outputs that a rule is judged for; head_verdicts.py what that comes to for each
     evidence.py   what a run, and its reference, say of a row
     drops.py      what is lost from sample to sample; loss.py decides each by an exact test
     rates.py      how often something happens over the test set, by Clopper–Pearson
@@ -27,8 +27,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 
 from harness.gate.at_limit import Explain, explained
-from harness.gate.each_output import each_output, worst_answer
+from harness.gate.each_output import each_output, judged_outputs, worst_answer
 from harness.gate.evidence import Evidence, not_comparable
+from harness.gate.head_verdicts import head_verdicts
 from harness.gate.judge import drops, flips, grouped, plain, rates, resampled, rounds, shares, watched
 from harness.gate.over_chance import unless_at_chance
 from harness.gate.policy import Policy, Rule
@@ -36,7 +37,8 @@ from harness.gate.reference.remeasured import to_remeasure
 from harness.gate.ship import any_may_ship, shipping, worst
 from harness.metrics import METRICS
 from harness.records import KERAS, Absent, Answer, Case, Comparison, Finding, Standing, Verdict
-from harness.records.terms import Judged
+from harness.records.terms import Judged, Outcome
+from harness.support.format import listed
 
 __all__ = ["judge", "metrics_of", "to_remeasure"]
 
@@ -81,7 +83,7 @@ def judge(
     explain: how far to go to say how often a model at the limit, and a harmless one, would pass; it may take seconds.
     """
     evidence = Evidence(comparison, reference, tuple(sessions), again)
-    findings = tuple(finding for rule in policy.rules for finding in findings_of(rule, evidence, explain))
+    findings = tuple(finding for rule in policy.rules for finding in findings_of(rule, evidence, policy, explain))
     if policy.mode == "any":
         findings = any_may_ship(findings, policy)
     ships = shipping(findings, policy)
@@ -89,8 +91,9 @@ def judge(
     outcome = worst(lost) if lost else "pass"
     against = tuple(e.comparison.run.run_id for e in evidence.stored)
     beside = again.run.run_id if again else ""
+    heads = head_verdicts(findings, evidence, policy)
     about = (comparison.run.run_id, policy.source, policy.mode, outcome)
-    return Verdict(*about, findings, ships, next(iter(against), ""), against[1:], beside)
+    return Verdict(*about, findings, ships, next(iter(against), ""), against[1:], beside, heads)
 
 
 def metrics_of(policy: Policy) -> frozenset[str]:
@@ -100,15 +103,15 @@ def metrics_of(policy: Policy) -> frozenset[str]:
     return frozenset(name for name in names if METRICS[name].estimate)
 
 
-def findings_of(rule: Rule, evidence: Evidence, explain: Explain = "") -> Iterator[Finding]:
+def findings_of(rule: Rule, evidence: Evidence, policy: Policy, explain: Explain = "") -> Iterator[Finding]:
     """Yields a finding for each row; one for the rule where it names no row, which must never let anything pass."""
     rows = evidence.rows(rule)
     if not rows:
         yield finding(rule, None, Answer("missing", reason=evidence.why_no_row(rule)))
     for standing in rows:
         control, own = evidence.control_of(rule, standing.case), evidence.so_far(standing.case, rule)
-        said = unless_at_chance(answer(rule, standing, own), rule, standing, own)
-        said = unless_barred(said, rule, standing, control, evidence)
+        said = unless_barred(answer(rule, standing, own), rule, standing, control, evidence)
+        said = unless_unjudged(said, rule, standing, evidence, policy)
         said = explained(said, rule, standing.case, evidence, explain)
         doubts = (doubtful(standing, control), oddity(standing, rule, evidence))
         yield finding(rule, standing, said, "; ".join(filter(None, doubts)))
@@ -121,7 +124,19 @@ def answer(rule: Rule, standing: Standing, evidence: Evidence) -> Answer:
         found = each_output(rule, evidence)
     except Absent as absent:
         return Answer(absent.outcome, reason=absent.reason)
-    return worst_answer(rule, {name: said_of(rule, standing.case, e) for name, e in found.items()}, evidence)
+    return worst_answer(rule, {name: of_output(rule, name, standing, e) for name, e in found.items()}, evidence)
+
+
+def of_output(rule: Rule, name: str, standing: Standing, evidence: Evidence) -> Answer:
+    """Returns what the judge says of one output, where its answers can be judged. evidence: as if it were the scored
+    one.
+    """
+    own = standing.outputs.get(name, standing)
+    said = unless_at_chance(said_of(rule, standing.case, evidence), rule, own, evidence)
+    if own is standing:
+        return said
+    control = evidence.control_of(rule, standing.case)
+    return unless_barred(said, rule, own, control and control.outputs.get(name, control), evidence)
 
 
 def said_of(rule: Rule, case: Case, evidence: Evidence) -> Answer:
@@ -157,7 +172,26 @@ def unless_barred(said: Answer, rule: Rule, standing: Standing, control: Standin
     barred = standing.bars or (control and control.bars)
     if not barred or said.outcome not in ("pass", "inconclusive") or not on_answers(rule, evidence):
         return said
-    return replace(said, outcome="invalid", p=None)
+    each: dict[str, Outcome] = {
+        name: "invalid" if own in ("pass", "inconclusive") else own for name, own in said.each.items()
+    }
+    return replace(said, outcome="invalid", p=None, each=each)
+
+
+def unless_unjudged(said: Answer, rule: Rule, standing: Standing, evidence: Evidence, policy: Policy) -> Answer:
+    """Returns the answer, but invalid where it would pass while another labelled output of the row is suspect, and no
+    rule of the policy judges that: nobody would see that it is lost.
+    """
+    lost = [name for name, own in standing.outputs.items() if own.status == "suspect"]
+    if not lost or said.outcome not in ("pass", "inconclusive") or not on_answers(rule, evidence):
+        return said
+    judged = {
+        name for other in policy.rules if other.matches(standing.case) for name in judged_outputs(other, evidence)
+    }
+    if unjudged := [name for name in lost if name not in judged]:
+        told = f"no rule judges output {listed(unjudged)}, which {'is' if len(unjudged) == 1 else 'are'} suspect"
+        return replace(said, outcome="invalid", p=None, reason="; ".join(filter(None, (said.reason, told))))
+    return said
 
 
 def on_answers(rule: Rule, evidence: Evidence) -> bool:

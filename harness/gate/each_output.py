@@ -1,7 +1,7 @@
 """A rule on a model with several outputs is judged for each of them, and the worst answer stands.
 
 That is as if the rule were written once an output: it passes only where every output passes. Metrics that need labels
-are of the scored output alone.
+are of the outputs that have some, and of these a user's own of those that were asked for it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from harness.gate.evidence import Evidence
 from harness.gate.policy import Rule
 from harness.gate.ship import WORST_FIRST
 from harness.metrics import Metric
-from harness.records import Absent, Answer
+from harness.records import Absent, Answer, Run
 from harness.support.format import listed, plural
 
 
@@ -29,10 +29,31 @@ def each_output(rule: Rule, evidence: Evidence) -> dict[str, Evidence]:
     named = rule.outputs_of(run.outputs)
     if not named:
         raise Absent(f'the model has no output "{rule.output}"; it has {listed(run.outputs)}')
-    if not metric.of_any_output and run.scored_output not in named:
+    own = having(metric, run)
+    chosen = named if metric.of_any_output else [name for name in own if name in named]
+    if not chosen and run.heads:
+        raise Absent(f"{rule.metric} is of {listed(own)} alone: leave out output, or name one of these")
+    if not chosen:
         raise Absent(f"{rule.metric} is of the scored output alone: leave out output, or name {run.scored_output}")
-    chosen = named if metric.of_any_output else [run.scored_output]
     return fitting({name: evidence.of_output(name) for name in chosen}, metric)
+
+
+def having(metric: Metric, run: Run) -> list[str]:
+    """Returns the outputs that a metric of labels may be of, the scored one first: those with labels, or that were
+    asked for it where it is a user's own.
+    """
+    if metric.raw:
+        own = {run.scored_output: run.scoring} | {name: head.scoring for name, head in run.heads.items()}
+        return [name for name, scoring in own.items() if metric.name in (d.name for d in scoring.declared)]
+    return [run.scored_output, *run.heads]
+
+
+def judged_outputs(rule: Rule, evidence: Evidence) -> tuple[str, ...]:
+    """Returns the outputs whose answers the rule judges; () where it judges none."""
+    try:
+        return tuple(name for name in each_output(rule, evidence) if name)
+    except Absent:
+        return ()
 
 
 def fitting(found: dict[str, Evidence], metric: Metric) -> dict[str, Evidence]:
@@ -55,9 +76,10 @@ def worst_answer(rule: Rule, answers: Mapping[str, Answer], evidence: Evidence) 
     if not name or len(run.outputs) == 1:
         return answers[name]
     worst = answers[name]
-    reason = "; ".join(filter(None, (why_this(name, rule, answers, evidence.metric(rule)), worst.reason)))
+    reason = "; ".join(filter(None, (why_this(name, rule, answers, evidence.metric(rule), run), worst.reason)))
+    each = {output: answer.outcome for output, answer in answers.items()}
     of_all = max((a.p for a in answers.values() if a.p is not None), default=None)  # intersection–union: all keep it
-    return replace(worst, output=name, reason=reason, p=of_all if worst.outcome == "pass" else worst.p)
+    return replace(worst, output=name, reason=reason, p=of_all if worst.outcome == "pass" else worst.p, each=each)
 
 
 def badness(rule: Rule, answer: Answer) -> tuple[int, float]:
@@ -70,7 +92,7 @@ def badness(rule: Rule, answer: Answer) -> tuple[int, float]:
     return severity, -inf if end is None else -end if least else end
 
 
-def why_this(name: str, rule: Rule, answers: Mapping[str, Answer], metric: Metric) -> str:
+def why_this(name: str, rule: Rule, answers: Mapping[str, Answer], metric: Metric, run: Run) -> str:
     """Says that the output is the worst, and which others do not pass; "" where no other was asked for."""
     if len(answers) > 1 and len(set(answers.values())) == 1:
         return f"the same for {plural(len(answers), 'output')}: {listed(answers)}"
@@ -78,4 +100,5 @@ def why_this(name: str, rule: Rule, answers: Mapping[str, Answer], metric: Metri
         others = [output for output, answer in answers.items() if output != name and answer.outcome != "pass"]
         more = f", nor does {listed(others)} pass" if others else ""
         return f"worst of {plural(len(answers), 'output')}: {name}{more}"
-    return f"output {name}, the only one with this metric" if metric.of_any_output and rule.output == "*" else ""
+    only = rule.output == "*" and (metric.of_any_output or bool(run.heads))
+    return f"output {name}, the only one with this metric" if only else ""

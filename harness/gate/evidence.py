@@ -130,7 +130,7 @@ class Evidence:
 
     def metric(self, rule: Rule) -> Metric:
         """Returns the metric that the rule is on: one of METRICS, or one of the run's own. Raises Absent."""
-        metric = metric_named(rule.metric, self.comparison.run.scoring)
+        metric = metric_named(rule.metric, self.comparison.run.every_scoring)
         if metric is None:
             raise Absent(f"{rule.metric} says nothing of a run whose task is {self.comparison.run.task}")
         return metric

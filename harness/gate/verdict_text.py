@@ -9,7 +9,7 @@ from typing import Any
 
 from harness import __version__
 from harness.gate.ship import by_variant, holding
-from harness.records import Finding, Verdict
+from harness.records import Finding, HeadVerdict, Verdict
 from harness.records.names import row_name
 from harness.support.format import MISSING, decimals, in_markdown, is_known, listed, plural, significant, whole
 
@@ -88,6 +88,19 @@ def only_alone(verdict: Verdict) -> str:
     return f"{listed(alone)} would pass alone, but not as one of {len(groups)} variants judged together (Holm)."
 
 
+def heads(verdict: Verdict) -> list[str]:
+    """Say what becomes of each output, in a line each, where several have labels; the worst first."""
+    return [head_words(head) for head in verdict.heads]
+
+
+def head_words(head: HeadVerdict) -> str:
+    if not head.outcome:
+        return f"Output {head.output}: no rule judges it."
+    if head.outcome == "pass":
+        return f"Output {head.output} passes."
+    return f"Output {head.output} does not pass: {head.outcome.replace('_', ' ')} ({listed(head.failing)})."
+
+
 def stands_against(verdict: Verdict) -> str:
     """Say what the rules against a reference were judged against; "" where there are none."""
     if not verdict.reference:
@@ -120,7 +133,7 @@ def finite(content: Any) -> Any:
 def markdown(verdict: Verdict, most_bytes: int = MARKDOWN_BYTES) -> str:
     """Write the headline and one table, what does not hold first; rows that do not fit are only counted."""
     mark = "✅" if verdict.outcome == "pass" else "❌"
-    summary = " ".join(filter(None, (ships(verdict), stands_against(verdict))))
+    summary = " ".join(filter(None, (ships(verdict), stands_against(verdict), *heads(verdict))))
     head = f"### {mark} {in_markdown(headline(verdict))}\n\n{in_markdown(summary)}\n\n{HEADER}"
     ordered = sorted(verdict.findings, key=lambda f: (f.holds, f.outcome == "pass", f.rule))
     room = most_bytes - len(head.encode()) - 100  # for the line that counts those left out

@@ -21,13 +21,17 @@ TEST_SET = "the test set"
 
 
 def as_scored(run: Run, n: int) -> Run:
-    """Returns the run as if output n were the scored one. Labels are not of it: its answers stand against Keras' alone.
-
-    Its task is agreement where its rows are probabilities of classes, else distance.
+    """Returns the run as if output n were the scored one. Where it has no labels, its answers stand against Keras'
+    alone: its task is agreement where its rows are probabilities of classes, else distance.
     """
+    if head := run.heads.get(run.outputs[n]):
+        own = replace(head.scoring, trusted=run.scoring.trusted)
+        alone = replace(run, task=head.task, class_names=head.class_names, scoring=own, output_names=run.outputs)
+        return replace(alone, labels=run.head_labels[own.output], heads={}, head_labels={})
     task: Task = "agreement" if adds_up(run.baseline[n][:FIRST]) else "distance"
     scoring, names = Scoring(output=run.outputs[n]), run.outputs
-    return replace(run, task=task, class_names=(), labels=None, scoring=scoring, output_names=names)
+    bare = replace(run, task=task, class_names=(), labels=None, scoring=scoring, output_names=names)
+    return replace(bare, heads={}, head_labels={})
 
 
 def lost_parts(wanted: np.ndarray, given: np.ndarray, whole: bool = True) -> list[str]:

@@ -229,6 +229,14 @@ def of_any_output(metrics: Collection[str] | None) -> frozenset[str]:
     return frozenset(m.name for m in METRICS.values() if m.of_any_output and is_wanted(m.name, metrics))
 
 
+def of_answers_alone(metrics: Collection[str] | None, further: Iterable[str] = ()) -> frozenset[str]:
+    """Returns those of the metrics that are of answers. metrics: as in is_wanted. further: the names of some that are
+    not declared here, such as a user's own.
+    """
+    declared = (metric.name for metric in METRICS.values() if metric.about == "answers")
+    return frozenset(name for name in (*declared, *further) if is_wanted(name, metrics))
+
+
 def per_sample(function: Callable[[Observation, np.ndarray], Estimate]) -> OfCase:
     """Makes a metric of the outputs: it has no value, and says why, where there are none."""
     return lambda o: NO_OUTPUTS if o.samples is None else function(o, o.samples)

@@ -5,13 +5,13 @@ Experiment ─build─▶ Variant… ─measure─▶ Round, Shard, Audit ─▶
 
 from harness.records.absent import Absent
 from harness.records.comparison import Change, Comparison, Standing
-from harness.records.dataset import Dataset
+from harness.records.dataset import Dataset, Labelled
 from harness.records.experiment import SEED, Experiment, ModelSource, Preprocessing
 from harness.records.measurement import Audit, Blob, DeviceState, Environment, Job, Piece, Round, Shard, Timings
 from harness.records.model import CONTROL, KERAS, Affine, Tensor, Variant
-from harness.records.plan import BY_DATA, Case, Declared, Plan, Scoring, Target
+from harness.records.plan import BY_DATA, Case, Declared, Head, Plan, Scoring, Target
 from harness.records.run import Provenance, Run, TargetRecord
-from harness.records.verdict import Answer, Finding, Verdict
+from harness.records.verdict import Answer, Finding, HeadVerdict, Verdict
 
 __all__ = [
     "BY_DATA",
@@ -32,7 +32,10 @@ __all__ = [
     "Environment",
     "Experiment",
     "Finding",
+    "Head",
+    "HeadVerdict",
     "Job",
+    "Labelled",
     "ModelSource",
     "Piece",
     "Plan",

@@ -46,6 +46,8 @@ class Standing:
     runtime_version: str | None = None
     bars: str = ""
     chance: str = ""
+    outputs: dict[str, Standing] = field(default_factory=dict)  # of several outputs with labels, how each by itself is:
+    # what bars its answers alone, and its chance, stand there
 
     @property
     def ended_well(self) -> bool:
@@ -70,13 +72,14 @@ class Comparison:
     outputs: dict[Case, tuple[np.ndarray, ...]]  # the same cases → a float32 array an output, dequantised, (samples, …)
     baseline: np.ndarray  # the baseline's scored output; a single column of two classes becomes two
     scores: dict[Case, np.ndarray]  # the same of the cases
-    heads: dict[str, Comparison] = field(default_factory=dict)  # name → an output beside the scored one, as if scored
+    heads: dict[str, Comparison] = field(default_factory=dict)  # name → an output beside the scored one, as if scored,
+    # with its own labels where it has some
     early: dict[Case, Comparison] = field(default_factory=dict)  # a case that was decided before the end of the test
     # set, at any thread count → its row, as of a run that has only the samples that it answered; not in `samples`
 
     @property
     def by_output(self) -> dict[str, Comparison]:
-        """Returns each output by its name, in the model's order: the scored one with labels, the others without."""
+        """Returns each output by its name, in the model's order."""
         every = {self.run.scored_output: self, **self.heads}
         return {name: every[name] for name in self.run.outputs if name in every}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,14 @@ from harness.records.model import Affine
 
 if TYPE_CHECKING:  # imported by everything, so it loads nothing heavy itself
     import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """The test labels of an output beside the scored one, (samples, …), and what its classes are called."""
+
+    labels: np.ndarray
+    class_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)  # arrays do not compare to one bool; the hashes below do
@@ -30,6 +38,7 @@ class Dataset:
     source: str  # where the samples came from, in words for the report
     input_names: tuple[str, ...] = ()  # the model's, in the order of the arrays; () where that is the model's own
     labels_of: str = ""  # the output that the labels were given for by its name; "" where they were not
+    heads: dict[str, Labelled] = field(default_factory=dict)  # by name, of the outputs beside that one
     clips: np.ndarray | None = None  # the clip of each test sample, (samples,), in order; None: each stands by itself
     groups: np.ndarray | None = None  # the group of each test sample, (samples,); None where all are independent
     numbers: np.ndarray | None = None  # of each test sample in the user's own order, (samples,); None: in that order
@@ -37,6 +46,13 @@ class Dataset:
     @property
     def test_count(self) -> int:
         return len(self.test_inputs[0])
+
+    def of_head(self, name: str) -> Dataset:
+        """Returns the test set with the labels of this output, as if it were the scored one."""
+        head = self.heads[name]
+        return replace(
+            self, test_labels=head.labels, train_labels=None, class_names=head.class_names, labels_of=name, heads={}
+        )
 
     @cached_property
     def train_sha256(self) -> str:
@@ -47,13 +63,14 @@ class Dataset:
 
     @cached_property
     def test_sha256(self) -> str:
-        """Hash of the test samples, labels and clips: dtypes, shapes and bytes. Groups change no answer."""
+        """Hash of the test samples, all labels and clips: dtypes, shapes and bytes. Groups change no answer."""
         import numpy as np
 
         from harness.support.arrays import sha256_of
 
         clips = () if self.clips is None else (np.array([b"clips"]), self.clips)
-        return sha256_of(*self.test_inputs, self.test_labels, *clips)
+        named = [(np.array([name.encode()]), self.heads[name].labels) for name in sorted(self.heads)]
+        return sha256_of(*self.test_inputs, self.test_labels, *clips, *(array for pair in named for array in pair))
 
     @cached_property
     def times(self) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,6 +52,13 @@ class Experiment:
     imports: dict[str, Path] = field(default_factory=dict)  # name → an existing .tflite file
     baseline: str = KERAS  # or the variant that takes its place where model is None
     scoring: Scoring = BY_DATA
+    heads: dict[str, Scoring] = field(default_factory=dict)  # by name, how outputs are scored that are named apart
     uncalibrated: tuple[str, ...] = ()  # recipes that are not built for want of calibration samples
     preprocessing: Preprocessing | None = None
     select_ops: bool = False  # whether ops that need TensorFlow's own kernels are allowed
+
+    @property
+    def every_scoring(self) -> Scoring:
+        """Returns the scoring with what is asked of any output: a rule may be on all of it."""
+        asked = [name for s in self.heads.values() for name in (s.primary, *s.others) if name]
+        return replace(self.scoring, others=(*self.scoring.others, *asked))

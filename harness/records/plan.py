@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.device.engines import ENGINES
-from harness.records.terms import Better
+from harness.records.terms import Better, Task
 
 RESTLESS_RATIO = 1.05  # on a quiet machine 1 round of .05 s in 40 exceeds it, its median too high by as much
 
@@ -91,3 +91,12 @@ class Scoring:
 
 
 BY_DATA = Scoring()
+
+
+@dataclass(frozen=True)
+class Head:
+    """An output beside the scored one that has labels of its own, and is judged by them. scoring.output: its name."""
+
+    task: Task
+    class_names: tuple[str, ...]
+    scoring: Scoring

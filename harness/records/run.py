@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.records.measurement import Audit, Environment, Round, Shard
 from harness.records.model import KERAS, Affine, Variant
-from harness.records.plan import BY_DATA, Case, Declared, Plan, Scoring, Target
+from harness.records.plan import BY_DATA, Case, Declared, Head, Plan, Scoring, Target
 from harness.records.terms import Task
 
 if TYPE_CHECKING:  # imported by everything, so it loads nothing heavy itself
@@ -83,12 +83,22 @@ class Run:
     groups: np.ndarray | None = None
     numbers: np.ndarray | None = None
     stopped_of: int | None = None  # of a row that was decided early: how many samples the test set has in all
+    heads: dict[str, Head] = field(default_factory=dict)  # by name, of the outputs beside the scored one with labels
+    head_labels: dict[str, np.ndarray] = field(default_factory=dict)  # theirs, (samples, …)
     unsealed: str = ""  # why its files cannot be proved to be those that were measured; "" where they were checked
 
     @property
     def withheld(self) -> tuple[Declared, ...]:
         """Returns the run's own metrics whose code may not be called, since nobody here trusts the run."""
-        return () if self.scoring.trusted else self.scoring.declared
+        return () if self.scoring.trusted else self.every_scoring.declared
+
+    @property
+    def every_scoring(self) -> Scoring:
+        """Returns the scoring, with the users' metrics of every labelled output: a rule may be on any of them."""
+        declared = [
+            d for scoring in (self.scoring, *(h.scoring for h in self.heads.values())) for d in scoring.declared
+        ]
+        return replace(self.scoring, declared=tuple(dict.fromkeys(declared)))
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -99,6 +109,11 @@ class Run:
     def scored_output(self) -> str:
         """Returns the name of the output that labels are of, and that a row is judged by first."""
         return self.scoring.output or self.outputs[0]
+
+    @property
+    def labelled_outputs(self) -> tuple[str, ...]:
+        """Returns the names of the outputs that have labels, the scored one first."""
+        return (*(() if self.labels is None else (self.scored_output,)), *self.heads)
 
     @property
     def test_count(self) -> int:
@@ -120,6 +135,7 @@ class Run:
             labels=None if self.labels is None else self.labels[:samples],
             baseline=tuple(array[:samples] for array in self.baseline),
             numbers=None if self.numbers is None else self.numbers[:samples],
+            head_labels={name: labels[:samples] for name, labels in self.head_labels.items()},
             cases=cases,
             provenance=replace(self.provenance, distinct=None),
             stopped_of=self.test_count,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 from harness.records.plan import Case
 from harness.records.terms import Mode, Outcome
@@ -22,6 +23,7 @@ class Answer:
     method: str = ""
     reason: str = ""
     output: str = ""  # the model's output that it is of, where the model has several
+    each: dict[str, Outcome] = field(default_factory=dict, hash=False)  # of every output that was judged, its outcome
     passes_at_limit: float | None = None  # the share of models exactly at the limit that would pass; None: not asked
     passes_if_harmless: float | None = None  # the share of harmless models that would; None: not asked, or not known
 
@@ -35,6 +37,17 @@ class Finding(Answer):
     case: Case | None  # None where the rule matched no row
     metric: str
     holds: bool  # it passed, or it is inconclusive and the rule only warns then
+
+
+@dataclass(frozen=True)
+class HeadVerdict:
+    """What the rules on answers come to for one of several outputs that have labels. failing: the variants that do not
+    keep them there.
+    """
+
+    output: str
+    outcome: Outcome | Literal[""]  # "" where no rule judges it
+    failing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -52,3 +65,4 @@ class Verdict:
     reference: str = ""  # the id of the stored run that it stands against
     sessions: tuple[str, ...] = ()  # the ids of further runs of the same models
     again: str = ""  # the id of the run in which they were timed again beside the candidate
+    heads: tuple[HeadVerdict, ...] = ()  # where several outputs have labels, a verdict of each, the worst first

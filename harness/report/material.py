@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from harness.compare.rows import Row, rows
-from harness.records import Absent, Comparison, Verdict
+from harness.records import Absent, Comparison, Standing, Verdict
 from harness.report.metric import Primary, primary
 
 if TYPE_CHECKING:
@@ -31,6 +31,17 @@ class Material:
     pictures: np.ndarray | None = None
     aa: tuple[AaResult, ...] = ()
     verdict: Verdict | Absent = UNJUDGED
+
+    @cached_property
+    def heads(self) -> tuple[Material, ...]:
+        """Each of several labelled outputs as if it were the only one, the worst first; () of one."""
+        run, each = self.comparison.run, self.comparison.by_output
+        judged = () if isinstance(self.verdict, Absent) else tuple(head.output for head in self.verdict.heads)
+        names = (judged or run.labelled_outputs) if run.heads else ()
+        return tuple(Material(replace(each[name], standings=self.standings_of(name), heads={})) for name in names)
+
+    def standings_of(self, output: str) -> tuple[Standing, ...]:
+        return tuple(s.outputs.get(output, s) for s in self.comparison.standings)
 
     @cached_property
     def rows(self) -> tuple[Row, ...]:

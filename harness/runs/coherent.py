@@ -44,6 +44,10 @@ def of_header(header: Header) -> Iterator[str]:
             yield f"it has no variant or target of the case {' '.join(map(str, astuple(case)))!r}"
     if not header.affines:
         yield "it names no input"
+    for name, head in header.heads.items():
+        if name not in header.output_names or head.scoring.output != name or name == header.scoring.output:
+            yield f"it has labels of {name!r}, which is no output beside the scored one"
+        yield from (f"two are called class {c!r}" for c in set(head.class_names) if head.class_names.count(c) > 1)
     numbers = [number for number in astuple(header.plan) if isinstance(number, int | float)]
     if not all(0 <= number < MOST for number in numbers):
         yield "its plan has numbers that nothing can be"
@@ -65,6 +69,7 @@ def of_arrays(run: Run) -> Iterator[str]:
     samples = len(run.inputs[0])
     more = (("labels", run.labels), ("clips", run.clips), ("groups", run.groups), ("numbers", run.numbers))
     counted = [("inputs", array) for array in run.inputs] + [("baseline", array) for array in run.baseline]
+    counted += [(f"labels of {name}", labels) for name, labels in run.head_labels.items()]
     for name, array in [*counted, *more]:
         if array is not None and (array.ndim == 0 or len(array) != samples):
             yield f"its {name} are not of the {samples:,} samples that it has"

@@ -8,6 +8,8 @@ History of the schema (run.json, schema_version):
     4   a plan may say until_decided: test/ is then in a shuffled order, which test/numbers.npy has, and a case may have
         answered only the first samples of it
     5   manifest.json: the hash of every file that a verdict rests on; arrived.jsonl until the run is finished
+    6   heads: how outputs beside the scored one are scored, and test/labels-<n>.npy, their labels. A run without any is
+        still written as 5
 """
 
 from __future__ import annotations
@@ -16,20 +18,24 @@ import secrets
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter
 
 from harness.errors import ConfigError, StoreError
-from harness.records import BY_DATA, Affine, Case, Plan, Provenance, Scoring, TargetRecord, Variant
+from harness.records import BY_DATA, Affine, Case, Head, Plan, Provenance, Scoring, TargetRecord, Variant
 from harness.records.terms import Task
 from harness.runs.coherent import check_header
 from harness.runs.stored_names import check_names
 from harness.support.files import json_bytes
 from harness.support.foreign import read_json, valid
 
-SCHEMA_VERSION = 5
-SEALED_SINCE = 5
-_NEVER_STORED = {"scoring": {"trusted"}}  # a run cannot say of itself that it is trusted
+SCHEMA_VERSION = 6
+SEALED_SINCE, HEADS_SINCE = 5, 6
+_NEVER_STORED: dict[str, Any] = {  # a run cannot say of itself that it is trusted
+    "scoring": {"trusted"},
+    "heads": {"__all__": {"scoring": {"trusted"}}},
+}
 
 
 @dataclass(frozen=True)
@@ -52,8 +58,14 @@ class Header:
     scoring: Scoring = BY_DATA  # before it was there, all runs were scored by accuracy, as their data would have it
     output_names: tuple[str, ...] = ()  # of the baseline, one an array
     input_names: tuple[str, ...] = ()  # of the baseline, in the order of the test set's arrays
+    heads: dict[str, Head] = field(default_factory=dict)  # by name, of the outputs beside the scored one with labels
     finished: bool = False
     schema_version: int = SCHEMA_VERSION
+
+    @property
+    def names_code(self) -> bool:
+        """Whether it names metrics of the user's own, which are code."""
+        return any(s.declared for s in (self.scoring, *(head.scoring for head in self.heads.values())))
 
 
 _HEADER = TypeAdapter(Header)

@@ -16,7 +16,7 @@ from harness.runs import seal
 from harness.runs.coherent import check_run
 from harness.runs.header import SEALED_SINCE, Header, absolute_variants, read_header
 from harness.runs.own_runs import is_own
-from harness.runs.run_arrays import read_baseline, read_marks, read_packed, read_test_set
+from harness.runs.run_arrays import read_baseline, read_heads, read_marks, read_packed, read_test_set
 
 NOT_SEALED = "it was stored before runs were sealed"
 _Piece = TypeVar("_Piece", Round, Shard, Audit)
@@ -29,7 +29,7 @@ def load(path: Path, trust: bool = False) -> Run:
     """
     header = read_header(path)
     unsealed = check_seal(path, header)
-    scoring = replace(header.scoring, trusted=trust or not header.scoring.declared or is_own(header))
+    scoring = replace(header.scoring, trusted=trust or not header.names_code or is_own(header))
     return replace(read_run(path, replace(header, scoring=scoring)), unsealed=unsealed)
 
 
@@ -65,6 +65,8 @@ def read_run(path: Path, header: Header, dataset: Dataset | None = None) -> Run:
         clips=dataset.clips,
         groups=dataset.groups,
         numbers=dataset.numbers,
+        heads=header.heads,
+        head_labels={name: head.labels for name, head in dataset.heads.items()},
         baseline=read_baseline(path),
         rounds=of_kind(pieces, Round),
         shards=of_kind(pieces, Shard),
@@ -92,7 +94,8 @@ def read_dataset(path: Path, header: Header) -> Dataset:
     inputs, labels = read(path, len(header.affines), header.labelled)
     known = (inputs, labels, header.affines, header.class_names, str(path))
     clips, groups, numbers = read_marks(path)
-    dataset = Dataset(header.experiment, (), None, *known, clips=clips, groups=groups, numbers=numbers)
+    heads = read_heads(path, header.heads, header.output_names)
+    dataset = Dataset(header.experiment, (), None, *known, heads=heads, clips=clips, groups=groups, numbers=numbers)
     if dataset.marks_sha256 != header.hashes.get("marks", ""):
         told = (
             f"{path}/test does not say of which clips and groups its samples are, and in which order, as this run began"

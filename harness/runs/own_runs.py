@@ -48,6 +48,8 @@ def fingerprint_of(header: Header) -> str:
     """Returns the hash of the run's id and of what would be executed or followed: its own metrics, its devices."""
     scoring, targets = header.scoring, [asdict(record.target) for record in header.targets]
     named = [header.run_id, scoring.primary, scoring.others, str(scoring.folder), list(map(asdict, scoring.declared))]
+    if header.heads:
+        named.append(json.dumps([asdict(head.scoring) for head in header.heads.values()], sort_keys=True, default=str))
     return hashlib.sha256(json.dumps([*named, targets], sort_keys=True).encode()).hexdigest()
 
 

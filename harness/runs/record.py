@@ -14,7 +14,7 @@ import numpy as np
 from harness.errors import StoreError
 from harness.records import Dataset, TargetRecord, Variant
 from harness.runs import seal
-from harness.runs.header import SCHEMA_VERSION, SEALED_SINCE, Header, header_bytes
+from harness.runs.header import HEADS_SINCE, SEALED_SINCE, Header, header_bytes
 from harness.runs.loading import check_seal, read_dataset
 from harness.runs.run_arrays import baseline_sha256, keep_baseline, keep_test_set
 from harness.runs.signature import SIGNATURE
@@ -90,12 +90,13 @@ def begun(path: Path, header: Header, dataset: Dataset, baseline: Sequence[np.nd
     for variant in header.variants:
         if variant.path:
             copy(variant.path, path / "variants" / f"{variant.name}.tflite")
-    keep_test_set(path, dataset)
+    keep_test_set(path, dataset, header.output_names)
     keep_baseline(path, baseline)
     variants = tuple(replace(v, path=v.path and Path("variants") / f"{v.name}.tflite") for v in header.variants)
     labelled, hashes = dataset.test_labels is not None, header.hashes | {"baseline": baseline_sha256(path)}
     known = replace(header, variants=variants, labelled=labelled, hashes=hashes)
-    header = replace(known, schema_version=SCHEMA_VERSION, finished=False)
+    version = HEADS_SINCE if header.heads else HEADS_SINCE - 1
+    header = replace(known, schema_version=version, finished=False)
     Record(path, header).save(header)
     return header, seal.note_arrival(path, seal.BEGUN)
 

@@ -1,6 +1,7 @@
 """The large arrays in a run's folder: its test set and its baseline, as .npy files that are mapped where they are read.
 
 test/input-<n>.npy, test/labels.npy    as stored; what was a whole mapped file already is linked, and takes no room
+test/labels-<n>.npy                    the labels of output n, where labels are not of the scored one alone
 test/clips.npy, test/groups.npy        int32, the clip and the group of each sample, where the data have any
 test/numbers.npy                       int32, of each sample in the user's own order, where the run shuffled them
 baseline.npy, or baseline-<n>.npy      float32, one an output of the model
@@ -9,14 +10,14 @@ baseline.npy, or baseline-<n>.npy      float32, one an output of the model
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from harness.data.on_disk import LABELS, MARKS, NUMBERS, TEST, mark_file, run_input_file
+from harness.data.on_disk import LABELS, MARKS, NUMBERS, TEST, head_file, mark_file, run_input_file
 from harness.errors import StoreError, Unreadable
-from harness.records import Dataset
+from harness.records import Dataset, Head, Labelled
 from harness.support.arrays import keep_npy, map_npy
 from harness.support.cache import file_sha256
 from harness.support.foreign import read_npz
@@ -29,12 +30,15 @@ USELESS = "the run cannot be used without it"
 TestSet = tuple[tuple[np.ndarray, ...], np.ndarray | None]  # inputs and labels
 
 
-def keep_test_set(path: Path, dataset: Dataset) -> None:
+def keep_test_set(path: Path, dataset: Dataset, outputs: Sequence[str] = ()) -> None:
+    """outputs: the names of the model's."""
     (path / TEST).mkdir()
     for n, array in enumerate(dataset.test_inputs):
         keep_npy(run_input_file(path, n), array)
     if dataset.test_labels is not None:
         keep_npy(path / TEST / LABELS, dataset.test_labels)
+    for name, head in dataset.heads.items():
+        keep_npy(head_file(path / TEST, outputs.index(name)), head.labels)
     marks = (dataset.clips, dataset.groups, dataset.numbers)
     for mark, of_each in zip((*MARKS, NUMBERS), marks, strict=True):
         if of_each is not None:
@@ -50,6 +54,12 @@ def read_marks(path: Path) -> list[np.ndarray | None]:
 def read_test_set(path: Path, inputs: int, labelled: bool) -> TestSet:
     arrays = tuple(read_array(run_input_file(path, n)) for n in range(inputs))
     return arrays, read_array(path / TEST / LABELS) if labelled else None
+
+
+def read_heads(path: Path, heads: Mapping[str, Head], outputs: Sequence[str]) -> dict[str, Labelled]:
+    """Returns the labels of the outputs beside the scored one. outputs: the names of the model's."""
+    files = {name: head_file(path / TEST, outputs.index(name)) for name in heads}
+    return {name: Labelled(read_array(file), heads[name].class_names) for name, file in files.items()}
 
 
 def read_packed(path: Path, inputs: int, labelled: bool) -> TestSet:

@@ -1,9 +1,8 @@
-"""Records tests/recorded/digits-schema-<n>: a real run of digits on this machine, kept small. Needs TensorFlow.
+"""Records tests/recorded/heads-schema-<n>: a real run of docs/examples/heads on this machine. Needs TensorFlow.
 
     python tests/recorded/record.py
 
-The tests read it, replay it and take its .tflite files as their models. A recording of an older schema is never made
-again: it proves that old runs stay readable.
+The tests read it. A recording of an older schema is never made again: it proves that old runs stay readable.
 """
 
 from __future__ import annotations
@@ -13,18 +12,20 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from harness.experiment.experiment_file import read_experiment
 from harness.experiment.plans import plan_of
-from harness.experiment.resolve import builtin
+from harness.experiment.resolve import restrict_variants
 from harness.measure.jobs import Watcher
 from harness.measure.targets import host
 from harness.pipeline import Request, run
-from harness.records import Job, Piece, TargetRecord
+from harness.records import Experiment, Job, Piece, Scoring, TargetRecord
 from harness.runs.header import SCHEMA_VERSION
 from harness.runs.record import Record
 from harness.runs.store import Store
 from harness.support.cache import Cache, cache_dir
 
-KEPT = ("raw", "run.json", "manifest.json", "test", "baseline.npy", "variants")
+EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "heads" / "experiment.toml"
+KEPT = ("raw", "run.json", "manifest.json", "test", "variants")
 PORTABLE_WORKDIR = "~/.cache/edge-harness/device"
 
 
@@ -42,11 +43,20 @@ class Silent(Watcher):
         self.record = record
 
 
+def portable(scoring: Scoring) -> Scoring:
+    return replace(scoring, folder=Path())
+
+
+def experiment() -> Experiment:
+    """The example, without the place where it lies."""
+    found = restrict_variants(read_experiment(EXAMPLE, plan_of("none")), ("float32", "int8"))
+    heads = {name: portable(scoring) for name, scoring in found.heads.items()}
+    return replace(found, scoring=portable(found.scoring), heads=heads)
+
+
 def main() -> None:
-    quick = plan_of("quick", rounds=2, min_runs=50, min_s=0.01, warmup_s=0.01)
-    plan = replace(quick, max_runs=50, restless_ratio=None, until_decided=True)  # so short a round is seldom steady
-    request = Request(builtin("digits", None, ("float32", "int8"), plan), (host(),))
-    target = Path(__file__).parent / f"digits-schema-{SCHEMA_VERSION}"
+    request = Request(experiment(), (host(),), runtimes=("ai-edge-litert",))
+    target = Path(__file__).parent / f"heads-schema-{SCHEMA_VERSION}"
     shutil.rmtree(target, ignore_errors=True)
     with tempfile.TemporaryDirectory() as folder:
         listener = Silent()
@@ -56,7 +66,7 @@ def main() -> None:
         record.note(TargetRecord(replace(known.target, workdir=PORTABLE_WORKDIR), known.environment, known.bytes_sent))
         record.finish()  # sealed with that
         target.mkdir()
-        for name in KEPT:
+        for name in (*KEPT, *(path.name for path in record.path.glob("baseline*.npy"))):
             shutil.move(record.path / name, target / name)
 
 

@@ -18,6 +18,7 @@ from harness.report.tables.columns import Heading, Line
 from harness.report.tables.columns import Table as Summary
 from harness.report.tables.output_table import furthest_outputs
 from harness.report.tables.summary_table import tables
+from harness.report.words.primary_metric import row_text
 from harness.runs.header import Header
 from harness.support.format import MISSING
 
@@ -47,13 +48,23 @@ def summary_tables(comparison: Comparison, console: Console) -> Iterator[Table]:
         if run.provenance.baseline != KERAS:
             title += f", against {run.provenance.baseline} in Keras' place"
         if len(run.outputs) > 1:
-            title += f", output {run.scored_output} is scored"
+            title += f", output {run.scored_output} {'leads' if run.heads else 'is scored'}"
         if summary.emulated:
             title += " (emulated: no latency claim)"
         left_out = [heading for heading in DISPENSABLE if heading != "Status" or all_ok(summary)]
-        told = [*reasons(summary.lines), *furthest_outputs(material, summary.target)]
+        told = [*reasons(summary.lines), *head_lines(material, summary.target)]
+        told += furthest_outputs(material, summary.target)
         candidates = [summary_table(summary, title, left_out[:count], told) for count in range(len(left_out) + 1)]
         yield next((table for table in candidates if natural_width(table, console) <= console.width), candidates[-1])
+
+
+def head_lines(material: Material, target: str) -> Iterator[str]:
+    """Says of each row what its further labelled outputs are worth, by the first metric of each."""
+    leading = material.comparison.run.scored_output
+    for head in material.heads:
+        for row in head.rows if head.comparison.run.scored_output != leading else ():
+            if row.case.target == target and row.value(head.primary.name) is not None:
+                yield f"output {head.comparison.run.scored_output}, {row_text(row, head.primary)}"
 
 
 def summary_table(summary: Summary, title: str, left_out: Sequence[str], told: Sequence[str]) -> Table:

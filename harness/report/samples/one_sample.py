@@ -23,20 +23,29 @@ def sample_text(comparison: Comparison, pictures: np.ndarray | None, n: int) -> 
     picture, several = picture_of(pictures, n), len(comparison.run.targets) > 1
     number = comparison.run.number_of(n)
     drawn: list[RenderableType] = [TerminalPicture(picture)] if picture is not None else input_lines(comparison, n)
+    label, answers = answers_text(comparison, n, several)
+    heads = [part for name in comparison.run.heads for part in head_text(name, comparison.heads[name], n, several)]
+    scored = [Text(f"output {comparison.run.scored_output}", style="bold")] if heads else []
+    return Group(Text(sample_title(number, label), style="bold"), *drawn, *scored, *answers, *heads)
+
+
+def head_text(name: str, head: Comparison, n: int, several: bool) -> list[RenderableType]:
+    """Show what is said of the sample by a further output that has labels."""
+    label, answers = answers_text(head, n, several)
+    return [Text(f"output {name}, label {label}", style="bold"), *answers]
+
+
+def answers_text(comparison: Comparison, n: int, several: bool) -> tuple[str, list[RenderableType]]:
+    """Return the label, and what each model says. several: whether the run has several targets."""
     if comparison.run.task in OF_CLASSES:
         sample = sample_answers(comparison, n)
-        return Group(
-            bold_title(number, sample.label_name), *drawn, answer_table(sample, several), Text(agreement(sample))
-        )
+        return sample.label_name, [answer_table(sample, several), Text(agreement(sample))]
     numbers = number_sample(comparison, n)
+    drawn: list[RenderableType] = []
     if comparison.run.task in MASKS:
         masks = panels(comparison, None, n)
-        drawn += [Text(", ".join(panel.title for panel in masks)), TerminalPicture(strip(masks))]
-    return Group(bold_title(number, numbers.label), *drawn, number_table(numbers, several), Text(nearness(numbers)))
-
-
-def bold_title(n: int, label: str) -> Text:
-    return Text(sample_title(n, label), style="bold")
+        drawn = [Text(", ".join(panel.title for panel in masks)), TerminalPicture(strip(masks))]
+    return numbers.label, [*drawn, number_table(numbers, several), Text(nearness(numbers))]
 
 
 def input_lines(comparison: Comparison, n: int) -> list[RenderableType]:

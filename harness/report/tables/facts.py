@@ -10,7 +10,7 @@ from harness.records import Comparison, Environment, TargetRecord
 from harness.report.material import Material
 from harness.report.part import Block, Part
 from harness.statistics.clustered import group_words
-from harness.support.format import GIGABYTES, MEGABYTES, plural, significant, whole
+from harness.support.format import GIGABYTES, MEGABYTES, listed, plural, significant, whole
 
 UNKNOWN = "unknown"
 UNTIL_DECIDED = "; each row asked only until its rules on answers were decided, in a shuffled order"
@@ -50,6 +50,7 @@ def run_facts(material: Material) -> tuple[Fact, ...]:
     labels = len(np.unique(run.labels)) if run.task == "classification" and run.labels is not None else 0
     samples = f"{whole(run.test_count)} test samples" + (f", {labels} classes" if labels else "")
     samples += ", without labels" if run.labels is None else ""
+    samples += f", labels of {listed(run.labelled_outputs)}" if run.heads else ""
     samples += "" if run.groups is None else f", in {group_words(run.groups)}"
     samples += f", {whole(distinct)} of them different" if run.provenance.repeats(run.test_count) else ""
     timing = (

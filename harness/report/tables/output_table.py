@@ -12,14 +12,15 @@ from harness.report.part import Part
 from harness.report.tables.columns import Cell, Column, Heading, Table, identity, table_of
 from harness.report.tables.costs import part_of
 from harness.report.tables.summary_table import metric_column
-from harness.support.format import decimals
+from harness.support.format import decimals, listed
 
 ROUNDING_DB = 100.0  # over it, what differs is rounding in single precision, and tells nothing of an output
 SHOWN = ("agreement", "max_abs_diff", "distance", "sqnr")
 NOTE = (
     "Each output against Keras' own, over the whole test set. Outputs differ in scale, so |Δ| of one says nothing of "
-    "another; SQNR, 10·log10(Σx²/Σ(x−y)²), can be held against each other. Labels are of the scored output alone."
+    "another; SQNR, 10·log10(Σx²/Σ(x−y)²), can be held against each other. "
 )
+ALONE = "Labels are of the scored output alone."
 
 
 def every_output(material: Material) -> Part | None:
@@ -27,7 +28,8 @@ def every_output(material: Material) -> Part | None:
     comparison = material.comparison
     shown = len(comparison.by_output) > 1 and bool(comparison.outputs)
     targets = [record.target.name for record in comparison.run.targets] if shown else []
-    return part_of("Every output", tuple(target_table(name, material) for name in targets), NOTE)
+    several = f"Labels are of {listed(comparison.run.labelled_outputs)}." if comparison.run.heads else ALONE
+    return part_of("Every output", tuple(target_table(name, material) for name in targets), NOTE + several)
 
 
 def target_table(target: str, material: Material) -> Table:

@@ -15,10 +15,7 @@ FALSE_OF_SPEEDS = 0.05  # of 95 % intervals
 
 def claims(material: Material) -> list[str]:
     """Say how often chance alone makes a report like this one tell a difference."""
-    moved = {"accuracy_drop": "accuracy"}
-    if not by_accuracy(material.comparison.run):
-        moved[material.primary.change] = material.primary.lowered
-    kinds = [(counted(material, change), what, "Keras", FALSE_OF_ANSWERS) for change, what in moved.items()]
+    kinds = [kind for each in material.heads or (material,) for kind in of_answers(each)]
     kinds += [(speeds(material), "speed", "float32", FALSE_OF_SPEEDS)]
     kinds += [(runtimes(material), "the same file's speed", "another runtime", FALSE_OF_SPEEDS)]
     counts = [
@@ -29,6 +26,14 @@ def claims(material: Material) -> list[str]:
     wrong = decimals(sum(count * false for count, _, _, false in kinds), 2)
     told = f"This report compares by {plural(sum(kind[0] for kind in kinds), 'interval')}: {listed(counts)}."
     return [f"{told} If nothing differed at all, up to about {wrong} of them would still say that something does."]
+
+
+def of_answers(material: Material) -> list[tuple[int, str, str, float]]:
+    """Count the intervals of the metrics that the run, or one of its labelled outputs, is judged by first."""
+    moved = {"accuracy_drop": "accuracy"}
+    if not by_accuracy(material.comparison.run):
+        moved[material.primary.change] = material.primary.lowered
+    return [(counted(material, change), what, "Keras", FALSE_OF_ANSWERS) for change, what in moved.items()]
 
 
 def counted(material: Material, change: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.gate.ship import by_variant, worst
-from harness.gate.verdict_text import interval, only_alone, outcome, stands_against, subject, value_and_limit
+from harness.gate.verdict_text import heads, interval, only_alone, outcome, stands_against, subject, value_and_limit
 from harness.records import Absent, Finding, Verdict
 from harness.records.names import row_name
 from harness.records.terms import Outcome
@@ -36,6 +36,7 @@ def ship_answer(material: Material) -> Part:
         return Part("", (Sentences((Sentence("No verdict", f"{verdict.reason}."),)),))
     topics = {
         "May ship": may_ship(verdict),
+        "Each output": heads(verdict),
         "Prefer": preferred(material.rows, verdict.ships),
         "May not ship": refusals(verdict, ("fail",)),
         "Not known": [*refusals(verdict, NOT_KNOWN), *filter(None, [only_alone(verdict)])],

@@ -47,11 +47,8 @@ def in_words(material: Material) -> Part:
 def headline(material: Material) -> str:
     """Describe the whole run in one sentence, without a verdict."""
     run, shown = material.comparison.run, material.rows
-    drops = [v for r in trusted(shown) if (v := r.value("accuracy_drop")) is not None]
-    bases = {r.baseline_accuracy for r in shown if r.baseline_accuracy is not None}
-    kerass = f"Keras' {percent(*bases)} %" if len(bases) == 1 else "Keras"  # rows may be of more samples or of fewer
-    drop = span(f"accuracy drop {{}} pp against {kerass}", drops, points)
-    parts = [drop if by_accuracy(run) else primary.headline(material.primary, shown)]
+    heads = [(head.comparison.run.scored_output, answers_headline(head)) for head in material.heads]
+    parts = [f"{name}: {told}" for name, told in heads if told] or [answers_headline(material)]
     p50 = [v for r in trusted(shown) if (v := r.value("latency_p50")) is not None and not r.emulated]
     parts.append(span(f"p50 {{}} {time_scale(p50).name}", p50, time_scale(p50).text))
     sizes = [v for r in shown if (v := r.value("size_bytes")) is not None]
@@ -61,15 +58,28 @@ def headline(material: Material) -> str:
     return f"{plural(len(run.variants), 'variant')} of {run.experiment} on {targets}: {figures}{aside(shown)}."
 
 
+def answers_headline(material: Material) -> str:
+    """Describe the answers of the whole run, or of one output, by the first metric; "" where no row can be trusted."""
+    if not by_accuracy(material.comparison.run):
+        return primary.headline(material.primary, material.rows)
+    drops = [v for r in trusted(material.rows) if (v := r.value("accuracy_drop")) is not None]
+    bases = {r.baseline_accuracy for r in material.rows if r.baseline_accuracy is not None}
+    kerass = f"Keras' {percent(*bases)} %" if len(bases) == 1 else "Keras"  # rows may be of more samples or of fewer
+    return span(f"accuracy drop {{}} pp against {kerass}", drops, points)
+
+
 def sentences(material: Material) -> tuple[Sentence, ...]:
     """Say what a reader should take away, most important first."""
     comparison, shown, metric = material.comparison, material.rows, material.primary
     run = comparison.run
+    of_heads = {f"Output {head.comparison.run.scored_output}": head_words(head) for head in material.heads}
+    own = f" of {run.scored_output}" if of_heads else ""
     texts = {
-        **({} if by_accuracy(run) else {metric.title: primary.sentences(metric, shown)}),
-        "Accuracy": accuracy_changes(shown),
-        "Conversion": control_answers(shown) if run.task in OF_CLASSES else primary.conversion(shown),
-        "Flips": flips_of(comparison, shown),
+        **of_heads,
+        **({} if of_heads or by_accuracy(run) else {metric.title: primary.sentences(metric, shown)}),
+        "Accuracy": [] if of_heads else accuracy_changes(shown),
+        f"Conversion{own}": control_answers(shown) if run.task in OF_CLASSES else primary.conversion(shown),
+        f"Flips{own}": flips_of(comparison, shown),
         "Speed": speeds(shown),
         "Runtimes": [*engines(comparison, shown), *disagreements(comparison, shown)],
         "Size": smallest_file(shown),
@@ -80,6 +90,14 @@ def sentences(material: Material) -> tuple[Sentence, ...]:
         "Limits": limits(comparison, shown),
     }
     return tuple(Sentence(topic, " ".join(parts)) for topic, parts in texts.items() if parts)
+
+
+def head_words(head: Material) -> list[str]:
+    """Say what each variant costs by the first metric of one of several labelled outputs."""
+    metric, suspect = head.primary, [row for row in head.rows if row.standing.status == "suspect"]
+    told = [f"{primary.row_text(row, metric)}; suspect: {row.standing.reason}." for row in suspect]
+    accuracy = by_accuracy(head.comparison.run)
+    return [*dict.fromkeys(told), *(accuracy_changes(head.rows) if accuracy else primary.sentences(metric, head.rows))]
 
 
 def accuracy_changes(shown: tuple[Row, ...]) -> list[str]:

@@ -1,0 +1,199 @@
+"""gate/head_verdicts.py: several outputs with labels, each judged by its own; a verdict a head, and one for all."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, mean_absolute_error
+
+from harness.compare.baseline import compare
+from harness.compare.rows import rows as rows_of
+from harness.gate.decide import judge
+from harness.gate.policy import default_policy
+from harness.gate.verdict_text import document, heads, markdown
+from harness.metrics.task import as_scores
+from harness.records import Declared, Head, Run, Scoring, Variant, Verdict
+from harness.report.out.csv_tables import metrics_csv, summary_csv
+from tests import made_runs
+from tests.made_answers import RULE, found, verdict_of
+from tests.made_tasks import several
+
+SAMPLES = 2_000
+DROP = 'metric = "accuracy_drop"\nmax = "1pp"\nvariant = "int8"\n'
+RNG = np.random.default_rng(5)
+DIGIT = made_runs.scores(SAMPLES)  # probabilities of three classes
+LABELS = DIGIT.argmax(axis=1)
+PARITY_LABELS = LABELS % 2
+PARITY = np.where(PARITY_LABELS == 1, 0.9, 0.1).astype(np.float32)[:, None]  # one column: the probability of class 1
+INK_LABELS = RNG.gamma(3, 1, SAMPLES).astype(np.float32)
+INK = (INK_LABELS + RNG.normal(0, 0.2, SAMPLES).astype(np.float32))[:, None]
+KERAS = {"digit": DIGIT, "parity": PARITY, "ink": INK}
+LOST = RNG.random((SAMPLES, 1)).astype(np.float32)  # says nothing of parity
+HEADS = {
+    "parity": (Head("classification", ("even", "odd"), Scoring("accuracy", output="parity")), PARITY_LABELS),
+    "ink": (Head("regression", (), Scoring("mae", output="ink")), INK_LABELS),
+}
+
+
+def made(labelled: tuple[str, ...] = ("parity", "ink"), **int8: np.ndarray) -> Run:
+    """digit leads, and these have labels too; int8 answers as Keras does but for what is given."""
+    run = several(KERAS, {"float32": KERAS, "int8": {**KERAS, **int8}}, LABELS, "digit")
+    heads, labels = ({name: HEADS[name][n] for name in labelled} for n in (0, 1))
+    return replace(run, heads=heads, head_labels=labels)  # type: ignore[arg-type]
+
+
+def by_default(run: Run) -> Verdict:
+    return judge(compare(run), default_policy())
+
+
+# --- what each output says ---
+
+
+def test_every_labelled_output_has_the_metrics_of_its_labels():
+    ink = (INK + 0.3).astype(np.float32)
+    comparison = compare(made(parity=LOST, ink=ink))
+    case = made_runs.case("int8")
+    parity, inked = (comparison.heads[name] for name in ("parity", "ink"))
+    answers = as_scores(LOST, logits=False).argmax(axis=1)
+    assert parity.change(case, "accuracy").value == pytest.approx(accuracy_score(PARITY_LABELS, answers))
+    assert parity.change(case, "accuracy").baseline == 1.0
+    assert inked.change(case, "mae").value == pytest.approx(mean_absolute_error(INK_LABELS, ink[:, 0]), rel=1e-6)
+    assert inked.change(case, "size_bytes") is None  # of the whole model, which the scored output's rows have
+    assert comparison.change(case, "accuracy").value == 1.0
+
+
+def test_the_tables_name_the_output_and_the_summary_is_of_the_leading_one():
+    comparison = compare(made(parity=LOST))
+    rows = list(csv.reader(metrics_csv(comparison).splitlines()[1:]))
+    assert {row[-1] for row in rows if row[0] == "int8" and row[4] == "accuracy"} == {"digit", "parity"}
+    assert {row[-1] for row in rows if row[4] == "mae"} == {"ink"}
+    assert {row[-1] for row in rows if row[4] == "size_bytes"} == {""}
+    summary = csv.DictReader(summary_csv(rows_of(comparison)).splitlines())
+    (int8,) = (row for row in summary if row["variant"] == "int8")
+    assert (int8["primary_metric"], float(int8["primary_value"]), int8["status"]) == ("accuracy", 1.0, "suspect")
+
+
+# --- a verdict a head, and one for all ---
+
+
+def test_the_default_policy_covers_every_head_with_classes_and_names_those_that_no_rule_judges():
+    verdict = by_default(made(parity=LOST))
+    (int8,) = verdict.findings
+    assert (int8.outcome, int8.output, verdict.outcome, verdict.ships) == ("fail", "parity", "fail", ())
+    assert int8.each == {"digit": "pass", "parity": "fail"}
+    assert heads(verdict) == [
+        "Output parity does not pass: fail (int8).",
+        "Output ink: no rule judges it.",
+        "Output digit passes.",
+    ]
+    assert all(told in markdown(verdict) for told in heads(verdict))
+    assert [head["output"] for head in document(verdict)["heads"]] == ["parity", "ink", "digit"]
+
+
+def test_a_model_whose_heads_are_all_good_passes():
+    verdict = by_default(made())
+    assert verdict.outcome == "pass" and verdict.ships == ("int8",)
+    assert heads(verdict) == ["Output ink: no rule judges it.", "Output digit passes.", "Output parity passes."]
+
+
+def test_one_labelled_output_has_no_verdict_of_its_own():
+    verdict = by_default(made(labelled=()))
+    assert verdict.heads == () and verdict.findings[0].each == {"digit": "pass"}
+
+
+@pytest.mark.parametrize("name", ["digit", "parity"])
+def test_a_rule_names_the_head_that_it_judges(name):
+    one = f'{RULE}{DROP}output = "digit"\n' + f'{RULE}{DROP}output = "parity"\n'
+    said = {f.rule: f for f in verdict_of(made(parity=LOST), one).findings}
+    assert (said[1].outcome, said[2].outcome) == ("pass", "fail")
+    assert "suspect: output parity: agrees with Keras on" in said[1].reason
+
+
+def test_the_least_sure_head_gives_the_p_value_of_a_pass():
+    parity = PARITY.copy()
+    parity[:5] = 1 - parity[:5]  # 5 of 2,000 lost: .25 pp
+    said = found(made(parity=parity), DROP)
+    alone = found(made(parity=parity), DROP + 'output = "parity"')
+    assert (said.outcome, said.output) == ("pass", "parity") and said.p == alone.p > 0
+
+
+def test_numbers_and_classes_are_judged_by_their_own_rules():
+    both = f'{RULE}{DROP}{RULE}metric = "mae"\nmax_increase = 0.05\nagainst = "keras"\nvariant = "int8"\n'
+    verdict = verdict_of(made(ink=(INK + 0.5).astype(np.float32)), both)
+    assert [(head.output, head.outcome) for head in verdict.heads] == [
+        ("ink", "fail"),
+        ("digit", "pass"),
+        ("parity", "pass"),
+    ]
+    assert verdict.outcome == "fail"
+    good = verdict_of(made(), both)
+    assert good.outcome == "pass" and {head.outcome for head in good.heads} == {"pass"}
+
+
+# --- what nobody judges, and what cannot be judged ---
+
+
+def test_a_lost_head_that_no_rule_judges_lets_nothing_pass():
+    said = found(made(parity=LOST), DROP + 'output = "digit"')
+    assert (said.outcome, said.holds) == ("invalid", False)
+    assert "no rule judges output parity, which is suspect" in said.reason
+    verdict = verdict_of(made(parity=LOST), f'{RULE}{DROP}output = "digit"')
+    assert heads(verdict)[:2] == ["Output parity: no rule judges it.", "Output ink: no rule judges it."]
+
+
+def test_a_file_in_doubt_hides_no_lost_head():
+    run = made(parity=LOST)
+    doubtful = Variant("int8", "int8", None, "0" * 64, 1000, status="suspect", reason="output parity: it is far off")
+    run = replace(run, variants=(*(v for v in run.variants if v.name != "int8"), doubtful))
+    said = found(run, DROP + 'output = "digit"')
+    assert said.outcome == "invalid" and "no rule judges output parity, which is suspect" in said.reason
+
+
+def test_a_head_that_answers_one_class_alone_is_lost_and_the_others_stand():
+    constant = np.full_like(PARITY, 0.2)
+    rules = "".join(f'{RULE}{DROP}output = "{name}"\n' for name in ("digit", "parity"))
+    first, second = verdict_of(made(parity=constant), rules).findings
+    assert (first.outcome, second.outcome) == ("pass", "fail")
+    flips = found(made(parity=constant), 'metric = "max_abs_diff"\nmax = 5\noutput = "parity"')
+    assert flips.outcome == "invalid" and "answers even for each of 2,000 samples, and Keras does not" in flips.reason
+
+
+def test_a_head_at_chance_passes_no_rule_and_the_others_do():
+    run = made()
+    shuffled = RNG.permutation(PARITY_LABELS)
+    run = replace(run, head_labels=run.head_labels | {"parity": shuffled})
+    rules = "".join(f'{RULE}{DROP}output = "{name}"\n' for name in ("digit", "parity"))
+    first, second = verdict_of(run, rules).findings
+    assert (first.outcome, second.outcome) == ("pass", "inconclusive")
+    assert "is not shown to be over chance" in second.reason and compare(run).standings[1].chance == ""
+
+
+def test_a_metric_that_no_head_has_is_refused():
+    said = found(made(), 'metric = "mae"\nmax_increase = 0.1\nagainst = "keras"\noutput = "parity"')
+    assert said.outcome == "missing" and "that of output parity is classification" in said.reason
+    third = found(made(labelled=("parity",)), 'metric = "accuracy"\nmin = "90%"\noutput = "ink"')
+    assert third.reason == "accuracy is of digit and parity alone: leave out output, or name one of these"
+
+
+def test_a_metric_of_the_users_own_is_of_the_head_that_asked_for_it(tmp_path, monkeypatch):
+    (tmp_path / "own_heads.py").write_text(
+        "import numpy as np\ndef far(labels, outputs):\n    return float(np.abs(labels - outputs[:, 0]).max())\n"
+    )
+    run = made()
+    asked = Scoring("mae", ("own_heads:far",), "ink", tmp_path, (Declared("own_heads:far", "far", "score", "lower"),))
+    run = replace(run, heads=run.heads | {"ink": replace(run.heads["ink"], scoring=asked)})
+    assert compare(run).heads["ink"].change(made_runs.case("int8"), "far").value == pytest.approx(
+        np.abs(INK_LABELS - INK[:, 0]).max()
+    )
+    assert compare(run).change(made_runs.case("int8"), "far") is None
+    held = compare(replace(run, scoring=replace(run.scoring, trusted=False)))  # of a stranger's run
+    assert "--trust" in held.heads["ink"].change(made_runs.case("int8"), "far").method
+
+
+def test_groups_hold_for_every_head():
+    run = replace(made(parity=LOST), groups=np.arange(SAMPLES, dtype=np.int32) // 4)
+    said = found(run, DROP)
+    assert (said.outcome, said.output) == ("fail", "parity") and said.each["digit"] == "pass"
