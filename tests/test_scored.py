@@ -85,6 +85,12 @@ def test_a_head_that_the_model_does_not_have_is_told():
         checked("kind", {"kind": [0, 1, 0, 1], "size": [0, 1, 0, 1]})
 
 
+def test_a_name_that_two_outputs_have_is_refused():
+    twice = Facts((), tuple(Tensor(name, "float32", (1, 2)) for name in ("kind", "kind")), 1)
+    with pytest.raises(ConfigError, match="'kind', and 2 outputs are called so"):
+        checked("size", {"size": [0, 1, 0, 1], "kind": [0, 1, 0, 1]}, twice)
+
+
 def test_each_head_has_its_task_its_metric_and_its_classes():
     outputs = {"kind": np.eye(2, dtype=np.float32)[KIND], "size": np.array(SIZE, np.float32)[:, None]}
     outputs["odd"] = np.array([[0.2], [0.9], [0.1], [0.8]], np.float32)

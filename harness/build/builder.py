@@ -100,10 +100,8 @@ def build(
         baseline = made.baseline
         check_scored(experiment.scoring, dataset, known.facts, baseline)
         names = tuple(tensor.name for tensor in known.facts.outputs)
-        outputs, scored = (
-            dict(zip(names, baseline, strict=True)),
-            baseline[output_index(experiment.scoring.output, names)],
-        )
+        scored = baseline[output_index(experiment.scoring.output, names)]
+        outputs = {name: baseline[names.index(name)] for name in experiment.heads}
         meant = heads_meant(experiment.heads, as_meant(experiment.scoring, dataset, scored), outputs)
         made = replace(made, dataset=meant)
         found = said_of(of_labels(experiment.scoring, dataset.test_labels, scored), say)
@@ -188,10 +186,10 @@ class Builder:
         scoring, names = self.experiment.scoring, [tensor.name for tensor in self.original.facts.outputs]
         _, task = fitting.check(scoring, self.dataset, self.baseline, names)
         heads = heads_of(self.experiment.heads, self.dataset, self.baseline, names)
-        tasks = {names[output_index(scoring.output, names)]: task} | {name: head.task for name, head in heads.items()}
+        tasks = {output_index(scoring.output, names): task} | {names.index(name): of.task for name, of in heads.items()}
         return tuple(
-            tasks[name] in OF_CLASSES if name in tasks else adds_up(output[:CALIBRATION_SAMPLES])
-            for name, output in zip(names, self.baseline, strict=True)
+            tasks[n] in OF_CLASSES if n in tasks else adds_up(output[:CALIBRATION_SAMPLES])
+            for n, output in enumerate(self.baseline)
         )
 
     def variant(self, name: str) -> Variant:

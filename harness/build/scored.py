@@ -72,6 +72,9 @@ def check_named(labelled: str, scored: str, names: Sequence[str]) -> None:
     if labelled not in names:
         message = f"the labels are of the output {labelled!r}, which the model does not have"
         raise ConfigError(message, f"its outputs are {', '.join(names)}")
+    if names.count(labelled) > 1:
+        message = f"the labels are of the output {labelled!r}, and {names.count(labelled)} outputs are called so"
+        raise ConfigError(message, "give each output of the model a name of its own")
     if labelled != scored:
         message = f"the labels are of the output {labelled!r}, and {scored!r} is scored"
         raise ConfigError(message, f'write output = "{labelled}" under [metrics]')
