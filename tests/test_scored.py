@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from harness.api.entry import scorings_of
 from harness.build.models import Facts
 from harness.build.scored import as_asked, check_scored, heads_meant, heads_of
 from harness.errors import ConfigError
@@ -110,3 +111,19 @@ def test_labels_that_no_metric_fits_are_refused_by_the_name_of_their_output():
     with pytest.raises(ConfigError, match="output boxes: no metric fits float64 labels") as caught:
         heads_of(asked.heads, labelled(kind=KIND, boxes=SIZE), outputs, ["kind", "boxes"])
     assert caught.value.advice.startswith("under [heads.boxes], ")
+
+
+def test_in_python_metrics_may_be_given_by_the_names_of_outputs():
+    scoring, heads = scorings_of({"size": "mae"}, {"kind": ["f1", "auc"], "size": "r2"}, "kind")
+    assert (scoring.primary, scoring.others, scoring.output) == (None, (), "kind")
+    asked = {name: (of.primary, of.others) for name, of in heads.items()}
+    assert asked == {"size": ("mae", ("r2",)), "kind": (None, ("f1", "auc"))}
+    plain, none = scorings_of("mae", "r2", "")
+    assert (plain.primary, plain.others, none) == ("mae", ("r2",), {})
+
+
+def test_in_python_classes_of_each_output_have_names():
+    names = {"kind": ["cat", "dog"], "odd": ["no", "yes"]}
+    data = dataset_in_memory("d", X, {"kind": KIND, "odd": ["no", "yes", "no", "yes"]}, None, names, 1.0, 0.0)
+    assert data.class_names == ("cat", "dog") and data.heads["odd"].class_names == ("no", "yes")
+    assert data.heads["odd"].labels.tolist() == [0, 1, 0, 1]

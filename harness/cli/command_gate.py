@@ -108,15 +108,19 @@ def power(
 
 def test_samples(experiment: str | None, samples: int | None) -> Known:
     """Returns what is known of them. Raises ConfigError where neither is given, or both."""
+    from harness.cli.output import say
     from harness.errors import ConfigError
     from harness.experiment.resolve import experiment_of
     from harness.gate.foresight import Known
+    from harness.support.format import listed
 
     if (experiment is None) == (samples is None):
         raise ConfigError("one of an experiment and --samples is needed", "harness power mnist, or --samples 10000")
     if samples is not None or experiment is None:
         return Known(samples or 0)
     dataset = experiment_of(experiment).load()
+    if dataset.heads:
+        say(f"what depends on the labels is told of output {dataset.labels_of}; {listed(dataset.heads)} may need more")
     return Known(dataset.test_count, dataset.test_labels, dataset.groups)
 
 
