@@ -18,7 +18,9 @@ from tests.devices import RECORDED, header
 RUN_ID = "20260101-000000-0000"
 
 
-def unfinished_run(results: Path, run_id: str = RUN_ID, scoring: Scoring | None = None) -> Record:
+def unfinished_run(
+    results: Path, run_id: str = RUN_ID, scoring: Scoring | None = None, measured: bool = True
+) -> Record:
     """The recorded run as this user would have begun and measured it, before its end."""
     known = header()
     mine = replace(
@@ -28,7 +30,7 @@ def unfinished_run(results: Path, run_id: str = RUN_ID, scoring: Scoring | None 
         variants=absolute_variants(RECORDED, known),
     )
     record = Store(results).open(mine, read_dataset(RECORDED, known), [np.load(RECORDED / "baseline.npy")])
-    for piece in sorted((RECORDED / "raw" / "host").iterdir()):
+    for piece in sorted((RECORDED / "raw" / "host").iterdir()) if measured else ():
         shutil.copytree(piece, record.raw("host") / piece.name)
         record.arrived("host")
     return record

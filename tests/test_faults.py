@@ -36,9 +36,7 @@ LEFT = (".part", f".{os.getpid()}")
 
 def begun(results: Path) -> Record:
     """A run of this user's with nothing measured yet, whose device is the recording."""
-    record = unfinished_run(results)
-    shutil.rmtree(record.path / "raw")
-    (record.path / "arrived.jsonl").unlink()
+    record = unfinished_run(results, measured=False)
     (known,) = record.header.targets
     target = replace(known.target, kind="replay", host=str(RECORDED / "raw" / "host"))
     record.save(replace(record.header, targets=(replace(known, target=target, environment=None),)))

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
+import random
 import shutil
 import signal
 import subprocess
 import sys
+import time
+from dataclasses import replace
+from multiprocessing.context import ForkProcess
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from harness import pipeline
 from harness.errors import StoreError
 from harness.measure.connections import device_code as code
 from harness.pipeline import measure_target
@@ -20,7 +26,9 @@ from harness.records import Run
 from harness.runs.header import read_header
 from harness.runs.loading import load
 from harness.runs.record import Record
+from harness.runs.store import Store
 from tests.devices import RUNTIMES, Quiet, copy_of_recording, device_source, header, processes_with, wait_for
+from tests.sealed_runs import unfinished_run
 
 # The command itself, only that its device holds a lock of the test's own.
 HARNESS = """
@@ -32,8 +40,10 @@ code.SOURCE = Path(sys.argv.pop(1))
 from harness.cli import main
 main()
 """
+FORK = multiprocessing.get_context("fork")
 PIECES = 2 * len(RUNTIMES) * (2 + header().plan.rounds)  # of each case its answers, an audit, and the rounds
 BEFORE_THE_BREAK = 3
+SOME_KILLS = 2
 
 
 class Interrupted:
@@ -128,6 +138,70 @@ def test_an_interrupted_run_goes_on_to_the_same_result(tmp_path: Path, uninterru
     assert answers(finished) == answers(uninterrupted)
     assert {(r.case, r.index) for r in finished.rounds} == {(r.case, r.index) for r in uninterrupted.rounds}
     assert (run.path / "report.html").exists() and (run.path / "summary.csv").exists()
+
+
+# Killed at any moment. KILLS=100 tries as many, KILLS_SEED=… those of a failure.
+
+
+class Fresh(Interrupted):
+    """A run of this version, begun by this user, with a round a case. It goes on in a process of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        self.folder, self.source = folder, device_source(folder)
+        record = unfinished_run(folder / "results", measured=False)
+        known, (target,) = record.header, record.header.targets
+        here = replace(target, target=replace(target.target, workdir=str(folder / "device")), environment=None)
+        cases = tuple(case for case in known.cases if case.runtime == RUNTIMES[0])
+        record.save(replace(known, cases=cases, targets=(here,), plan=replace(known.plan, rounds=1)))
+        self.path = record.path
+
+    def go_on(self) -> ForkProcess:
+        process = FORK.Process(target=self.to_the_seal)
+        process.start()
+        return process
+
+    def to_the_seal(self) -> None:
+        """All but the report, which takes as long again and can be made again."""
+        code.SOURCE, pipeline.conclude = self.source, lambda *_: None
+        pipeline.resume(str(self.path), Store(self.folder / "results", trust=True), Quiet(), wait_s=30)
+
+    def has_ended(self, process: ForkProcess) -> None:
+        process.join(120)
+        assert process.exitcode is not None, "it hangs"
+        wait_for(lambda: not self.left_running())
+
+    def files(self) -> set[str]:
+        return {str(file.relative_to(self.path)) for file in self.path.rglob("*")}
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_at_any_moment_goes_on_to_the_same_result(tmp_path: Path) -> None:
+    seed = os.environ.get("KILLS_SEED") or str(random.randrange(2**32))
+    print(f"KILLS_SEED={seed}")
+    whole, begin = Fresh(tmp_path / "whole"), time.monotonic()
+    whole.has_ended(first := whole.go_on())
+    assert first.exitcode == 0
+    whole_s, sound = time.monotonic() - begin, load(whole.path)
+    for n in range(int(os.environ.get("KILLS", SOME_KILLS))):
+        chance, run = random.Random(f"{seed}/{n}"), Fresh(tmp_path / str(n))
+        process, after_s = run.go_on(), chance.uniform(0, whole_s)
+        process.join(after_s)
+        process.kill()
+        run.has_ended(process)
+        before = run.measured()
+        told = f"kill {n} after {after_s:.3f} of {whole_s:.3f} s, with {len(before)} pieces: {process.exitcode}"
+        print(told, flush=True)
+        run.has_ended(again := run.go_on())
+        assert again.exitcode == 0, told
+        assert {name: when for name, when in run.measured().items() if name in before} == before, told
+        found = load(run.path)
+        assert found.finished and found.unsealed == "", told
+        assert answers(found) == answers(sound), told
+        assert {(r.case, r.index) for r in found.rounds} == {(r.case, r.index) for r in sound.rounds}, told
+        attempts = {name for name in run.files() ^ whole.files() if "-again" in name}  # as a busy machine has them
+        assert run.files() ^ whole.files() == attempts, told
+        shutil.rmtree(run.folder)
 
 
 def test_a_run_that_does_not_exist_cannot_be_resumed(tmp_path: Path) -> None:
