@@ -7,6 +7,7 @@ import json
 import os
 import random
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -310,3 +311,20 @@ def test_a_finished_run_may_go_on_and_is_sealed_anew(run: Path) -> None:
     assert set(seal.arrived(run)) >= {"", ROUND, SHARD}
     record.finish()
     assert load(run).unsealed == "" and not (run / "arrived.jsonl").exists()
+
+
+@pytest.mark.parametrize("started_since", [True, False])
+def test_a_piece_that_a_power_cut_left_unnoted_is_measured_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, started_since: bool
+) -> None:
+    """Its hash was not yet on the disk, so nobody knows whether its bytes were. After a mere kill they were."""
+    path = unfinished_run(tmp_path).path
+    *noted, last = (path / "arrived.jsonl").read_text().splitlines()
+    (path / "arrived.jsonl").write_text("\n".join(noted))
+    piece = path / json.loads(last)[0]
+    now = time.time()
+    monkeypatch.setattr(seal, "started_s", lambda: now + 60 if started_since else now - 3600)
+    others = set(piece.parent.iterdir()) - {piece}
+    Store(tmp_path).reopen(RUN_ID)
+    assert piece.exists() != started_since
+    assert set(piece.parent.iterdir()) - {piece} == others

@@ -108,7 +108,9 @@ def again(path: Path, header: Header) -> Record:
     """
     if not header.finished:
         check_seal(path, header)
-        return Record(path, header, seal.check_arrived(path))
+        if noted := seal.check_arrived(path):
+            seal.remove_unproved(path, noted)
+        return Record(path, header, noted)
     if (path / SIGNATURE).exists():
         told = f"{header.run_id} is finished and signed: it stays as it is"
         raise StoreError(told, f"remove {SIGNATURE} first, or start a new run")

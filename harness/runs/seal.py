@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -168,6 +170,23 @@ def check_arrived(path: Path) -> dict[str, Prints]:
         advice = "remove the folders of such pieces, raw/TARGET/JOB, and they are measured again; else start a new run"
         raise StoreError(f"{path} is not what was stored: {told_of(wrong)}", advice)
     return noted
+
+
+def remove_unproved(path: Path, noted: Mapping[str, Prints]) -> None:
+    """Removes the pieces that are not noted and were stored before this machine started: what a power cut left may have
+    the length of what was measured, and other bytes. A kill alone leaves them as they were.
+    """
+    for piece in (path / "raw").glob("*/*"):
+        if piece.relative_to(path).as_posix() not in noted and piece.lstat().st_ctime < started_s():
+            shutil.rmtree(piece, ignore_errors=True)
+
+
+def started_s() -> float:
+    """Returns when this machine started, by the clock of its files; 0 where that is not known."""
+    try:
+        return time.time() - float(Path("/proc/uptime").read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        return 0.0
 
 
 def seal(path: Path, run_id: str, header: bytes, noted: Mapping[str, Prints]) -> None:
