@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from harness.data.kinds import DataSource
@@ -175,3 +177,29 @@ def test_without_a_model_a_baseline_must_be_named(written):
     with pytest.raises(ConfigError, match="a variant must be the baseline") as caught:
         read_experiment(written(text))
     assert "one" in caught.value.advice
+
+
+YOLO = '\n[detection]\ndecoder = "yolo"\nboxes = "rows"\n'
+
+
+def test_how_outputs_become_detections(written, tmp_path):
+    np.save(tmp_path / "anchors.npy", np.full((3, 4), 0.5))
+    text = YOLO + 'size = [48, 64]\nlabel_format = "xywh"\nlabel_normalised = false\nanchors = "anchors.npy"\n'
+    how = read_experiment(written(DOORBELL + text)).scoring.detection
+    assert (how.decoder, how.reads, how.size, how.form) == ("yolo", ("rows",), (48, 64), "xyxy")
+    assert (how.label_form, how.label_normalised, how.anchors) == ("xywh", False, ((0.5,) * 4,) * 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('[detection]\ndecoder = "yol"', "no decoder 'yol'"),
+        (YOLO + "normalised = false", "picture of unknown size"),
+        (YOLO + "label_normalised = false", "picture of unknown size"),
+        (YOLO + "score_threshold = 2.0", "score_threshold"),
+        (YOLO + 'anchors = "none.npy"', "there is no none.npy"),
+    ],
+)
+def test_what_does_not_say_how_outputs_become_detections_is_told(written, text, told):
+    with pytest.raises(ConfigError, match=re.escape(told)):
+        read_experiment(written(f"{DOORBELL}\n{text}\n"))

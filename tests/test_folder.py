@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 from PIL import Image
 
 from harness.data.kinds import load
-from harness.errors import DataError
+from harness.errors import ConfigError, DataError
 from tests.data_sources import own_cache as own_cache
 from tests.data_sources import source
 
@@ -222,3 +223,40 @@ def test_a_class_folder_whose_name_is_not_utf_8_is_told(tmp_path, pets):
 def test_an_image_whose_name_is_not_utf_8_is_read(tmp_path, pets):
     save(tmp_path / "pets" / "cat" / os.fsdecode(b"\xe9t\xe9.png"), picture(6, 7))
     assert load(source(tmp_path, "pets")).test_count == len(pets) + 1
+
+
+def scene(folder: Path) -> None:
+    """Two pictures in folders that are no classes, with a cat on the one and nothing on the other."""
+    for name, size in (("one/a.png", (20, 40)), ("b.png", (10, 10))):
+        save(folder / "street" / name, picture(*size))
+    coco = {
+        "images": [
+            {"id": 1, "file_name": "one/a.png", "width": 40, "height": 20},
+            {"id": 2, "file_name": "b.png", "width": 10, "height": 10},
+        ],
+        "categories": [{"id": 5, "name": "cat"}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 5, "bbox": [10, 5, 20, 10], "iscrowd": 0}],
+    }
+    (folder / "coco.json").write_text(json.dumps(coco))
+    (folder / "labels/one").mkdir(parents=True)
+    (folder / "labels/one/a.txt").write_text("0 0.5 0.5 0.5 0.5\n")
+
+
+@pytest.mark.parametrize("boxes", ["coco.json", "labels"])
+def test_boxes_on_images_are_shares_of_each_picture_however_it_is_resized(tmp_path, boxes):
+    scene(tmp_path)
+    dataset = load(source(tmp_path, "street", boxes=boxes, size=(8, 8)))
+    assert dataset.test_inputs[0].shape == (2, 8, 8, 3)
+    where = [labels[labels[:, 4] >= 0].tolist() for labels in dataset.test_labels]
+    assert sorted(where, key=len) == [[], [pytest.approx([0.25, 0.25, 0.75, 0.75, 0, 0])]]
+    assert dataset.class_names == (("cat",) if boxes == "coco.json" else ())
+
+
+def test_boxes_that_change_are_read_again_and_those_that_are_not_there_are_told(tmp_path):
+    scene(tmp_path)
+    of: Any = {"boxes": "labels", "size": (8, 8)}
+    assert load(source(tmp_path, "street", **of)).test_labels.shape[1] == 1
+    (tmp_path / "labels/b.txt").write_text("0 0.5 0.5 0.2 0.2\n1 0.3 0.3 0.2 0.2\n")
+    assert load(source(tmp_path, "street", **of)).test_labels.shape[1] == 2
+    with pytest.raises(ConfigError, match=r"there is no other\.json"):
+        load(source(tmp_path, "street", boxes="other.json", size=(8, 8)))

@@ -129,6 +129,8 @@ def balance(dataset: Dataset) -> Iterator[Remark]:
     labels = dataset.test_labels
     if labels is None or not dataset.class_names:
         return
+    if of_objects := labels.ndim == 3:  # each class counts once a picture
+        labels = np.concatenate([np.unique(rows[rows[:, 4] >= 0, 4]) for rows in labels]).astype(np.int64)
     counts = np.bincount(np.asarray(labels), minlength=len(dataset.class_names))
     absent = [dataset.class_names[n] for n in np.flatnonzero(counts == 0)]
     scarce = [dataset.class_names[n] for n in np.flatnonzero((counts > 0) & (counts < FEW_OF_A_CLASS))]
@@ -137,7 +139,7 @@ def balance(dataset: Dataset) -> Iterator[Remark]:
     if scarce:
         yield Remark(f"under {FEW_OF_A_CLASS} test samples of {some(scarce)}", "a drop there goes unseen; add some")
     present = counts[counts > 0]
-    if len(present) > 1 and present.max() > LOPSIDED * present.min():
+    if not of_objects and len(present) > 1 and present.max() > LOPSIDED * present.min():
         what = f"the largest class has {present.max() / present.min():.0f} times the samples of the smallest"
         yield Remark(what, 'accuracy mostly reflects the large ones; add "balanced_accuracy" under [metrics] others')
 

@@ -10,6 +10,7 @@ import numpy as np
 from harness.build.lint import Remark
 from harness.build.models import Facts
 from harness.data.labels import extend_names, numbered
+from harness.detection.objects import as_objects
 from harness.errors import ConfigError
 from harness.metrics.fitting import check
 from harness.metrics.meaning import as_classes, said_by, task_for
@@ -50,6 +51,8 @@ def check_scored(scoring: Scoring, dataset: Dataset, facts: Facts, outputs: Sequ
     Outputs that stand in the order in which the model's maker gave them are taken at their word: the first is scored.
     outputs: the baseline's. Labels that were given for an output by its name are that one's alone.
     """
+    if scoring.detection:  # it names its outputs
+        return
     names = [tensor.name for tensor in facts.outputs]
     for name in dataset.heads:
         check_named(name, name, names)
@@ -113,6 +116,8 @@ def as_meant(scoring: Scoring, dataset: Dataset, output: np.ndarray) -> Dataset:
     classes. Floats that are classes become class numbers, those of the training samples too; where these are something
     else, they are left out.
     """
+    if scoring.detection and dataset.test_labels is not None:
+        return replace(dataset, test_labels=as_objects(dataset.test_labels, scoring.detection), train_labels=None)
     said, count = said_by(scoring), class_count(output)
     labels = as_classes(dataset.test_labels, output, said)
     if labels is not None:

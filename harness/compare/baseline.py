@@ -57,7 +57,7 @@ Outputs = dict[Case, tuple[np.ndarray, ...]]
 def of_scored(scorer: Scorer, outputs: Outputs, with_samples: bool = True) -> Comparison:
     """Returns what the scored output says. Standings are made of all outputs, and are not in it yet."""
     run = scorer.run
-    scores = {case: scorer.scored(arrays[scorer.index]) for case, arrays in outputs.items()}
+    scores = {case: scorer.joined(arrays) for case, arrays in outputs.items()}
     samples = {case: scorer.rows(output) for case, output in scores.items()} if with_samples else {}
     observations = observe(run, scorer, scores, samples)
     scored = {case: scorer.changes(case, arrays) for case, arrays in outputs.items()}

@@ -7,8 +7,10 @@ Case, and cases that differ in them never meet. The delegate and the uptime are 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from statistics import median
 
 import numpy as np
@@ -182,6 +184,13 @@ def scored_index(run: Run) -> int:
     return output_index(run.scoring.output, run.output_names)
 
 
+def detection(side: Side) -> str:
+    """Returns how outputs become detections, but for where its own code lies; in short."""
+    how = side.run.scoring.detection
+    said = repr(replace(how, folder=Path())) if how else ""
+    return f"{how.decoder} {hashlib.sha256(said.encode()).hexdigest()[:HASH_DIGITS]}" if how else "none"
+
+
 def model(side: Side) -> str | None:
     return short(side.run.variant(side.case.variant).sha256)
 
@@ -217,6 +226,7 @@ SAMPLES = (
     Field("test inputs and labels", REFUSE, lambda side: short(side.run.hashes.get("test"))),
     Field("clips and groups", REFUSE, lambda side: short(side.run.hashes.get("marks")) or "none"),
     Field("scored output", REFUSE, scored_output),
+    Field("detection", REFUSE, detection),
     Field("task", REFUSE, lambda side: side.run.task),
     Field("ignored label", REFUSE, ignored),
     Field("numbers a sample", REFUSE, scored_width),

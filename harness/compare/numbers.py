@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from harness.compare.said_boxes import finds_objects, in_words, labels_in_words
 from harness.metrics.masks import classes_given, classes_labelled
 from harness.metrics.task import MASKS, are_logits, one_column_each
 from harness.records import Case, Comparison
@@ -43,6 +44,8 @@ class NumberSample:
 
 def number_sample(comparison: Comparison, index: int) -> NumberSample:
     run, base = comparison.run, comparison.baseline[index]
+    if finds_objects(run):
+        return object_sample(comparison, index)
     if run.task in MASKS:
         return mask_sample(comparison, index)
     label = None if run.labels is None else np.asarray(run.labels[index])
@@ -51,6 +54,16 @@ def number_sample(comparison: Comparison, index: int) -> NumberSample:
         NumberAnswer(c, written(o), mean_distance(o, base) or 0.0, mean_distance(o, label)) for c, o in outputs
     )
     return NumberSample(index, "" if label is None else written(label), inputs_of(comparison, index), answers)
+
+
+def object_sample(comparison: Comparison, index: int) -> NumberSample:
+    """Of a picture with objects: what is found on it. apart: 1 − the mean overlap of boxes with Keras'."""
+    run = comparison.run
+    label = "" if run.labels is None else labels_in_words(run, run.labels[index])
+    rows = ((case, scores[index], comparison.samples[case]) for case, scores in comparison.scores.items())
+    variants = [NumberAnswer(c, in_words(run, r), float(t["max_abs_diff"][index]), None) for c, r, t in rows]
+    keras = NumberAnswer(None, in_words(run, comparison.baseline[index]), 0.0, None)
+    return NumberSample(index, label, inputs_of(comparison, index), (keras, *variants))
 
 
 def mask_sample(comparison: Comparison, index: int) -> NumberSample:

@@ -9,6 +9,7 @@ import numpy as np
 
 from harness.compare.chance import at_chance, constant, copies
 from harness.measure.same_answers import answers_of, changed
+from harness.metrics.detection_rows import classes_or_boxes
 from harness.metrics.discrepancy import explained_share, low_agreement, low_explained
 from harness.metrics.heads import lost_parts
 from harness.metrics.scoring import Scorer
@@ -46,7 +47,9 @@ def doubts_of(
     plain, bars = [variant.reason] if variant.status == "suspect" else [], [*moving(run, case)]
     each: dict[str, OfOutput] = {}
     if outputs is not None:
-        bars += lost_outputs(run, outputs, [scorer.index for scorer, _ in answered])
+        joined = any(scorer.kind.join for scorer, _ in answered)  # their rows may come in another order
+        own_places = range(len(outputs)) if joined else [scorer.index for scorer, _ in answered]
+        bars += lost_outputs(run, outputs, own_places)
         each = {
             run.outputs[scorer.index]: of_output(scorer, samples, outputs[scorer.index], not plain or len(answered) > 1)
             for scorer, samples in answered
@@ -87,7 +90,8 @@ def of_output(scorer: Scorer, samples: np.ndarray, given: np.ndarray, looked: bo
     """looked: whether to look how far the answers are off: not where the file's check has said the same already."""
     run = scorer.run
     far = list(filter(None, [far_off(samples, scorer)])) if looked else []
-    lost = lost_parts(scorer.raw, given, whole=False) if looked and not far and not scorer.of_classes else []
+    by_column = looked and not far and not scorer.of_classes and not scorer.kind.join
+    lost = lost_parts(scorer.raw, given, whole=False) if by_column else []
     named = [f"output {run.outputs[scorer.index]}: {told}" for told in lost]
     odd, collapsed = constant(run, samples)
     bars, odd = ([*named, odd], "") if collapsed else (named, odd)
@@ -99,6 +103,8 @@ def far_off(samples: np.ndarray, scorer: Scorer) -> str:
     if unknown := int((~np.isfinite(samples["max_abs_diff"])).sum()):
         keras = f", {scorer.unknown} of them Keras' own" if scorer.unknown else ""
         return f"{unknown} samples have scores that are not finite{keras}"
+    if scorer.kind.says == "boxes":
+        return classes_or_boxes(samples)
     if scorer.of_classes:
         return low_agreement(1 - samples["flip"].mean(), "Keras", TEST_SET)
     error = float(np.square(samples["l2"], dtype=np.float64).sum())

@@ -30,7 +30,12 @@ def settle(test: Labels, training: Labels, names: tuple[str, ...]) -> tuple[Labe
     names = names or (names_of(present) if present else ())
     settled = [None if labels is None else class_numbers(labels, names) for labels in plain]
     one_each = all(labels.ndim == 1 for labels in settled if labels is not None)
-    return settled[0], settled[1], names if one_each else ()
+    return settled[0], settled[1], names if one_each or all(map(of_boxes, present)) else ()
+
+
+def of_boxes(labels: np.ndarray) -> bool:
+    """Returns whether they may be rows of a box and its class, several a sample, as [detection] takes them."""
+    return labels.ndim == 3 and labels.dtype.kind == "f" and labels.shape[2] >= 5
 
 
 def plain_labels(labels: np.ndarray, names: tuple[str, ...] = ()) -> np.ndarray:

@@ -27,6 +27,7 @@ class DataSource:
     size: tuple[int, int] | None = None  # (height, width) that images are resized to
     color: str | None = None  # of images
     label: str | dict[str, str] | None = None  # the column or array of labels, or one for each output by its name
+    boxes: str | None = None  # of images: a COCO JSON file, or a folder of YOLO text files
     features: tuple[str, ...] = ()  # a table's columns of inputs
     output: str = ""  # the name of the scored output, by which labels may be given
     sequence: str | None = None  # what tells the clips apart: an array, a column, a key, or of images "folder"

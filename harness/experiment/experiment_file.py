@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,9 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from harness.build.variants import RECIPES
 from harness.data.kinds import DataSource, load
+from harness.detection.decoders import DECODERS
 from harness.errors import ConfigError
 from harness.experiment.plans import plan_of, precision_of
-from harness.records import KERAS, Experiment, ModelSource, Plan, Preprocessing, Scoring
+from harness.records import KERAS, Detection, Experiment, ModelSource, Plan, Preprocessing, Scoring
+from harness.records.terms import BoxFormat
+from harness.support.foreign import read_npy
 from harness.support.functions import FunctionRef, is_reference
 from harness.support.toml import TomlFile, nearest, read_toml
 
@@ -23,6 +27,8 @@ THAT_FILE = "paths are relative to that file"
 USUAL = ("float32", "float16", "dynamic_range", "int8")
 Numbers = float | dict[str, float]
 Text = Annotated[str, Field(min_length=1)]
+Size = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=2, max_length=2)]  # height, width
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Table(BaseModel):
@@ -39,9 +45,10 @@ class DataText(Table):
     scale: Numbers = 1.0
     offset: Numbers = 0.0
     labels: list[str] = []
-    size: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=2, max_length=2)] | None = None
+    size: Size | None = None
     color: Literal["rgb", "bgr", "grayscale"] | None = None
     label: Text | dict[str, Text] | None = None
+    boxes: Text | None = None
     features: list[Text] = []
     sequence: Text | None = None
     group: Text | None = None
@@ -65,6 +72,31 @@ class HeadText(Table):
     primary: Text | None = None
     others: list[Text] = []
     labels: list[str] = []
+
+
+class DetectionText(Table):
+    """How outputs become detections; see records.Detection."""
+
+    decoder: Text = "boxes"
+    boxes: str = ""
+    scores: str = ""
+    classes: str = ""
+    count: str = ""
+    format: BoxFormat = "xyxy"
+    normalised: bool = True
+    size: Size | None = None
+    columns: bool = False
+    objectness: bool = False
+    logits: bool = False
+    background: bool = False
+    every_class: bool = False
+    anchors: Text | None = None
+    score_threshold: Share = 0.0
+    iou_threshold: Share | None = None
+    max_detections: Annotated[int, Field(ge=1, le=1000)] = 100
+    answer_score: Share = 0.5
+    label_format: BoxFormat | None = None
+    label_normalised: bool | None = None
 
 
 class PlanText(Table):
@@ -91,6 +123,7 @@ class ExperimentText(Table):
     variants: VariantsText = VariantsText()
     metrics: MetricsText = MetricsText()
     heads: dict[str, HeadText] = {}
+    detection: DetectionText | None = None
     plan: PlanText = PlanText()
     preprocessing: PreprocessingText | None = None
 
@@ -116,7 +149,7 @@ def read_experiment(path: Path, plan: Plan | None = None, fresh: bool = False) -
         recipes=recipes,
         imports=imports,
         baseline=written.variants.baseline,
-        scoring=scoring_of(written.metrics, folder),
+        scoring=scoring_of(file, folder),
         heads={name: Scoring(of.primary, tuple(of.others), name, folder) for name, of in written.heads.items()},
         select_ops=written.variants.select_ops,
         uncalibrated=uncalibrated(written),
@@ -126,8 +159,45 @@ def read_experiment(path: Path, plan: Plan | None = None, fresh: bool = False) -
     return experiment
 
 
-def scoring_of(metrics: MetricsText, folder: Path) -> Scoring:
-    return Scoring(metrics.primary, tuple(metrics.others), metrics.output, folder, ignore=metrics.ignore)
+def scoring_of(file: TomlFile[ExperimentText], folder: Path) -> Scoring:
+    written, metrics = file.content, file.content.metrics
+    scoring = Scoring(metrics.primary, tuple(metrics.others), metrics.output, folder, ignore=metrics.ignore)
+    return replace(scoring, detection=detection_of(file, written.detection, folder)) if written.detection else scoring
+
+
+def detection_of(file: TomlFile[ExperimentText], written: DetectionText, folder: Path) -> Detection:
+    """Returns how outputs become detections. Raises ConfigError where one thing that is said forbids another."""
+    if written.decoder not in DECODERS and not is_reference(written.decoder):
+        advice = nearest(written.decoder, DECODERS, 'write "package.module:function" for your own; there are')
+        raise ConfigError(f"{file.where('detection', 'decoder')} there is no decoder {written.decoder!r}", advice)
+    if not written.size and False in (written.normalised, written.label_normalised):
+        advice = "write size = [height, width] of the picture as the model takes it"
+        raise ConfigError(f"{file.where('detection')} boxes are in pixels, of a picture of unknown size", advice)
+    if file.content.data.boxes and (written.label_format or written.label_normalised is not None):
+        advice = "remove label_format and label_normalised"
+        raise ConfigError(f"{file.where('detection')} the form of [data] boxes is known", advice)
+    said = written.model_dump(exclude={"format", "size", "anchors", "label_format", "label_normalised"})
+    return Detection(
+        **said,
+        form=written.format,
+        size=(written.size[0], written.size[1]) if written.size else None,
+        anchors=anchors_of(existing(folder, written.anchors, file.where("detection", "anchors")))
+        if written.anchors
+        else (),
+        label_form=written.label_format or "xyxy",
+        label_normalised=written.label_normalised is not False,
+        folder=folder,
+    )
+
+
+def anchors_of(path: Path) -> tuple[tuple[float, float, float, float], ...]:
+    """Reads anchors, an .npy file of (boxes, 4). Raises ConfigError."""
+    try:
+        rows = read_npy(path).astype(float).reshape(-1, 4)
+    except (OSError, ValueError) as error:
+        advice = "store one row cy, cx, h, w a box as an .npy file"
+        raise ConfigError(f"{path} holds no anchors: {error}", advice) from error
+    return tuple((row[0], row[1], row[2], row[3]) for row in rows.tolist())
 
 
 def check_name(name: str, where: str) -> None:
@@ -162,6 +232,7 @@ def data_of(written: ExperimentText, folder: Path) -> DataSource:
         size=(data.size[0], data.size[1]) if data.size else None,
         color=data.color,
         label=data.label,
+        boxes=data.boxes,
         features=tuple(data.features),
         output=written.metrics.output,
         sequence=data.sequence,

@@ -2,6 +2,7 @@
 
     registry.py   a metric is a function from an Observation to an Estimate; compare.py calls those that fit the task
     latency.py, process.py, outputs.py   the metrics
+    detected.py   metrics of detections; detection_rows.py: how far a picture's detections lie from the baseline's
     multilabel.py samples with several labels, each 0 or 1
     scores.py     metrics of labels and outputs whose limits come from resampling, a user's own among them
     fitting.py    which of those a run asks for, and whether they fit its data; scoring.py: what they find
@@ -9,12 +10,12 @@
 To add one, write its function in the module it belongs to; report and gate read the rows.
 """
 
-from harness.metrics import latency, multilabel, outputs, process, segmentation
+from harness.metrics import detected, latency, multilabel, outputs, process, segmentation
 from harness.metrics.process import anonymous_growth
 from harness.metrics.registry import METRICS, Estimate, Metric, Observation
 from harness.metrics.scores import scored
 
 __all__ = [
-    "METRICS", "Estimate", "Metric", "Observation", "anonymous_growth", "latency", "multilabel", "outputs", "process",
-    "scored", "segmentation",
+    "METRICS", "Estimate", "Metric", "Observation", "anonymous_growth", "detected", "latency", "multilabel", "outputs",
+    "process", "scored", "segmentation",
 ]  # fmt: skip

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from harness.data.validation import FROM_1, begins_at_1
+from harness.detection.decoders import detections_of
 from harness.errors import ConfigError
 from harness.metrics.masks import are_masks, why_no_masks
 from harness.metrics.meaning import said_by, said_by_metric, task_for
@@ -18,6 +19,8 @@ from harness.metrics.task_table import OF_CLASSES
 from harness.records import Dataset, Scoring
 from harness.records.terms import Task
 from harness.support.functions import FunctionRef, is_reference
+
+FEW = 8  # pictures that show whether outputs can be decoded
 
 # --- before anything is measured ------------------------------------------------------------------------------------
 
@@ -35,13 +38,27 @@ def check(
     task = task_for(dataset.test_labels, output, dataset.class_names, said_by(scoring), scoring.ignore)
     check_ignored(scoring.ignore, task, dataset.test_labels, output)
     check_class_names(task, dataset.class_names, output)
-    scoring = with_declarations(scoring)
+    scoring = with_declarations(with_detection(scoring, dataset, outputs, names))
     declarations = {d.reference: d for d in scoring.declared}
     names_of = {name: fitting(name, task, dataset.test_labels, output) for name in asked if name not in declarations}
     names_of |= {reference: declaration.name for reference, declaration in declarations.items()}
     primary = names_of[scoring.primary] if scoring.primary else default(task, dataset.test_labels, output)
     others = tuple(dict.fromkeys(names_of[name] for name in scoring.others))
     return replace(scoring, primary=primary, others=others), task
+
+
+def with_detection(scoring: Scoring, dataset: Dataset, outputs: Sequence[np.ndarray], names: Sequence[str]) -> Scoring:
+    """Returns the scoring with the output of boxes as the scored one. Raises ConfigError where what [detection] says
+    does not fit the outputs, or nothing is there to score by.
+    """
+    if not (how := scoring.detection):
+        return scoring
+    if dataset.test_labels is None and scoring.primary not in ("box_iou", "class_agreement"):
+        advice = 'give labels, or hold it against Keras alone: primary = "box_iou" under [metrics]'
+        raise ConfigError("the test set has no labels of objects", advice)
+    names = names or tuple(map(str, range(len(outputs))))
+    detections_of({name: output[:FEW] for name, output in zip(names, outputs, strict=True)}, how)
+    return replace(scoring, output=scoring.output or how.boxes)
 
 
 def check_ignored(ignore: float | None, task: Task, labels: np.ndarray | None, output: np.ndarray) -> None:

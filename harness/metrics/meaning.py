@@ -19,13 +19,15 @@ from harness.records.terms import Task
 
 KNOWN = 0.5  # of the answers must be classes that occur, where an output has columns for further ones
 
-Said = Literal["numbers", "classes", "own", ""]  # own: labels stay as they are stored; "": the data decide
+Said = Literal["numbers", "classes", "boxes", "own", ""]  # own: labels stay as they are stored; "": the data decide
 
 
 def said_by(scoring: Scoring) -> Said:
     """Returns what the metrics that are asked for say of the labels: the first that says anything, the primary before
     the others. A metric of the user's own takes the labels as they are stored.
     """
+    if scoring.detection:
+        return "boxes"
     kinds = [said_by_metric(name) for name in (scoring.primary, *scoring.others) if name]
     undecided: Said = "own" if kinds and "" not in kinds else ""
     return next((kind for kind in kinds if kind in ("numbers", "classes")), undecided)
@@ -46,7 +48,7 @@ def as_classes(labels: np.ndarray | None, output: np.ndarray, said: Said) -> np.
     """Returns labels that are stored as floats as class numbers, int64 (samples,), where they can be nothing else, or
     are 0.0 and 1.0 beside one column. None where they are no floats, no classes, or are said to be something else.
     """
-    if labels is None or labels.dtype.kind != "f" or said in ("numbers", "own") or not one_column(labels):
+    if labels is None or labels.dtype.kind != "f" or said in ("numbers", "boxes", "own") or not one_column(labels):
         return None
     if not one_column(output) and not adds_up(output[:FIRST]):
         return None
@@ -60,7 +62,7 @@ def task_for(
     """Returns the task of labels and the baseline's scored output. Numbers are taken for scores of classes only where
     that shows, or the metrics say it: an embedding has many columns, too.
     """
-    task = task_of(Given(labels, output, class_names, said == "numbers", said == "own", ignore))
+    task = task_of(Given(labels, output, class_names, said == "numbers", said == "own", said == "boxes", ignore))
     named = tuple(class_names) != numbered(len(class_names))
     if labels is None or task != "classification" or said == "classes" or named:
         return task

@@ -14,6 +14,7 @@ from harness.statistics import stats
 from harness.statistics.anytime import anytime_limits
 from harness.statistics.clustered import drop_limits, group_words, rate_limits
 
+OF_SCORES = (*OF_CLASSES, *NO_CLASSES)
 WITH_FLIPS = (*OF_CLASSES, *MASKS)
 FLIP_WORDS = {"segmentation": "a class that covers 1 % of the picture shares under half with Keras'"}
 BINS = 15  # of the calibration error
@@ -110,7 +111,7 @@ def share(o: Observation, counted: np.ndarray, what: str) -> Estimate:
 
 
 @of_case(Metric(
-    "max_abs_diff", unit="score", better="lower", title="max |Δ|", about="answers", against="keras",
+    "max_abs_diff", unit="score", better="lower", title="max |Δ|", about="answers", against="keras", tasks=OF_SCORES,
     columns=("max_abs_diff",), in_table=NO_CLASSES,
 ))  # fmt: skip
 @of_scores
@@ -142,7 +143,7 @@ def ties(o: Observation, samples: np.ndarray) -> Estimate:
 
 
 @of_case(Metric(
-    "sqnr", unit="dB", better="higher", title="SQNR", about="answers", against="keras",
+    "sqnr", unit="dB", better="higher", title="SQNR", about="answers", against="keras", tasks=OF_SCORES,
     judged="noise", beside=("max_abs_diff",), interval_percent=90,
 ))  # fmt: skip
 @of_scores

@@ -75,6 +75,7 @@ class Answers:
     outputs: np.ndarray  # the scored output, (samples, classes) where it scores classes
     baseline: np.ndarray  # the same of the model that it stands against
     further: Mapping[str, Callable[[], Table]] = field(default_factory=dict)  # inputs and all_outputs, made when asked
+    answer_score: float = 0.5  # of detections, the least that is held against the baseline's
     ignore: float | None = None  # the label of pixels that have none
     kept: dict[str, Any] = field(default_factory=dict)  # what several metrics are made of, by its name
 
@@ -105,7 +106,14 @@ class Answers:
         """Returns the answers to these samples. chosen: bool, (samples,)."""
         labels = None if self.labels is None else self.labels[chosen]
         further = {name: partial(rows_of, make, chosen) for name, make in self.further.items()}
-        return Answers(labels, self.outputs[chosen], self.baseline[chosen], further, self.ignore)
+        return replace(
+            self,
+            labels=labels,
+            outputs=self.outputs[chosen],
+            baseline=self.baseline[chosen],
+            further=further,
+            kept={},
+        )
 
 
 def rows_of(make: Callable[[], Table], chosen: np.ndarray) -> Table:

@@ -60,8 +60,8 @@ class Scorer:
 
     @cached_property
     def baseline(self) -> np.ndarray:
-        """The baseline's scored output as the task decodes it; where it has classes, as scores of classes."""
-        return self.scored(self.raw)
+        """What the baseline's outputs say, as the task decodes it; where it has classes, as scores of classes."""
+        return self.joined(self.run.baseline)
 
     @cached_property
     def unknown(self) -> int:
@@ -82,6 +82,18 @@ class Scorer:
         output = output.reshape(self.raw.shape) if output.size == self.raw.size else output
         return self.kind.decode(output, self.logits)
 
+    def joined(self, every: Sequence[np.ndarray]) -> np.ndarray:
+        """Returns what a model's outputs say, as the task decodes them. A task of several outputs does so once."""
+        if not self.kind.join:
+            return self.scored(every[self.index])
+        if id(every) not in self._joined:
+            self._joined[id(every)] = every, self.kind.join(self.by_name(every), self.run.scoring)
+        return self._joined[id(every)][1]
+
+    @cached_property
+    def _joined(self) -> dict[int, tuple[Sequence[np.ndarray], np.ndarray]]:
+        return {}
+
     def rows(self, scored: np.ndarray) -> np.ndarray:
         """Returns a case's table of samples, a row each. scored: its scored output, decoded."""
         return self.kind.rows(self.decoded(scored), self.logits)
@@ -99,7 +111,7 @@ class Scorer:
         arrays = [as_given(self.run, n) for n in range(len(self.run.inputs))]
         return dict(zip(self.run.input_names, arrays, strict=True)) if len(arrays) > 1 else arrays[0]
 
-    def by_name(self, every: Sequence[np.ndarray]) -> Table:
+    def by_name(self, every: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
         """Returns every output of a model by its name; by its place where the baseline's have none."""
         names = self.run.output_names or tuple(map(str, range(len(every))))
         return dict(zip(names, every, strict=True))
@@ -136,11 +148,17 @@ class Scorer:
         """Returns the answers of one case; the same ones for the same output as before. scored: decoded."""
         if not (known := [answers for answers in self._last if same_array(answers.outputs, scored)]):
             known = [Answers(self.labels, scored, self.baseline, ignore=self.run.scoring.ignore)]
+            if how := self.run.scoring.detection:
+                known = [replace(known[0], answer_score=how.answer_score)]
             self._last[:] = [*known, *self._last[:1]]  # the case's, and the baseline's
         return known[0]
 
     def answers(self, output: np.ndarray, raw: bool = False, every: Sequence[np.ndarray] = ()) -> Answers:
-        """Returns what a metric is given for one case's scored output. raw: as the model gave it."""
+        """Returns what a metric is given for one case's scored output. raw: as the model gave it, where it alone says
+        something.
+        """
+        if self.kind.join:
+            return self.decoded(self.joined(every))
         if not raw:
             return self.decoded(self.scored(output))
         output = output.reshape(self.raw.shape) if output.size == self.raw.size else output

@@ -2,6 +2,7 @@
 
 task              labels             the scored output
 classification    one class each     scores of classes, or one column: the probability, or logit, of class 1
+detection         boxes of objects   what [detection] decodes: boxes with a score and a class
 multilabel        0 or 1, several    as many numbers: the probability, or logit, of each label
 segmentation      masks              scores of classes for each pixel, or one column of them: class 1
 regression        numbers            as many numbers
@@ -14,16 +15,19 @@ The metrics of a task are those that name it (see registry.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from harness.detection.decoders import detections_of
+from harness.metrics.detection_rows import detection_rows
 from harness.metrics.discrepancy import number_table, sample_table
 from harness.metrics.masks import are_masks
 from harness.metrics.registry import Answers
 from harness.metrics.segmentation import mask_rows
 from harness.metrics.task import are_logits, as_scores, class_count, several_labels
+from harness.records import Scoring
 from harness.records.terms import AnswerKind, Task
 
 
@@ -32,7 +36,7 @@ class Given:
     """What a task is told by: labels, the baseline's scored output, and what the user says of them.
 
     numbers: a metric of numbers is asked for. as_stored: metrics of the user's own alone are, which know what 0 and 1
-    mean.
+    mean. boxes: the user says how outputs become detections.
     """
 
     labels: np.ndarray | None
@@ -40,16 +44,23 @@ class Given:
     class_names: Sequence[str] = ()
     numbers: bool = False
     as_stored: bool = False
+    boxes: bool = False
     ignore: float | None = None
 
 
 Fits = Callable[[Given], bool]
 Decode = Callable[[np.ndarray, bool], np.ndarray]  # the scored output, whether it is logits → what metrics are given
+Join = Callable[[Mapping[str, np.ndarray], Scoring], np.ndarray]  # every output by its name → one array
 Rows = Callable[[Answers, bool], np.ndarray]  # decoded answers, whether they are logits → a row a sample
 
 
 def as_it_is(output: np.ndarray, logits: bool) -> np.ndarray:
     return output
+
+
+def joined_detections(outputs: Mapping[str, np.ndarray], scoring: Scoring) -> np.ndarray:
+    assert scoring.detection
+    return detections_of(outputs, scoring.detection, scoring.trusted)
 
 
 def class_rows(answers: Answers, logits: bool) -> np.ndarray:
@@ -63,6 +74,7 @@ def number_rows(answers: Answers, logits: bool) -> np.ndarray:
 @dataclass(frozen=True)
 class TaskKind:
     """One task. fits: whether labels and output make it. says: what an answer is, by which the report shows samples.
+    join: makes what is decoded of all outputs, where one alone does not say it.
     rows: how far a variant's answer to each sample is from the baseline's, and where there are flips, which they are.
     """
 
@@ -71,6 +83,7 @@ class TaskKind:
     says: AnswerKind = "numbers"
     decode: Decode = as_it_is
     rows: Rows = number_rows
+    join: Join | None = None
 
 
 # --- which task it is ------------------------------------------------------------------------------------------------
@@ -106,6 +119,7 @@ def classes_alone(given: Given) -> bool:
 
 
 TASK_TABLE = (
+    TaskKind("detection", lambda given: given.boxes, "boxes", rows=detection_rows, join=joined_detections),
     TaskKind("classification", one_class_each, "classes", as_scores, class_rows),
     TaskKind("multilabel", several_each),
     TaskKind("segmentation", mask_each, "masks", rows=mask_rows),
@@ -115,7 +129,7 @@ TASK_TABLE = (
     TaskKind("custom", lambda given: True),
 )
 OF_CLASSES: tuple[Task, ...] = tuple(kind.name for kind in TASK_TABLE if kind.says == "classes")
-NO_CLASSES: tuple[Task, ...] = tuple(kind.name for kind in TASK_TABLE if kind.says != "classes")
+NO_CLASSES: tuple[Task, ...] = tuple(kind.name for kind in TASK_TABLE if kind.says not in ("classes", "boxes"))
 
 
 def kind_of(task: Task) -> TaskKind:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.device.engines import ENGINES
-from harness.records.terms import Better, Task
+from harness.records.terms import Better, BoxFormat, Task
 
 RESTLESS_RATIO = 1.05  # on a quiet machine 1 round of .05 s in 40 exceeds it, its median too high by as much
 
@@ -78,6 +78,38 @@ class Declared:
 
 
 @dataclass(frozen=True)
+class Detection:
+    """How outputs become detections, and what labels are: [detection] of an experiment.toml."""
+
+    decoder: str = "boxes"  # boxes, postprocess, ssd, yolo, or a user's "package.module:function"
+    boxes: str = ""  # the output that holds them, by its name; of yolo everything
+    scores: str = ""
+    classes: str = ""
+    count: str = ""  # how many rows of the others hold something
+    form: BoxFormat = "xyxy"
+    normalised: bool = True  # boxes are shares of the picture's width and height, not pixels
+    size: tuple[int, int] | None = None  # (height, width) of the picture that pixels are of; None: all are shares
+    columns: bool = False  # of yolo: boxes are columns, not rows
+    objectness: bool = False  # of yolo: a score of the box stands before those of the classes
+    logits: bool = False  # scores go through a sigmoid
+    background: bool = False  # class 0 of the scores is none
+    every_class: bool = False  # each class of a box over the threshold is a detection, not the best alone
+    anchors: tuple[tuple[float, float, float, float], ...] = ()  # of ssd: cy, cx, h, w, in shares of the picture
+    score_threshold: float = 0.0  # detections under it are left out
+    iou_threshold: float | None = None  # of those of one class that overlap more, the best is kept; None: all are
+    max_detections: int = 100  # of a picture
+    answer_score: float = 0.5  # the least of those that are shown, and held against Keras'
+    label_form: BoxFormat = "xyxy"
+    label_normalised: bool = True
+    folder: Path = Path()  # where a user's module is looked for
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The outputs that are named."""
+        return tuple(filter(None, (self.boxes, self.scores, self.classes, self.count)))
+
+
+@dataclass(frozen=True)
 class Scoring:
     """How outputs are scored. None and () leave it to the data: accuracy for classes, RMSE for numbers, agreement."""
 
@@ -86,8 +118,14 @@ class Scoring:
     output: str = ""  # the name of the model's output that is scored; "": the first
     folder: Path = Path()  # where a user's module is looked for
     declared: tuple[Declared, ...] = ()  # kept with the run: the user's functions may be gone later
+    detection: Detection | None = None  # where the model finds objects
     ignore: float | None = None  # the label of pixels that have none; None where every pixel has one
     trusted: bool = True  # whether these functions may be called; never stored, so no run says it of itself
+
+    @property
+    def calls(self) -> bool:
+        """Whether it names functions of a user's."""
+        return bool(self.declared) or (self.detection is not None and ":" in self.detection.decoder)
 
 
 BY_DATA = Scoring()

@@ -11,8 +11,11 @@ RoundStatus = Literal["valid", "flagged", "repeated", "invalid", "failed"]
 ShardStatus = Literal["ok", "failed"]
 
 # What a run is asked.
-Task = Literal["classification", "multilabel", "segmentation", "regression", "agreement", "distance", "custom"]
-AnswerKind = Literal["classes", "masks", "numbers"]  # what a model says to a sample, as a report shows it
+Task = Literal[
+    "classification", "multilabel", "segmentation", "detection", "regression", "agreement", "distance", "custom"
+]
+AnswerKind = Literal["classes", "masks", "boxes", "numbers"]  # what a model says to a sample, as a report shows it
+BoxFormat = Literal["xyxy", "yxyx", "cxcywh", "xywh"]
 Better = Literal["lower", "higher", ""]  # "": neither way is better, so it is shown and never judged
 Against = Literal["keras", "float32", "reference", ""]  # what a value stands against; "": nothing
 PieceKind = Literal["outputs", "audit", "latency"]  # a shard of the test set, an order audit, or a round

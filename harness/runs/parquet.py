@@ -27,7 +27,11 @@ LATENCY_SCHEMA = pa.schema(
 )
 
 PREDICTIONS = ("label", "baseline_prediction", "prediction")
-ERRORS = ("baseline_error", "error", "differing")  # of numbers and masks alone
+OF_SOME_TASKS = {  # which only their runs have
+    **dict.fromkeys(("baseline_error", "error", "differing"), pa.float32()),
+    **dict.fromkeys(("objects", "baseline_detections", "detections", "lost", "won"), pa.int32()),
+    **dict.fromkeys(("moved", "box_iou", "class_agreement"), pa.float32()),
+}
 SAMPLES = {
     **dict.fromkeys(("variant", "target", "runtime"), pa.string()),
     **dict.fromkeys(("sample", *PREDICTIONS), pa.int32()),
@@ -82,7 +86,8 @@ def samples_schema(tables: Sequence[np.ndarray]) -> pa.Schema:
     """Returns the columns of samples.parquet. Predictions are classes or numbers, as they come."""
     fields = tables[0].dtype.fields or {} if tables else {}
     predictions = {name: pa.from_numpy_dtype(fields[name][0]) for name in PREDICTIONS if name in fields}
-    return pa.schema([*(SAMPLES | predictions).items(), *((name, pa.float32()) for name in ERRORS if name in fields)])
+    further = ((name, kind) for name, kind in OF_SOME_TASKS.items() if name in fields)
+    return pa.schema([*(SAMPLES | predictions).items(), *further])
 
 
 def column_of(field: pa.Field, case: Case, rows: np.ndarray, numbers: np.ndarray) -> pa.Array:

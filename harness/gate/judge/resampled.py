@@ -21,6 +21,7 @@ from harness.records import CONTROL, Absent, Answer, Case
 from harness.records.terms import Outcome
 from harness.statistics.bootstrap import FEW, FEWEST_SAMPLES, RARE, Statistic, Unmoved, WithLimits
 from harness.statistics.bounded import Effects, Unseen
+from harness.statistics.by_label import Both
 from harness.statistics.clustered import sizes_of
 
 HIDDEN = "{} {} samples; none got worse, which up to {:.2g} % may; {:,} are needed"
@@ -145,7 +146,7 @@ def why_undecided(rule: Rule, held: Held, names: tuple[str, ...]) -> str:
     moved, better = held.moved, held.sign * held.moved.value < held.sign * held.limit
     if math.isclose(moved.value, held.limit, abs_tol=1e-12):
         return EDGE
-    effects = getattr(moved, "alone", moved)
+    effects = moved.bounded if isinstance(moved, Both) else getattr(moved, "alone", moved)
     unseen = effects.unseen(held.limit, held.sign, rule.alpha) if isinstance(effects, Effects) else None
     try:
         said = why_inconclusive(held.count, samples_needed(rule, held), better, held.counted, "the truth")

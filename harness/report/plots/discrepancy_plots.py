@@ -10,12 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from harness.compare.said_boxes import finds_objects
 from harness.metrics.discrepancy import ClassDrop, fields_of
 from harness.metrics.discrepancy import class_drops as drops_of
-from harness.metrics.task_table import OF_CLASSES
+from harness.metrics.task_table import NO_CLASSES, OF_CLASSES
 from harness.records import Case, Comparison
 from harness.records.names import class_name
-from harness.records.terms import TASKS
 from harness.report.material import Material
 from harness.report.plots.drawing import Plot
 from harness.report.plots.style import (
@@ -105,7 +105,8 @@ def distances(material: Material, width: float) -> Figure:
     comparison = material.comparison
     panels = {"max_abs_diff": "max |Δ score| (log)", "js_divergence": "Jensen–Shannon divergence, bits (log)"}
     if comparison.run.task not in OF_CLASSES:
-        panels = {"max_abs_diff": "max |Δ output| (log)"}
+        of_boxes = finds_objects(comparison.run)
+        panels = {"max_abs_diff": "1 − overlap with Keras' boxes (log)" if of_boxes else "max |Δ output| (log)"}
     tables = tables_with(comparison, *panels)
     figure, axes = grid(len(panels), width, 2.9 if width > 5 else 2.4, most=2 if width > 5 else 1, sharey=True)
     shade, handles = colours(comparison), []
@@ -194,7 +195,6 @@ def shown_once(comparison: Comparison) -> str:
     return " Drawn from " + "; ".join(f"{place} for {', '.join(names)}" for place, names in where.items()) + "."
 
 
-OF_NUMBERS = tuple(task for task in TASKS if task not in OF_CLASSES)
 MARGINS = Plot(
     "margin",
     "Which answers could flip, and which did",
@@ -210,7 +210,7 @@ DIFFERENCES = Plot(
     "One point per test sample, at most 10,000: the variant's output less Keras', against Keras' output.",
     differences,
     shown_once,
-    OF_NUMBERS,
+    NO_CLASSES,
 )
 DISTANCES = Plot(
     "ecdf",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 
 import matplotlib as mpl
@@ -11,12 +12,14 @@ from matplotlib.figure import Figure
 
 from harness.compare.answers import Answer, Sample, sample_answers, sample_title
 from harness.compare.numbers import number_sample
+from harness.compare.said_boxes import finds_objects
 from harness.data.picture import picture_of
 from harness.metrics.task import MASKS
 from harness.metrics.task_table import OF_CLASSES
 from harness.records import Comparison
 from harness.records.names import class_name, row_label
 from harness.report.plots.style import FLIP, GREY, LIGHT, OKABE_ITO, STYLE, in_figure, png
+from harness.report.samples.box_picture import KEY, png_with_boxes
 from harness.report.samples.mask_pictures import Panel, panels
 from harness.support.format import decimals
 
@@ -30,6 +33,8 @@ def sample_figure(comparison: Comparison, pictures: np.ndarray | None, n: int) -
         sample = sample_answers(comparison, n)
         title, lines = sample_title(sample.number, sample.label_name), max(5, len(sample.answers))
         return framed(picture, title, lines, False, lambda axis: draw_bars(axis, comparison, sample))
+    if finds_objects(comparison.run):
+        return objects_figure(comparison, picture, n)
     label = number_sample(comparison, n).label
     if comparison.run.task in MASKS:
         return draw_masks(panels(comparison, pictures, n), sample_title(comparison.run.number_of(n), label))
@@ -41,6 +46,31 @@ def sample_figure(comparison: Comparison, pictures: np.ndarray | None, n: int) -
         True,
         lambda axis: draw_points(axis, comparison, n),
     )
+
+
+def objects_figure(comparison: Comparison, picture: np.ndarray | None, n: int) -> bytes:
+    """Draw the picture with the boxes of its labels, of Keras and of the row that is furthest, and what each finds."""
+    sample, several = number_sample(comparison, n), len(comparison.run.targets) > 1
+    furthest = max(sample.answers[1:], key=lambda answer: answer.apart, default=None)
+    case = furthest.case if furthest else None
+    drawn = None if picture is None else as_array(png_with_boxes(picture, comparison, n, case))
+
+    def write(axis: Axes) -> None:
+        axis.set_axis_off()
+        says = [(row_label(a.case, target=several) if a.case else "Keras", a.text) for a in sample.answers]
+        key = KEY.format(row_label(case, target=several)) if case else ""
+        axis.text(
+            0, 1, in_figure("\n".join([key, "", *(f"{who}: {what}" for who, what in says)])), va="top", fontsize=8
+        )
+
+    title = sample_title(comparison.run.number_of(n), sample.label)
+    return framed(drawn, title, max(6, 2 + len(sample.answers)), False, write)
+
+
+def as_array(content: bytes) -> np.ndarray:
+    from PIL import Image
+
+    return np.asarray(Image.open(io.BytesIO(content)))
 
 
 def draw_masks(shown: list[Panel], title: str) -> bytes:

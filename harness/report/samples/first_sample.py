@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 from harness.compare.answers import Answer, Sample, agreement, sample_answers
 from harness.compare.numbers import NumberAnswer, NumberSample, nearness, number_sample
+from harness.compare.said_boxes import finds_objects
 from harness.data.picture import png_of
 from harness.metrics.task_table import OF_CLASSES
 from harness.records import Case
 from harness.report.material import Material
 from harness.report.part import Block, Part
+from harness.report.samples.box_picture import box_picture
 from harness.report.tables.columns import Cell, Heading, Line, Table
 from harness.support.format import decimals, significant
 
@@ -40,8 +42,10 @@ def first_sample(material: Material) -> Part | None:
         sample = sample_answers(material.comparison, place)
         return Part("", (FirstSample("True label", sample.label_name, agreement(sample), picture, (), scores(sample)),))
     numbers = number_sample(material.comparison, place)
-    text = nearness(numbers)
-    return Part("", (FirstSample("True value", numbers.label, text, picture, numbers.inputs, distances(numbers)),))
+    text, title = nearness(numbers), "True value"
+    if finds_objects(run):
+        picture, title = box_picture(material.comparison, material.pictures, place, None), "On it"
+    return Part("", (FirstSample(title, numbers.label, text, picture, numbers.inputs, distances(numbers)),))
 
 
 def scores(sample: Sample) -> Table:

@@ -8,18 +8,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.compare.answers import Sample, grouped, sample_answers
+from harness.compare.said_boxes import in_words, labels_in_words
 from harness.data.picture import picture_of, picture_png, png_of
 from harness.metrics.masks import classes_of
 from harness.metrics.task_table import OF_CLASSES, kind_of
-from harness.records import Comparison
+from harness.records import Case, Comparison
+from harness.records.names import row_label
 from harness.records.terms import AnswerKind
 from harness.report.material import Material
 from harness.report.part import Block, Note, Part
+from harness.report.samples.box_picture import KEY, box_picture
 from harness.report.samples.mask_pictures import coloured, furthest, panels
 
 MOST = 18
 
 
+BOX_CHOICE = "By how far the boxes of a row are from Keras' (1 − their mean overlap), the furthest row of each picture."
 CHOICE = "Flips first, then by max |Δ score|; suspect rows are not used to select samples."
 
 
@@ -40,6 +44,23 @@ class Exhibit:
 class Gallery(Block):
     kind = "gallery"
     exhibits: tuple[Exhibit, ...]
+
+
+@dataclass(frozen=True)
+class BoxExhibit:
+    """One picture with boxes on it. told: how far the row's are from Keras'; says: what each finds. picture: a PNG."""
+
+    number: int
+    label: str
+    told: str
+    says: tuple[tuple[str, str], ...]
+    picture: bytes
+
+
+@dataclass(frozen=True)
+class BoxGallery(Block):
+    kind = "box_gallery"
+    exhibits: tuple[BoxExhibit, ...]
 
 
 def gallery(material: Material) -> Part | None:
@@ -141,7 +162,37 @@ def why_no_pictures(material: Material) -> str:
     return ""
 
 
+def box_gallery(material: Material) -> Part:
+    """Show the pictures on which a row's boxes are furthest from Keras', that row's beside the labels and Keras'."""
+    comparison, why = material.comparison, why_no_pictures(material)
+    shown = tuple(box_exhibit(material, *place) for place in furthest_boxes(comparison))
+    notes = [Note(why)] if why else [Note(f"{BOX_CHOICE} {KEY.format('the row')}")]
+    return Part("", (*notes, *([BoxGallery(shown)] if shown else [])))
+
+
+def furthest_boxes(comparison: Comparison) -> list[tuple[int, Case]]:
+    """Choose at most MOST pictures by the distance of the row that is furthest there."""
+    cases = list(comparison.samples)
+    if not cases or not comparison.run.test_count:
+        return []
+    apart = np.stack([np.nan_to_num(comparison.samples[case]["max_abs_diff"], nan=np.inf) for case in cases])
+    worst = np.argsort(-apart.max(axis=0), kind="stable")[:MOST].tolist()
+    return [(n, cases[int(apart[:, n].argmax())]) for n in worst if apart[:, n].max() > 0]
+
+
+def box_exhibit(material: Material, index: int, case: Case) -> BoxExhibit:
+    comparison, row = material.comparison, material.comparison.samples[case][index]
+    run = comparison.run
+    keras = in_words(run, comparison.baseline[index])
+    says = (("Keras", keras), (row_label(case), in_words(run, comparison.scores[case][index])))
+    told = f"overlap {row['box_iou']:.2f}, lost {row['lost']}, won {row['won']}"
+    label = "" if run.labels is None else labels_in_words(run, run.labels[index])
+    picture = box_picture(comparison, material.pictures, index, case)
+    return BoxExhibit(run.number_of(index), label, told, says, picture)
+
+
 GALLERIES: dict[AnswerKind, Callable[[Material], Part]] = {  # of numbers there is none
     "classes": class_gallery,
     "masks": mask_gallery,
+    "boxes": box_gallery,
 }

@@ -1,0 +1,195 @@
+"""Runs that find objects: decoded, compared, judged, and told apart where boxes alone, or classes alone, broke."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from harness.compare.baseline import compare
+from harness.compare.fingerprint import sample_difference
+from harness.compare.numbers import number_sample
+from harness.errors import ConfigError
+from harness.gate.decide import judge
+from harness.gate.policy import read_policy
+from harness.metrics.fitting import check
+from harness.records import Affine, Comparison, Dataset, Detection, Finding, Run, Scoring
+from harness.report.material import Material
+from harness.report.part import Note
+from harness.report.samples.gallery import BoxGallery, gallery
+from tests.made_objects import cocos, pictures
+from tests.made_runs import case
+from tests.made_tasks import several
+
+PICTURES = 320
+HOW = Detection(boxes="boxes", scores="scores", score_threshold=0.05, max_detections=14)
+Outputs = dict[str, np.ndarray]
+
+
+def as_outputs(found: np.ndarray, classes: int = 4) -> Outputs:
+    """Detections as a model gives them: plain boxes, and a score a class."""
+    scores = np.zeros((*found.shape[:2], classes), np.float32)
+    there = found[..., 5] >= 0
+    scores[there, found[..., 5][there].astype(int)] = found[..., 4][there]
+    return {"boxes": np.ascontiguousarray(found[..., :4]), "scores": scores}
+
+
+def made(variants: dict[str, Outputs], objects: np.ndarray, keras: Outputs, how: Detection = HOW) -> Run:
+    scoring, _ = check(Scoring(detection=how), dataset(objects, keras), tuple(keras.values()), tuple(keras))
+    run = several(keras, variants, np.zeros(len(objects), int))
+    return replace(run, task="detection", labels=objects, class_names=(), scoring=scoring)
+
+
+def dataset(objects: np.ndarray | None, keras: Outputs) -> Dataset:
+    return Dataset("made", (), None, (keras["boxes"],), objects, (Affine(),), (), "made")
+
+
+@pytest.fixture(scope="module")
+def truth() -> tuple[np.ndarray, Outputs]:
+    objects, found = pictures(PICTURES, 3)
+    found[..., 4] *= 0.49 / 0.5  # all scores under 1
+    return objects, as_outputs(found)
+
+
+@pytest.fixture(scope="module")
+def scaled(truth) -> Comparison:
+    """float32 as Keras; grown: boxes 1.2 as large; renamed: every second picture's classes changed."""
+    objects, keras = truth
+    centre = (keras["boxes"][..., :2] + keras["boxes"][..., 2:]) / 2
+    half = 1.2 * (keras["boxes"][..., 2:] - centre)
+    grown = np.concatenate([centre - half, centre + half], axis=2)
+    names = keras["scores"].copy()
+    names[::2] = np.roll(names[::2], 1, axis=2)
+    others = {"grown": keras | {"boxes": grown}, "renamed": keras | {"scores": names}}
+    return compare(made({"float32": keras, **others}, objects, keras))
+
+
+def judged(comparison: Comparison, rule: str, folder: Path) -> Finding:
+    policy = folder / "policy.toml"
+    policy.write_text(f"[[rule]]\n{rule}\n")
+    return judge(comparison, read_policy(policy)).findings[0]
+
+
+def test_the_rows_are_cocos_numbers(scaled):
+    objects, found = pictures(PICTURES, 3)
+    found[..., 4] *= 0.49 / 0.5
+    kept = np.where(found[..., 4:5] >= 0.05, found, (0, 0, 0, 0, 0, -1)).astype(np.float32)
+    wanted = cocos(objects, kept)
+    for name, value in zip(("coco_map", "ap50", "ar100"), wanted, strict=True):
+        row = scaled.change(case("float32"), name)
+        assert row.value == row.baseline == pytest.approx(value, rel=1e-6) and row.low < value < row.high
+        assert scaled.change(case("float32"), f"{name}_change").value == 0
+
+
+def test_larger_boxes_pass_by_class_and_fail_by_box_and_the_row_says_so(scaled, tmp_path):
+    grown = 'variant = "grown"\nmetric = '
+    assert judged(scaled, f'{grown}"class_agreement"\nmin = 0.9', tmp_path).outcome == "pass"
+    assert judged(scaled, f'{grown}"box_iou"\nmin = 0.9', tmp_path).outcome == "fail"
+    assert judged(scaled, f'{grown}"coco_map"\nmax_decrease = 0.02\nagainst = "keras"', tmp_path).outcome == "fail"
+    standing = scaled.standing(case("grown"))
+    assert standing.status == "suspect" and standing.reason.startswith("classes fine, boxes broken: ")
+    assert "overlap Keras' by 0." in standing.reason
+
+
+def test_other_classes_pass_by_box_and_fail_by_class(scaled, tmp_path):
+    renamed = 'variant = "renamed"\nmetric = '
+    assert judged(scaled, f'{renamed}"class_agreement"\nmin = 0.9', tmp_path).outcome == "fail"
+    assert judged(scaled, f'{renamed}"box_iou"\nmin = 0.9', tmp_path).outcome == "pass"
+    assert scaled.standing(case("renamed")).reason.startswith("boxes fine, classes broken: ")
+
+
+def test_the_same_detections_pass_within_a_margin_that_the_pictures_show(scaled, tmp_path):
+    rule = 'variant = "float32"\nmetric = "coco_map"\nagainst = "keras"\nmax_decrease = '
+    assert judged(scaled, f"{rule}0.05", tmp_path).outcome == "pass"
+    assert judged(scaled, f"{rule}0.001", tmp_path).outcome == "inconclusive"
+    assert scaled.standing(case("float32")).status == "ok"
+
+
+def test_a_rare_class_keeps_a_rule_from_passing(truth, tmp_path):
+    objects, keras = truth
+    rare = objects.copy()
+    rare[..., 4] = np.where(rare[..., 4] == 3, -1, rare[..., 4])
+    rare[:2, 0] = objects[0, 0]
+    rare[:2, 0, 4], rare[:2, 0, 5] = 3, 0
+    found = judged(
+        compare(made({"float32": keras}, rare, keras), ("coco_map",)),
+        'metric = "coco_map"\nagainst = "keras"\nmax_decrease = 0.05',
+        tmp_path,
+    )
+    assert found.outcome == "inconclusive" and "class 3 has 2 samples" in found.reason
+
+
+def test_a_model_that_finds_nothing_passes_nothing(truth, tmp_path):
+    objects, keras = truth
+    nothing = keras | {"scores": np.zeros_like(keras["scores"])}
+    comparison = compare(made({"float32": nothing}, objects, nothing), ("coco_map", "box_iou"))
+    for rule in ('metric = "coco_map"\nmax_decrease = 0.5\nagainst = "keras"', 'metric = "box_iou"\nmin = 0.1'):
+        assert judged(comparison, rule, tmp_path).outcome not in ("pass",)
+    assert "detects nothing" in comparison.change(case("float32"), "box_iou").method
+    lost = compare(made({"float32": nothing}, objects, keras), ("coco_map",))
+    assert judged(lost, 'metric = "class_agreement"\nmin = 0.5', tmp_path).outcome == "fail"
+    assert judged(lost, 'metric = "coco_map"\nmin = 0.01', tmp_path).outcome in ("fail", "inconclusive")
+
+
+def test_pictures_without_any_object_pass_nothing(truth, tmp_path):
+    objects, keras = truth
+    empty = np.zeros_like(objects)
+    empty[..., 4] = -1
+    comparison = compare(made({"float32": keras}, empty, keras), ("coco_map",))
+    found = judged(comparison, 'metric = "coco_map"\nmax_decrease = 0.5\nagainst = "keras"', tmp_path)
+    assert found.outcome != "pass" and "no picture has an object" in found.reason
+
+
+def test_without_labels_it_is_held_against_keras_alone(truth):
+    _, keras = truth
+    outputs, names = tuple(keras.values()), tuple(keras)
+    with pytest.raises(ConfigError, match="no labels"):
+        check(Scoring(detection=HOW), dataset(None, keras), outputs, names)
+    scoring, task = check(Scoring("box_iou", detection=HOW), dataset(None, keras), outputs, names)
+    assert (scoring.primary, scoring.output, task) == ("box_iou", "boxes", "detection")
+
+
+def test_outputs_that_are_not_finite_pass_nothing(truth, tmp_path):
+    objects, keras = truth
+    broken = keras["scores"].copy()
+    broken[5, 0, 0] = np.nan
+    comparison = compare(made({"float32": keras | {"scores": broken}}, objects, keras), ("box_iou",))
+    assert "1 samples have scores that are not finite" in comparison.standing(case("float32")).reason
+    assert judged(comparison, 'metric = "box_iou"\nmin = 0.1', tmp_path).outcome != "pass"
+
+
+def test_runs_that_were_decoded_in_another_way_are_not_compared(truth):
+    objects, keras = truth
+    one = made({"float32": keras}, objects, keras)
+    other = made({"float32": keras}, objects, keras, replace(HOW, iou_threshold=0.5))
+    assert sample_difference(one, one, case("float32")) is None
+    assert sample_difference(one, other, case("float32")).field == "detection"
+
+
+def test_each_pictures_row_says_what_was_lost_and_won(truth):
+    objects, keras = truth
+    none = keras["scores"].copy()
+    none[7] = 0
+    rows = compare(made({"float32": keras | {"scores": none}}, objects, keras), ("box_iou",)).samples[case("float32")]
+    answers = int((keras["scores"][7].max(axis=1) >= 0.5).sum())
+    assert (rows["lost"][7], rows["won"][7], rows["detections"][7]) == (answers, 0, 0)
+    assert rows["objects"][7] == (objects[7, :, 4] >= 0).sum() and (rows["lost"][8], rows["moved"][8]) == (0, 0)
+
+
+def test_the_gallery_draws_the_boxes_of_the_row_that_is_furthest(scaled):
+    run = scaled.run
+    pixels = np.full((PICTURES, 50, 50), 128, np.uint8)
+    objects = run.labels / [50, 50, 50, 50, 1, 1]
+    material = Material(replace(scaled, run=replace(run, labels=objects, inputs=(pixels,))), pixels)
+    note, shown = gallery(material).blocks
+    assert isinstance(note, Note) and isinstance(shown, BoxGallery)
+    assert "labels solid green" in note.text
+    first = shown.exhibits[0]
+    assert first.label and first.told.startswith("overlap 0.") and first.says[0][0] == "Keras"
+    drawn = np.asarray(Image.open(io.BytesIO(first.picture)))
+    assert drawn.shape == (250, 250, 3) and len(np.unique(drawn.reshape(-1, 3), axis=0)) > 1
+    assert "(0." in number_sample(scaled, 0).answers[0].text or number_sample(scaled, 0).answers[0].text == "nothing"
