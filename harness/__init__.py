@@ -20,13 +20,14 @@ if TYPE_CHECKING:
     from harness.api.stored_run import Run
     from harness.errors import HarnessError
     from harness.gate.policy import Policy
-    from harness.records import Affine, Dataset, Experiment, ModelSource, Plan, Scoring, Target
+    from harness.records import Affine, Dataset, Detection, Experiment, ModelSource, Plan, Scoring, Target
 
 __version__ = "0.1.0"
 __all__ = [
     "Affine",
     "Changes",
     "Dataset",
+    "Detection",
     "Experiment",
     "HarnessError",
     "ModelSource",
@@ -50,7 +51,7 @@ _ROOMS = {  # where each name lives
     "harness.api.stored_run": ("Run",),
     "harness.errors": ("HarnessError",),
     "harness.gate.policy": ("Policy",),
-    "harness.records": ("Affine", "Dataset", "Experiment", "ModelSource", "Plan", "Scoring", "Target"),
+    "harness.records": ("Affine", "Dataset", "Detection", "Experiment", "ModelSource", "Plan", "Scoring", "Target"),
 }
 
 

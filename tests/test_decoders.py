@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from harness.detection import decoders
-from harness.detection.decoders import detections_of
+from harness.detection.decoders import checked, detections_of
 from harness.errors import ConfigError
 from harness.records import Detection
 
@@ -133,3 +133,17 @@ def test_a_decoder_of_ones_own(tmp_path: Path, monkeypatch):
     check({"b": SHARES, "s": SCORES}, own)
     with pytest.raises(ConfigError, match="not begun by you"):
         detections_of({"b": SHARES, "s": SCORES}, own, trusted=False)
+
+
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [
+        (Detection(decoder="yolov99"), "there is no decoder 'yolov99'"),
+        (Detection(normalised=False), "a picture of unknown size"),
+        (Detection(label_normalised=False), "a picture of unknown size"),
+    ],
+)
+def test_what_cannot_be_decoded_is_refused_wherever_it_was_said(how: Detection, told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        checked(how, "detection")
+    assert checked(replace(how, decoder="boxes", size=(8, 8)), "detection").size == (8, 8)

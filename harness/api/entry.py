@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.api.stored_run import Run, Say, as_policy, references, warn
-from harness.records import Experiment, Plan, Scoring, Target
+from harness.records import Detection, Experiment, Plan, Scoring, Target
 from harness.runs import loading
 from harness.runs.store import Store
 from harness.support.files import TemporaryFolder
@@ -44,6 +44,7 @@ def evaluate(
     metrics: Names | Mapping[str, Names] = (),
     output: str = "",
     ignore: float | None = None,
+    detection: Detection | None = None,
     targets: Targets = (),
     runtimes: Names = (),
     threads: int | Sequence[int] = (),
@@ -73,15 +74,18 @@ def evaluate(
         labelled outputs these, and class_names, may be dicts by their names.
     output: the name of the output that is scored; "" for the first that has labels, else the model's first.
         ignore: the label of pixels that have none.
+    detection: how outputs become detections, where the model finds objects; y_test is then (samples, objects, 5): four
+        numbers of a box and its class, −1 where there is no object.
 
     The rest is as in run(). Raises HarnessError.
     """
+    from harness.detection.decoders import checked
     from harness.experiment.in_memory import dataset_in_memory, experiment_in_memory, source_of_model
     from harness.experiment.plans import plan_of
 
     dataset = dataset_in_memory(name, x_test, y_test, calibration, class_names, scale, offset, output, sequence, group)
     scoring, heads = scorings_of(primary, metrics, output)
-    scoring = replace(scoring, ignore=ignore)
+    scoring = replace(scoring, ignore=ignore, detection=checked(detection, "detection") if detection else None)
     chosen = plan_of(plan) if isinstance(plan, str) else plan
     with TemporaryFolder() as folder:
         source = source_of_model(model, Path(folder))

@@ -21,6 +21,7 @@ from harness.errors import ConfigError
 from harness.records import Detection
 from harness.support.arrays import STRETCH_BYTES, let_go
 from harness.support.functions import FunctionRef, is_reference, load_function
+from harness.support.toml import nearest
 
 SSD_SCALES = (10.0, 10.0, 5.0, 5.0)  # y, x, height, width
 NUMBERS = 6  # of a detection
@@ -90,6 +91,19 @@ DECODERS: dict[str, Callable[[Outputs, Detection], Candidates]] = {
     "ssd": of_ssd,
     "yolo": of_yolo,
 }
+
+
+def checked(how: Detection, where: str) -> Detection:
+    """Returns what was said, where it stands: for messages. Raises ConfigError where one thing forbids another."""
+    if how.decoder not in DECODERS and not is_reference(how.decoder):
+        advice = nearest(how.decoder, DECODERS, 'write "package.module:function" for your own; there are')
+        raise ConfigError(f"{where} there is no decoder {how.decoder!r}", advice)
+    if not how.size and not (how.normalised and how.label_normalised):
+        advice = "write size = [height, width] of the picture as the model takes it"
+        raise ConfigError(f"{where} boxes are in pixels, of a picture of unknown size", advice)
+    return how
+
+
 NEEDS = {  # which outputs each decoder reads
     "boxes": ("boxes", "scores"),
     "postprocess": ("boxes", "scores", "classes", "count"),

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from harness.build.variants import RECIPES
 from harness.data.kinds import DataSource, load
-from harness.detection.decoders import DECODERS
+from harness.detection.decoders import checked
 from harness.errors import ConfigError
 from harness.experiment.plans import plan_of, precision_of
 from harness.records import KERAS, Detection, Experiment, ModelSource, Plan, Preprocessing, Scoring
@@ -167,17 +167,11 @@ def scoring_of(file: TomlFile[ExperimentText], folder: Path) -> Scoring:
 
 def detection_of(file: TomlFile[ExperimentText], written: DetectionText, folder: Path) -> Detection:
     """Returns how outputs become detections. Raises ConfigError where one thing that is said forbids another."""
-    if written.decoder not in DECODERS and not is_reference(written.decoder):
-        advice = nearest(written.decoder, DECODERS, 'write "package.module:function" for your own; there are')
-        raise ConfigError(f"{file.where('detection', 'decoder')} there is no decoder {written.decoder!r}", advice)
-    if not written.size and False in (written.normalised, written.label_normalised):
-        advice = "write size = [height, width] of the picture as the model takes it"
-        raise ConfigError(f"{file.where('detection')} boxes are in pixels, of a picture of unknown size", advice)
     if file.content.data.boxes and (written.label_format or written.label_normalised is not None):
         advice = "remove label_format and label_normalised"
         raise ConfigError(f"{file.where('detection')} the form of [data] boxes is known", advice)
     said = written.model_dump(exclude={"format", "size", "anchors", "label_format", "label_normalised"})
-    return Detection(
+    detection = Detection(
         **said,
         form=written.format,
         size=(written.size[0], written.size[1]) if written.size else None,
@@ -188,6 +182,7 @@ def detection_of(file: TomlFile[ExperimentText], written: DetectionText, folder:
         label_normalised=written.label_normalised is not False,
         folder=folder,
     )
+    return checked(detection, file.where("detection"))
 
 
 def anchors_of(path: Path) -> tuple[tuple[float, float, float, float], ...]:
