@@ -17,6 +17,6 @@ from harness.metrics.registry import METRICS, Estimate, Metric, Observation
 from harness.metrics.scores import scored
 
 __all__ = [
-    "METRICS", "Estimate", "Metric", "Observation", "anonymous_growth", "detected", "latency", "maps", "multilabel", "outputs",
-    "process", "scored", "segmentation",
+    "METRICS", "Estimate", "Metric", "Observation", "anonymous_growth", "detected", "latency", "maps", "multilabel",
+    "outputs", "process", "scored", "segmentation",
 ]  # fmt: skip
