@@ -1,7 +1,7 @@
 """Metrics of depth and other maps whose numbers are over 0: how far each is off as a share of what it should be.
 
 Both are over the numbers whose label is over 0, since 0 stands for "not measured" in depth maps. The value is the mean
-over samples of each one's own. Eigen, Puhrsch & Fergus (2014) pool all numbers: that is equal where each map has as many.
+over samples of each one's own. Eigen, Puhrsch & Fergus (2014) pool all numbers, which is equal for maps of one count.
 """
 
 from __future__ import annotations
