@@ -99,7 +99,7 @@ def test_masks_are_judged_by_their_mean_iou_unless_numbers_are_asked_for():
 @pytest.mark.parametrize(
     ("labels", "output", "told"),
     [
-        (LABELS, SCORES, "write ignore = 255 under"),
+        (LABELS, SCORES, "write ignore = 255 where its metrics stand"),
         (255 * MASKS, ONE, "divide them by 255"),
         (MASKS, ONE[:, ::2, ::3], "end the model with a Resizing layer to 8 × 9, or store the masks at 4 × 3"),
         (LABELS, np.moveaxis(SCORES, 3, 1), "end the model with a Permute"),

@@ -505,8 +505,8 @@ def test_a_job_may_take_longer_than_its_limit_where_it_makes_progress(tmp_path: 
         spec = job_spec("latency", RUNTIMES[0], min_s=2.0, max_runs=10**9)
     with serving(zipapp(source), tmp_path / "device") as host:
         host.hello()
-        host.job(spec, limit_s=1.0)
         begin = time.monotonic()
+        host.job(spec, limit_s=1.0)
         assert host.outcome()["event"] == "done"
         assert time.monotonic() - begin > 2
         files = host.fetch()

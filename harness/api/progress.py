@@ -67,7 +67,8 @@ class Progress:
         self.record = record
         self.say(f"run {record.header.run_id} in {record.path}")
         if self.policy:
-            known = Known(record.dataset.test_count, record.dataset.test_labels, record.dataset.groups)
+            tested, several = record.dataset, bool(record.header.heads)
+            known = Known(tested.test_count, tested.test_labels, tested.groups, several)
             for sentence in hopeless(self.policy, known, record.header.plan):
                 self.say(sentence)
 

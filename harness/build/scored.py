@@ -39,6 +39,8 @@ def as_asked(experiment: Experiment, dataset: Dataset) -> Experiment:
         raise ConfigError(f"[metrics] and [heads.{first}] both say how {first} is scored", "say it in one of them")
     if own.primary or own.others:
         scoring = replace(scoring, primary=own.primary, others=own.others)
+    if own.ignore is not None:
+        scoring = replace(scoring, ignore=own.ignore)
     if dataset.heads:
         scoring = replace(scoring, output=first)
     heads = {name: replace(asked.get(name, BY_DATA), output=name, folder=scoring.folder) for name in dataset.heads}
@@ -51,11 +53,11 @@ def check_scored(scoring: Scoring, dataset: Dataset, facts: Facts, outputs: Sequ
     Outputs that stand in the order in which the model's maker gave them are taken at their word: the first is scored.
     outputs: the baseline's. Labels that were given for an output by its name are that one's alone.
     """
-    if scoring.detection:  # it names its outputs
-        return
     names = [tensor.name for tensor in facts.outputs]
     for name in dataset.heads:
         check_named(name, name, names)
+    if scoring.detection:  # it names its outputs
+        return
     if dataset.labels_of and len(outputs) > 1:
         check_named(dataset.labels_of, scoring.output or names[0], names)
         return

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from harness.compare.chance import at_chance, constant, copies
+from harness.detection.decoders import DECODERS
 from harness.measure.same_answers import answers_of, changed
 from harness.metrics.detection_rows import classes_or_boxes
 from harness.metrics.discrepancy import explained_share, low_agreement, low_explained
@@ -47,9 +48,7 @@ def doubts_of(
     plain, bars = [variant.reason] if variant.status == "suspect" else [], [*moving(run, case)]
     each: dict[str, OfOutput] = {}
     if outputs is not None:
-        joined = any(scorer.kind.join for scorer, _ in answered)  # their rows may come in another order
-        own_places = range(len(outputs)) if joined else [scorer.index for scorer, _ in answered]
-        bars += lost_outputs(run, outputs, own_places)
+        bars += lost_outputs(run, outputs, [place for scorer, _ in answered for place in read_by(scorer)])
         each = {
             run.outputs[scorer.index]: of_output(scorer, samples, outputs[scorer.index], not plain or len(answered) > 1)
             for scorer, samples in answered
@@ -130,6 +129,18 @@ def moving(run: Run, case: Case) -> Iterator[str]:
 
 
 # --- every output ---
+
+
+def read_by(scorer: Scorer) -> list[int]:
+    """Returns the places of the outputs that the answers are made of: a decoder's, whose rows may come in another
+    order, are not compared number by number; of a user's own decoder all, since what it reads is not known.
+    """
+    how, names = scorer.run.scoring.detection, scorer.run.outputs
+    if how is None or not scorer.kind.join:
+        return [scorer.index]
+    if how.decoder not in DECODERS:
+        return list(range(len(names)))
+    return [scorer.index, *(n for n, name in enumerate(names) if name in how.reads)]
 
 
 def lost_outputs(run: Run, outputs: tuple[np.ndarray, ...], scored: Sequence[int]) -> list[str]:

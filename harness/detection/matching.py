@@ -30,6 +30,12 @@ class ClassMatches:
     picture: np.ndarray
     wanted: np.ndarray
 
+    def of(self, chosen: np.ndarray) -> ClassMatches:
+        """Returns the same of these pictures. chosen: bool, (pictures,)."""
+        kept, number = chosen[self.picture], np.cumsum(chosen) - 1
+        hit, ignored, picture = self.hit[:, kept], self.ignored[:, kept], number[self.picture[kept]]
+        return ClassMatches(self.label, hit, ignored, picture, self.wanted[chosen])
+
 
 def matches_of(objects: np.ndarray, detections: np.ndarray) -> tuple[ClassMatches, ...]:
     """Returns the matches of every class that an object is of, of (pictures, M, 6) and (pictures, D, 6)."""

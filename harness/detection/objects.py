@@ -7,16 +7,17 @@ YOLO text       a file a picture, beside it or in another folder, a line an obje
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from harness.detection.boxes import as_corners
-from harness.errors import ConfigError, DataError
+from harness.errors import ConfigError, DataError, Unreadable
 from harness.records import Detection
+from harness.support.foreign import parse_json
 
 COLUMNS = 6
 FAR_OUTSIDE = 1.5  # shares of a picture: labels that lie there are no shares
@@ -54,7 +55,7 @@ def read_coco(path: Path, names: tuple[str, ...] = ()) -> Annotated:
     Raises DataError.
     """
     try:
-        content = json.loads(path.read_text())
+        content: Any = parse_json(path.read_bytes())
         images = {each["id"]: each for each in content["images"]}
         categories = {each["id"]: each["name"] for each in sorted(content["categories"], key=lambda each: each["id"])}
         names = names or tuple(categories.values())
@@ -66,10 +67,14 @@ def read_coco(path: Path, names: tuple[str, ...] = ()) -> Annotated:
             x, y, w, h = each["bbox"]
             box = [x / image["width"], y / image["height"], (x + w) / image["width"], (y + h) / image["height"]]
             objects[each["image_id"]].append([*box, classes[each["category_id"]], each.get("iscrowd", 0)])
-    except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError, OverflowError, Unreadable) as error:
         message = f"{path} cannot be read as COCO JSON: {type(error).__name__}: {error}"
         advice = "it needs images (id, file_name, width, height), annotations (image_id, category_id, bbox) and"
         raise DataError(message, f"{advice} categories, each of them named by [data] labels where those are") from error
+    files = [image["file_name"] for image in images.values()]
+    if len(set(files)) < len(files):
+        twice = next(name for name in files if files.count(name) > 1)
+        raise DataError(f"{path} has two images of the file {twice}", "give each file one image, with all its objects")
     by_file = {images[key]["file_name"]: np.array(rows).reshape(-1, COLUMNS) for key, rows in objects.items()}
     return Annotated(by_file, names)
 
@@ -90,6 +95,8 @@ def yolo_file(path: Path) -> np.ndarray:
         return np.zeros((0, COLUMNS))
     try:
         rows = np.array([line.split() for line in path.read_text().splitlines() if line.strip()], np.float64)
+        if rows.size and rows.shape[1:] != (5,):
+            raise ValueError(f"its lines have {rows.shape[-1]} numbers")
         rows = rows.reshape(-1, 5)
     except ValueError as error:
         message = f"{path} cannot be read: {error}"
@@ -116,6 +123,8 @@ def as_objects(labels: np.ndarray, how: Detection) -> np.ndarray:
 def check(objects: np.ndarray, how: Detection) -> None:
     """Raises ConfigError for boxes that cannot be what [detection] says. objects: (objects, 6)."""
     advice = "say what they are under [detection]: label_format, and label_normalised = false for pixels"
+    if not np.isfinite(objects).all():
+        raise ConfigError("some boxes of the labels are NaN or infinite", "a row without an object has the class -1")
     if (objects[:, 4] != np.floor(objects[:, 4])).any():
         raise ConfigError("the fifth number of some labels is no class", "labels are rows of a box and its class")
     if wrong := int(((objects[:, 2] < objects[:, 0]) | (objects[:, 3] < objects[:, 1])).sum()):

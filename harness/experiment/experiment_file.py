@@ -16,6 +16,7 @@ from harness.detection.decoders import checked
 from harness.errors import ConfigError
 from harness.experiment.plans import plan_of, precision_of
 from harness.records import KERAS, Detection, Experiment, ModelSource, Plan, Preprocessing, Scoring
+from harness.records.plan import MOST_DETECTIONS
 from harness.records.terms import BoxFormat
 from harness.support.foreign import read_npy
 from harness.support.functions import FunctionRef, is_reference
@@ -72,6 +73,7 @@ class HeadText(Table):
     primary: Text | None = None
     others: list[Text] = []
     labels: list[str] = []
+    ignore: float | None = None
 
 
 class DetectionText(Table):
@@ -93,7 +95,7 @@ class DetectionText(Table):
     anchors: Text | None = None
     score_threshold: Share = 0.0
     iou_threshold: Share | None = None
-    max_detections: Annotated[int, Field(ge=1, le=1000)] = 100
+    max_detections: Annotated[int, Field(ge=1, le=MOST_DETECTIONS)] = 100
     answer_score: Share = 0.5
     label_format: BoxFormat | None = None
     label_normalised: bool | None = None
@@ -150,7 +152,10 @@ def read_experiment(path: Path, plan: Plan | None = None, fresh: bool = False) -
         imports=imports,
         baseline=written.variants.baseline,
         scoring=scoring_of(file, folder),
-        heads={name: Scoring(of.primary, tuple(of.others), name, folder) for name, of in written.heads.items()},
+        heads={
+            name: Scoring(of.primary, tuple(of.others), name, folder, ignore=of.ignore)
+            for name, of in written.heads.items()
+        },
         select_ops=written.variants.select_ops,
         uncalibrated=uncalibrated(written),
         preprocessing=preprocessing_of(file, folder),

@@ -64,6 +64,14 @@ class Known:
     samples: int
     labels: np.ndarray | None = None
     groups: np.ndarray | None = None  # the group of each sample, (samples,); None where all are independent
+    several: bool = False  # several outputs have labels: these are those of the first alone
+
+    @property
+    def classes(self) -> np.ndarray | None:
+        """The class of each sample, (samples,); None where labels are no classes, or of one output among several."""
+        labels = self.labels
+        one_each = labels is not None and labels.ndim == 1 and labels.dtype.kind in "ui"
+        return labels if one_each and not self.several else None
 
 
 @dataclass(frozen=True)
@@ -93,11 +101,12 @@ def of_rule(rule: Rule, known: Known, flip_rates: Sequence[float], supposed: Sup
         return of_loss(rule, metric, samples, flip_rates, supposed)
     if (limit := share_allowed(rule, judged, samples)) is not None:
         return of_rate(rule, samples, limit, rates_of(rule, metric, flip_rates, supposed))
-    if metric and judged == "class_drop" and known.labels is not None and not rule.limit.relative:
-        return of_every_class(rule, known.labels, flip_rates)
-    if metric and known.labels is not None and rule.metric in (*BY_CLASS, *BY_NUMBERS):
-        return drawn(rule, metric, known.labels, flip_rates, supposed)
-    fewest, why = at_least(rule, metric, known.labels)
+    if metric and judged == "class_drop" and known.classes is not None and not rule.limit.relative:
+        return of_every_class(rule, known.classes, flip_rates)
+    labels = known.classes if rule.metric in BY_CLASS else known.labels
+    if metric and labels is not None and rule.metric in (*BY_CLASS, *BY_NUMBERS):
+        return drawn(rule, metric, labels, flip_rates, supposed)
+    fewest, why = at_least(rule, metric, known.classes)
     return Foresight(rule.number, rule.words, fewest, why=why)
 
 

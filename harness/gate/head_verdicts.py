@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from harness.gate.each_output import judged_outputs
 from harness.gate.evidence import Evidence
@@ -17,22 +17,27 @@ def head_verdicts(findings: Sequence[Finding], evidence: Evidence, policy: Polic
     run = evidence.comparison.run
     if not run.heads:
         return ()
-    judged = {name for rule in policy.rules for name in judged_outputs(rule, evidence)}
+    judged = {rule.number: judged_outputs(rule, evidence) for rule in policy.rules}
     warns = {rule.number for rule in policy.rules if rule.on_inconclusive == "warn"}
-    found = (of_output(name, name in judged, findings, warns) for name in run.labelled_outputs)
+    found = (of_output(name, judged, findings, warns) for name in run.labelled_outputs)
     return tuple(sorted(found, key=badness))
 
 
-def of_output(name: str, judged: bool, findings: Sequence[Finding], warns: set[int]) -> HeadVerdict:
-    """warns: the numbers of the rules that only warn where they are inconclusive."""
+def of_output(
+    name: str, judged: Mapping[int, Sequence[str]], findings: Sequence[Finding], warns: set[int]
+) -> HeadVerdict:
+    """judged: by the number of a rule, the outputs that it judges. warns: the numbers of the rules that only warn where
+    they are inconclusive.
+    """
     lost: list[tuple[str, Outcome]] = []
     for finding in findings:
-        outcome = finding.each.get(name)
+        of_row = finding.outcome if not finding.each and name in judged.get(finding.rule, ()) else None  # refused whole
+        outcome = finding.each.get(name, of_row)
         if finding.case and outcome and outcome != "pass" and not (outcome == "inconclusive" and finding.rule in warns):
             lost.append((finding.case.variant, outcome))
     failing = tuple(dict.fromkeys(variant for variant, _ in lost))
     if not lost:
-        return HeadVerdict(name, "pass" if judged else "")
+        return HeadVerdict(name, "pass" if any(name in names for names in judged.values()) else "")
     return HeadVerdict(name, min((outcome for _, outcome in lost), key=WORST_FIRST.index), failing)
 
 

@@ -82,11 +82,11 @@ def of_samples(rule: Rule, metric: Metric, known: Known) -> str:
         return too_few(fewest_of_share(limit, rule.alpha), samples)
     if judged == "flips" and rule.limit.absolute and rule.limit.value >= samples:
         return NEVER + EVERY
-    if judged == "class_drop" and known.labels is not None and not rule.limit.relative:
-        found = of_classes(rule, known.labels)[1]
+    if judged == "class_drop" and known.classes is not None and not rule.limit.relative:
+        found = of_classes(rule, known.classes)[1]
         return BY_BETTER + found if "too few" in found or found == NO_NUMBER else ""
-    if rule.metric in BY_CLASS and known.labels is not None:
-        return of_best(rule, metric, known.labels)
+    if rule.metric in BY_CLASS and known.classes is not None:
+        return of_best(rule, metric, known.classes)
     fewest = {"js_p99": fewest_of_share(1 - QUANTILE, rule.alpha)} | dict.fromkeys(RESAMPLED, FEWEST_SAMPLES)
     return too_few(fewest.get(rule.metric, 0), samples)
 
@@ -138,8 +138,8 @@ def in_groups(rule: Rule, metric: Metric, known: Known) -> str:
         return ""  # how many count depends on how often Keras is right
     if judged != "class_drop":
         return few_groups(groups_needed(share, limit_of(rule, metric), rule), groups)
-    labels = np.zeros(0, int) if known.labels is None else np.unique(known.labels)
-    each = ((label, groups[known.labels == label]) for label in labels)
+    labels = np.zeros(0, int) if known.classes is None else np.unique(known.classes)
+    each = ((label, groups[known.classes == label]) for label in labels)
     found = ((label, few_groups(of_class(rule, metric, own), own)) for label, own in each)
     return next((f"{said} of class {label}" for label, said in found if said), "")
 

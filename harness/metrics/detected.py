@@ -64,7 +64,7 @@ declare(coco("ar100", "ar", "AR100", "COCO's AR: recall with 100 detections a pi
 
 
 def of_pairs(answers: Answers, value: Callable[[Pairs], float]) -> Statistic:
-    pairs = paired(answers)
+    pairs = [pair for pair in paired(answers) if max(pair.counts)]  # where neither says anything, nothing is compared
     if not any(pair.counts[0] for pair in pairs):
         raise Absent(NO_ANSWER.format(answers.answer_score))
     return Bounded(np.array([value(pair) for pair in pairs]), 0, 1)

@@ -65,7 +65,8 @@ def why_no_masks(labels: np.ndarray, output: np.ndarray, ignore: float | None) -
         return f"masks of 0 and {FULL}: divide them by {FULL}, so that they hold 0 and 1"
     told = f"masks hold a class, 0 to {classes - 1}, for each pixel, and these hold {low:g} to {high:g}"
     given = "" if ignore is None else f" beside {ignore:g}, which is ignored"
-    return f"{told}{given}; where a label says that a pixel has no class, write ignore = {high:g} under [metrics]"
+    where = f"write ignore = {high:g} where its metrics stand, under [metrics] or [heads.NAME]"
+    return f"{told}{given}; where a label says that a pixel has no class, {where}"
 
 
 def why_no_shape(pixels: tuple[int, ...], output: tuple[int, ...]) -> str:

@@ -19,6 +19,7 @@ from harness.metrics.registry import NO_OUTPUTS, NOT_FINITE, Answers, Metric, Of
 from harness.metrics.task import are_logits, finite, output_index, row_by_row
 from harness.metrics.task_table import TaskKind, kind_of
 from harness.records import Absent, Affine, Case, Change, Run
+from harness.statistics.average_precision import MeanOverClasses
 from harness.statistics.bootstrap import Statistic, WithLimits
 from harness.statistics.by_area import AreaScore
 from harness.statistics.stats import Interval
@@ -124,10 +125,12 @@ class Scorer:
         needed = row_by_row(finite, answers.baseline) if metric.raw else True  # a user's function may know NaN
         if (needed & ~row_by_row(finite, answers.outputs)).any():
             raise Absent(NOT_FINITE.method)
+        if metric.to_baseline and not metric.raw and self.unknown:
+            raise Absent(f"Keras has no finite answer to {self.unknown} of the samples")
         assert metric.statistic
-        statistic = metric.statistic(answers)
         if self.run.groups is not None:
             return cast(Statistic, self.grouped(metric.statistic, answers, self.run.groups))
+        statistic = metric.statistic(answers)
         if not np.isfinite(statistic.value):
             raise Absent("it is not a number")
         return statistic
@@ -136,7 +139,7 @@ class Scorer:
     def grouped(statistic: OfAnswers, answers: Answers, groups: np.ndarray) -> LeftOut:
         """Returns the metric over samples in groups. Raises Absent where it has no value."""
         made = statistic(answers)
-        if isinstance(made, AreaScore):  # its counts say what the outputs do, in little
+        if isinstance(made, AreaScore | MeanOverClasses):  # they say what the outputs do, in little
             found = left_out(lambda some: some.value, made, groups)
         else:
             found = left_out(lambda some: statistic(some).value, answers, groups)

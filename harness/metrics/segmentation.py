@@ -154,7 +154,8 @@ def moved(answers: Answers) -> np.ndarray:
     """Returns of each picture the share of pixels whose class is not the baseline's, and the lowest IoU of both maps
     over the classes that cover SHOWN of either, (pictures, 2).
     """
-    classes, logits = classes_of(answers.outputs[..., :1], answers.outputs), means_logits(answers)
+    classes = 2 if one_column_each(answers.outputs) else answers.outputs.shape[3]
+    logits = means_logits(answers)
 
     def compare(outputs: np.ndarray, baseline: np.ndarray) -> np.ndarray:
         one, other = (classes_given(each, logits) for each in (baseline, outputs))

@@ -8,6 +8,7 @@ from pathlib import Path
 from harness.device.engines import ENGINES
 from harness.records.terms import Better, BoxFormat, Task
 
+MOST_DETECTIONS = 1_000  # of a picture
 RESTLESS_RATIO = 1.05  # on a quiet machine 1 round of .05 s in 40 exceeds it, its median too high by as much
 
 

@@ -64,8 +64,8 @@ class Header:
 
     @property
     def names_code(self) -> bool:
-        """Whether it names metrics of the user's own, which are code."""
-        return any(s.declared for s in (self.scoring, *(head.scoring for head in self.heads.values())))
+        """Whether it names metrics or a decoder of the user's own, which are code."""
+        return any(s.calls for s in (self.scoring, *(head.scoring for head in self.heads.values())))
 
 
 _HEADER = TypeAdapter(Header)

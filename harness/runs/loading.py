@@ -29,9 +29,7 @@ def load(path: Path, trust: bool = False) -> Run:
     """
     header = read_header(path)
     unsealed = check_seal(path, header)
-    scoring = replace(
-        header.scoring, trusted=trust or not (header.names_code or header.scoring.calls) or is_own(header)
-    )
+    scoring = replace(header.scoring, trusted=trust or not header.names_code or is_own(header))
     return replace(read_run(path, replace(header, scoring=scoring)), unsealed=unsealed)
 
 

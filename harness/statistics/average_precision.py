@@ -41,6 +41,7 @@ class Matched(Protocol):
     def picture(self) -> np.ndarray: ...
     @property
     def wanted(self) -> np.ndarray: ...
+    def of(self, chosen: np.ndarray) -> Matched: ...
 
 
 def value_of(each: Matched, weights: np.ndarray, part: Part) -> np.ndarray:
@@ -106,6 +107,15 @@ class MeanOverClasses(OwnLimits):
     @property
     def pictures(self) -> int:
         return len(self.classes[0].wanted)
+
+    @property
+    def size_bytes(self) -> int:
+        """Of what is copied where some pictures are left out: their weights."""
+        return 8 * self.pictures
+
+    def of(self, chosen: np.ndarray) -> MeanOverClasses:
+        """Returns the same of these pictures. chosen: bool, (pictures,). Raises Absent where none has an object."""
+        return MeanOverClasses([some for each in self.classes if (some := each.of(chosen)).wanted.any()], self.part)
 
     def by_class(self, weights: np.ndarray) -> np.ndarray:
         """Returns the value of each class, (resamples, classes)."""

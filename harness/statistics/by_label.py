@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from harness.statistics.bootstrap import Means, OwnLimits, Statistic, Unmoved, WithLimits
+from harness.statistics.bootstrap import SILENT, Means, OwnLimits, Statistic, Unmoved, WithLimits
 from harness.statistics.bounded import Effects, effects_of
 from harness.statistics.stats import Interval
 
@@ -29,11 +29,18 @@ class Both:
         return self.resampled.value
 
     @property
+    def still(self) -> bool:
+        """Whether resamples say nothing, since all are the same, as of a model that lost every answer."""
+        return self.resampled.doubt == SILENT
+
+    @property
     def doubt(self) -> str:
-        return self.resampled.doubt
+        return "" if self.still else self.resampled.doubt
 
     def limits(self, confidence: float) -> Interval:
         other = self.bounded.limits(confidence)
+        if self.still:
+            return other
         try:
             one = self.resampled.limits(confidence)
         except Unmoved:
@@ -41,11 +48,12 @@ class Both:
         return Interval(min(one.low, other.low), max(one.high, other.high))
 
     def p(self, limit: float, better: int = 1) -> float:
-        return max(self.resampled.p(limit, better), self.bounded.p(limit, better))
+        other = self.bounded.p(limit, better)
+        return other if self.still else max(self.resampled.p(limit, better), other)
 
     def words(self, confidence: float) -> str:
-        labels = len(set(self.bounded.labels))
-        return f"{self.resampled.words(confidence)}, and likelihood with what could have happened to {labels} labels"
+        labels = f"likelihood with what could have happened to {len(set(self.bounded.labels))} labels"
+        return labels if self.still else f"{self.resampled.words(confidence)}, and {labels}"
 
     def times_to_settle(self, limit: float, better: int, alpha: float, power: float) -> float | None:
         each = [kind.times_to_settle(limit, better, alpha, power) for kind in (self.resampled, self.bounded)]
