@@ -104,10 +104,11 @@ def build(
         outputs = {name: baseline[names.index(name)] for name in experiment.heads}
         meant = heads_meant(experiment.heads, as_meant(experiment.scoring, dataset, scored), outputs)
         made = replace(made, dataset=meant)
-        found = said_of(of_labels(experiment.scoring, dataset.test_labels, scored), say)
+        found = said_of(of_labels(experiment.scoring, dataset.test_labels, scored, dataset.class_names), say)
         found += remarks(known, experiment, meant, shelf)
         for name, scoring in experiment.heads.items():
-            taken = of_labels(scoring, dataset.heads[name].labels, outputs[name])
+            of = dataset.of_head(name)
+            taken = of_labels(scoring, of.test_labels, outputs[name], of.class_names)
             found += said_of(of_heads(name, scoring, meant, outputs[name], taken), say)
         imported = [made.imported(name) for name in experiment.imports]
         built = [*(made.variant(name) for name in experiment.variants), *imported]

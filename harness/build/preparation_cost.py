@@ -70,7 +70,10 @@ def cost_of(
     scoring, task = fitting.check(experiment.scoring, meant, answers[0], [t.name for t in known.facts.outputs])
     raw = [each[index] for each in answers]
     logits = are_logits(raw[0])
-    decoded = [kind_of(task).decode(each, logits) for each in raw]
+    kind, given = kind_of(task), (training, device)
+    decoded = [kind.decode(each, logits) for each in raw]
+    if kind.of_input:
+        decoded = [kind.of_input(each, made) for each, made in zip(raw, given, strict=True)]
     name = fitting.primary_of(scoring, task)
     flips = int((row_by_row(top1, decoded[0]) != row_by_row(top1, decoded[1])).sum()) if task in OF_CLASSES else None
     one, other = (statistic(name, scoring, meant.test_labels, each, decoded[0]) for each in decoded)

@@ -19,6 +19,7 @@ from harness.metrics.task_table import Given, task_of
 from harness.records import BY_DATA, Dataset, Experiment, Head, Labelled, Scoring
 from harness.support.format import listed
 
+ORDER = 'if {0!r} are, give the order: labels = ["{1}", "{0}"] under [data]'
 NUMBERS = 'if they are numbers to predict, write primary = "rmse" under [metrics]'
 
 
@@ -126,14 +127,18 @@ def as_meant(scoring: Scoring, dataset: Dataset, output: np.ndarray) -> Dataset:
         training = as_classes(dataset.train_labels, output, said)
         dataset = replace(dataset, test_labels=labels, train_labels=training, class_names=numbered(count))
     task = task_for(dataset.test_labels, output, dataset.class_names, said, scoring.ignore)
-    names = () if task == "custom" else extend_names(dataset.class_names, count)
+    names = () if task in ("custom", "anomaly") else extend_names(dataset.class_names, count)
     return dataset if names == dataset.class_names else replace(dataset, class_names=names)
 
 
-def of_labels(scoring: Scoring, stored: np.ndarray | None, output: np.ndarray) -> Iterator[Remark]:
+def of_labels(
+    scoring: Scoring, stored: np.ndarray | None, output: np.ndarray, names: Sequence[str] = ()
+) -> Iterator[Remark]:
     """Yields what labels are taken for that could mean something else, where no metric says what they are.
-    stored: the labels as the data have them.
+    stored: the labels as the data have them. names: of the classes, as the data have them.
     """
+    if said_by(scoring) == "anomalies" and tuple(names) != numbered(len(names)) and len(names) > 1:
+        yield Remark(f"samples of class {names[1]!r} are taken for the anomalies", ORDER.format(*names))
     if stored is None or said_by(scoring):
         return
     task = task_of(Given(stored, output, ignore=scoring.ignore))

@@ -8,7 +8,7 @@ import numpy as np
 
 from harness.compare.said_boxes import finds_objects, in_words, labels_in_words
 from harness.metrics.masks import classes_given, classes_labelled
-from harness.metrics.task import MASKS, are_logits, one_column_each
+from harness.metrics.task import ANOMALIES, MASKS, are_logits, one_column_each
 from harness.records import Case, Comparison
 from harness.support.format import is_known, listed, plural, significant
 
@@ -50,8 +50,9 @@ def number_sample(comparison: Comparison, index: int) -> NumberSample:
         return mask_sample(comparison, index)
     label = None if run.labels is None else np.asarray(run.labels[index])
     outputs = [(None, base), *((case, scores[index]) for case, scores in comparison.scores.items())]
+    wanted = None if run.task in ANOMALIES else label  # 0 or 1, from which an error of reconstruction has no distance
     answers = tuple(
-        NumberAnswer(c, written(o), mean_distance(o, base) or 0.0, mean_distance(o, label)) for c, o in outputs
+        NumberAnswer(c, written(o), mean_distance(o, base) or 0.0, mean_distance(o, wanted)) for c, o in outputs
     )
     return NumberSample(index, "" if label is None else written(label), inputs_of(comparison, index), answers)
 

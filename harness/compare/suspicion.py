@@ -89,7 +89,8 @@ def of_output(scorer: Scorer, samples: np.ndarray, given: np.ndarray, looked: bo
     """looked: whether to look how far the answers are off: not where the file's check has said the same already."""
     run = scorer.run
     far = list(filter(None, [far_off(samples, scorer)])) if looked else []
-    by_column = looked and not far and not scorer.of_classes and not scorer.kind.join
+    whole = scorer.of_classes or scorer.kind.join or scorer.kind.of_input  # a column by itself is no answer
+    by_column = looked and not far and not whole
     lost = lost_parts(scorer.raw, given, whole=False) if by_column else []
     named = [f"output {run.outputs[scorer.index]}: {told}" for told in lost]
     odd, collapsed = constant(run, samples)

@@ -10,11 +10,12 @@ import numpy as np
 from harness.data.validation import FROM_1, begins_at_1
 from harness.detection.decoders import detections_of
 from harness.errors import ConfigError
+from harness.metrics.anomaly import why_no_anomalies
 from harness.metrics.masks import are_masks, why_no_masks
 from harness.metrics.meaning import said_by, said_by_metric, task_for
 from harness.metrics.registry import METRICS, Metric
 from harness.metrics.scores import TOP_K, declaration_of, metric_named
-from harness.metrics.task import LABELLED, MASKS, class_count, output_index, whole_below
+from harness.metrics.task import ANOMALIES, LABELLED, MASKS, class_count, output_index, whole_below
 from harness.metrics.task_table import OF_CLASSES
 from harness.records import Dataset, Scoring
 from harness.records.terms import Task
@@ -37,6 +38,7 @@ def check(
     asked = tuple(dict.fromkeys(filter(None, (scoring.primary, *scoring.others))))
     task = task_for(dataset.test_labels, output, dataset.class_names, said_by(scoring), scoring.ignore)
     check_ignored(scoring.ignore, task, dataset.test_labels, output)
+    check_anomalies(task, dataset, output)
     check_class_names(task, dataset.class_names, output)
     scoring = with_declarations(with_detection(scoring, dataset, outputs, names))
     declarations = {d.reference: d for d in scoring.declared}
@@ -68,6 +70,14 @@ def check_ignored(ignore: float | None, task: Task, labels: np.ndarray | None, o
         fits = labels is not None and are_masks(labels, output, ignore)
         told = "" if fits else why_no_masks_of(labels, output, ignore)
         raise ConfigError(message, told or "leave ignore out: metrics that are not of masks know no such label")
+
+
+def check_anomalies(task: Task, dataset: Dataset, output: np.ndarray) -> None:
+    """Raises ConfigError where a metric of anomalies is asked for, and labels or the output are none for it."""
+    labels = dataset.test_labels
+    if task in ANOMALIES and labels is not None and (told := why_no_anomalies(labels, output, dataset.test_inputs[0])):
+        message = f"anomaly_auc and its like do not fit {data_in_words(labels, output)}"
+        raise ConfigError(message, f'{told}; your own metric: primary = "package.module:function"')
 
 
 def why_no_masks_of(labels: np.ndarray | None, output: np.ndarray, ignore: float | None = None) -> str:

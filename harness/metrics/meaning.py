@@ -12,14 +12,16 @@ from harness.metrics.discrepancy import top1
 from harness.metrics.heads import FIRST, adds_up
 from harness.metrics.registry import METRICS
 from harness.metrics.scores import NUMBERS, TOP_K
-from harness.metrics.task import class_count, one_column, row_by_row, whole_below
+from harness.metrics.task import ANOMALIES, class_count, one_column, row_by_row, whole_below
 from harness.metrics.task_table import Given, task_of
 from harness.records import Scoring
 from harness.records.terms import Task
 
 KNOWN = 0.5  # of the answers must be classes that occur, where an output has columns for further ones
 
-Said = Literal["numbers", "classes", "boxes", "own", ""]  # own: labels stay as they are stored; "": the data decide
+Said = Literal[
+    "numbers", "classes", "boxes", "anomalies", "own", ""
+]  # own: labels stay as they are stored; "": the data decide
 
 
 def said_by(scoring: Scoring) -> Said:
@@ -30,13 +32,15 @@ def said_by(scoring: Scoring) -> Said:
         return "boxes"
     kinds = [said_by_metric(name) for name in (scoring.primary, *scoring.others) if name]
     undecided: Said = "own" if kinds and "" not in kinds else ""
-    return next((kind for kind in kinds if kind in ("numbers", "classes")), undecided)
+    return next((kind for kind in kinds if kind in ("numbers", "classes", "anomalies")), undecided)
 
 
 def said_by_metric(name: str) -> Said:
     if TOP_K.fullmatch(name):
         return "classes"
     tasks = METRICS[name].tasks if name in METRICS else ()
+    if tasks == ANOMALIES:
+        return "anomalies"
     if tasks == NUMBERS:
         return "numbers"
     if "classification" in tasks and "regression" not in tasks:
@@ -48,7 +52,7 @@ def as_classes(labels: np.ndarray | None, output: np.ndarray, said: Said) -> np.
     """Returns labels that are stored as floats as class numbers, int64 (samples,), where they can be nothing else, or
     are 0.0 and 1.0 beside one column. None where they are no floats, no classes, or are said to be something else.
     """
-    if labels is None or labels.dtype.kind != "f" or said in ("numbers", "boxes", "own") or not one_column(labels):
+    if labels is None or labels.dtype.kind != "f" or said not in ("classes", "") or not one_column(labels):
         return None
     if not one_column(output) and not adds_up(output[:FIRST]):
         return None
@@ -62,7 +66,8 @@ def task_for(
     """Returns the task of labels and the baseline's scored output. Numbers are taken for scores of classes only where
     that shows, or the metrics say it: an embedding has many columns, too.
     """
-    task = task_of(Given(labels, output, class_names, said == "numbers", said == "own", said == "boxes", ignore))
+    told = {"numbers": said == "numbers", "as_stored": said == "own", "boxes": said == "boxes"}
+    task = task_of(Given(labels, output, class_names, **told, anomalies=said == "anomalies", ignore=ignore))
     named = tuple(class_names) != numbered(len(class_names))
     if labels is None or task != "classification" or said == "classes" or named:
         return task

@@ -71,8 +71,8 @@ class Scorer:
 
     @cached_property
     def variation(self) -> float:
-        """The variation of the baseline's raw output (see discrepancy.variation)."""
-        return variation(self.raw)
+        """The variation of what the baseline's output says, as the task decodes it (see discrepancy.variation)."""
+        return variation(self.baseline)
 
     @cached_property
     def labels(self) -> np.ndarray | None:
@@ -81,6 +81,8 @@ class Scorer:
     def scored(self, output: np.ndarray) -> np.ndarray:
         """Returns one case's scored output, or the baseline's, as the task decodes it."""
         output = output.reshape(self.raw.shape) if output.size == self.raw.size else output
+        if self.kind.of_input:
+            return self.kind.of_input(output, self._first_input)
         return self.kind.decode(output, self.logits)
 
     def joined(self, every: Sequence[np.ndarray]) -> np.ndarray:
@@ -111,6 +113,10 @@ class Scorer:
             raise Absent("the run was stored before runs kept the names of several inputs: measure again")
         arrays = [as_given(self.run, n) for n in range(len(self.run.inputs))]
         return dict(zip(self.run.input_names, arrays, strict=True)) if len(arrays) > 1 else arrays[0]
+
+    @cached_property
+    def _first_input(self) -> np.ndarray:
+        return as_given(self.run, 0)
 
     def by_name(self, every: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
         """Returns every output of a model by its name; by its place where the baseline's have none."""

@@ -1,6 +1,7 @@
 """The tasks there are, each as one declaration. They stand in the order in which they are tried: the first that fits.
 
 task              labels             the scored output
+anomaly           0 or 1, one each   a reconstruction of the first input, or one number: only where a metric says so
 classification    one class each     scores of classes, or one column: the probability, or logit, of class 1
 detection         boxes of objects   what [detection] decodes: boxes with a score and a class
 multilabel        0 or 1, several    as many numbers: the probability, or logit, of each label
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.detection.decoders import detections_of
+from harness.metrics.anomaly import anomaly_rows, anomaly_scores
 from harness.metrics.detection_rows import detection_rows
 from harness.metrics.discrepancy import number_table, sample_table
 from harness.metrics.masks import are_masks
@@ -36,7 +38,7 @@ class Given:
     """What a task is told by: labels, the baseline's scored output, and what the user says of them.
 
     numbers: a metric of numbers is asked for. as_stored: metrics of the user's own alone are, which know what 0 and 1
-    mean. boxes: the user says how outputs become detections.
+    mean. boxes: the user says how outputs become detections. anomalies: a metric of anomalies is asked for.
     """
 
     labels: np.ndarray | None
@@ -45,11 +47,13 @@ class Given:
     numbers: bool = False
     as_stored: bool = False
     boxes: bool = False
+    anomalies: bool = False
     ignore: float | None = None
 
 
 Fits = Callable[[Given], bool]
 Decode = Callable[[np.ndarray, bool], np.ndarray]  # the scored output, whether it is logits → what metrics are given
+OfInput = Callable[[np.ndarray, np.ndarray], np.ndarray]  # the scored output, the first input → the same
 Join = Callable[[Mapping[str, np.ndarray], Scoring], np.ndarray]  # every output by its name → one array
 Rows = Callable[[Answers, bool], np.ndarray]  # decoded answers, whether they are logits → a row a sample
 
@@ -74,7 +78,7 @@ def number_rows(answers: Answers, logits: bool) -> np.ndarray:
 @dataclass(frozen=True)
 class TaskKind:
     """One task. fits: whether labels and output make it. says: what an answer is, by which the report shows samples.
-    join: makes what is decoded of all outputs, where one alone does not say it.
+    join: makes what is decoded of all outputs, where one alone does not say it. of_input: of an output and the input.
     rows: how far a variant's answer to each sample is from the baseline's, and where there are flips, which they are.
     """
 
@@ -84,6 +88,7 @@ class TaskKind:
     decode: Decode = as_it_is
     rows: Rows = number_rows
     join: Join | None = None
+    of_input: OfInput | None = None
 
 
 # --- which task it is ------------------------------------------------------------------------------------------------
@@ -106,6 +111,10 @@ def mask_each(given: Given) -> bool:
     return labels is not None and len(labels) > 0 and free and are_masks(labels, given.output, given.ignore)
 
 
+def anomaly_each(given: Given) -> bool:
+    return given.anomalies and given.labels is not None
+
+
 def numbers_each(given: Given) -> bool:
     if given.labels is None or not (given.numbers or given.labels.dtype.kind == "f"):
         return False
@@ -120,6 +129,7 @@ def classes_alone(given: Given) -> bool:
 
 TASK_TABLE = (
     TaskKind("detection", lambda given: given.boxes, "boxes", rows=detection_rows, join=joined_detections),
+    TaskKind("anomaly", anomaly_each, rows=anomaly_rows, of_input=anomaly_scores),
     TaskKind("classification", one_class_each, "classes", as_scores, class_rows),
     TaskKind("multilabel", several_each),
     TaskKind("segmentation", mask_each, "masks", rows=mask_rows),

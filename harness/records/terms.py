@@ -12,7 +12,15 @@ ShardStatus = Literal["ok", "failed"]
 
 # What a run is asked.
 Task = Literal[
-    "classification", "multilabel", "segmentation", "detection", "regression", "agreement", "distance", "custom"
+    "classification",
+    "multilabel",
+    "segmentation",
+    "detection",
+    "anomaly",
+    "regression",
+    "agreement",
+    "distance",
+    "custom",
 ]
 AnswerKind = Literal["classes", "masks", "boxes", "numbers"]  # what a model says to a sample, as a report shows it
 BoxFormat = Literal["xyxy", "yxyx", "cxcywh", "xywh"]

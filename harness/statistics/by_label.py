@@ -52,8 +52,9 @@ class Both:
         return other if self.still else max(self.resampled.p(limit, better), other)
 
     def words(self, confidence: float) -> str:
-        labels = f"likelihood with what could have happened to {len(set(self.bounded.labels))} labels"
-        return labels if self.still else f"{self.resampled.words(confidence)}, and {labels}"
+        labels = len(set(self.bounded.labels))
+        bounds = f"likelihood with what could have happened{f' to {labels} labels' if labels > 1 else ''}"
+        return bounds if self.still else f"{self.resampled.words(confidence)}, and {bounds}"
 
     def times_to_settle(self, limit: float, better: int, alpha: float, power: float) -> float | None:
         each = [kind.times_to_settle(limit, better, alpha, power) for kind in (self.resampled, self.bounded)]
