@@ -49,7 +49,19 @@ def summary(folder: Path, experiment: str) -> list[dict[str, str]]:
 
 
 def test_every_example_is_run_by_a_test():
-    assert {path.parent.name for path in EXAMPLES.glob("*/experiment.toml")} == {*EXPECTED, "heads"}
+    assert {path.parent.name for path in EXAMPLES.glob("*/experiment.toml")} == {*EXPECTED, "heads", "anomaly"}
+
+
+def test_an_autoencoder_is_judged_by_its_errors(tmp_path):
+    """docs/anomaly.md. Nothing is prepared: the example's files are functions."""
+    folder = shutil.copytree(EXAMPLES / "anomaly", tmp_path / "anomaly")
+    only = ("-v", "int8", "--runtime", "ai-edge-litert", "--plan", "none")
+    done = called(folder, "-m", "harness", "run", "experiment.toml", *only, "--policy", "policy.toml")
+    assert done.returncode == 0 and "remark" not in done.stderr, done.stdout + done.stderr
+    (row,) = summary(folder, "anomaly")
+    assert (row["status"], row["primary_metric"]) == ("ok", "anomaly_auc")
+    found, keras = float(row["primary_value"]), float(row["primary_baseline"])
+    assert found == pytest.approx(keras, abs=0.01) and found > 0.95
 
 
 def test_the_heads_of_a_model_are_judged_each_by_its_own_labels(tmp_path):

@@ -18,6 +18,7 @@ import numpy as np
 from harness.statistics.bootstrap import Influences, Jackknifed, OwnLimits, Statistic, WithLimits
 from harness.statistics.bounded import Effects, effects_of
 from harness.statistics.by_label import Both
+from harness.statistics.stats import Interval
 
 
 class Known(Jackknifed):
@@ -114,6 +115,10 @@ class PartialArea(OwnLimits):
         found = self._known.alone
         least = float(self._found(np.array([1]), np.array([0]), 1)[0])
         return Both(found, self._effects(self._each, least, found, self._slope))
+
+    def limits(self, confidence: float) -> Interval:
+        found = super().limits(confidence)
+        return Interval(max(found.low, 0.0), min(found.high, 1.0))
 
     def less(self, other: Statistic) -> Both:
         assert isinstance(other, PartialArea)
