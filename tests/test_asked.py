@@ -23,7 +23,7 @@ from tests.made_tasks import run_of
 OWN = """
 import numpy as np
 
-def anomaly_auc(labels, outputs, inputs):  # by ranks: scikit-learn's takes minutes on all resamples
+def error_auc(labels, outputs, inputs):  # by ranks: scikit-learn's takes minutes on all resamples
     order = np.argsort(np.square(outputs - inputs).mean(axis=1), kind="stable")
     ranks, bad = np.arange(1, len(order) + 1), labels[order] == 1
     count = bad.sum()
@@ -119,22 +119,22 @@ def anomalies(folder: Path, *names: str) -> Run:
 
 @pytest.fixture(scope="module")
 def compared(folder) -> Comparison:
-    return compare(anomalies(folder, "anomaly_auc", "worst_pixel", "first_of", "spoils"))
+    return compare(anomalies(folder, "error_auc", "worst_pixel", "first_of", "spoils"))
 
 
 def test_a_reconstruction_is_judged_by_its_inputs_as_the_model_takes_them(compared):
-    run, row = compared.run, compared.change(case("int8"), "anomaly_auc")
+    run, row = compared.run, compared.change(case("int8"), "error_auc")
     x = run.inputs[0] / 255
     for value, output in ((row.value, compared.outputs[case("int8")][0]), (row.baseline, run.baseline[0])):
         assert value == pytest.approx(roc_auc_score(run.labels, np.square(output - x).mean(axis=1)), abs=1e-6)
     assert row.low < row.value < row.high
-    change = compared.change(case("int8"), "anomaly_auc_change")
+    change = compared.change(case("int8"), "error_auc_change")
     assert change.low < change.value < change.high
 
 
 def test_resamples_pick_inputs_and_outputs_alike(compared):
-    assert compared.change(case("float32"), "anomaly_auc_change").value == 0
-    same = compared.change(case("float32"), "anomaly_auc_change")
+    assert compared.change(case("float32"), "error_auc_change").value == 0
+    same = compared.change(case("float32"), "error_auc_change")
     assert same.low is None and "the same for every sample" in same.method  # so it says nothing of other samples
     worst = compared.change(case("int8"), "worst_pixel")
     wanted = np.abs(compared.outputs[case("int8")][0] - compared.run.inputs[0] / 255).max(axis=1).mean()
@@ -154,9 +154,9 @@ def test_inputs_cannot_be_written_into(compared):
 def test_the_gate_judges_it_again(compared, folder):
     policy = folder / "policy.toml"
     policy.write_text(
-        '[[rule]]\nmetric = "anomaly_auc"\nmin = 0.2\n[[rule]]\nmetric = "worst_pixel"\nmin = 0.9\nvariant = "int8"\n'
-        '[[rule]]\nmetric = "anomaly_auc"\nmax_decrease = "20%"\nagainst = "float32"\n'
-        '[[rule]]\nmetric = "anomaly_auc"\nmax_decrease = "20%"\nagainst = "reference"\n'
+        '[[rule]]\nmetric = "error_auc"\nmin = 0.2\n[[rule]]\nmetric = "worst_pixel"\nmin = 0.9\nvariant = "int8"\n'
+        '[[rule]]\nmetric = "error_auc"\nmax_decrease = "20%"\nagainst = "float32"\n'
+        '[[rule]]\nmetric = "error_auc"\nmax_decrease = "20%"\nagainst = "reference"\n'
     )
     verdict = judge(compared, read_policy(policy, compared.run.scoring), compared)
     assert [f.outcome for f in verdict.findings] == ["pass", "pass", "fail", "pass", *2 * ["inconclusive"]]  # itself
@@ -175,7 +175,7 @@ def test_several_inputs_come_by_name_and_an_older_run_says_that_it_has_none(fold
 
 def test_inputs_too_large_to_copy_are_not_resampled(folder, monkeypatch):
     monkeypatch.setattr(asked, "RESAMPLED_BYTES", 1000)
-    comparison = compare(anomalies(folder, "anomaly_auc", "worst_pixel"))
-    row = comparison.change(case("int8"), "anomaly_auc")
+    comparison = compare(anomalies(folder, "error_auc", "worst_pixel"))
+    row = comparison.change(case("int8"), "error_auc")
     assert row.value is not None and row.low is None and "return one value a sample" in row.method
     assert comparison.change(case("int8"), "worst_pixel").low is not None
