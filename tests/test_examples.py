@@ -147,6 +147,16 @@ def test_what_harness_init_writes_runs_as_it_is(tmp_path):
     assert called(tmp_path, "-m", "harness", "targets").returncode == 0
 
 
+def test_what_harness_init_writes_for_another_task_runs_too(tmp_path):
+    """Segmentation, and of its variants those that show most. What the files of every task say: test_starters.py."""
+    assert called(tmp_path, "-m", "harness", "init", "--task", "segmentation").returncode == 0
+    only = ("-v", "int8", "--runtime", "ai-edge-litert", "--plan", "none")
+    done = called(tmp_path, "-m", "harness", "run", "experiment.toml", *only, "--policy", "policy.toml")
+    assert done.returncode == 0 and "remark" not in done.stderr, done.stdout + done.stderr
+    (row,) = summary(tmp_path, "example")
+    assert (row["status"], row["primary_metric"]) == ("ok", "mean_iou") and float(row["primary_baseline"]) > 0.7
+
+
 def test_harness_init_never_writes_over_a_file(tmp_path):
     (tmp_path / "policy.toml").write_text("mine\n")
     done = called(tmp_path, "-m", "harness", "init")

@@ -30,6 +30,7 @@ from harness.data import kinds
 from harness.data.on_disk import SamplesWriter, write_about
 from harness.data.source import DataSource, Split
 from harness.device import engines
+from harness.experiment import starters
 from harness.experiment.experiment_file import read_experiment
 from harness.experiment.plans import plan_of
 from harness.experiment.resolve import experiment_of
@@ -229,6 +230,15 @@ def test_a_task_is_one_declaration(monkeypatch: pytest.MonkeyPatch) -> None:
     assert change is not None and change.value == pytest.approx(1 / 6)
     assert "letters" in fields_of(comparison.samples[case("int8")])
     assert comparison.samples[case("int8")]["letters"].tolist() == [1, 0]
+
+
+def test_a_task_has_a_starter_or_a_reason_why_not() -> None:
+    """What `harness init` writes may know more than tasks: heads are of several."""
+    tasks = {kind.name for kind in task_table.TASK_TABLE}
+    assert tasks <= {*starters.STARTERS, *starters.WITHOUT_STARTER}
+    assert set(starters.WITHOUT_STARTER) <= tasks - set(starters.STARTERS)
+    folders = {path.parent.name for path in starters.FOLDER.glob("*/experiment.toml")}
+    assert folders == set(starters.STARTERS)
 
 
 # --- where it is measured -------------------------------------------------------------------------------------------

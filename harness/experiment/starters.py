@@ -1,0 +1,75 @@
+"""The files of `harness init`, task by task: starter/<task>/ as it is, with parts that several tasks share put in.
+
+A starter is the example's alone, or for a model and data of the user's: what is true of the example's data, such as
+its scale and its labels, is then commented out, and never taken for the user's.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+FOLDER = Path(__file__).parent / "starter"
+STARTERS = {  # task → what a sample has
+    "classification": "one class a sample",
+    "multilabel": "several labels of 0 or 1 a sample",
+    "regression": "numbers to predict",
+    "segmentation": "a class for each pixel",
+    "detection": "boxes of objects",
+    "heads": "several outputs, each with labels of its own",
+    "anomaly": "normal or not, judged by a function of your own",
+}
+WITHOUT_STARTER = {  # a task of TASK_TABLE → why it has none
+    "agreement": "take classification, and leave out the labels",
+    "distance": "take regression, and leave out the labels",
+    "custom": "take anomaly, and change the function in score.py",
+}
+PART = re.compile(r"^\{(\w+)\}\n", re.MULTILINE)
+TABLE = re.compile(r"\[[\w.]+\]")
+KEY = re.compile(r"(\w+) = ")
+
+
+@dataclass(frozen=True)
+class Own:
+    """What the user has, as it is to be written into experiment.toml; a file that is still to come where it is ""."""
+
+    model: str = ""
+    data: str = ""
+
+
+def starter_files(task: str, own: Own | None = None) -> dict[Path, str]:
+    """Returns the text of each file by its relative path. own: None for the example's model and data."""
+    files = {path.name: PART.sub(part, path.read_text("utf-8")) for path in sorted((FOLDER / task).glob("*.*"))}
+    if own:
+        del files["example.py"]
+        files["experiment.toml"] = "".join(lines_of(own, files["experiment.toml"]))
+    targets = {str(path.relative_to(FOLDER)): path.read_text("utf-8") for path in FOLDER.glob("targets/*.toml")}
+    return {Path(name): text for name, text in (files | targets).items()}
+
+
+def part(found: re.Match[str]) -> str:
+    return (FOLDER / "parts" / f"{found[1]}.toml").read_text("utf-8")
+
+
+def lines_of(own: Own, text: str) -> Iterator[str]:
+    """Yields the lines of experiment.toml for a model and data of the user's."""
+    written = {
+        "name": 'name = "mine"                           # names the folder below results/\n',
+        "source": f"source = {quoted(own.model or 'model.keras')}\n",
+        "test": f"test = {quoted(own.data or 'test.npz')}\n",
+        "calibration": '# calibration = "calibration.npz"       # training samples, for int8; never test samples\n',
+    }
+    table = ""
+    for line in text.splitlines(keepends=True):
+        table = found[0] if (found := TABLE.match(line)) else table
+        key = found[1] if (found := KEY.match(line)) else ""
+        of_the_example = key == "build" or (key and table == "[data]")
+        yield written.get(key) or (f"# {line}" if of_the_example else line)
+
+
+def quoted(text: str) -> str:
+    """A basic string of TOML: JSON's, but for one character that TOML wants escaped."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

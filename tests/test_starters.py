@@ -1,0 +1,142 @@
+"""What `harness init` writes: for each task files that fit each other, and nothing of the example for a user's own."""
+
+from __future__ import annotations
+
+import io
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.experiment.experiment_file import read_experiment
+from harness.experiment.starters import STARTERS, Own, starter_files
+from harness.gate.policy import read_policy
+from harness.metrics import METRICS
+from harness.metrics.fitting import with_declarations
+from tests.conftest import Call
+
+TASKS = {name: (name,) for name in STARTERS} | {"heads": ("classification", "regression"), "anomaly": ()}
+
+
+@pytest.fixture(params=STARTERS)
+def task(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def at_a_terminal(monkeypatch: pytest.MonkeyPatch):
+    """Answers, a line each, are typed at a terminal."""
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    return lambda text: monkeypatch.setattr(sys, "stdin", Terminal(text))
+
+
+def written(folder: Path) -> dict:
+    return tomllib.loads((folder / "experiment.toml").read_text("utf-8"))
+
+
+def test_the_files_of_a_task_fit_each_other(harness: Call, tmp_path: Path, task: str) -> None:
+    assert harness("init", str(tmp_path), "--task", task)[0] == 0
+    experiment = read_experiment(tmp_path / "experiment.toml")
+    scoring = with_declarations(experiment.scoring)
+    policy = read_policy(tmp_path / "policy.toml", scoring)
+    own = {name for of in scoring.declared for name in (of.name, of.reference)}
+    measured = {name for of in (scoring, *experiment.heads.values()) for name in (of.primary, *of.others) if name}
+    judged = {rule.metric for rule in policy.rules} - {"size_bytes"}
+    assert judged and all(set(METRICS[name].tasks) & set(TASKS[task]) for name in (measured | judged) - own)
+    assert bool(own) == (task == "anomaly") and {rule.output for rule in policy.rules} <= {"*", *experiment.heads}
+
+
+def test_every_function_that_is_named_is_there(harness: Call, tmp_path: Path, task: str) -> None:
+    harness("init", str(tmp_path), "--task", task)
+    active = [line for line in (tmp_path / "experiment.toml").read_text("utf-8").splitlines() if line[:1] != "#"]
+    named = re.findall(r'"(\w+):(\w+)"', "\n".join(line.partition(" # ")[0] for line in active))
+    assert {"model", "test", "calibration"} <= {function for _, function in named}
+    for module, function in named:
+        assert f"\ndef {function}(" in (tmp_path / f"{module}.py").read_text("utf-8")
+
+
+def test_without_a_terminal_it_is_classification_and_nothing_is_asked(harness: Call, tmp_path: Path) -> None:
+    assert harness("init", str(tmp_path / "plain"))[0] == 0
+    harness("init", str(tmp_path / "named"), "--task", "classification")
+    for name in ("experiment.toml", "policy.toml", "example.py", "targets/raspberry-pi.toml"):
+        assert (tmp_path / "plain" / name).read_bytes() == (tmp_path / "named" / name).read_bytes()
+
+
+def test_at_a_terminal_two_questions_are_asked(harness: Call, tmp_path: Path, at_a_terminal) -> None:
+    at_a_terminal("regression\n\n")
+    code, _, err = harness("init", str(tmp_path))
+    assert code == 0 and "Which task" in err and "Where is the Keras model" in err
+    assert written(tmp_path)["metrics"]["primary"] == "mae" and (tmp_path / "example.py").exists()
+
+
+def test_whoever_gives_an_option_is_asked_nothing(harness: Call, tmp_path: Path, at_a_terminal) -> None:
+    at_a_terminal("")
+    code, _, err = harness("init", str(tmp_path), "--task", "anomaly")
+    assert code == 0 and "Which" not in err
+
+
+def test_a_model_that_is_the_users_is_never_run_on_the_examples_data(
+    harness: Call, tmp_path: Path, task: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'my "own".keras').touch()
+    code, _, err = harness("init", "new", "--task", task, "--model", 'my "own".keras')
+    assert code == 0 and "[data] test" in err
+    toml = written(tmp_path / "new")
+    assert toml["model"]["source"] == '../my "own".keras'
+    assert toml["data"] == {"test": "test.npz"} and "build" not in toml["variants"]
+    assert not (tmp_path / "new" / "example.py").exists()
+    np.savez(tmp_path / "new" / "test.npz", x=np.zeros((2, 3)))
+    experiment = read_experiment(tmp_path / "new" / "experiment.toml")
+    read_policy(tmp_path / "new" / "policy.toml", with_declarations(experiment.scoring))
+    assert "int8" not in experiment.variants  # there is nothing to calibrate it with
+
+
+def test_data_that_are_the_users_are_named_too(harness: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rows.csv").touch()
+    code, _, err = harness("init", "--model", "mine:net", "--data", str(tmp_path / "rows.csv"))
+    assert code == 0 and "[data] scale" in err and "[data] test" not in err
+    assert written(tmp_path)["model"]["source"] == "mine:net"
+    assert written(tmp_path)["data"]["test"] == str(tmp_path / "rows.csv")
+
+
+@pytest.mark.parametrize(
+    ("words", "what", "advice"),
+    [
+        (("--task", "segmentaton"), "'segmentaton'", "did you mean segmentation?"),
+        (("--task", "custom"), "'custom'", "take anomaly"),
+        (("--model", "no.keras"), "no.keras", "relative to the folder that you are in"),
+        (("--model", "old.tflite"), "old.tflite is not a Keras model", "import"),
+        (("--data", "no.npz"), "no.npz does not exist", "relative to the folder that you are in"),
+    ],
+)
+def test_what_cannot_be_written_is_refused_and_nothing_is_written(
+    harness: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], what: str, advice: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "old.tflite").touch()
+    code, _, err = harness("init", "new", *words)
+    assert code == 2 and what in err and advice in err
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_text_is_written_so_that_toml_reads_it() -> None:
+    odd = 'a\\b "ü" \t\x7f.keras'
+    text = starter_files("classification", Own(odd, odd))[Path("experiment.toml")]
+    assert tomllib.loads(text)["model"]["source"] == odd == tomllib.loads(text)["data"]["test"]
+
+
+def test_a_task_costs_no_tensorflow(tmp_path: Path) -> None:
+    script = "import sys; sys.argv[1:] = ['init', 'new', '--task', 'detection', '--model', 'a:b']\n"
+    script += "from harness.cli import main\ntry: main()\nexcept SystemExit: print('tensorflow' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True)
+    assert done.stdout.decode().split()[-1] == "False", done.stderr
