@@ -77,6 +77,12 @@ def test_at_a_terminal_two_questions_are_asked(harness: Call, tmp_path: Path, at
     assert written(tmp_path)["metrics"]["primary"] == "mae" and (tmp_path / "example.py").exists()
 
 
+def test_whoever_ends_a_question_ends_the_command(harness: Call, tmp_path: Path, at_a_terminal) -> None:
+    at_a_terminal("")  # the end of the input: what Ctrl-D says, and to the prompt Ctrl-C
+    assert harness("init", str(tmp_path / "new"))[0] == 130
+    assert not (tmp_path / "new").exists()
+
+
 def test_whoever_gives_an_option_is_asked_nothing(harness: Call, tmp_path: Path, at_a_terminal) -> None:
     at_a_terminal("")
     code, _, err = harness("init", str(tmp_path), "--task", "anomaly")

@@ -50,12 +50,14 @@ def init(folder: Folder = Path(), task: Task = "", model: Model = "", data: Data
 
 def asked() -> tuple[str, str]:
     """Asks which task it is, and where the model is."""
-    from harness.cli.output import say
+    from harness.cli.output import answerable, say
     from harness.experiment.starters import STARTERS
 
     say("\n".join(f"  {name:<16}{what}" for name, what in STARTERS.items()))
-    task = typer.prompt("Which task", default="classification", err=True)
-    return task, typer.prompt("Where is the Keras model (empty: an example)", default="", show_default=False, err=True)
+    with answerable():
+        task = typer.prompt("Which task", default="classification", err=True)
+        model = typer.prompt("Where is the Keras model (empty: an example)", default="", show_default=False, err=True)
+    return task, model
 
 
 def known(task: str) -> str:

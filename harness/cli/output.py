@@ -6,7 +6,8 @@ import codecs
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from io import TextIOWrapper
 from typing import Any, TextIO
 
@@ -38,6 +39,17 @@ def open_streams() -> None:
     os.close(number)
     codecs.register_error("harness", in_plain)
     sys.stdout, sys.stderr = lasting(sys.stdout, 1), lasting(sys.stderr, 2)
+
+
+@contextmanager
+def answerable() -> Iterator[None]:
+    """Whoever interrupts a question interrupts the command: without this it would exit with 1, "measured not good"."""
+    from typer import Abort
+
+    try:
+        yield
+    except Abort:
+        raise KeyboardInterrupt from None
 
 
 class LastingStream(TextIOWrapper):

@@ -67,7 +67,7 @@ def lines_of(own: Own, text: str) -> Iterator[str]:
         table = found[0] if (found := TABLE.match(line)) else table
         key = found[1] if (found := KEY.match(line)) else ""
         of_the_example = key == "build" or (key and table == "[data]")
-        yield written.get(key) or (f"# {line}" if of_the_example else line)
+        yield written.get(key) or (f"# {line.replace('   #', ' #', 1)}" if of_the_example else line)
 
 
 def quoted(text: str) -> str:
