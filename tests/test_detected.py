@@ -16,7 +16,10 @@ from harness.compare.numbers import number_sample
 from harness.errors import ConfigError
 from harness.gate.decide import judge
 from harness.gate.policy import read_policy
+from harness.metrics import METRICS
 from harness.metrics.fitting import check
+from harness.metrics.left_out import LeftOut
+from harness.metrics.scoring import Scorer
 from harness.records import Affine, Comparison, Dataset, Detection, Finding, Run, Scoring
 from harness.report.material import Material
 from harness.report.part import Note
@@ -193,3 +196,60 @@ def test_the_gallery_draws_the_boxes_of_the_row_that_is_furthest(scaled):
     drawn = np.asarray(Image.open(io.BytesIO(first.picture)))
     assert drawn.shape == (250, 250, 3) and len(np.unique(drawn.reshape(-1, 3), axis=0)) > 1
     assert "(0." in number_sample(scaled, 0).answers[0].text or number_sample(scaled, 0).answers[0].text == "nothing"
+
+
+def judged_as(run: Run, rule: str, folder: Path) -> Finding:
+    return judged(compare(run), rule, folder)
+
+
+def silent(keras: Outputs) -> Outputs:
+    """Of a model that finds nothing."""
+    return keras | {"scores": np.zeros_like(keras["scores"])}
+
+
+@pytest.mark.parametrize("metric", ["box_iou", "class_agreement"])
+def test_pictures_on_which_neither_says_anything_save_no_model_that_finds_nothing(truth, tmp_path, metric):
+    """One picture in sixteen has an object: as a mean over all of them the dead model would have 94 %."""
+    objects, keras = truth
+    few = np.arange(PICTURES) % 16 == 0
+    sparse = keras | {"scores": np.where(few[:, None, None], keras["scores"], 0)}
+    run = made({"int8": silent(keras)}, objects, sparse)
+    assert judged_as(run, f'metric = "{metric}"\nmin = 0.8', tmp_path).outcome == "fail"
+
+
+@pytest.mark.parametrize("metric", ["ap50", "ar100"])
+def test_the_loss_of_every_detection_fails_a_relative_limit(truth, tmp_path, metric):
+    """In every resample all is lost, so that resamples alone would leave it open."""
+    objects, keras = truth
+    run = made({"int8": silent(keras)}, objects, keras)
+    rule = f'metric = "{metric}"\nagainst = "keras"\nmax_decrease = "5 %"'
+    assert judged_as(run, rule, tmp_path).outcome == "fail"
+
+
+def test_an_output_that_no_decoder_reads_is_not_lost_without_a_word(truth):
+    objects, keras = truth
+    beside = np.random.default_rng(1).normal(size=(PICTURES, 8)).astype(np.float32)
+    both = keras | {"embedding": beside}
+    run = made({"int8": both | {"embedding": np.zeros_like(beside)}}, objects, both)
+    standing = compare(run).standing(case("int8"))
+    assert standing.status == "suspect" and "embedding" in standing.bars
+
+
+def test_a_baseline_without_a_finite_answer_agrees_with_nobody(truth, tmp_path):
+    objects, keras = truth
+    broken = keras | {"boxes": np.full_like(keras["boxes"], np.nan)}
+    run = made({"int8": keras}, objects, keras)
+    run = replace(run, baseline=tuple(broken.values()))
+    found = judged_as(run, 'metric = "box_iou"\nmin = 0.8', tmp_path)
+    assert found.outcome != "pass" and "Keras has no finite answer" in found.reason
+
+
+def test_pictures_in_groups_are_left_out_by_what_they_match(truth):
+    """Leaving groups out is asked of what was matched once; it equals matching the rest anew."""
+    objects, keras = truth
+    run = replace(made({"int8": keras}, objects, keras), groups=np.repeat(np.arange(PICTURES // 4, dtype=np.int32), 4))
+    whole = Scorer(run).baseline_statistic(METRICS["coco_map"])
+    assert isinstance(whole, LeftOut)
+    kept = run.groups != 7
+    rest = made({"int8": {k: v[kept] for k, v in keras.items()}}, objects[kept], {k: v[kept] for k, v in keras.items()})
+    assert whole.without[7] == pytest.approx(Scorer(rest).baseline_statistic(METRICS["coco_map"]).value, rel=1e-9)

@@ -197,3 +197,15 @@ def test_groups_hold_for_every_head():
     run = replace(made(parity=LOST), groups=np.arange(SAMPLES, dtype=np.int32) // 4)
     said = found(run, DROP)
     assert (said.outcome, said.output) == ("fail", "parity") and said.each["digit"] == "pass"
+
+
+def test_a_row_that_no_rule_could_judge_passes_for_no_output():
+    """int8 has no answers at all: its findings are of the whole row, and name no output."""
+    run = made()
+    lost = replace(run, shards=tuple(s for s in run.shards if s.case.variant != "int8"))
+    verdict = judge(compare(lost), default_policy())
+    assert verdict.outcome == "invalid"
+    assert {head.output: head.outcome for head in verdict.heads if head.outcome} == {
+        "digit": "invalid",
+        "parity": "invalid",
+    }

@@ -82,3 +82,16 @@ def test_a_plan_without_rounds_never_passes_a_rule_on_latency_and_looks_take_mor
 )
 def test_what_can_pass_is_not_named(rule: str) -> None:
     assert said(rule, Known(1_000, np.arange(1_000) % 4)) == ""
+
+
+@pytest.mark.parametrize("labels", [np.zeros((1_000, 4, 4), int), np.zeros((1_000, 3, 5))], ids=["masks", "boxes"])
+@pytest.mark.parametrize("groups", [None, np.repeat(np.arange(100), 10)], ids=["alone", "groups"])
+def test_pixels_and_coordinates_are_not_counted_as_classes(labels: np.ndarray, groups: np.ndarray | None) -> None:
+    """The rule is of another output, which has classes."""
+    assert said('metric = "class_accuracy_drop"\nmax = "40pp"', Known(1_000, labels, groups)) == ""
+
+
+def test_of_several_labelled_outputs_no_class_is_told() -> None:
+    rare = np.repeat([0, 1], [990, 10])
+    rule = 'metric = "class_accuracy_drop"\nmax = "5pp"'
+    assert "class 1" in said(rule, Known(1_000, rare)) and said(rule, Known(1_000, rare, several=True)) == ""

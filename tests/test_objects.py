@@ -100,3 +100,29 @@ def test_labels_that_cannot_be_what_is_said_are_refused():
 def test_lists_of_different_lengths_are_padded():
     found = padded([np.zeros((0, 5)), np.array([[0.1, 0.1, 0.2, 0.2, 3]])])
     assert found.shape == (2, 1, 6) and found[:, 0, 4].tolist() == [-1, 3]
+
+
+def test_two_images_of_one_file_are_refused_since_the_objects_of_one_would_be_lost(tmp_path: Path) -> None:
+    twice = [{"id": n, "file_name": "a.png", "width": 80, "height": 40} for n in (3, 7)]
+    with pytest.raises(DataError, match=r"two images of the file a.png"):
+        read_coco(coco(tmp_path / "twice.json", images=twice))
+
+
+@pytest.mark.parametrize("line", ["1 0.2 0.3 0.2 0.4 0.9", "1 0.2 0.3 0.2"])
+def test_lines_of_another_length_are_no_boxes(tmp_path: Path, line: str) -> None:
+    (tmp_path / "a.txt").write_text(f"{line}\n" * 5)  # 5 × 6 numbers could be read as 6 boxes
+    with pytest.raises(DataError, match=r"lines have [46] numbers"):
+        read_yolo(tmp_path, ["a.png"])
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"images": 1e999}'])
+def test_json_that_cannot_be_used_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "deep.json").write_text(text)
+    with pytest.raises(DataError, match="cannot be read as COCO JSON"):
+        read_coco(tmp_path / "deep.json")
+
+
+def test_a_box_that_is_no_number_is_refused() -> None:
+    labels = np.array([[[0.1, np.nan, 0.3, 0.5, 1.0]]])
+    with pytest.raises(ConfigError, match="NaN or infinite"):
+        as_objects(labels, Detection())

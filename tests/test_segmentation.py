@@ -184,3 +184,9 @@ def test_groups_leave_out_counts_not_outputs(monkeypatch):
     row = compare(run).change(case("int8"), "mean_iou")
     alone = compare(made(int8=INT8)).change(case("int8"), "mean_iou")
     assert row.value == alone.value and row.high - row.low == pytest.approx(alone.high - alone.low, rel=0.3)
+
+
+def test_maps_without_an_axis_of_channels_are_compared_too():
+    one, other = ONE[..., 0], np.clip(ONE[..., 0] + 0.2, 0, 1)
+    wanted = ((one > 0.5) == (other > 0.5)).mean()
+    assert value("pixel_agreement", MASKS, other, one) == pytest.approx(wanted)

@@ -19,7 +19,7 @@ from harness.metrics import METRICS
 from harness.metrics.fitting import with_declarations
 from tests.conftest import Call
 
-TASKS = {name: (name,) for name in STARTERS} | {"heads": ("classification", "regression"), "anomaly": ()}
+TASKS = {name: (name,) for name in STARTERS} | {"heads": ("classification", "regression")}
 
 
 @pytest.fixture(params=STARTERS)
@@ -51,7 +51,7 @@ def test_the_files_of_a_task_fit_each_other(harness: Call, tmp_path: Path, task:
     measured = {name for of in (scoring, *experiment.heads.values()) for name in (of.primary, *of.others) if name}
     judged = {rule.metric for rule in policy.rules} - {"size_bytes"}
     assert judged and all(set(METRICS[name].tasks) & set(TASKS[task]) for name in (measured | judged) - own)
-    assert bool(own) == (task == "anomaly") and {rule.output for rule in policy.rules} <= {"*", *experiment.heads}
+    assert not own and {rule.output for rule in policy.rules} <= {"*", *experiment.heads}
 
 
 def test_every_function_that_is_named_is_there(harness: Call, tmp_path: Path, task: str) -> None:
@@ -119,7 +119,7 @@ def test_data_that_are_the_users_are_named_too(harness: Call, tmp_path: Path, mo
     ("words", "what", "advice"),
     [
         (("--task", "segmentaton"), "'segmentaton'", "did you mean segmentation?"),
-        (("--task", "custom"), "'custom'", "take anomaly"),
+        (("--task", "custom"), "'custom'", "the task that is nearest"),
         (("--model", "no.keras"), "no.keras", "relative to the folder that you are in"),
         (("--model", "old.tflite"), "old.tflite is not a Keras model", "import"),
         (("--data", "no.npz"), "no.npz does not exist", "relative to the folder that you are in"),

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 OF_THE_EXAMPLE = {  # what init cannot know of a model of the user's, where it is more than the names of classes
     "detection": "[detection]",
     "heads": "[metrics] output, [heads]",
-    "anomaly": "score.py",
     "regression": "",
 }
 

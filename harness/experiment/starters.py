@@ -20,12 +20,12 @@ STARTERS = {  # task → what a sample has
     "segmentation": "a class for each pixel",
     "detection": "boxes of objects",
     "heads": "several outputs, each with labels of its own",
-    "anomaly": "normal or not, judged by a function of your own",
+    "anomaly": "normal or not, by the error of a reconstruction",
 }
 WITHOUT_STARTER = {  # a task of TASK_TABLE → why it has none
     "agreement": "take classification, and leave out the labels",
     "distance": "take regression, and leave out the labels",
-    "custom": "take anomaly, and change the function in score.py",
+    "custom": "take the task that is nearest, and name a function of yours under [metrics] primary",
 }
 PART = re.compile(r"^\{(\w+)\}\n", re.MULTILINE)
 TABLE = re.compile(r"\[[\w.]+\]")
