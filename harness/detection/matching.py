@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from harness.detection.boxes import overlaps
 
@@ -128,6 +127,8 @@ class Pairs:
 
 def pairs_of(before: np.ndarray, after: np.ndarray, least_score: float) -> Pairs:
     """Pairs detections, (D, 6) each, of at least that score, one to one, by the largest sum of overlaps."""
+    from scipy.optimize import linear_sum_assignment  # .2 s to load, which every command would wait for
+
     one, other = (rows[(rows[:, 4] >= least_score) & (rows[:, 5] >= 0)] for rows in (before, after))
     overlap = overlaps(one[:, :4], other[:, :4])
     here, there = linear_sum_assignment(-overlap)
