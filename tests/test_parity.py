@@ -12,6 +12,8 @@ from scipy import signal
 from scipy.io import wavfile
 
 from harness.data.preprocessing.parity import Parity, parity
+from harness.data.preprocessing.programs import raw_files
+from tests.conftest import Call
 
 SIZE = 32
 Program = Callable[[Path], np.ndarray]
@@ -208,3 +210,50 @@ def test_a_planted_difference_in_waveforms_is_named(planted: str, sounds: list[P
 def test_a_planted_difference_in_spectrograms_is_named(planted: str, sounds: list[Path]) -> None:
     device, wanted = SPECTRA[planted]
     assert {d.step: d.device for d in held(sounds, spectrogram, device).differences} == wanted
+
+
+def test_what_is_constant_in_training_is_not_equal_to_another_constant(pictures: list[Path]) -> None:
+    """A program that forgets to fill its buffer, as training's, has no range to measure by."""
+    nothing = held(pictures, lambda p: np.zeros((4, 4, 3)), lambda p: np.full((4, 4, 3), 0.5))
+    assert not nothing.agrees
+
+
+def test_one_odd_file_does_not_hide_what_the_others_show(pictures: list[Path]) -> None:
+    odd = {pictures[0]: 1e6}
+    found = held(pictures, lambda p: training(p) * odd.get(p, 1), lambda p: training(p)[..., ::-1] * odd.get(p, 1))
+    assert len(found.apart) == len(pictures)
+
+
+@pytest.mark.parametrize(
+    ("folders", "labels", "wanted"),
+    [
+        (("dog", "cat"), (), {"cat": 0, "dog": 1}),
+        (("dog", "cat"), ("dog", "cat"), {"cat": 1, "dog": 0}),
+        (("0", "2", "10"), (), {"0": 0, "2": 2, "10": 10}),  # by their names 10 would stand before 2
+    ],
+)
+def test_classes_are_numbered_as_the_models_outputs_are(
+    folders: tuple[str, ...], labels: tuple[str, ...], wanted: dict[str, int], tmp_path: Path
+) -> None:
+    for name in folders:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.png").touch()
+    files, classes, _ = raw_files(tmp_path, labels)
+    assert {path.parent.name: int(n) for path, n in zip(files, classes, strict=True)} == wanted
+
+
+def test_a_cost_that_is_not_known_hides_no_difference(harness: Call, pictures: list[Path], tmp_path: Path) -> None:
+    """The model is not there: the difference is told, and why its cost is not."""
+    (tmp_path / "two.py").write_text(
+        "import numpy as np\nfrom PIL import Image\n"
+        "def training(p): return np.asarray(Image.open(p).convert('RGB').resize((32, 32), Image.Resampling.BILINEAR), float)\n"
+        "def device(p): return training(p)[..., ::-1]\ndef model(): raise RuntimeError('no such model')\n"
+        "def test(): return np.zeros((2, 32, 32, 3))\n"
+    )
+    (tmp_path / "experiment.toml").write_text(
+        'name = "two"\n[model]\nsource = "two:model"\n[data]\ntest = "two:test"\n'
+        f'[preprocessing]\ntraining = "two:training"\ndevice = "two:device"\nfiles = "{pictures[0].parent}"\n'
+        '[detection]\nboxes = "boxes"\nscores = "scores"\n'
+    )
+    code, out, _ = harness("parity", str(tmp_path / "experiment.toml"))
+    assert code == 1 and "channels: training: RGB; the device: BGR" in out and "what it costs is not known" in out

@@ -25,31 +25,38 @@ def parity(
     from harness.cli.output import print_json, say, write
     from harness.data.preprocessing import parity as judge
     from harness.data.preprocessing.programs import raw_files, results
-    from harness.errors import ConfigError
+    from harness.errors import ConfigError, HarnessError
     from harness.experiment.resolve import experiment_of
     from harness.support.files import TemporaryFolder
+    from harness.support.format import listed
 
     chosen = experiment_of(experiment)
     if chosen.preprocessing is None:
         raise ConfigError(f"{experiment} names no programs to compare", NOTHING)
-    files, labels, names = raw_files(chosen.preprocessing.files)
+    files, labels, names = raw_files(chosen.preprocessing.files, chosen.preprocessing.labels)
     with TemporaryFolder() as folder:
         refs = {"training": chosen.preprocessing.training, "device": chosen.preprocessing.device}
         made = {name: results(ref, files, Path(folder, f"{name}.npy")) for name, ref in refs.items()}
         say(f"compared {len(files)} files")
         found = judge.parity(files, made["training"], made["device"])
         asked = not no_cost and not found.agrees and made["training"].shape == made["device"].shape
-        costs = None
+        costs, unknown = None, ""
         if asked:
             from harness.build.preparation_cost import cost_of
             from harness.support.cache import Cache, cache_dir
 
-            costs = cost_of(chosen, made["training"], made["device"], labels, names, Cache(cache_dir()), say)
+            if names:
+                say(f"the classes are, in the order of the model's outputs: {listed(names)}")
+            try:
+                costs = cost_of(chosen, made["training"], made["device"], labels, names, Cache(cache_dir()), say)
+            except HarnessError as error:  # what was found is told all the same
+                unknown = f"what it costs is not known: {error}; {error.advice}"
     if json:
-        told = asdict(found) | {"agrees": found.agrees, "apart": [str(files[n]) for n in found.apart]}
-        print_json(told | {"cost": costs and asdict(costs)})
+        known = {name: None if value != value else value for name, value in asdict(found).items()}  # NaN is no JSON
+        told = known | {"agrees": found.agrees, "apart": [str(files[n]) for n in found.apart]}
+        print_json(told | {"cost": costs and asdict(costs), "cost_unknown": unknown})
     else:
-        for line in (*lines(found, files), *(cost_lines(costs) if costs else ())):
+        for line in (*lines(found, files), *(cost_lines(costs) if costs else ()), *filter(None, [unknown])):
             write(line)
     raise typer.Exit(int(not found.agrees))
 

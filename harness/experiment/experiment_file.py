@@ -294,7 +294,8 @@ def preprocessing_of(file: TomlFile[ExperimentText], folder: Path) -> Preprocess
         if not is_reference(text):
             raise ConfigError(f"{file.where('preprocessing', name)}: {text!r} is no function", FUNCTION_OF_PATH)
     files = existing(folder, written.files, file.where("preprocessing", "files"))
-    return Preprocessing(FunctionRef(written.training, folder), FunctionRef(written.device, folder), files)
+    labels = tuple(file.content.data.labels)
+    return Preprocessing(FunctionRef(written.training, folder), FunctionRef(written.device, folder), files, labels)
 
 
 def usual(calibrated: bool) -> tuple[str, ...]:

@@ -30,12 +30,14 @@ class ModelSource:
 @dataclass(frozen=True)
 class Preprocessing:
     """Two programs that prepare a raw file for the model, as training did it and as the device does it: functions of a
-    path that return one sample as the model takes it. files: a folder of raw files, a class a folder in it.
+    path that return one sample as the model takes it. files: a folder of raw files, a class a folder in it. labels: the
+    classes in the order of the model's outputs; () where the data name none.
     """
 
     training: FunctionRef
     device: FunctionRef
     files: Path
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

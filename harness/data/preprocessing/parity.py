@@ -56,7 +56,7 @@ def parity(files: Sequence[Path], training: np.ndarray, device: np.ndarray) -> P
     """Holds the results of two programs against each other. files: the raw files, in the order of the first axis."""
     if training.shape[1:] != device.shape[1:]:
         return of_shapes(files, training, device)
-    step = step_of(training)
+    step = step_of(training, device)
     errors = [np.abs(d.astype(float) - t) / step for t, d in zip(training, device, strict=True)]
     apart = tuple(n for n, error in enumerate(errors) if is_apart(error))
     largest = max((float(np.nanmax(e, initial=0)) for e in errors), default=0.0) * step
@@ -65,10 +65,16 @@ def parity(files: Sequence[Path], training: np.ndarray, device: np.ndarray) -> P
     return named(found, files, training, device) if apart else found
 
 
-def step_of(values: np.ndarray) -> float:
-    """Returns a 255th of the range."""
-    low, high = float(np.nanmin(values)), float(np.nanmax(values))
-    return (high - low) / 255 or 1.0
+def step_of(training: np.ndarray, device: np.ndarray) -> float:
+    """Returns a 255th of the range that training's results have: the median of each file's own, so that an odd file does
+    not hide what the others show. Where most are constant it is the range of both programs.
+    """
+    ranges = [float(np.ptp(each)) for each in training]
+    finite = [each for each in ranges if np.isfinite(each)]
+    if finite and (middle := float(np.median(finite))) > 0:
+        return middle / 255
+    both = [float(value) for each in (training, device) for value in (np.nanmin(each), np.nanmax(each))]
+    return (max(both) - min(both)) / 255 or 1.0
 
 
 def is_apart(error: np.ndarray) -> bool:

@@ -18,7 +18,8 @@ SUFFIXES = (*picture_steps.SUFFIXES, *sound_steps.SUFFIXES)
 
 def raw_files(folder: Path, labels: Sequence[str] = ()) -> tuple[list[Path], np.ndarray | None, tuple[str, ...]]:
     """Returns the raw files in or below the folder, in order; the class of each, (files,), and the names of the
-    classes: the folders in it, in the order of `labels` where these are given. A flat folder has no classes.
+    classes: the folders in it, in the order of `labels` where these are given, by their numbers where they are numbers,
+    else by their names. A flat folder has no classes.
 
     Raises DataError where there are none, and ConfigError for a class that `labels` does not name.
     """
@@ -30,11 +31,18 @@ def raw_files(folder: Path, labels: Sequence[str] = ()) -> tuple[list[Path], np.
     found = {name: paths for name, paths in below.items() if paths}
     if not found:
         raise DataError(f"{folder} holds no raw files", f"their names must end in {', '.join(SUFFIXES)}")
-    names = tuple(labels) or tuple(found)
+    names = tuple(labels) or numbered(tuple(found)) or tuple(found)
     if unknown := [name for name in found if name not in names]:
         raise ConfigError(f"{folder / unknown[0]} is not one of the classes", f"[data] labels are {', '.join(names)}")
     ordered = [(path, n) for n, name in enumerate(names) for path in found.get(name, [])]
     return [path for path, _ in ordered], np.array([n for _, n in ordered]), names
+
+
+def numbered(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Returns the numbers of the classes up to the highest where all folders are numbers, as 0, 1, 10 are; else ()."""
+    if not all(name.isdecimal() and str(int(name)) == name for name in names):
+        return ()
+    return tuple(map(str, range(max(map(int, names)) + 1)))
 
 
 def results(ref: FunctionRef, files: Sequence[Path], into: Path) -> np.ndarray:
