@@ -66,8 +66,8 @@ def parity(files: Sequence[Path], training: np.ndarray, device: np.ndarray) -> P
 
 
 def step_of(training: np.ndarray, device: np.ndarray) -> float:
-    """Returns a 255th of the range that training's results have: the median of each file's own, so that an odd file does
-    not hide what the others show. Where most are constant it is the range of both programs.
+    """Returns a 255th of the range of training's results: the median of each file's own, so that an odd file does not
+    hide what the others show. Where most are constant it is the range of both programs.
     """
     ranges = [float(np.ptp(each)) for each in training]
     finite = [each for each in ranges if np.isfinite(each)]
