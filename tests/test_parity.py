@@ -246,7 +246,8 @@ def test_a_cost_that_is_not_known_hides_no_difference(harness: Call, pictures: l
     """The model is not there: the difference is told, and why its cost is not."""
     (tmp_path / "two.py").write_text(
         "import numpy as np\nfrom PIL import Image\n"
-        "def training(p): return np.asarray(Image.open(p).convert('RGB').resize((32, 32), Image.Resampling.BILINEAR), float)\n"
+        "def training(p):\n    image = Image.open(p).convert('RGB').resize((32, 32), Image.Resampling.BILINEAR)\n"
+        "    return np.asarray(image, float)\n"
         "def device(p): return training(p)[..., ::-1]\ndef model(): raise RuntimeError('no such model')\n"
         "def test(): return np.zeros((2, 32, 32, 3))\n"
     )
