@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import resource
 import subprocess
 import time
 from collections.abc import Iterator
@@ -67,3 +69,18 @@ def test_who_prints_after_the_end_has_no_one_to_print_to(holding: subprocess.Pop
         process.kill()
         printed.close()
         wait_for(lambda: not alive(other), 5)
+
+
+def test_a_pipe_with_a_number_over_1023_is_heard() -> None:
+    """Of many boards, each with its pipes, at once."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, limit[1]), limit[1]))
+    opened = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    try:
+        with subprocess.Popen(["echo", "heard"], stdout=subprocess.PIPE) as process:
+            pipe = Pipe(process.stdout, process, lambda: False)
+            assert pipe.fileno() > 1023 and pipe.read(64) == b"heard\n"
+    finally:
+        for number in opened:
+            os.close(number)
+        resource.setrlimit(resource.RLIMIT_NOFILE, limit)

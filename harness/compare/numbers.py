@@ -58,7 +58,7 @@ def number_sample(comparison: Comparison, index: int) -> NumberSample:
 
 
 def object_sample(comparison: Comparison, index: int) -> NumberSample:
-    """Of a picture with objects: what is found on it. apart: 1 − the mean overlap of boxes with Keras'."""
+    """Says what is found on a picture with objects. apart: 1 − the mean overlap of boxes with Keras'."""
     run = comparison.run
     label = "" if run.labels is None else labels_in_words(run, run.labels[index])
     rows = ((case, scores[index], comparison.samples[case]) for case, scores in comparison.scores.items())

@@ -110,7 +110,7 @@ class MeanOverClasses(OwnLimits):
 
     @property
     def size_bytes(self) -> int:
-        """Of what is copied where some pictures are left out: their weights."""
+        """The size of what is copied where some pictures are left out: their weights."""
         return 8 * self.pictures
 
     def of(self, chosen: np.ndarray) -> MeanOverClasses:

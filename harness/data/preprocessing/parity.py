@@ -181,7 +181,8 @@ def gap(one: Scale, other: Scale, step: float) -> float:
     """Returns how far the two numbers lie apart, in steps of 8 bits, that the same value becomes."""
     ends = np.array([[0.0], [255.0 * step]])
     apart = np.abs((ends * one.slope + one.offset) - (ends * other.slope + other.offset))
-    return float((apart / np.minimum(np.abs(one.slope), np.abs(other.slope))).max() / step)
+    with np.errstate(divide="ignore", invalid="ignore"):  # what is constant has a slope of 0: infinitely far
+        return float((apart / np.minimum(np.abs(one.slope), np.abs(other.slope))).max() / step)
 
 
 def in_words(scale: Scale, step: float) -> str:

@@ -35,18 +35,20 @@ class Pipe(io.RawIOBase):
         return self._file.writable()
 
     def readinto(self, buffer: Any) -> int:
-        return os.readv(self.fileno(), [buffer]) if self._wait([self], []) else 0
+        return os.readv(self.fileno(), [buffer]) if self._wait(select.POLLIN) else 0
 
     def write(self, data: Any) -> int:
-        if not self._wait([], [self]):
+        if not self._wait(select.POLLOUT):
             raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
         return os.write(self.fileno(), data)
 
-    def _wait(self, to_read: list[Pipe], to_write: list[Pipe]) -> bool:
+    def _wait(self, event: int) -> bool:
         """Whether there are bytes, or is room for some. False where none will come any more."""
+        look = select.poll()  # select() takes no file number over 1,023
+        look.register(self.fileno(), event)
         while not self._is_given_up():
             has_ended = self._process.poll() is not None  # before the look: what it wrote last is still read
-            if any(select.select(to_read, to_write, [], 0 if has_ended else TICK_S)):
+            if look.poll(0 if has_ended else 1000 * TICK_S):
                 return True
             if has_ended:
                 return False

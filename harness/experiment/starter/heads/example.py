@@ -14,7 +14,7 @@ def split():
 
 
 def labels(x, digit):
-    """Of each output its labels, by its name: two of classes, and the share of the pixels that is ink."""
+    """The labels of each output, by its name: two of classes, and the share of the pixels that is ink."""
     return {"digit": digit, "parity": digit % 2, "ink": (x > 4).mean(axis=(1, 2))}
 
 
