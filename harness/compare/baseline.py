@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from harness.compare.early import early_change, early_rows, early_standing
-from harness.compare.suspicion import Doubts, doubts_of
+from harness.compare.suspicion import Doubts, doubts_of, read_by
 from harness.device.tensors import from_tensor
 from harness.measure.runtimes import exists_for
 from harness.metrics import METRICS, Observation
@@ -71,9 +71,10 @@ def of_scored(scorer: Scorer, outputs: Outputs, with_samples: bool = True) -> Co
 
 def scorers_of_heads(run: Run, scorer: Scorer) -> dict[str, Scorer]:
     """Returns what scores each output beside the scored one, by its name: with its labels, or where it has none by the
-    metrics that need none.
+    metrics that need none. What a decoder reads is no output by itself: its rows may be others, in another order.
     """
-    others = {name: as_scored(run, n) for n, name in enumerate(run.outputs) if n != scorer.index}
+    read = {scorer.index, *read_by(scorer)}
+    others = {name: as_scored(run, n) for n, name in enumerate(run.outputs) if n not in read or name in run.heads}
     return {name: Scorer(head, wanted_of(head, scorer.metrics)) for name, head in others.items()}
 
 
