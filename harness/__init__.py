@@ -15,7 +15,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.api.entry import evaluate, load, run
+    from harness.api.entry import evaluate, load, run, trend
+    from harness.api.followed import Trend
     from harness.api.shown import Changes, Plots, Sample, Verdict
     from harness.api.stored_run import Run
     from harness.errors import HarnessError
@@ -38,15 +39,18 @@ __all__ = [
     "Sample",
     "Scoring",
     "Target",
+    "Trend",
     "Verdict",
     "__version__",
     "evaluate",
     "load",
     "run",
+    "trend",
 ]
 
 _ROOMS = {  # where each name lives
-    "harness.api.entry": ("evaluate", "load", "run"),
+    "harness.api.entry": ("evaluate", "load", "run", "trend"),
+    "harness.api.followed": ("Trend",),
     "harness.api.shown": ("Changes", "Plots", "Sample", "Verdict"),
     "harness.api.stored_run": ("Run",),
     "harness.errors": ("HarnessError",),

@@ -48,7 +48,7 @@ def test_the_first_run_is_the_reference_and_the_others_its_sessions(tmp_path: Pa
     file = references.accept(Store(tmp_path), [first, *others])
     assert file == tmp_path / "digits" / "reference.json"
     content = content_of(tmp_path)
-    assert (content["schema_version"], content["run_id"], content["path"]) == (3, first, first)
+    assert (content["schema_version"], content["run_id"], content["path"]) == (4, first, first)
     assert content["sessions"] == [{"run_id": run, "path": run, "manifest": ""} for run in others]
     assert accepted(tmp_path) == tuple(tmp_path / "digits" / run for run in (first, *others))
     assert accepted(tmp_path, "mnist") == ()
@@ -72,13 +72,13 @@ def test_a_file_of_schema_1_is_read_and_added_to(tmp_path: Path) -> None:
     assert accepted(tmp_path) == (tmp_path / "digits" / first,)
     references.add(Store(tmp_path), [second])
     content = content_of(tmp_path)
-    assert (content["schema_version"], content["run_id"], content["accepted"]) == (3, first, old["accepted"])
+    assert (content["schema_version"], content["run_id"], content["accepted"]) == (4, first, old["accepted"])
     assert len(content["sessions"]) == 1  # type: ignore[arg-type]
 
 
 def test_a_file_from_the_future_is_refused(tmp_path: Path) -> None:
     references.accept(Store(tmp_path), runs(tmp_path, 1))
-    (tmp_path / "digits" / "reference.json").write_text(json.dumps(content_of(tmp_path) | {"schema_version": 4}))
+    (tmp_path / "digits" / "reference.json").write_text(json.dumps(content_of(tmp_path) | {"schema_version": 5}))
     with pytest.raises(StoreError, match="newer harness"):
         accepted(tmp_path)
 

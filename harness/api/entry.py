@@ -1,4 +1,4 @@
-"""evaluate, run, load: from a model, an experiment or a name to a Run."""
+"""evaluate, run, load, trend: from a model, an experiment or a name to a Run, or to what several say."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.api.followed import Trend
 from harness.api.stored_run import Run, Say, as_policy, references, warn
 from harness.records import Detection, Experiment, Plan, Scoring, Target
 from harness.runs import loading
@@ -185,6 +186,41 @@ def load(
         told = f"latest is {path.name}: {listed(newer)}, newer, {'is' if len(newer) == 1 else 'are'} not finished"
         (say or warn)(told)
     return Run(loading.load(path, trust), kept)
+
+
+def trend(
+    experiment: str | None = None,
+    results: str | PathLike[str] = RESULTS,
+    *,
+    every: bool = False,
+    metrics: Names = (),
+    trust: bool = False,
+    say: Say | None = None,
+) -> Trend:
+    """How each metric went over the accepted runs of an experiment, and since which run a level is another.
+
+    experiment: its name; None: that of the latest run. every: all finished runs, not the accepted ones alone. metrics:
+    their names; (): the primary metric, latency p50, size and memory. trust: as in load(). say: is told what is not
+    here; a Python warning by default.
+
+    Raises ConfigError where no run is accepted or no row has such a metric, StoreError where one is not what it was.
+    """
+    from harness.compare.over_runs import trend as follow
+    from harness.errors import ConfigError
+    from harness.runs.header import read_header
+    from harness.runs.references import ever_accepted
+
+    kept, asked = Store(Path(results), trust), as_tuple(metrics)
+    name = experiment or read_header(kept.find("latest")).experiment
+    paths = kept.finished(name) if every else ever_accepted(kept, name, say or warn)
+    if not paths:
+        raise ConfigError(f"there is no finished run of {name} in {results}", "`harness list` shows the stored runs")
+    found = follow((loading.load(path, trust) for path in paths), asked)
+    if not found.series:
+        raise ConfigError(
+            f"no row of {found.runs[-1]} has {listed(asked)}", "metrics.csv of a run has the names of its metrics"
+        )
+    return Trend(found)
 
 
 def chosen_experiment(

@@ -20,6 +20,7 @@ from harness.cli import command_init as init
 from harness.cli import command_parity as parity
 from harness.cli import command_results as results
 from harness.cli import command_run as run
+from harness.cli import command_trend as trend
 from harness.cli.output import open_streams
 from harness.errors import DiskError, HarnessError
 from harness.support.files import disk_error
@@ -53,7 +54,7 @@ def common(
     pass
 
 
-for room in (run, results, compare, gate, devices, aa, audit, init, clean, parity):
+for room in (run, results, compare, trend, gate, devices, aa, audit, init, clean, parity):
     for command in room.COMMANDS:
         app.command()(command)
 

@@ -8,13 +8,14 @@ History of the schema (schema_version):
     1   one run: run_id, path (from this file's folder), hashes, accepted, harness
     2   sessions: run_id and path of each further one
     3   manifest, of the reference and of each session: the hash of its manifest.json
+    4   earlier: what was accepted before, for `harness trend`
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,11 +30,11 @@ from harness.runs.seal import MANIFEST, has_seal, manifest_sha256
 from harness.runs.store import Store
 from harness.support.files import write_json
 from harness.support.foreign import read_json, valid
-from harness.support.format import listed
+from harness.support.format import listed, plural
 from harness.support.locks import locked
 
 NAME = "reference.json"
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 BRING_BACK = "bring the accepted run back, or take it as it is now: `{}`"
 NOT_SEALED = (
     "{file} does not hold the seal of {runs}, since an older version accepted it: that the run was changed and "
@@ -62,11 +63,18 @@ class Accepted:
     harness: str  # the version that accepted it
     sessions: tuple[Session, ...] = ()
     manifest: str = ""  # as in Session
+    earlier: tuple[Session, ...] = ()  # references and sessions of before, the oldest first
     schema_version: int = SCHEMA_VERSION
 
     @property
     def proper(self) -> Session:
         return Session(self.run_id, self.path, self.manifest)
+
+    @property
+    def every(self) -> tuple[Session, ...]:
+        """Returns each run that was ever accepted, once: as it was accepted last."""
+        found = {session.run_id: session for session in (*self.earlier, self.proper, *self.sessions)}
+        return tuple(found.values())
 
 
 _ACCEPTED = TypeAdapter(Accepted)
@@ -84,7 +92,32 @@ def accept(store: Store, runs: Sequence[str]) -> Path:
     proper = session_of(path, header, file)
     reference = Accepted(proper.run_id, proper.path, header.hashes, now, __version__, manifest=proper.manifest)
     with changing(file):
-        return write(file, with_sessions(reference, further, file))
+        return write(file, with_sessions(replace(reference, earlier=accepted_before(file)), further, file))
+
+
+def accepted_before(file: Path) -> tuple[Session, ...]:
+    """Returns what reference.json knows of; () where there is none, or it cannot be read and is written anew."""
+    with suppress(StoreError):
+        return read(file).every if file.exists() else ()
+    return ()
+
+
+def ever_accepted(store: Store, experiment: str, say: Callable[[str], None]) -> tuple[Path, ...]:
+    """Returns the folders of all runs that were ever accepted, newest first. say: is told which are not here.
+
+    Raises ConfigError where none was, StoreError where one is not what was accepted.
+    """
+    file = store.root / experiment / NAME
+    if not file.exists():
+        raise ConfigError(
+            f"no run of {experiment} was accepted", "`harness accept RUN`, or --all for every finished run"
+        )
+    reference = read(file)
+    here = [session for session in reference.every if (file.parent / session.path / "run.json").exists()]
+    if gone := [session.run_id for session in reference.every if session not in here]:
+        say(f"{plural(len(gone), 'accepted run')} not here: {listed(gone)}")
+    paths = [present(session, reference, file) for session in here]
+    return tuple(sorted(paths, key=lambda path: path.name, reverse=True))
 
 
 def add(store: Store, runs: Sequence[str]) -> Path:

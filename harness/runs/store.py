@@ -50,6 +50,12 @@ class Store:
         folders = [p.parent for p in self.root.glob("*/[!.]*/run.json") if not p.parent.is_symlink()]
         return sorted(folders, key=lambda path: path.name, reverse=True)
 
+    def finished(self, experiment: str) -> list[Path]:
+        """Returns the folders of its finished runs that measured accuracy, newest first."""
+        of_it = (path for path in self.paths() if path.parent.name == experiment)
+        headers = {path: read_header(path) for path in of_it}
+        return [path for path, header in headers.items() if header.finished and header.plan.accuracy]
+
     def find(self, reference: str, finished: bool = True) -> Path:
         """Returns the folder of a run: `latest`, a run id, or a path. Raises StoreError.
 
