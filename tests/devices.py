@@ -86,6 +86,16 @@ def device_source(folder: Path, *changes: tuple[str, str]) -> Path:
     return source
 
 
+def python_with(source: Path) -> str:
+    """What a script begins with, so that its devices have this code, and its lock."""
+    lines = (
+        "import pathlib",
+        "import harness.measure.connections.device_code as code",
+        f"code.SOURCE = pathlib.Path({str(source)!r})",
+    )
+    return "\n".join((*lines, ""))
+
+
 def append(source: Path, module: str, text: str) -> None:
     with (source / module).open("a") as file:
         file.write(text)

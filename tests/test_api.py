@@ -38,7 +38,7 @@ from harness.records import Dataset
 from harness.runs import loading, record
 from harness.runs.store import Store
 from tests.conftest import Call
-from tests.devices import RECORDED, Quiet, copy_of_recording
+from tests.devices import RECORDED, Quiet, copy_of_recording, python_with
 from tests.made_answers import DROP, RULE
 from tests.test_pipeline import replayed
 
@@ -521,13 +521,14 @@ profile = "none"
 
 @pytest.mark.slow
 def test_evaluate_gives_what_the_command_gives_for_the_same_in_files(
-    harness: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    harness: Call, own_lock: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=False)
+    script = python_with(own_lock) + SCRIPT
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    (tmp_path / "script.py").write_text(SCRIPT)  # as a file, __main__ has a path that would be imported again
+    (tmp_path / "script.py").write_text(script)  # as a file, __main__ has a path that would be imported again
     done = subprocess.run([sys.executable, "script.py"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     (run_id,) = done.stdout.split()  # and nothing else was printed

@@ -9,7 +9,6 @@ import pty
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +24,7 @@ pytestmark = pytest.mark.slow
 VARIANTS = ["float32", "float16", "dynamic_range", "int8", "int8_float_io", "int16x8"]
 RUNTIMES = ["ai-edge-litert"] + (["tflite-runtime"] if sys.version_info < (3, 12) else [])
 PHASES = {"import", "load", "create", "allocate", "first", "warmup", "timed", "set_input", "get_output"}
-BUSY_S = 120
+WAIT = ("--wait", "300")  # others may measure on this machine
 
 # Nothing of the harness: numpy, one runtime, the saved files. One process an engine, since two break each other.
 LOOP = """
@@ -74,16 +73,11 @@ class Place:
         self.environment = os.environ | {"XDG_CACHE_HOME": str(folder / "cache"), "PYTHONDONTWRITEBYTECODE": "1"}
 
     def harness(self, *words: str, tensorflow: bool = True, **options: Any) -> Done:
-        """Waits its turn: others may measure on this machine."""
-        deadline = time.monotonic() + BUSY_S
-        while True:
-            done = subprocess.run(
-                [sys.executable, "-m", "harness", *words], cwd=self.folder, env=self.surroundings(tensorflow),
-                capture_output=True, text=True, check=False, **options,
-            )  # fmt: skip
-            if done.returncode != 3 or "is held by" not in done.stderr or time.monotonic() > deadline:
-                return Done(done.returncode, done.stdout, done.stderr)
-            time.sleep(1)
+        done = subprocess.run(
+            [sys.executable, "-m", "harness", *words, *(WAIT if words[0] == "run" else ())], cwd=self.folder,
+            env=self.surroundings(tensorflow), capture_output=True, text=True, check=False, **options,
+        )  # fmt: skip
+        return Done(done.returncode, done.stdout, done.stderr)
 
     def surroundings(self, tensorflow: bool) -> dict[str, str]:
         """The environment; without TensorFlow, one in which importing it or Keras is an error."""
@@ -255,12 +249,7 @@ def test_a_terminal_of_80_columns_shows_every_value_whole(place, first):
     """On a real terminal: a run's stdout is a pseudo-terminal that says it is 80 wide."""
     words = [sys.executable, "-m", "harness", "run", "digits", "--plan", "none", "-v", "int8", "-v", "float32"]
     environment = place.surroundings(tensorflow=False) | {"COLUMNS": "80", "TERM": "xterm"}
-    deadline = time.monotonic() + BUSY_S
-    while True:
-        code, shown, err = on_a_terminal(words, place.folder, environment)
-        if code != 3 or "is held by" not in err or time.monotonic() > deadline:
-            break
-        time.sleep(1)
+    code, shown, err = on_a_terminal([*words, *WAIT], place.folder, environment)
     assert code == 0, err
     table = [line for line in shown.splitlines() if not line.startswith("report: ")]
     assert max(map(len, table)) <= 80

@@ -29,6 +29,7 @@ EXPECTED = {
 
 pytestmark = pytest.mark.slow
 
+WAIT = ("--wait", "300")  # others may measure on this machine
 ODD = {"image-folder": "nearly equal to another"}  # its pictures are patches of two photographs, which overlap
 
 
@@ -55,7 +56,7 @@ def test_every_example_is_run_by_a_test():
 def test_an_autoencoder_is_judged_by_its_errors(tmp_path):
     """docs/anomaly.md. Nothing is prepared: the example's files are functions."""
     folder = shutil.copytree(EXAMPLES / "anomaly", tmp_path / "anomaly")
-    only = ("-v", "int8", "--runtime", "ai-edge-litert", "--plan", "none")
+    only = ("-v", "int8", "--runtime", "ai-edge-litert", "--plan", "none", *WAIT)
     done = called(folder, "-m", "harness", "run", "experiment.toml", *only, "--policy", "policy.toml")
     assert done.returncode == 0 and "remark" not in done.stderr, done.stdout + done.stderr
     (row,) = summary(folder, "anomaly")
@@ -67,7 +68,7 @@ def test_an_autoencoder_is_judged_by_its_errors(tmp_path):
 def test_the_heads_of_a_model_are_judged_each_by_its_own_labels(tmp_path):
     """docs/heads.md: int8 loses one head alone. Nothing is prepared: the example's files are functions."""
     folder = shutil.copytree(EXAMPLES / "heads", tmp_path / "heads")
-    only = ("-v", "int8", "--runtime", "ai-edge-litert", "--plan", "none")
+    only = ("-v", "int8", "--runtime", "ai-edge-litert", "--plan", "none", *WAIT)
     done = called(folder, "-m", "harness", "run", "experiment.toml", *only, "--policy", "policy.toml")
     assert done.returncode == 1, done.stdout + done.stderr
     assert "Output parity does not pass: fail (int8).\nOutput digit passes.\nOutput ink passes." in done.stdout
@@ -85,7 +86,7 @@ def example(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param) / request.param
     shutil.copytree(EXAMPLES / request.param, folder)
     assert called(folder, "prepare.py").returncode == 0
-    done = called(folder, "-m", "harness", "run", "experiment.toml", "--plan", "none")
+    done = called(folder, "-m", "harness", "run", "experiment.toml", "--plan", "none", *WAIT)
     assert done.returncode == 0, done.stdout + done.stderr
     return request.param, folder, done
 
@@ -139,7 +140,7 @@ def test_the_report_is_written_and_the_run_can_be_judged(example):
 
 def test_what_harness_init_writes_runs_as_it_is(tmp_path):
     assert called(tmp_path, "-m", "harness", "init").returncode == 0
-    done = called(tmp_path, "-m", "harness", "run", "experiment.toml", "--plan", "none")
+    done = called(tmp_path, "-m", "harness", "run", "experiment.toml", "--plan", "none", *WAIT)
     assert done.returncode == 0, done.stdout + done.stderr
     assert {row["status"] for row in summary(tmp_path, "example")} <= {"ok", "unsupported"}
     judged = called(tmp_path, "-m", "harness", "gate", "latest", "--policy", "policy.toml")
@@ -150,7 +151,7 @@ def test_what_harness_init_writes_runs_as_it_is(tmp_path):
 def test_what_harness_init_writes_for_another_task_runs_too(tmp_path):
     """Segmentation, and of its variants those that show most. What the files of every task say: test_starters.py."""
     assert called(tmp_path, "-m", "harness", "init", "--task", "segmentation").returncode == 0
-    only = ("-v", "int8", "--runtime", "ai-edge-litert", "--plan", "none")
+    only = ("-v", "int8", "--runtime", "ai-edge-litert", "--plan", "none", *WAIT)
     done = called(tmp_path, "-m", "harness", "run", "experiment.toml", *only, "--policy", "policy.toml")
     assert done.returncode == 0 and "remark" not in done.stderr, done.stdout + done.stderr
     (row,) = summary(tmp_path, "example")

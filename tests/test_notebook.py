@@ -9,6 +9,7 @@ import nbformat
 import pytest
 
 import harness
+from tests.devices import device_source, python_with
 from tests.notebook import NOTEBOOK, executed, read
 
 FIVE_LINES = (
@@ -50,7 +51,12 @@ def test_the_stored_notebook_is_small_and_says_nothing_of_the_machine() -> None:
 
 
 @pytest.mark.slow
-def test_the_notebook_runs_from_load_to_report(tmp_path: Path) -> None:
+def test_the_notebook_runs_from_load_to_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    startup = tmp_path / "ipython" / "profile_default" / "startup" / "own_lock.py"
+    startup.parent.mkdir(parents=True)
+    startup.write_text(python_with(device_source(tmp_path)))
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     *_, evaluated, itself, judged, sample, report = code(executed(tmp_path))
     run = harness.load("latest", tmp_path / "results")
     assert run.finished and set(run.summary["status"]) == {"ok"}
