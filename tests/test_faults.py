@@ -31,7 +31,7 @@ from tests.sealed_runs import RUN_ID, unfinished_run
 
 SOME = 25
 CODES = (errno.ENOSPC, errno.EIO)
-LEFT = (".part", f".{os.getpid()}")
+LEFT = (".part", f"-{os.getpid()}")
 
 
 def begun(results: Path) -> Record:

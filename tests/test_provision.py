@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import io
 import json
 import os
 import subprocess
@@ -18,10 +19,12 @@ import pytest
 from harness.errors import NoPython, TargetError
 from harness.measure.connections.device_code import look_script
 from harness.measure.connections.link import Link
+from harness.measure.provision import enroll
 from harness.measure.provision.doctor import Diagnosis, doctor, examine
 from harness.measure.provision.probe import Here, Look, Release, Venv, look_at, wanted_releases
 from harness.measure.provision.setup import download, failure_of, install, make_venv
 from harness.records import DeviceState, Environment, Target
+from tests.conftest import Call
 
 NONE = Venv(False, {})
 PI = Target("pi", "ssh", host="raspberrypi.local")
@@ -345,3 +348,25 @@ def test_link_is_a_caller_as_provision_wants_it() -> None:
     link = Link(PI)
     link.close()
     assert (link.workdir, link.venv_python) == ("./.cache/edge-harness", "./.cache/edge-harness/venv/bin/python")
+
+
+class Interrupted:
+    def fileno(self) -> int:
+        raise OSError
+
+    def readline(self, _: int = -1) -> str:
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(("said", "code"), [(None, 130), ("", 2), ("n\n", 1), ("y\n", 0)])
+def test_enroll_records_what_was_agreed_to_and_tells_an_interrupt_from_a_no(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, harness: Call, said: str | None, code: int
+) -> None:
+    key = enroll.HostKey(("pi ssh-ed25519 AAAA",), "256 SHA256:abc", tmp_path / "known_hosts")
+    monkeypatch.setattr(enroll, "already_trusted", lambda _: False)
+    monkeypatch.setattr(enroll, "offered_key", lambda _: key)
+    monkeypatch.setattr(enroll, "verify", lambda *_: None)
+    monkeypatch.setattr("sys.stdin", Interrupted() if said is None else io.StringIO(said))
+    found, _, err = harness("enroll", "pi@raspberrypi.local")
+    assert found == code and ("--yes" in err) == (code == 2) and "Traceback" not in err
+    assert key.known_hosts.exists() == (code == 0)

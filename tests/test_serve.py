@@ -365,6 +365,21 @@ def test_another_user_can_lock_it_whatever_the_first_ones_umask_is(pyz: Path, tm
     assert stat.S_IMODE((tmp_path / "device.lock").stat().st_mode) == 0o666
 
 
+def test_a_workdir_that_another_device_works_in_is_busy(pyz: Path, tmp_path: Path) -> None:
+    """Boards with one home folder, and containers, have a lock each: one removed what the other's was receiving."""
+    blobs = tmp_path / "one/blobs"
+    with serving(pyz, tmp_path / "one") as first:
+        assert first.hello()["event"] == "ready"
+        (blobs / "half.part").touch()
+        (tmp_path / "device.lock").rename(tmp_path / "lock of the first")
+        with serving(pyz, tmp_path / "one") as second:
+            answer = second.hello()
+        assert answer["event"] == "busy" and f"the same workdir {tmp_path / 'one'}:" in answer["holder"]
+        assert (blobs / "half.part").exists()
+    with serving(pyz, tmp_path / "one") as third:
+        assert third.hello()["event"] == "ready" and not (blobs / "half.part").exists()
+
+
 # How it ends.
 
 
@@ -543,6 +558,21 @@ def test_a_job_that_was_spooled_is_not_run_again(pyz: Path, tmp_path: Path) -> N
         host.job(job_spec("latency", RUNTIMES[0], min_runs=31), "a-job")
         host.outcome()
         assert host.fetch()["state.json"] != before["state.json"]  # another job of that name is another job
+
+
+def test_what_another_device_spooled_in_the_same_folder_does_not_count(pyz: Path, tmp_path: Path) -> None:
+    """Boards may have one home folder, and a run several boards: its ids of jobs are the same on each."""
+    found = []
+    for _ in range(2):
+        with serving(pyz, tmp_path / "device") as host:
+            host.hello()
+            host.job(job_spec("outputs", RUNTIMES[0]))
+            host.outcome()
+            found.append(host.fetch()["state.json"])
+            host.end()
+        (spec,) = (tmp_path / "device/spool").glob("*/*/spec.json")
+        spec.write_text(json.dumps(json.loads(spec.read_text()) | {"device": "another"}, sort_keys=True))
+    assert found[0] != found[1]
 
 
 def test_a_spooled_job_of_another_run_does_not_count(pyz: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.support.cache import Cache
+from harness.support.files import part_beside
 from harness.support.unneeded import unneeded
 from tests.conftest import Call
 from tests.devices import copy_of_recording
@@ -60,7 +61,7 @@ def test_the_command_removes_what_is_left_and_keeps_the_runs(cache: Path, tmp_pa
     left = [run / f".run.json.{NOBODY}", run.with_name(f".20260101-000000-0000.{NOBODY}"), run / "raw/host/x.part"]
     for path in left:
         path.mkdir(parents=True)
-    kept = run / f".run.json.{os.getpid()}"
+    kept = part_beside(run / "run.json")
     kept.write_text("")
     for path in (*left, kept):
         days_old(path, 2)

@@ -62,7 +62,7 @@ def enroll(
     targets_dir: Folder = FOLDER,
 ) -> None:
     """Show the host key's fingerprint, ask, record it."""
-    from harness.cli.output import stderr
+    from harness.cli.output import answerable, stderr
     from harness.errors import ConfigError
     from harness.measure.connections import kind_of
     from harness.measure.provision import enroll as enrolling
@@ -76,8 +76,9 @@ def enroll(
     key = enrolling.offered_key(chosen)
     console.print(f"{chosen.name} offers this host key:\n  {key.fingerprint}", soft_wrap=True, markup=False)
     console.print("Compare it with the one that the device itself prints: ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub")
-    if not yes and not typer.confirm(f"Record it in {key.known_hosts}?", err=True):
-        raise typer.Exit(1)
+    with answerable("nothing was recorded; --yes records it without asking"):
+        if not yes and not typer.confirm(f"Record it in {key.known_hosts}?", err=True):
+            raise typer.Exit(1)
     enrolling.record(key)
     enrolling.verify(chosen, key)
     console.print(f"recorded in {key.known_hosts}", soft_wrap=True, markup=False)

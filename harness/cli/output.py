@@ -14,6 +14,7 @@ from typing import Any, TextIO
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
+from harness.errors import ConfigError
 from harness.support.text import harmless_lines
 
 WIDTH_WITHOUT_TERMINAL = 160
@@ -42,13 +43,18 @@ def open_streams() -> None:
 
 
 @contextmanager
-def answerable() -> Iterator[None]:
-    """Whoever interrupts a question interrupts the command: without this it would exit with 1, "measured not good"."""
+def answerable(without: str = "") -> Iterator[None]:
+    """Whoever interrupts a question interrupts the command: without this it would exit with 1, "measured not good".
+
+    without: how to do without an answer. Raises ConfigError with it where there is nobody to ask.
+    """
     from typer import Abort
 
     try:
         yield
-    except Abort:
+    except Abort as error:
+        if without and isinstance(error.__context__, EOFError):
+            raise ConfigError("nobody answered, as stdin has ended", without) from None
         raise KeyboardInterrupt from None
 
 

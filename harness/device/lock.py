@@ -40,6 +40,26 @@ def take(who):
     return None, held or unusable(OSError(errno.EBUSY, "it is replaced again and again"))
 
 
+def take_workdir(workdir, who):
+    """The same for the folder that a server keeps its files in: another device or container may have it, too, and a
+    lock of its own. A file system that has no locks is believed to be this device's alone.
+    """
+    os.makedirs(workdir, exist_ok=True)
+    path = os.path.join(workdir, "lock")
+    file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | SAFE, 0o600), "r+", encoding="utf-8", errors="replace")
+    os.fchmod(file.fileno(), 0o600)  # whatever this user's umask is
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        held = "%s, which has the same workdir %s: give each device one of its own" % (file.read(400), workdir)
+        file.close()
+        return None, held
+    except OSError:
+        pass
+    sign(file, who)
+    return file, None
+
+
 def holder():
     """Who holds the device, or None. Changes nothing: a shared lock is tried for a moment on the file as it is."""
     try:

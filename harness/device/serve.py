@@ -153,7 +153,8 @@ class Server:
 
     def job(self, message):
         folder = os.path.join(self.spool, message["job_id"])
-        spec = json.dumps({"job": message["job"], "blobs": message["blobs"]}, sort_keys=True)
+        asked = {"job": message["job"], "blobs": message["blobs"], "device": sensors.hashed(sensors.serial())}
+        spec = json.dumps(asked, sort_keys=True)  # what another device kept in this folder is no answer of this one
         self.blobs.running = set(message["blobs"].values())
         if not (sensors.read(os.path.join(folder, SPEC)) == spec and self.finished(folder)):
             self.lay(folder, message, spec)
@@ -332,8 +333,11 @@ def main():
     hello = next(channel.messages(), None)
     if hello is None:
         return 0
-    held, holder = lock.take(hello["who"])  # held until this process ends
-    if held is None:
+    held, holder = lock.take(hello["who"])  # both are held until this process ends
+    kept = None
+    if held is not None:
+        kept, holder = lock.take_workdir(os.path.abspath(hello["workdir"]), hello["who"])
+    if kept is None:
         channel.say(Event.BUSY, holder=holder)
         return 1
     try:

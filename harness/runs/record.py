@@ -19,7 +19,7 @@ from harness.runs.loading import check_seal, read_dataset
 from harness.runs.run_arrays import baseline_sha256, keep_baseline, keep_test_set
 from harness.runs.signature import SIGNATURE
 from harness.support.cache import file_sha256
-from harness.support.files import copy, write_atomically
+from harness.support.files import copy, part_beside, remove_leftovers_of, write_atomically
 from harness.support.locks import locked
 
 
@@ -149,7 +149,9 @@ def check_models(path: Path, variants: Sequence[Variant], hashes: Mapping[str, s
 
 def point_latest(path: Path) -> None:
     """Sets the relative link results/<experiment>/latest in one step. A file system without links goes without."""
-    link = path.parent / f".latest.{os.getpid()}"
+    latest = path.parent / "latest"
+    remove_leftovers_of(latest)
+    link = part_beside(latest)
     with suppress(OSError):
         link.symlink_to(path.name)
-        link.replace(path.parent / "latest")
+        link.replace(latest)

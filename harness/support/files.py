@@ -5,14 +5,18 @@ from __future__ import annotations
 import errno
 import fcntl
 import glob
+import hashlib
 import json
 import os
+import re
 import shutil
+import socket
 import tempfile
 import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 from harness.errors import DiskError
@@ -39,7 +43,7 @@ def replacing(path: Path) -> Iterator[Path]:
     with naming(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_leftovers_of(path)
-        part = path.with_name(f".{path.name}.{os.getpid()}")
+        part = part_beside(path)
         try:
             yield part
             settle(part)
@@ -59,7 +63,7 @@ def appearing(folder: Path) -> Iterator[Path]:
     """
     if folder.exists():
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(folder))
-    part = folder.with_name(f".{folder.name}.{os.getpid()}")
+    part = part_beside(folder)
     with naming(folder):
         remove_folders_left_in(folder.parent)
         part.mkdir(parents=True)
@@ -71,13 +75,24 @@ def appearing(folder: Path) -> Iterator[Path]:
             raise
 
 
-def remove_folders_left_in(folder: Path) -> None:
-    """Removes what processes that were killed left half-filled there, of whatever name.
+def part_beside(path: Path) -> Path:
+    """Where this process writes what is to get that name: no other writes there, not in another container either."""
+    return path.with_name(f".{path.name}.{place()}-{os.getpid()}")
 
-    Only a day later: a process of another machine or container, which is not seen from here, may fill it.
-    """
+
+@cache
+def place() -> str:
+    """What tells where a process's number means something: this machine since it started, and this container."""
+    known = [socket.gethostname()]
+    with suppress(OSError):  # only Linux has them
+        known += [Path("/proc/sys/kernel/random/boot_id").read_text(), str(Path("/proc/self/ns/pid").readlink())]
+    return hashlib.sha256("\0".join(known).encode()).hexdigest()[:8]
+
+
+def remove_folders_left_in(folder: Path) -> None:
+    """Removes what processes that were killed left half-filled there, of whatever name."""
     for part in folder.glob(".*"):
-        if part.is_dir() and not part.is_symlink() and is_left(part) and time.time() - part.stat().st_mtime > A_DAY_S:
+        if part.is_dir() and not part.is_symlink() and is_left(part):
             shutil.rmtree(part, ignore_errors=True)
 
 
@@ -90,17 +105,33 @@ def remove_leftovers_of(path: Path) -> None:
 
 
 def is_left(part: Path) -> bool:
-    """Whether the file or folder has a name as replacing and appearing give, of a process that has ended."""
-    owner = part.name.rpartition(".")[2]
-    if not part.name.startswith(".") or not owner.isdecimal():
+    """Whether the file or folder has a name as part_beside gives, of a process that has ended.
+
+    One of another machine or container is not seen from here, and may write on: that has ended a day later.
+    """
+    owner = re.fullmatch(r"\..+\.(?:([0-9a-f]{8})-)?(\d+)", part.name)  # an older version named no place
+    if not owner:
         return False
+    if owner[1] == place():
+        return not is_alive(int(owner[2]))
+    return age_s(part) > A_DAY_S
+
+
+def is_alive(pid: int) -> bool:
     try:
-        os.kill(int(owner), 0)
+        os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):
-        return True
-    except OSError:  # it is another user's, and lives
         return False
-    return False
+    except OSError:  # it is another user's, and lives
+        return True
+    return True
+
+
+def age_s(path: Path) -> float:
+    """Seconds since it was made or, of an entry of the cache, used; 0 where it is gone."""
+    with suppress(OSError):
+        return time.time() - path.lstat().st_mtime
+    return 0.0
 
 
 @contextmanager

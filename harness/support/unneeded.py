@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.support.cache import HASHES
-from harness.support.files import A_DAY_S, is_left, left_temporary_folders
+from harness.support.files import A_DAY_S, age_s, is_left, left_temporary_folders
 
 
 @dataclass(frozen=True)
@@ -40,13 +38,14 @@ def unneeded(cache: Path, results: Path, unused_days: float) -> Iterator[Unneede
 
 
 def left_in(results: Path) -> Iterator[Path]:
-    """Yields what is a day old and has the name of a part: a process that is not seen from here may write a new one.
+    """Yields what has the name of a part, and is left or a day old.
+
     What a link leads to outside is not looked at: a run may be a stranger's.
     """
     parts = (*results.glob("*/.*"), *results.glob("*/*/.*"), *results.glob("*/*/raw/*/*.part"))
     for path in parts:
         inside = not path.is_symlink() and path.resolve().is_relative_to(results.resolve())
-        if inside and (path.suffix == ".part" or is_left(path)) and age_s(path) > A_DAY_S:
+        if inside and (is_left(path) or (path.suffix == ".part" and age_s(path) > A_DAY_S)):
             yield path
 
 
@@ -54,13 +53,6 @@ def found(path: Path, why: str) -> Unneeded:
     files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
     sizes = (file.lstat() for file in files)
     return Unneeded(path, why, sum(known.st_size for known in sizes if known.st_nlink == 1))
-
-
-def age_s(path: Path) -> float:
-    """Seconds since it was made or, of an entry of the cache, used; 0 where it is gone."""
-    with suppress(OSError):
-        return time.time() - path.lstat().st_mtime
-    return 0.0
 
 
 def remove(path: Path) -> None:
