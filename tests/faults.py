@@ -1,15 +1,24 @@
-"""Makes the n-th operation on files fail: it counts what a piece of work does, and breaks one of them."""
+"""Makes the n-th operation on files, message, or start of a process fail: it counts what is done, and breaks one."""
 
 from __future__ import annotations
 
 import errno
 import io
+import multiprocessing.util
 import os
-from collections.abc import Callable
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from harness.measure.connections.server import ServerConnection
+
+NO_THREAD = "can't start new thread"
 CALLS = ("fsync", "rename", "replace", "mkdir", "unlink", "rmdir", "link", "symlink", "truncate", "write", "sendfile")
 
 
@@ -85,3 +94,108 @@ class Written:
 
     def __exit__(self, *told: object) -> None:
         self._file.close()
+
+
+# Carries the messages between a host and its device's server, and breaks one: WHICH AT HOW FOLDER ARGV…
+CARRIER = """
+import json, os, subprocess, sys, threading
+which, at, how, folder, *argv = sys.argv[1:]
+server = subprocess.Popen(argv, stdin=-1, stdout=-1)
+
+def carry(source, sink, name):
+    count = 0
+    for line in iter(source.readline, b""):
+        message = json.loads(line)
+        whole = line + source.read(message.get("size", 0))
+        if message.get("op", message.get("event")) != "alive":
+            count += 1
+            open(os.path.join(folder, name + ".count"), "w").write(str(count))
+            if (name, count) == (which, int(at)):
+                if how == "cut":
+                    sink.write(whole[: len(whole) // 2])
+                    sink.flush()
+                    os._exit(1)
+                whole = whole * 2 if how == "doubled" else b""
+        sink.write(whole)
+        sink.flush()
+    sink.close()
+
+back = threading.Thread(target=carry, args=(server.stdout, sys.stdout.buffer, "device"))
+back.start()
+try:
+    carry(sys.stdin.buffer, server.stdin, "host")
+except BrokenPipeError:
+    pass
+back.join()
+sys.exit(server.wait())
+"""
+
+
+@dataclass
+class BrokenMessage:
+    """The n-th message from `which` is lost, cut (and the link with it) or doubled; of n = 0 none is."""
+
+    which: str
+    at: int
+    how: str
+    folder: Path
+
+    def argv(self, argv: Sequence[str]) -> list[str]:
+        return [sys.executable, "-c", CARRIER, self.which, str(self.at), self.how, str(self.folder), *argv]
+
+    def counted(self, which: str) -> int:
+        return int((self.folder / f"{which}.count").read_text())
+
+    def arm(self, patch: pytest.MonkeyPatch) -> None:
+        init = ServerConnection.__init__
+
+        def through(own: ServerConnection, target: Any, run_id: str, argv: Sequence[str], *rest: Any) -> None:
+            init(own, target, run_id, self.argv(argv), *rest)
+
+        patch.setattr(ServerConnection, "__init__", through)
+
+
+class BrokenStart:
+    """The n-th start of a process or thread fails, as where a user may have no more of them."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, at: int, threads_only: bool = False) -> None:
+        self.count, self.at = 0, at
+        patch.setattr(threading.Thread, "start", self.counted(threading.Thread.start, RuntimeError(NO_THREAD)))
+        if threads_only:
+            return
+        no_process = BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        for place, name in ((subprocess.Popen, "_execute_child"), (multiprocessing.util, "spawnv_passfds")):
+            patch.setattr(place, name, self.counted(getattr(place, name), no_process))
+
+    def counted(self, start: Callable[..., Any], error: Exception) -> Callable[..., Any]:
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            self.count += 1
+            if self.count == self.at:
+                raise error
+            return start(*args, **kwargs)
+
+        return wrapped
+
+
+# The same on a device, of which FAULT_AT says n: its two threads, and a process a job.
+ON_THE_DEVICE = """
+
+import os as _os
+_count = []
+
+
+def _failing(start, error):
+    def wrapped(*args, **kwargs):
+        if "vcgencmd" not in str(args):  # it may fail, and on most machines does
+            _count.append(1)
+        if len(_count) == int(_os.environ["FAULT_AT"]):
+            raise error
+        return start(*args, **kwargs)
+
+    return wrapped
+
+
+threading.Thread.start = _failing(threading.Thread.start, RuntimeError("can't start new thread"))
+_unavailable = BlockingIOError(11, "Resource temporarily unavailable")
+subprocess.Popen._execute_child = _failing(subprocess.Popen._execute_child, _unavailable)
+"""

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
-from harness.errors import DataError
+from harness.errors import BuildError, DataError, DiskError
+from harness.support import child_process
 from harness.support.child_process import ChildProcess, allow
+from tests.faults import BrokenStart
 
 
 @pytest.fixture
@@ -61,7 +65,8 @@ def test_a_script_without_a_guard_does_not_run_a_second_time(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(f"""
 import os, pathlib
-from harness.errors import DataError
+from harness.errors import BuildError, DataError, DiskError
+from harness.support import child_process
 from harness.support.child_process import ChildProcess
 print("once", flush=True)
 with ChildProcess(pathlib.Path({str(tmp_path / "mine.log")!r}), DataError, "mine") as process:
@@ -140,3 +145,16 @@ def alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("at", [1, 2])
+def test_a_process_or_thread_that_cannot_start_is_told_and_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    """The second thread is the pool's own: that it is missing, nobody says."""
+    BrokenStart(monkeypatch, at, threads_only=True)
+    monkeypatch.setattr(child_process, "START_S", 1.0)
+    with ChildProcess(tmp_path / "log", BuildError, "it") as process, pytest.raises(DiskError, match="start") as caught:
+        process.call(os.getpid)
+    assert "ulimit -u" in caught.value.advice and not multiprocessing.active_children()

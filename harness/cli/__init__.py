@@ -22,8 +22,8 @@ from harness.cli import command_results as results
 from harness.cli import command_run as run
 from harness.cli import command_trend as trend
 from harness.cli.output import open_streams
-from harness.errors import DiskError, HarnessError
-from harness.support.files import disk_error
+from harness.errors import HarnessError
+from harness.support.files import telling_disk
 from harness.support.text import harmless
 
 DEBUG = "--debug"
@@ -65,16 +65,14 @@ def main() -> None:
     sys.argv = [word for word in sys.argv if word != DEBUG]
     open_streams()
     try:
-        app()
-        sys.stdout.flush()  # here, where it can be said that it failed
+        with telling_disk():  # a file where a folder is meant, one that may not be written, a full disk
+            app()
+            sys.stdout.flush()  # here, where it can be said that it failed
     except HarnessError as error:
         tell(error, debug)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
-    except OSError as error:  # a file where a folder is meant, one that may not be written, a full disk
-        tell(disk_error(error), debug)
-        sys.exit(DiskError.exit_code)
     except Exception as error:
         message = f"unexpected {type(error).__name__}: {error}"
         tell(HarnessError(message, "this is a fault of the harness; --debug shows where"), debug)

@@ -316,9 +316,9 @@ def watch(server):
 def serve(server):
     """Announces that it is ready, and works until the host is gone or something fails → the exit code."""
     server.channel.say(Event.READY, environment=dict(sensors.environment(), runtimes=engines.installed()))
-    threading.Thread(target=server.listen, daemon=True).start()
-    threading.Thread(target=watch, args=(server,), daemon=True).start()
     try:
+        threading.Thread(target=server.listen, daemon=True).start()
+        threading.Thread(target=watch, args=(server,), daemon=True).start()
         server.work()
         server.close()
     except Exception as error:

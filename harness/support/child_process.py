@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 import signal
@@ -17,11 +18,13 @@ from types import ModuleType, TracebackType
 from typing import Any, ParamSpec, Self, TypeVar
 
 from harness.device.job import end_with_parent
-from harness.errors import HarnessError
+from harness.errors import DiskError, HarnessError
+from harness.support.files import ADVICE, telling_disk
 
 P = ParamSpec("P")
 T = TypeVar("T")
 CALL_S = 2 * 3600.0  # for one call, where it does not say otherwise
+START_S = 120.0
 LOOK_S = 1.0  # how often it is looked whether the time is up
 _allowed: Any = None  # in the process itself: until when, and how long that is, in s; its parent reads it
 
@@ -62,7 +65,8 @@ class ChildProcess:
         `failed` where it took too long: the process is then killed.
         """
         try:
-            pool = self._pool or self._start()
+            with telling_disk():
+                pool = self._pool or self._start()
             self._allowed[:] = time.monotonic() + self._limit_s, self._limit_s
             return self._result(pool.submit(answered, partial(function, *args, **kwargs), self._failed))
         except BrokenProcessPool as error:
@@ -74,11 +78,16 @@ class ChildProcess:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         context = multiprocessing.get_context("spawn")
         self._allowed = context.Array("d", 2, lock=False)
-        self._pool = ProcessPoolExecutor(1, context, initializer=settle, initargs=(self.log, self._allowed))
-        with without_main():
-            started = self._pool.submit(os.getpid)
-        self._pid = started.result()
-        return self._pool
+        pool = ProcessPoolExecutor(1, context, initializer=settle, initargs=(self.log, self._allowed))
+        with ending_children():
+            with without_main():
+                started = pool.submit(os.getpid)
+            try:
+                self._pid = started.result(START_S)
+            except TimeoutError as error:  # where a thread of the pool cannot start, nobody says so
+                raise DiskError(f"the process of {self._who} does not start", ADVICE[errno.EAGAIN]) from error
+        self._pool = pool
+        return pool
 
     def _result(self, future: Future[T]) -> T:
         """Waits until the time is up, which the call may have moved."""
@@ -96,6 +105,19 @@ def allow(seconds: float) -> None:
     """Gives the call that this is called from so much time from now on. Does nothing outside a ChildProcess."""
     if _allowed is not None:
         _allowed[:] = time.monotonic() + seconds, seconds
+
+
+@contextmanager
+def ending_children() -> Iterator[None]:
+    """Ends what was started meanwhile where that failed: a process would wait for ever, and this one for it."""
+    before = set(multiprocessing.active_children())
+    try:
+        yield
+    except BaseException:
+        for child in set(multiprocessing.active_children()) - before:
+            child.kill()
+            child.join()
+        raise
 
 
 @contextmanager

@@ -28,9 +28,11 @@ ADVICE = {
     errno.ENOSPC: "make room on that disk, then give the same command again",
     errno.EIO: "that disk may be failing: look into the system's log (dmesg), and save what is on it",
     errno.EMFILE: "allow more open files (`ulimit -n`), then give the same command again",
-    errno.EAGAIN: "the system starts no further process: end some, then give the same command again",
+    errno.EAGAIN: "the system starts no further process or thread: end some, or allow more (`ulimit -u`), then give the"
+    " same command again",
     errno.ENOMEM: "the system has no memory left: end some processes, then give the same command again",
 }
+OF_PROCESSES = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)  # where no file is named
 ADVICE[errno.EDQUOT] = ADVICE[errno.ENOSPC]
 ADVICE[errno.ENFILE] = ADVICE[errno.EMFILE]
 
@@ -147,11 +149,16 @@ def naming(path: Path) -> Iterator[None]:
 
 @contextmanager
 def telling_disk() -> Iterator[None]:
-    """Tells an OSError as what it is: something with this machine's files or processes. Raises DiskError."""
+    """Tells an OSError as what it is: something with this machine's files or processes; the same of a thread that could
+    not start. Raises DiskError.
+    """
     try:
         yield
     except OSError as error:
         raise disk_error(error) from error
+    except RuntimeError as error:
+        check_disk(error)
+        raise
 
 
 def check_disk(error: BaseException) -> None:
@@ -160,11 +167,14 @@ def check_disk(error: BaseException) -> None:
     """
     if isinstance(error, OSError) and error.errno in ADVICE:
         raise disk_error(error) from error
+    if isinstance(error, RuntimeError) and "can't start new thread" in str(error):  # Python has no class for it
+        raise DiskError("this process may start no further thread", ADVICE[errno.EAGAIN]) from error
 
 
 def disk_error(error: OSError) -> DiskError:
     """What cannot be written is the second of two names: of a link, a copy, a rename."""
-    where = error.filename2 or error.filename or "what was written last, perhaps stdout"
+    nameless = "a process that was to start" if error.errno in OF_PROCESSES else "what was written last, perhaps stdout"
+    where = error.filename2 or error.filename or nameless
     told = os.fsdecode(where) if isinstance(where, bytes) else where
     return DiskError(f"{told}: {error.strerror or error}", ADVICE.get(error.errno or 0, OTHER_PLACE))
 

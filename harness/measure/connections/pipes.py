@@ -42,10 +42,18 @@ class Pipe(io.RawIOBase):
             raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
         return os.write(self.fileno(), data)
 
-    def _wait(self, event: int) -> bool:
-        """Whether there are bytes, or is room for some. False where none will come any more."""
+    def has_room(self, seconds: float) -> bool:
+        """Whether something can be written, at the latest after so long."""
+        return bool(self._poll(select.POLLOUT).poll(1000 * seconds))
+
+    def _poll(self, event: int) -> select.poll:
         look = select.poll()  # select() takes no file number over 1,023
         look.register(self.fileno(), event)
+        return look
+
+    def _wait(self, event: int) -> bool:
+        """Whether there are bytes, or is room for some. False where none will come any more."""
+        look = self._poll(event)
         while not self._is_given_up():
             has_ended = self._process.poll() is not None  # before the look: what it wrote last is still read
             if look.poll(0 if has_ended else 1000 * TICK_S):
@@ -75,9 +83,13 @@ class Printed(threading.Thread):
 
     def text(self) -> str:
         """Returns what was kept; of a process that has ended, all of it."""
-        self.join(2 * TICK_S)
+        self.wait()
         return self._kept.decode(errors="replace")
 
     def close(self) -> None:
-        self.join(2 * TICK_S)
+        self.wait()
         self._pipe.close()
+
+    def wait(self) -> None:
+        if self.is_alive():  # it may never have started
+            self.join(2 * TICK_S)

@@ -8,7 +8,6 @@ import io
 import json
 import os
 import re
-import select
 import signal
 import subprocess
 import threading
@@ -30,7 +29,7 @@ from harness.device.protocol import (
     Event,
     Op,
 )
-from harness.errors import JobFailed, TargetBusy, TargetUnreachable
+from harness.errors import JobFailed, TargetBusy, TargetError, TargetUnreachable
 from harness.measure.connections import OnProgress, bounds
 from harness.measure.connections.pipes import CHUNK_BYTES, TICK_S, Pipe, Printed
 from harness.records import Blob, Environment, Job, Target
@@ -68,7 +67,8 @@ class ServerConnection:
         # A session of its own: Ctrl-C is the host's to handle, and the server ends with its stdin.
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(argv, 0, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True)
-        self._stdin = io.BufferedWriter(self._pipe(self._process.stdin))
+        self._into = self._pipe(self._process.stdin)
+        self._stdin = io.BufferedWriter(self._into)
         self._stdout = io.BufferedReader(self._pipe(self._process.stdout))
         self._stderr = Printed(self._pipe(self._process.stderr), MESSAGE_LIMIT_BYTES)
         try:
@@ -101,10 +101,7 @@ class ServerConnection:
     def _give(self, blob: Blob) -> None:
         data = blob.read()
         self._allow(bounds.transfer_s(len(data)))
-        try:
-            self._say({"op": Op.BLOB, "sha256": blob.sha256, "size": len(data)}, data)
-        except TargetUnreachable:
-            self._hear()  # raises what the server said before it ended, such as that its disk is full
+        self._say({"op": Op.BLOB, "sha256": blob.sha256, "size": len(data)}, data)
         self.bytes_sent["blobs"] += len(data)
 
     def run(self, job: Job, on_progress: OnProgress) -> int | None:
@@ -160,7 +157,7 @@ class ServerConnection:
 
     def close(self) -> None:
         self._closed.set()
-        if not select.select([], [self._stdin], [], CLOSE_S)[1]:  # it may still read what was sent last
+        if not self._into.has_room(CLOSE_S):  # it may still read what was sent last
             self._kill()  # it reads nothing: what waits for that, as closing may, would wait for ever
         with contextlib.suppress(OSError), self._writing:
             self._stdin.close()
@@ -199,7 +196,7 @@ class ServerConnection:
         if self._writing.acquire(blocking=False):
             try:
                 with contextlib.suppress(OSError, ValueError):
-                    if select.select([], [self._stdin], [], 0)[1]:
+                    if self._into.has_room(0):
                         self._write({"op": Op.ALIVE})
             finally:
                 self._writing.release()
@@ -226,7 +223,20 @@ class ServerConnection:
             with self._writing, self._waiting():
                 return self._write(message, data)
         except (OSError, ValueError) as error:
-            raise self.lost() from error
+            raise self._said_last() from error
+
+    def _said_last(self) -> TargetError:
+        """The error where the server takes nothing more: what it said before its end, such as that its disk is full."""
+        try:
+            with self._waiting():
+                while (message := self._message())["event"] != Event.ERROR:
+                    pass
+        except TargetUnreachable:
+            return self.lost()
+        return self._failed(message)
+
+    def _failed(self, message: dict[str, Any]) -> JobFailed:
+        return JobFailed(f"the server on {self.target.name} failed: {message['what']}", "fix that, then resume")
 
     def _write(self, message: dict[str, Any], data: bytes = b"") -> int:
         line = json.dumps(message).encode() + b"\n"
@@ -249,7 +259,7 @@ class ServerConnection:
         if event == Event.BUSY:
             raise TargetBusy(f"{self.target.name} is held by {message['holder']}", "wait until that run has ended")
         if event == Event.ERROR:
-            raise JobFailed(f"the server on {self.target.name} failed: {message['what']}", "fix that, then resume")
+            raise self._failed(message)
         if event not in events or message.get("job_id", self._asked) != self._asked:
             raise TargetUnreachable(f"{self.target.name} sent {event!r} out of turn", "resume the run")
         return message
