@@ -111,6 +111,8 @@ def table_of(result: AaResult) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
+    from harness.support.format import with_limits
+
     title = f"{result.variant} on {result.runtime} {result.runtime_version or ''} against itself"
     table = Table(title=escape(title))
     table.add_column(escape(f"{result.target}, {result.comparisons} comparisons of {result.rounds} rounds"))
@@ -122,7 +124,8 @@ def table_of(result: AaResult) -> Table:
         table.add_row(f"slow-downs of {slowdown} % found", f"{100 * share:.1f} %")
     if result.confirmed:
         real = result.confirmed
-        row = f"{percent(real.ratio)} ({percent(real.low)} to {percent(real.high)})"
+        ratio, *ends = with_limits(percent, real.ratio, real.low, real.high)
+        row = f"{ratio} ({ends[0]} to {ends[1]})"
         table.add_row(f"B really slowed by {injected(result)}", row)
     return table
 
@@ -133,8 +136,10 @@ def injected(result: AaResult) -> str:
     return asked if result.slowed is None else f"{asked}, as measured {100 * result.slowed:.2f} %"
 
 
-def percent(ratio: float) -> str:
-    return f"{100 * (ratio - 1):+.2f} %"
+def percent(ratio: float | None, more: int = 0) -> str:
+    from harness.support.format import decimals, signed
+
+    return f"{signed(decimals(ratio and 100 * (ratio - 1), 2 + more))} %"
 
 
 def in_words(result: AaResult) -> str:

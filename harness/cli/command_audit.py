@@ -179,7 +179,12 @@ def table_of(result: AuditResult) -> Table:
 
 
 def interval(ratio: Ratio | None) -> str:
-    return f"{ratio.ratio:.3f} [{ratio.low:.3f}, {ratio.high:.3f}]" if ratio else "–"
+    from harness.support.format import MISSING, decimals, with_limits
+
+    if not ratio:
+        return MISSING
+    value, *ends = with_limits(lambda each, more=0: decimals(each, 3 + more), ratio.ratio, ratio.low, ratio.high)
+    return f"{value} [{', '.join(ends)}]"
 
 
 def in_words(result: AuditResult) -> str:

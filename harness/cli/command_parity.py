@@ -78,8 +78,17 @@ def lines(found: Parity, files: list[Path]) -> list[str]:
 
 
 def cost_lines(cost: Cost) -> list[str]:
-    limits = f"[{cost.low:+.4f}, {cost.high:+.4f}]" if cost.low is not None and cost.high is not None else cost.why
+    from harness.support.format import with_limits
+
+    change, *ends = with_limits(four_decimals, cost.device - cost.training, cost.low, cost.high)
+    limits = f"[{', '.join(ends)}]" if cost.low is not None and cost.high is not None else cost.why
     told = f"{cost.metric}: {cost.training:.4f} as training prepares them, {cost.device:.4f} as the device does"
-    change = f"  change {cost.device - cost.training:+.4f}, 90 % interval, paired by file: {limits}"
+    moved = f"  change {change}, 90 % interval, paired by file: {limits}"
     flips = [] if cost.flips is None else [f"  the answer is another class for {cost.flips} files"]
-    return [told, change, *flips]
+    return [told, moved, *flips]
+
+
+def four_decimals(value: float | None, more: int = 0) -> str:
+    from harness.support.format import decimals, signed
+
+    return signed(decimals(value, 4 + more))

@@ -11,7 +11,17 @@ from harness import __version__
 from harness.gate.ship import by_variant, holding
 from harness.records import Finding, HeadVerdict, Verdict
 from harness.records.names import row_name
-from harness.support.format import MISSING, decimals, in_markdown, is_known, listed, plural, significant, whole
+from harness.support.format import (
+    MISSING,
+    decimals,
+    in_markdown,
+    is_known,
+    listed,
+    more_digits,
+    plural,
+    significant,
+    whole,
+)
 
 SCHEMA_VERSION = 1
 MARKDOWN_BYTES = 60_000  # a comment on GitHub takes 65,536 characters, a job's summary 1 MiB
@@ -26,15 +36,15 @@ SHOWN_IN = {"fraction": "%", "points": "pp", "us": "µs", "bytes": "B", "ratio":
 # --- words ---------------------------------------------------------------------------------------------------------
 
 
-def quantity(value: float | None, unit: str) -> str:
+def quantity(value: float | None, unit: str, more: int = 0) -> str:
     """Write a number with its unit; bytes unrounded, shares to three decimals."""
-    return f"{number(value, unit)} {SHOWN_IN.get(unit, unit)}".strip() if is_known(value) else MISSING
+    return f"{number(value, unit, more)} {SHOWN_IN.get(unit, unit)}".strip() if is_known(value) else MISSING
 
 
-def number(value: float | None, unit: str) -> str:
+def number(value: float | None, unit: str, more: int = 0) -> str:
     if unit in SHARES and is_known(value):
-        return decimals(SHARES[unit] * value, 3)
-    return whole(value) if unit in ("bytes", "count") else significant(value, 4)
+        return decimals(SHARES[unit] * value, 3 + more)
+    return whole(value, more) if unit in ("bytes", "count") else significant(value, 4 + more)
 
 
 def subject(finding: Finding) -> str:
@@ -50,13 +60,20 @@ def move(finding: Finding) -> str:
 def value_and_limit(finding: Finding) -> tuple[str, str]:
     """Write both with their unit; a share moves by percentage points."""
     unit = "points" if finding.unit == "fraction" and move(finding) else finding.unit
-    return quantity(finding.value, unit), quantity(finding.limit, unit)
+    return quantity(finding.value, unit, more_of(finding)), quantity(finding.limit, unit)
+
+
+def more_of(finding: Finding) -> int:
+    """Return how many more digits it takes to tell the limits apart."""
+    unit = finding.unit
+    return more_digits(lambda value, more=0: number(value, unit, more), finding.low, finding.high)
 
 
 def interval(finding: Finding) -> str:
     if not (is_known(finding.low) and is_known(finding.high)):
         return ""
-    return f"{number(finding.low, finding.unit)} to {number(finding.high, finding.unit)}"
+    more = more_of(finding)
+    return f"{number(finding.low, finding.unit, more)} to {number(finding.high, finding.unit, more)}"
 
 
 def outcome(finding: Finding) -> str:

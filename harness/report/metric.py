@@ -10,7 +10,7 @@ from harness.metrics import METRICS, Metric
 from harness.metrics.fitting import primary_of
 from harness.metrics.scores import metric_named
 from harness.records import Change, Comparison, Run
-from harness.support.format import MISSING, decimals, percent, signed, significant
+from harness.support.format import MISSING, Write, decimals, percent, signed, significant
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,10 @@ class Primary:
         """1 where higher is better, −1 where lower is."""
         return 1 if self.metric.better == "higher" else -1
 
-    def text(self, value: float | None) -> str:
+    def text(self, value: float | None, more: int = 0) -> str:
         if value is None:
             return MISSING
-        return percent(value) if self.is_share else significant(value, 4)
+        return percent(value, more) if self.is_share else significant(value, 4 + more)
 
     def with_unit(self, value: float | None) -> str:
         return f"{self.text(value)} {self.unit}".strip()
@@ -82,14 +82,17 @@ class Primary:
     def moved_unit(self) -> str:
         return "pp" if self.is_share else "%" if self.relative else self.unit
 
-    def moved(self, value: float | None, before: float | None) -> str:
+    def moved_from(self, before: float | None) -> Write:
+        return lambda value, more=0: self.moved(value, before, more)
+
+    def moved(self, value: float | None, before: float | None, more: int = 0) -> str:
         """Write the change from Keras' own value with a sign: in points of a share, in percent of an error."""
         if value is None or (self.relative and not before):
             return MISSING
         if self.relative and before:
             percents = 100 * value / before
-            return signed(decimals(percents, 1 if abs(percents) >= 1 else 2))
-        return signed(decimals(100 * value, 2) if self.is_share else significant(value))
+            return signed(decimals(percents, (1 if abs(percents) >= 1 else 2) + more))
+        return signed(decimals(100 * value, 2 + more) if self.is_share else significant(value, 3 + more))
 
     def drop_of(self, row: Row) -> tuple[float, float] | None:
         """Return the limits of the metric that says how far this one fell, in pp; None where there is none."""

@@ -9,9 +9,10 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeGuard
+from typing import Protocol, TypeGuard
 
 MISSING = "–"
+MOST_MORE = 6  # digits; limits that are closer differ by rounding
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -49,18 +50,37 @@ def signed(text: str) -> str:
     return text if text == MISSING or text.startswith("−") or not text.strip("0.") else f"+{text}"
 
 
-def percent(fraction: float | None) -> str:
-    """Write a fraction as a percentage with two decimals, without the sign %."""
-    return MISSING if fraction is None else decimals(fraction * 100, 2)
+def percent(fraction: float | None, more: int = 0) -> str:
+    """Write a fraction as a percentage with two decimals and so many more, without the sign %."""
+    return MISSING if fraction is None else decimals(fraction * 100, 2 + more)
 
 
-def points(value: float | None) -> str:
-    """Write percentage points with two decimals."""
-    return decimals(value, 2)
+def points(value: float | None, more: int = 0) -> str:
+    """Write percentage points with two decimals and so many more."""
+    return decimals(value, 2 + more)
 
 
-def whole(value: float | None) -> str:
-    return decimals(value, 0)
+def whole(value: float | None, more: int = 0) -> str:
+    return decimals(value, more)
+
+
+class Write(Protocol):
+    """Writes a number with so many digits more than it usually has."""
+
+    def __call__(self, value: float | None, more: int = 0, /) -> str: ...
+
+
+def with_limits(write: Write, value: float | None, low: float | None, high: float | None) -> tuple[str, str, str]:
+    """Write a value and its limits with as many digits as it takes that an interval does not look like a point."""
+    more = more_digits(write, low, high)
+    return write(value, more), write(low, more), write(high, more)
+
+
+def more_digits(write: Write, low: float | None, high: float | None) -> int:
+    """Return how many digits more than usual it takes to tell two limits apart; 0 where only rounding does."""
+    return (
+        0 if low == high else next((more for more in range(MOST_MORE + 1) if write(low, more) != write(high, more)), 0)
+    )
 
 
 @dataclass(frozen=True)
@@ -70,8 +90,8 @@ class Scale:
     name: str
     base: float
 
-    def text(self, value: float | None) -> str:
-        return MISSING if value is None else significant(value / self.base)
+    def text(self, value: float | None, more: int = 0) -> str:
+        return MISSING if value is None else significant(value / self.base, 3 + more)
 
     def with_unit(self, value: float | None) -> str:
         return f"{self.text(value)} {self.name}"

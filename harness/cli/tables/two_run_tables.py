@@ -25,6 +25,7 @@ from harness.support.format import (
     significant,
     size_scale,
     time_scale,
+    with_limits,
 )
 
 KINDS = {
@@ -127,9 +128,8 @@ def change_texts(change: Change) -> tuple[str, str]:
     if value is None:
         return MISSING, ""
     if change.metric.endswith(MOVED):
-        return signed(
-            significant(value)
-        ), f"{significant(low)} – {significant(high)}" if low is not None and high is not None else ""
+        moved, *ends = with_limits(lambda v, more=0: significant(v, 3 + more), value, low, high)
+        return signed(moved), " – ".join(ends) if low is not None and high is not None else ""
     if change.unit == "fraction":
         return f"{percent(value)} %", ""
     if change.unit == "bytes":
@@ -137,11 +137,11 @@ def change_texts(change: Change) -> tuple[str, str]:
     if low is None or high is None:
         return MISSING, ""
     if change.unit == "pp":  # a drop is a negative change
-        return f"{signed(decimals(-value, 2))} pp", f"{points(-high)} – {points(-low)}"
-    return (
-        f"{signed(decimals(100 * (value - 1), 1))} %",
-        f"{decimals(100 * (low - 1), 1)} – {decimals(100 * (high - 1), 1)}",
-    )
+        moved, *ends = with_limits(points, -value, -high, -low)
+        return f"{signed(moved)} pp", " – ".join(ends)
+    percents = (100 * (ratio - 1) for ratio in (value, low, high))
+    moved, *ends = with_limits(lambda v, more=0: decimals(v, 1 + more), *percents)
+    return f"{signed(moved)} %", " – ".join(ends)
 
 
 # --- under the table -----------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from harness.records.terms import RowStatus
 from harness.report.metric import Primary
 from harness.report.part import Block
 from harness.statistics.stats import CLAIM_ROUNDS
-from harness.support.format import plural
+from harness.support.format import Write, plural, with_limits
 
 
 @dataclass(frozen=True)
@@ -91,22 +91,21 @@ def identity(group: Sequence[Row]) -> list[Column]:
     return [*columns, threads] if len({r.case.threads for r in group}) > 1 else columns
 
 
-def value_cell(name: str, text: Callable[[float | None], str]) -> Callable[[Row], Cell]:
+def value_cell(name: str, write: Write) -> Callable[[Row], Cell]:
     """Show the value with its interval under it."""
-
-    def cell(row: Row) -> Cell:
-        limits = row.interval(name)
-        return Cell(text(row.value(name)), f"{text(limits[0])} – {text(limits[1])}" if limits else "")
-
-    return cell
+    return lambda row: limits_cell(write, row.value(name), row.interval(name))
 
 
 def change_cell(metric: Primary) -> Callable[[Row], Cell]:
     """Show how far the metric moved from Keras' own, with its interval under it."""
 
     def cell(row: Row) -> Cell:
-        limits, before = row.interval(metric.change), metric.before(row)
-        ends = [metric.moved(end, before) for end in limits or ()]
-        return Cell(metric.moved(row.value(metric.change), before), " – ".join(ends))
+        return limits_cell(metric.moved_from(metric.before(row)), row.value(metric.change), row.interval(metric.change))
 
     return cell
+
+
+def limits_cell(write: Write, value: float | None, limits: tuple[float, float] | None, unit: str = "") -> Cell:
+    """Show a value, with its unit where it is told one, over its limits."""
+    text, *ends = with_limits(write, value, *(limits or (None, None)))
+    return Cell(f"{text} {unit}".strip(), " – ".join(ends) if limits else "")

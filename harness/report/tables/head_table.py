@@ -6,7 +6,17 @@ from harness.compare.rows import Row
 from harness.report.material import Material
 from harness.report.metric import Primary
 from harness.report.part import Part
-from harness.report.tables.columns import Cell, Column, Heading, Line, Table, change_cell, identity, value_cell
+from harness.report.tables.columns import (
+    Cell,
+    Column,
+    Heading,
+    Line,
+    Table,
+    change_cell,
+    identity,
+    limits_cell,
+    value_cell,
+)
 from harness.report.tables.costs import part_of
 from harness.report.tables.summary_table import tone_of
 
@@ -52,5 +62,4 @@ def moved(metric: Primary, row: Row) -> Cell:
     if drop is None or fallen is None:
         cell = change_cell(metric)(row)
         return Cell(f"{cell.text} {metric.moved_unit}".strip(), cell.note)
-    ends = [metric.moved(-end / 100, None) for end in (drop[1], drop[0])]
-    return Cell(f"{metric.moved(-fallen / 100, None)} pp", " – ".join(ends))
+    return limits_cell(metric.moved_from(None), -fallen / 100, (-drop[1] / 100, -drop[0] / 100), "pp")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.compare.rows import Row
@@ -16,6 +16,7 @@ from harness.support.format import (
     KILOBYTES,
     MEGABYTES,
     MISSING,
+    Write,
     decimals,
     percent,
     points,
@@ -104,7 +105,7 @@ def metric_column(metric: Metric, group: Sequence[Row]) -> Column:
     return Heading(metric.title, unit, note), value_cell(metric.name, text)
 
 
-def style_of(metric: Metric, values: Sequence[float]) -> tuple[str, Callable[[float | None], str]]:
+def style_of(metric: Metric, values: Sequence[float]) -> tuple[str, Write]:
     """Choose the unit that values of the metric are shown in, and how one is written."""
     if metric.unit == "us":
         return (scale := time_scale(values)).name, scale.text
@@ -112,13 +113,13 @@ def style_of(metric: Metric, values: Sequence[float]) -> tuple[str, Callable[[fl
         return (scale := size_scale(values)).name, scale.text
     if metric.unit == "bytes":
         scale = MEGABYTES if values and max(values) >= MEGABYTES.base else KILOBYTES
-        return scale.name, lambda v: MISSING if v is None else decimals(v / scale.base, 1)
+        return scale.name, lambda v, more=0: MISSING if v is None else decimals(v / scale.base, 1 + more)
     if metric.unit == "ratio":
-        return "×", lambda v: decimals(v, 2)
+        return "×", lambda v, more=0: decimals(v, 2 + more)
     if metric.unit == "dB":
-        return "dB", lambda v: decimals(v, 1)
+        return "dB", lambda v, more=0: decimals(v, 1 + more)
     if metric.unit == "count":
         return "samples", whole
     if metric.in_percent:
         return "%", percent
-    return ("pp", points) if metric.unit == "pp" else ("", significant)
+    return ("pp", points) if metric.unit == "pp" else ("", lambda v, more=0: significant(v, 3 + more))

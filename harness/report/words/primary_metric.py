@@ -8,7 +8,7 @@ from harness.compare.rows import Row
 from harness.records import CONTROL
 from harness.report.metric import Primary
 from harness.report.words.phrases import by_variant, names, place, span, trusted
-from harness.support.format import listed, significant
+from harness.support.format import listed, significant, with_limits
 
 UNMOVED = (
     "{} of {} is Keras' own, {}: no sample moves it. That has no interval, since it does not say how far another may."
@@ -90,12 +90,18 @@ def largest_change(group: list[Row], metric: Primary) -> str:
 
 def row_text(row: Row, metric: Primary) -> str:
     """Describe a row: int8: MAE 0.213 against Keras' 0.211: +0.8 % (90 % interval −0.1 to +1.9)."""
-    text = f"{row.case.variant}: {metric.title} {metric.with_unit(row.value(metric.name))}"
     before = metric.before(row)
     if before is None:
-        limits = row.interval(metric.name)
-        return f"{text} (90 % interval {metric.text(limits[0])} to {metric.text(limits[1])})" if limits else text
+        return value_text(row, metric)
+    text = f"{row.case.variant}: {metric.title} {metric.with_unit(row.value(metric.name))}"
     return f"{text} against Keras' {metric.with_unit(before)}{change_text(row, metric, before)}"
+
+
+def value_text(row: Row, metric: Primary) -> str:
+    limits = row.interval(metric.name)
+    text, *ends = with_limits(metric.text, row.value(metric.name), *(limits or (None, None)))
+    within = f" (90 % interval {ends[0]} to {ends[1]})" if limits else ""
+    return f"{row.case.variant}: {metric.title} {text}{spaced(metric.unit)}{within}"
 
 
 def change_text(row: Row, metric: Primary, before: float) -> str:
@@ -103,9 +109,9 @@ def change_text(row: Row, metric: Primary, before: float) -> str:
     value, limits = row.value(metric.change), row.interval(metric.change)
     if value is None:
         return ""
-    ends = [metric.moved(end, before) for end in limits or ()]
-    within = f" (90 % interval {ends[0]} to {ends[1]})" if ends else ""
-    return f": {metric.moved(value, before)}{spaced(metric.moved_unit)}{within}"
+    moved, *ends = with_limits(metric.moved_from(before), value, *(limits or (None, None)))
+    within = f" (90 % interval {ends[0]} to {ends[1]})" if limits else ""
+    return f": {moved}{spaced(metric.moved_unit)}{within}"
 
 
 def conversion(shown: Iterable[Row]) -> list[str]:

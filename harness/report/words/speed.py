@@ -14,7 +14,7 @@ from harness.metrics.task_table import OF_CLASSES
 from harness.records import CONTROL, Case, Comparison
 from harness.report.words.phrases import aside, place, span
 from harness.statistics.stats import CLAIM_ROUNDS
-from harness.support.format import decimals, listed, plural, significant
+from harness.support.format import decimals, listed, plural, significant, with_limits
 
 
 def speeds(shown: tuple[Row, ...]) -> list[str]:
@@ -58,7 +58,7 @@ def ratio_text(row: Row, inverse: bool) -> str:
     if inverse:
         value, low, high = 1 / value, 1 / high, 1 / low
     places = next((n for n in (2, 3, 4) if decimals(low, n) != decimals(1, n)), 5)  # an end over 1 reads so
-    ratio, *ends = (decimals(each, places) for each in (value, low, high))
+    ratio, *ends = with_limits(lambda each, more=0: decimals(each, places + more), value, low, high)
     relation = f"takes {ratio}× the time" if inverse else f"is {ratio}× as fast"
     return f"{row.case.variant} {relation} (95 % {ends[0]} to {ends[1]})"
 

@@ -23,7 +23,18 @@ from harness.report.words.precision import precision
 from harness.report.words.round_quality import sentences as rounds_sentences
 from harness.report.words.speed import disagreements, engines, speeds
 from harness.report.words.timing import cautions
-from harness.support.format import decimals, listed, percent, plural, points, significant, size_scale, time_scale, whole
+from harness.support.format import (
+    decimals,
+    listed,
+    percent,
+    plural,
+    points,
+    significant,
+    size_scale,
+    time_scale,
+    whole,
+    with_limits,
+)
 
 
 @dataclass(frozen=True)
@@ -64,7 +75,9 @@ def answers_headline(material: Material) -> str:
         return primary.headline(material.primary, material.rows)
     drops = [v for r in trusted(material.rows) if (v := r.value("accuracy_drop")) is not None]
     bases = {r.baseline_accuracy for r in material.rows if r.baseline_accuracy is not None}
-    kerass = f"Keras' {percent(*bases)} %" if len(bases) == 1 else "Keras"  # rows may be of more samples or of fewer
+    kerass = (
+        f"Keras' {percent(bases.pop())} %" if len(bases) == 1 else "Keras"
+    )  # rows may be of more samples or of fewer
     return span(f"accuracy drop {{}} pp against {kerass}", drops, points)
 
 
@@ -108,9 +121,10 @@ def accuracy_changes(shown: tuple[Row, ...]) -> list[str]:
     undecided = [r for r in rows if low_of(r) <= 0 <= high_of(r)]
     if undecided:
         worst, one = max(high_of(r) for r in undecided), len(undecided) == 1
+        at_most = with_limits(points, None, 0.0, worst)[2]
         texts.append(
             f"No change of accuracy is shown for {names(undecided, rows)}: {'its' if one else 'each'} 90 % interval "
-            f"includes 0, and a drop of up to {points(worst)} pp remains possible (95 % confidence"
+            f"includes 0, and a drop of up to {at_most} pp remains possible (95 % confidence"
             f"{'' if one else ' for each'})."
         )
     return texts
@@ -134,7 +148,8 @@ def change_of(group: list[Row], among: list[Row], verb: str) -> str:
 
 def points_text(row: Row, sign: int) -> str:
     low, high = sorted((sign * low_of(row), sign * high_of(row)))
-    return f"{points(sign * (row.value('accuracy_drop') or 0))} pp (90 % interval {points(low)} to {points(high)})"
+    drop, *ends = with_limits(points, sign * (row.value("accuracy_drop") or 0), low, high)
+    return f"{drop} pp (90 % interval {ends[0]} to {ends[1]})"
 
 
 def control_answers(shown: tuple[Row, ...]) -> list[str]:

@@ -9,7 +9,7 @@ from harness.compare.rows import Row
 from harness.metrics.typical import CORRELATED, SKEWED
 from harness.records import CONTROL, Case, Comparison
 from harness.report.words.phrases import by_variant, names, place, span
-from harness.support.format import decimals, listed, whole
+from harness.support.format import decimals, listed, whole, with_limits
 
 DRIFT_PERCENT = 2.0  # a first tenth this much slower or faster is reported, if its interval excludes 0
 ESS_SHARE = 0.5
@@ -62,9 +62,14 @@ def drifts_text(rows: list[Row]) -> str:
 
 def drift_text(row: Row) -> str:
     low, high = sorted(abs(limit) for limit in row.interval("warmup_drift") or (0.0, 0.0))
-    size = f"{decimals(abs(drift(row)), 1)} % {'slower' if drift(row) > 0 else 'faster'} than the rest"
+    far, *ends = with_limits(one_decimal, abs(drift(row)), low, high)
+    size = f"{far} % {'slower' if drift(row) > 0 else 'faster'} than the rest"
     who = f"with {row.case.variant} ({place(row, threads=True)})"
-    return f"{size} {who}, 95 % interval {decimals(low, 1)} to {decimals(high, 1)}"
+    return f"{size} {who}, 95 % interval {ends[0]} to {ends[1]}"
+
+
+def one_decimal(value: float | None, more: int = 0) -> str:
+    return decimals(value, 1 + more)
 
 
 def odd_rounds(shown: tuple[Row, ...]) -> list[str]:
