@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from harness.gate.policy import Policy
     from harness.records import Affine, Dataset, Detection, Experiment, ModelSource, Plan, Scoring, Target
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = [
     "Affine",
     "Changes",

@@ -78,6 +78,11 @@ class JobFailed(TargetError):
     """The device's own code failed, in its words."""
 
 
+def install_extra(name: str) -> str:
+    """What a user types to add an extra to the harness that is installed. Quoted: zsh takes brackets for a glob."""
+    return f"pip install 'edge-harness[{name}]'"
+
+
 def one_line(error: Exception, limit: int = 400) -> str:
     """What another package's error says, on one line of at most `limit` characters."""
     return " ".join(str(error).split())[:limit]

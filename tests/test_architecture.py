@@ -50,6 +50,7 @@ TESTS_OF_MORE = {  # tests that no module's name is right for, and why
     "imports": ".tflite files that are there already, from experiment to report",
     "notebook": "docs/mnist.ipynb, executed",
     "large": "a whole run of a test set larger than memory",
+    "package": "the wheel and the sdist, installed",
     "reliability": "docs/reliability.md: what breaks, and what a device that lies says",
     "truths": "sentences of reports and verdicts, against the truth of made runs",
     "report_tasks": "a whole report where the task is no plain classification",

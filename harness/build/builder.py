@@ -27,7 +27,7 @@ from harness.build.variants import quantizer as quantizer  # importing it regist
 from harness.build.variants import repeatable
 from harness.data.calibration import calibration_samples
 from harness.device import tensors
-from harness.errors import ConfigError, DiskError, HarnessError
+from harness.errors import ConfigError, DiskError, HarnessError, install_extra
 from harness.measure import once as runner
 from harness.metrics import discrepancy as samples
 from harness.metrics import fitting
@@ -125,7 +125,7 @@ def check_packages(experiment: Experiment) -> None:
         package = "" if name in experiment.recipes else variants.recipe(name).package
         if package and find_spec(package.replace("-", "_")) is None:
             told = f"{name} needs {package}, which is not installed"
-            raise ConfigError(told, "pip install edge-harness[quantizer], or leave the variant out")
+            raise ConfigError(told, f"{install_extra('quantizer')}, or leave the variant out")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from harness.errors import BuildError
+from harness.errors import BuildError, install_extra
 from harness.support.child_process import ChildProcess
 
 P = ParamSpec("P")
@@ -34,6 +34,6 @@ class KerasProcess(ChildProcess):
         """Calls as ChildProcess.call does. Raises TensorFlowMissing where it is not installed."""
         if find_spec(self._package) is None:
             raise TensorFlowMissing(
-                "TensorFlow is not installed, and there is something to build", "pip install edge-harness[build]"
+                "TensorFlow is not installed, and there is something to build", install_extra("build")
             )
         return super().call(function, *args, **kwargs)

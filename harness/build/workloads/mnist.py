@@ -10,13 +10,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
 from harness.build.workloads.idx import read_idx
 from harness.data.validation import validate
-from harness.errors import DataError, Unreadable
+from harness.errors import DataError, Unreadable, install_extra
 from harness.records import Affine, Dataset
 from harness.support.foreign import read_npz
 
@@ -76,6 +77,8 @@ def _keras_cache(run: Run) -> Path:
 
 def _download(home: Path, run: Run) -> None:
     """Let Keras fetch MNIST in a process of its own: TensorFlow takes ten seconds to import and never leaves."""
+    if find_spec("keras") is None:
+        raise _unavailable(f"that takes Keras, which is not installed: {install_extra('build')}")
     environment = os.environ | {"KERAS_HOME": str(home), "TF_CPP_MIN_LOG_LEVEL": "3"}
     argv = [sys.executable, "-c", DOWNLOAD]
     try:
