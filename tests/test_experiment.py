@@ -42,17 +42,30 @@ def test_an_unknown_experiment_is_refused_with_the_known_ones():
         (("int8*",), ("int8", "int8_float_io")),
         (("float*", "int16x8"), ("float32", "float16", "int16x8")),
         (("int8", "float32", "int8"), ("float32", "int8")),  # in the recipes' order, the control first
+        (("!int8*",), ("float32", "float16", "dynamic_range", "int16x8")),
+        (("int*", "!int8"), ("int8_float_io", "int16x8")),
     ],
 )
 def test_variants_by_name_or_glob(patterns, names):
     assert select(patterns, ALL) == names
 
 
-@pytest.mark.parametrize("patterns", [("int4",), ("float32", "uint*"), ("INT8",)])
+@pytest.mark.parametrize("patterns", [("int4",), ("float32", "uint*"), ("INT8",), ("!in8",)])
 def test_a_pattern_that_names_no_variant_is_refused(patterns):
     with pytest.raises(ConfigError, match=f"no variant matches '{patterns[-1]}'".replace("*", r"\*")) as caught:
         select(patterns, ALL)
     assert "dynamic_range" in caught.value.advice
+
+
+def test_what_leaves_nothing_is_refused():
+    with pytest.raises(ConfigError, match="int8 !int8 leaves no variant"):
+        select(("int8", "!int8"), ALL)
+
+
+def test_what_is_not_built_for_want_of_samples_may_be_left_out_and_not_asked_for():
+    assert select(("!int8",), ("float32", "float16"), uncalibrated=("int8",)) == ("float32", "float16")
+    with pytest.raises(ConfigError, match="int8 needs samples to calibrate with"):
+        select(("int8",), ("float32", "float16"), uncalibrated=("int8",))
 
 
 def test_plans_as_measurement_md_has_them():

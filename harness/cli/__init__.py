@@ -33,7 +33,6 @@ app = typer.Typer(
     name="harness",
     help="Builds the TFLite variants of a Keras model, measures each on its device, and says what each costs.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     epilog="Errors are one line of what happened and one of what to do; --debug adds the traceback.",
 )

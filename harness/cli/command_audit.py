@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli import completion
 from harness.cli.command_results import Reference, Results
 
 if TYPE_CHECKING:
@@ -24,8 +25,14 @@ TRUST = "audit a run that you did not begin on this machine: its models run, on 
 
 def audit(
     run: Reference,
-    target: Annotated[list[str] | None, typer.Option("-t", "--target", metavar="GLOB", help="default: all")] = None,
-    variant: Annotated[list[str] | None, typer.Option("-v", "--variant", metavar="GLOB", help="default: all")] = None,
+    target: Annotated[
+        list[str] | None,
+        typer.Option("-t", "--target", metavar="GLOB", help="default: all", autocompletion=completion.targets),
+    ] = None,
+    variant: Annotated[
+        list[str] | None,
+        typer.Option("-v", "--variant", metavar="GLOB", help="default: all", autocompletion=completion.variants),
+    ] = None,
     rounds: Annotated[int, typer.Option(min=6, max=200, help="paired rounds a row, of three processes each")] = 10,
     margin: Annotated[float, typer.Option(min=0.1, max=50, metavar="PERCENT", help="how far a ratio may be off")] = 5.0,
     seed: Annotated[int | None, typer.Option(min=0, help="of samples, order and answers; default: drawn")] = None,
@@ -112,15 +119,14 @@ def chosen_cases(run: Run, targets: list[str], variants: list[str]) -> tuple[dic
     """Target → its cases of these names that can be audited; those that cannot → why. Raises ConfigError where none
     can.
     """
-    from fnmatch import fnmatchcase
-
     from harness.errors import ConfigError
     from harness.measure.selftest.run_audit import why_not_auditable
     from harness.records.names import row_name
+    from harness.support.globs import chosen as chosen_names
 
     def is_named(case: Case) -> bool:
         named = ((case.target, targets), (case.variant, variants))
-        return all(any(fnmatchcase(name, glob) for glob in globs) for name, globs in named)
+        return all(chosen_names([name], globs) for name, globs in named)
 
     asked = [case for case in run.cases if is_named(case)]
     left_out = {case: why for case in asked if (why := why_not_auditable(run, case))}

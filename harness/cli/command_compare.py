@@ -7,14 +7,15 @@ from typing import Annotated
 
 import typer
 
+from harness.cli import completion
 from harness.cli.command_results import Trust
 
 HELP = "a run id, a path, or latest"
 
 
 def compare(
-    reference: Annotated[str, typer.Argument(metavar="REFERENCE", help=HELP)],
-    candidate: Annotated[str, typer.Argument(metavar="CANDIDATE", help=HELP)],
+    reference: Annotated[str, typer.Argument(metavar="REFERENCE", help=HELP, autocompletion=completion.runs)],
+    candidate: Annotated[str, typer.Argument(metavar="CANDIDATE", help=HELP, autocompletion=completion.runs)],
     trust: Trust = False,
     results: Annotated[Path, typer.Option(help="where runs are kept")] = Path("results"),
     json: Annotated[bool, typer.Option("--json", help="print the changes as JSON")] = False,

@@ -7,10 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli import completion
+
 if TYPE_CHECKING:
     from harness.records import Target
 
-Name = Annotated[str, typer.Argument(metavar="TARGET", help="a name of `harness targets`, or any ssh destination")]
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="TARGET", help="a name of `harness targets`, or any ssh destination", autocompletion=completion.targets
+    ),
+]
 Folder = Annotated[Path, typer.Option(help="where devices are described")]
 Json = Annotated[bool, typer.Option("--json")]
 FOLDER = Path("targets")

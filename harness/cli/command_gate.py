@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli import completion
 from harness.cli.command_results import Reference, Results, Trust
 
 if TYPE_CHECKING:
@@ -26,7 +27,9 @@ COLUMNS_TOLD = (
     "N: samples that pass it."
 )
 SUMMARY_BYTES = 1_048_576  # what GitHub takes of $GITHUB_STEP_SUMMARY, and nothing of more
-References = Annotated[list[str] | None, typer.Option("--reference", metavar="RUN", help=REFERENCE)]
+References = Annotated[
+    list[str] | None, typer.Option("--reference", metavar="RUN", help=REFERENCE, autocompletion=completion.runs)
+]
 
 
 def gate(
@@ -70,7 +73,12 @@ def gate(
 
 def power(
     experiment: Annotated[
-        str | None, typer.Argument(metavar="[EXPERIMENT]", help="mnist, digits or an experiment.toml: its test set")
+        str | None,
+        typer.Argument(
+            metavar="[EXPERIMENT]",
+            help="mnist, digits or an experiment.toml: its test set",
+            autocompletion=completion.experiments,
+        ),
     ] = None,
     policy: Annotated[Path | None, typer.Option(help=POLICY)] = None,
     samples: Annotated[
@@ -125,7 +133,12 @@ def test_samples(experiment: str | None, samples: int | None) -> Known:
 
 
 def accept(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="the reference, then further sessions of it")],
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN...", help="the reference, then further sessions of it", autocompletion=completion.runs
+        ),
+    ],
     add: Annotated[bool, typer.Option("--add", help="add sessions to the reference that is accepted")] = False,
     results: Results = Path("results"),
 ) -> None:

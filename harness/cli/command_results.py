@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli import completion
 from harness.report import FORMATS
 
 if TYPE_CHECKING:
     from harness.api.stored_run import Run
     from harness.runs.header import Header
 
-Reference = Annotated[str, typer.Argument(metavar="RUN", help="a run id, a path, or latest")]
+Reference = Annotated[
+    str, typer.Argument(metavar="RUN", help="a run id, a path, or latest", autocompletion=completion.runs)
+]
 Trust = Annotated[bool, typer.Option("--trust", help="call the code that this run names, whoever made it")]
 Results = Annotated[Path, typer.Option(help="where runs are kept")]
 EXPLAIN = "simulate, too, how often a model at each limit, and a harmless one, would pass; up to 20 s a row"
@@ -57,7 +60,7 @@ def listed(header: Header, sealed: bool) -> dict[str, object]:
 
 def report(
     run: Reference,
-    format: Annotated[str | None, typer.Option(help=FORMAT)] = None,
+    format: Annotated[str | None, typer.Option(help=FORMAT, autocompletion=completion.formats)] = None,
     out: Annotated[Path | None, typer.Option(help="a file for --format, else a folder; default: the run's own")] = None,
     policy: Annotated[Path | None, typer.Option(help="begin with the verdict of this policy.toml")] = None,
     explain: Annotated[bool, typer.Option("--explain", help=EXPLAIN)] = False,

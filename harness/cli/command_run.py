@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli import completion
+
 if TYPE_CHECKING:
     from harness.api.progress import Progress
     from harness.api.stored_run import Run
@@ -16,10 +18,22 @@ if TYPE_CHECKING:
     from harness.records import Comparison, Experiment, Scoring
 
 Name = Annotated[
-    str | None, typer.Argument(metavar="[EXPERIMENT]", help="mnist (the default), digits, or an experiment.toml")
+    str | None,
+    typer.Argument(
+        metavar="[EXPERIMENT]",
+        help="mnist (the default), digits, or an experiment.toml",
+        autocompletion=completion.experiments,
+    ),
 ]
 Variants = Annotated[
-    list[str] | None, typer.Option("-v", "--variant", metavar="NAME|GLOB", help="default: all of them")
+    list[str] | None,
+    typer.Option(
+        "-v",
+        "--variant",
+        metavar="NAME|GLOB",
+        help="default: all of them; '!int8' is every other one; repeatable",
+        autocompletion=completion.variants,
+    ),
 ]
 Data = Annotated[Path | None, typer.Option(help="where MNIST is: an .npz, or a folder with its four IDX files")]
 Results = Annotated[Path, typer.Option(help="where runs are kept")]
@@ -41,7 +55,14 @@ def run(
     context: typer.Context,
     experiment: Name = None,
     target: Annotated[
-        list[str] | None, typer.Option("-t", "--target", metavar="NAME|GLOB|DEST", help="default: host" + REPEATABLE)
+        list[str] | None,
+        typer.Option(
+            "-t",
+            "--target",
+            metavar="NAME|GLOB|DEST",
+            help="default: host" + REPEATABLE,
+            autocompletion=completion.targets,
+        ),
     ] = None,
     variant: Variants = None,
     runtime: Annotated[
@@ -49,7 +70,11 @@ def run(
     ] = None,
     threads: Annotated[list[int] | None, typer.Option(min=1, help="default: the target's" + REPEATABLE)] = None,
     plan: Annotated[
-        str | None, typer.Option(help="none (accuracy alone), quick, standard or strict; default: the experiment's")
+        str | None,
+        typer.Option(
+            help="none (accuracy alone), quick, standard or strict; default: the experiment's",
+            autocompletion=completion.plans,
+        ),
     ] = None,
     rounds: Annotated[int | None, typer.Option(min=0, help="adjusts the plan: processes a case")] = None,
     min_runs: Annotated[
@@ -64,7 +89,10 @@ def run(
         typer.Option(metavar="PERCENT", help="time further rounds until each ratio is known within, say, 1%"),
     ] = None,
     data: Data = None,
-    resume: Annotated[str | None, typer.Option(metavar="RUN", help="continue an interrupted run")] = None,
+    resume: Annotated[
+        str | None,
+        typer.Option(metavar="RUN", help="continue an interrupted run", autocompletion=completion.runs),
+    ] = None,
     results: Results = Path("results"),
     targets_dir: Annotated[Path, typer.Option(help="where devices are described")] = Path("targets"),
     fresh: Fresh = False,

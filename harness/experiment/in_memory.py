@@ -35,7 +35,7 @@ def experiment_in_memory(
     scoring: Scoring,
     heads: dict[str, Scoring] | None = None,
 ) -> Experiment:
-    """Makes an experiment. variants: names or globs of recipes, or "package.module:function"; () for the usual ones.
+    """Makes an experiment. variants: names or globs of recipes, !GLOB, or "package.module:function"; () for the usual.
 
     Raises ConfigError.
     """
@@ -48,11 +48,12 @@ def experiment_in_memory(
         message = f"{', '.join(asked)} needs samples to calibrate with"
         raise ConfigError(message, "give calibration: 100 to 500 training samples, in the form of x_test")
     buildable = [n for n, recipe in RECIPES.items() if n not in uncalibrated and (not recipe.package or n in names)]
+    known = usual(calibrated) if all(name.startswith("!") for name in names) else (*buildable, *recipes)
     return Experiment(
         name=name,
         load=lambda: dataset,
         model=model,
-        variants=select(names, (*buildable, *recipes), uncalibrated) if names else usual(calibrated),
+        variants=select(names, known, uncalibrated),
         plan=plan,
         recipes=recipes,
         scoring=scoring,

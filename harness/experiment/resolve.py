@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from functools import cache, partial
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from harness.errors import ConfigError
 from harness.experiment.experiment_file import read_experiment
 from harness.experiment.plans import plan_of
 from harness.records import Experiment, ModelSource, Plan
+from harness.support.globs import chosen
 
 
 def experiment_of(
@@ -49,18 +49,24 @@ def builtin(name: str, data_path: Path | None, variants: tuple[str, ...], plan: 
 
 
 def select(patterns: tuple[str, ...], known: tuple[str, ...], uncalibrated: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """Returns the known names that match the patterns, in their own order.
-    Raises ConfigError where a pattern matches none.
+    """Returns the known names that the patterns choose, in their own order: NAME, GLOB, or !GLOB for every other.
+    Raises ConfigError where a pattern matches none, or nothing is left.
 
     uncalibrated: names that it would match if there were calibration samples.
     """
     for pattern in patterns:
-        if not any(fnmatchcase(name, pattern) for name in known):
-            if missed := [name for name in uncalibrated if fnmatchcase(name, pattern)]:
+        named = pattern.removeprefix("!")
+        if not chosen(known, [named]):
+            missed = chosen(uncalibrated, [named])
+            if missed and named != pattern:
+                continue  # what is to be left out is not built anyway
+            if missed:
                 message = f"{', '.join(missed)} needs samples to calibrate with, and [data] gives none"
                 raise ConfigError(message, NOT_CALIBRATED[1])
             raise ConfigError(f"no variant matches {pattern!r}", f"the variants are {', '.join(known)}")
-    return tuple(name for name in known if not patterns or any(fnmatchcase(name, p) for p in patterns))
+    if not (left := chosen(known, patterns)):
+        raise ConfigError(f"{' '.join(patterns)} leaves no variant", f"the variants are {', '.join(known)}")
+    return left
 
 
 def restrict_variants(experiment: Experiment, patterns: tuple[str, ...]) -> Experiment:

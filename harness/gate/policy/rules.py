@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
 from harness.metrics import METRICS, Metric
 from harness.metrics.scores import metric_named
 from harness.records import BY_DATA, Case, Scoring
 from harness.records.terms import Against, LimitKind, Mode, OnInconclusive
+from harness.support.globs import fits
 
 
 def gauges(scoring: Scoring = BY_DATA) -> dict[str, Metric]:
@@ -85,10 +85,6 @@ class Rule:
     def outputs_of(self, names: Sequence[str]) -> list[str]:
         """Returns the outputs that it names: the one that is called so, else those that fit the glob."""
         return [self.output] if self.output in names else [name for name in names if fits(name, self.output)]
-
-
-def fits(name: str, glob: str) -> bool:
-    return not fnmatchcase(name, glob[1:]) if glob.startswith("!") else fnmatchcase(name, glob)
 
 
 @dataclass(frozen=True)
