@@ -12,11 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.build.models import Facts
+from harness.experiment import looked
 from harness.experiment.experiment_file import read_experiment
 from harness.experiment.starters import STARTERS, Own, starter_files
 from harness.gate.policy import read_policy
 from harness.metrics import METRICS
 from harness.metrics.fitting import with_declarations
+from harness.records import Affine, Tensor
 from tests.conftest import Call
 
 TASKS = {name: (name,) for name in STARTERS} | {"heads": ("classification", "regression")}
@@ -63,6 +66,11 @@ def test_every_function_that_is_named_is_there(harness: Call, tmp_path: Path, ta
         assert f"\ndef {function}(" in (tmp_path / f"{module}.py").read_text("utf-8")
 
 
+def policy_of(folder: Path) -> str:
+    """What is asked in it, without what is commented out."""
+    return "\n".join(line.partition("#")[0] for line in (folder / "policy.toml").read_text("utf-8").splitlines())
+
+
 def test_without_a_terminal_it_is_classification_and_nothing_is_asked(harness: Call, tmp_path: Path) -> None:
     assert harness("init", str(tmp_path / "plain"))[0] == 0
     harness("init", str(tmp_path / "named"), "--task", "classification")
@@ -71,9 +79,9 @@ def test_without_a_terminal_it_is_classification_and_nothing_is_asked(harness: C
 
 
 def test_at_a_terminal_two_questions_are_asked(harness: Call, tmp_path: Path, at_a_terminal) -> None:
-    at_a_terminal("regression\n\n")
+    at_a_terminal("\nregression\n")
     code, _, err = harness("init", str(tmp_path))
-    assert code == 0 and "Which task" in err and "Where is the Keras model" in err
+    assert code == 0 and "Which task" in err and "Where is the Keras model" in err and "test samples" not in err
     assert written(tmp_path)["metrics"]["primary"] == "mae" and (tmp_path / "example.py").exists()
 
 
@@ -99,11 +107,96 @@ def test_a_model_that_is_the_users_is_never_run_on_the_examples_data(
     toml = written(tmp_path / "new")
     assert toml["model"]["source"] == '../my "own".keras'
     assert toml["data"] == {"test": "test.npz"} and "build" not in toml["variants"]
+    assert "was not looked at" in err and "left out: int8" in err and "KB" not in policy_of(tmp_path / "new")
     assert not (tmp_path / "new" / "example.py").exists()
     np.savez(tmp_path / "new" / "test.npz", x=np.zeros((2, 3)))
     experiment = read_experiment(tmp_path / "new" / "experiment.toml")
     read_policy(tmp_path / "new" / "policy.toml", with_declarations(experiment.scoring))
     assert "int8" not in experiment.variants  # there is nothing to calibrate it with
+
+
+@pytest.fixture
+def model_of(monkeypatch: pytest.MonkeyPatch):
+    """Says what TensorFlow would of any model: its input and its outputs, a sample each."""
+
+    def facts(taken: tuple[int, ...], *given: tuple[int, ...], scaled: Affine | None = None) -> None:
+        outputs = tuple(Tensor(f"out{n}", "float32", (-1, *shape)) for n, shape in enumerate(given))
+        found = Facts((Tensor("x", "float32", (-1, *taken)),), outputs, 7, scaled)
+        monkeypatch.setattr(looked, "facts_of", lambda path: found)
+
+    monkeypatch.setattr("harness.experiment.experiment_file.existing", lambda folder, path, *rest: folder / path)
+    return facts
+
+
+PIXELS = np.zeros((6, 4, 4), np.uint8)
+KINDS = np.array([0, 1, 2, 0, 1, 2])
+
+
+@pytest.mark.parametrize(
+    ("outputs", "labels", "task"),
+    [
+        (((3,),), {"y": KINDS}, "classification"),
+        (((1,),), {"y": KINDS * 1.5}, "regression"),
+        (((3,),), {"y": np.eye(3, dtype=np.int64)[KINDS]}, "multilabel"),
+        (((4, 4, 3),), {"y": np.zeros((6, 4, 4), np.uint8)}, "segmentation"),
+        (((3,), (1,)), {"y_out0": KINDS, "y_out1": KINDS * 1.5}, "heads"),
+        (((3,),), {}, "classification"),
+        (((4, 4),), {}, "regression"),
+    ],
+)
+def test_labels_and_outputs_say_the_task(
+    harness: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model_of, outputs, labels, task: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    model_of((4, 4), *outputs)
+    np.savez("test.npz", x=PIXELS, **labels)
+    code, _, err = harness("init", "new", "--model", "m.keras", "--data", "test.npz")
+    assert code == 0 and f"make the task {task}\n" in err and "6 test samples: uint8 4×4" in err
+    example = starter_files(task)[Path("policy.toml")]
+    judged = re.findall(r'^metric = ("\w+")', example, re.MULTILINE)
+    assert re.findall(r'^metric = ("\w+")', (tmp_path / "new" / "policy.toml").read_text(), re.MULTILINE) == judged
+
+
+def test_pictures_are_brought_to_what_the_model_takes(
+    harness: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model_of
+) -> None:
+    from PIL import Image
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for name, size in (("ant", (9, 7)), ("bee", (8, 8))):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        Image.new("RGB", size).save(tmp_path / "photos" / name / "one.png")
+    model_of((5, 6, 1), (2,), scaled=Affine(1 / 255))
+    code, _, err = harness("init", "--model", "m.keras", "--data", "photos", "--calibration", "photos")
+    assert code == 0 and "it begins with input × 0.00392157 + 0 by itself" in err
+    assert "first:" not in err and "left out" not in err  # scale, classes and calibration samples are all known
+    wanted = {"test": "photos", "calibration": "photos", "size": [5, 6], "color": "grayscale"}
+    assert written(tmp_path)["data"] == wanted
+
+
+def test_training_samples_beside_the_test_samples_calibrate(
+    harness: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    np.savez("both.npz", x_train=PIXELS, y_train=KINDS, x_test=PIXELS, y_test=KINDS)
+    code, _, err = harness("init", "--model", "a:b", "--data", "both.npz")
+    assert code == 0 and "a:b, was not looked at: it is a function" in err and "left out" not in err
+    assert written(tmp_path)["data"] == {"test": "both.npz", "calibration": "both.npz"}
+
+
+def test_what_is_asked_for_goes_before_what_is_seen(
+    harness: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model_of
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    model_of((4, 4), (1,))
+    np.savez("test.npz", x=PIXELS, y=KINDS % 2)
+    code, _, err = harness("init", "--model", "m.keras", "--data", "test.npz", "--task", "anomaly")
+    assert code == 0 and "make the task classification; anomaly was asked for" in err
+    assert written(tmp_path)["metrics"]["primary"] == "anomaly_auc"
 
 
 def test_data_that_are_the_users_are_named_too(harness: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,6 +216,7 @@ def test_data_that_are_the_users_are_named_too(harness: Call, tmp_path: Path, mo
         (("--model", "no.keras"), "no.keras", "relative to the folder that you are in"),
         (("--model", "old.tflite"), "old.tflite is not a Keras model", "import"),
         (("--data", "no.npz"), "no.npz does not exist", "relative to the folder that you are in"),
+        (("--calibration", "no.npz"), "no.npz does not exist", "relative to the folder that you are in"),
     ],
 )
 def test_what_cannot_be_written_is_refused_and_nothing_is_written(

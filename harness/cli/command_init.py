@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli import completion
+
 if TYPE_CHECKING:
+    from harness.experiment.looked import Looked
     from harness.experiment.starters import Own
 
 OF_THE_EXAMPLE = {  # what init cannot know of a model of the user's, where it is more than the names of classes
@@ -20,43 +23,71 @@ OF_THE_EXAMPLE = {  # what init cannot know of a model of the user's, where it i
 }
 
 Folder = Annotated[Path, typer.Argument(metavar="[DIR]", help="where they go; created if missing")]
-Task = Annotated[str, typer.Option(metavar="TASK", help="classification, multilabel, regression, segmentation, …")]
+Task = Annotated[
+    str,
+    typer.Option(
+        metavar="TASK", help="classification, multilabel, regression, segmentation, …", autocompletion=completion.tasks
+    ),
+]
 Model = Annotated[str, typer.Option(metavar="PATH", help="your Keras model, or package.module:function")]
-Data = Annotated[str, typer.Option(metavar="PATH", help="your test samples, or package.module:function")]
+Data = Annotated[str, typer.Option(metavar="PATH", help="your test samples: a file, a folder, package.module:function")]
+Calibration = Annotated[str, typer.Option(metavar="PATH", help="training samples that int8 learns its ranges from")]
+TO_CALIBRATE = "give --calibration, 100 to 500 training samples in the form of the test samples"
 
 
-def init(folder: Folder = Path(), task: Task = "", model: Model = "", data: Data = "") -> None:
+def init(
+    folder: Folder = Path(), task: Task = "", model: Model = "", data: Data = "", calibration: Calibration = ""
+) -> None:
     """Write a commented experiment.toml, policy.toml and targets/ to start from. Without a model and data of yours
-    they run as they are.
+    they run as they are; with them it looks at both, and writes what fits.
     """
     from harness.cli.output import say, write
     from harness.experiment.starters import starter_files
 
-    if sys.stdin and sys.stdin.isatty() and not (task or model or data):
-        task, model = asked()
-    task = known(task or "classification")
-    own = owned(model, data, folder) if model or data else None
+    if sys.stdin and sys.stdin.isatty() and not (task or model or data or calibration):
+        model, data, calibration = asked_files()
+        task = "" if model else asked_task()
+    known(task or "classification")
+    check_there(model, data, calibration)
+    seen = looked(model, data)
+    task = task or (seen.task if seen else "") or "classification"
+    own = owned(model, data, calibration, folder, seen) if seen else None
     files = {folder / path: text for path, text in starter_files(task, own).items()}
     check_free(files)
     for path, text in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8", newline="\n")
         write(str(path))
-    if own:
-        say(to_complete(task, own))
+    if own and seen:
+        tell(task, own, seen)
     say("next: " + ("" if folder == Path() else f"cd {shlex.quote(str(folder))} && ") + "harness run experiment.toml")
 
 
-def asked() -> tuple[str, str]:
-    """Asks which task it is, and where the model is."""
-    from harness.cli.output import answerable, say
+def asked_files() -> tuple[str, str, str]:
+    """Asks where the model is, and of one of the user's where the samples are."""
+    model = asked("Where is the Keras model (empty: an example)")
+    if not model:
+        return "", "", ""
+    return (
+        model,
+        asked("Where are test samples (empty: still to come)"),
+        asked("And training samples, for int8 (empty: none)"),
+    )
+
+
+def asked_task() -> str:
+    from harness.cli.output import say
     from harness.experiment.starters import STARTERS
 
     say("\n".join(f"  {name:<16}{what}" for name, what in STARTERS.items()))
+    return asked("Which task", "classification")
+
+
+def asked(question: str, default: str = "") -> str:
+    from harness.cli.output import answerable
+
     with answerable():
-        task = typer.prompt("Which task", default="classification", err=True)
-        model = typer.prompt("Where is the Keras model (empty: an example)", default="", show_default=False, err=True)
-    return task, model
+        return str(typer.prompt(question, default=default, show_default=bool(default), err=True)).strip()
 
 
 def known(task: str) -> str:
@@ -71,18 +102,52 @@ def known(task: str) -> str:
     return task
 
 
-def owned(model: str, data: str, folder: Path) -> Own:
-    """Returns what the user has, as paths from the folder. Raises ConfigError where it is not there."""
+def check_there(model: str, data: str, calibration: str) -> None:
+    """Raises ConfigError where something that the user named is not there."""
     from harness.errors import ConfigError
     from harness.experiment.experiment_file import keras_model
-    from harness.experiment.starters import Own
     from harness.support.functions import is_reference
 
     if model:
         keras_model(model, Path(), "--model", "paths are relative to the folder that you are in")
-    if data and not is_reference(data) and not Path(data).exists():
-        raise ConfigError(f"--data: {data} does not exist", "paths are relative to the folder that you are in")
-    return Own(*(text if is_reference(text) or not text else seen_from(folder, Path(text)) for text in (model, data)))
+    for option, path in (("--data", data), ("--calibration", calibration)):
+        if path and not is_reference(path) and not Path(path).exists():
+            raise ConfigError(f"{option}: {path} does not exist", "paths are relative to the folder that you are in")
+
+
+def looked(model: str, data: str) -> Looked | None:
+    """What is seen of a model and samples of the user's, said; None where there are none."""
+    if not (model or data):
+        return None
+    from harness.cli.output import say
+    from harness.experiment.looked import in_words, look
+
+    seen = look(model, data, say)
+    for line in in_words(seen):
+        say(line)
+    return seen
+
+
+def owned(model: str, data: str, calibration: str, folder: Path, seen: Looked) -> Own:
+    """Returns what the user has, as paths from the folder, and what [data] needs for it."""
+    from harness.experiment.starters import Own
+    from harness.support.functions import is_reference
+
+    def written(text: str) -> str:
+        return text if is_reference(text) or not text else seen_from(folder, Path(text))
+
+    further = seen.of_pictures if data and Path(data).is_dir() else {}
+    return Own(written(model), written(data), written(calibration or both_halves(data)), further)
+
+
+def both_halves(data: str) -> str:
+    """The file, where it holds training samples beside the test samples, as Keras' own data sets do."""
+    from zipfile import BadZipFile, ZipFile
+
+    try:
+        return data if data.endswith(".npz") and "x_train.npy" in ZipFile(data).namelist() else ""
+    except (BadZipFile, OSError):
+        return ""
 
 
 def seen_from(folder: Path, path: Path) -> str:
@@ -98,11 +163,36 @@ def check_free(files: dict[Path, str]) -> None:
         raise ConfigError(f"{taken[0]} already exists", "nothing was written; give another folder, or move it")
 
 
-def to_complete(task: str, own: Own) -> str:
-    """What experiment.toml still lacks, and what in it is the example's."""
-    lacking = ["" if own.model else "[model] source", "" if own.data else "[data] test", "[data] scale and calibration"]
-    lacking.append(OF_THE_EXAMPLE.get(task, "[data] labels"))
-    return f"first: look at {', '.join(filter(None, lacking))} in experiment.toml: they must be your model's"
+def tell(task: str, own: Own, seen: Looked) -> None:
+    """What was concluded, what is left out, and what is still to be done."""
+    from harness.build.variants import RECIPES
+    from harness.cli.output import say
+    from harness.experiment.experiment_file import usual
+    from harness.support.format import listed
+
+    if seen.task:
+        say(f"labels and outputs make the task {seen.task}" + (f"; {task} was asked for" if seen.task != task else ""))
+    elif task == "classification":
+        say("the task was taken for classification: --task says another")
+    if not own.calibration:
+        left_out = [name for name in usual(calibrated=True) if RECIPES[name].calibrated]
+        say(f"left out: {listed(left_out)}, for want of samples to calibrate with; {TO_CALIBRATE}")
+    if first := to_complete(task, own, seen):
+        say(first)
+
+
+def to_complete(task: str, own: Own, seen: Looked) -> str:
+    """What experiment.toml still lacks, and what in it is the example's; "" where that is nothing."""
+    named = seen.samples is not None and bool(seen.samples.class_names)
+    lacking = {
+        "[model] source": not own.model,
+        "[data] test": not own.data,
+        "[data] scale": seen.needs_scale,
+        "[data] calibration": not own.calibration,
+        OF_THE_EXAMPLE.get(task, "[data] labels"): not named,
+    }
+    names = ", ".join(name for name, missing in lacking.items() if name and missing)
+    return f"first: look at {names} in experiment.toml: they must be your model's" if names else ""
 
 
 COMMANDS = (init,)

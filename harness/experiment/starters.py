@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 FOLDER = Path(__file__).parent / "starter"
@@ -30,14 +30,22 @@ WITHOUT_STARTER = {  # a task of TASK_TABLE → why it has none
 PART = re.compile(r"^\{(\w+)\}\n", re.MULTILINE)
 TABLE = re.compile(r"\[[\w.]+\]")
 KEY = re.compile(r"(\w+) = ")
+SIZE = re.compile(r'^max = "\d+KB" .*$', re.MULTILINE)  # the example's: a model of the user's has another
+NO_LARGER = """max_increase = "0%"                     # or max = "120KB", what your device has room for
+against = "float32"
+variant = "!float32\""""
 
 
 @dataclass(frozen=True)
 class Own:
-    """What the user has, as it is to be written into experiment.toml; a file that is still to come where it is ""."""
+    """What the user has, as it is to be written into experiment.toml; a file that is still to come where it is "".
+    further: keys of [data] → what TOML has there.
+    """
 
     model: str = ""
     data: str = ""
+    calibration: str = ""
+    further: Mapping[str, str] = field(default_factory=dict)
 
 
 def starter_files(task: str, own: Own | None = None) -> dict[Path, str]:
@@ -46,6 +54,7 @@ def starter_files(task: str, own: Own | None = None) -> dict[Path, str]:
     if own:
         del files["example.py"]
         files["experiment.toml"] = "".join(lines_of(own, files["experiment.toml"]))
+        files["policy.toml"] = SIZE.sub(NO_LARGER, files["policy.toml"])
     targets = {str(path.relative_to(FOLDER)): path.read_text("utf-8") for path in FOLDER.glob("targets/*.toml")}
     return {Path(name): text for name, text in (files | targets).items()}
 
@@ -60,14 +69,22 @@ def lines_of(own: Own, text: str) -> Iterator[str]:
         "name": 'name = "mine"                           # names the folder below results/\n',
         "source": f"source = {quoted(own.model or 'model.keras')}\n",
         "test": f"test = {quoted(own.data or 'test.npz')}\n",
-        "calibration": '# calibration = "calibration.npz"       # training samples, for int8; never test samples\n',
+        "calibration": calibrated(own) + "".join(f"{key} = {value}\n" for key, value in own.further.items()),
     }
     table = ""
     for line in text.splitlines(keepends=True):
         table = found[0] if (found := TABLE.match(line)) else table
         key = found[1] if (found := KEY.match(line)) else ""
         of_the_example = key == "build" or (key and table == "[data]")
+        if line.startswith("# ") and (found := KEY.match(line[2:])) and found[1] in own.further and table == "[data]":
+            continue
         yield written.get(key) or (f"# {line.replace('   #', ' #', 1)}" if of_the_example else line)
+
+
+def calibrated(own: Own) -> str:
+    if own.calibration:
+        return f"calibration = {quoted(own.calibration)}\n"
+    return '# calibration = "calibration.npz"       # training samples, for int8; never test samples\n'
 
 
 def quoted(text: str) -> str:

@@ -1,0 +1,138 @@
+"""What `harness init` sees of a model and test samples of the user's: shapes, classes, and the task that they make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from harness.build.keras_process import KerasProcess
+from harness.build.models import Facts, describe
+from harness.build.models.model_source import check_whole
+from harness.data.kinds import obtain
+from harness.data.on_disk import Samples
+from harness.data.source import DataSource, Split
+from harness.errors import HarnessError
+from harness.metrics.task_table import Given, task_of
+from harness.records import Tensor
+from harness.support.cache import Cache, cache_dir
+from harness.support.format import listed, plural
+from harness.support.functions import is_reference
+
+T = TypeVar("T")
+Say = Callable[[str], None]
+STARTER_OF = {"agreement": "classification", "distance": "regression"}  # of a task without a starter of its own
+IS_FUNCTION = "it is a function, which only a run calls"
+PICTURE_AXES = 3
+
+
+@dataclass(frozen=True)
+class Looked:
+    """facts: of the model; samples: the test set. None of what was not given, or could not be looked at."""
+
+    facts: Facts | None = None
+    samples: Samples | None = None
+
+    @property
+    def task(self) -> str:
+        """What labels and outputs make; "" where that is not known."""
+        if self.samples is None or self.facts is None:
+            return ""
+        if self.samples.heads:
+            return "heads"
+        shape = (len(self.samples.inputs[0]), *self.facts.outputs[0].shape[1:])
+        output = np.broadcast_to(np.float32(0), shape) if min(shape) >= 0 else np.zeros((0, 0), np.float32)
+        task = task_of(Given(self.samples.labels, output, self.samples.class_names))
+        return STARTER_OF.get(task, task if task != "custom" else "")
+
+    @property
+    def needs_scale(self) -> bool:
+        """Whether [data] scale must be known: not where the model scales by itself, or samples are floats already."""
+        scaled = self.facts and self.facts.normalisation
+        return not scaled and (self.samples is None or any(array.dtype.kind in "ui" for array in self.samples.inputs))
+
+    @property
+    def of_pictures(self) -> dict[str, str]:
+        """Keys of [data] that bring picture files to what the model takes; {} where it takes no pictures."""
+        shape = self.facts.inputs[0].shape[1:] if self.facts else ()
+        if len(shape) != PICTURE_AXES or min(shape) < 1 or shape[-1] not in (1, 3):
+            return {}
+        return {"size": f"[{shape[0]}, {shape[1]}]", "color": '"rgb"' if shape[-1] == 3 else '"grayscale"'}
+
+
+def look(model: str, data: str, say: Say) -> Looked:
+    """Looks at a model's file and at test samples, paths relative to the working directory; what cannot be looked at
+    is said.
+    """
+    facts = tried("the model", model, facts_of, say)
+    seen = Looked(facts)
+    samples = tried("the test samples", data, lambda path: samples_of(path, seen), say)
+    return Looked(facts, samples)
+
+
+def tried(what: str, named: str, action: Callable[[str], T], say: Say) -> T | None:
+    if not named:
+        return None
+    try:
+        if is_reference(named):
+            raise HarnessError(IS_FUNCTION)
+        return action(named)
+    except HarnessError as error:
+        say(f"{what}, {named}, {'was' if what == 'the model' else 'were'} not looked at: {error}")
+        return None
+
+
+def facts_of(model: str) -> Facts:
+    check_whole(Path(model))
+    with KerasProcess(cache_dir() / "tensorflow.log") as keras:
+        return keras.call(describe, Path(model).resolve())
+
+
+def samples_of(data: str, seen: Looked) -> Samples:
+    pictures = seen.of_pictures if Path(data).is_dir() else {}
+    shape = seen.facts.inputs[0].shape[1:] if seen.facts and pictures else (0, 0)
+    source = DataSource(
+        "init",
+        data,
+        None,
+        Path(),
+        size=(shape[0], shape[1]) if pictures else None,
+        color=pictures["color"].strip('"') if pictures else None,
+    )
+    return obtain(Split(source, "test", data), Cache(cache_dir()))
+
+
+# --- in words --------------------------------------------------------------------------------------------------------
+
+
+def in_words(seen: Looked) -> list[str]:
+    """What was seen, a line each."""
+    lines = []
+    if seen.facts:
+        took, gave = (listed([tensor_in_words(t) for t in of]) for of in (seen.facts.inputs, seen.facts.outputs))
+        lines.append(f"the model takes {took} and gives {gave}; {seen.facts.parameters:,} parameters")
+        if seen.facts.normalisation:
+            scale, offset = seen.facts.normalisation.scale, seen.facts.normalisation.offset
+            lines.append(f"it begins with input × {scale:g} + {offset:g} by itself: [data] scale is not to do so again")
+    if seen.samples:
+        lines.append(samples_in_words(seen.samples))
+    return lines
+
+
+def tensor_in_words(tensor: Tensor) -> str:
+    return f"{tensor.name} {tensor.dtype} {shape_in_words(tensor.shape[1:])}"
+
+
+def shape_in_words(shape: tuple[int, ...]) -> str:
+    return "×".join("?" if n < 0 else str(n) for n in shape) or "of one number"
+
+
+def samples_in_words(samples: Samples) -> str:
+    inputs = listed([f"{array.dtype} {shape_in_words(array.shape[1:])}" for array in samples.inputs])
+    classes = f", of {plural(len(samples.class_names), 'class', 'classes')}" if samples.class_names else ""
+    labels = "no labels" if samples.labels is None else f"labels {samples.labels.dtype}"
+    shape = "" if samples.labels is None or samples.labels.ndim == 1 else f" {shape_in_words(samples.labels.shape[1:])}"
+    return f"{plural(len(samples.inputs[0]), 'test sample')}: {inputs}, {labels}{shape}{classes}"
