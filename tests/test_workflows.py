@@ -1,4 +1,4 @@
-"""The workflows of docs/workflows: what they declare, and all their commands run in order in a fresh folder.
+"""The workflows of docs/workflows and action.yml: what they declare, and their commands run in order in a fresh folder.
 
 Not run: `uses:` (another repository's code; of an upload it is checked that all it names is there) and the step
 Install, which needs a network: the harness of this checkout stands on PATH in its place. The Pi's place is taken by
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -18,11 +19,15 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 import yaml
 
-FOLDER = Path(__file__).parent.parent / "docs" / "workflows"
-WORKFLOWS = sorted(FOLDER.glob("*.yml"))
+from harness.build.workloads import digits
+
+ROOT = Path(__file__).parent.parent
+FOLDER = ROOT / "docs" / "workflows"
+WORKFLOWS = sorted(FOLDER.glob("gate-*.yml"))
 BUSY_S = 120  # others may measure on this machine
 BOARD = "raspberry-pi-4"
 HERE = 'kind = "local"\nruntimes = ["ai-edge-litert"]\n'
@@ -59,8 +64,7 @@ class Runner:
         return any(step.outcome == "failure" for step in self.steps)
 
     def run(self) -> Runner:
-        (job,) = self.workflow["jobs"].values()
-        for step in job["steps"]:
+        for step in steps_in(self.workflow):
             self.steps.append(self.ended(step))
             if self.steps[-1].outcome == "failure" and step.get("continue-on-error"):
                 self.steps[-1].outcome = "failure, which is allowed"
@@ -72,7 +76,7 @@ class Runner:
             return Step(name, "skipped")
         if "uses" in step or name == "Install":
             return Step(name, "action")
-        done = self.bash(step["run"])
+        done = self.bash(step["run"], step.get("env", {}))
         return Step(name, "failure" if done.returncode else "success", done.stdout + done.stderr)
 
     def wanted(self, condition: str) -> bool:
@@ -84,17 +88,22 @@ class Runner:
         }
         return known[condition.removeprefix("${{").removesuffix("}}").strip()]
 
-    def bash(self, script: str) -> subprocess.CompletedProcess[str]:
+    def bash(self, script: str, added: dict[str, str]) -> subprocess.CompletedProcess[str]:
         """As `shell: bash`; waits its turn where another run holds this machine."""
         deadline = time.monotonic() + BUSY_S
         while True:
             done = subprocess.run(
                 ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script],
-                cwd=self.folder, env=self.surroundings(), capture_output=True, text=True, check=False,
+                cwd=self.folder, env=self.surroundings() | self.given(added), capture_output=True, text=True,
             )  # fmt: skip
-            if done.returncode != 3 or "is held by" not in done.stderr or time.monotonic() > deadline:
+            if not done.returncode or "is held by" not in done.stderr or time.monotonic() > deadline:
                 return done
             time.sleep(1)
+
+    def given(self, added: dict[str, str]) -> dict[str, str]:
+        """A step's own environment: what it takes from the inputs of an action."""
+        inputs = {f"${{{{ inputs.{name} }}}}": of["default"] for name, of in self.workflow.get("inputs", {}).items()}
+        return {name: self.environment.get(name, inputs.get(text, text)) for name, text in added.items()}
 
     def surroundings(self) -> dict[str, str]:
         files = {f"GITHUB_{name}": self.folder.parent / name for name in ("ENV", "PATH", "OUTPUT", "STEP_SUMMARY")}
@@ -103,7 +112,7 @@ class Runner:
         added = files["GITHUB_PATH"].read_text().splitlines()
         search = os.pathsep.join([*reversed(added), str(Path(sys.executable).parent), "/usr/bin", "/bin"])
         home = {"HOME": str(self.folder.parent), "PATH": search, "CI": "true", "GITHUB_ACTIONS": "true"}
-        return home | {k: str(v) for k, v in files.items()} | self.workflow["env"] | self.environment
+        return home | {k: str(v) for k, v in files.items()} | self.workflow.get("env", {}) | self.environment
 
     @property
     def summary(self) -> str:
@@ -124,6 +133,14 @@ class Runner:
 
     def told(self) -> str:
         return "\n".join(f"{step.name}: {step.outcome}\n{step.said}" for step in self.steps)
+
+
+def steps_in(workflow: dict[str, Any]) -> list[dict[str, Any]]:
+    """The steps of a workflow's only job, or of an action."""
+    if "runs" in workflow:
+        return list(workflow["runs"]["steps"])
+    (job,) = workflow["jobs"].values()
+    return list(job["steps"])
 
 
 def parsed(path: Path) -> dict[str, Any]:
@@ -152,9 +169,7 @@ def runner(
 
 
 def steps_of(path: Path) -> list[dict[str, Any]]:
-    (job,) = parsed(path)["jobs"].values()
-    steps: list[dict[str, Any]] = job["steps"]
-    return steps
+    return steps_in(parsed(path))
 
 
 def test_both_are_there() -> None:
@@ -175,12 +190,12 @@ def test_a_workflow_takes_no_more_than_it_needs(path: Path) -> None:
             assert step["if"] == "always()"
 
 
-@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*WORKFLOWS, ROOT / "action.yml"], ids=lambda path: path.stem)
 def test_no_expression_is_pasted_into_a_shell(path: Path) -> None:
     assert not [step for step in steps_of(path) if "${{" in step.get("run", "")]
 
 
-@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*WORKFLOWS, ROOT / "action.yml"], ids=lambda path: path.stem)
 def test_only_the_step_install_needs_a_network(path: Path) -> None:
     """It is the one that the tests below leave out."""
     fetching = [
@@ -197,6 +212,43 @@ def test_two_jobs_never_measure_on_the_board_at_once() -> None:
 def test_a_stranger_cannot_start_the_self_hosted_runner() -> None:
     workflow: dict[Any, Any] = parsed(FOLDER / "gate-self-hosted.yml")
     assert set(workflow[True]) == {"push", "workflow_dispatch"}  # YAML 1.1 reads `on` as true
+
+
+def test_the_action_is_pinned_and_uploads_whatever_the_gate_says() -> None:
+    *_, upload = steps = steps_of(ROOT / "action.yml")
+    assert all(re.search(r"@[0-9a-f]{40}$", step["uses"]) for step in steps if "uses" in step)
+    assert upload["if"] == "always()" and "upload-artifact" in upload["uses"]
+    assert all(step["shell"] == "bash" for step in steps if "run" in step)
+
+
+@pytest.mark.parametrize("path", [*WORKFLOWS, ROOT / "action.yml"], ids=lambda path: path.stem)
+def test_a_variant_that_is_not_ok_stops_no_job_before_its_gate(path: Path) -> None:
+    (measure,) = (step["run"] for step in steps_of(path) if step.get("name") == "Measure")
+    for code, outcome in ((0, 0), (1, 0), (2, 1), (3, 1)):
+        script = f"harness() {{ return {code}; }}; {measure}"
+        assert subprocess.run(["bash", "-eo", "pipefail", "-c", script], check=False).returncode == outcome
+    assert not [step for step in steps_of(path) if "harness build" in step.get("run", "")]
+
+
+def test_every_way_asks_the_same() -> None:
+    """GitLab's job has the commands of gate-no-device.yml, and keeps the same files."""
+    job = parsed(FOLDER / "gitlab-ci.yml")["model-gate"]
+    install, measure, gate = (command.partition(" #")[0] for command in job["script"])
+    steps = {step.get("name"): step for step in steps_of(FOLDER / "gate-no-device.yml")}
+    assert [install, measure] == [steps["Install"]["run"], steps["Measure"]["run"]]
+    assert steps["Gate"]["run"] == f'{gate} --summary "$GITHUB_STEP_SUMMARY"'
+    assert job["artifacts"]["paths"] == steps["Keep the run"]["with"]["path"].split()
+    assert job["artifacts"]["when"] == "always" and job["artifacts"]["reports"] == {"junit": "gate.xml"}
+    assert job["variables"] == parsed(FOLDER / "gate-no-device.yml")["env"]
+
+
+def test_the_six_lines_name_inputs_that_the_action_has() -> None:
+    text = (ROOT / "docs" / "ci.md").read_text()
+    (shown,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    (job,) = yaml.safe_load(shown)["jobs"].values()
+    checkout, ours = job["steps"]
+    assert len(shown.split("steps:")[1].strip().splitlines()) <= 6
+    assert "checkout" in checkout["uses"] and set(ours["with"]) <= set(parsed(ROOT / "action.yml")["inputs"])
 
 
 def test_every_policy_is_one_of_a_workflow() -> None:
@@ -217,8 +269,7 @@ def self_hosted(tmp_path_factory: pytest.TempPathFactory, digits_cache: Path) ->
 
 
 def assert_uploads_are_there(done: Runner, *but: str) -> None:
-    (job,) = done.workflow["jobs"].values()
-    (upload,) = (step for step in job["steps"] if "upload-artifact" in step.get("uses", ""))
+    (upload,) = (step for step in steps_in(done.workflow) if "upload-artifact" in step.get("uses", ""))
     wanted = upload["with"]["path"].split()
     assert [pattern for pattern in wanted if pattern not in but and not list(done.folder.glob(pattern))] == []
 
@@ -247,9 +298,9 @@ def assert_stopped(done: Runner) -> None:
 @pytest.mark.slow
 def test_without_a_device_a_good_model_is_let_through(no_device: Runner) -> None:
     assert_let_through(no_device)
-    assert [s.name for s in no_device.steps if s.outcome == "success"] == ["Build", "Measure", "Gate"]
+    assert [s.name for s in no_device.steps if s.outcome == "success"] == ["Measure", "Gate"]
     assert {f["metric"] for f in no_device.verdict["findings"]} == {"accuracy_drop", "flip_rate", "size_bytes"}
-    assert "int8.tflite" in {path.name for path in no_device.folder.glob("variants/*")}
+    assert "int8.tflite" in {path.name for path in no_device.folder.glob("results/*/*[0-9a-f]/variants/*")}
 
 
 @pytest.mark.slow
@@ -294,3 +345,55 @@ def test_a_board_that_is_not_there_fails_before_the_gate(tmp_path: Path, digits_
     done = runner("gate-self-hosted", tmp_path, digits_cache, PASSES, lost).run()
     assert (done.outcome("Measure"), done.outcome("Gate")) == ("failure", "skipped")
     assert done.outcome("Keep the run") == "action"
+
+
+# --- a variant that is broken: the files are there already, so that nothing is built ----------------------------------
+
+BROKEN = """
+name = "broken"
+[data]
+test = "test.npz"
+scale = 0.00392156862745098
+[variants]
+import = { float32 = "float32.tflite", int8 = "untrained.tflite" }
+baseline = "float32"
+"""
+RULE = '[[rule]]\nmetric = "accuracy_drop"\nmax = "5pp"\nvariant = "!float32"\n'
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Path:
+    """A checkout in which int8 answers at random."""
+    checkout = tmp_path / "checkout"
+    checkout.mkdir()
+    data = digits.load()
+    np.savez(checkout / "test.npz", x=data.test_inputs[0][:200], y=data.test_labels[:200])
+    for name in ("float32", "untrained"):
+        shutil.copy(Path(__file__).parent / "models" / f"{name}.tflite", checkout)
+    (checkout / "experiment.toml").write_text(BROKEN)
+    for name in ("policy.toml", "policy-no-device.toml"):
+        (checkout / name).write_text(RULE)
+    return checkout
+
+
+def assert_refused(done: Runner) -> None:
+    assert done.outcome("Measure") == "success", done.told()
+    assert done.outcome("Gate") == "failure" and done.outcome("Keep the run") == "action"
+    assert done.verdict["outcome"] != "pass" and done.summary.startswith("### ❌ ")
+    assert int(done.junit.get("failures", "")) + int(done.junit.get("errors", "")) > 0
+    assert_uploads_are_there(done)
+
+
+@pytest.mark.slow
+def test_a_broken_variant_reaches_the_gate(broken: Path) -> None:
+    """`harness run` ends with 1 for it, and the job goes on to the step that says why it does not ship."""
+    assert_refused(Runner(parsed(ROOT / "action.yml"), broken, {"XDG_CACHE_HOME": str(broken.parent / "cache")}).run())
+
+
+@pytest.mark.slow
+def test_a_shell_says_it_by_its_exit_code(broken: Path) -> None:
+    runner = Runner({}, broken, {"XDG_CACHE_HOME": str(broken.parent / "cache")})
+    script = f"{FOLDER / 'gate.sh'}"
+    assert runner.bash(script, {}).returncode == 1
+    assert (broken / "gate.md").read_text().startswith("### ❌ ") and int(runner.junit.get("tests", "")) > 0
+    assert runner.bash(f"{script} missing.toml", {}).returncode == 2
