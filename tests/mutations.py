@@ -140,7 +140,7 @@ def commands(run: str, other: str, sample: int) -> list[tuple[str, ...]]:
     """What reads a stored run, and changes nothing in it."""
     return [
         ("list",),
-        ("show", run, "--sample", str(sample), "--out", "picture.png"),
+        ("show", run, "--sample", str(sample), "--out", "picture.svg"),
         ("report", run, "--format", "markdown", "--out", "report.md"),
         ("report", run, "--format", "csv", "--out", "report.csv"),
         ("gate", run),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import inspect
-import io
 import json
 import math
 import re
@@ -20,8 +19,6 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from matplotlib.figure import Figure
-from PIL import Image
 
 import harness as front
 from harness import pipeline
@@ -169,9 +166,10 @@ def test_a_sample_says_what_the_stored_arrays_say(run: Run) -> None:
     assert (sample.label, first["variant"], first["prediction"]) == (str(label), "Keras", int(keras.argmax()))
     assert first["score"] == float(keras.max())
     assert list(sample.answers["variant"][1:].unique()) == ["float32", "int8"]
-    assert Image.open(io.BytesIO(sample.png)).width > 400
+    drawn = dict(re.findall(r"Keras, class (\d): ([\d.]+)", sample.svg))
+    assert [float(drawn[str(n)]) for n in range(10)] == pytest.approx(keras.tolist(), abs=5e-5)
     assert str(sample).startswith(f"Sample 7, label {label}. ")
-    assert sample._repr_html_().startswith('<img alt="sample 7" src="data:image/png;base64,')
+    assert sample._repr_html_().startswith("<svg ") and "data:image/png;base64," in sample.svg
 
 
 @pytest.mark.parametrize("index", [-1, 500])
@@ -180,10 +178,10 @@ def test_a_sample_outside_the_test_set_is_refused(run: Run, index: int) -> None:
         run.sample(index)
 
 
-def test_plots_are_figures_by_name(run: Run) -> None:
+def test_plots_are_charts_by_name(run: Run) -> None:
     assert {"pareto", "latency", "ecdf"} <= set(run.plots)
-    assert all(isinstance(figure, Figure) for figure in run.plots.values())
-    assert len(run.plots) == run.plots._repr_html_().count("<img")
+    assert all(chart._repr_svg_() == chart.svg and chart.svg.startswith("<svg ") for chart in run.plots.values())
+    assert len(run.plots) == run.plots._repr_html_().count("<svg ")
 
 
 # --- judge ---------------------------------------------------------------------------------------------------------

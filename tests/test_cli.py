@@ -528,9 +528,15 @@ def test_show_draws_a_sample_and_says_where(harness, tmp_path):
     assert code == 0
     label = np.load(path / "test" / "labels.npy")[3]
     assert re.search(rf"label\D*{label}\b", out)
-    picture = path / "plots" / "sample-3.png"
-    assert out.splitlines()[-1].endswith("plots/sample-3.png")
-    assert picture.read_bytes().startswith(b"\x89PNG")
+    picture = path / "plots" / "sample-3.svg"
+    assert out.splitlines()[-1].endswith("plots/sample-3.svg")
+    assert picture.read_text().startswith("<svg ") and "data:image/png;base64," in picture.read_text()
+
+
+def test_a_picture_has_a_name_that_says_what_it_is(harness, tmp_path):
+    store_a_run(tmp_path / "results")
+    code, _, err = harness("show", "latest", "--sample", "3", "--out", "three.png")
+    assert (code, "is an SVG" in err, (tmp_path / "three.png").exists()) == (2, True, False)
 
 
 def test_targets_are_told_as_a_table_or_json(harness, tmp_path):
@@ -549,7 +555,7 @@ def test_show_as_json_says_what_the_picture_and_the_table_say(harness, tmp_path)
     assert (code, told["run_id"], told["index"], told["label"]) == (0, RUN_ID, 3, label)
     (keras,) = told["answers"]  # nothing was measured
     assert (keras["variant"], keras["prediction"], keras["correct"], keras["case"]) == ("Keras", label, True, None)
-    assert Path(told["picture"]).read_bytes().startswith(b"\x89PNG")
+    assert Path(told["picture"]).read_text().startswith("<svg ")
 
 
 def test_a_score_that_is_not_finite_is_null(harness, tmp_path):

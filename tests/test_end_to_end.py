@@ -163,7 +163,7 @@ def test_a_run_leaves_every_file(first):
     files = ["run.json", "baseline.npy", "latency.parquet", "samples.parquet", "metrics.csv", "summary.csv"]
     for name in [*files, "report.html", "report.md", *(f"variants/{v}.tflite" for v in VARIANTS)]:
         assert (first / name).stat().st_size > 0, name
-    assert any((first / "plots").glob("*.png"))
+    assert any((first / "plots").glob("*.svg"))
     pieces = [path.name for path in (first / "raw" / "host").iterdir() if "-again" not in path.name]
     assert (
         len(pieces) == len(VARIANTS) * len(RUNTIMES) * 4
@@ -286,7 +286,7 @@ def read_all(terminal: int) -> Iterator[bytes]:
     [
         ("list", r"\d{8}-\d{6}-[0-9a-f]{4} +digits +quick +host .* finished"),
         ("report RUN --format markdown", r"(?s)# digits.*\| int16x8.*ai-edge-litert"),
-        ("show RUN --sample 0", r"(?s)int16x8.*picture: .*plots/sample-0\.png"),
+        ("show RUN --sample 0", r"(?s)int16x8.*picture: .*plots/sample-0\.svg"),
         ("build digits --out copies", r"int8 +ok .* int8 +int8"),
     ],
 )

@@ -165,8 +165,8 @@ def test_the_page_of_numbers_has_no_word_of_classes(made, tmp_path: Path):
     body = text[text.index("<main>") :]
     assert not [word for word in OF_CLASSES if word in body.replace('class="', "").replace("true label", "")]
     assert "From Keras" in body
-    assert not (tmp_path / "plots" / "margin.png").exists() and (tmp_path / "plots" / "ecdf.png").exists()
-    assert (tmp_path / "plots" / "differences.png").exists() == (made is regression)
+    assert not (tmp_path / "plots" / "margin.svg").exists() and (tmp_path / "plots" / "ecdf.svg").exists()
+    assert (tmp_path / "plots" / "differences.svg").exists() == (made is regression)
 
 
 def test_the_page_of_unlabelled_classes_has_flips_but_nothing_right_or_wrong(tmp_path: Path):
@@ -174,7 +174,7 @@ def test_the_page_of_unlabelled_classes_has_flips_but_nothing_right_or_wrong(tmp
     text = page(unlabelled_classes(), tmp_path, pictures)
     assert "True label" not in text and "label <strong>" not in text and 'class="good">a' not in text
     assert "The samples that moved most" in text and text.count('alt="Test sample') > 10
-    assert (tmp_path / "plots" / "margin.png").exists() and not (tmp_path / "plots" / "classes.png").exists()
+    assert (tmp_path / "plots" / "margin.svg").exists() and not (tmp_path / "plots" / "classes.svg").exists()
 
 
 def test_the_terminal_shows_the_metric_in_accuracys_place(numeric: Comparison):

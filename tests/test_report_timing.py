@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
-from matplotlib.image import imread
 
 from harness.compare.rows import rows
 from harness.measure.selftest.aa_result import AaResult
@@ -18,6 +15,7 @@ from harness.measure.validity import with_status
 from harness.metrics.typical import CORRELATED, SKEWED
 from harness.records import Case, Comparison, DeviceState, Environment, Round, TargetRecord, Timings
 from harness.report import render, write_report
+from harness.report.charts.chart import Dots, Words
 from harness.report.material import Material
 from harness.report.plots.over_time import over_time
 from harness.report.plots.style import NothingToDrawError
@@ -334,29 +332,25 @@ def test_the_figure_is_drawn_with_and_without_sensors(cool: Comparison, hot: Com
     for comparison in (cool, hot):
         drawing = next(d for d in draw_all(Material(comparison)) if d.name == "over-time")
         assert not drawing.absent
-        assert imread(io.BytesIO(drawing.wide)).shape[1] > imread(io.BytesIO(drawing.narrow)).shape[1]
-
-
-def titles(figure: Figure) -> list[str]:
-    return [text for axis in figure.axes if (text := axis.get_title(loc="left") or axis.get_title())]
+        assert 'viewBox="0 0 1000 ' in drawing.wide and 'viewBox="0 0 330 ' in drawing.narrow
 
 
 def test_a_device_without_sensors_is_said_to_be_unknown_in_the_figure(cool: Comparison) -> None:
-    assert titles(over_time(Material(cool), 9.6)) == ["host\ntemperature, clock and throttling unknown on this device"]
+    first, *others = over_time(Material(cool)).panels
+    assert (first.title, first.note) == ("host", "temperature, clock and throttling unknown on this device")
+    assert not any(panel.title for panel in others)
 
 
 def test_panels_are_those_of_what_is_known(hot: Comparison) -> None:
-    labels = [axis.get_ylabel() for axis in over_time(Material(hot), 9.6).axes]
+    labels = [panel.y.title for panel in over_time(Material(hot)).panels]
     assert labels == ["p50, % from row's own"] * 2 + ["°C", "GHz", ""]
 
 
 def test_the_reasons_are_written_in_the_figure_with_a_mark_a_round(hot: Comparison) -> None:
-    axis = over_time(Material(hot), 9.6).axes[-1]
-    texts = [text.get_text() for text in axis.texts]
+    panel = over_time(Material(hot)).panels[-1]
     whys = reasons(hot)
-    assert texts == [f"{why.status}: {why.text}" for why in whys]
-    marks = [len(np.asarray(line.get_xdata())) for line in axis.lines if line.get_linestyle() == "None"]
-    assert marks == [len(why.rounds) for why in whys]
+    assert [mark.text for mark in panel.marks if isinstance(mark, Words)] == [f"{w.status}: {w.text}" for w in whys]
+    assert [len(mark.dots) for mark in panel.marks if isinstance(mark, Dots)] == [len(why.rounds) for why in whys]
 
 
 def test_conditions_are_told_with_their_range(hot: Comparison) -> None:
@@ -403,11 +397,11 @@ def test_a_rows_middle_is_that_of_the_rounds_that_count() -> None:
 
 def test_without_latency_there_is_nothing_over_time() -> None:
     with pytest.raises(NothingToDrawError):
-        over_time(Material(synthetic(rounds=0, profile="none")), 9.6)
+        over_time(Material(synthetic(rounds=0, profile="none")))
 
 
 def test_a_failed_round_without_timings_is_marked_and_not_drawn(cool: Comparison) -> None:
     first, *others = cool.run.rounds
     failed = Round(first.case, first.index, "failed", ("out of memory",))
-    figure = over_time(Material(with_rounds(cool, (failed, *others))), 4.0)
-    assert [t.get_text() for t in figure.axes[-1].texts] == ["failed: out of memory"]
+    panel = over_time(Material(with_rounds(cool, (failed, *others)))).panels[-1]
+    assert [mark.text for mark in panel.marks if isinstance(mark, Words)] == ["failed: out of memory"]

@@ -7,11 +7,11 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from matplotlib.figure import Figure
 
 from harness.gate.run_gate import default_verdict
 from harness.records import Comparison
 from harness.report import render, sections, write_report
+from harness.report.charts.chart import Axis, Box, Boxes, Chart, Panel
 from harness.report.material import Material
 from harness.report.part import Block, Note, Part
 from harness.report.plots.drawing import Drawing, Plot
@@ -62,10 +62,9 @@ def rows_of_runtimes(material: Material) -> Part:
     return Part("Rows by runtime", (Sentences(topics), Tables((table,)), Note("Counted, not measured.")))
 
 
-def bars(material: Material, width: float) -> Figure:
-    figure = Figure(figsize=(width, 1))
-    figure.subplots().bar(range(len(material.rows)), 1)
-    return figure
+def bars(material: Material) -> Chart:
+    boxes = [Box((n - 0.4, n + 0.4), (0, 1), row.case.variant) for n, row in enumerate(material.rows)]
+    return Chart((Panel([Boxes(boxes, "c1")], Axis(), Axis(limits=(0, 1))),))
 
 
 ROWS = Plot("rows", "Rows by {}", "A bar a row.", bars)
@@ -89,8 +88,8 @@ def test_a_section_is_added_in_one_place(comparison: Comparison, tmp_path: Path)
     section = text.split("## Rows by runtime")[1].split("## Figures")[0]
     assert r"- **Runtimes of this run.** There are 2 of them, \<b\>\*all\*\</b\> tried." in section
     assert "| tflite-runtime | 7 |" in section and "Counted, not measured." in section
-    assert "- [Rows by Accuracy](plots/rows.png): A bar a row." in text
-    assert (tmp_path / "plots" / "rows.png").read_bytes().startswith(b"\x89PNG")
+    assert "- [Rows by Accuracy](plots/rows.svg): A bar a row." in text
+    assert (tmp_path / "plots" / "rows.svg").read_text().count("<title>") == len(Material(comparison).rows)
 
 
 # --- what a section may leave out ----------------------------------------------------------------------------------
@@ -118,13 +117,13 @@ def test_a_plot_is_drawn_for_its_tasks_alone(comparison: Comparison) -> None:
 
 
 def test_a_plot_without_data_says_why(comparison: Comparison) -> None:
-    def nothing(material: Material, width: float) -> Figure:
+    def nothing(material: Material) -> Chart:
         raise NothingToDrawError("It needs more.")
 
     (content,) = contents_of(comparison, Section("none", "", (Plot("none", "Nothing", "", nothing),)))
     (drawing,) = content.parts[0].blocks
     assert isinstance(drawing, Drawing)
-    assert (content.title, drawing.wide, drawing.absent) == ("Nothing", b"", "It needs more.")
+    assert (content.title, drawing.wide, drawing.absent) == ("Nothing", "", "It needs more.")
 
 
 def test_a_section_of_the_page_alone_is_not_in_markdown(comparison: Comparison) -> None:

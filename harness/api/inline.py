@@ -1,9 +1,8 @@
-"""What a notebook shows: pieces of HTML in which every text is escaped and every image is embedded."""
+"""What a notebook shows: pieces of HTML in which every text is escaped."""
 
 from __future__ import annotations
 
 import sys
-from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
@@ -38,10 +37,6 @@ def table_cell(text: str) -> str:
 
 def cell(text: str) -> str:
     return escape(text).replace("\n", "<br>")
-
-
-def image(png: bytes, name: str) -> str:
-    return f'<img alt="{escape(name)}" src="data:image/png;base64,{b64encode(png).decode()}">'
 
 
 def frame(page: Path) -> str:

@@ -9,18 +9,18 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from harness import records
-from harness.api.inline import image, paragraph, table
+from harness.api.inline import paragraph, table
 from harness.records import Comparison
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
-    from matplotlib.figure import Figure
     from rich.console import RenderableType
 
     from harness.compare.answers import Sample as ClassSample
     from harness.compare.numbers import NumberSample
     from harness.compare.two_runs import Pair, TwoRuns
+    from harness.report.charts.chart import Chart
 
 
 @dataclass(frozen=True, repr=False)
@@ -228,11 +228,13 @@ class Sample:
         return pd.DataFrame(found)
 
     @cached_property
-    def png(self) -> bytes:
-        """The picture beside every model's scores, as a PNG."""
-        from harness.report.plots.sample_plot import sample_figure
+    def svg(self) -> str:
+        """The picture beside every model's scores, as an SVG file of its own."""
+        from harness.report.charts.svg import standing_alone
+        from harness.report.plots.sample_plot import sample_chart
 
-        return sample_figure(self._comparison, self._pictures, self._place)
+        chart = sample_chart(self._comparison, self._pictures, self._place)
+        return standing_alone(chart, f"{chart.y_title}: what every model says")
 
     def __str__(self) -> str:
         """Whether all models say the same, in a sentence or two."""
@@ -254,7 +256,7 @@ class Sample:
         return sample_text(self._comparison, self._pictures, self._place)
 
     def _repr_html_(self) -> str:
-        return image(self.png, f"sample {self.index}") + paragraph(str(self))
+        return self.svg + paragraph(str(self))
 
 
 def is_finite(value: object) -> bool:
@@ -262,27 +264,25 @@ def is_finite(value: object) -> bool:
     return not isinstance(value, float) or isfinite(value)
 
 
-class Plots(Mapping[str, "Figure"]):
-    """The figures of a report by name; those without data are left out. absent: name → why there is none."""
+class Plots(Mapping[str, "Chart"]):
+    """The plots of a report by name; those without data are left out. absent: name → why there is none."""
 
-    def __init__(self, figures: Mapping[str, Figure], absent: Mapping[str, str]) -> None:
-        self._figures = dict(figures)
+    def __init__(self, charts: Mapping[str, Chart], absent: Mapping[str, str]) -> None:
+        self._charts = dict(charts)
         self.absent = dict(absent)
 
-    def __getitem__(self, name: str) -> Figure:
-        return self._figures[name]
+    def __getitem__(self, name: str) -> Chart:
+        return self._charts[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._figures)
+        return iter(self._charts)
 
     def __len__(self) -> int:
-        return len(self._figures)
+        return len(self._charts)
 
     def __repr__(self) -> str:
         return f"<Plots: {', '.join(self)}>"
 
     def _repr_html_(self) -> str:
-        from harness.report.plots.style import png
-
-        shown = "".join(paragraph(name, "h4") + image(png(figure), name) for name, figure in self.items())
+        shown = "".join(paragraph(name, "h4") + chart.svg for name, chart in self.items())
         return shown + "".join(paragraph(f"{name}: {why}") for name, why in self.absent.items())

@@ -132,10 +132,10 @@ class Run:
 
     @cached_property
     def plots(self) -> Plots:
-        """The report's figures, as matplotlib Figures by their names."""
-        from harness.report.sections import figures
+        """The report's plots by their names: each shows itself in a notebook, and is an SVG."""
+        from harness.report.sections import charts
 
-        return Plots(*figures(self._material))
+        return Plots(*charts(self._material))
 
     # --- judged and compared
 

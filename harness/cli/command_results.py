@@ -97,7 +97,7 @@ def rendered(run: Run, format: str, out: Path | None) -> None:
 def show(
     run: Reference,
     sample: Annotated[int, typer.Option(min=0, metavar="N", help="a sample of the test set")],
-    out: Annotated[Path | None, typer.Option(help="the PNG; default: plots/sample-N.png of the run")] = None,
+    out: Annotated[Path | None, typer.Option(help="the SVG; default: plots/sample-N.svg of the run")] = None,
     trust: Trust = False,
     results: Results = Path("results"),
     json: Annotated[bool, typer.Option("--json", help="print what is said of the sample as JSON")] = False,
@@ -105,14 +105,17 @@ def show(
     """Show one test sample: the picture, the label, what each variant says."""
     from harness.api.entry import load
     from harness.cli.output import print_json, say, stdout, write
+    from harness.errors import ConfigError
     from harness.gate.run_gate import tell_unsealed
     from harness.support.files import write_atomically
 
+    if out and out.suffix.lower() != ".svg":
+        raise ConfigError(f"the picture is an SVG, and {out.name} is the name of no such file", "end the name in .svg")
     stored = load(run, results, trust=trust, say=say)
     shown = stored.sample(sample)
     tell_unsealed(stored.stored, say)
-    path = out or stored.path / "plots" / f"sample-{sample}.png"
-    write_atomically(path, shown.png)
+    path = out or stored.path / "plots" / f"sample-{sample}.svg"
+    write_atomically(path, shown.svg.encode())
     if json:
         print_json(shown.document | {"picture": str(path)})
         return

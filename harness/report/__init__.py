@@ -37,7 +37,7 @@ def render(material: Material, format: str) -> str:
     module = module_of(format)
     if not FORMATS[format].drawn:
         return str(module.render(material))
-    from harness.report.sections import draw_all  # matplotlib: only where something is drawn
+    from harness.report.sections import draw_all  # numpy: only where something is drawn
 
     return str(module.render(material, draw_all(material)))
 
@@ -55,7 +55,7 @@ def module_of(format: str) -> ModuleType:
 
 
 def write_report(material: Material, folder: Path) -> Path:
-    """Write report.html, report.md, summary.csv, metrics.csv and plots/*.png into folder; return report.html's path."""
+    """Write report.html, report.md, summary.csv, metrics.csv and plots/*.svg into folder; return report.html's path."""
     from harness.report.out import csv_tables, html, markdown
     from harness.report.sections import draw_all
 
@@ -68,16 +68,16 @@ def write_report(material: Material, folder: Path) -> Path:
 
 
 def write_plots(material: Material, drawings: Sequence[Drawing], folder: Path) -> None:
-    from harness.report.plots.sample_plot import sample_figure
+    from harness.report.charts.svg import standing_alone
+    from harness.report.plots.sample_plot import sample_chart
 
     for drawing in drawings:
-        if drawing.wide:
-            write(folder / drawing.file_name, drawing.wide)
-    if material.comparison.run.test_count:
-        write(
-            folder / "sample-0.png",
-            sample_figure(material.comparison, material.pictures, material.comparison.run.place_of(0)),
-        )
+        if drawing.alone:
+            write(folder / drawing.file_name, drawing.alone)
+    run = material.comparison.run
+    if run.test_count:
+        chart = sample_chart(material.comparison, material.pictures, run.place_of(0))
+        write(folder / "sample-0.svg", standing_alone(chart, f"{chart.y_title}: what every model says"))
 
 
 def write(path: Path, content: str | bytes) -> Path:

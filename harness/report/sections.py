@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from harness.report.charts.chart import Chart
 from harness.report.material import Material
 from harness.report.part import Part
 from harness.report.plots.discrepancy_plots import CLASS_DROPS, DIFFERENCES, DISTANCES, MARGINS
-from harness.report.plots.drawing import Drawing, Plot, draw, figure_of
+from harness.report.plots.drawing import Drawing, Plot, draw
 from harness.report.plots.latency_plots import COLD_START, LATENCIES
 from harness.report.plots.over_time import OVER_TIME
 from harness.report.plots.style import NothingToDrawError
@@ -27,9 +27,6 @@ from harness.report.words.method import method
 from harness.report.words.round_quality import invalid_rounds
 from harness.report.words.ship_answer import rule_by_rule, ship_answer
 from harness.report.words.summary import in_words
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 Showing = Plot | Callable[[Material], Part | None]  # None: this run has nothing to show there
 
@@ -103,13 +100,13 @@ def draw_all(material: Material) -> tuple[Drawing, ...]:
     return tuple(draw(plot, material) for plot in plots_of(material))
 
 
-def figures(material: Material) -> tuple[dict[str, Figure], dict[str, str]]:
-    """Make every plot of the run's task by its name, for a page; and say why there is none of those without data."""
-    made: dict[str, Figure] = {}
+def charts(material: Material) -> tuple[dict[str, Chart], dict[str, str]]:
+    """Make every plot of the run's task by its name; and say why there is none of those without data."""
+    made: dict[str, Chart] = {}
     absent: dict[str, str] = {}
     for plot in plots_of(material):
         try:
-            made[plot.name] = figure_of(plot, material)
+            made[plot.name] = plot.chart(material)
         except NothingToDrawError as nothing:
             absent[plot.name] = str(nothing)
     return made, absent

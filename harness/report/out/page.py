@@ -7,6 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from harness.report.charts.svg import page_style
 from harness.report.material import Material
 from harness.report.plots.drawing import Drawing
 from harness.report.sections import contents
@@ -30,4 +31,5 @@ def filled(name: str, material: Material, drawings: Sequence[Drawing], autoescap
         headline=headline(material),
         contents=contents(material, drawings),
         drawings=drawings,
+        chart_style=page_style(),
     )

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from math import inf
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from harness.compare.said_boxes import finds_objects
 from harness.metrics.discrepancy import ClassDrop, fields_of
@@ -16,40 +13,41 @@ from harness.metrics.discrepancy import class_drops as drops_of
 from harness.metrics.task_table import NO_CLASSES, OF_CLASSES
 from harness.records import Case, Comparison
 from harness.records.names import class_name
+from harness.report.charts.chart import Axis, Chart, Curve, Dot, Dots, Key, Limits, Mark, Panel, Strokes
 from harness.report.material import Material
+from harness.report.plots.cloud import MOST_DOTS, cloud, thinned
 from harness.report.plots.drawing import Plot
-from harness.report.plots.style import (
-    FLIP,
-    GREY,
-    OKABE_ITO,
-    NothingToDrawError,
-    colours,
-    first_cases,
-    grid,
-    in_figure,
-    legend,
-    log_ticks,
-)
+from harness.report.plots.style import BLUE, FLIP, GREY, NothingToDrawError, colours, first_cases, lines_of
+from harness.support.format import decimals, plural, signed, significant
 
-MOST_POINTS = 10_000
 MOST_CLASSES = 20  # of more, those with the largest drops
-LINES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), "-.", (0, (8, 2)), (0, (3, 1, 1, 1, 1, 1)))
+MOST_STEPS = 300  # of one curve
 
 
-def margins(material: Material, width: float) -> Figure:
+def margins(material: Material) -> Chart:
     """Draw one panel a variant: x Keras' margin, y max |Δ|, both log; a flip needs margin ≤ 2·max |Δ|."""
-    tables = tables_with(material.comparison, "baseline_margin", "max_abs_diff", "flip")
-    figure, axes = grid(len(tables), width, 2.3 if width > 5 else 1.85, most=3, sharex=True, sharey=True)
+    comparison = material.comparison
+    tables = tables_with(comparison, "baseline_margin", "max_abs_diff", "flip")
     x = positive_range([t["baseline_margin"] for t in tables.values()])
     y = positive_range([t["max_abs_diff"] for t in tables.values()])
-    for axis, (case, table) in zip(axes, tables.items(), strict=True):
-        draw_scatter(axis, table, x, y, labels=5 if width > 5 else 3)
-        flips = int(table["flip"].sum())
-        axis.set_title(f"{case.variant}: {flips:,} flip{'' if flips == 1 else 's'}")
-    figure.supxlabel("Keras' margin, top score − second (log)", fontsize=9)
-    figure.supylabel("max |Δ score| (log)", fontsize=9)
-    legend(figure, margin_handles(), width, above=True)
-    return figure
+    axes = Axis(log=True, limits=x), Axis(log=True, limits=y)
+    panels = [
+        Panel(flip_marks(comparison, table, x, y, len(tables)), *axes, flips_told(case, table), height=150)
+        for case, table in tables.items()
+    ]
+    titles = {"x_title": "Keras' margin, top score − second (log)", "y_title": "max |Δ score| (log)"}
+    return Chart(tuple(panels), MARGIN_KEYS, (3, 2), "xy", **titles)
+
+
+MARGIN_KEYS = (
+    Key("same answer as Keras", BLUE, "square"),
+    Key("flip", FLIP, "cross"),
+    Key("margin = 2·max |Δ|", GREY),
+)
+
+
+def flips_told(case: Case, table: np.ndarray) -> str:
+    return f"{case.variant}: {plural(int(table['flip'].sum()), 'flip')}"
 
 
 def tables_with(comparison: Comparison, *fields: str) -> dict[Case, np.ndarray]:
@@ -59,7 +57,7 @@ def tables_with(comparison: Comparison, *fields: str) -> dict[Case, np.ndarray]:
     return tables
 
 
-def positive_range(columns: list[np.ndarray]) -> tuple[float, float]:
+def positive_range(columns: list[np.ndarray]) -> Limits:
     """Return the range to draw on a log axis: zeros are drawn at its lower end."""
     values = np.concatenate(columns).astype(np.float64)
     values = values[np.isfinite(values) & (values > 0)]
@@ -69,38 +67,28 @@ def positive_range(columns: list[np.ndarray]) -> tuple[float, float]:
     return low / 1.5, high * 1.5
 
 
-def draw_scatter(axis: Axes, table: np.ndarray, x: tuple[float, float], y: tuple[float, float], labels: int) -> None:
-    flip = table["flip"]
-    margin = np.maximum(table["baseline_margin"], x[0], dtype=np.float64)
-    delta = np.maximum(table["max_abs_diff"], y[0], dtype=np.float64)
-    same, other = thinned(np.flatnonzero(~flip)), thinned(np.flatnonzero(flip))
-    axis.plot(margin[same], delta[same], ".", color=OKABE_ITO[1], alpha=0.25, markersize=3, markeredgewidth=0)
-    axis.plot(
-        margin[other], delta[other], "X", color=FLIP, markersize=4.5, markeredgecolor="white", markeredgewidth=0.3
-    )
-    ends = np.array(x)
-    axis.plot(ends, ends / 2, color=GREY, linewidth=1)
-    axis.set(xscale="log", yscale="log", xlim=x, ylim=y)
-    log_ticks(axis.xaxis, ends, labels)
-    log_ticks(axis.yaxis, np.array(y), 5)
+def flip_marks(comparison: Comparison, table: np.ndarray, x: Limits, y: Limits, panels: int) -> list[Mark]:
+    margin, delta = within(table["baseline_margin"], x), within(table["max_abs_diff"], y)
+
+    def tip(n: int) -> str:
+        says = [class_name(comparison.run, int(table[name][n])) for name in ("baseline_prediction", "prediction")]
+        answer = " → ".join(says) if table["flip"][n] else says[0]
+        figures = f"margin {significant(table['baseline_margin'][n])}, max |Δ| {significant(table['max_abs_diff'][n])}"
+        return f"sample {comparison.run.number_of(n)}: {answer}; {figures}"
+
+    same, other = np.flatnonzero(~table["flip"]), thinned(np.flatnonzero(table["flip"]), MOST_DOTS // panels)
+    line = max(x[0], 2 * y[0]), min(x[1], 2 * y[1])
+    limit = [Strokes([(line[0], line[0] / 2, line[1], line[1] / 2)], GREY, 1.2)] if line[0] < line[1] else []
+    crosses = [Dot(float(margin[n]), float(delta[n]), tip(n), 3.2) for n in other.tolist()]
+    return [cloud(margin, delta, same, panels, BLUE, tip, log=True), *limit, Dots(crosses, FLIP, "cross")]
 
 
-def thinned(of: np.ndarray) -> np.ndarray:
-    """Choose at most MOST_POINTS, evenly spaced, first and last included: more is a blot and takes much memory."""
-    return of if len(of) <= MOST_POINTS else of[np.linspace(0, len(of) - 1, MOST_POINTS).astype(int)]
+def within(values: np.ndarray, limits: Limits) -> np.ndarray:
+    """Return values that can be drawn between these limits: what is not finite is furthest."""
+    return np.clip(np.nan_to_num(values.astype(np.float64), nan=limits[1]), *limits)
 
 
-def margin_handles() -> list[Line2D]:
-    dot: dict[str, Any] = {"marker": "o", "color": OKABE_ITO[1], "alpha": 0.5, "markersize": 3.5, "linestyle": ""}
-    cross: dict[str, Any] = {"marker": "X", "color": FLIP, "markersize": 5, "linestyle": ""}
-    return [
-        Line2D([], [], **dot, label="same answer as Keras"),
-        Line2D([], [], **cross, label="flip"),
-        Line2D([], [], color=GREY, linewidth=1, label="margin = 2·max |Δ|"),
-    ]
-
-
-def distances(material: Material, width: float) -> Figure:
+def distances(material: Material) -> Chart:
     """Draw max |Δ|, and for classes Jensen–Shannon divergence (bits): the share of samples within x (log)."""
     comparison = material.comparison
     panels = {"max_abs_diff": "max |Δ score| (log)", "js_divergence": "Jensen–Shannon divergence, bits (log)"}
@@ -108,61 +96,77 @@ def distances(material: Material, width: float) -> Figure:
         of_boxes = finds_objects(comparison.run)
         panels = {"max_abs_diff": "1 − overlap with Keras' boxes (log)" if of_boxes else "max |Δ output| (log)"}
     tables = tables_with(comparison, *panels)
-    figure, axes = grid(len(panels), width, 2.9 if width > 5 else 2.4, most=2 if width > 5 else 1, sharey=True)
-    shade, handles = colours(comparison), []
-    for axis, (column, label) in zip(axes, panels.items(), strict=True):
-        limits = positive_range([t[column] for t in tables.values()])
-        handles = [
-            draw_ecdf(axis, t[column], limits, shade[c.variant], i, c.variant)
-            for i, (c, t) in enumerate(tables.items())
-        ]
-        axis.set(xscale="log", xlim=limits, ylim=(0, 102), xlabel=label, ylabel="samples, %")
-        log_ticks(axis.xaxis, np.array(limits))
-    legend(figure, handles, width)
-    return figure
+    shade = colours(comparison)
+    keys = [Key(case.variant, shade[case.variant], dash=n) for n, case in enumerate(tables)]
+    drawn = [
+        ecdf_panel({k: t[column] for k, t in zip(keys, tables.values(), strict=True)}, title)
+        for column, title in panels.items()
+    ]
+    return Chart(tuple(drawn), tuple(keys), (2, 1))
 
 
-def draw_ecdf(axis: Axes, values: np.ndarray, limits: tuple[float, float], colour: str, i: int, name: str) -> Line2D:
-    ordered = np.sort(np.maximum(values, limits[0], dtype=np.float64))
-    share = 100 * np.arange(1, len(ordered) + 1) / len(ordered)
-    x, y = np.append(thinned(ordered), limits[1]), np.append(thinned(share), 100.0)
-    return axis.step(x, y, where="post", color=colour, linestyle=LINES[i % len(LINES)], linewidth=1.5, label=name)[0]
+def ecdf_panel(columns: dict[Key, np.ndarray], title: str) -> Panel:
+    limits = positive_range(list(columns.values()))
+    curves = [ecdf(values, limits, key) for key, values in columns.items()]
+    return Panel(curves, Axis(title, log=True, limits=limits), Axis("samples, %", limits=(0, 102)), height=210)
 
 
-def differences(material: Material, width: float) -> Figure:
+def ecdf(values: np.ndarray, limits: Limits, key: Key) -> Curve:
+    ordered = np.sort(np.maximum(values, limits[0], dtype=np.float64))  # NaN last
+    finite = ordered[np.isfinite(ordered)]
+    x = np.append(np.unique(thinned(finite, MOST_STEPS)), limits[1])
+    y = 100 * np.searchsorted(finite, x, side="right") / len(ordered)
+    middle, most = np.quantile(values, [0.5, 0.95])
+    tip = f"{key.text}: half of the samples within {significant(middle)}, 95 % within {significant(most)}"
+    return Curve(x.tolist(), y.tolist(), key.colour, tip, stepped=True, dash=key.dash)
+
+
+def differences(material: Material) -> Chart:
     """Draw one panel a variant: x Keras' number, y the variant's less Keras'; it needs one number a sample."""
-    tables = tables_with(material.comparison)
+    comparison = material.comparison
+    tables = tables_with(comparison)
     if not all("prediction" in fields_of(table) for table in tables.values()):
         raise NothingToDrawError("It needs one number a sample.")
-    figure, axes = grid(len(tables), width, 2.3 if width > 5 else 1.85, most=3, sharex=True)
-    for axis, (case, table) in zip(axes, tables.items(), strict=True):
-        keras, own = (table[name].astype(np.float64) for name in ("baseline_prediction", "prediction"))
-        chosen = thinned(np.arange(len(keras)))
-        axis.axhline(0, color=GREY, linewidth=0.9)
-        axis.plot(keras[chosen], (own - keras)[chosen], ".", color=OKABE_ITO[1], alpha=0.35, markeredgewidth=0)
-        axis.set_title(case.variant)
-    figure.supxlabel("Keras' output", fontsize=9)
-    figure.supylabel("variant less Keras", fontsize=9)
-    return figure
+    panels = [
+        Panel(difference_marks(comparison, table, len(tables)), Axis(), Axis(), case.variant, height=150)
+        for case, table in tables.items()
+    ]
+    titles = {"x_title": "Keras' output", "y_title": "variant less Keras"}
+    return Chart(tuple(panels), (), (3, 2), "x", **titles)
 
 
-def class_drops(material: Material, width: float) -> Figure:
+def difference_marks(comparison: Comparison, table: np.ndarray, panels: int) -> list[Mark]:
+    keras, own = (table[name].astype(np.float64) for name in ("baseline_prediction", "prediction"))
+    less = own - keras
+
+    def tip(n: int) -> str:
+        return f"sample {comparison.run.number_of(n)}: Keras {significant(keras[n], 4)}, {signed(significant(less[n]))}"
+
+    known = np.flatnonzero(np.isfinite(keras) & np.isfinite(less))
+    return [Strokes([(-inf, 0, inf, 0)], GREY, 0.9), cloud(keras, less, known, panels, BLUE, tip, log=False)]
+
+
+def class_drops(material: Material) -> Chart:
     """Draw one panel a variant: the drop of each class in pp with its 90 % limits."""
     comparison = material.comparison
     tables = tables_with(comparison)
     if not all("correct" in fields_of(table) for table in tables.values()):
         raise NothingToDrawError("It needs labels of classes; this run has none.")
-    groups = {case: drops_of(table, material.comparison.run.groups) for case, table in tables.items()}
+    groups = {case: drops_of(table, comparison.run.groups) for case, table in tables.items()}
     labels = worst_classes(groups.values())
-    figure, axes = grid(len(groups), width, 0.5 + 0.17 * len(labels), most=3, sharex=True, sharey=True)
-    for axis, (case, group) in zip(axes, groups.items(), strict=True):
-        draw_classes(axis, group, labels, colours(comparison)[case.variant])
-        axis.set_title(case.variant)
-    axes[0].set_yticks(range(len(labels)), [clipped(class_name(comparison.run, label)) for label in labels])
-    axes[0].set_ylim(len(labels) - 0.4, -0.6)
-    figure.supxlabel("drop of accuracy within the class, pp (right is worse)", fontsize=9)
-    figure.supylabel("class", fontsize=9)
-    return figure
+    names = [clipped(class_name(comparison.run, label)) for label in labels]
+    panels = [
+        Panel(
+            class_marks(group, labels, names, colours(comparison)[case.variant]),
+            Axis(),
+            lines_of(names),
+            case.variant,
+            height=16 + 17 * len(labels),
+        )
+        for case, group in groups.items()
+    ]
+    titles = {"x_title": "drop of accuracy within the class, pp (right is worse)", "y_title": "class"}
+    return Chart(tuple(panels), (), (3, 2), "xy", **titles)
 
 
 def worst_classes(groups: Iterable[Sequence[ClassDrop]]) -> list[int]:
@@ -172,17 +176,21 @@ def worst_classes(groups: Iterable[Sequence[ClassDrop]]) -> list[int]:
     return sorted(sorted(worst, key=lambda label: (-worst[label], label))[:MOST_CLASSES])
 
 
-def draw_classes(axis: Axes, group: Sequence[ClassDrop], labels: list[int], colour: str) -> None:
-    axis.axvline(0, color=GREY, linewidth=0.9)
-    for drop in (drop for drop in group if drop.label in labels):
-        y = labels.index(drop.label)
-        axis.plot([drop.low_pp, drop.high_pp], [y, y], color=colour, linewidth=1.3, alpha=0.6)
-        axis.plot(drop.drop_pp, y, "o", color=colour, markersize=4)
-    axis.grid(visible=False, axis="y")
+def class_marks(group: Sequence[ClassDrop], labels: list[int], names: list[str], colour: str) -> list[Mark]:
+    line = {label: float(n) for n, label in enumerate(labels)}
+    shown = [drop for drop in group if drop.label in line]
+    limits = [(drop.low_pp, line[drop.label], drop.high_pp, line[drop.label]) for drop in shown]
+    dots = [Dot(drop.drop_pp, line[drop.label], drop_told(drop, names[int(line[drop.label])])) for drop in shown]
+    return [Strokes([(0, -inf, 0, inf)], GREY, 0.9), Strokes(limits, colour, 1.4, opacity=0.65), Dots(dots, colour)]
+
+
+def drop_told(drop: ClassDrop, name: str) -> str:
+    limits = f"{decimals(drop.low_pp, 2)} to {decimals(drop.high_pp, 2)}"
+    return f"class {name}: {decimals(drop.drop_pp, 2)} pp ({limits}), {plural(drop.n, 'sample')}"
 
 
 def clipped(name: str) -> str:
-    return in_figure(name if len(name) <= 16 else f"{name[:15]}…")
+    return name if len(name) <= 16 else f"{name[:15]}…"
 
 
 def shown_once(comparison: Comparison) -> str:
@@ -198,8 +206,9 @@ def shown_once(comparison: Comparison) -> str:
 MARGINS = Plot(
     "margin",
     "Which answers could flip, and which did",
-    "One point per test sample, at most 10,000 of either kind. Above the line (margin < 2·max |Δ|) the scores "
-    "moved far enough for a flip to be possible; values of exactly 0 are drawn at the lower edge.",
+    "Every test sample, as a point or counted in a cell, the stronger the more it counts; flips are crosses, at "
+    "most 2,000 in all. Above the line (margin < 2·max |Δ|) the scores moved far enough for a flip to be possible; "
+    "values of exactly 0 are drawn at the lower edge.",
     margins,
     shown_once,
     OF_CLASSES,
@@ -207,7 +216,8 @@ MARGINS = Plot(
 DIFFERENCES = Plot(
     "differences",
     "Each number against Keras'",
-    "One point per test sample, at most 10,000: the variant's output less Keras', against Keras' output.",
+    "Every test sample, as a point or counted in a cell, the stronger the more it counts: the variant's output "
+    "less Keras', against Keras' output.",
     differences,
     shown_once,
     NO_CLASSES,
@@ -215,7 +225,8 @@ DIFFERENCES = Plot(
 DISTANCES = Plot(
     "ecdf",
     "How far the outputs moved",
-    "Share of test samples whose distance from Keras is at most x; curves further left are closer.",
+    "Share of test samples whose distance from Keras is at most x; curves further left are closer. A curve "
+    "has 300 steps at most.",
     distances,
     shown_once,
 )

@@ -3,46 +3,44 @@
 from __future__ import annotations
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from harness.compare.rows import Row
 from harness.records import Case, Comparison
+from harness.records.names import row_name
+from harness.report.charts.chart import Axis, Box, Boxes, Chart, Dot, Dots, Key, Mark, Panel, Strokes, Words
+from harness.report.charts.lettering import SHAPES
 from harness.report.material import Material
 from harness.report.plots.drawing import Plot
 from harness.report.plots.style import (
-    GREY,
-    MARKERS,
-    OKABE_ITO,
+    COLOURS,
     NothingToDrawError,
     colours,
-    grid,
-    legend,
-    log_ticks,
+    emulated_note,
+    lines_of,
     place_name,
     places,
 )
+from harness.support.format import MICROSECONDS, significant
+
+HALF = 0.25  # of a box's height, in lines
+TICK = (0.32, 0.42)  # where a round's tick begins and ends, below the middle of its line
+FACE = 0.35  # opacity of a box
 
 
-def latencies(material: Material, width: float) -> Figure:
+def latencies(material: Material) -> Chart:
     """Draw a panel for each target × runtime × threads: invokes as a box, each round's median as a tick; µs, log."""
     comparison = material.comparison
     series = rounds_us(comparison)
     if not series:
         raise NothingToDrawError("No latency was measured in this run.")
-    spots = places(list(series))
     names = [v.name for v in comparison.run.variants if any(c.variant == v.name for c in series)]
-    high, most = 0.75 + 0.31 * len(names), 2 if width > 5 else 1
-    figure, axes = grid(len(spots), width, high, most, sharex=True, sharey=True)
-    for axis, spot in zip(axes, spots, strict=True):
+    panels = []
+    for spot in places(list(series)):
         own = {c.variant: s for c, s in series.items() if (c.target, c.runtime, c.threads) == spot}
-        boxes(axis, comparison, names, own)
-        axis.set_title(place_name(comparison, spot))
-    log_ticks(axes[0].xaxis, axes[0].get_xlim(), most=7 if width > 5 else 5)
-    for axis in axes:
-        axis.set_xlabel("latency per invoke, µs (log)" if axis.xaxis.get_tick_params().get("labelbottom", True) else "")
-    return figure
+        x, title = Axis("latency per invoke, µs (log)", log=True), place_name(comparison, spot)
+        marks, note = box_marks(comparison, names, own), emulated_note(comparison, spot[0])
+        panels.append(Panel(marks, x, lines_of(names), title, note, 10 + 30 * len(names)))
+    return Chart(tuple(panels), (), (2, 1), "xy")
 
 
 def rounds_us(comparison: Comparison) -> dict[Case, list[np.ndarray]]:
@@ -55,27 +53,28 @@ def rounds_us(comparison: Comparison) -> dict[Case, list[np.ndarray]]:
     return {s.case: series[s.case] for s in comparison.standings if s.case in series}
 
 
-def boxes(axis: Axes, comparison: Comparison, names: list[str], series: dict[str, list[np.ndarray]]) -> None:
-    shade = colours(comparison)
+def box_marks(comparison: Comparison, names: list[str], series: dict[str, list[np.ndarray]]) -> list[Mark]:
+    """Draw each variant's box in its line, or say that it was not measured there."""
+    shade, found = colours(comparison), list[Mark]()
     for y, name in enumerate(names):
-        if name not in series:
-            axis.text(
-                0.02, y, "not measured", transform=axis.get_yaxis_transform(), va="center", color=GREY, fontsize=8
-            )
-            continue
-        p1, p25, p50, p75, p99 = np.quantile(np.concatenate(series[name]), [0.01, 0.25, 0.5, 0.75, 0.99])
-        axis.plot([p1, p99], [y, y], color=shade[name], linewidth=1.2)
-        axis.barh(y, p75 - p25, left=p25, height=0.5, color=shade[name], alpha=0.35, edgecolor=shade[name])
-        axis.plot([p50, p50], [y - 0.25, y + 0.25], color=shade[name], linewidth=2)
-        medians = [float(np.median(s)) for s in series[name]]
-        axis.plot(medians, [y + 0.36] * len(medians), "|", color=shade[name], markersize=4, markeredgewidth=0.9)
-    axis.set_xscale("log")
-    axis.set_yticks(range(len(names)), names)
-    axis.set_ylim(len(names) - 0.4, -0.6)
-    axis.grid(visible=False, axis="y")
+        found += one_box(y, name, series[name], shade[name]) if name in series else [Words(0, y, "not measured")]
+    return found
 
 
-def cold_start(material: Material, width: float) -> Figure:
+def one_box(y: int, name: str, rounds: list[np.ndarray], colour: str) -> list[Mark]:
+    p1, p25, p50, p75, p99 = np.quantile(np.concatenate(rounds), [0.01, 0.25, 0.5, 0.75, 0.99]).tolist()
+    medians = [float(np.median(one)) for one in rounds]
+    told = f"{name}: p50 {MICROSECONDS.with_unit(p50)}, half of all within {significant(p25)} to {significant(p75)}"
+    box = Box((p25, p75), (y - HALF, y + HALF), f"{told}, p1 {significant(p1)}, p99 {significant(p99)}", FACE)
+    return [
+        Strokes([(p1, y, p99, y)], colour, 1.3),
+        Boxes([box], colour, edged=True),
+        Strokes([(p50, y - HALF, p50, y + HALF)], colour, 2.2),
+        Strokes([(us, y + TICK[0], us, y + TICK[1]) for us in medians], colour, 1),
+    ]
+
+
+def cold_start(material: Material) -> Chart:
     """Draw load and first invoke in ms: a marker with its limits a target × runtime, at the lowest thread count."""
     comparison = material.comparison
     panels = {"load": "load, ms (log)", "first_invoke": "first invoke, ms (log)"}
@@ -85,38 +84,43 @@ def cold_start(material: Material, width: float) -> Figure:
         raise NothingToDrawError("No cold start was measured in this run.")
     names = [v.name for v in comparison.run.variants if any(r.case.variant == v.name for r in shown)]
     spots = places([r.case for r in shown])
-    figure, axes = grid(2, width, 0.9 + (0.2 + 0.09 * len(spots)) * len(names), most=2 if width > 5 else 1, sharey=True)
-    for axis, (metric, label) in zip(axes, panels.items(), strict=True):
-        cold_dots(axis, shown, metric, names, spots)
-        axis.set_xlabel(label)
-        log_ticks(axis.xaxis, axis.get_xlim(), most=7 if width > 5 else 5)
-    legend(figure, [place_handle(comparison, spot, i) for i, spot in enumerate(spots)], width)
-    return figure
+    height = (18 + 8 * len(spots)) * len(names)
+    drawn = [
+        Panel(cold_marks(shown, metric, names, spots), Axis(title, log=True), lines_of(names), height=height)
+        for metric, title in panels.items()
+    ]
+    return Chart(tuple(drawn), tuple(place_key(comparison, spot, n) for n, spot in enumerate(spots)), (2, 1), "y")
 
 
-def cold_dots(axis: Axes, shown: list[Row], metric: str, names: list[str], spots: list[tuple[str, str, int]]) -> None:
+def cold_marks(shown: list[Row], metric: str, names: list[str], spots: list[tuple[str, str, int]]) -> list[Mark]:
+    marks: list[Mark] = []
     for row in shown:
         value, limits = row.value(metric), row.interval(metric)
         place = spots.index((row.case.target, row.case.runtime, row.case.threads))
         y = names.index(row.case.variant) + (place - (len(spots) - 1) / 2) * 0.6 / max(1, len(spots))
+        if value and limits and limits[0] > 0:
+            marks.append(Strokes([(limits[0], y, limits[1], y)], place_colour(place), 1.2))
         if value:
-            colour = place_colour(place)
-            axis.plot(value, y, MARKERS[place % len(MARKERS)], color=colour, markersize=5)
-            if limits and limits[0] > 0:
-                axis.plot(limits, [y, y], color=colour, linewidth=1.1)
-    axis.set_xscale("log")
-    axis.set_yticks(range(len(names)), names)
-    axis.set_ylim(len(names) - 0.4, -0.6)
-    axis.grid(visible=False, axis="y")
+            dot = Dot(value, y, f"{row_name(row.case)}: {significant(value)} ms{limits_told(limits)}", 4)
+            marks.append(Dots([dot], place_colour(place), place_shape(place)))
+    return marks
+
+
+def limits_told(limits: tuple[float, float] | None) -> str:
+    return f" ({significant(limits[0])} to {significant(limits[1])})" if limits else ""
 
 
 def place_colour(place: int) -> str:
-    return OKABE_ITO[1 + place % (len(OKABE_ITO) - 2)]  # neither black nor yellow
+    return COLOURS[1 + place % (len(COLOURS) - 2)]  # neither black nor yellow
 
 
-def place_handle(comparison: Comparison, spot: tuple[str, str, int], place: int) -> Line2D:
-    name = place_name(comparison, spot).replace("\n(emulated: no latency claim)", " (emulated)")
-    return Line2D([], [], color=place_colour(place), marker=MARKERS[place % len(MARKERS)], linestyle="", label=name)
+def place_shape(place: int) -> str:
+    return SHAPES[place % len(SHAPES)]
+
+
+def place_key(comparison: Comparison, spot: tuple[str, str, int], place: int) -> Key:
+    emulated = " (emulated)" if comparison.run.target(spot[0]).emulated else ""
+    return Key(place_name(comparison, spot) + emulated, place_colour(place), place_shape(place))
 
 
 LATENCIES = Plot(

@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
+from math import inf
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from harness.measure.validity import throttled
 from harness.records import Comparison
+from harness.records.names import row_name
+from harness.report.charts.chart import Axis, Box, Boxes, Chart, Curve, Dot, Dots, Key, Mark, Panel, Strokes, Words
 from harness.report.material import Material
 from harness.report.plots.drawing import Plot
 from harness.report.plots.style import (
+    BLUE,
     FLIP,
     GREY,
     LIGHT,
-    OKABE_ITO,
+    ORANGE,
     NothingToDrawError,
     colours,
-    in_figure,
-    legend,
-    runtime_handles,
-    runtime_markers,
-    variant_handles,
+    runtime_keys,
+    runtime_shapes,
+    variant_keys,
 )
 from harness.report.plots.timeline import (
     PlottedRound,
-    Reading,
     celsius,
     conditions,
     gigahertz,
@@ -43,107 +40,119 @@ from harness.report.plots.timeline import (
     relative,
 )
 from harness.report.words.round_quality import RoundReason, of_target, reasons
+from harness.support.format import MICROSECONDS, decimals, signed
 
 MOST_REASONS = 6  # lines of the lowest panel; the table on the page has all
-HEIGHTS = {"latency": 2.4, "temperature": 0.85, "clock": 0.85}  # inches; of reasons: REASON_IN a line
-REASON_IN, CHARACTERS_IN = 0.36, 15  # height of a line of the lowest panel; characters that fit an inch
-SHADE = {"flagged": OKABE_ITO[2], "repeated": OKABE_ITO[1], "invalid": FLIP, "failed": OKABE_ITO[0]}
+MOST_ROUNDS = 12  # numbers under the axis
+HEIGHTS = {"latency": 190.0, "sensor": 62.0, "reason": 34.0}  # px; of reasons: a line
+SHADE = {"flagged": ORANGE, "repeated": BLUE, "invalid": FLIP, "failed": "c0"}
 NOT_COUNTED = ("repeated", "invalid", "failed")
-SHAPE = {"flagged": "s", "repeated": "D", "invalid": "X", "failed": "v"}
+SHAPE = {"flagged": "square", "repeated": "diamond", "invalid": "cross", "failed": "down"}
 
 
 @dataclass(frozen=True)
-class TargetPanels:
+class TargetRounds:
     """What is drawn for one target, panel under panel."""
 
     target: str
     points: tuple[PlottedRound, ...]
     reasons: tuple[RoundReason, ...]
 
-    @property
-    def heights(self) -> dict[str, float]:
-        """Panel → inches, of those that have something to show."""
-        sensors = {"temperature": celsius, "clock": gigahertz}
-        heights = {n: h for n, h in HEIGHTS.items() if n not in sensors or known_by(self.points, sensors[n])}
-        return heights | ({"reasons": 0.2 + REASON_IN * len(self.reasons)} if self.reasons else {})
 
-
-def over_time(material: Material, width: float) -> Figure:
+def over_time(material: Material) -> Chart:
     """Draw each target: rounds' medians in % of their row's median, then temperature, clock, and what went wrong."""
     comparison = material.comparison
-    parts = [s for t in comparison.run.targets if (s := panels_of(comparison, t.target.name)).points]
+    parts = [s for t in comparison.run.targets if (s := rounds_of(comparison, t.target.name)).points]
     if not any(median_us(s.piece) for part in parts for s in part.points):
         raise NothingToDrawError("No latency was measured in this run.")
-    heights = [h for part in parts for h in part.heights.values()]
-    figure = Figure(figsize=(width, sum(heights) + 0.5 * len(parts) + 0.7), layout="constrained")
-    axes = iter(figure.subplots(len(heights), 1, squeeze=False, height_ratios=heights).flat)
-    for part in parts:
-        draw_target(comparison, part, {name: next(axes) for name in part.heights}, width)
-    legend(figure, handles_of(comparison, parts), width)
-    return figure
+    return Chart(
+        tuple(panel for part in parts for panel in target_panels(comparison, part)), keys_of(comparison, parts)
+    )
 
 
-def panels_of(comparison: Comparison, target: str) -> TargetPanels:
+def rounds_of(comparison: Comparison, target: str) -> TargetRounds:
     shown = [reason for reason in reasons(comparison) if reason.target == target][:MOST_REASONS]
-    return TargetPanels(target, tuple(plotted(of_target(comparison, target))), tuple(shown))
+    return TargetRounds(target, tuple(plotted(of_target(comparison, target))), tuple(shown))
 
 
-def draw_target(comparison: Comparison, part: TargetPanels, axes: dict[str, Axes], width: float) -> None:
-    draw_latency(axes["latency"], comparison, part)
-    axes["latency"].set_title("\n".join([part.target, *wrapped(conditions(part.points), width - 0.6)]))
-    if "temperature" in axes:
-        draw_sensor(axes["temperature"], part.points, celsius, FLIP, "°C")
-        draw_start_limit(axes["temperature"], part.points)
-    if "clock" in axes:
-        draw_sensor(axes["clock"], part.points, gigahertz, OKABE_ITO[1], "GHz")
-    if "reasons" in axes:
-        draw_reasons(axes["reasons"], part, width)
-    for axis in axes.values():
-        draw_frame(axis, part.points, last=axis is list(axes.values())[-1])
+def target_panels(comparison: Comparison, part: TargetRounds) -> Iterator[Panel]:
+    """Give every panel of a target the same axis of time, throttled rounds shaded; the last one has its labels."""
+    *upper, last = bare_panels(comparison, part)
+    axis, behind = time_axis(part.points), time_marks(part.points)
+    for panel in upper:
+        yield replace(panel, x=replace(axis, labelled=False, title=""), marks=[*behind, *panel.marks])
+    yield replace(last, x=axis, marks=[*behind, *last.marks])
 
 
-def draw_frame(axis: Axes, points: Sequence[PlottedRound], last: bool) -> None:
-    """Draw the same axis of time in every panel of a target, throttled rounds shaded, labels under the last one."""
-    for point in points:
-        if any(throttled(point.piece)):
-            axis.axvspan(point.x, point.x + point.width, color=FLIP, alpha=0.16, linewidth=0, zorder=0)
-    first, end = min(s.piece.index for s in points), max(s.piece.index for s in points) + 1
-    step = max(1, round((end - first) / 12))
-    axis.set_xlim(first, end)
-    axis.set_xticks([n + 0.5 for n in range(first, end, step)], [str(n) for n in range(first, end, step)])
-    axis.tick_params(axis="x", length=0, labelbottom=last)
-    axis.grid(visible=False, axis="x")
-    for n in range(first + 1, end):
-        axis.axvline(n, color=LIGHT, linewidth=0.5, zorder=0)
-    if last:
-        axis.set_xlabel("round, in the order of time")
+def bare_panels(comparison: Comparison, part: TargetRounds) -> Iterator[Panel]:
+    """Make the panels that have something to show, without their axis of time."""
+    yield latency_panel(comparison, part)
+    if readings := known_by(part.points, celsius):
+        yield sensor_panel(readings, "°C", FLIP, [*start_limits(part.points, readings)])
+    if readings := known_by(part.points, gigahertz):
+        yield sensor_panel(readings, "GHz", BLUE, [])
+    if part.reasons:
+        yield reasons_panel(part)
 
 
-def draw_latency(axis: Axes, comparison: Comparison, part: TargetPanels) -> None:
+def time_axis(points: Sequence[PlottedRound]) -> Axis:
+    first, end = ends_of(points)
+    numbers = range(first, end, max(1, round((end - first) / MOST_ROUNDS)))
+    ticks = tuple((n + 0.5, str(n)) for n in numbers)
+    return Axis("round, in the order of time", limits=(first, end), ticks=ticks, gridded=False)
+
+
+def ends_of(points: Sequence[PlottedRound]) -> tuple[int, int]:
+    return min(s.piece.index for s in points), max(s.piece.index for s in points) + 1
+
+
+def time_marks(points: Sequence[PlottedRound]) -> list[Mark]:
+    """Draw a line between rounds, and a band where the device throttled."""
+    bands = [Box((s.x, s.x + s.width), (-inf, inf), opacity=0.16) for s in points if any(throttled(s.piece))]
+    first, end = ends_of(points)
+    lines = Strokes([(n, -inf, n, inf) for n in range(first + 1, end)], LIGHT, 0.6)
+    return [lines, *([Boxes(bands, FLIP)] if bands else [])]
+
+
+def latency_panel(comparison: Comparison, part: TargetRounds) -> Panel:
     """Draw a point a process, its line p10 to p90; the grey step is the median of a round's points."""
-    shade, shapes, own = colours(comparison), runtime_markers(comparison), middles(part.points)
+    own = middles(part.points)
     drawn = [(s, relative(s.piece, own[s.piece.case])) for s in part.points if median_us(s.piece)]
     reach = reach_of([p50 for _, (_, p50, _) in drawn])
-    for point, (p10, p50, p90) in drawn:
-        colour, x = shade[point.piece.case.variant], point.x + point.width / 2
-        axis.plot([x, x], np.clip([p10, p90], -reach, reach), color=colour, linewidth=0.9, alpha=0.3)
-        draw_mark(axis, point, x, float(np.clip(p50, -reach, reach)), colour, shapes[point.piece.case.runtime])
+    marks = [*spread_marks(comparison, drawn), *round_steps(drawn), Strokes([(-inf, 0, inf, 0)], GREY, 0.9, dash=2)]
+    marks += [mark for point, (_, p50, _) in drawn for mark in process_marks(comparison, point, p50)]
+    axis = Axis("p50, % from row's own", limits=(-1.06 * reach, 1.06 * reach))
+    return Panel(marks, None, axis, part.target, conditions(part.points), HEIGHTS["latency"])
+
+
+Drawn = Sequence[tuple[PlottedRound, tuple[float, float, float]]]
+
+
+def spread_marks(comparison: Comparison, drawn: Drawn) -> Iterator[Mark]:
+    """Draw the lines from p10 to p90, those of one variant together."""
+    for variant, colour in colours(comparison).items():
+        own = [(s.x + s.width / 2, p10, p90) for s, (p10, _, p90) in drawn if s.piece.case.variant == variant]
+        if own:
+            yield Strokes([(x, p10, x, p90) for x, p10, p90 in own], colour, 1, opacity=0.35)
+
+
+def round_steps(drawn: Drawn) -> Iterator[Mark]:
     counted = [d for d in drawn if d[0].piece.counts]
     for index, group in groupby(counted, key=lambda d: d[0].piece.index):
-        middle = float(np.clip(np.median([p50 for _, (_, p50, _) in group]), -reach, reach))
-        axis.plot([index, index + 1], [middle, middle], color=GREY, linewidth=1.6, alpha=0.8, zorder=1.5)
-    axis.axhline(0, color=GREY, linewidth=0.8, linestyle=":")
-    axis.set_ylim(-1.06 * reach, 1.06 * reach)
-    axis.set_ylabel("p50, % from row's own")
+        middle = float(np.median([p50 for _, (_, p50, _) in group]))
+        told = f"round {index}: median {signed(decimals(middle, 2))} %"
+        yield Curve((index, index + 1), (middle, middle), GREY, told, width=2)
 
 
-def draw_mark(axis: Axes, point: PlottedRound, x: float, y: float, colour: str, shape: str) -> None:
+def process_marks(comparison: Comparison, point: PlottedRound, p50: float) -> Iterator[Mark]:
     """Draw a mark: full where the round is valid, hollow where it is flagged, crossed out where it does not count."""
-    valid, crossed = point.piece.status == "valid", point.piece.status in NOT_COUNTED
-    face = colour if valid else "white"
-    axis.plot(x, y, shape, color=colour, markerfacecolor=face, markersize=4.2, markeredgewidth=0.9)
-    if crossed:
-        axis.plot(x, y, "x", color=FLIP, markersize=7.5, markeredgewidth=1.6)
+    piece, x = point.piece, point.x + point.width / 2
+    colour, shape = colours(comparison)[piece.case.variant], runtime_shapes(comparison)[piece.case.runtime]
+    told = f"{row_name(piece.case)}, round {piece.index}: p50 {MICROSECONDS.with_unit(median_us(piece))}"
+    told += f", {signed(decimals(p50, 2))} %; {piece.status}"
+    yield Dots([Dot(x, p50, told, 3)], colour, shape, hollow=piece.status != "valid")
+    if piece.status in NOT_COUNTED:
+        yield Dots([Dot(x, p50, told, 4.4)], FLIP, "cross")
 
 
 def reach_of(values: Sequence[float]) -> float:
@@ -152,53 +161,48 @@ def reach_of(values: Sequence[float]) -> float:
     return float(max(2.0, min(1.15 * distances.max(), 4 * np.quantile(distances, 0.9))))
 
 
-def draw_sensor(axis: Axes, points: Sequence[PlottedRound], reading: Reading, colour: str, unit: str) -> None:
-    x, y = zip(*known_by(points, reading), strict=True)
-    axis.plot(x, y, "-", color=colour, linewidth=1.1)
-    axis.margins(y=0.18)
-    axis.locator_params(axis="y", nbins=4)
-    axis.set_ylabel(unit)
+def sensor_panel(readings: Sequence[tuple[float, float]], unit: str, colour: str, marks: Sequence[Mark]) -> Panel:
+    x, y = zip(*readings, strict=True)
+    told = f"{decimals(min(y), 2)} to {decimals(max(y), 2)} {unit}"
+    return Panel(
+        [Curve(x, y, colour, told, width=1.3), *marks], None, Axis(unit, margin=0.18), height=HEIGHTS["sensor"]
+    )
 
 
-def draw_start_limit(axis: Axes, points: Sequence[PlottedRound]) -> None:
-    """Draw the temperature that a round should start at."""
-    limits = {s.piece.start_temperature_c for s in points if s.piece.start_temperature_c is not None}
-    low, high = axis.get_ylim()
-    for limit in limits:
+def start_limits(points: Sequence[PlottedRound], readings: Sequence[tuple[float, float]]) -> Iterator[Mark]:
+    """Draw the temperature that a round should start at, where it is near to those that were read."""
+    low, high = min(y for _, y in readings), max(y for _, y in readings)
+    for limit in {s.piece.start_temperature_c for s in points if s.piece.start_temperature_c is not None}:
         if low - 10 <= limit <= high + 10:
-            axis.axhline(limit, color=GREY, linewidth=0.9, linestyle="--")
+            yield Strokes([(-inf, limit, inf, limit)], GREY, 1, dash=1)
 
 
-def draw_reasons(axis: Axes, part: TargetPanels, width: float) -> None:
+def reasons_panel(part: TargetRounds) -> Panel:
     """Write a line a reason: its words, and under them a mark at every round concerned."""
     at = {id(s.piece): s.x + s.width / 2 for s in part.points}
+    first, _ = ends_of(part.points)
+    marks: list[Mark] = []
     for y, reason in enumerate(part.reasons):
-        x = [at[id(piece)] for piece in reason.rounds]
-        axis.plot(x, [y + 0.3] * len(x), SHAPE[reason.status], color=SHADE[reason.status], markersize=4.5)
-        room = round((width - 0.8) * CHARACTERS_IN)
-        text = textwrap.shorten(f"{reason.status}: {reason.text}", room, placeholder=" …")
-        axis.text(0.008, y - 0.12, in_figure(text), transform=axis.get_yaxis_transform(), fontsize=8, va="center")
-    axis.set_ylim(len(part.reasons) - 0.35, -0.55)
-    axis.set_yticks([])
-    axis.grid(visible=False, axis="y")
+        dots = [
+            Dot(at[id(piece)], y + 0.3, f"{row_name(piece.case)}, round {piece.index}", 3.4) for piece in reason.rounds
+        ]
+        marks += [Dots(dots, SHADE[reason.status], SHAPE[reason.status])]
+        marks += [Words(first, y - 0.15, f"{reason.status}: {reason.text}")]
+    axis = Axis(limits=(len(part.reasons) - 0.35, -0.55), ticks=())
+    return Panel(marks, None, axis, height=8 + HEIGHTS["reason"] * len(part.reasons))
 
 
-def wrapped(text: str, width: float) -> list[str]:
-    return textwrap.wrap(text, round(width * CHARACTERS_IN * 0.86))
-
-
-def handles_of(comparison: Comparison, parts: Sequence[TargetPanels]) -> list[Line2D]:
+def keys_of(comparison: Comparison, parts: Sequence[TargetRounds]) -> tuple[Key, ...]:
     seen = {s.piece.case.variant for part in parts for s in part.points}
     statuses = {s.piece.status for part in parts for s in part.points}
-    handles = variant_handles(comparison, {v.name: v.name for v in comparison.run.variants if v.name in seen})
-    handles += runtime_handles(comparison, {s.piece.case.runtime for part in parts for s in part.points})
-    handles.append(Line2D([], [], color=GREY, linewidth=1.6, label="median of the round"))
+    keys = variant_keys(comparison, {v.name: v.name for v in comparison.run.variants if v.name in seen})
+    keys += runtime_keys(comparison, {s.piece.case.runtime for part in parts for s in part.points})
+    keys.append(Key("median of the round", GREY))
     if "flagged" in statuses:
-        label = "hollow: flagged"
-        handles.append(Line2D([], [], color=GREY, marker="o", markerfacecolor="white", linestyle="", label=label))
+        keys.append(Key("hollow: flagged", GREY, "circle", hollow=True))
     if statuses & set(NOT_COUNTED):
-        handles.append(Line2D([], [], color=FLIP, marker="x", linestyle="", label="crossed: not counted"))
-    return handles
+        keys.append(Key("crossed: not counted", FLIP, "cross"))
+    return tuple(keys)
 
 
 OVER_TIME = Plot(

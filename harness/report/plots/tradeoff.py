@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
+from math import inf
 
 from harness.compare.rows import Row
 from harness.records import Comparison
 from harness.records.names import row_name
+from harness.report.charts.chart import Axis, Chart, Curve, Dot, Dots, Key, Mark, Panel, Strokes
 from harness.report.material import Material
 from harness.report.metric import Primary
 from harness.report.plots.drawing import Plot
@@ -18,20 +16,17 @@ from harness.report.plots.style import (
     GREY,
     NothingToDrawError,
     colours,
-    grid,
-    legend,
-    log_ticks,
-    runtime_handles,
-    runtime_markers,
-    variant_handles,
+    emulated_note,
+    runtime_keys,
+    runtime_shapes,
+    variant_keys,
 )
-from harness.support.format import size_scale
+from harness.support.format import MICROSECONDS, size_scale
 
-LARGEST_AREA = 260.0  # square points, for the largest file; the others in proportion
-SMALLEST_AREA = 12.0
+LARGEST, SMALLEST = 12.0, 3.0  # px, radius of the largest file's point; the areas of the others in proportion
 
 
-def pareto(material: Material, width: float) -> Figure:
+def pareto(material: Material) -> Chart:
     """Draw one panel a target: x p50 in µs (log), y the run's first metric, area = size, shape = runtime."""
     comparison, metric, shown = material.comparison, material.primary, drawable(material)
     if not shown and comparison.early:
@@ -40,16 +35,9 @@ def pareto(material: Material, width: float) -> Figure:
         )
     if not shown:
         raise NothingToDrawError(f"It needs {metric.lowered} and p50 latency of the same row; this run has none.")
-    targets = list(dict.fromkeys(r.case.target for r in shown))
-    high = 3.9 if width > 5 else 3.3 if len(targets) == 1 else 3.0
-    figure, axes = grid(len(targets), width, high, most=2 if width > 5 else 1)
-    for axis, target in zip(axes, targets, strict=True):
-        draw_panel(axis, comparison, metric, [r for r in shown if r.case.target == target])
-        axis.set_title(f"{target} (emulated: no latency claim)" if any_emulated(shown, target) else target)
-        axis.set_xlabel("latency p50 per invoke, µs (log; left is better)")
-    axes[0].set_ylabel(axis_label(metric))
-    legend(figure, handles_of(comparison, shown), width, wide_columns=5)
-    return figure
+    targets = dict.fromkeys(r.case.target for r in shown)
+    panels = [target_panel(comparison, metric, t, [r for r in shown if r.case.target == t]) for t in targets]
+    return Chart(tuple(panels), tuple(keys_of(comparison, shown)), (2, 1))
 
 
 def drawable(material: Material) -> list[Row]:
@@ -79,27 +67,39 @@ def front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     return kept
 
 
-def draw_panel(axis: Axes, comparison: Comparison, metric: Primary, group: list[Row]) -> None:
+def target_panel(comparison: Comparison, metric: Primary, target: str, group: list[Row]) -> Panel:
+    x = Axis("latency p50 per invoke, µs (log; left is better)", log=True, margin=0.12)
+    y = Axis(axis_label(metric), margin=0.1)
+    return Panel(target_marks(comparison, metric, group), x, y, target, emulated_note(comparison, target), 280)
+
+
+def target_marks(comparison: Comparison, metric: Primary, group: list[Row]) -> list[Mark]:
+    """Draw the front and Keras' own value behind the rows, the largest of them behind the smaller ones."""
     edge = front([(x, metric.sign * y) for x, y in (point_of(row, metric) for row in group)])
-    axis.step(
-        *zip(*((x, metric.sign * y) for x, y in edge), strict=True), where="post", color=GREY, linewidth=1.2, zorder=1
-    )
+    x, y = [*(x for x, _ in edge), inf], [*(metric.sign * y for _, y in edge), metric.sign * edge[-1][1]]
+    marks: list[Mark] = [Curve(x, y, GREY, stepped=True, width=1.3)]
     if (before := metric.before(group[0])) is not None:
-        axis.axhline(metric.scale * before, color=GREY, linewidth=1, linestyle="--", zorder=1)
+        marks.append(Strokes([(-inf, metric.scale * before, inf, metric.scale * before)], GREY, dash=1))
     largest = max(size_of(row) for row in group) or 1.0
     for row in sorted(group, key=size_of, reverse=True):
-        draw_bubble(axis, comparison, metric, row, max(SMALLEST_AREA, LARGEST_AREA * size_of(row) / largest))
-    axis.set_xscale("log")
-    axis.margins(x=0.12, y=0.1)
-    log_ticks(axis.xaxis, axis.get_xlim())
+        marks += bubble(comparison, metric, row, max(SMALLEST, LARGEST * (size_of(row) / largest) ** 0.5))
+    return marks
 
 
-def draw_bubble(axis: Axes, comparison: Comparison, metric: Primary, row: Row, area: float) -> None:
+def bubble(comparison: Comparison, metric: Primary, row: Row, radius: float) -> list[Mark]:
     (x, y), colour = point_of(row, metric), colours(comparison)[row.case.variant]
+    shape = runtime_shapes(comparison)[row.case.runtime]
+    marks: list[Mark] = [Dots([Dot(x, y, row_told(row, metric), radius)], colour, shape, opacity=0.7)]
     if limits := metric.around(row):
-        axis.plot([x, x], limits, color=colour, alpha=0.45, linewidth=1.3, zorder=2)
-    shape = runtime_markers(comparison)[row.case.runtime]
-    axis.scatter(x, y, s=area, marker=shape, facecolor=(colour, 0.55), edgecolor=colour, zorder=3)
+        marks.insert(0, Strokes([(x, limits[0], x, limits[1])], colour, 1.4, opacity=0.6))
+    return marks
+
+
+def row_told(row: Row, metric: Primary) -> str:
+    quality = f"{metric.lowered} {metric.with_unit(row.value(metric.name))}"
+    speed, size = row.value("latency_p50"), row.value("size_bytes")
+    weight = [size_scale([size]).with_unit(size)] if size is not None else []
+    return f"{row_name(row.case)}: {', '.join([quality, f'p50 {MICROSECONDS.with_unit(speed)}', *weight])}"
 
 
 def point_of(row: Row, metric: Primary) -> tuple[float, float]:
@@ -116,12 +116,12 @@ def axis_label(metric: Primary) -> str:
     return f"{metric.lowered}{unit} ({'up' if metric.sign > 0 else 'down'} is better)"
 
 
-def handles_of(comparison: Comparison, shown: list[Row]) -> list[Line2D]:
+def keys_of(comparison: Comparison, shown: list[Row]) -> list[Key]:
     return [
-        *variant_handles(comparison, names_with_sizes(comparison, shown)),
-        *runtime_handles(comparison, {r.case.runtime for r in shown}),
-        Line2D([], [], color=GREY, linewidth=1.2, label="Pareto front"),
-        Line2D([], [], color=GREY, linewidth=1, linestyle="--", label="Keras"),
+        *variant_keys(comparison, names_with_sizes(comparison, shown)),
+        *runtime_keys(comparison, {r.case.runtime for r in shown}),
+        Key("Pareto front", GREY),
+        Key("Keras", GREY, dash=1),
     ]
 
 
@@ -131,10 +131,6 @@ def names_with_sizes(comparison: Comparison, shown: list[Row]) -> dict[str, str]
     scale = size_scale([s for s in sizes.values() if s is not None])
     names = [v.name for v in comparison.run.variants if v.name in sizes]
     return {n: f"{n}, {scale.with_unit(sizes[n])}" if sizes[n] is not None else n for n in names}
-
-
-def any_emulated(shown: list[Row], target: str) -> bool:
-    return any(r.emulated for r in shown if r.case.target == target)
 
 
 TRADEOFF = Plot(
