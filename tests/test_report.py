@@ -395,7 +395,7 @@ def test_scores_that_are_not_finite_are_no_answer_everywhere(comparison: Compari
     assert "float16 on host with ai-edge-litert gives no answer" in agreement(sample)
     assert exhibits(odd)[0].sample.index == index
     assert ("no answer", "float16 (ai-edge-litert)", False) in grouped(sample)
-    assert "no answer  –" in sample_chart(odd, pictures(), index).svg
+    assert "no answer, –" in sample_chart(odd, pictures(), index).svg
     console = Console(file=(out := io.StringIO()), width=100)
     console.print(sample_text(odd, None, index))
     (line,) = (x for x in out.getvalue().splitlines() if "no answer" in x and "float16 " in x[:9])

@@ -18,6 +18,7 @@ from harness.metrics.discrepancy import fields_of
 from harness.metrics.fitting import check
 from harness.metrics.registry import Answers
 from harness.records import Affine, Dataset, Run, Scoring
+from harness.report.plots.sample_plot import sample_chart
 from tests.made_runs import case
 from tests.made_tasks import run_of
 
@@ -152,6 +153,11 @@ def test_a_row_a_picture_says_how_many_pixels_moved():
     known = LABELS[3] != NONE
     assert rows["error"][3] == pytest.approx(np.mean((moved[3].argmax(-1) != LABELS[3])[known]))
     assert "prediction" not in fields_of(rows)
+
+
+def test_the_chart_of_a_sample_has_a_panel_a_mask():
+    titles = [panel.title for panel in sample_chart(compare(made()), None, 3).panels]
+    assert titles == ["Label", "Keras", "float32 on host with ai-edge-litert", "Where they part"]
 
 
 def test_two_runs_of_masks_are_held_against_each_other():

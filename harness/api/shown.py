@@ -230,11 +230,9 @@ class Sample:
     @cached_property
     def svg(self) -> str:
         """The picture beside every model's scores, as an SVG file of its own."""
-        from harness.report.charts.svg import standing_alone
         from harness.report.plots.sample_plot import sample_chart
 
-        chart = sample_chart(self._comparison, self._pictures, self._place)
-        return standing_alone(chart, f"{chart.y_title}: what every model says")
+        return sample_chart(self._comparison, self._pictures, self._place).svg
 
     def __str__(self) -> str:
         """Whether all models say the same, in a sentence or two."""

@@ -68,7 +68,6 @@ def write_report(material: Material, folder: Path) -> Path:
 
 
 def write_plots(material: Material, drawings: Sequence[Drawing], folder: Path) -> None:
-    from harness.report.charts.svg import standing_alone
     from harness.report.plots.sample_plot import sample_chart
 
     for drawing in drawings:
@@ -76,8 +75,8 @@ def write_plots(material: Material, drawings: Sequence[Drawing], folder: Path) -
             write(folder / drawing.file_name, drawing.alone)
     run = material.comparison.run
     if run.test_count:
-        chart = sample_chart(material.comparison, material.pictures, run.place_of(0))
-        write(folder / "sample-0.svg", standing_alone(chart, f"{chart.y_title}: what every model says"))
+        first = sample_chart(material.comparison, material.pictures, run.place_of(0))
+        write(folder / "sample-0.svg", first.svg)
 
 
 def write(path: Path, content: str | bytes) -> Path:

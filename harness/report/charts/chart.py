@@ -159,7 +159,7 @@ class Key:
 @dataclass(frozen=True)
 class Chart:
     """Panels side by side, so many at most on a page and on a phone. shared: the axes ("x", "y", "xy") that are the
-    same for all panels; their numbers stand at the edge alone. x_title, y_title: what all panels show.
+    same for all panels; their numbers and titles stand at the edge alone. x_title, y_title: what all panels show.
     """
 
     panels: tuple[Panel, ...]
@@ -168,6 +168,7 @@ class Chart:
     shared: str = ""
     x_title: str = ""
     y_title: str = ""
+    title: str = ""
 
     def _repr_svg_(self) -> str:
         """What a notebook shows: the chart for a page, in light colours."""
@@ -178,4 +179,4 @@ class Chart:
         """The chart for a page as an SVG file of its own, in light colours."""
         from harness.report.charts.svg import standing_alone
 
-        return standing_alone(self)
+        return standing_alone(self, self.title or "A chart")

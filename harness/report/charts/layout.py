@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.report.charts.chart import Axis, Chart, Key, Limits, Panel, Tick
-from harness.report.charts.lettering import SIZE, SMALL, breadth, wrapped
+from harness.report.charts.lettering import BOLD, SMALL, breadth, wrapped
 from harness.report.charts.scales import Scale, limits_of, ticks_of
 
 LINE = 17.0  # px from one line of text to the next
@@ -65,22 +65,28 @@ class Layout:
     height: float
     panels: tuple[Placed, ...]
     keys: tuple[tuple[float, float, Key], ...]
-    y_title: tuple[str, ...]
+    headings: tuple[tuple[str, str], ...]  # lines above all panels, each with its class
     x_title_y: float
 
 
 def laid_out(chart: Chart, sheet: Sheet) -> Layout:
     """Place the title of y, the lines of panels, the title of x and the legend under each other."""
-    y_title = tuple(wrapped(chart.y_title, sheet.width))
+    headings = headings_of(chart, sheet)
     columns = columns_of(chart, sheet)
-    y, placed = (LINE * len(y_title) + 4 if y_title else 0.0), list[Placed]()
+    y, placed = (LINE * len(headings) + 4 if headings else 0.0), list[Placed]()
     for first in range(0, len(chart.panels), len(columns)):
         placed += placed_line(chart, columns, first, y)
         y = max(panel_end(one) for one in placed[first:]) + BETWEEN
     x_title_y = y - BETWEEN + LINE
     y = x_title_y + LINE * 0.4 if chart.x_title else y - BETWEEN + 4
     keys = placed_keys(chart.legend, sheet.width, y)
-    return Layout(sheet.width, keys[-1][1] + 8 if keys else y, tuple(placed), tuple(keys), y_title, x_title_y)
+    return Layout(sheet.width, keys[-1][1] + 8 if keys else y, tuple(placed), tuple(keys), headings, x_title_y)
+
+
+def headings_of(chart: Chart, sheet: Sheet) -> tuple[tuple[str, str], ...]:
+    """Return the lines above all panels, each with its class."""
+    titles = [(line, "strong") for line in wrapped(chart.title, sheet.width, BOLD)]
+    return (*titles, *((line, "soft") for line in wrapped(chart.y_title, sheet.width)))
 
 
 @dataclass(frozen=True)
@@ -119,7 +125,7 @@ def y_ticks(chart: Chart, panel: Panel) -> tuple[Tick, ...]:
 
 def panel_end(one: Placed) -> float:
     titled = one.panel.x is not None and bool(one.panel.x.title)
-    return one.bottom + LINE * one.x_labelled + LINE * titled + 3
+    return one.bottom + LINE * one.x_labelled * (1 + titled) + 3
 
 
 def limits(chart: Chart, panel: Panel, axis: Literal["x", "y"]) -> Limits:
@@ -156,7 +162,7 @@ def has_labels(axis: Axis | None) -> bool:
 
 
 def texts_of(panel: Panel, room: float) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    titles = wrapped(panel.title, room, SIZE * 1.06)
+    titles = wrapped(panel.title, room, BOLD)
     notes = wrapped(panel.note, room) + (wrapped(panel.y.title, room) if panel.y and panel.y.title else [])
     return tuple(titles), tuple(notes)
 

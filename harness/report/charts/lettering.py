@@ -17,7 +17,7 @@ WIDTHS = {
     **dict.fromkeys("%mW@…", 990),
 }
 USUAL = 636  # every digit, and most letters
-SIZE, SMALL = 13.0, 12.0  # px
+SMALL, BOLD = 12.0, 15.0  # px; bold type has 13, and letters that are wider
 ELLIPSIS = " …"
 
 SHAPES = ("circle", "square", "triangle", "diamond", "down", "plus", "cross", "star")

@@ -55,8 +55,8 @@ def written(chart: Chart, sheet: Sheet, told: str, name: str, style: str = "") -
 
 
 def parts(chart: Chart, layout: Layout) -> Iterator[str]:
-    for n, line in enumerate(layout.y_title):
-        yield text(0, LINE * (n + 0.75), line, "soft")
+    for n, (line, name) in enumerate(layout.headings):
+        yield text(0, LINE * (n + 0.75), line, name)
     for placed in layout.panels:
         yield from frame(placed)
         for mark in placed.panel.marks:
@@ -90,9 +90,9 @@ def frame(placed: Placed) -> Iterator[str]:
     if placed.x_labelled:
         for value, label in placed.x_ticks:
             yield text(placed.x.px(value), placed.bottom + LINE, label, "soft middle")
-    if placed.panel.x and placed.panel.x.title:
-        below = placed.bottom + LINE * (2 if placed.x_labelled else 1)
-        yield text((placed.x.start + placed.x.end) / 2, below, placed.panel.x.title, "soft middle")
+        if placed.panel.x:
+            middle = (placed.x.start + placed.x.end) / 2
+            yield text(middle, placed.bottom + 2 * LINE, placed.panel.x.title, "soft middle")
     if placed.y_labelled:
         for value, label in placed.y_ticks:
             yield text(placed.x.start - LABEL_GAP + 2, placed.y.px(value) + SMALL * 0.35, label, "soft end")
@@ -190,7 +190,7 @@ def picture(mark: Picture, at: Placed) -> str:
     size = f'width="{number(at.right - at.x.start)}" height="{number(at.bottom - at.top)}"'
     place = f'x="{number(at.x.start)}" y="{number(at.top)}" {size}'
     address = f"data:image/png;base64,{b64encode(mark.png).decode()}"
-    return f'<image class="pixels" {place} preserveAspectRatio="xMidYMin" href="{address}">{titled(mark.tip)}</image>'
+    return f'<image class="pixels" {place} preserveAspectRatio="xMinYMin" href="{address}">{titled(mark.tip)}</image>'
 
 
 WRITERS: dict[type, Callable[[Any, Placed], str]] = {

@@ -45,8 +45,8 @@ def sample_chart(comparison: Comparison, pictures: np.ndarray | None, n: int) ->
 
 def framed(picture: bytes, title: str, panel: Panel) -> Chart:
     if not picture:
-        return Chart((panel,), y_title=title)
-    return Chart((Panel([Picture(picture, title)], height=PICTURE_PX, breadth=0.4), panel), (), (2, 1), y_title=title)
+        return Chart((panel,), title=title)
+    return Chart((Panel([Picture(picture, title)], height=PICTURE_PX, breadth=0.4), panel), (), (2, 1), title=title)
 
 
 def objects_chart(comparison: Comparison, pictures: np.ndarray | None, n: int, title: str) -> Chart:
@@ -65,7 +65,7 @@ def masks_chart(comparison: Comparison, pictures: np.ndarray | None, n: int, tit
     """Draw the picture and its masks side by side."""
     shown = panels(comparison, pictures, n)
     drawn = [Panel([Picture(picture_png(p.pixels), p.title)], title=p.title, height=MASK_PX) for p in shown]
-    return Chart(tuple(drawn), (), (len(drawn), 2), y_title=title)
+    return Chart(tuple(drawn), (), (len(drawn), 2), title=title)
 
 
 def points_panel(comparison: Comparison, n: int) -> Panel:
@@ -110,7 +110,7 @@ def class_axis(classes: list[str], low: float, high: float) -> Axis:
 
 
 def says_told(answer: Answer) -> str:
-    return f"{answer.name}  {decimals(answer.score, 3)}"
+    return f"{answer.name}, {decimals(answer.score, 3)}"
 
 
 def models_of(comparison: Comparison, sample: Sample) -> list[str]:
