@@ -21,7 +21,7 @@ from harness.metrics.fitting import check
 from harness.metrics.left_out import LeftOut
 from harness.metrics.scoring import Scorer
 from harness.records import Affine, Comparison, Dataset, Detection, Finding, Run, Scoring
-from harness.report.charts.chart import Picture
+from harness.report.charts.chart import Picture, Words
 from harness.report.material import Material
 from harness.report.part import Note
 from harness.report.plots.sample_plot import sample_chart
@@ -202,12 +202,12 @@ def test_the_gallery_draws_the_boxes_of_the_row_that_is_furthest(scaled):
 
 def test_the_chart_of_a_sample_has_its_picture_and_what_each_finds(scaled):
     chart = sample_chart(scaled, np.zeros((PICTURES, 32, 32, 3), np.uint8), 0)
-    picture, said = (panel.marks for panel in chart.panels)
+    (picture,), (key, *said) = (panel.marks for panel in chart.panels)
     sample = number_sample(scaled, 0)
-    assert isinstance(picture[0], Picture) and picture[0].png.startswith(b"\x89PNG")
-    assert [mark.text for mark in said][1] == f"Keras: {sample.answers[0].text}" and len(said) == 1 + len(
-        sample.answers
-    )
+    assert isinstance(picture, Picture) and picture.png.startswith(b"\x89PNG")
+    assert isinstance(key, Words) and key.text.startswith("Boxes: labels solid green")
+    told = [mark.text for mark in said if isinstance(mark, Words)]
+    assert told[0] == f"Keras: {sample.answers[0].text}" and len(told) == len(sample.answers)
 
 
 def judged_as(run: Run, rule: str, folder: Path) -> Finding:

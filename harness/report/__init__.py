@@ -68,11 +68,12 @@ def write_report(material: Material, folder: Path) -> Path:
 
 
 def write_plots(material: Material, drawings: Sequence[Drawing], folder: Path) -> None:
+    from harness.report.charts.svg import as_file
     from harness.report.plots.sample_plot import sample_chart
 
     for drawing in drawings:
-        if drawing.alone:
-            write(folder / drawing.file_name, drawing.alone)
+        if drawing.wide:
+            write(folder / drawing.file_name, as_file(drawing.wide))
     run = material.comparison.run
     if run.test_count:
         first = sample_chart(material.comparison, material.pictures, run.place_of(0))

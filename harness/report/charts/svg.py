@@ -26,7 +26,14 @@ def inline(chart: Chart, told: str) -> tuple[str, str]:
 
 def standing_alone(chart: Chart, told: str = "A chart") -> str:
     """Return the chart for a page as a file of its own, in light colours."""
-    return written(chart, WIDE, told, "chart", style=light_style())
+    return as_file(inline(chart, told)[0])
+
+
+def as_file(wide: str) -> str:
+    """Return what inline() wrote for a page as a file of its own, in light colours."""
+    head, parts = wide.split(">", 1)
+    paper = '<rect class="paper" width="100%" height="100%"/>'
+    return f"{head.replace('<svg', f'<svg{NAMESPACE}', 1)}><style>{light_style()}</style>{paper}{parts}"
 
 
 def page_style() -> str:
@@ -42,16 +49,15 @@ def light_style() -> str:
     return re.sub(r"var\((--[\w-]+)\)", lambda found: values[found[1]], rules)
 
 
-def written(chart: Chart, sheet: Sheet, told: str, name: str, style: str = "") -> str:
+def written(chart: Chart, sheet: Sheet, told: str, name: str) -> str:
     layout = laid_out(chart, sheet)
     size = f"{number(layout.width)} {number(layout.height)}"
     wide, high = size.split()
     head = (
-        f'<svg{NAMESPACE if style else ""} class="{name}" viewBox="0 0 {size}"'
+        f'<svg class="{name}" viewBox="0 0 {size}"'
         f' width="{wide}" height="{high}" role="img" aria-label="{escape(told)}">'
     )
-    paper = f'<style>{style}</style><rect class="paper" width="{wide}" height="{high}"/>' if style else ""
-    return "".join([head, paper, *parts(chart, layout), "</svg>"])
+    return "".join([head, *parts(chart, layout), "</svg>"])
 
 
 def parts(chart: Chart, layout: Layout) -> Iterator[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from harness.records import Comparison
 from harness.records.terms import TASKS, Task
 from harness.report.charts.chart import Chart
-from harness.report.charts.svg import inline, standing_alone
+from harness.report.charts.svg import inline
 from harness.report.material import Material
 from harness.report.part import Block
 from harness.report.plots.style import NothingToDrawError
@@ -32,7 +32,7 @@ class Plot:
 
 @dataclass(frozen=True)
 class Drawing(Block):
-    """A plot of one run: SVG for a page, for a phone and as a file of its own; or why there is none."""
+    """A plot of one run: SVG for a page and for a phone; or why there is none."""
 
     kind = "drawing"
     name: str
@@ -40,7 +40,6 @@ class Drawing(Block):
     method: str
     wide: str = ""
     narrow: str = ""
-    alone: str = ""
     absent: str = ""
 
     @property
@@ -56,4 +55,4 @@ def draw(plot: Plot, material: Material) -> Drawing:
         return Drawing(plot.name, title, plot.method, absent=str(nothing))
     method = plot.method + plot.note(material.comparison)
     told = f"{title}. {method}"
-    return Drawing(plot.name, title, method, *inline(chart, told), standing_alone(chart, told))
+    return Drawing(plot.name, title, method, *inline(chart, told))
