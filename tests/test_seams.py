@@ -26,6 +26,7 @@ from harness.build.original import train_to
 from harness.build.workloads import WORKLOADS, Workload, digits
 from harness.cli import app
 from harness.compare.baseline import compare
+from harness.compare.numbers import number_sample
 from harness.data import kinds
 from harness.data.on_disk import SamplesWriter, write_about
 from harness.data.source import DataSource, Split
@@ -40,6 +41,7 @@ from harness.measure.connections.local import Local
 from harness.measure.targets import known_targets, select_targets
 from harness.metrics import fitting, registry, task_table
 from harness.metrics.discrepancy import fields_of, structured
+from harness.metrics.scoring import Scorer
 from harness.records import Affine, Dataset, Scoring, Tensor
 from harness.statistics.bootstrap import means
 from harness.support.cache import Cache
@@ -211,7 +213,11 @@ def test_a_task_is_one_declaration(monkeypatch: pytest.MonkeyPatch) -> None:
         return structured(dict.fromkeys(("max_abs_diff", "l2", "cosine", "letters"), apart))
 
     toy = cast(Any, "toy")
-    kind = task_table.TaskKind(toy, is_letters, decode=lambda y, logits: y.argmax(axis=-1), rows=letters_differ)
+    told = task_table.Told(lambda _, row: "".join("ab"[n] for n in row), lambda _, row: f"{row.sum()} b", "letters")
+    kind = task_table.TaskKind(
+        toy, is_letters, decode=lambda y, logits: y.argmax(axis=-1), rows=letters_differ, told=told,
+        flips=task_table.Flips(lambda answers: (answers.outputs != answers.baseline).any(axis=1), "not {} word"),
+    )  # fmt: skip
     monkeypatch.setattr(task_table, "TASK_TABLE", (kind, *task_table.TASK_TABLE))
     metric = registry.Metric(
         "letter_errors", unit="", title="Letters", about="answers", better="lower", tasks=(toy,), default_for=(toy,),
@@ -230,6 +236,9 @@ def test_a_task_is_one_declaration(monkeypatch: pytest.MonkeyPatch) -> None:
     assert change is not None and change.value == pytest.approx(1 / 6)
     assert "letters" in fields_of(comparison.samples[case("int8")])
     assert comparison.samples[case("int8")]["letters"].tolist() == [1, 0]
+    sample = number_sample(comparison, 0)
+    assert (sample.label, [(a.text, a.apart) for a in sample.answers]) == ("2 b", [("abb", 0), ("abb", 0), ("bbb", 1)])
+    assert Scorer(comparison.run).flips(wrong.argmax(axis=-1), labels).tolist() == [True, False]
 
 
 def test_a_task_has_a_starter_or_a_reason_why_not() -> None:

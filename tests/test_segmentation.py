@@ -9,6 +9,7 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score, jaccard_score
 
 from harness.compare.baseline import compare
+from harness.compare.numbers import number_sample
 from harness.compare.two_runs import compare_runs
 from harness.errors import ConfigError
 from harness.gate.decide import judge
@@ -24,6 +25,7 @@ from tests.made_tasks import run_of
 
 RNG = np.random.default_rng(4)
 PICTURES, CLASSES, NONE = 320, 4, 255
+AGAINST = ("keras", "float32", "reference")
 LABELS = RNG.choice(CLASSES, (PICTURES, 8, 9), p=(0.6, 0.25, 0.14, 0.01)).astype(np.uint8)
 LABELS[RNG.random(LABELS.shape) < 0.1] = NONE
 SCORES = RNG.random((PICTURES, 8, 9, CLASSES + 1)).astype(np.float32)  # of a class, too, that no pixel has
@@ -173,6 +175,25 @@ def test_two_runs_of_masks_are_held_against_each_other():
     )
     told = {str(d) for pair in compare_runs(one, other).pairs for d in pair.differences}
     assert "ignored label: 0 in the reference, none in the candidate" in told
+
+
+def test_a_flip_from_another_row_is_no_flip_from_keras(tmp_path):
+    """In picture 3 both lie elsewhere than Keras, and each elsewhere than the other; in picture 5 both lie alike."""
+    one, other = SCORES.copy(), SCORES.copy()
+    for n, scores, kind in ((3, one, 2), (3, other, 1), (5, one, 2), (5, other, 2)):
+        scores[n] = np.eye(CLASSES + 1)[kind]
+    rules = {name: f'metric = "flip_rate"\nmax = 0.5\nvariant = "int8"\nagainst = "{name}"\n' for name in AGAINST}
+    policy = tmp_path / "policy.toml"
+    policy.write_text("".join(f"[[rule]]\n{rule}" for rule in rules.values()))
+    run = run_of("segmentation", LABELS, SCORES, {"float32": one, "int8": other}, Scoring("mean_iou", ignore=NONE))
+    comparison, past = compare(run), compare(made(int8=one))
+    found = judge(comparison, read_policy(policy), past).findings
+    assert [finding.value for finding in found] == [2 / PICTURES, 1 / PICTURES, 1 / PICTURES]
+
+
+def test_a_sample_is_told_by_the_names_of_its_classes():
+    run = replace(made(int8=SCORES), class_names=("sky", "sea", "sand", "rock", "none"))
+    assert number_sample(compare(run), 0).label.startswith("classes sky (")
 
 
 def test_a_model_that_answers_one_map_to_all_passes_no_rule(tmp_path):

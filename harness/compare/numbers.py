@@ -6,20 +6,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.compare.said_boxes import finds_objects, in_words, labels_in_words
-from harness.metrics.masks import classes_given, classes_labelled
-from harness.metrics.task import ANOMALIES, MASKS, are_logits, one_column_each
+from harness.metrics.discrepancy import fields_of
+from harness.metrics.task import ANOMALIES
+from harness.metrics.task_table import Told, kind_of
 from harness.records import Case, Comparison
 from harness.support.format import is_known, listed, plural, significant
 
 MOST_NUMBERS = 8  # written out; the rest is counted
-MOST_CLASSES = 4  # of a mask
 
 
 @dataclass(frozen=True)
 class NumberAnswer:
-    """One model's output. case is None for Keras. apart: mean |Δ| from Keras'; error: from the label, None without. Of
-    masks these are the shares of the pixels that differ.
+    """One model's output. case is None for Keras. apart: mean |Δ| from Keras'; error: from the label, None without.
+    Where the task has words of its own, both are what its rows say.
     """
 
     case: Case | None
@@ -44,10 +43,8 @@ class NumberSample:
 
 def number_sample(comparison: Comparison, index: int) -> NumberSample:
     run, base = comparison.run, comparison.baseline[index]
-    if finds_objects(run):
-        return object_sample(comparison, index)
-    if run.task in MASKS:
-        return mask_sample(comparison, index)
+    if told := kind_of(run.task).told:
+        return told_sample(comparison, index, told)
     label = None if run.labels is None else np.asarray(run.labels[index])
     outputs = [(None, base), *((case, scores[index]) for case, scores in comparison.scores.items())]
     wanted = None if run.task in ANOMALIES else label  # 0 or 1, from which an error of reconstruction has no distance
@@ -57,40 +54,17 @@ def number_sample(comparison: Comparison, index: int) -> NumberSample:
     return NumberSample(index, "" if label is None else written(label), inputs_of(comparison, index), answers)
 
 
-def object_sample(comparison: Comparison, index: int) -> NumberSample:
-    """Says what is found on a picture with objects. apart: 1 − the mean overlap of boxes with Keras'."""
-    run = comparison.run
-    label = "" if run.labels is None else labels_in_words(run, run.labels[index])
-    rows = ((case, scores[index], comparison.samples[case]) for case, scores in comparison.scores.items())
-    variants = [NumberAnswer(c, in_words(run, r), float(t["max_abs_diff"][index]), None) for c, r, t in rows]
-    keras = NumberAnswer(None, in_words(run, comparison.baseline[index]), 0.0, None)
-    return NumberSample(index, label, inputs_of(comparison, index), (keras, *variants))
-
-
-def mask_sample(comparison: Comparison, index: int) -> NumberSample:
-    """Says of a mask how much of the picture each class covers, and which shares of its pixels are not Keras', and not
-    right.
-    """
-    run, base = comparison.run, comparison.baseline
-    logits = one_column_each(base) and are_logits(base)
-    tables = [] if run.labels is None else list(comparison.samples.values())
-    error = float(tables[0]["baseline_error"][index]) if tables else None
-    said = [NumberAnswer(None, covered(classes_given(base[index : index + 1], logits)), 0.0, error)]
-    for case, table in comparison.samples.items():
-        given = covered(classes_given(comparison.scores[case][index : index + 1], logits))
-        row = table[index]
-        said.append(NumberAnswer(case, given, float(row["differing"]), None if error is None else float(row["error"])))
-    truth = None if run.labels is None else classes_labelled(run.labels[index : index + 1], run.scoring.ignore)
-    label = "" if truth is None else covered(truth[truth >= 0])
+def told_sample(comparison: Comparison, index: int, told: Told) -> NumberSample:
+    """Says it in the task's words; how far each answer is from Keras', and from the label, as the rows have it."""
+    run, tables = comparison.run, comparison.samples
+    keras = [float(table[index]["baseline_error"]) for table in tables.values() if "error" in fields_of(table)]
+    said = [NumberAnswer(None, told.answer(comparison, comparison.baseline[index]), 0.0, keras[0] if keras else None)]
+    for case, table in tables.items():
+        error = float(table[index]["error"]) if keras else None
+        text = told.answer(comparison, comparison.scores[case][index])
+        said.append(NumberAnswer(case, text, float(table[index][told.apart]), error))
+    label = "" if run.labels is None else told.label(comparison, np.asarray(run.labels[index]))
     return NumberSample(index, label, inputs_of(comparison, index), tuple(said))
-
-
-def covered(classes: np.ndarray) -> str:
-    """Write which classes a mask has, and how much of it."""
-    found, counts = np.unique(classes, return_counts=True)
-    largest = np.argsort(-counts, kind="stable")[:MOST_CLASSES]
-    shown = ", ".join(f"{found[n]} ({100 * counts[n] / classes.size:.2g} %)" for n in largest)
-    return f"{'class' if len(found) == 1 else 'classes'} {shown}{' …' if len(found) > MOST_CLASSES else ''}"
 
 
 def mean_distance(one: np.ndarray, other: np.ndarray | None) -> float | None:

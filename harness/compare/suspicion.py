@@ -10,7 +10,6 @@ import numpy as np
 from harness.compare.chance import at_chance, constant, copies
 from harness.detection.decoders import DECODERS
 from harness.measure.same_answers import answers_of, changed
-from harness.metrics.detection_rows import classes_or_boxes
 from harness.metrics.discrepancy import explained_share, low_agreement, low_explained
 from harness.metrics.heads import lost_parts
 from harness.metrics.scoring import Scorer
@@ -103,8 +102,8 @@ def far_off(samples: np.ndarray, scorer: Scorer) -> str:
     if unknown := int((~np.isfinite(samples["max_abs_diff"])).sum()):
         keras = f", {scorer.unknown} of them Keras' own" if scorer.unknown else ""
         return f"{unknown} samples have scores that are not finite{keras}"
-    if scorer.kind.says == "boxes":
-        return classes_or_boxes(samples)
+    if scorer.kind.doubt:
+        return scorer.kind.doubt(samples)
     if scorer.of_classes:
         return low_agreement(1 - samples["flip"].mean(), "Keras", TEST_SET)
     error = float(np.square(samples["l2"], dtype=np.float64).sum())

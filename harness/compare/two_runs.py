@@ -25,8 +25,6 @@ from harness.metrics.latency import percent
 from harness.metrics.registry import in_order, is_of_answers
 from harness.metrics.scores import metric_named
 from harness.metrics.scoring import CONFIDENCE, Scorer, difference_of, limits_of
-from harness.metrics.segmentation import elsewhere
-from harness.metrics.task import MASKS
 from harness.metrics.two_stage import first_of
 from harness.metrics.typical import TwoSessions, Typical
 from harness.records import Absent, Case, Change, Comparison, Round, Run
@@ -252,12 +250,12 @@ def drop(metric: Metric, both: Both, blank: Change) -> Change:
 
 def flips(metric: Metric, both: Both, blank: Change) -> Change:
     """Counts flips. They are shown, not judged: a flip may be for the better."""
-    if both.candidate.run.task in MASKS:
-        changed, what = elsewhere(*both.scores), "a class lies elsewhere than in the reference"
-    else:
-        before, after = (rows["prediction"] for rows in both.answers)
-        changed, what = before != after, "top-1 differs from the reference's"
+    before, after = both.scores
+    scorer = both.scorers[1]
+    changed, kinds = scorer.flips(after, before), scorer.kind.flips
+    assert kinds
     flips, n = int(changed.sum()), len(changed)
+    what = kinds.words.format("the reference's")
     return replace(blank, baseline=0.0, value=flips / n, method=f"{what}, {flips} of {n}")
 
 

@@ -66,7 +66,7 @@ class Pair:
 
 
 def answers_in(samples: np.ndarray, column: str) -> np.ndarray:
-    """Returns one answer a sample: its class; where it has none, as a mask, 0 for the baseline's, and 1 for a flip. −1
+    """Returns one answer a sample: its class; where it has none, 0 for the baseline's, and 1 for a flip from it. −1
     where it is not known.
     """
     if column in fields_of(samples):
@@ -236,7 +236,9 @@ class Evidence:
         labels = self.comparison.run.labels
         if labels is None or labels.ndim > 1:  # only flips are counted then
             labels = np.full(len(after), -1)
-        if rule.against == CONTROL:
+        if not self.scorer.of_classes and rule.against in (CONTROL, "reference"):
+            before, after = np.zeros(len(after), bool), self.flips(rule, case)
+        elif rule.against == CONTROL:
             before = self.answers(control(case))
         elif rule.against == "reference":
             before = self.past_answers(case)
@@ -245,6 +247,22 @@ class Evidence:
             assert samples is not None
             before = self.finite_answers(answers_in(samples, "baseline_prediction"), "keras")
         return Pair(labels, before, after, self.comparison.run.groups)
+
+    def flips(self, rule: Rule, case: Case) -> np.ndarray:
+        """Returns which samples are flips from what the rule stands against, another row or a reference's: what is no
+        class can be a flip from Keras' in two ways. Raises Absent.
+        """
+        if rule.against == CONTROL:
+            self.answers(control(case))
+            before = self.scored(control(case))
+        else:
+            self.past_answers(case)
+            before = self.paired_past(case).scored(case)
+        return self.scorer.flips(self.scored(case), before)
+
+    def scored(self, case: Case) -> np.ndarray:
+        """Returns what a row's scored output says, decoded, of a row that has answers."""
+        return self.comparison.scores[self.comparison.run.accuracy_case(case)]
 
     def answers(self, case: Case) -> np.ndarray:
         """Returns the top-1 of every sample of a row, (samples,). Raises Absent."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 import numpy as np
@@ -10,7 +11,10 @@ from harness.detection.matching import Pairs, pairs_of
 from harness.metrics.discrepancy import as_float32, as_int32, structured
 from harness.metrics.registry import Answers
 from harness.metrics.task import finite, row_by_row
+from harness.records import Comparison, Detection, Run
+from harness.records.names import class_name
 
+MOST_NAMED = 8  # objects told one by one
 BROKEN = 0.9  # under this mean something is probably wrong, not merely lossy
 
 
@@ -62,3 +66,31 @@ def classes_or_boxes(rows: np.ndarray) -> str:
     if classes < BROKEN <= boxes:
         return f"boxes fine, classes broken: {of_boxes}, {of_classes}"
     return f"{of_boxes}, {of_classes}" if boxes < BROKEN else ""
+
+
+# --- in words --------------------------------------------------------------------------------------------------------
+
+
+def how_of(run: Run) -> Detection:
+    return run.scoring.detection or Detection()
+
+
+def that_count(run: Run, rows: np.ndarray) -> np.ndarray:
+    """Returns the detections that count as answers."""
+    return rows[(rows[:, 4] >= how_of(run).answer_score) & (rows[:, 5] >= 0)]
+
+
+def objects_said(comparison: Comparison, rows: np.ndarray) -> str:
+    """Names what a model finds on a picture, with its scores. rows: its detections."""
+    if not np.isfinite(rows).all():
+        return "not finite"
+    run = comparison.run
+    found = [f"{class_name(run, int(row[5]))} ({row[4]:.2f})" for row in that_count(run, rows)]
+    more = f" … ({len(found)} objects)" if len(found) > MOST_NAMED else ""
+    return ", ".join(found[:MOST_NAMED]) + more or "nothing"
+
+
+def objects_labelled(comparison: Comparison, rows: np.ndarray) -> str:
+    """Names the objects of a picture. rows: its labels."""
+    times = Counter(class_name(comparison.run, int(label)) for label in rows[rows[:, 4] >= 0][:, 4])
+    return ", ".join(name if count == 1 else f"{count} × {name}" for name, count in times.items()) or "nothing"

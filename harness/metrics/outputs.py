@@ -8,15 +8,13 @@ import numpy as np
 
 from harness.metrics.discrepancy import discordant, row_differences, top1
 from harness.metrics.registry import Answers, Estimate, Metric, Observation, declare, of_case, of_scores, per_sample
-from harness.metrics.task import LABELLED, MASKS, probabilities, row_by_row
-from harness.metrics.task_table import NO_CLASSES, OF_CLASSES
+from harness.metrics.task import LABELLED, probabilities, row_by_row
+from harness.metrics.task_table import NO_CLASSES, OF_CLASSES, WITH_FLIPS, kind_of
 from harness.statistics import stats
 from harness.statistics.anytime import anytime_limits
 from harness.statistics.clustered import drop_limits, group_words, rate_limits
 
 OF_SCORES = (*OF_CLASSES, *NO_CLASSES)
-WITH_FLIPS = (*OF_CLASSES, *MASKS)
-FLIP_WORDS = {"segmentation": "a class that covers 1 % of the picture shares under half with Keras'"}
 BINS = 15  # of the calibration error
 
 
@@ -71,8 +69,9 @@ def mcnemar_p(o: Observation, samples: np.ndarray) -> Estimate:
 @of_scores
 def flips(o: Observation, samples: np.ndarray) -> Estimate:
     """Counts them; the limits are those of the rate, for as many samples."""
-    told = FLIP_WORDS.get(o.task, "top-1 differs from Keras, right or wrong")
-    rate, n = share(o, samples["flip"], told), len(samples)
+    flips = kind_of(o.task).flips
+    assert flips  # of the tasks that the metric is of
+    rate, n = share(o, samples["flip"], flips.words.format("Keras'")), len(samples)
     low, high = (None if end is None else n * end for end in (rate.low, rate.high))
     return Estimate(float(samples["flip"].sum()), 0.0, low, high, rate.method)
 

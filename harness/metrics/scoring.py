@@ -162,6 +162,11 @@ class Scorer:
             self._last[:] = [*known, *self._last[:1]]  # the case's, and the baseline's
         return known[0]
 
+    def flips(self, scored: np.ndarray, before: np.ndarray) -> np.ndarray:
+        """Returns which samples are flips from another model's answers, both decoded, of a task that has flips."""
+        assert self.kind.flips
+        return self.kind.flips.differ(replace(self.decoded(scored), baseline=before, kept={}))
+
     def answers(self, output: np.ndarray, raw: bool = False, every: Sequence[np.ndarray] = ()) -> Answers:
         """Returns what a metric is given for one case's scored output. raw: as the model gave it, where it alone says
         something.

@@ -10,10 +10,13 @@ from harness.metrics.discrepancy import as_float32, distances, structured
 from harness.metrics.masks import classes_given, classes_labelled, classes_of
 from harness.metrics.registry import Answers, Metric, of_answers
 from harness.metrics.task import MASKS, are_logits, one_column_each, row_by_row, stretches
+from harness.records import Comparison, Run
+from harness.records.names import class_name
 from harness.statistics.bootstrap import Bounded, Statistic
 from harness.statistics.by_area import AreaScore
 
 SHOWN = 0.01  # of a picture: a class that covers less, in both maps, may move without a flip
+MOST_NAMED = 4  # classes of a mask that are told, the largest first
 SHARED = 0.5  # an IoU under which a class is held to lie elsewhere, as in matching objects
 
 
@@ -169,9 +172,9 @@ def moved(answers: Answers) -> np.ndarray:
     return answers.once("moved", lambda a: row_by_row(compare, a.outputs, a.baseline))
 
 
-def elsewhere(baseline: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-    """Returns which pictures are flips from one model's scores to another's, bool, (pictures,)."""
-    return np.asarray(moved(Answers(None, outputs, baseline))[:, 1] < SHARED)
+def elsewhere(answers: Answers) -> np.ndarray:
+    """Returns in which pictures some class lies elsewhere than the baseline has it, bool, (pictures,)."""
+    return np.asarray(moved(answers)[:, 1] < SHARED)
 
 
 def mask_rows(answers: Answers, logits: bool) -> np.ndarray:
@@ -179,7 +182,7 @@ def mask_rows(answers: Answers, logits: bool) -> np.ndarray:
     lies elsewhere (`flip`), the shares of pixels with a label that are wrong, and how far the scores are apart.
     """
     apart = moved(answers)
-    columns = {"differing": as_float32(apart[:, 0]), "flip": apart[:, 1] < SHARED}
+    columns = {"differing": as_float32(apart[:, 0]), "flip": elsewhere(answers)}
     if answers.labels is not None:
         for name, outputs in (("baseline_error", answers.baseline), ("error", answers.outputs)):
             columns[name] = as_float32(wrong(counted(answers, outputs)))
@@ -190,3 +193,25 @@ def wrong(counts: np.ndarray) -> np.ndarray:
     """Returns the share of each picture's pixels that are wrong; NaN where none has a label."""
     hits, labels, _ = counts.sum(axis=2)
     return 1 - np.divide(hits, labels, out=np.full(len(hits), np.nan), where=labels > 0)
+
+
+# --- in words --------------------------------------------------------------------------------------------------------
+
+
+def mask_said(comparison: Comparison, scores: np.ndarray) -> str:
+    """Tells which classes a model gives one picture's pixels. scores: of it, (H, W, …)."""
+    base = comparison.baseline
+    return covered(comparison.run, classes_given(scores[None], one_column_each(base) and are_logits(base)))
+
+
+def mask_labelled(comparison: Comparison, labels: np.ndarray) -> str:
+    wanted = classes_labelled(labels[None], comparison.run.scoring.ignore)
+    return covered(comparison.run, wanted[wanted >= 0])
+
+
+def covered(run: Run, classes: np.ndarray) -> str:
+    """Tells which classes a mask has, and how much of it."""
+    found, counts = np.unique(classes, return_counts=True)
+    largest = np.argsort(-counts, kind="stable")[:MOST_NAMED]
+    shown = ", ".join(f"{class_name(run, int(found[n]))} ({100 * counts[n] / classes.size:.2g} %)" for n in largest)
+    return f"{'class' if len(found) == 1 else 'classes'} {shown}{' …' if len(found) > MOST_NAMED else ''}"

@@ -23,13 +23,13 @@ import numpy as np
 
 from harness.detection.decoders import detections_of
 from harness.metrics.anomaly import anomaly_rows, anomaly_scores
-from harness.metrics.detection_rows import detection_rows
-from harness.metrics.discrepancy import number_table, sample_table
+from harness.metrics.detection_rows import classes_or_boxes, detection_rows, objects_labelled, objects_said
+from harness.metrics.discrepancy import number_table, sample_table, top1
 from harness.metrics.masks import are_masks
 from harness.metrics.registry import Answers
-from harness.metrics.segmentation import mask_rows
-from harness.metrics.task import are_logits, as_scores, class_count, several_labels
-from harness.records import Scoring
+from harness.metrics.segmentation import elsewhere, mask_labelled, mask_rows, mask_said
+from harness.metrics.task import are_logits, as_scores, class_count, row_by_row, several_labels
+from harness.records import Comparison, Scoring
 from harness.records.terms import AnswerKind, Task
 
 
@@ -56,6 +56,9 @@ Decode = Callable[[np.ndarray, bool], np.ndarray]  # the scored output, whether 
 OfInput = Callable[[np.ndarray, np.ndarray], np.ndarray]  # the scored output, the first input → the same
 Join = Callable[[Mapping[str, np.ndarray], Scoring], np.ndarray]  # every output by its name → one array
 Rows = Callable[[Answers, bool], np.ndarray]  # decoded answers, whether they are logits → a row a sample
+Differ = Callable[[Answers], np.ndarray]  # decoded answers → which samples are flips from the baseline's
+Doubt = Callable[[np.ndarray], str]  # rows → why they are suspect
+Text = Callable[[Comparison, np.ndarray], str]  # a run, one sample's decoded answer or label → what it says
 
 
 def as_it_is(output: np.ndarray, logits: bool) -> np.ndarray:
@@ -71,8 +74,34 @@ def class_rows(answers: Answers, logits: bool) -> np.ndarray:
     return sample_table(answers.labels, answers.baseline, answers.outputs, logits)
 
 
+def top1_differs(answers: Answers) -> np.ndarray:
+    return np.asarray(row_by_row(top1, answers.outputs) != row_by_row(top1, answers.baseline))
+
+
 def number_rows(answers: Answers, logits: bool) -> np.ndarray:
     return number_table(answers.labels, answers.baseline, answers.outputs)
+
+
+@dataclass(frozen=True)
+class Flips:
+    """What a flip is from one model's answers to another's. words: with {} for whose the other's are."""
+
+    differ: Differ
+    words: str
+
+
+@dataclass(frozen=True)
+class Told:
+    """How one sample is told in words, where numbers would say nothing. apart: the column of rows that says how far an
+    answer is from the baseline's.
+    """
+
+    answer: Text
+    label: Text
+    apart: str = "max_abs_diff"
+
+
+TOP1 = Flips(top1_differs, "top-1 differs from {}, right or wrong")
 
 
 @dataclass(frozen=True)
@@ -80,6 +109,7 @@ class TaskKind:
     """One task. fits: whether labels and output make it. says: what an answer is, by which the report shows samples.
     join: makes what is decoded of all outputs, where one alone does not say it. of_input: of an output and the input.
     rows: how far a variant's answer to each sample is from the baseline's, and where there are flips, which they are.
+    doubt: why rows are suspect, where that is not what an output explains of the baseline's.
     """
 
     name: Task
@@ -89,6 +119,9 @@ class TaskKind:
     rows: Rows = number_rows
     join: Join | None = None
     of_input: OfInput | None = None
+    flips: Flips | None = None
+    told: Told | None = None
+    doubt: Doubt | None = None
 
 
 # --- which task it is ------------------------------------------------------------------------------------------------
@@ -128,17 +161,25 @@ def classes_alone(given: Given) -> bool:
 
 
 TASK_TABLE = (
-    TaskKind("detection", lambda given: given.boxes, "boxes", rows=detection_rows, join=joined_detections),
+    TaskKind(
+        "detection", lambda given: given.boxes, "boxes", rows=detection_rows, join=joined_detections,
+        told=Told(objects_said, objects_labelled), doubt=classes_or_boxes,
+    ),
     TaskKind("anomaly", anomaly_each, rows=anomaly_rows, of_input=anomaly_scores),
-    TaskKind("classification", one_class_each, "classes", as_scores, class_rows),
+    TaskKind("classification", one_class_each, "classes", as_scores, class_rows, flips=TOP1),
     TaskKind("multilabel", several_each),
-    TaskKind("segmentation", mask_each, "masks", rows=mask_rows),
+    TaskKind(
+        "segmentation", mask_each, "masks", rows=mask_rows,
+        flips=Flips(elsewhere, "a class that covers 1 % of the picture shares under half with {}"),
+        told=Told(mask_said, mask_labelled, "differing"),
+    ),
     TaskKind("regression", numbers_each),
-    TaskKind("agreement", classes_alone, "classes", as_scores, class_rows),
+    TaskKind("agreement", classes_alone, "classes", as_scores, class_rows, flips=TOP1),
     TaskKind("distance", lambda given: given.labels is None),
     TaskKind("custom", lambda given: True),
-)
+)  # fmt: skip
 OF_CLASSES: tuple[Task, ...] = tuple(kind.name for kind in TASK_TABLE if kind.says == "classes")
+WITH_FLIPS: tuple[Task, ...] = tuple(kind.name for kind in TASK_TABLE if kind.flips)
 NO_CLASSES: tuple[Task, ...] = tuple(kind.name for kind in TASK_TABLE if kind.says not in ("classes", "boxes"))
 
 

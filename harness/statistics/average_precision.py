@@ -13,10 +13,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 
+from harness.detection.matching import ClassMatches
 from harness.records import Absent
 from harness.statistics.bootstrap import SEED, Influences, Jackknifed, OwnLimits, Statistic, affordable
 from harness.statistics.bounded import Effects, effects_of
@@ -28,23 +29,7 @@ MOST_RESAMPLES = 500  # they only say how much wider than the influences a value
 Part = Literal["ap", "ap50", "ar"]
 
 
-class Matched(Protocol):
-    """What is known of one class: see detection/matching.py."""
-
-    @property
-    def label(self) -> int: ...
-    @property
-    def hit(self) -> np.ndarray: ...
-    @property
-    def ignored(self) -> np.ndarray: ...
-    @property
-    def picture(self) -> np.ndarray: ...
-    @property
-    def wanted(self) -> np.ndarray: ...
-    def of(self, chosen: np.ndarray) -> Matched: ...
-
-
-def value_of(each: Matched, weights: np.ndarray, part: Part) -> np.ndarray:
+def value_of(each: ClassMatches, weights: np.ndarray, part: Part) -> np.ndarray:
     """Returns the class's average precision or recall, (resamples,), NaN where no picture of a resample has an object.
 
     weights: how often each picture is in a resample, (resamples, pictures).
@@ -97,7 +82,7 @@ class Resampled(Jackknifed):
 class MeanOverClasses(OwnLimits):
     """The mean over the classes that have objects. Raises Absent where none has."""
 
-    classes: Sequence[Matched]
+    classes: Sequence[ClassMatches]
     part: Part
 
     def __post_init__(self) -> None:

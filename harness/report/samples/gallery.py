@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.compare.answers import Sample, grouped, sample_answers
-from harness.compare.said_boxes import in_words, labels_in_words
 from harness.data.picture import picture_of, picture_png, png_of
 from harness.metrics.masks import classes_of
 from harness.metrics.task_table import OF_CLASSES, kind_of
@@ -182,11 +181,12 @@ def furthest_boxes(comparison: Comparison) -> list[tuple[int, Case]]:
 
 def box_exhibit(material: Material, index: int, case: Case) -> BoxExhibit:
     comparison, row = material.comparison, material.comparison.samples[case][index]
-    run = comparison.run
-    keras = in_words(run, comparison.baseline[index])
-    says = (("Keras", keras), (row_label(case), in_words(run, comparison.scores[case][index])))
+    run, words = comparison.run, kind_of(comparison.run.task).told
+    assert words
+    keras, own = (words.answer(comparison, rows[index]) for rows in (comparison.baseline, comparison.scores[case]))
+    says = (("Keras", keras), (row_label(case), own))
     told = f"overlap {row['box_iou']:.2f}, lost {row['lost']}, won {row['won']}"
-    label = "" if run.labels is None else labels_in_words(run, run.labels[index])
+    label = "" if run.labels is None else words.label(comparison, run.labels[index])
     picture = box_picture(comparison, material.pictures, index, case)
     return BoxExhibit(run.number_of(index), label, told, says, picture)
 
