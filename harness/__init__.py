@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from harness.api.stored_run import Run
     from harness.errors import HarnessError
     from harness.gate.policy import Policy
-    from harness.records import Affine, Dataset, Detection, Experiment, ModelSource, Plan, Scoring, Target
+    from harness.records import Affine, Dataset, Detection, Experiment, Keypoints, ModelSource, Plan, Scoring, Target
 
 __version__ = "0.2.0"
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "Detection",
     "Experiment",
     "HarnessError",
+    "Keypoints",
     "ModelSource",
     "Plan",
     "Plots",
@@ -55,7 +56,17 @@ _ROOMS = {  # where each name lives
     "harness.api.stored_run": ("Run",),
     "harness.errors": ("HarnessError",),
     "harness.gate.policy": ("Policy",),
-    "harness.records": ("Affine", "Dataset", "Detection", "Experiment", "ModelSource", "Plan", "Scoring", "Target"),
+    "harness.records": (
+        "Affine",
+        "Dataset",
+        "Detection",
+        "Experiment",
+        "Keypoints",
+        "ModelSource",
+        "Plan",
+        "Scoring",
+        "Target",
+    ),
 }
 
 

@@ -50,7 +50,12 @@ def summary(folder: Path, experiment: str) -> list[dict[str, str]]:
 
 
 def test_every_example_is_run_by_a_test():
-    assert {path.parent.name for path in EXAMPLES.glob("*/experiment.toml")} == {*EXPECTED, "heads", "anomaly"}
+    assert {path.parent.name for path in EXAMPLES.glob("*/experiment.toml")} == {
+        *EXPECTED,
+        "heads",
+        "anomaly",
+        "keypoints",
+    }
 
 
 def test_an_autoencoder_is_judged_by_its_errors(tmp_path):
@@ -63,6 +68,17 @@ def test_an_autoencoder_is_judged_by_its_errors(tmp_path):
     assert (row["status"], row["primary_metric"]) == ("ok", "anomaly_auc")
     found, keras = float(row["primary_value"]), float(row["primary_baseline"])
     assert found == pytest.approx(keras, abs=0.01) and found > 0.95
+
+
+def test_the_points_of_an_object_are_judged(tmp_path):
+    """docs/keypoints.md. Nothing is prepared: the example's files are functions."""
+    folder = shutil.copytree(EXAMPLES / "keypoints", tmp_path / "keypoints")
+    only = ("-v", "int8", "--runtime", "ai-edge-litert", "--plan", "none")
+    done = called(folder, "-m", "harness", "run", "experiment.toml", *only, "--policy", "policy.toml")
+    assert done.returncode == 0 and "remark" not in done.stderr, done.stdout + done.stderr
+    (row,) = summary(folder, "keypoints")
+    assert (row["status"], row["primary_metric"]) == ("ok", "oks") and float(row["primary_value"]) > 0.6
+    assert "Points: labels green circles" in (folder / "results" / "keypoints" / "latest" / "report.html").read_text()
 
 
 def test_the_heads_of_a_model_are_judged_each_by_its_own_labels(tmp_path):

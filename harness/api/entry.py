@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.api.followed import Trend
 from harness.api.stored_run import Run, Say, as_policy, references, warn
-from harness.records import Detection, Experiment, Plan, Scoring, Target
+from harness.records import Detection, Experiment, Keypoints, Plan, Scoring, Target
 from harness.runs import loading
 from harness.runs.store import Store
 from harness.support.files import TemporaryFolder
@@ -46,6 +46,7 @@ def evaluate(
     output: str = "",
     ignore: float | None = None,
     detection: Detection | None = None,
+    keypoints: Keypoints | None = None,
     targets: Targets = (),
     runtimes: Names = (),
     threads: int | Sequence[int] = (),
@@ -77,16 +78,23 @@ def evaluate(
         ignore: the label of pixels that have none.
     detection: how outputs become detections, where the model finds objects; y_test is then (samples, objects, 5): four
         numbers of a box and its class, −1 where there is no object.
+    keypoints: how the scored output becomes the points of one object a picture; y_test is then (samples, points, 2 to
+        4): x, y, visibility, and the object's area.
 
     The rest is as in run(). Raises HarnessError.
     """
     from harness.detection.decoders import checked
+    from harness.detection.points import checked_points
+    from harness.errors import ConfigError
     from harness.experiment.in_memory import dataset_in_memory, experiment_in_memory, source_of_model
     from harness.experiment.plans import plan_of
 
     dataset = dataset_in_memory(name, x_test, y_test, calibration, class_names, scale, offset, output, sequence, group)
     scoring, heads = scorings_of(primary, metrics, output)
+    if detection and keypoints:
+        raise ConfigError("labels are boxes or points, and not both", "give detection or keypoints")
     scoring = replace(scoring, ignore=ignore, detection=checked(detection, "detection") if detection else None)
+    scoring = replace(scoring, keypoints=checked_points(keypoints, "keypoints") if keypoints else None)
     chosen = plan_of(plan) if isinstance(plan, str) else plan
     with TemporaryFolder() as folder:
         source = source_of_model(model, Path(folder))

@@ -54,8 +54,10 @@ def cost_of(
     """Asks the experiment's model. training, device: (files, …), as the model takes them. Raises BuildError, DataError,
     and ConfigError where no metric fits.
     """
-    if experiment.scoring.detection:
-        raise ConfigError("the cost for boxes is not measured", "compare two runs, of the files prepared in either way")
+    if experiment.scoring.detection or experiment.scoring.keypoints:
+        raise ConfigError(
+            "the cost for boxes and points is not measured", "compare two runs, of the files prepared in either way"
+        )
     if training.shape != device.shape:
         raise ConfigError("the model takes one shape, and the programs make two", "mend the shape first")
     sets = [dataset_of(experiment.name, made, labels, names) for made in (training, device)]

@@ -11,6 +11,7 @@ from harness.build.lint import Remark
 from harness.build.models import Facts
 from harness.data.labels import extend_names, numbered
 from harness.detection.objects import as_objects
+from harness.detection.points import as_keypoints
 from harness.errors import ConfigError
 from harness.metrics.fitting import check
 from harness.metrics.meaning import as_classes, said_by, task_for
@@ -121,6 +122,9 @@ def as_meant(scoring: Scoring, dataset: Dataset, output: np.ndarray) -> Dataset:
     """
     if scoring.detection and dataset.test_labels is not None:
         return replace(dataset, test_labels=as_objects(dataset.test_labels, scoring.detection), train_labels=None)
+    if scoring.keypoints and dataset.test_labels is not None:
+        points = as_keypoints(dataset.test_labels, scoring.keypoints)
+        return replace(dataset, test_labels=points, train_labels=None, class_names=())
     said, count = said_by(scoring), class_count(output)
     labels = as_classes(dataset.test_labels, output, said)
     if labels is not None:

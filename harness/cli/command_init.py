@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 OF_THE_EXAMPLE = {  # what init cannot know of a model of the user's, where it is more than the names of classes
     "detection": "[detection]",
+    "keypoints": "[keypoints]",
     "heads": "[metrics] output, [heads]",
     "regression": "",
 }

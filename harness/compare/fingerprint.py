@@ -191,6 +191,10 @@ def detection(side: Side) -> str:
     return f"{how.decoder} {hashlib.sha256(said.encode()).hexdigest()[:HASH_DIGITS]}" if how else "none"
 
 
+def keypoints(side: Side) -> str:
+    return repr(side.run.scoring.keypoints) if side.run.scoring.keypoints else "none"
+
+
 def model(side: Side) -> str | None:
     return short(side.run.variant(side.case.variant).sha256)
 
@@ -227,6 +231,7 @@ SAMPLES = (
     Field("clips and groups", REFUSE, lambda side: short(side.run.hashes.get("marks")) or "none"),
     Field("scored output", REFUSE, scored_output),
     Field("detection", REFUSE, detection),
+    Field("keypoints", REFUSE, keypoints),
     Field("task", REFUSE, lambda side: side.run.task),
     Field("ignored label", REFUSE, ignored),
     Field("numbers a sample", REFUSE, scored_width),

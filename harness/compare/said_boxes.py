@@ -1,4 +1,4 @@
-"""What is on one picture, by its labels, by Keras and by every variant: boxes."""
+"""What is on one picture, by its labels, by Keras and by every variant: boxes, or points."""
 
 from __future__ import annotations
 
@@ -13,19 +13,25 @@ from harness.records import Case, Comparison, Run
 
 @dataclass(frozen=True)
 class SaidBoxes:
-    """One picture. Boxes are corners in shares of its width and height, (boxes, 4)."""
+    """One picture. Boxes are corners in shares of its width and height, (boxes, 4); points are (points, 2)."""
 
     labels: np.ndarray
     keras: np.ndarray
     variants: dict[Case, np.ndarray]
 
 
-def finds_objects(run: Run) -> bool:
-    return kind_of(run.task).says == "boxes"
+def on_picture(run: Run) -> bool:
+    """Returns whether answers have their place on the picture."""
+    return kind_of(run.task).says in ("boxes", "points")
 
 
 def said_boxes(comparison: Comparison, index: int) -> SaidBoxes:
     run, labels = comparison.run, comparison.run.labels
+    if how := run.scoring.keypoints:
+        size = np.array(how.size[::-1])
+        wanted = np.zeros((0, 2)) if labels is None else labels[index][labels[index][:, 2] > 0, :2] / size
+        found = {case: rows[index][:, :2] / size for case, rows in comparison.scores.items()}
+        return SaidBoxes(wanted, comparison.baseline[index][:, :2] / size, found)
     own = np.zeros((0, 6)) if labels is None else labels[index][labels[index][:, 4] >= 0]
     cases = {case: shares(run, that_count(run, rows[index])) for case, rows in comparison.scores.items()}
     return SaidBoxes(shares(run, own), shares(run, that_count(run, comparison.baseline[index])), cases)

@@ -255,7 +255,7 @@ def flips(metric: Metric, both: Both, blank: Change) -> Change:
     changed, kinds = scorer.flips(after, before), scorer.kind.flips
     assert kinds
     flips, n = int(changed.sum()), len(changed)
-    what = kinds.words.format("the reference's")
+    what = kinds.words.format("the reference")
     return replace(blank, baseline=0.0, value=flips / n, method=f"{what}, {flips} of {n}")
 
 

@@ -4,6 +4,7 @@
     decoders   outputs of a model → detections
     objects    labels of pictures as people have them → objects
     matching   detections ↔ objects as COCO does it, and one model's detections ↔ another's
+    points     outputs and labels → the keypoints of one object, and their similarity as COCO has it
 
 Detections are float32 (pictures, D, 6): x1, y1, x2, y2, score, class. Objects are (pictures, M, 6): x1, y1, x2, y2,
 class, crowd. Rows that hold nothing have score 0 and class −1. Boxes are in pixels of the model's input where

@@ -13,11 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from harness.build.variants import RECIPES
 from harness.data.kinds import DataSource, load
 from harness.detection.decoders import checked
+from harness.detection.points import checked_points
 from harness.errors import ConfigError
 from harness.experiment.plans import plan_of, precision_of
-from harness.records import KERAS, Detection, Experiment, ModelSource, Plan, Preprocessing, Scoring
+from harness.records import KERAS, Detection, Experiment, Keypoints, ModelSource, Plan, Preprocessing, Scoring
 from harness.records.plan import MOST_DETECTIONS
-from harness.records.terms import BoxFormat
+from harness.records.terms import BoxFormat, PointOrder
 from harness.support.foreign import read_npy
 from harness.support.functions import FunctionRef, is_reference
 from harness.support.toml import TomlFile, nearest, read_toml
@@ -101,6 +102,19 @@ class DetectionText(Table):
     label_normalised: bool | None = None
 
 
+class KeypointsText(Table):
+    """How the scored output becomes points; see records.Keypoints."""
+
+    size: Size
+    decoder: Text = "points"
+    order: PointOrder = "xy"
+    normalised: bool = True
+    label_normalised: bool = True
+    sigmas: list[float] = []
+    area: float | None = None
+    right_within: float = 0.2
+
+
 class PlanText(Table):
     profile: Literal["none", "quick", "standard", "strict"] = "standard"
     rounds: Annotated[int, Field(ge=0)] | None = None
@@ -126,6 +140,7 @@ class ExperimentText(Table):
     metrics: MetricsText = MetricsText()
     heads: dict[str, HeadText] = {}
     detection: DetectionText | None = None
+    keypoints: KeypointsText | None = None
     plan: PlanText = PlanText()
     preprocessing: PreprocessingText | None = None
 
@@ -167,7 +182,19 @@ def read_experiment(path: Path, plan: Plan | None = None, fresh: bool = False) -
 def scoring_of(file: TomlFile[ExperimentText], folder: Path) -> Scoring:
     written, metrics = file.content, file.content.metrics
     scoring = Scoring(metrics.primary, tuple(metrics.others), metrics.output, folder, ignore=metrics.ignore)
+    if written.keypoints:
+        return replace(scoring, keypoints=keypoints_of(file, written.keypoints))
     return replace(scoring, detection=detection_of(file, written.detection, folder)) if written.detection else scoring
+
+
+def keypoints_of(file: TomlFile[ExperimentText], written: KeypointsText) -> Keypoints:
+    """Returns how the scored output becomes points. Raises ConfigError."""
+    if file.content.detection:
+        where, advice = file.where("keypoints"), "keep the one that the labels are of"
+        raise ConfigError(f"{where} there is [detection], too: labels are boxes or points", advice)
+    said = written.model_dump(exclude={"size", "sigmas"})
+    height, width = written.size
+    return checked_points(Keypoints((height, width), sigmas=tuple(written.sigmas), **said), file.where("keypoints"))
 
 
 def detection_of(file: TomlFile[ExperimentText], written: DetectionText, folder: Path) -> Detection:

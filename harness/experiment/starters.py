@@ -19,6 +19,7 @@ STARTERS = {  # task → what a sample has
     "regression": "numbers to predict",
     "segmentation": "a class for each pixel",
     "detection": "boxes of objects",
+    "keypoints": "points of one object",
     "heads": "several outputs, each with labels of its own",
     "anomaly": "normal or not, by the error of a reconstruction",
 }

@@ -59,7 +59,7 @@ def at_chance(rule: Rule, standing: Standing, evidence: Evidence) -> str:
 def chance_level(metric: Metric, scorer: Scorer, labels: np.ndarray) -> float:
     """Returns the metric's value where answers say nothing of the labels."""
     if metric.chance_from:
-        return metric.chance_from(scorer.answers(scorer.raw))
+        return metric.chance_from(scorer.decoded(scorer.baseline))
     assert metric.chance
     return metric.chance(labels)
 

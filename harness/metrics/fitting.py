@@ -9,6 +9,7 @@ import numpy as np
 
 from harness.data.validation import FROM_1, begins_at_1
 from harness.detection.decoders import detections_of
+from harness.detection.points import points_of, sigmas_of
 from harness.errors import ConfigError
 from harness.metrics.anomaly import why_no_anomalies
 from harness.metrics.masks import are_masks, why_no_masks
@@ -39,6 +40,7 @@ def check(
     task = task_for(dataset.test_labels, output, dataset.class_names, said_by(scoring), scoring.ignore)
     check_ignored(scoring.ignore, task, dataset.test_labels, output)
     check_anomalies(task, dataset, output)
+    check_keypoints(scoring, dataset, output)
     check_class_names(task, dataset.class_names, output)
     scoring = with_declarations(with_detection(scoring, dataset, outputs, names))
     declarations = {d.reference: d for d in scoring.declared}
@@ -78,6 +80,20 @@ def check_anomalies(task: Task, dataset: Dataset, output: np.ndarray) -> None:
     if task in ANOMALIES and labels is not None and (told := why_no_anomalies(labels, output, dataset.test_inputs[0])):
         message = f"anomaly_auc and its like do not fit {data_in_words(labels, output)}"
         raise ConfigError(message, f'{told}; your own metric: primary = "package.module:function"')
+
+
+def check_keypoints(scoring: Scoring, dataset: Dataset, output: np.ndarray) -> None:
+    """Raises ConfigError where what [keypoints] says does not fit labels and output."""
+    if not (how := scoring.keypoints):
+        return
+    if (labels := dataset.test_labels) is None:
+        advice = "give labels; or leave [keypoints] out, and the output is held against Keras' as numbers"
+        raise ConfigError("the test set has no labels of points", advice)
+    points, wanted = points_of(output[:FEW], how).shape[1], labels.shape[1]
+    if points != wanted:
+        advice = "labels and output need the same points in the same order; of several outputs, say which: output = …"
+        raise ConfigError(f"the output has {points} points, and the labels have {wanted}", advice)
+    sigmas_of(how, points)
 
 
 def why_no_masks_of(labels: np.ndarray | None, output: np.ndarray, ignore: float | None = None) -> str:

@@ -20,7 +20,7 @@ from harness.records.terms import Task
 KNOWN = 0.5  # of the answers must be classes that occur, where an output has columns for further ones
 
 Said = Literal[
-    "numbers", "classes", "boxes", "anomalies", "own", ""
+    "numbers", "classes", "boxes", "points", "anomalies", "own", ""
 ]  # own: labels stay as they are stored; "": the data decide
 
 
@@ -30,6 +30,8 @@ def said_by(scoring: Scoring) -> Said:
     """
     if scoring.detection:
         return "boxes"
+    if scoring.keypoints:
+        return "points"
     kinds = [said_by_metric(name) for name in (scoring.primary, *scoring.others) if name]
     undecided: Said = "own" if kinds and "" not in kinds else ""
     return next((kind for kind in kinds if kind in ("numbers", "classes", "anomalies")), undecided)
@@ -67,6 +69,7 @@ def task_for(
     that shows, or the metrics say it: an embedding has many columns, too.
     """
     told = {"numbers": said == "numbers", "as_stored": said == "own", "boxes": said == "boxes"}
+    told |= {"points": said == "points"}
     task = task_of(Given(labels, output, class_names, **told, anomalies=said == "anomalies", ignore=ignore))
     named = tuple(class_names) != numbered(len(class_names))
     if labels is None or task != "classification" or said == "classes" or named:

@@ -71,7 +71,7 @@ def flips(o: Observation, samples: np.ndarray) -> Estimate:
     """Counts them; the limits are those of the rate, for as many samples."""
     flips = kind_of(o.task).flips
     assert flips  # of the tasks that the metric is of
-    rate, n = share(o, samples["flip"], flips.words.format("Keras'")), len(samples)
+    rate, n = share(o, samples["flip"], flips.words.format("Keras")), len(samples)
     low, high = (None if end is None else n * end for end in (rate.low, rate.high))
     return Estimate(float(samples["flip"].sum()), 0.0, low, high, rate.method)
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from harness.metrics.asked import RESAMPLED_BYTES, Table, arrays_of, picked
 from harness.metrics.task import UNLABELLED
-from harness.records import Absent, Case, Round, Variant
+from harness.records import Absent, Case, Keypoints, Round, Variant
 from harness.records.terms import ABOUT, TASKS, About, Against, Better, Compared, Judged, Task
 from harness.statistics.bootstrap import Statistic
 
@@ -77,6 +77,7 @@ class Answers:
     further: Mapping[str, Callable[[], Table]] = field(default_factory=dict)  # inputs and all_outputs, made when asked
     answer_score: float = 0.5  # of detections, the least that is held against the baseline's
     ignore: float | None = None  # the label of pixels that have none
+    keypoints: Keypoints | None = None  # what is said of points
     kept: dict[str, Any] = field(default_factory=dict)  # what several metrics are made of, by its name
 
     def beside(self, name: str) -> Table:

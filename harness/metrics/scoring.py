@@ -156,9 +156,10 @@ class Scorer:
     def decoded(self, scored: np.ndarray) -> Answers:
         """Returns the answers of one case; the same ones for the same output as before. scored: decoded."""
         if not (known := [answers for answers in self._last if same_array(answers.outputs, scored)]):
-            known = [Answers(self.labels, scored, self.baseline, ignore=self.run.scoring.ignore)]
-            if how := self.run.scoring.detection:
-                known = [replace(known[0], answer_score=how.answer_score)]
+            how = self.run.scoring
+            known = [Answers(self.labels, scored, self.baseline, ignore=how.ignore, keypoints=how.keypoints)]
+            if how.detection:
+                known = [replace(known[0], answer_score=how.detection.answer_score)]
             self._last[:] = [*known, *self._last[:1]]  # the case's, and the baseline's
         return known[0]
 

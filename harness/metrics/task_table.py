@@ -4,6 +4,7 @@ task              labels             the scored output
 anomaly           0 or 1, one each   a reconstruction of the first input, or one number: only where a metric says so
 classification    one class each     scores of classes, or one column: the probability, or logit, of class 1
 detection         boxes of objects   what [detection] decodes: boxes with a score and a class
+keypoints         points of one      what [keypoints] decodes: coordinates, or a heat-map a point
 multilabel        0 or 1, several    as many numbers: the probability, or logit, of each label
 segmentation      masks              scores of classes for each pixel, or one column of them: class 1
 regression        numbers            as many numbers
@@ -22,9 +23,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.detection.decoders import detections_of
+from harness.detection.points import points_of
 from harness.metrics.anomaly import anomaly_rows, anomaly_scores
 from harness.metrics.detection_rows import classes_or_boxes, detection_rows, objects_labelled, objects_said
 from harness.metrics.discrepancy import number_table, sample_table, top1
+from harness.metrics.keypoints import loses_a_point, point_rows, points_labelled, points_said
 from harness.metrics.masks import are_masks
 from harness.metrics.registry import Answers
 from harness.metrics.segmentation import elsewhere, mask_labelled, mask_rows, mask_said
@@ -38,7 +41,7 @@ class Given:
     """What a task is told by: labels, the baseline's scored output, and what the user says of them.
 
     numbers: a metric of numbers is asked for. as_stored: metrics of the user's own alone are, which know what 0 and 1
-    mean. boxes: the user says how outputs become detections. anomalies: a metric of anomalies is asked for.
+    mean. boxes, points: the user says how outputs become such. anomalies: a metric of anomalies is asked for.
     """
 
     labels: np.ndarray | None
@@ -47,6 +50,7 @@ class Given:
     numbers: bool = False
     as_stored: bool = False
     boxes: bool = False
+    points: bool = False
     anomalies: bool = False
     ignore: float | None = None
 
@@ -70,6 +74,11 @@ def joined_detections(outputs: Mapping[str, np.ndarray], scoring: Scoring) -> np
     return detections_of(outputs, scoring.detection, scoring.trusted)
 
 
+def joined_points(outputs: Mapping[str, np.ndarray], scoring: Scoring) -> np.ndarray:
+    assert scoring.keypoints
+    return points_of(outputs[scoring.output] if scoring.output else next(iter(outputs.values())), scoring.keypoints)
+
+
 def class_rows(answers: Answers, logits: bool) -> np.ndarray:
     return sample_table(answers.labels, answers.baseline, answers.outputs, logits)
 
@@ -84,7 +93,7 @@ def number_rows(answers: Answers, logits: bool) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Flips:
-    """What a flip is from one model's answers to another's. words: with {} for whose the other's are."""
+    """What a flip is from one model's answers to another's. words: with {} for the other."""
 
     differ: Differ
     words: str
@@ -165,12 +174,17 @@ TASK_TABLE = (
         "detection", lambda given: given.boxes, "boxes", rows=detection_rows, join=joined_detections,
         told=Told(objects_said, objects_labelled), doubt=classes_or_boxes,
     ),
+    TaskKind(
+        "keypoints", lambda given: given.points, "points", rows=point_rows, join=joined_points,
+        flips=Flips(loses_a_point, "a point is wrong that {} has right"),
+        told=Told(points_said, points_labelled, "moved_px"),
+    ),
     TaskKind("anomaly", anomaly_each, rows=anomaly_rows, of_input=anomaly_scores),
     TaskKind("classification", one_class_each, "classes", as_scores, class_rows, flips=TOP1),
     TaskKind("multilabel", several_each),
     TaskKind(
         "segmentation", mask_each, "masks", rows=mask_rows,
-        flips=Flips(elsewhere, "a class that covers 1 % of the picture shares under half with {}"),
+        flips=Flips(elsewhere, "a class that covers 1 % of the picture shares under half with {}'s"),
         told=Told(mask_said, mask_labelled, "differing"),
     ),
     TaskKind("regression", numbers_each),
@@ -180,7 +194,9 @@ TASK_TABLE = (
 )  # fmt: skip
 OF_CLASSES: tuple[Task, ...] = tuple(kind.name for kind in TASK_TABLE if kind.says == "classes")
 WITH_FLIPS: tuple[Task, ...] = tuple(kind.name for kind in TASK_TABLE if kind.flips)
-NO_CLASSES: tuple[Task, ...] = tuple(kind.name for kind in TASK_TABLE if kind.says not in ("classes", "boxes"))
+NO_CLASSES: tuple[Task, ...] = tuple(
+    kind.name for kind in TASK_TABLE if kind.says not in ("classes", "boxes", "points")
+)
 
 
 def kind_of(task: Task) -> TaskKind:

@@ -9,7 +9,7 @@ from harness.records.dataset import Dataset, Labelled
 from harness.records.experiment import SEED, Experiment, ModelSource, Preprocessing
 from harness.records.measurement import Audit, Blob, DeviceState, Environment, Job, Piece, Round, Shard, Timings
 from harness.records.model import CONTROL, KERAS, Affine, Tensor, Variant
-from harness.records.plan import BY_DATA, Case, Declared, Detection, Head, Plan, Scoring, Target
+from harness.records.plan import BY_DATA, Case, Declared, Detection, Head, Keypoints, Plan, Scoring, Target
 from harness.records.run import Provenance, Run, TargetRecord
 from harness.records.verdict import Answer, Finding, HeadVerdict, Verdict
 
@@ -36,6 +36,7 @@ __all__ = [
     "Head",
     "HeadVerdict",
     "Job",
+    "Keypoints",
     "Labelled",
     "ModelSource",
     "Piece",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.device.engines import ENGINES
-from harness.records.terms import Better, BoxFormat, Task
+from harness.records.terms import Better, BoxFormat, PointOrder, Task
 
 MOST_DETECTIONS = 1_000  # of a picture
 RESTLESS_RATIO = 1.05  # on a quiet machine 1 round of .05 s in 40 exceeds it, its median too high by as much
@@ -111,6 +111,20 @@ class Detection:
 
 
 @dataclass(frozen=True)
+class Keypoints:
+    """How the scored output becomes points, and what labels are: [keypoints] of an experiment.toml."""
+
+    size: tuple[int, int]  # (height, width) of the picture as the model takes it: points are compared in its pixels
+    decoder: str = "points"  # points, argmax, quarter
+    order: PointOrder = "xy"  # of the decoder points
+    normalised: bool = True  # of the decoder points: they are shares of the picture's width and height, not pixels
+    label_normalised: bool = True
+    sigmas: tuple[float, ...] = ()  # of OKS: one a point, or one for all; () for COCO's of 17 points
+    area: float | None = None  # of every object, pixels², where labels do not say it; None: the box of its points
+    right_within: float = 0.2  # of √area: a point that is nearer to its label is right
+
+
+@dataclass(frozen=True)
 class Scoring:
     """How outputs are scored. None and () leave it to the data: accuracy for classes, RMSE for numbers, agreement."""
 
@@ -120,6 +134,7 @@ class Scoring:
     folder: Path = Path()  # where a user's module is looked for
     declared: tuple[Declared, ...] = ()  # kept with the run: the user's functions may be gone later
     detection: Detection | None = None  # where the model finds objects
+    keypoints: Keypoints | None = None  # where it finds the points of one
     ignore: float | None = None  # the label of pixels that have none; None where every pixel has one
     trusted: bool = True  # whether these functions may be called; never stored, so no run says it of itself
 

@@ -16,14 +16,18 @@ Task = Literal[
     "multilabel",
     "segmentation",
     "detection",
+    "keypoints",
     "anomaly",
     "regression",
     "agreement",
     "distance",
     "custom",
 ]
-AnswerKind = Literal["classes", "masks", "boxes", "numbers"]  # what a model says to a sample, as a report shows it
+AnswerKind = Literal[
+    "classes", "masks", "boxes", "points", "numbers"
+]  # what a model says to a sample, as a report shows it
 BoxFormat = Literal["xyxy", "yxyx", "cxcywh", "xywh"]
+PointOrder = Literal["xy", "yx"]
 Better = Literal["lower", "higher", ""]  # "": neither way is better, so it is shown and never judged
 Against = Literal["keras", "float32", "reference", ""]  # what a value stands against; "": nothing
 PieceKind = Literal["outputs", "audit", "latency"]  # a shard of the test set, an order audit, or a round

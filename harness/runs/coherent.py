@@ -7,8 +7,9 @@ from dataclasses import astuple
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from harness.detection import points
 from harness.detection.decoders import DECODERS
-from harness.errors import StoreError
+from harness.errors import ConfigError, StoreError
 from harness.records import Piece, Round, Run, Shard, Variant
 from harness.records.plan import MOST_DETECTIONS
 from harness.support.functions import is_reference
@@ -50,10 +51,11 @@ def of_header(header: Header) -> Iterator[str]:
     for name, head in header.heads.items():
         if name not in header.output_names or head.scoring.output != name or name == header.scoring.output:
             yield f"it has labels of {name!r}, which is no output beside the scored one"
-        if head.scoring.detection:
+        if head.scoring.detection or head.scoring.keypoints:
             yield f"it looks for objects in {name!r}, and only the scored output has such"
         yield from (f"two are called class {c!r}" for c in set(head.class_names) if head.class_names.count(c) > 1)
     yield from of_detection(header)
+    yield from of_keypoints(header)
     numbers = [number for number in astuple(header.plan) if isinstance(number, int | float)]
     if not all(0 <= number < MOST for number in numbers):
         yield "its plan has numbers that nothing can be"
@@ -71,6 +73,19 @@ def of_detection(header: Header) -> Iterator[str]:
         yield f"there is no decoder {how.decoder!r}"
     if not 1 <= how.max_detections <= MOST_DETECTIONS or not all(0 < side < MOST for side in how.size or ()):
         yield "it has numbers of detections or pixels that nothing can have"
+
+
+def of_keypoints(header: Header) -> Iterator[str]:
+    how = header.scoring.keypoints
+    if (how is not None) != (header.task == "keypoints"):
+        yield f"its task is {header.task}, and it says {'how' if how else 'not how'} an output becomes points"
+    if how and max(how.size) < MOST:
+        try:
+            points.checked_points(how, "")
+        except ConfigError as error:
+            yield str(error).strip()
+    elif how:
+        yield "it has a number of pixels that nothing can have"
 
 
 def is_date(text: str) -> bool:
@@ -95,6 +110,8 @@ def of_arrays(run: Run) -> Iterator[str]:
         yield f"it names {len(run.output_names)} outputs, and its baseline has {len(run.baseline)}"
     if run.task == "detection" and run.labels is not None and (run.labels.ndim, *run.labels.shape[2:]) != (3, 6):
         yield "its labels are no objects: (samples, objects, 6)"
+    if run.task == "keypoints" and (run.labels is None or (run.labels.ndim, *run.labels.shape[2:]) != (3, 4)):
+        yield "its labels are no points: (samples, points, 4)"
     for variant in run.variants:
         if not fits(variant, run):
             yield f"inputs or outputs of the variant {variant.name} are those of no input or output of the model"

@@ -7,12 +7,12 @@ from math import inf
 
 import numpy as np
 
-from harness.compare.said_boxes import finds_objects
 from harness.metrics.discrepancy import ClassDrop, fields_of
 from harness.metrics.discrepancy import class_drops as drops_of
-from harness.metrics.task_table import NO_CLASSES, OF_CLASSES
+from harness.metrics.task_table import NO_CLASSES, OF_CLASSES, kind_of
 from harness.records import Case, Comparison
 from harness.records.names import class_name
+from harness.records.terms import AnswerKind
 from harness.report.charts.chart import Axis, Chart, Curve, Dot, Dots, Key, Limits, Mark, Panel, Strokes
 from harness.report.material import Material
 from harness.report.plots.cloud import MOST_DOTS, cloud, thinned
@@ -88,13 +88,18 @@ def within(values: np.ndarray, limits: Limits) -> np.ndarray:
     return np.clip(np.nan_to_num(values.astype(np.float64), nan=limits[1]), *limits)
 
 
+FAR: dict[AnswerKind, str] = {
+    "boxes": "1 − overlap with Keras' boxes (log)",
+    "points": "largest |Δ| of a coordinate from Keras', px (log)",
+}
+
+
 def distances(material: Material) -> Chart:
     """Draw max |Δ|, and for classes Jensen–Shannon divergence (bits): the share of samples within x (log)."""
     comparison = material.comparison
     panels = {"max_abs_diff": "max |Δ score| (log)", "js_divergence": "Jensen–Shannon divergence, bits (log)"}
     if comparison.run.task not in OF_CLASSES:
-        of_boxes = finds_objects(comparison.run)
-        panels = {"max_abs_diff": "1 − overlap with Keras' boxes (log)" if of_boxes else "max |Δ output| (log)"}
+        panels = {"max_abs_diff": FAR.get(kind_of(comparison.run.task).says, "max |Δ output| (log)")}
     tables = tables_with(comparison, *panels)
     shade = colours(comparison)
     keys = [Key(case.variant, shade[case.variant], dash=n) for n, case in enumerate(tables)]

@@ -8,7 +8,7 @@ import numpy as np
 
 from harness.compare.answers import Answer, Sample, sample_answers, sample_title
 from harness.compare.numbers import number_sample
-from harness.compare.said_boxes import finds_objects
+from harness.compare.said_boxes import on_picture
 from harness.data.picture import picture_png, png_of
 from harness.metrics.task import MASKS
 from harness.metrics.task_table import OF_CLASSES
@@ -17,7 +17,7 @@ from harness.records.names import class_name, row_label
 from harness.report.charts.chart import Axis, Box, Boxes, Chart, Dot, Dots, Mark, Panel, Picture, Strokes, Tick, Words
 from harness.report.charts.lettering import shortened
 from harness.report.plots.style import BLUE, FLIP, GREY, LIGHT, lines_of
-from harness.report.samples.box_picture import KEY, box_picture
+from harness.report.samples.box_picture import box_picture, key_of
 from harness.report.samples.mask_pictures import panels
 from harness.support.format import decimals, significant
 
@@ -36,7 +36,7 @@ def sample_chart(comparison: Comparison, pictures: np.ndarray | None, n: int) ->
         panel = bars_panel(comparison, sample)
         return framed(png_of(pictures, n), sample_title(sample.number, sample.label_name), panel)
     title = sample_title(comparison.run.number_of(n), number_sample(comparison, n).label)
-    if finds_objects(comparison.run):
+    if on_picture(comparison.run):
         return objects_chart(comparison, pictures, n, title)
     if comparison.run.task in MASKS:
         return masks_chart(comparison, pictures, n, title)
@@ -50,10 +50,10 @@ def framed(picture: bytes, title: str, panel: Panel) -> Chart:
 
 
 def objects_chart(comparison: Comparison, pictures: np.ndarray | None, n: int, title: str) -> Chart:
-    """Draw the picture with the boxes of its labels, of Keras and of the row that is furthest, and what each finds."""
+    """Draw the picture with what its labels, Keras and the row that is furthest have on it, and what each finds."""
     sample, several = number_sample(comparison, n), len(comparison.run.targets) > 1
     case = max(sample.answers[1:], key=lambda answer: answer.apart).case if sample.answers[1:] else None
-    lines = [KEY.format(row_label(case, target=several))] if case else []
+    lines = [key_of(comparison.run, row_label(case, target=several))] if case else []
     lines += [f"{row_label(a.case, target=several) if a.case else 'Keras'}: {a.text}" for a in sample.answers]
     said: Marks = [Words(0.0, float(y), line) for y, line in enumerate(lines)]
     lined = Axis(limits=(float(len(lines)), -1.0), ticks=(), labelled=False)

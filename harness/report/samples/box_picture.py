@@ -1,4 +1,4 @@
-"""A picture with the boxes of its labels, of Keras and of a variant, each in a line of its own style."""
+"""A picture with the boxes, or points, of its labels, of Keras and of a variant, each in a line of its own style."""
 
 from __future__ import annotations
 
@@ -8,11 +8,20 @@ import numpy as np
 
 from harness.compare.said_boxes import said_boxes
 from harness.data.picture import picture_of
-from harness.records import Case, Comparison
+from harness.metrics.task_table import kind_of
+from harness.records import Case, Comparison, Run
 
 LEAST_SIDE = 224  # of what is drawn: small pictures are enlarged, pixel by pixel
 LINES = (("#56c9a2", 0, "labels solid green"), ("#7cbcf0", 6, "Keras dashed blue"), ("#ff9d66", 2, "{} dotted orange"))
-KEY = "Boxes: " + ", ".join(told for *_, told in LINES) + "."
+MARKS = ("labels green circles", "Keras blue crosses", "{} orange diagonal crosses")
+REACH = 5  # of a mark, in pixels of what is drawn
+
+
+def key_of(run: Run, row: str) -> str:
+    """Returns what is drawn how. row: the variant's name."""
+    if kind_of(run.task).says == "points":
+        return f"Points: {', '.join(MARKS)}.".format(row)
+    return f"Boxes: {', '.join(told for *_, told in LINES)}.".format(row)
 
 
 def box_picture(comparison: Comparison, pictures: np.ndarray | None, index: int, case: Case | None) -> bytes:
@@ -29,12 +38,26 @@ def png_with_boxes(picture: np.ndarray, comparison: Comparison, index: int, case
     image = Image.fromarray(picture).convert("RGB").resize(size, Image.Resampling.NEAREST)
     pen = ImageDraw.Draw(image)
     layers = (said.labels, said.keras, said.variants.get(case, said.keras[:0]) if case else said.keras[:0])
-    for boxes, (colour, dash, _) in zip(layers, LINES, strict=True):
-        for corners in (boxes * np.array(size * 2)).tolist():
-            outline(pen, corners, colour, dash)
+    for n, (shares, (colour, dash, _)) in enumerate(zip(layers, LINES, strict=True)):
+        for place in (shares * np.array(size * (shares.shape[1] // 2))).tolist():
+            if len(place) == 2:
+                mark(pen, place, colour, n)
+            else:
+                outline(pen, place, colour, dash)
     buffer = io.BytesIO()
     image.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
+
+
+def mark(pen, place: list[float], colour: str, kind: int) -> None:  # type: ignore[no-untyped-def]
+    """Draws a point in the form that MARKS has at that place; nothing where it is not finite."""
+    if not np.isfinite(place).all():
+        return
+    x, y = place
+    if kind == 0:
+        pen.ellipse((x - REACH, y - REACH, x + REACH, y + REACH), outline=colour, width=2)
+    for dx, dy in ((), ((REACH, 0), (0, REACH)), ((REACH, REACH), (REACH, -REACH)))[kind]:
+        pen.line((x - dx, y - dy, x + dx, y + dy), fill=colour, width=2)
 
 
 def outline(pen, corners: list[float], colour: str, dash: int) -> None:  # type: ignore[no-untyped-def]

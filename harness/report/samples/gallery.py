@@ -9,6 +9,7 @@ import numpy as np
 
 from harness.compare.answers import Sample, grouped, sample_answers
 from harness.data.picture import picture_of, picture_png, png_of
+from harness.metrics.discrepancy import fields_of
 from harness.metrics.masks import classes_of
 from harness.metrics.task_table import OF_CLASSES, kind_of
 from harness.records import Case, Comparison
@@ -16,12 +17,13 @@ from harness.records.names import row_label
 from harness.records.terms import AnswerKind
 from harness.report.material import Material
 from harness.report.part import Block, Note, Part
-from harness.report.samples.box_picture import KEY, box_picture
+from harness.report.samples.box_picture import box_picture, key_of
 from harness.report.samples.mask_pictures import coloured, furthest, panels
 
 MOST = 18
 
 
+POINT_CHOICE = "By how far the points of a row are from Keras' (their mean distance), the furthest row of each picture."
 BOX_CHOICE = "By how far the boxes of a row are from Keras' (1 − their mean overlap), the furthest row of each picture."
 CHOICE = "Flips first, then by max |Δ score|; suspect rows are not used to select samples."
 
@@ -162,19 +164,20 @@ def why_no_pictures(material: Material) -> str:
 
 
 def box_gallery(material: Material) -> Part:
-    """Show the pictures on which a row's boxes are furthest from Keras', that row's beside the labels and Keras'."""
+    """Show the pictures on which a row's boxes, or points, are furthest from Keras', beside the labels' and Keras'."""
     comparison, why = material.comparison, why_no_pictures(material)
     shown = tuple(box_exhibit(material, *place) for place in furthest_boxes(comparison))
-    notes = [Note(why)] if why else [Note(f"{BOX_CHOICE} {KEY.format('the row')}")]
+    choice = POINT_CHOICE if kind_of(comparison.run.task).says == "points" else BOX_CHOICE
+    notes = [Note(why)] if why else [Note(f"{choice} {key_of(comparison.run, 'the row')}")]
     return Part("", (*notes, *([BoxGallery(shown)] if shown else [])))
 
 
 def furthest_boxes(comparison: Comparison) -> list[tuple[int, Case]]:
     """Choose at most MOST pictures by the distance of the row that is furthest there."""
-    cases = list(comparison.samples)
-    if not cases or not comparison.run.test_count:
+    cases, told = list(comparison.samples), kind_of(comparison.run.task).told
+    if not cases or not told or not comparison.run.test_count:
         return []
-    apart = np.stack([np.nan_to_num(comparison.samples[case]["max_abs_diff"], nan=np.inf) for case in cases])
+    apart = np.stack([np.nan_to_num(comparison.samples[case][told.apart], nan=np.inf) for case in cases])
     worst = np.argsort(-apart.max(axis=0), kind="stable")[:MOST].tolist()
     return [(n, cases[int(apart[:, n].argmax())]) for n in worst if apart[:, n].max() > 0]
 
@@ -185,7 +188,8 @@ def box_exhibit(material: Material, index: int, case: Case) -> BoxExhibit:
     assert words
     keras, own = (words.answer(comparison, rows[index]) for rows in (comparison.baseline, comparison.scores[case]))
     says = (("Keras", keras), (row_label(case), own))
-    told = f"overlap {row['box_iou']:.2f}, lost {row['lost']}, won {row['won']}"
+    far = f"moved {row['moved_px']:.2f} px" if "moved_px" in fields_of(row) else f"overlap {row['box_iou']:.2f}"
+    told = f"{far}, lost {row['lost']}, won {row['won']}"
     label = "" if run.labels is None else words.label(comparison, run.labels[index])
     picture = box_picture(comparison, material.pictures, index, case)
     return BoxExhibit(run.number_of(index), label, told, says, picture)
@@ -195,4 +199,5 @@ GALLERIES: dict[AnswerKind, Callable[[Material], Part]] = {  # of numbers there 
     "classes": class_gallery,
     "masks": mask_gallery,
     "boxes": box_gallery,
+    "points": box_gallery,
 }
