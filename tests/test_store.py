@@ -13,9 +13,20 @@ import numpy as np
 import pytest
 
 from harness.build.artifact import inspect
+from harness.compare.baseline import compare
 from harness.errors import StoreError
-from harness.records import Dataset, Environment, Round, Shard, TargetRecord
-from harness.runs.header import HEADS_SINCE, SCHEMA_VERSION, Header, absolute_variants, new_run_id, read_header
+from harness.records import Dataset, Environment, Head, Keypoints, Round, Scoring, Shard, TargetRecord
+from harness.records.terms import Task
+from harness.runs.header import (
+    HEADS_SINCE,
+    SCHEMA_VERSION,
+    SEALED_SINCE,
+    Header,
+    absolute_variants,
+    new_run_id,
+    read_header,
+    schema_of,
+)
 from harness.runs.loading import load, read_dataset, read_run
 from harness.runs.record import Record, check_unchanged
 from harness.runs.run_arrays import baseline_sha256, read_baseline
@@ -60,6 +71,39 @@ def test_a_run_from_the_future_is_refused_with_advice(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="newer harness") as caught:
         load(path)
     assert "upgrade" in caught.value.advice
+
+
+@pytest.mark.parametrize(
+    ("task", "heads", "schema"),
+    [
+        ("classification", (), 5),
+        ("custom", ("regression",), 6),
+        ("segmentation", (), 7),
+        ("keypoints", (), 7),
+        ("classification", ("anomaly",), 7),
+    ],
+)
+def test_a_run_is_written_as_the_oldest_schema_that_holds_it(task: Task, heads: tuple[Task, ...], schema: int) -> None:
+    """An older harness says of a newer schema that it is newer; of a task that it does not know, that it is damaged."""
+    every = {str(n): Head(head, (), Scoring(output=str(n))) for n, head in enumerate(heads)}
+    assert schema_of(replace(header(), task=task, heads=every)) == schema
+
+
+def test_a_task_that_nobody_knows_yet_is_no_damage(tmp_path: Path) -> None:
+    path = copy_of_recording(tmp_path)
+    content = json.loads((path / "run.json").read_text())
+    (path / "run.json").write_text(json.dumps(content | {"task": "telepathy"}))
+    with pytest.raises(StoreError, match="of the task 'telepathy', which this harness does not know") as caught:
+        read_header(path)
+    assert "upgrade" in caught.value.advice
+
+
+def test_a_recorded_run_of_keypoints_is_read() -> None:
+    run = load(RECORDED.parent / "keypoints-schema-7")
+    how = Keypoints((32, 32), label_normalised=False, sigmas=(0.05,))
+    assert (run.task, run.scoring.keypoints, run.labels.shape) == ("keypoints", how, (60, 4, 4))
+    (row,) = [c for c in compare(run).changes if c.metric == "oks"]
+    assert row.value == pytest.approx(row.baseline, abs=0.1) and row.value > 0.3
 
 
 # Damage.
@@ -184,7 +228,7 @@ def test_a_runs_arrays_are_mapped_and_take_no_room_beside_a_run_of_the_same(tmp_
     second = Store(tmp_path).open(known, dataset, baseline)
     for name in ("test/input-0.npy", "test/labels.npy", "baseline.npy"):
         assert (second.path / name).samefile(first.path / name)
-    assert second.header.schema_version == HEADS_SINCE - 1  # an older version may read it, too
+    assert second.header.schema_version == SEALED_SINCE  # an older version may read it, too
 
 
 def test_a_run_keeps_the_labels_of_every_output(tmp_path: Path) -> None:

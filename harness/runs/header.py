@@ -8,8 +8,10 @@ History of the schema (run.json, schema_version):
     4   a plan may say until_decided: test/ is then in a shuffled order, which test/numbers.npy has, and a case may have
         answered only the first samples of it
     5   manifest.json: the hash of every file that a verdict rests on; arrived.jsonl until the run is finished
-    6   heads: how outputs beside the scored one are scored, and test/labels-<n>.npy, their labels. A run without any is
-        still written as 5
+    6   heads: how outputs beside the scored one are scored, and test/labels-<n>.npy, their labels
+    7   tasks that are not in TASKS_BEFORE, of the scored output or of a head, with what their scoring says
+A run is written as the oldest that holds all of it, 5 at least: an older harness reads what it understands, and refuses
+the rest as newer. Who adds a task that the last release does not know begins another schema, where 7 was released.
 """
 
 from __future__ import annotations
@@ -24,14 +26,15 @@ from pydantic import TypeAdapter
 
 from harness.errors import ConfigError, StoreError
 from harness.records import BY_DATA, Affine, Case, Head, Plan, Provenance, Scoring, TargetRecord, Variant
-from harness.records.terms import Task
+from harness.records.terms import TASKS, Task
 from harness.runs.coherent import check_header
 from harness.runs.stored_names import check_names
 from harness.support.files import json_bytes
 from harness.support.foreign import read_json, valid
 
-SCHEMA_VERSION = 6
-SEALED_SINCE, HEADS_SINCE = 5, 6
+SCHEMA_VERSION = 7
+SEALED_SINCE, HEADS_SINCE, TASKS_SINCE = 5, 6, 7
+TASKS_BEFORE: tuple[Task, ...] = ("classification", "multilabel", "regression", "agreement", "distance", "custom")
 _NEVER_STORED: dict[str, Any] = {  # a run cannot say of itself that it is trusted
     "scoring": {"trusted"},
     "heads": {"__all__": {"scoring": {"trusted"}}},
@@ -71,6 +74,14 @@ class Header:
 _HEADER = TypeAdapter(Header)
 
 
+def schema_of(header: Header) -> int:
+    """Returns the schema to write a new run as."""
+    tasks = {header.task, *(head.task for head in header.heads.values())}
+    if not tasks <= set(TASKS_BEFORE):
+        return TASKS_SINCE
+    return HEADS_SINCE if header.heads else SEALED_SINCE
+
+
 def new_run_id() -> str:
     """Makes a run id that sorts by time: UTC to the second, and four random hexadecimal digits."""
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
@@ -82,6 +93,10 @@ def read_header(path: Path) -> Header:
         if content["schema_version"] > SCHEMA_VERSION:
             raise StoreError(
                 f"{path} was written by a newer harness (schema {content['schema_version']})", "upgrade edge-harness"
+            )
+        if isinstance(task := content["task"], str) and task not in TASKS:
+            raise StoreError(
+                f"{path} is of the task {task!r}, which this harness does not know", "upgrade edge-harness"
             )
         header = valid(content, _HEADER)
         check_names(header)

@@ -14,7 +14,7 @@ import numpy as np
 from harness.errors import StoreError
 from harness.records import Dataset, TargetRecord, Variant
 from harness.runs import seal
-from harness.runs.header import HEADS_SINCE, SEALED_SINCE, Header, header_bytes
+from harness.runs.header import SEALED_SINCE, Header, header_bytes, schema_of
 from harness.runs.loading import check_seal, read_dataset
 from harness.runs.run_arrays import baseline_sha256, keep_baseline, keep_test_set
 from harness.runs.signature import SIGNATURE
@@ -95,8 +95,7 @@ def begun(path: Path, header: Header, dataset: Dataset, baseline: Sequence[np.nd
     variants = tuple(replace(v, path=v.path and Path("variants") / f"{v.name}.tflite") for v in header.variants)
     labelled, hashes = dataset.test_labels is not None, header.hashes | {"baseline": baseline_sha256(path)}
     known = replace(header, variants=variants, labelled=labelled, hashes=hashes)
-    version = HEADS_SINCE if header.heads else HEADS_SINCE - 1
-    header = replace(known, schema_version=version, finished=False)
+    header = replace(known, schema_version=schema_of(header), finished=False)
     Record(path, header).save(header)
     return header, seal.note_arrival(path, seal.BEGUN)
 

@@ -1,4 +1,5 @@
-"""Records tests/recorded/heads-schema-<n>: a real run of docs/examples/heads on this machine. Needs TensorFlow.
+"""Records tests/recorded/keypoints-schema-<n>: a real run of the files of `harness init --task keypoints`, with fewer
+samples, on this machine. Needs TensorFlow.
 
     python tests/recorded/record.py
 
@@ -15,16 +16,17 @@ from pathlib import Path
 from harness.experiment.experiment_file import read_experiment
 from harness.experiment.plans import plan_of
 from harness.experiment.resolve import restrict_variants
+from harness.experiment.starters import starter_files
 from harness.measure.jobs import Watcher
 from harness.measure.targets import host
 from harness.pipeline import Request, run
-from harness.records import Experiment, Job, Piece, Scoring, TargetRecord
+from harness.records import Experiment, Job, Piece, TargetRecord
 from harness.runs.header import SCHEMA_VERSION
 from harness.runs.record import Record
 from harness.runs.store import Store
 from harness.support.cache import Cache, cache_dir
 
-EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "heads" / "experiment.toml"
+SAMPLES = 60
 KEPT = ("raw", "run.json", "manifest.json", "test", "variants")
 PORTABLE_WORKDIR = "~/.cache/edge-harness/device"
 
@@ -43,23 +45,21 @@ class Silent(Watcher):
         self.record = record
 
 
-def portable(scoring: Scoring) -> Scoring:
-    return replace(scoring, folder=Path())
-
-
-def experiment() -> Experiment:
-    """The example, without the place where it lies."""
-    found = restrict_variants(read_experiment(EXAMPLE, plan_of("none")), ("float32", "int8"))
-    heads = {name: portable(scoring) for name, scoring in found.heads.items()}
-    return replace(found, scoring=portable(found.scoring), heads=heads)
+def experiment(folder: Path) -> Experiment:
+    """The starter, without the place where it lies."""
+    for path, text in starter_files("keypoints").items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text.replace("samples(600, ", f"samples({SAMPLES}, "), "utf-8")
+    found = restrict_variants(read_experiment(folder / "experiment.toml", plan_of("none")), ("int8",))
+    return replace(found, name="keypoints", scoring=replace(found.scoring, folder=Path()))
 
 
 def main() -> None:
-    request = Request(experiment(), (host(),), runtimes=("ai-edge-litert",))
-    target = Path(__file__).parent / f"heads-schema-{SCHEMA_VERSION}"
+    target = Path(__file__).parent / f"keypoints-schema-{SCHEMA_VERSION}"
     shutil.rmtree(target, ignore_errors=True)
     with tempfile.TemporaryDirectory() as folder:
         listener = Silent()
+        request = Request(experiment(Path(folder) / "files"), (host(),), runtimes=("ai-edge-litert",))
         run(request, Store(Path(folder)), Cache(cache_dir(), False), listener)
         record = listener.record
         (known,) = record.header.targets
