@@ -112,5 +112,7 @@ def test_a_ratio_is_foreseen_where_keras_is_supposed_right_so_often() -> None:
 def test_the_command_shows_it(harness: Call) -> None:
     code, out, _ = harness("power", "--samples", "1000", "--flips", "2")
     assert code == 0 and "299" in out and "1,000 independent test samples" in out
+    code, _, err = harness("power", "digits", "--policy", "nowhere.toml")
+    assert code == 2 and "nowhere.toml" in err
     code, _, err = harness("power")
     assert code == 2 and "one of an experiment and --samples is needed" in err

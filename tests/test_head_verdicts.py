@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from dataclasses import replace
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -11,8 +12,11 @@ from sklearn.metrics import accuracy_score, mean_absolute_error
 
 from harness.compare.baseline import compare
 from harness.compare.rows import rows as rows_of
+from harness.compare.two_runs import compare_runs
 from harness.gate.decide import judge
+from harness.gate.junit import junit
 from harness.gate.policy import default_policy
+from harness.gate.policy.policy_file import parse_policy
 from harness.gate.verdict_text import document, heads, markdown
 from harness.metrics.task import as_scores
 from harness.records import Declared, Head, Run, Scoring, Variant, Verdict
@@ -46,7 +50,7 @@ def made(labelled: tuple[str, ...] = ("parity", "ink"), **int8: np.ndarray) -> R
 
 
 def by_default(run: Run) -> Verdict:
-    return judge(compare(run), default_policy())
+    return judge(compare(run), default_policy(run.tasks))
 
 
 # --- what each output says ---
@@ -79,24 +83,30 @@ def test_the_tables_name_the_output_and_the_summary_is_of_the_leading_one():
 # --- a verdict a head, and one for all ---
 
 
-def test_the_default_policy_covers_every_head_with_classes_and_names_those_that_no_rule_judges():
+def test_the_default_policy_has_a_rule_for_every_head():
     verdict = by_default(made(parity=LOST))
-    (int8,) = verdict.findings
+    int8, ink = verdict.findings
     assert (int8.outcome, int8.output, verdict.outcome, verdict.ships) == ("fail", "parity", "fail", ())
-    assert int8.each == {"digit": "pass", "parity": "fail"}
+    assert int8.each == {"digit": "pass", "parity": "fail"} and (ink.metric, ink.each) == ("rmse", {"ink": "pass"})
     assert heads(verdict) == [
         "Output parity does not pass: fail (int8).",
-        "Output ink: no rule judges it.",
         "Output digit passes.",
+        "Output ink passes.",
     ]
     assert all(told in markdown(verdict) for told in heads(verdict))
-    assert [head["output"] for head in document(verdict)["heads"]] == ["parity", "ink", "digit"]
+    assert [head["output"] for head in document(verdict)["heads"]] == ["parity", "digit", "ink"]
 
 
-def test_a_model_whose_heads_are_all_good_passes():
-    verdict = by_default(made())
+def test_a_head_that_no_rule_judges_is_named():
+    verdict = verdict_of(made(), RULE + DROP)
     assert verdict.outcome == "pass" and verdict.ships == ("int8",)
     assert heads(verdict) == ["Output ink: no rule judges it.", "Output digit passes.", "Output parity passes."]
+
+
+def test_a_head_of_metrics_of_ones_own_has_no_default_rule():
+    head = replace(HEADS["ink"][0], task="custom")
+    run = replace(made(), heads={"ink": head}, head_labels={"ink": INK_LABELS})
+    assert heads(by_default(run))[0] == "Output ink: no rule judges it."
 
 
 def test_one_labelled_output_has_no_verdict_of_its_own():
@@ -209,3 +219,64 @@ def test_a_row_that_no_rule_could_judge_passes_for_no_output():
         "digit": "invalid",
         "parity": "invalid",
     }
+
+
+# --- two runs ---
+
+
+def hashed(run: Run, number: str) -> Run:
+    return replace(run, hashes={"test": number * 64})
+
+
+def test_a_run_with_one_more_labelled_output_is_compared_by_those_that_both_have():
+    """The hash of a test set is of all labels; samples are paired where those of the output that is compared agree."""
+    two, three = hashed(made(labelled=("parity",)), "2"), hashed(made(parity=LOST), "3")
+    both = compare_runs(two, three)
+    (drop,) = (c for c in both.changes if c.metric == "accuracy_drop" and c.case.variant == "int8")
+    assert (drop.kind, drop.value) == ("similar", 0.0)
+    lost = next(c for c in both.heads["parity"].changes if c.metric == "accuracy_drop" and c.case.variant == "int8")
+    assert lost.kind == "regressed" and lost.value == pytest.approx(
+        100 * (1 - accuracy_score(PARITY_LABELS, as_scores(LOST, logits=False).argmax(axis=1)))
+    )
+    ink = {change.kind for change in both.heads["ink"].changes}
+    assert ink <= {"not_comparable", "missing"}
+
+
+@pytest.mark.parametrize("what", ["inputs", "labels"])
+def test_other_samples_are_never_paired(what):
+    one, other = hashed(made(), "2"), hashed(made(), "3")
+    if what == "inputs":
+        other = replace(other, inputs=tuple(x + 1 for x in other.inputs))
+    else:
+        assert other.labels is not None
+        other = replace(other, labels=(other.labels + 1) % 3)
+    drop = next(c for c in compare_runs(one, other).changes if c.metric == "accuracy_drop")
+    assert drop.kind == "not_comparable" and "test inputs and labels" in drop.method
+
+
+@pytest.mark.parametrize(("lost", "outcome"), [(False, "pass"), (True, "fail")])
+def test_a_rule_against_a_reference_is_judged_for_every_head(lost, outcome):
+    rule = DROP + 'against = "reference"'
+    run = made(parity=LOST) if lost else made()
+    verdict = judge(compare(run), parse_policy(RULE + rule, "p"), compare(replace(made(), run_id="before")))
+    (said,) = verdict.findings
+    assert (said.outcome, verdict.reference) == (outcome, "before")
+    assert [head.outcome for head in verdict.heads if head.output == "parity"] == [outcome]
+
+
+# --- JUnit ---
+
+
+def test_junit_has_a_case_for_each_head():
+    xml = ElementTree.fromstring(junit(by_default(made(parity=LOST)), ""))  # noqa: S314
+    cases = {c.get("name"): c for c in xml.iter("testcase") if c.get("classname") == "policy.outputs"}
+    assert list(cases) == ["output parity", "output digit", "output ink"]
+    (failure,) = cases["output parity"]
+    assert (failure.tag, failure.get("message")) == ("failure", "Output parity does not pass: fail (int8).")
+    assert not len(cases["output digit"]) and xml.get("tests") == "5" and xml.get("failures") == "2"
+
+
+def test_a_head_that_no_rule_judges_is_skipped_in_junit():
+    xml = ElementTree.fromstring(junit(verdict_of(made(), RULE + DROP), ""))  # noqa: S314
+    (skipped,) = xml.iter("skipped")
+    assert skipped.get("message") == "Output ink: no rule judges it." and xml.get("failures") == "0"

@@ -23,7 +23,7 @@ from harness.metrics.registry import Answers
 from harness.records import Affine, Dataset, Keypoints, Run, Scoring
 from harness.report.material import Material
 from harness.report.part import Note
-from harness.report.plots.sample_plot import sample_figure
+from harness.report.plots.sample_plot import sample_chart
 from harness.report.samples.gallery import BoxGallery, gallery
 from tests.made_runs import case
 from tests.made_tasks import run_of
@@ -266,4 +266,4 @@ def test_one_sample_is_told_and_drawn(comparison):
     assert sample.answers[0].text.startswith(f"({x:.1f}, {y:.1f}), ") and "… (17 points)" in sample.answers[0].text
     broken = next(one for one in sample.answers if one.variant == "broken")
     assert broken.apart == pytest.approx(float(comparison.samples[case("broken")]["moved_px"][1]))
-    assert sample_figure(comparison, comparison.run.inputs[0], 1).startswith(b"\x89PNG")
+    assert "Points: labels green circles" in sample_chart(comparison, comparison.run.inputs[0], 1).svg

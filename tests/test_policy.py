@@ -12,6 +12,7 @@ from harness.errors import ConfigError
 from harness.gate.policy import Policy, Rule, default_policy, gauges, read_policy
 from harness.gate.policy.policy_file import parse_policy
 from harness.metrics import METRICS
+from harness.metrics.task_table import TASK_TABLE
 from tests.made_runs import case
 
 FIRST = '# a comment\nmode = "all"\n\n[[rule]]\nmetric = "size_bytes"\nmax = "120KB"\n\n'
@@ -71,6 +72,39 @@ def test_the_default_is_every_variant_but_float32_under_one_point_at_95_percent(
     assert (only.limit.relative, only.confidence, only.on_inconclusive) == (False, 0.95, "fail")
     named = [v for v in ("float32", "float16", "dynamic_range", "int8", "int16x8", "mine") if only.matches(case(v))]
     assert named == ["float16", "dynamic_range", "int8", "int16x8", "mine"]
+
+
+@pytest.mark.parametrize(
+    ("task", "words"),
+    {
+        "classification": "accuracy_drop max 1pp against keras at 95 %",
+        "multilabel": "subset_accuracy max_decrease 1pp against keras at 95 %",
+        "segmentation": "mean_iou max_decrease 1pp against keras at 95 %",
+        "detection": "coco_map max_decrease 1pp against keras at 95 %",
+        "anomaly": "anomaly_auc max_decrease 1pp against keras at 95 %",
+        "regression": "rmse max_increase 5% against keras at 95 %",
+        "agreement": "agreement min 99% against keras at 95 %",
+        "distance": "sqnr min 20dB against keras at 95 %",
+    }.items(),
+)
+def test_each_task_has_a_default_rule_of_its_own(task, words):
+    (rule,) = default_policy((task,)).rules
+    assert (rule.words, rule.variant) == (words, "!float32")
+
+
+def test_every_task_that_is_no_metric_of_ones_own_has_a_default_rule_on_a_metric_of_its_own():
+    for kind in TASK_TABLE:
+        if kind.name != "custom":
+            assert kind.default and kind.name in METRICS[kind.default.metric].tasks
+
+
+def test_several_tasks_have_a_rule_each_and_metrics_of_ones_own_none():
+    assert [rule.metric for rule in default_policy(("segmentation", "custom", "regression")).rules] == [
+        "mean_iou",
+        "rmse",
+    ]
+    with pytest.raises(ConfigError, match="no default policy for metrics of your own"):
+        default_policy(("custom",))
 
 
 def test_the_policy_of_the_docs_is_read():

@@ -77,6 +77,13 @@ def test_the_smallest_and_the_fastest_may_be_two() -> None:
     assert "dynamic_range: its file is the smallest" in told["Prefer"]
 
 
+def test_a_reason_that_rows_share_is_said_once() -> None:
+    said = answer(synthetic(), '[[rule]]\nmetric = "mean_iou"\nmin = 0.9\nvariant = "[!f]*"\n')["Not known"]
+    assert said.count("mean_iou is of segmentation") == 1
+    named, _, _ = said.partition(": mean_iou")
+    assert len(named.split("; ")) > 2 and "int8 on host" in named and "dynamic_range on host" in named
+
+
 def test_a_rule_that_names_no_row_is_not_known() -> None:
     assert "Rule 1" in answer(synthetic(), SIZE.format("1MB", "int9"))["Not known"]
 

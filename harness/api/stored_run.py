@@ -172,7 +172,7 @@ class Run:
         if signers is not None:
             run_gate.check_signed(self.path, Path(signers))
         run_gate.check_judgeable(self.stored)
-        rules = as_policy(policy, self.stored.every_scoring) or run_gate.policy_of(None)
+        rules = as_policy(policy, self.stored.every_scoring) or run_gate.policy_of(None, tasks=self.stored.tasks)
         known = self.__dict__.get("comparison")  # all of it, where that was derived already
         candidate = known or compare(self.stored, metrics_of(rules))
         again = (lambda path, cases: self._timed_beside(path, cases, progress)) if remeasure else None

@@ -104,7 +104,7 @@ def power(
     from harness.gate.run_gate import policy_of
     from harness.gate.simulated import Supposed
 
-    known = test_samples(experiment, samples)
+    known = test_samples(experiment, samples, by_default=policy is None)
     supposed = Supposed(0.9 if baseline is None else baseline / 100, alike / 100, baseline is not None)
     found = foresee(policy_of(policy), known, [share / 100 for share in flips or ()] or HARMLESS, supposed)
     if json:
@@ -114,22 +114,29 @@ def power(
     write(f"{known.samples:,} {'test' if known.groups is not None else 'independent test'} samples. {COLUMNS_TOLD}")
 
 
-def test_samples(experiment: str | None, samples: int | None) -> Known:
-    """Returns what is known of them. Raises ConfigError where neither is given, or both."""
+def test_samples(experiment: str | None, samples: int | None, by_default: bool) -> Known:
+    """Returns what is known of them. Raises ConfigError where neither is given, or both, and where the default policy
+    is asked for and labels are no classes: which it is depends on the task, and that on what a model answers.
+    """
     from harness.cli.output import say
     from harness.errors import ConfigError
     from harness.experiment.resolve import experiment_of
     from harness.gate.foresight import Known
+    from harness.metrics.meaning import said_by
     from harness.support.format import listed
 
     if (experiment is None) == (samples is None):
         raise ConfigError("one of an experiment and --samples is needed", "harness power mnist, or --samples 10000")
     if samples is not None or experiment is None:
         return Known(samples or 0)
-    dataset = experiment_of(experiment).load()
+    asked = experiment_of(experiment)
+    dataset = asked.load()
     if dataset.heads:
         say(f"what depends on the labels is told of output {dataset.labels_of}; {listed(dataset.heads)} may need more")
-    return Known(dataset.test_count, dataset.test_labels, dataset.groups)
+    known = Known(dataset.test_count, dataset.test_labels, dataset.groups)
+    if by_default and (known.classes is None or said_by(asked.scoring) not in ("classes", "")):
+        raise ConfigError("which rule the default policy has is not known of such labels before a run", "give --policy")
+    return known
 
 
 def accept(

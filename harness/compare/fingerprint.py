@@ -18,6 +18,7 @@ import numpy as np
 from harness.metrics.task import output_index
 from harness.records import Case, DeviceState, Environment, Run
 from harness.records.terms import Level
+from harness.support.arrays import stretches
 
 REFUSE: Level = "refuse"
 WARN: Level = "warn"
@@ -225,9 +226,10 @@ FIELDS = (  # measurement.md, section 2, in its order
     Field("load", WARN, load, LOAD_TOLERANCE),
 )
 MODEL = Field("model", REFUSE, model)
+TESTED = Field("test inputs and labels", REFUSE, lambda side: short(side.run.hashes.get("test")))
 SAMPLES = (
     Field("order of the test samples", REFUSE, lambda side: "as given" if side.run.numbers is None else "shuffled"),
-    Field("test inputs and labels", REFUSE, lambda side: short(side.run.hashes.get("test"))),
+    TESTED,
     Field("clips and groups", REFUSE, lambda side: short(side.run.hashes.get("marks")) or "none"),
     Field("scored output", REFUSE, scored_output),
     Field("detection", REFUSE, detection),
@@ -267,8 +269,25 @@ def sample_difference(reference: Run, candidate: Run, case: Case) -> Difference 
     Unknown refuses.
     """
     one, other = Side(reference, case), Side(candidate, case)
-    first = next(filter(None, (field.difference(one, other) for field in SAMPLES)), None)
+    fields = (field for field in SAMPLES if field is not TESTED or not same_samples(reference, candidate))
+    first = next(filter(None, (field.difference(one, other) for field in fields)), None)
     return first and Difference(first.field, REFUSE, first.reference, first.candidate)
+
+
+def same_samples(one: Run, other: Run) -> bool:
+    """Returns whether inputs and the labels of the scored output are the same, where models have several outputs and
+    the hashes of both runs are known and differ: they are of all labels, and one may have a further output
+    """
+    hashes = [run.hashes.get("test") for run in (one, other)]
+    if None in hashes or hashes[0] == hashes[1] or min(len(run.outputs) for run in (one, other)) < 2:
+        return False
+    arrays = [(*run.inputs, *(() if run.labels is None else (run.labels,))) for run in (one, other)]
+    return len(arrays[0]) == len(arrays[1]) and all(map(same_array, *arrays))
+
+
+def same_array(one: np.ndarray, other: np.ndarray) -> bool:
+    alike = one.shape == other.shape and one.dtype == other.dtype
+    return alike and all(np.array_equal(a, b) for a, b in zip(stretches(one), stretches(other), strict=True))
 
 
 def refusal(diffs: Iterable[Difference]) -> str:

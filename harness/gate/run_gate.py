@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +10,10 @@ from harness.compare.baseline import compare
 from harness.errors import ConfigError, DataError, HarnessError, StoreError
 from harness.gate.at_limit import Explain
 from harness.gate.decide import judge, metrics_of
-from harness.gate.policy import Policy, default_policy, read_policy
+from harness.gate.policy import CLASSES, Policy, default_policy, read_policy
 from harness.gate.reference.remeasured import to_remeasure
 from harness.records import BY_DATA, Absent, Case, Comparison, Run, Scoring, Verdict
+from harness.records.terms import Task
 from harness.runs import loading
 from harness.runs.header import read_header
 from harness.runs.record import check_models
@@ -25,12 +26,12 @@ Judge = Callable[[Comparison], Verdict | Absent]
 Remeasure = Callable[[Path, Sequence[Case]], Comparison]  # a reference, and the candidate's cases to time beside it
 
 
-def policy_of(path: Path | None, scoring: Scoring = BY_DATA) -> Policy:
-    """Reads the policy; None for the default one. scoring: the run's, whose own metrics a rule may name.
+def policy_of(path: Path | None, scoring: Scoring = BY_DATA, tasks: Iterable[Task] = CLASSES) -> Policy:
+    """Reads the policy; None for the default one of these tasks. scoring: the run's, whose own metrics a rule may name.
 
     Raises ConfigError.
     """
-    return read_policy(path, scoring) if path else default_policy()
+    return read_policy(path, scoring) if path else default_policy(tasks)
 
 
 def load(path: Path, runs: Store, say: Say) -> Run:
@@ -89,7 +90,7 @@ def default_verdict(comparison: Comparison) -> Verdict | Absent:
         return Absent("this run times again what another run answered; the gate that asked for it has the verdict")
     try:
         check_judgeable(run)
-        return judge(comparison, default_policy(), explain="computed")
+        return judge(comparison, default_policy(run.tasks), explain="computed")
     except HarnessError as error:
         return Absent(f"{error}; {error.advice}")
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -33,7 +34,7 @@ from harness.metrics.registry import Answers
 from harness.metrics.segmentation import elsewhere, mask_labelled, mask_rows, mask_said
 from harness.metrics.task import are_logits, as_scores, class_count, row_by_row, several_labels
 from harness.records import Comparison, Scoring
-from harness.records.terms import AnswerKind, Task
+from harness.records.terms import AnswerKind, LimitKind, Task
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,14 @@ def number_rows(answers: Answers, logits: bool) -> np.ndarray:
     return number_table(answers.labels, answers.baseline, answers.outputs)
 
 
+class DefaultRule(NamedTuple):
+    """What every quantised variant has to keep where a user gives no policy: a limit against Keras."""
+
+    metric: str
+    kind: LimitKind
+    limit: str
+
+
 @dataclass(frozen=True)
 class Flips:
     """What a flip is from one model's answers to another's. words: with {} for the other."""
@@ -116,6 +125,7 @@ TOP1 = Flips(top1_differs, "top-1 differs from {}, right or wrong")
 @dataclass(frozen=True)
 class TaskKind:
     """One task. fits: whether labels and output make it. says: what an answer is, by which the report shows samples.
+    default: its rule where there is no policy; None where nothing is known of what a metric's values are worth.
     join: makes what is decoded of all outputs, where one alone does not say it. of_input: of an output and the input.
     rows: how far a variant's answer to each sample is from the baseline's, and where there are flips, which they are.
     doubt: why rows are suspect, where that is not what an output explains of the baseline's.
@@ -126,6 +136,7 @@ class TaskKind:
     says: AnswerKind = "numbers"
     decode: Decode = as_it_is
     rows: Rows = number_rows
+    default: DefaultRule | None = None
     join: Join | None = None
     of_input: OfInput | None = None
     flips: Flips | None = None
@@ -169,27 +180,37 @@ def classes_alone(given: Given) -> bool:
     return given.labels is None and scores and (bool(given.class_names) or not are_logits(given.output))
 
 
+DROP = DefaultRule("accuracy_drop", "max", "1pp")
+
+
+def falls(metric: str) -> DefaultRule:
+    return DefaultRule(metric, "max_decrease", "1pp")
+
+
 TASK_TABLE = (
     TaskKind(
-        "detection", lambda given: given.boxes, "boxes", rows=detection_rows, join=joined_detections,
-        told=Told(objects_said, objects_labelled), doubt=classes_or_boxes,
+        "detection", lambda given: given.boxes, "boxes", rows=detection_rows, default=falls("coco_map"),
+        join=joined_detections, told=Told(objects_said, objects_labelled), doubt=classes_or_boxes,
     ),
     TaskKind(
-        "keypoints", lambda given: given.points, "points", rows=point_rows, join=joined_points,
+        "keypoints", lambda given: given.points, "points", rows=point_rows, default=falls("oks"), join=joined_points,
         flips=Flips(loses_a_point, "a point is wrong that {} has right"),
         told=Told(points_said, points_labelled, "moved_px"),
     ),
-    TaskKind("anomaly", anomaly_each, rows=anomaly_rows, of_input=anomaly_scores),
-    TaskKind("classification", one_class_each, "classes", as_scores, class_rows, flips=TOP1),
-    TaskKind("multilabel", several_each),
+    TaskKind("anomaly", anomaly_each, rows=anomaly_rows, default=falls("anomaly_auc"), of_input=anomaly_scores),
+    TaskKind("classification", one_class_each, "classes", as_scores, class_rows, DROP, flips=TOP1),
+    TaskKind("multilabel", several_each, default=falls("subset_accuracy")),
     TaskKind(
-        "segmentation", mask_each, "masks", rows=mask_rows,
+        "segmentation", mask_each, "masks", rows=mask_rows, default=falls("mean_iou"),
         flips=Flips(elsewhere, "a class that covers 1 % of the picture shares under half with {}'s"),
         told=Told(mask_said, mask_labelled, "differing"),
     ),
-    TaskKind("regression", numbers_each),
-    TaskKind("agreement", classes_alone, "classes", as_scores, class_rows, flips=TOP1),
-    TaskKind("distance", lambda given: given.labels is None),
+    TaskKind("regression", numbers_each, default=DefaultRule("rmse", "max_increase", "5%")),
+    TaskKind(
+        "agreement", classes_alone, "classes", as_scores, class_rows, DefaultRule("agreement", "min", "99%"),
+        flips=TOP1,
+    ),
+    TaskKind("distance", lambda given: given.labels is None, default=DefaultRule("sqnr", "min", "20dB")),
     TaskKind("custom", lambda given: True),
 )  # fmt: skip
 OF_CLASSES: tuple[Task, ...] = tuple(kind.name for kind in TASK_TABLE if kind.says == "classes")

@@ -116,6 +116,11 @@ class Run:
         return (*(() if self.labels is None else (self.scored_output,)), *self.heads)
 
     @property
+    def tasks(self) -> tuple[Task, ...]:
+        """Returns the tasks that the run is judged by, the scored output's first."""
+        return tuple(dict.fromkeys((self.task, *(head.task for head in self.heads.values()))))
+
+    @property
     def test_count(self) -> int:
         return len(self.inputs[0])
 

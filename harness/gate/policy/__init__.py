@@ -7,21 +7,37 @@ rules.py          what flows: Policy, Rule, Limit
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
+from harness.errors import ConfigError
 from harness.gate.policy.policy_file import parse_policy
 from harness.gate.policy.rules import Limit, Policy, Rule, gauges
+from harness.metrics.task_table import DefaultRule, kind_of
 from harness.records import BY_DATA, Scoring
+from harness.records.terms import Task
 from harness.support.toml import read_text
 
 __all__ = ["Limit", "Policy", "Rule", "default_policy", "gauges", "read_policy"]
 
-DEFAULT = Path(__file__).with_name("default.toml")
+NO_DEFAULT = "write a limit on it into a file: harness gate RUN --policy FILE"
+CLASSES: tuple[Task, ...] = ("classification",)
 
 
-def default_policy() -> Policy:
-    """Returns the default: every quantised variant's accuracy drop is under 1 pp at 95 %."""
-    return parse_policy(DEFAULT.read_text("utf-8"), "the default policy")
+def default_policy(tasks: Iterable[Task] = CLASSES) -> Policy:
+    """Returns the default: what TASK_TABLE asks of every quantised variant, a rule for each of the tasks.
+
+    tasks: those of a run's labelled outputs. Raises ConfigError where none of them has such a rule.
+    """
+    rules = dict.fromkeys(rule for task in tasks if (rule := kind_of(task).default))
+    if not rules:
+        raise ConfigError("there is no default policy for metrics of your own alone", NO_DEFAULT)
+    return parse_policy("".join(map(written, rules)), "the default policy")
+
+
+def written(rule: DefaultRule) -> str:
+    against = "" if rule.kind in ("max", "min") else 'against = "keras"\n'
+    return f'[[rule]]\nmetric = "{rule.metric}"\n{rule.kind} = "{rule.limit}"\nvariant = "!float32"\n{against}'
 
 
 def read_policy(path: Path, scoring: Scoring = BY_DATA) -> Policy:

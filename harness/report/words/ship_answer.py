@@ -55,19 +55,27 @@ def may_ship(verdict: Verdict) -> list[str]:
 
 
 def refusals(verdict: Verdict, outcomes: Sequence[str]) -> list[str]:
-    """Name each variant whose worst finding is one of these, with that finding; what no rule found, too."""
+    """Name each variant whose worst finding is one of these, with that finding; what no rule found, too. What is the
+    same of several is said once.
+    """
     groups = [group for name, group in by_variant(verdict.findings).items() if name not in verdict.ships]
     kept = [[finding for finding in group if not finding.holds] for group in groups]
-    told = [refusal(group) for group in kept if group and worst(group) in outcomes]
+    rows: dict[str, list[str]] = {}
+    for group in kept:
+        if group and worst(group) in outcomes:
+            row, why = refusal(group)
+            rows.setdefault(why, []).append(row)
+    told = [f"{'; '.join(names)}: {why}" for why, names in rows.items()]
     without = [f for f in verdict.findings if f.case is None and not f.holds and f.outcome in outcomes]
     return [*told, *(f"Rule {f.rule}, {f.words}: {f.reason}." for f in without)]
 
 
-def refusal(findings: list[Finding]) -> str:
+def refusal(findings: list[Finding]) -> tuple[str, str]:
+    """Return the row of a variant's worst finding, and that finding in words."""
     first = next(finding for finding in findings if finding.outcome == worst(findings))
     others = plural(len(findings) - 1, "more finding")
     more = f" “Rule by rule” lists {others} against this variant." if len(findings) > 1 else ""
-    return f"{row_name(first.case)}: {subject(first)} {evidence(first)}.{more}"
+    return row_name(first.case), f"{subject(first)} {evidence(first)}.{more}"
 
 
 def evidence(finding: Finding) -> str:
