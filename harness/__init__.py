@@ -21,7 +21,18 @@ if TYPE_CHECKING:
     from harness.api.stored_run import Run
     from harness.errors import HarnessError
     from harness.gate.policy import Policy
-    from harness.records import Affine, Dataset, Detection, Experiment, Keypoints, ModelSource, Plan, Scoring, Target
+    from harness.records import (
+        Affine,
+        Dataset,
+        Detection,
+        Experiment,
+        Keypoints,
+        ModelSource,
+        Plan,
+        Scoring,
+        Target,
+        Transcription,
+    )
 
 __version__ = "0.2.0"
 __all__ = [
@@ -40,6 +51,7 @@ __all__ = [
     "Sample",
     "Scoring",
     "Target",
+    "Transcription",
     "Trend",
     "Verdict",
     "__version__",
@@ -66,6 +78,7 @@ _ROOMS = {  # where each name lives
         "Plan",
         "Scoring",
         "Target",
+        "Transcription",
     ),
 }
 

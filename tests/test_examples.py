@@ -174,6 +174,17 @@ def test_what_harness_init_writes_for_another_task_runs_too(tmp_path):
     assert (row["status"], row["primary_metric"]) == ("ok", "mean_iou") and float(row["primary_baseline"]) > 0.7
 
 
+def test_the_texts_of_a_model_are_judged_by_jiwers_rates(tmp_path):
+    """docs/transcription.md, whose example is what `harness init` writes."""
+    assert called(tmp_path, "-m", "harness", "init", "--task", "transcription").returncode == 0
+    only = ("-v", "int8", "--runtime", "ai-edge-litert", "--plan", "none")
+    done = called(tmp_path, "-m", "harness", "run", "experiment.toml", *only, "--policy", "policy.toml")
+    assert done.returncode == 0 and "remark" not in done.stderr, done.stdout + done.stderr
+    (row,) = summary(tmp_path, "example")
+    assert (row["status"], row["primary_metric"]) == ("ok", "wer") and float(row["primary_baseline"]) < 0.25
+    assert "True text" in (tmp_path / "results" / "example" / "latest" / "report.html").read_text("utf-8")
+
+
 def test_harness_init_never_writes_over_a_file(tmp_path):
     (tmp_path / "policy.toml").write_text("mine\n")
     done = called(tmp_path, "-m", "harness", "init")

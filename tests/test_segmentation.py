@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, jaccard_score
 
+from harness.build.scored import as_meant
 from harness.compare.baseline import compare
 from harness.compare.numbers import number_sample
 from harness.compare.two_runs import compare_runs
 from harness.errors import ConfigError
 from harness.gate.decide import judge
 from harness.gate.policy import read_policy
+from harness.gate.policy.policy_file import parse_policy
 from harness.metrics import METRICS
 from harness.metrics.discrepancy import fields_of
 from harness.metrics.fitting import check
@@ -217,3 +219,70 @@ def test_maps_without_an_axis_of_channels_are_compared_too():
     one, other = ONE[..., 0], np.clip(ONE[..., 0] + 0.2, 0, 1)
     wanted = ((one > 0.5) == (other > 0.5)).mean()
     assert value("pixel_agreement", MASKS, other, one) == pytest.approx(wanted)
+
+
+# --- frames ----------------------------------------------------------------------------------------------------------
+
+FRAMES = LABELS.reshape(PICTURES, -1)
+SPOKEN, QUANTISED = (scores.reshape(PICTURES, -1, CLASSES + 1) for scores in (SCORES, INT8))
+
+
+def meant_as_frames(labels: np.ndarray, output: np.ndarray = SPOKEN, ignore: float | None = NONE) -> Dataset:
+    data = Dataset("made", (), None, (labels,), labels, (Affine(),), (), "made")
+    return as_meant(Scoring(ignore=ignore), data, output)
+
+
+@pytest.mark.parametrize("form", [lambda y: y, lambda y: y[..., None], lambda y: y.astype(np.float32)])
+def test_a_class_for_each_frame_is_a_task_whose_sample_is_the_clip(form):
+    meant = meant_as_frames(form(FRAMES))
+    scoring, task = check(Scoring(ignore=NONE), meant, [SPOKEN])
+    assert (task, scoring.primary) == ("frames", "frame_f1")
+    of_run = run_of("frames", meant.test_labels, SPOKEN, {"float32": SPOKEN, "int8": QUANTISED}, scoring)
+    comparison = compare(of_run)
+    wanted, got = FRAMES[FRAMES != NONE], QUANTISED.argmax(2)[FRAMES != NONE]
+    f1 = comparison.change(case("int8"), "frame_f1")
+    assert f1.value == pytest.approx(f1_score(wanted, got, average="macro"), rel=1e-12) and f1.low < f1.value < f1.high
+    right = comparison.change(case("int8"), "frame_accuracy")
+    assert right.value == pytest.approx(accuracy_score(wanted, got), rel=1e-12)
+    agreed = comparison.change(case("int8"), "frame_agreement")
+    assert agreed.value == pytest.approx(np.mean(SPOKEN.argmax(2) == QUANTISED.argmax(2)))
+    assert len(comparison.samples[case("int8")]) == PICTURES
+    assert compare_runs(of_run, of_run).changes
+
+
+def test_frames_are_judged_as_masks_are():
+    """The same numbers as one picture a clip: the metric, its limits and its chance."""
+    frames = run_of(
+        "frames", meant_as_frames(FRAMES).test_labels, SPOKEN, {"int8": QUANTISED}, Scoring("frame_f1", ignore=NONE)
+    )
+    masks = run_of("segmentation", LABELS, SCORES, {"int8": INT8}, Scoring("dice", ignore=NONE))
+    one, other = (compare(r).change(case("int8"), f"{r.scoring.primary}_change") for r in (frames, masks))
+    assert (one.value, one.low, one.high) == (other.value, other.low, other.high)
+    rule = '[[rule]]\nmetric = "{}"\nmin = {}\n'
+    found = judge(
+        compare(frames), parse_policy(rule.format("frame_f1", 0.9) + rule.format("frame_accuracy", 0.5), "policy")
+    )
+    assert [finding.outcome for finding in found.findings] == ["fail", "pass"]
+
+
+def test_one_column_of_frames_takes_integers_as_classes_and_floats_as_numbers():
+    one, said = ONE.reshape(PICTURES, -1, 1), MASKS.reshape(PICTURES, -1)
+    assert check(Scoring(), meant_as_frames(said, one, None), [one])[1] == "frames"
+    assert check(Scoring(), meant_as_frames(said.astype(np.float32), one, None), [one])[1] == "regression"
+    assert (
+        check(Scoring("rmse"), Dataset("made", (), None, (said,), said, (Affine(),), (), "made"), [one])[1]
+        == "regression"
+    )
+
+
+@pytest.mark.parametrize(
+    ("labels", "told"),
+    [
+        (FRAMES, "where a label says that a frame has no class, write ignore = 255"),
+        (FRAMES[:, :50], "labels of 50 frames are held against an output of 72"),
+    ],
+)
+def test_frames_that_do_not_fit_are_refused_with_what_to_do(labels, told):
+    with pytest.raises(ConfigError) as refused:
+        check(Scoring(), meant_as_frames(labels, ignore=None), [SPOKEN])
+    assert told in refused.value.advice

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.api.followed import Trend
 from harness.api.stored_run import Run, Say, as_policy, references, warn
-from harness.records import Detection, Experiment, Keypoints, Plan, Scoring, Target
+from harness.records import Detection, Experiment, Keypoints, Plan, Scoring, Target, Transcription
 from harness.runs import loading
 from harness.runs.store import Store
 from harness.support.files import TemporaryFolder
@@ -47,6 +47,7 @@ def evaluate(
     ignore: float | None = None,
     detection: Detection | None = None,
     keypoints: Keypoints | None = None,
+    transcription: Transcription | None = None,
     targets: Targets = (),
     runtimes: Names = (),
     threads: int | Sequence[int] = (),
@@ -80,6 +81,7 @@ def evaluate(
         numbers of a box and its class, −1 where there is no object.
     keypoints: how the scored output becomes the points of one object a picture; y_test is then (samples, points, 2 to
         4): x, y, visibility, and the object's area.
+    transcription: how an output becomes text, where the model writes; y_test is then a text a sample.
 
     The rest is as in run(). Raises HarnessError.
     """
@@ -88,13 +90,18 @@ def evaluate(
     from harness.errors import ConfigError
     from harness.experiment.in_memory import dataset_in_memory, experiment_in_memory, source_of_model
     from harness.experiment.plans import plan_of
+    from harness.metrics import transcripts
 
+    if transcription:
+        transcription = transcripts.checked(transcription, "transcription")
     dataset = dataset_in_memory(name, x_test, y_test, calibration, class_names, scale, offset, output, sequence, group)
     scoring, heads = scorings_of(primary, metrics, output)
-    if detection and keypoints:
-        raise ConfigError("labels are boxes or points, and not both", "give detection or keypoints")
+    if sum(how is not None for how in (detection, keypoints, transcription)) > 1:
+        advice = "give one of detection, keypoints and transcription"
+        raise ConfigError("labels are boxes, points or texts, and not several of them", advice)
     scoring = replace(scoring, ignore=ignore, detection=checked(detection, "detection") if detection else None)
     scoring = replace(scoring, keypoints=checked_points(keypoints, "keypoints") if keypoints else None)
+    scoring = replace(scoring, transcription=transcription)
     chosen = plan_of(plan) if isinstance(plan, str) else plan
     with TemporaryFolder() as folder:
         source = source_of_model(model, Path(folder))

@@ -54,9 +54,11 @@ def cost_of(
     """Asks the experiment's model. training, device: (files, …), as the model takes them. Raises BuildError, DataError,
     and ConfigError where no metric fits.
     """
-    if experiment.scoring.detection or experiment.scoring.keypoints:
+    scoring = experiment.scoring
+    if scoring.detection or scoring.keypoints or scoring.transcription:
         raise ConfigError(
-            "the cost for boxes and points is not measured", "compare two runs, of the files prepared in either way"
+            "the cost for boxes, points and texts is not measured",
+            "compare two runs, of the files prepared in either way",
         )
     if training.shape != device.shape:
         raise ConfigError("the model takes one shape, and the programs make two", "mend the shape first")

@@ -10,14 +10,16 @@ import numpy as np
 from harness.build.lint import Remark
 from harness.build.models import Facts
 from harness.data.labels import extend_names, numbered
+from harness.data.texts import labelled_texts, unknown_characters
 from harness.detection.objects import as_objects
 from harness.detection.points import as_keypoints
 from harness.errors import ConfigError
 from harness.metrics.fitting import check
+from harness.metrics.masks import frame_labels
 from harness.metrics.meaning import as_classes, said_by, task_for
 from harness.metrics.task import are_logits, class_count, one_column, whole_below
 from harness.metrics.task_table import Given, task_of
-from harness.records import BY_DATA, Dataset, Experiment, Head, Labelled, Scoring
+from harness.records import BY_DATA, Dataset, Experiment, Head, Labelled, Scoring, Transcription
 from harness.support.format import listed
 
 ORDER = 'if {0!r} are, give the order: labels = ["{1}", "{0}"] under [data]'
@@ -125,12 +127,17 @@ def as_meant(scoring: Scoring, dataset: Dataset, output: np.ndarray) -> Dataset:
     if scoring.keypoints and dataset.test_labels is not None:
         points = as_keypoints(dataset.test_labels, scoring.keypoints)
         return replace(dataset, test_labels=points, train_labels=None, class_names=())
+    if (how := scoring.transcription) and dataset.test_labels is not None:
+        texts = labelled_texts(dataset.test_labels, dataset.class_names, how)
+        return replace(dataset, test_labels=texts, train_labels=None, class_names=())
     said, count = said_by(scoring), class_count(output)
     labels = as_classes(dataset.test_labels, output, said)
     if labels is not None:
         training = as_classes(dataset.train_labels, output, said)
         dataset = replace(dataset, test_labels=labels, train_labels=training, class_names=numbered(count))
     task = task_for(dataset.test_labels, output, dataset.class_names, said, scoring.ignore)
+    if task == "frames" and dataset.test_labels is not None:
+        dataset = replace(dataset, test_labels=frame_labels(dataset.test_labels, output), train_labels=None)
     names = () if task in ("custom", "anomaly") else extend_names(dataset.class_names, count)
     return dataset if names == dataset.class_names else replace(dataset, class_names=names)
 
@@ -141,6 +148,8 @@ def of_labels(
     """Yields what labels are taken for that could mean something else, where no metric says what they are.
     stored: the labels as the data have them. names: of the classes, as the data have them.
     """
+    if scoring.transcription and stored is not None:
+        yield from of_texts(labelled_texts(stored, names, scoring.transcription), scoring.transcription)
     if said_by(scoring) == "anomalies" and tuple(names) != numbered(len(names)) and len(names) > 1:
         yield Remark(f"samples of class {names[1]!r} are taken for the anomalies", ORDER.format(*names))
     if stored is None or said_by(scoring):
@@ -158,3 +167,10 @@ def of_labels(
     elif task == "regression" and whole_below(stored, 2):
         advice = "to judge them as a mask, write a metric of your own under [metrics]"
         yield Remark("every label is 0 or 1, and they are taken as numbers to predict", advice)
+
+
+def of_texts(labels: np.ndarray, how: Transcription) -> Iterator[Remark]:
+    """Yields that labels hold characters that no answer can have. labels: rows of code points."""
+    if unknown := unknown_characters(labels, how):
+        told = f"labels hold characters that the alphabet has not, and each counts as an error: {unknown!r}"
+        yield Remark(told, "write labels as the model does, or give it an alphabet that has them")

@@ -21,6 +21,7 @@ OF_THE_EXAMPLE = {  # what init cannot know of a model of the user's, where it i
     "keypoints": "[keypoints]",
     "heads": "[metrics] output, [heads]",
     "regression": "",
+    "transcription": "[transcription]",
 }
 
 Folder = Annotated[Path, typer.Argument(metavar="[DIR]", help="where they go; created if missing")]

@@ -19,6 +19,7 @@ from harness.metrics.task import output_index
 from harness.records import Case, DeviceState, Environment, Run
 from harness.records.terms import Level
 from harness.support.arrays import stretches
+from harness.support.format import listed
 
 REFUSE: Level = "refuse"
 WARN: Level = "warn"
@@ -196,6 +197,12 @@ def keypoints(side: Side) -> str:
     return repr(side.run.scoring.keypoints) if side.run.scoring.keypoints else "none"
 
 
+def transcription(side: Side) -> str:
+    """Returns how an output becomes text, but for where its own code lies; in short."""
+    how = side.run.scoring.transcription
+    return f"{how.decoder}, blank {how.blank}, alphabet {listed(how.alphabet)}" if how else "none"
+
+
 def model(side: Side) -> str | None:
     return short(side.run.variant(side.case.variant).sha256)
 
@@ -234,6 +241,7 @@ SAMPLES = (
     Field("scored output", REFUSE, scored_output),
     Field("detection", REFUSE, detection),
     Field("keypoints", REFUSE, keypoints),
+    Field("transcription", REFUSE, transcription),
     Field("task", REFUSE, lambda side: side.run.task),
     Field("ignored label", REFUSE, ignored),
     Field("numbers a sample", REFUSE, scored_width),

@@ -16,9 +16,20 @@ from harness.detection.decoders import checked
 from harness.detection.points import checked_points
 from harness.errors import ConfigError
 from harness.experiment.plans import plan_of, precision_of
-from harness.records import KERAS, Detection, Experiment, Keypoints, ModelSource, Plan, Preprocessing, Scoring
+from harness.metrics import transcripts
+from harness.records import (
+    KERAS,
+    Detection,
+    Experiment,
+    Keypoints,
+    ModelSource,
+    Plan,
+    Preprocessing,
+    Scoring,
+    Transcription,
+)
 from harness.records.plan import MOST_DETECTIONS
-from harness.records.terms import BoxFormat, PointOrder
+from harness.records.terms import BoxFormat, Place, PointOrder
 from harness.support.foreign import read_npy
 from harness.support.functions import FunctionRef, is_reference
 from harness.support.toml import TomlFile, nearest, read_toml
@@ -115,6 +126,14 @@ class KeypointsText(Table):
     right_within: float = 0.2
 
 
+class TranscriptionText(Table):
+    """How an output becomes text; see records.Transcription."""
+
+    alphabet: str | list[Text] = ""
+    blank: Place = "last"
+    decoder: Text = "greedy"
+
+
 class PlanText(Table):
     profile: Literal["none", "quick", "standard", "strict"] = "standard"
     rounds: Annotated[int, Field(ge=0)] | None = None
@@ -141,6 +160,7 @@ class ExperimentText(Table):
     heads: dict[str, HeadText] = {}
     detection: DetectionText | None = None
     keypoints: KeypointsText | None = None
+    transcription: TranscriptionText | None = None
     plan: PlanText = PlanText()
     preprocessing: PreprocessingText | None = None
 
@@ -182,6 +202,8 @@ def read_experiment(path: Path, plan: Plan | None = None, fresh: bool = False) -
 def scoring_of(file: TomlFile[ExperimentText], folder: Path) -> Scoring:
     written, metrics = file.content, file.content.metrics
     scoring = Scoring(metrics.primary, tuple(metrics.others), metrics.output, folder, ignore=metrics.ignore)
+    if written.transcription:
+        return replace(scoring, transcription=transcription_of(file, written.transcription, folder))
     if written.keypoints:
         return replace(scoring, keypoints=keypoints_of(file, written.keypoints))
     return replace(scoring, detection=detection_of(file, written.detection, folder)) if written.detection else scoring
@@ -195,6 +217,15 @@ def keypoints_of(file: TomlFile[ExperimentText], written: KeypointsText) -> Keyp
     said = written.model_dump(exclude={"size", "sigmas"})
     height, width = written.size
     return checked_points(Keypoints((height, width), sigmas=tuple(written.sigmas), **said), file.where("keypoints"))
+
+
+def transcription_of(file: TomlFile[ExperimentText], written: TranscriptionText, folder: Path) -> Transcription:
+    """Returns how an output becomes text. Raises ConfigError."""
+    if file.content.detection or file.content.keypoints:
+        where, advice = file.where("transcription"), "keep the one that the labels are of"
+        raise ConfigError(f"{where} there is [detection] or [keypoints], too: labels are of one of them", advice)
+    said = Transcription(tuple(written.alphabet), written.blank, written.decoder, folder)
+    return transcripts.checked(said, file.where("transcription"))
 
 
 def detection_of(file: TomlFile[ExperimentText], written: DetectionText, folder: Path) -> Detection:

@@ -18,8 +18,10 @@ STARTERS = {  # task → what a sample has
     "multilabel": "several labels of 0 or 1 a sample",
     "regression": "numbers to predict",
     "segmentation": "a class for each pixel",
+    "frames": "a class for each frame of a clip",
     "detection": "boxes of objects",
     "keypoints": "points of one object",
+    "transcription": "text, read or heard",
     "heads": "several outputs, each with labels of its own",
     "anomaly": "normal or not, by the error of a reconstruction",
 }

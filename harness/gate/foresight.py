@@ -15,7 +15,7 @@ from harness.gate.policy import Policy, Rule
 from harness.gate.simulated import Chances, Supposed, counts_changes, moves, of_groups, of_metric
 from harness.metrics import Metric
 from harness.metrics.scores import NUMBERS, metric_named
-from harness.metrics.task import MASKS
+from harness.metrics.task import FRAMES, MASKS
 from harness.records import Absent
 from harness.statistics.bootstrap import FEWEST_SAMPLES
 from harness.statistics.clustered import group_words
@@ -28,7 +28,7 @@ HARMLESS = (0.002, 0.01, 0.02)  # shares of answers that differ from Keras', as 
 MOVED = (0.02, 0.1, 0.3)  # how far numbers move, as a share of the spread of Keras' errors
 NAMED = 5  # classes in one sentence
 BY_CLASS = ("f1", "balanced_accuracy", "auc")
-RESAMPLED = ("mae", "rmse", "r2", "distance", "sqnr", "ece", "label_f1")
+RESAMPLED = ("mae", "rmse", "r2", "distance", "sqnr", "ece", "label_f1", "wer", "cer")
 BY_NUMBERS = ("mae", "rmse", "r2")
 ROUNDS = (
     "{} rounds or more; how close to the limit they decide depends on how much the machine's rounds differ: "
@@ -276,7 +276,7 @@ def at_least(rule: Rule, metric: Metric | None, labels: np.ndarray | None) -> tu
         return None, OF_FLIPS
     if judged == "class_drop":
         return of_classes(rule, labels)
-    if metric and metric.tasks == MASKS:
+    if metric and metric.tasks in (MASKS, FRAMES):
         return None, BY_SHARES
     if rule.metric == "label_accuracy":
         return None, BY_SHARES.replace("classes", "samples")

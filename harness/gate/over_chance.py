@@ -47,11 +47,13 @@ def at_chance(rule: Rule, standing: Standing, evidence: Evidence) -> str:
     if len(labels) and all((part == labels[0]).all() for part in stretches(labels)):
         return ""  # of labels that are all equal nothing is known
     level = chance_level(teller, evidence.scorer, labels)
-    teller = replace(teller, statistic=teller.chance_of or teller.statistic)
+    shown = teller
+    if teller.chance_of:  # under a name of its own: what is known of the baseline is kept by its name
+        shown = replace(teller, name=f"{teller.name} (1 is perfect)", statistic=teller.chance_of)
     try:
-        if told := under(level, evidence.scorer.baseline_statistic(teller), teller, "Keras'"):
+        if told := under(level, evidence.scorer.baseline_statistic(shown), shown, "Keras'"):
             return told + CHECK
-        return under(level, evidence.statistic(teller, standing.case), teller, "its")
+        return under(level, evidence.statistic(shown, standing.case), shown, "its")
     except Absent as absent:  # where it is the rule's own metric, its judge has said why
         return f"whether it is over chance is not known: {absent.reason}" if teller.name != metric.name else ""
 

@@ -16,13 +16,15 @@ from harness.metrics.masks import are_masks, why_no_masks
 from harness.metrics.meaning import said_by, said_by_metric, task_for
 from harness.metrics.registry import METRICS, Metric
 from harness.metrics.scores import TOP_K, declaration_of, metric_named
-from harness.metrics.task import ANOMALIES, LABELLED, MASKS, class_count, output_index, whole_below
+from harness.metrics.task import ANOMALIES, EACH_PLACE, LABELLED, class_count, output_index, whole_below
 from harness.metrics.task_table import OF_CLASSES
+from harness.metrics.transcription import jiwer
+from harness.metrics.transcripts import transcribed
 from harness.records import Dataset, Scoring
 from harness.records.terms import Task
 from harness.support.functions import FunctionRef, is_reference
 
-FEW = 8  # pictures that show whether outputs can be decoded
+FEW = 8  # samples that show whether outputs can be decoded
 
 # --- before anything is measured ------------------------------------------------------------------------------------
 
@@ -42,6 +44,7 @@ def check(
     check_anomalies(task, dataset, output)
     check_keypoints(scoring, dataset, output)
     check_class_names(task, dataset.class_names, output)
+    check_transcription(scoring, dataset, output)
     scoring = with_declarations(with_detection(scoring, dataset, outputs, names))
     declarations = {d.reference: d for d in scoring.declared}
     names_of = {name: fitting(name, task, dataset.test_labels, output) for name in asked if name not in declarations}
@@ -65,13 +68,26 @@ def with_detection(scoring: Scoring, dataset: Dataset, outputs: Sequence[np.ndar
     return replace(scoring, output=scoring.output or how.boxes)
 
 
+def check_transcription(scoring: Scoring, dataset: Dataset, output: np.ndarray) -> None:
+    """Raises ConfigError where the output does not become texts as [transcription] says, or nothing is there to judge
+    them by.
+    """
+    if how := scoring.transcription:
+        if dataset.test_labels is None:
+            raise ConfigError("the test set has no labels of texts", "give each sample its text as label")
+        jiwer()
+        transcribed(output[:FEW], how)
+
+
 def check_ignored(ignore: float | None, task: Task, labels: np.ndarray | None, output: np.ndarray) -> None:
     """Raises ConfigError where a label is to be ignored that nothing would ignore."""
-    if ignore is not None and task not in MASKS:
-        message = f"ignore = {ignore:g} is of masks, and it does not fit {data_in_words(labels, output)}"
+    if ignore is not None and task not in EACH_PLACE:
+        message = f"ignore = {ignore:g} is of masks and frames, and it does not fit {data_in_words(labels, output)}"
         fits = labels is not None and are_masks(labels, output, ignore)
         told = "" if fits else why_no_masks_of(labels, output, ignore)
-        raise ConfigError(message, told or "leave ignore out: metrics that are not of masks know no such label")
+        raise ConfigError(
+            message, told or "leave ignore out: metrics that are not of masks or frames know no such label"
+        )
 
 
 def check_anomalies(task: Task, dataset: Dataset, output: np.ndarray) -> None:

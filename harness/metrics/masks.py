@@ -20,6 +20,23 @@ def classes_of(labels: np.ndarray, output: np.ndarray) -> int:
     return classes if labels.shape[3:] in ((), (1,), output.shape[3:]) else 0
 
 
+def frame_labels(labels: np.ndarray, output: np.ndarray) -> np.ndarray | None:
+    """Returns labels of a class for each frame as masks that are one pixel high, (n, 1, T); None where they are none.
+    labels: (n, T), (n, T, 1) or (n, 1, T). output: (n, T, C); of one column, integers alone are classes.
+    """
+    if output.ndim != 3 or output.shape[1] < 2:
+        return None
+    (count, frames), numbers = output.shape[:2], output.shape[2] == 1 and labels.dtype.kind == "f"
+    if numbers or labels.shape not in ((count, frames), (count, frames, 1), (count, 1, frames)):
+        return None
+    return labels.reshape(count, 1, frames)
+
+
+def as_clips(output: np.ndarray, logits: bool = False) -> np.ndarray:
+    """Returns an output of frames, (n, T, C), as of pictures that are one pixel high."""
+    return output[:, None]
+
+
 def one_hot(labels: np.ndarray) -> bool:
     return labels.ndim == 4 and labels.shape[3] > 1
 
@@ -56,6 +73,15 @@ def classes_labelled(labels: np.ndarray, ignore: float | None) -> np.ndarray:
 
 def why_no_masks(labels: np.ndarray, output: np.ndarray, ignore: float | None) -> str:
     """Returns what keeps labels that look like masks from being such, and what to do; "" where they do not look so."""
+    if (frames := frame_labels(labels, output)) is not None:
+        return (
+            why_no_masks(frames, as_clips(output), ignore)
+            .replace("pixel", "frame")
+            .replace("masks hold", "labels hold")
+        )
+    if labels.ndim == 2 and labels.dtype.kind in "ui" and output.ndim == 3 and labels.shape[1] > 1:
+        told = f"labels of {labels.shape[1]} frames are held against an output of {output.shape[1]}"
+        return f"{told}: bring a label for each frame of the output, (samples, frames, classes)"
     if labels.ndim not in (3, 4) or labels.dtype.kind not in "uif" or output.ndim not in (3, 4):
         return ""
     if (classes := classes_of(labels, output)) == 0:

@@ -20,7 +20,7 @@ from harness.records.terms import Task
 KNOWN = 0.5  # of the answers must be classes that occur, where an output has columns for further ones
 
 Said = Literal[
-    "numbers", "classes", "boxes", "points", "anomalies", "own", ""
+    "numbers", "classes", "boxes", "points", "texts", "anomalies", "own", ""
 ]  # own: labels stay as they are stored; "": the data decide
 
 
@@ -32,6 +32,8 @@ def said_by(scoring: Scoring) -> Said:
         return "boxes"
     if scoring.keypoints:
         return "points"
+    if scoring.transcription:
+        return "texts"
     kinds = [said_by_metric(name) for name in (scoring.primary, *scoring.others) if name]
     undecided: Said = "own" if kinds and "" not in kinds else ""
     return next((kind for kind in kinds if kind in ("numbers", "classes", "anomalies")), undecided)
@@ -69,7 +71,7 @@ def task_for(
     that shows, or the metrics say it: an embedding has many columns, too.
     """
     told = {"numbers": said == "numbers", "as_stored": said == "own", "boxes": said == "boxes"}
-    told |= {"points": said == "points"}
+    told |= {"points": said == "points", "texts": said == "texts"}
     task = task_of(Given(labels, output, class_names, **told, anomalies=said == "anomalies", ignore=ignore))
     named = tuple(class_names) != numbered(len(class_names))
     if labels is None or task != "classification" or said == "classes" or named:

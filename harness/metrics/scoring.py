@@ -22,6 +22,7 @@ from harness.records import Absent, Affine, Case, Change, Run
 from harness.statistics.average_precision import MeanOverClasses
 from harness.statistics.bootstrap import Statistic, WithLimits
 from harness.statistics.by_area import AreaScore
+from harness.statistics.edit_rate import EditRate
 from harness.statistics.stats import Interval
 from harness.support.arrays import gather, stretches
 
@@ -145,7 +146,7 @@ class Scorer:
     def grouped(statistic: OfAnswers, answers: Answers, groups: np.ndarray) -> LeftOut:
         """Returns the metric over samples in groups. Raises Absent where it has no value."""
         made = statistic(answers)
-        if isinstance(made, AreaScore | MeanOverClasses):  # they say what the outputs do, in little
+        if isinstance(made, AreaScore | MeanOverClasses | EditRate):  # they say what the outputs do, in little
             found = left_out(lambda some: some.value, made, groups)
         else:
             found = left_out(lambda some: statistic(some).value, answers, groups)

@@ -9,7 +9,7 @@ import numpy as np
 from harness.metrics.discrepancy import as_float32, distances, structured
 from harness.metrics.masks import classes_given, classes_labelled, classes_of
 from harness.metrics.registry import Answers, Metric, of_answers
-from harness.metrics.task import MASKS, are_logits, one_column_each, row_by_row, stretches
+from harness.metrics.task import FRAMES, MASKS, are_logits, one_column_each, row_by_row, stretches
 from harness.records import Comparison, Run
 from harness.records.names import class_name
 from harness.statistics.bootstrap import Bounded, Statistic
@@ -148,6 +148,38 @@ def pixel_accuracy(answers: Answers) -> Statistic:
 ))  # fmt: skip
 def pixel_agreement(answers: Answers) -> Statistic:
     return Bounded(1 - moved(answers)[:, 0], 0, 1)
+
+
+# --- the same of frames, where a clip is a picture that is one pixel high --------------------------------------------
+
+
+@of_answers(Metric(
+    "frame_f1", unit="fraction", better="higher", title="Frame F1", about="answers", against="keras", tasks=FRAMES,
+    method="macro: the mean over classes of their F1 over all frames", judged="samples", alone=True,
+    interval_percent=90, compared="samples", chance_from=lambda answers: best_constant(answers, 0.5),
+    default_for=FRAMES, offered_for=FRAMES,
+))  # fmt: skip
+def frame_f1(answers: Answers) -> Statistic:
+    """Computes scikit-learn's f1_score of all frames with average="macro", over the classes that have any."""
+    return area_score(answers, 0.5)
+
+
+@of_answers(Metric(
+    "frame_accuracy", unit="fraction", better="higher", title="Frame accuracy", about="answers", against="keras",
+    tasks=FRAMES, in_percent=True, method="share of all frames with a label that are right", judged="samples",
+    alone=True, interval_percent=90, compared="samples", chance_from=commonest, always_for=FRAMES, offered_for=FRAMES,
+))  # fmt: skip
+def frame_accuracy(answers: Answers) -> Statistic:
+    return pixels_right(answers)
+
+
+@of_answers(Metric(
+    "frame_agreement", unit="fraction", better="higher", title="Frame agreement", about="answers", against="keras",
+    tasks=FRAMES, in_percent=True, method="share of all frames that Keras gives the same class", judged="samples",
+    alone=True, interval_percent=90, compared="samples", to_baseline=True, always_for=FRAMES, offered_for=FRAMES,
+))  # fmt: skip
+def frame_agreement(answers: Answers) -> Statistic:
+    return pixel_agreement(answers)
 
 
 # --- a row a picture -------------------------------------------------------------------------------------------------

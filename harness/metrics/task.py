@@ -14,8 +14,11 @@ from harness.support.arrays import let_go
 LABELLED: tuple[Task, ...] = ("classification",)
 SEVERAL: tuple[Task, ...] = ("multilabel",)
 MASKS: tuple[Task, ...] = ("segmentation",)
+FRAMES: tuple[Task, ...] = ("frames",)
+TEXTS: tuple[Task, ...] = ("transcription",)
 ANOMALIES: tuple[Task, ...] = ("anomaly",)
 UNLABELLED: tuple[Task, ...] = ("agreement", "distance")
+EACH_PLACE = (*MASKS, *FRAMES)  # a class for each pixel, or frame
 STRETCH_VALUES = 4_000_000  # worked through at a time, so that what is made of them stays small
 OUTSIDE = 1e-3  # further outside 0 to 1 than rounding takes a probability
 

@@ -5,8 +5,10 @@ anomaly           0 or 1, one each   a reconstruction of the first input, or one
 classification    one class each     scores of classes, or one column: the probability, or logit, of class 1
 detection         boxes of objects   what [detection] decodes: boxes with a score and a class
 keypoints         points of one      what [keypoints] decodes: coordinates, or a heat-map a point
+transcription     texts              what [transcription] decodes: scores of classes for each step
 multilabel        0 or 1, several    as many numbers: the probability, or logit, of each label
 segmentation      masks              scores of classes for each pixel, or one column of them: class 1
+frames            a class a frame    (samples, frames, classes): scores of classes for each frame
 regression        numbers            as many numbers
 agreement         none               scores of classes: answers are held against the baseline's
 distance          none               numbers: they are held against the baseline's
@@ -18,7 +20,7 @@ The metrics of a task are those that name it (see registry.py).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -29,10 +31,12 @@ from harness.metrics.anomaly import anomaly_rows, anomaly_scores
 from harness.metrics.detection_rows import classes_or_boxes, detection_rows, objects_labelled, objects_said
 from harness.metrics.discrepancy import number_table, sample_table, top1
 from harness.metrics.keypoints import loses_a_point, point_rows, points_labelled, points_said
-from harness.metrics.masks import are_masks
+from harness.metrics.masks import are_masks, as_clips, frame_labels
 from harness.metrics.registry import Answers
 from harness.metrics.segmentation import elsewhere, mask_labelled, mask_rows, mask_said
 from harness.metrics.task import are_logits, as_scores, class_count, row_by_row, several_labels
+from harness.metrics.transcription import text_rows, text_said, texts_far_off, words_differ
+from harness.metrics.transcripts import transcribed
 from harness.records import Comparison, Scoring
 from harness.records.terms import AnswerKind, LimitKind, Task
 
@@ -42,7 +46,7 @@ class Given:
     """What a task is told by: labels, the baseline's scored output, and what the user says of them.
 
     numbers: a metric of numbers is asked for. as_stored: metrics of the user's own alone are, which know what 0 and 1
-    mean. boxes, points: the user says how outputs become such. anomalies: a metric of anomalies is asked for.
+    mean. boxes, points, texts: the user says how outputs become such. anomalies: a metric of anomalies is asked for.
     """
 
     labels: np.ndarray | None
@@ -52,6 +56,7 @@ class Given:
     as_stored: bool = False
     boxes: bool = False
     points: bool = False
+    texts: bool = False
     anomalies: bool = False
     ignore: float | None = None
 
@@ -78,6 +83,12 @@ def joined_detections(outputs: Mapping[str, np.ndarray], scoring: Scoring) -> np
 def joined_points(outputs: Mapping[str, np.ndarray], scoring: Scoring) -> np.ndarray:
     assert scoring.keypoints
     return points_of(outputs[scoring.output] if scoring.output else next(iter(outputs.values())), scoring.keypoints)
+
+
+def scored_text(outputs: Mapping[str, np.ndarray], scoring: Scoring) -> np.ndarray:
+    assert scoring.transcription
+    output = outputs[scoring.output] if scoring.output else next(iter(outputs.values()))
+    return transcribed(output, scoring.transcription, scoring.trusted)
 
 
 def class_rows(answers: Answers, logits: bool) -> np.ndarray:
@@ -164,6 +175,11 @@ def mask_each(given: Given) -> bool:
     return labels is not None and len(labels) > 0 and free and are_masks(labels, given.output, given.ignore)
 
 
+def frame_each(given: Given) -> bool:
+    labels = None if given.labels is None else frame_labels(given.labels, given.output)
+    return labels is not None and mask_each(replace(given, labels=labels, output=as_clips(given.output)))
+
+
 def anomaly_each(given: Given) -> bool:
     return given.anomalies and given.labels is not None
 
@@ -197,12 +213,22 @@ TASK_TABLE = (
         flips=Flips(loses_a_point, "a point is wrong that {} has right"),
         told=Told(points_said, points_labelled, "moved_px"),
     ),
+    TaskKind(
+        "transcription", lambda given: given.texts, "texts", rows=text_rows, join=scored_text,
+        default=DefaultRule("wer", "max_increase", "1pp"), flips=Flips(words_differ, "the words differ from {}'s"),
+        told=Told(text_said, text_said), doubt=texts_far_off,
+    ),
     TaskKind("anomaly", anomaly_each, rows=anomaly_rows, default=falls("anomaly_auc"), of_input=anomaly_scores),
     TaskKind("classification", one_class_each, "classes", as_scores, class_rows, DROP, flips=TOP1),
     TaskKind("multilabel", several_each, default=falls("subset_accuracy")),
     TaskKind(
         "segmentation", mask_each, "masks", rows=mask_rows, default=falls("mean_iou"),
         flips=Flips(elsewhere, "a class that covers 1 % of the picture shares under half with {}'s"),
+        told=Told(mask_said, mask_labelled, "differing"),
+    ),
+    TaskKind(
+        "frames", frame_each, "masks", as_clips, mask_rows, falls("frame_f1"),
+        flips=Flips(elsewhere, "a class that covers 1 % of the clip shares under half with {}'s"),
         told=Told(mask_said, mask_labelled, "differing"),
     ),
     TaskKind("regression", numbers_each, default=DefaultRule("rmse", "max_increase", "5%")),
@@ -216,7 +242,7 @@ TASK_TABLE = (
 OF_CLASSES: tuple[Task, ...] = tuple(kind.name for kind in TASK_TABLE if kind.says == "classes")
 WITH_FLIPS: tuple[Task, ...] = tuple(kind.name for kind in TASK_TABLE if kind.flips)
 NO_CLASSES: tuple[Task, ...] = tuple(
-    kind.name for kind in TASK_TABLE if kind.says not in ("classes", "boxes", "points")
+    kind.name for kind in TASK_TABLE if kind.says not in ("classes", "boxes", "points", "texts")
 )
 
 

@@ -9,7 +9,18 @@ from harness.records.dataset import Dataset, Labelled
 from harness.records.experiment import SEED, Experiment, ModelSource, Preprocessing
 from harness.records.measurement import Audit, Blob, DeviceState, Environment, Job, Piece, Round, Shard, Timings
 from harness.records.model import CONTROL, KERAS, Affine, Tensor, Variant
-from harness.records.plan import BY_DATA, Case, Declared, Detection, Head, Keypoints, Plan, Scoring, Target
+from harness.records.plan import (
+    BY_DATA,
+    Case,
+    Declared,
+    Detection,
+    Head,
+    Keypoints,
+    Plan,
+    Scoring,
+    Target,
+    Transcription,
+)
 from harness.records.run import Provenance, Run, TargetRecord
 from harness.records.verdict import Answer, Finding, HeadVerdict, Verdict
 
@@ -52,6 +63,7 @@ __all__ = [
     "TargetRecord",
     "Tensor",
     "Timings",
+    "Transcription",
     "Variant",
     "Verdict",
 ]

@@ -63,7 +63,7 @@ class Comparison:
     js_divergence (bits), baseline_margin, margin, tie, and with labels: label, baseline_correct, correct, flip_kind (an
     index into terms.FLIP_KINDS). Where it has numbers: label, baseline_prediction, prediction if there is one a sample,
     baseline_error, error if there are as many labels as outputs. Of detections max_abs_diff, and those of
-    metrics/detection_rows.py. Numbers are float32, classes int32.
+    metrics/detection_rows.py; of texts words and characters. Numbers are float32, classes int32.
     """
 
     run: Run

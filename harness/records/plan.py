@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.device.engines import ENGINES
-from harness.records.terms import Better, BoxFormat, PointOrder, Task
+from harness.records.terms import Better, BoxFormat, Place, PointOrder, Task
 
 MOST_DETECTIONS = 1_000  # of a picture
 RESTLESS_RATIO = 1.05  # on a quiet machine 1 round of .05 s in 40 exceeds it, its median too high by as much
@@ -125,6 +125,16 @@ class Keypoints:
 
 
 @dataclass(frozen=True)
+class Transcription:
+    """How an output for each step of time becomes text: [transcription] of an experiment.toml."""
+
+    alphabet: tuple[str, ...] = ()  # the text of each class but the blank, in the order of the output
+    blank: Place = "last"  # which class it is
+    decoder: str = "greedy"  # or a user's "package.module:function"
+    folder: Path = Path()  # where a user's module is looked for
+
+
+@dataclass(frozen=True)
 class Scoring:
     """How outputs are scored. None and () leave it to the data: accuracy for classes, RMSE for numbers, agreement."""
 
@@ -135,13 +145,20 @@ class Scoring:
     declared: tuple[Declared, ...] = ()  # kept with the run: the user's functions may be gone later
     detection: Detection | None = None  # where the model finds objects
     keypoints: Keypoints | None = None  # where it finds the points of one
+    transcription: Transcription | None = None  # where it writes text
     ignore: float | None = None  # the label of pixels that have none; None where every pixel has one
     trusted: bool = True  # whether these functions may be called; never stored, so no run says it of itself
 
     @property
     def calls(self) -> bool:
         """Whether it names functions of a user's."""
-        return bool(self.declared) or (self.detection is not None and ":" in self.detection.decoder)
+        return bool(self.declared or self.own_decoders)
+
+    @property
+    def own_decoders(self) -> tuple[tuple[str, Path], ...]:
+        """The functions of the user's that make answers of outputs, each with its folder."""
+        ways = (self.detection, self.transcription)
+        return tuple((how.decoder, how.folder) for how in ways if how is not None and ":" in how.decoder)
 
 
 BY_DATA = Scoring()

@@ -15,8 +15,10 @@ Task = Literal[
     "classification",
     "multilabel",
     "segmentation",
+    "frames",
     "detection",
     "keypoints",
+    "transcription",
     "anomaly",
     "regression",
     "agreement",
@@ -24,9 +26,10 @@ Task = Literal[
     "custom",
 ]
 AnswerKind = Literal[
-    "classes", "masks", "boxes", "points", "numbers"
+    "classes", "masks", "boxes", "points", "texts", "numbers"
 ]  # what a model says to a sample, as a report shows it
 BoxFormat = Literal["xyxy", "yxyx", "cxcywh", "xywh"]
+Place = Literal["first", "last"]  # of the blank among the classes
 PointOrder = Literal["xy", "yx"]
 Better = Literal["lower", "higher", ""]  # "": neither way is better, so it is shown and never judged
 Against = Literal["keras", "float32", "reference", ""]  # what a value stands against; "": nothing

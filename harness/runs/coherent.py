@@ -7,6 +7,7 @@ from dataclasses import astuple
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from harness.data.texts import are_texts
 from harness.detection import points
 from harness.detection.decoders import DECODERS
 from harness.errors import ConfigError, StoreError
@@ -51,11 +52,15 @@ def of_header(header: Header) -> Iterator[str]:
     for name, head in header.heads.items():
         if name not in header.output_names or head.scoring.output != name or name == header.scoring.output:
             yield f"it has labels of {name!r}, which is no output beside the scored one"
-        if head.scoring.detection or head.scoring.keypoints:
-            yield f"it looks for objects in {name!r}, and only the scored output has such"
+        if head.scoring.detection or head.scoring.keypoints or head.scoring.transcription:
+            yield f"it looks for objects or texts in {name!r}, and only the scored output has such"
         yield from (f"two are called class {c!r}" for c in set(head.class_names) if head.class_names.count(c) > 1)
     yield from of_detection(header)
     yield from of_keypoints(header)
+    if (header.scoring.transcription is not None) != (header.task == "transcription"):
+        yield f"its task is {header.task}, and whether its answers are texts is said otherwise"
+    if (how := header.scoring.transcription) and how.decoder not in ("greedy",) and not is_reference(how.decoder):
+        yield f"there is no decoder {how.decoder!r} of texts"
     numbers = [number for number in astuple(header.plan) if isinstance(number, int | float)]
     if not all(0 <= number < MOST for number in numbers):
         yield "its plan has numbers that nothing can be"
@@ -112,6 +117,8 @@ def of_arrays(run: Run) -> Iterator[str]:
         yield "its labels are no objects: (samples, objects, 6)"
     if run.task == "keypoints" and (run.labels is None or (run.labels.ndim, *run.labels.shape[2:]) != (3, 4)):
         yield "its labels are no points: (samples, points, 4)"
+    if run.task == "transcription" and (run.labels is None or not are_texts(run.labels)):
+        yield "its labels are no texts: rows of code points"
     for variant in run.variants:
         if not fits(variant, run):
             yield f"inputs or outputs of the variant {variant.name} are those of no input or output of the model"

@@ -17,7 +17,6 @@ import platformdirs
 
 from harness.errors import ConfigError, Unreadable
 from harness.support.foreign import read_text
-from harness.support.functions import is_reference
 from harness.support.text import harmless
 
 if TYPE_CHECKING:
@@ -51,8 +50,8 @@ def fingerprint_of(header: Header) -> str:
     named = [header.run_id, scoring.primary, scoring.others, str(scoring.folder), list(map(asdict, scoring.declared))]
     if header.heads:
         named.append(json.dumps([asdict(head.scoring) for head in header.heads.values()], sort_keys=True, default=str))
-    if scoring.detection and is_reference(scoring.detection.decoder):
-        named += [scoring.detection.decoder, str(scoring.detection.folder)]
+    for decoder, folder in scoring.own_decoders:
+        named += [decoder, str(folder)]
     return hashlib.sha256(json.dumps([*named, targets], sort_keys=True).encode()).hexdigest()
 
 

@@ -30,6 +30,7 @@ PREDICTIONS = ("label", "baseline_prediction", "prediction")
 OF_SOME_TASKS = {  # which only their runs have
     **dict.fromkeys(("baseline_error", "error", "differing"), pa.float32()),
     **dict.fromkeys(("objects", "baseline_detections", "detections", "lost", "won"), pa.int32()),
+    **dict.fromkeys(("characters", "words"), pa.int32()),
     **dict.fromkeys(("moved", "box_iou", "class_agreement"), pa.float32()),
 }
 SAMPLES = {

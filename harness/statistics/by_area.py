@@ -72,8 +72,8 @@ class AreaLimits:
         return max(found, self.rare.p(self.value - limit)) if better == -1 and limit < self.value else found
 
     def words(self, confidence: float) -> str:
-        classes, told = len(self.rare.worth), self.pictures.words(confidence).replace("samples", "pictures")
-        return f"{told}, and in pictures with each of {classes} classes" if classes > 1 else told
+        classes, told = len(self.rare.worth), self.pictures.words(confidence)
+        return f"{told}, and in those with each of {classes} classes" if classes > 1 else told
 
     def times_to_settle(self, limit: float, better: int, alpha: float, power: float) -> float | None:
         """Returns how many times as many pictures decide the limit so often, if these show the truth. None: never."""

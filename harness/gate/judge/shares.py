@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from harness.gate.evidence import NOT_FINITE, Evidence, Pair, control, restated
@@ -25,8 +27,10 @@ def pair_of_shares(rule: Rule, case: Case, evidence: Evidence) -> Pair:
     """Returns whether each sample counts, before and after; before is not looked at where the limit is absolute."""
     metric, groups = evidence.metric(rule), evidence.comparison.run.groups
     check_k(metric, evidence)
-    hits_of(metric, evidence, evidence.scorer.raw, "keras")  # a baseline that is not finite has nothing to agree with
-    after = hits_of(metric, evidence, evidence.output(case), case.variant)
+    hits_of(
+        metric, evidence, evidence.scorer.run.baseline, "keras"
+    )  # a baseline that is not finite has nothing to agree with
+    after = hits_of(metric, evidence, evidence.outputs(case), case.variant)
     before = after if rule.limit.absolute else hits_before(rule, metric, case, evidence)
     return Pair(np.ones(len(after), bool), before, after, groups)
 
@@ -40,17 +44,19 @@ def check_k(metric: Metric, evidence: Evidence) -> None:
 
 def hits_before(rule: Rule, metric: Metric, case: Case, evidence: Evidence) -> np.ndarray:
     if rule.against == "keras":
-        return hits_of(metric, evidence, evidence.scorer.raw, "keras")
+        return hits_of(metric, evidence, evidence.scorer.run.baseline, "keras")
     if rule.against == CONTROL:
-        return hits_of(metric, evidence, evidence.output(control(case)), CONTROL)
+        return hits_of(metric, evidence, evidence.outputs(control(case)), CONTROL)
     past = evidence.paired_past(case)
     with restated("in the reference, ", "not_comparable"):
-        return hits_of(metric, past, past.output(case), case.variant)
+        return hits_of(metric, past, past.outputs(case), case.variant)
 
 
-def hits_of(metric: Metric, evidence: Evidence, output: np.ndarray, whose: str) -> np.ndarray:
-    """Returns whether each sample counts, (samples,). Raises Absent where a score is not finite: NaN never passes."""
-    answers: Answers = evidence.scorer.answers(output)
+def hits_of(metric: Metric, evidence: Evidence, every: Sequence[np.ndarray], whose: str) -> np.ndarray:
+    """Returns whether each sample counts, (samples,). every: all outputs of a model. Raises Absent where a score is not
+    finite: NaN never passes.
+    """
+    answers: Answers = evidence.scorer.answers(every[evidence.scorer.index], every=every)
     if bad := int((~row_by_row(finite, answers.outputs)).sum()):
         raise Absent(f"{whose}: {NOT_FINITE.format(bad)}")
     assert metric.of_sample

@@ -155,7 +155,7 @@ def class_drops(material: Material) -> Chart:
     """Draw one panel a variant: the drop of each class in pp with its 90 % limits."""
     comparison = material.comparison
     tables = tables_with(comparison)
-    if not all("correct" in fields_of(table) for table in tables.values()):
+    if not all({"label", "correct"} <= set(fields_of(table)) for table in tables.values()):
         raise NothingToDrawError("It needs labels of classes; this run has none.")
     groups = {case: drops_of(table, comparison.run.groups) for case, table in tables.items()}
     labels = worst_classes(groups.values())

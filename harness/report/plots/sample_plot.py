@@ -10,7 +10,7 @@ from harness.compare.answers import Answer, Sample, sample_answers, sample_title
 from harness.compare.numbers import number_sample
 from harness.compare.said_boxes import on_picture
 from harness.data.picture import picture_png, png_of
-from harness.metrics.task import MASKS
+from harness.metrics.task import EACH_PLACE, TEXTS
 from harness.metrics.task_table import OF_CLASSES
 from harness.records import Comparison
 from harness.records.names import class_name, row_label
@@ -38,8 +38,10 @@ def sample_chart(comparison: Comparison, pictures: np.ndarray | None, n: int) ->
     title = sample_title(comparison.run.number_of(n), number_sample(comparison, n).label)
     if on_picture(comparison.run):
         return objects_chart(comparison, pictures, n, title)
-    if comparison.run.task in MASKS:
+    if comparison.run.task in EACH_PLACE:
         return masks_chart(comparison, pictures, n, title)
+    if comparison.run.task in TEXTS:
+        return framed(png_of(pictures, n), title, said_panel(comparison, n, []))
     return framed(png_of(pictures, n), title, points_panel(comparison, n))
 
 
@@ -53,12 +55,17 @@ def objects_chart(comparison: Comparison, pictures: np.ndarray | None, n: int, t
     """Draw the picture with what its labels, Keras and the row that is furthest have on it, and what each finds."""
     sample, several = number_sample(comparison, n), len(comparison.run.targets) > 1
     case = max(sample.answers[1:], key=lambda answer: answer.apart).case if sample.answers[1:] else None
-    lines = [key_of(comparison.run, row_label(case, target=several))] if case else []
-    lines += [f"{row_label(a.case, target=several) if a.case else 'Keras'}: {a.text}" for a in sample.answers]
+    key = [key_of(comparison.run, row_label(case, target=several))] if case else []
+    return framed(box_picture(comparison, pictures, n, case), title, said_panel(comparison, n, key))
+
+
+def said_panel(comparison: Comparison, n: int, key: list[str]) -> Panel:
+    """Write what each model says, a line each. key: of what is drawn on the picture."""
+    sample, several = number_sample(comparison, n), len(comparison.run.targets) > 1
+    lines = key + [f"{row_label(a.case, target=several) if a.case else 'Keras'}: {a.text}" for a in sample.answers]
     said: Marks = [Words(0.0, float(y), line) for y, line in enumerate(lines)]
     lined = Axis(limits=(float(len(lines)), -1.0), ticks=(), labelled=False)
-    panel = Panel(said, None, lined, height=LINE_PX * len(lines))
-    return framed(box_picture(comparison, pictures, n, case), title, panel)
+    return Panel(said, None, lined, height=LINE_PX * len(lines))
 
 
 def masks_chart(comparison: Comparison, pictures: np.ndarray | None, n: int, title: str) -> Chart:

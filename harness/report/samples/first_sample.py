@@ -8,6 +8,7 @@ from harness.compare.answers import Answer, Sample, agreement, sample_answers
 from harness.compare.numbers import NumberAnswer, NumberSample, nearness, number_sample
 from harness.compare.said_boxes import on_picture
 from harness.data.picture import png_of
+from harness.metrics.task import TEXTS
 from harness.metrics.task_table import OF_CLASSES
 from harness.records import Case
 from harness.report.material import Material
@@ -43,6 +44,8 @@ def first_sample(material: Material) -> Part | None:
         return Part("", (FirstSample("True label", sample.label_name, agreement(sample), picture, (), scores(sample)),))
     numbers = number_sample(material.comparison, place)
     text, title = nearness(numbers), "True value"
+    if run.task in TEXTS:
+        title = "True text"
     if on_picture(run):
         picture, title = box_picture(material.comparison, material.pictures, place, None), "On it"
     return Part("", (FirstSample(title, numbers.label, text, picture, numbers.inputs, distances(numbers)),))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import reduce
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from harness.compare.answers import Sample, grouped, sample_answers
 from harness.data.picture import picture_of, picture_png, png_of
 from harness.metrics.discrepancy import fields_of
 from harness.metrics.masks import classes_of
+from harness.metrics.task import FRAMES
 from harness.metrics.task_table import OF_CLASSES, kind_of
 from harness.records import Case, Comparison
 from harness.records.names import row_label
@@ -19,6 +21,7 @@ from harness.report.material import Material
 from harness.report.part import Block, Note, Part
 from harness.report.samples.box_picture import box_picture, key_of
 from harness.report.samples.mask_pictures import coloured, furthest, panels
+from harness.report.samples.text_table import text_gallery
 
 MOST = 18
 
@@ -111,7 +114,12 @@ def mask_gallery(material: Material) -> Part:
     classes = range(min(classes_of(comparison.baseline[..., :1], comparison.baseline), MOST))
     colours = tuple((str(n), picture_png(coloured(np.full((8, 8), n)))) for n in classes)
     notes = [Note(why)] if why else []
-    return Part("", (*notes, *([Note(MASK_CHOICE), MaskGallery(shown, colours)] if shown else [])))
+    return Part("", (*notes, *([Note(choice_of(comparison)), MaskGallery(shown, colours)] if shown else [])))
+
+
+def choice_of(comparison: Comparison) -> str:
+    words = {"pixels": "frames", "picture": "clip"} if comparison.run.task in FRAMES else {}
+    return reduce(lambda text, pair: text.replace(*pair), words.items(), MASK_CHOICE)
 
 
 def furthest_masks(comparison: Comparison) -> list[int]:
@@ -200,4 +208,5 @@ GALLERIES: dict[AnswerKind, Callable[[Material], Part]] = {  # of numbers there 
     "masks": mask_gallery,
     "boxes": box_gallery,
     "points": box_gallery,
+    "texts": text_gallery,
 }

@@ -34,19 +34,29 @@ def panels(comparison: Comparison, pictures: np.ndarray | None, n: int) -> list[
     found = [] if (picture := picture_of(pictures, n)) is None else [Panel("Picture", picture)]
     if run.labels is not None:
         labels = classes_labelled(np.asarray(run.labels[n : n + 1]), run.scoring.ignore)[0]
-        found.append(Panel("Label", coloured(labels)))
+        found.append(Panel("Label", drawn(labels)))
     keras = classes_given(np.asarray(base[n : n + 1]), logits)[0]
-    found.append(Panel("Keras", coloured(keras)))
+    found.append(Panel("Keras", drawn(keras)))
     if (case := furthest(comparison, n)) is not None:
         own = classes_given(np.asarray(comparison.scores[case][n : n + 1]), logits)[0]
         apart = np.where((own == keras)[..., None], SAME, PARTED).astype(np.uint8)
-        found += [Panel(row_name(case), coloured(own)), Panel("Where they part", apart)]
+        found += [Panel(row_name(case), drawn(own)), Panel("Where they part", tall(apart))]
     return found
 
 
 def furthest(comparison: Comparison, n: int) -> Case | None:
     """Return the row whose mask of sample n differs most from Keras'; None where no row has one."""
     return max(comparison.samples, key=lambda case: float(comparison.samples[case]["differing"][n]), default=None)
+
+
+def drawn(classes: np.ndarray) -> np.ndarray:
+    return tall(coloured(classes))
+
+
+def tall(pixels: np.ndarray) -> np.ndarray:
+    """Return a map that can be seen: of frames, which are one pixel high, a band of an eighth of their width."""
+    height, width = pixels.shape[:2]
+    return np.repeat(pixels, max(1, width // 8), axis=0) if height == 1 else pixels
 
 
 def coloured(classes: np.ndarray) -> np.ndarray:

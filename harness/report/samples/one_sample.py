@@ -10,7 +10,7 @@ from rich.text import Text
 from harness.compare.answers import Sample, agreement, sample_answers, sample_title
 from harness.compare.numbers import NumberSample, inputs_of, nearness, number_sample
 from harness.data.picture import picture_of
-from harness.metrics.task import MASKS
+from harness.metrics.task import EACH_PLACE
 from harness.metrics.task_table import OF_CLASSES
 from harness.records import Case, Comparison
 from harness.report.samples.mask_pictures import panels, strip
@@ -42,7 +42,7 @@ def answers_text(comparison: Comparison, n: int, several: bool) -> tuple[str, li
         return sample.label_name, [answer_table(sample, several), Text(agreement(sample))]
     numbers = number_sample(comparison, n)
     drawn: list[RenderableType] = []
-    if comparison.run.task in MASKS:
+    if comparison.run.task in EACH_PLACE:
         masks = panels(comparison, None, n)
         drawn = [Text(", ".join(panel.title for panel in masks)), TerminalPicture(strip(masks))]
     return numbers.label, [*drawn, number_table(numbers, several), Text(nearness(numbers))]
