@@ -25,6 +25,7 @@ from harness.build.remarks import of_heads, of_ranges, of_state, remarks, said_o
 from harness.build.scored import as_asked, as_meant, check_scored, heads_meant, heads_of, of_labels
 from harness.build.variants import quantizer as quantizer  # importing it registers its recipes
 from harness.build.variants import repeatable
+from harness.build.windows import of_windows
 from harness.data.calibration import calibration_samples
 from harness.device import tensors
 from harness.errors import ConfigError, DiskError, HarnessError, install_extra
@@ -105,6 +106,7 @@ def build(
         meant = heads_meant(experiment.heads, as_meant(experiment.scoring, dataset, scored), outputs)
         made = replace(made, dataset=meant)
         found = said_of(of_labels(experiment.scoring, dataset.test_labels, scored, dataset.class_names), say)
+        found += said_of(of_windows(dataset), say)
         found += remarks(known, experiment, meant, shelf)
         for name, scoring in experiment.heads.items():
             of = dataset.of_head(name)
