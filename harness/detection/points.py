@@ -120,8 +120,8 @@ def sigmas_of(how: Keypoints, points: int) -> np.ndarray:
 
 
 def as_keypoints(labels: np.ndarray, how: Keypoints) -> np.ndarray:
-    """Returns labels, (pictures, points, 2 to 4), in pixels, float64 (pictures, points, 4). A point with NaN for
-    coordinates is not labelled. Raises ConfigError.
+    """Returns labels, (pictures, points, 2 to 4), in pixels, float64 (pictures, points, 4). Of two numbers a point all
+    are labelled. Raises ConfigError.
     """
     if labels.ndim != 3 or labels.shape[2] not in (2, 3, 4) or labels.dtype.kind not in "uif":
         message = f"the labels have shape {('samples', *labels.shape[1:])}"
@@ -130,7 +130,7 @@ def as_keypoints(labels: np.ndarray, how: Keypoints) -> np.ndarray:
         )
     found = np.zeros((*labels.shape[:2], 4))
     found[..., :2] = labels[..., :2]
-    found[..., 2] = labels[..., 2] if labels.shape[2] > 2 else 2 * np.isfinite(found[..., :2]).all(axis=2)
+    found[..., 2] = labels[..., 2] if labels.shape[2] > 2 else 2
     seen = found[..., 2] > 0
     check(found, seen, how)
     if how.label_normalised:
@@ -145,8 +145,8 @@ def check(found: np.ndarray, seen: np.ndarray, how: Keypoints) -> None:
     if not np.isin(found[..., 2], (0, 1, 2)).all():
         advice = "it is 0 for a point that is not labelled, 1 for one that is hidden, 2 for one that is seen"
         raise ConfigError("the third number of some labels is no visibility", advice)
-    if not np.isfinite(found[seen]).all():
-        raise ConfigError("some points of the labels are NaN or infinite", "give them the visibility 0")
+    if not np.isfinite(found[..., :2]).all():
+        raise ConfigError("some points of the labels are NaN or infinite", "give them numbers and the visibility 0")
     if not seen.any():
         raise ConfigError("no point of any label is labelled", "the third number is 1 or 2 for one that is")
     if how.label_normalised and np.median(found[..., :2].max(axis=2)[seen]) > FAR_OUTSIDE:
