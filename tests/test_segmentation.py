@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, jaccard_score
 
+from harness.build.lint import balance
 from harness.build.scored import as_meant
 from harness.compare.baseline import compare
 from harness.compare.numbers import number_sample
 from harness.compare.two_runs import compare_runs
+from harness.data.labels import settle
+from harness.data.validation import validate
 from harness.errors import ConfigError
 from harness.gate.decide import judge
 from harness.gate.policy import read_policy
@@ -21,9 +24,12 @@ from harness.metrics.discrepancy import fields_of
 from harness.metrics.fitting import check
 from harness.metrics.registry import Answers
 from harness.records import Affine, Dataset, Run, Scoring
+from harness.report.material import Material
 from harness.report.plots.sample_plot import sample_chart
+from harness.report.tables.columns import Tables
+from harness.report.tables.iou_table import iou_by_class
 from tests.made_runs import case
-from tests.made_tasks import run_of
+from tests.made_tasks import classes, run_of
 
 RNG = np.random.default_rng(4)
 PICTURES, CLASSES, NONE = 320, 4, 255
@@ -196,6 +202,34 @@ def test_a_flip_from_another_row_is_no_flip_from_keras(tmp_path):
 def test_a_sample_is_told_by_the_names_of_its_classes():
     run = replace(made(int8=SCORES), class_names=("sky", "sea", "sand", "rock", "none"))
     assert number_sample(compare(run), 0).label.startswith("classes sky (")
+
+
+def test_the_iou_of_each_class_is_in_the_report_by_its_name():
+    run = replace(made(int8=INT8), class_names=("sky", "sea", "sand", "rock", "none"))
+    block = iou_by_class(Material(compare(run))).blocks[0]
+    assert isinstance(block, Tables)
+    (table,) = block.tables
+    pixels = LABELS != NONE
+    given = [scores.argmax(3)[pixels] for scores in (SCORES, SCORES, INT8)]
+    wanted = [jaccard_score(LABELS[pixels], one, average=None, labels=range(CLASSES + 1)) for one in given]
+    said = [[cell.text for cell in line.cells] for line in table.lines]
+    assert [line[0] for line in said] == ["sky", "sea", "sand", "rock", "none"]
+    for n, line in enumerate(said[:CLASSES]):
+        assert line[1:] == [f"{one[n]:.4f}" for one in wanted]
+    assert said[CLASSES][1:] == ["", "", ""]  # that no label and no answer has
+    assert iou_by_class(Material(compare(classes()))) is None
+
+
+def test_names_of_the_classes_of_masks_are_kept_where_they_are_all():
+    names = ("sky", "sea", "sand", "rock", "none")
+    assert settle(LABELS, None, names)[2] == names and settle(LABELS, None, ())[2] == ()
+    data = Dataset("made", (), None, (LABELS,), LABELS, (Affine(),), names, "made")
+    assert as_meant(Scoring(ignore=NONE), data, SCORES).class_names == names
+    assert as_meant(Scoring("rmse"), replace(data, test_labels=SCORES), SCORES).class_names == ()
+    with pytest.raises(ConfigError, match="the data name 4 classes"):
+        check(Scoring(ignore=NONE), replace(data, class_names=names[:4]), [SCORES])
+    assert not list(balance(data))
+    validate(data)
 
 
 def test_a_model_that_answers_one_map_to_all_passes_no_rule(tmp_path):

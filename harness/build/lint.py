@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.build.near_copies import near_copies
+from harness.detection.objects import COLUMNS
 from harness.errors import BuildError
 from harness.metrics.task import are_logits, as_scores
 from harness.records import Affine, Dataset
@@ -129,7 +130,10 @@ def balance(dataset: Dataset) -> Iterator[Remark]:
     labels = dataset.test_labels
     if labels is None or not dataset.class_names:
         return
-    if of_objects := labels.ndim == 3:  # each class counts once a picture
+    of_objects = labels.ndim == 3 and labels.shape[2] == COLUMNS and labels.dtype.kind == "f"
+    if labels.ndim > 2 and not of_objects:
+        return
+    if of_objects:  # each class counts once a picture
         labels = np.concatenate([np.unique(rows[rows[:, 4] >= 0, 4]) for rows in labels]).astype(np.int64)
     counts = np.bincount(np.asarray(labels), minlength=len(dataset.class_names))
     absent = [dataset.class_names[n] for n in np.flatnonzero(counts == 0)]
@@ -154,7 +158,7 @@ def calibration(dataset: Dataset) -> Iterator[Remark]:
     if 0 < count < FEW_CALIBRATION:
         advice = f"{FEW_CALIBRATION} to 500 typical samples give int8 better ranges"
         yield Remark(f"{count} calibration samples", advice)
-    if count and dataset.train_labels is not None and dataset.class_names:
+    if count and dataset.train_labels is not None and dataset.train_labels.ndim == 1 and dataset.class_names:
         absent = sorted(set(range(len(dataset.class_names))) - set(np.unique(dataset.train_labels).tolist()))
         if absent:
             what = f"no calibration sample of {some([dataset.class_names[n] for n in absent])}"

@@ -15,9 +15,9 @@ from harness.detection.objects import as_objects
 from harness.detection.points import as_keypoints
 from harness.errors import ConfigError
 from harness.metrics.fitting import check
-from harness.metrics.masks import frame_labels
+from harness.metrics.masks import as_clips, classes_of, frame_labels
 from harness.metrics.meaning import as_classes, said_by, task_for
-from harness.metrics.task import are_logits, class_count, one_column, whole_below
+from harness.metrics.task import MASKS, are_logits, class_count, one_column, whole_below
 from harness.metrics.task_table import Given, task_of
 from harness.records import BY_DATA, Dataset, Experiment, Head, Labelled, Scoring, Transcription
 from harness.support.format import listed
@@ -137,7 +137,13 @@ def as_meant(scoring: Scoring, dataset: Dataset, output: np.ndarray) -> Dataset:
         dataset = replace(dataset, test_labels=labels, train_labels=training, class_names=numbered(count))
     task = task_for(dataset.test_labels, output, dataset.class_names, said, scoring.ignore)
     if task == "frames" and dataset.test_labels is not None:
-        dataset = replace(dataset, test_labels=frame_labels(dataset.test_labels, output), train_labels=None)
+        frames = frame_labels(dataset.test_labels, output)
+        dataset = replace(dataset, test_labels=frames, train_labels=None)
+        count = 0 if frames is None else classes_of(frames, as_clips(output))
+    elif task in MASKS and dataset.test_labels is not None:
+        count = classes_of(dataset.test_labels, output)
+    elif dataset.test_labels is not None and dataset.test_labels.ndim > 2:
+        return replace(dataset, class_names=())
     names = () if task in ("custom", "anomaly") else extend_names(dataset.class_names, count)
     return dataset if names == dataset.class_names else replace(dataset, class_names=names)
 

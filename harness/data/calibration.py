@@ -18,7 +18,7 @@ def calibration_samples(dataset: Dataset, count: int = 500, seed: int = 0) -> tu
     if not dataset.train_inputs or len(dataset.train_inputs[0]) == 0:
         raise DataError(f"{dataset.name}: no samples to calibrate with", "give training or calibration samples")
     order = np.random.default_rng(seed).permutation(len(dataset.train_inputs[0]))
-    if dataset.class_names and dataset.train_labels is not None:
+    if dataset.class_names and dataset.train_labels is not None and dataset.train_labels.ndim == 1:
         order = classes_in_turn(order, dataset.train_labels)
     return tuple(pick(array, order[:count]) for array in dataset.train_inputs)
 

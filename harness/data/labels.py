@@ -3,7 +3,8 @@
 Integers are class numbers, of shape (n,) or (n, 1); so are one-hot rows, and text, by its place among the names. Floats
 are numbers to predict, except where names are given and every one is whole; the build, which knows the model's outputs,
 takes further ones for classes. Integers of other shapes, and negative ones, stay as they are: a metric of the user's
-own may know them. Names are of one class a sample: of other labels there are none.
+own may know them. Names are of one class a sample, of boxes, or of
+masks: of other labels there are none.
 """
 
 from __future__ import annotations
@@ -25,17 +26,27 @@ def settle(test: Labels, training: Labels, names: tuple[str, ...]) -> tuple[Labe
 
     Raises DataError for text that is not one of the names, and for integers that cannot be class numbers.
     """
+    given = names
     plain = [None if labels is None else plain_labels(labels, names) for labels in (test, training)]
     present = [labels for labels in plain if labels is not None]
     names = names or (names_of(present) if present else ())
     settled = [None if labels is None else class_numbers(labels, names) for labels in plain]
     one_each = all(labels.ndim == 1 for labels in settled if labels is not None)
+    if not one_each and all(map(of_masks, present)):
+        return settled[0], settled[1], given
     return settled[0], settled[1], names if one_each or all(map(of_boxes, present)) else ()
 
 
 def of_boxes(labels: np.ndarray) -> bool:
     """Returns whether they may be rows of a box and its class, several a sample, as [detection] takes them."""
     return labels.ndim == 3 and labels.dtype.kind == "f" and labels.shape[2] >= 5
+
+
+def of_masks(labels: np.ndarray) -> bool:
+    """Returns whether they may be a class for each pixel. Names that were given stay with them: the build, which knows
+    the model's outputs, drops those of what is none.
+    """
+    return labels.ndim in (3, 4) and not of_boxes(labels)
 
 
 def plain_labels(labels: np.ndarray, names: tuple[str, ...] = ()) -> np.ndarray:

@@ -40,7 +40,7 @@ def _check_split(dataset: Dataset, split: str, inputs: tuple[np.ndarray, ...], l
         _check_numbers(f"{dataset.name}: the {split} input{name}", array)
     if labels is not None:
         _check_numbers(f"{dataset.name}: the {split} labels", labels)
-    if labels is not None and dataset.class_names and labels.ndim != 3:
+    if labels is not None and dataset.class_names and labels.ndim < 3:
         _check_classes(dataset, split, labels)
 
 

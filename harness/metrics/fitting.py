@@ -12,11 +12,11 @@ from harness.detection.decoders import detections_of
 from harness.detection.points import points_of, sigmas_of
 from harness.errors import ConfigError
 from harness.metrics.anomaly import why_no_anomalies
-from harness.metrics.masks import are_masks, why_no_masks
+from harness.metrics.masks import are_masks, as_clips, classes_of, why_no_masks
 from harness.metrics.meaning import said_by, said_by_metric, task_for
 from harness.metrics.registry import METRICS, Metric
 from harness.metrics.scores import TOP_K, declaration_of, metric_named
-from harness.metrics.task import ANOMALIES, EACH_PLACE, LABELLED, class_count, output_index, whole_below
+from harness.metrics.task import ANOMALIES, EACH_PLACE, FRAMES, LABELLED, class_count, output_index, whole_below
 from harness.metrics.task_table import OF_CLASSES
 from harness.metrics.transcription import jiwer
 from harness.metrics.transcripts import transcribed
@@ -43,7 +43,7 @@ def check(
     check_ignored(scoring.ignore, task, dataset.test_labels, output)
     check_anomalies(task, dataset, output)
     check_keypoints(scoring, dataset, output)
-    check_class_names(task, dataset.class_names, output)
+    check_class_names(task, dataset, output)
     check_transcription(scoring, dataset, output)
     scoring = with_declarations(with_detection(scoring, dataset, outputs, names))
     declarations = {d.reference: d for d in scoring.declared}
@@ -116,10 +116,12 @@ def why_no_masks_of(labels: np.ndarray | None, output: np.ndarray, ignore: float
     return "" if labels is None else why_no_masks(labels, output, ignore)
 
 
-def check_class_names(task: Task, names: Sequence[str], output: np.ndarray) -> None:
+def check_class_names(task: Task, dataset: Dataset, output: np.ndarray) -> None:
     """Raises ConfigError where not every class has a name: the numbers of those after a gap would be shifted."""
-    scores = class_count(output)
-    if task in OF_CLASSES and names and len(names) != scores:
+    names, labels, scores = dataset.class_names, dataset.test_labels, class_count(output)
+    if task in EACH_PLACE and labels is not None:
+        scores = classes_of(labels, as_clips(output) if task in FRAMES else output)
+    if task in (*OF_CLASSES, *EACH_PLACE) and names and len(names) != scores:
         message = f"the data name {len(names)} classes ({', '.join(names[:10])}), and the model has {scores} scores"
         raise ConfigError(message, "name every class under [data] labels = […], in the order of the model's outputs")
 

@@ -21,6 +21,7 @@ from harness.report.tables.endings import endings
 from harness.report.tables.facts import facts
 from harness.report.tables.further import further
 from harness.report.tables.head_table import every_head
+from harness.report.tables.iou_table import iou_by_class
 from harness.report.tables.output_table import every_output
 from harness.report.tables.summary_table import summary
 from harness.report.words.method import method
@@ -54,7 +55,7 @@ SECTIONS = (
     Section("latency", "Latency and cold start", (LATENCIES, OVER_TIME, invalid_rounds, COLD_START, calls)),
     Section("memory", "", (memory,)),
     Section("discrepancy", "Sample by sample against Keras", (MARGINS, DIFFERENCES, DISTANCES)),
-    Section("classes", "", (CLASS_DROPS,)),
+    Section("classes", "", (CLASS_DROPS, iou_by_class)),  # of one class a sample, or of masks
     Section("gallery", "The samples that moved most", (gallery,), in_markdown=False),
     Section("sample", "Test sample 0", (first_sample,)),
     Section("ended", "Rows that did not end well", (endings,), in_markdown=False),

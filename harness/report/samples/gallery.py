@@ -15,7 +15,7 @@ from harness.metrics.masks import classes_of
 from harness.metrics.task import FRAMES
 from harness.metrics.task_table import OF_CLASSES, kind_of
 from harness.records import Case, Comparison
-from harness.records.names import row_label
+from harness.records.names import class_name, row_label
 from harness.records.terms import AnswerKind
 from harness.report.material import Material
 from harness.report.part import Block, Note, Part
@@ -112,7 +112,7 @@ def mask_gallery(material: Material) -> Part:
     comparison, why = material.comparison, why_no_pictures(material)
     shown = tuple(mask_exhibit(material, n) for n in furthest_masks(comparison))
     classes = range(min(classes_of(comparison.baseline[..., :1], comparison.baseline), MOST))
-    colours = tuple((str(n), picture_png(coloured(np.full((8, 8), n)))) for n in classes)
+    colours = tuple((class_name(comparison.run, n), picture_png(coloured(np.full((8, 8), n)))) for n in classes)
     notes = [Note(why)] if why else []
     return Part("", (*notes, *([Note(choice_of(comparison)), MaskGallery(shown, colours)] if shown else [])))
 
