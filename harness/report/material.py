@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from harness.compare.rows import Row, rows
-from harness.records import Absent, Comparison, Standing, Verdict
+from harness.records import Absent, Comparison, Run, Standing, Verdict
 from harness.report.metric import Primary, primary
 
 if TYPE_CHECKING:
@@ -25,12 +25,14 @@ class Material:
     None where there are none.
 
     aa: what `harness aa` found on each of the run's machines where it was run. verdict: Absent says why there is none.
+    sessions: this run and the stored ones that may be further sessions of it; None where nobody looked.
     """
 
     comparison: Comparison
     pictures: np.ndarray | None = None
     aa: tuple[AaResult, ...] = ()
     verdict: Verdict | Absent = UNJUDGED
+    sessions: tuple[Run, ...] | None = None
 
     @cached_property
     def heads(self) -> tuple[Material, ...]:
@@ -61,6 +63,8 @@ def material_of(comparison: Comparison, verdict: Verdict | Absent = UNJUDGED) ->
     """The comparison with its verdict, the pictures of its own test set, and what `harness aa` found in results/."""
     from harness.data.picture import pictures_of
     from harness.measure.selftest.aa_result import of_run
+    from harness.runs.sessions import sessions_of
 
     run = comparison.run
-    return Material(comparison, pictures_of(run.inputs), of_run(run.path.parent.parent, run), verdict)
+    aa = of_run(run.path.parent.parent, run)
+    return Material(comparison, pictures_of(run.inputs), aa, verdict, sessions_of(run))

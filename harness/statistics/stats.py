@@ -153,6 +153,16 @@ def half_width(values: ArrayLike, confidence: float = 0.95, first: int | None = 
     return float(stdtrit(freedom, _upper_tail(confidence))) * sd / math.sqrt(len(np.asarray(values)))
 
 
+def prediction_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
+    """Returns where one more of the same draws lies: x̄ ± t_{S−1}·s·√(1 + 1/S) (Hahn & Meeker, Statistical Intervals,
+    2nd ed., chapter 4), S of them being known.
+    """
+    array = np.asarray(values, dtype=np.float64)
+    quantile = float(stdtrit(len(array) - 1, _upper_tail(confidence)))
+    half = quantile * float(array.std(ddof=1)) * math.sqrt(1 + 1 / len(array))
+    return Interval(float(array.mean()) - half, float(array.mean()) + half)
+
+
 def round_sd(values: ArrayLike, first: int | None = None) -> tuple[float, int]:
     """Returns the sd that a half-width is made of, and its degrees of freedom. first: as in half_width.
 

@@ -15,6 +15,8 @@ from harness.compare.two_runs import CAVEAT, MOVED, Pair, TwoRuns, claims
 from harness.metrics import METRICS
 from harness.metrics.scores import metric_named
 from harness.records import Case, Change
+from harness.records.names import row_name
+from harness.runs.sessions import Ahead, next_of, sessions_of
 from harness.support.format import (
     MISSING,
     decimals,
@@ -39,6 +41,9 @@ KINDS = {
 }
 FOUND = "a change of x % is found about four times in five"
 CHANGED = "changed: between these two sessions; whether the model did or the session, two sessions cannot tell"
+SHOWN_NEXT = "latency_p50"
+KNOWN = "{}: one more session of the reference would lie {} to {} % from it, with 95 %, by {} stored ones"
+UNKNOWN = "where one more session of the reference would lie is not known: {}"
 OF_ROUNDS = "each value is that of a typical round, the change is their ratio with its 95 % interval"
 
 
@@ -163,8 +168,29 @@ def notes(both: TwoRuns, pairs: Sequence[Pair]) -> list[str]:
         lines.append(f"latency and memory: {OF_ROUNDS}; {CAVEAT}; ±x % beside similar: {FOUND}")
     if any(c.kind == "changed" for c in changes):
         lines.append(CHANGED)
+    lines += next_sessions(both, changes)
     lines += chance(changes)
     return lines
+
+
+def next_sessions(both: TwoRuns, changes: Sequence[Change]) -> list[str]:
+    """Says of each row where one more session of the reference would lie, or why that is not known."""
+    timed = [c for c in changes if c.metric == SHOWN_NEXT and c.unit == "ratio" and c.value]
+    stored = sessions_of(both.reference.run) if timed else ()
+    found = [(c, next_of(both, c, stored)) for c in timed]
+    told = [KNOWN.format(shown_name(c), *next_percents(a), a.sessions) for c, a in found if a.limits]
+    return [*told, *dict.fromkeys(UNKNOWN.format(a.why) for _, a in found if a.why)]
+
+
+def shown_name(change: Change) -> str:
+    return f"{METRICS[change.metric].title} of {row_name(change.case)}"
+
+
+def next_percents(ahead: Ahead) -> list[str]:
+    """Writes both ends as a move from the reference."""
+    assert ahead.limits
+    percents = (100 * (end - 1) for end in (ahead.limits.low, ahead.limits.high))
+    return [signed(end) for end in with_limits(lambda v, more=0: decimals(v, 1 + more), None, *percents)[1:]]
 
 
 def chance(changes: Sequence[Change]) -> list[str]:

@@ -13,11 +13,10 @@ from harness.gate.evidence import Evidence, not_comparable
 from harness.gate.judge.series import by_round, rests_on
 from harness.gate.judge.spread import NOT_POSITIVE, Spread
 from harness.gate.policy import Rule
-from harness.gate.reference.occasions import counted, once_an_occasion
 from harness.metrics.two_stage import rounds_of_target
 from harness.records import Absent, Answer, Case
+from harness.runs.occasions import SESSIONS, Session, counted, once_an_occasion
 
-SESSIONS = 5
 FEW = (
     "{} stored session{}, and under {} do not show how much sessions differ ({}): measure the same model on further "
     "days, each time after a restart, and add it with `harness accept --add RUN`, or let --remeasure-reference time it "
@@ -35,7 +34,7 @@ def judge_move(rule: Rule, case: Case, evidence: Evidence, first_attempts: bool 
     refused, warned = evidence.timing_differences(case)
     if refused:
         raise not_comparable(refused)
-    reasons = once_an_occasion([(each, why_not(each, rule, case, evidence)) for each in evidence.stored], case)
+    reasons = once_an_occasion([(s.comparison.run, why_not(s, rule, case, evidence)) for s in evidence.stored], case)
     notes = omitted_sessions(reasons), warned
     try:
         answer = judge_sessions(rule, case, evidence, reasons, first_attempts)
@@ -44,20 +43,18 @@ def judge_move(rule: Rule, case: Case, evidence: Evidence, first_attempts: bool 
     return replace(answer, reason="; ".join(filter(None, (answer.reason, *notes))))
 
 
-def omitted_sessions(reasons: list[tuple[Evidence, str]]) -> str:
+def omitted_sessions(reasons: list[Session]) -> str:
     """Says which sessions were left out, those of one reason together; "" for none."""
     groups: dict[str, list[str]] = {}
-    for session, reason in reasons:
-        groups.setdefault(reason, []).append(session.comparison.run.run_id)
+    for run, reason in reasons:
+        groups.setdefault(reason, []).append(run.run_id)
     parts = [f"{', '.join(run_ids)} ({reason})" for reason, run_ids in groups.items() if reason]
     return f"left out: {', '.join(parts)}" if parts else ""
 
 
-def judge_sessions(
-    rule: Rule, case: Case, evidence: Evidence, reasons: list[tuple[Evidence, str]], first_attempts: bool
-) -> Answer:
+def judge_sessions(rule: Rule, case: Case, evidence: Evidence, reasons: list[Session], first_attempts: bool) -> Answer:
     """reasons: each session, and why it does not count."""
-    count = [session for session, reason in reasons if not reason]
+    count = [each for each, (_, reason) in zip(evidence.stored, reasons, strict=True) if not reason]
     sides = (by_round(rule.metric, case, side, first_attempts) for side in (evidence, *count))
     own, *sessions = (list(side.values()) for side in sides)
     if len(sessions) < SESSIONS:

@@ -18,6 +18,7 @@ from harness.report.words import primary_metric as primary
 from harness.report.words.claims import claims
 from harness.report.words.false_alarms import self_tests
 from harness.report.words.limitations import limits
+from harness.report.words.next_session import next_sessions
 from harness.report.words.phrases import aside, by_variant, names, place, span, trusted
 from harness.report.words.precision import precision
 from harness.report.words.round_quality import sentences as rounds_sentences
@@ -98,6 +99,7 @@ def sentences(material: Material) -> tuple[Sentence, ...]:
         "Size": smallest_file(shown),
         "Rounds": [*rounds_sentences(comparison), *precision(comparison, shown)],
         "Timing": cautions(comparison, shown),
+        "Next session": next_sessions(material),
         "Chance": claims(material),
         "Self-test": self_tests(material),
         "Limits": limits(comparison, shown),
