@@ -24,7 +24,7 @@ from harness.measure.connections.replay import Replay
 from harness.measure.jobs import LATENCY_SAMPLES
 from harness.measure.raw import read_piece
 from harness.measure.selftest import AaResult, Asked, Pairs, Record, Study, begin, conclude, go_on, latest_for, reopen
-from harness.measure.selftest.aa_study import comparisons
+from harness.measure.selftest.aa_study import comparisons, rounds_wanted
 from harness.records import Environment, Job, Round, Target, Variant
 from harness.statistics import stats
 from tests.devices import (
@@ -445,3 +445,34 @@ def test_a_slowed_job_is_slower(tmp_path: Path) -> None:
     assert told[0.0] == [None] * 8
     assert np.median(told[0.05]) == pytest.approx(0.05, abs=0.02)
     assert np.median(np.divide(medians[0.05], medians[0.0])) > 1.02
+
+
+# --- with a precision ----------------------------------------------------------------------------------------------
+
+
+def in_two_stages(comparisons: int, sd: float, precision: float) -> Study:
+    """Ten rounds of each comparison, then as many as the study's own rule asks for."""
+    random = np.random.default_rng(4)
+    asked, pairs = Asked(comparisons, 10, precision=precision), []
+    for _ in range(comparisons):
+        ns = 7000 * np.exp(random.normal(0, sd / np.sqrt(2), (2, asked.most)))
+        wanted = rounds_wanted(asked, Pairs(tuple(ns[0, :10]), tuple(ns[1, :10])))
+        pairs.append(Pairs(tuple(ns[0, :wanted]), tuple(ns[1, :wanted]), first=10))
+    return study(tuple(pairs), comparisons, asked=asked)
+
+
+def test_a_precision_is_reached_and_false_alarms_stay_at_five_percent() -> None:
+    """Stein 1945: the level holds at any number of rounds, and the half-width is the one that was asked for."""
+    found = conclude(in_two_stages(300, sd=0.04, precision=0.01))
+    needed = (stats.half_width(np.linspace(-1, 1, 10)) / np.linspace(-1, 1, 10).std(ddof=1) * 4.0) ** 2 * 10
+    assert found.half_width <= 0.0102 and found.rounds_taken == pytest.approx(needed, rel=0.2)
+    assert 0.015 < found.rate < 0.09 and found.precision == 0.01
+    assert found.detection["2"] > 0.9
+
+
+def test_a_study_with_a_precision_goes_on_until_it_is_reached_or_the_most_rounds(tmp_path: Path) -> None:
+    asked = replace(ASKED, comparisons=1, precision=0.0005, max_rounds=9)
+    device = Device()
+    found = carried_out(start(tmp_path, asked=asked), device)
+    assert len(device.asked) == 2 * 2 * 9
+    assert found.rounds_taken == 9 and found.precision == 0.0005

@@ -21,6 +21,10 @@ def aa(
     comparisons: Annotated[int, typer.Option(min=1, help="of the model with itself; 200 take a quarter hour")] = 200,
     rounds: Annotated[int, typer.Option(min=2, help="paired processes a comparison")] = 10,
     min_s: Annotated[float, typer.Option(min=0, help="timed seconds a round, at least")] = 0.05,
+    precision: Annotated[
+        str | None,
+        typer.Option(metavar="PERCENT", help="further rounds until a ratio is known within it"),
+    ] = None,
     variant: Annotated[str, typer.Option("-v", "--variant", metavar="NAME", help="of the digits model")] = "float32",
     runtime: Annotated[str | None, typer.Option(metavar="NAME", help="default: the target's first")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="of the order inside each round")] = None,
@@ -34,11 +38,14 @@ def aa(
 
     from harness.cli.command_devices import one
     from harness.cli.output import print_json, stdout, write
+    from harness.experiment.plans import plan_of, precision_of
     from harness.measure.runtimes import check_runtimes
     from harness.measure.selftest import Asked
 
     check_runtimes([runtime] if runtime else [])
-    asked = Asked(comparisons, rounds, min_s, **({} if seed is None else {"seed": seed}))
+    wanted = precision_of(precision)
+    plan_of("standard", rounds=rounds, precision=wanted)  # raises where so few do not tell how many more
+    asked = Asked(comparisons, rounds, min_s, **({} if seed is None else {"seed": seed}), precision=wanted)
     result = measure(one(target, targets_dir), results, None if resume else variant, runtime, asked)
     if json:
         print_json(asdict(result))
@@ -115,7 +122,7 @@ def table_of(result: AaResult) -> Table:
 
     title = f"{result.variant} on {result.runtime} {result.runtime_version or ''} against itself"
     table = Table(title=escape(title))
-    table.add_column(escape(f"{result.target}, {result.comparisons} comparisons of {result.rounds} rounds"))
+    table.add_column(escape(f"{result.target}, {result.comparisons} comparisons of {rounds_words(result)}"))
     table.add_column("found", justify="right")
     limits = f"{100 * result.low:.1f}–{100 * result.high:.1f} %"
     table.add_row("false alarms, nominally 5 %", f"{result.false_alarms} of {result.comparisons} ({limits})")
@@ -128,6 +135,14 @@ def table_of(result: AaResult) -> Table:
         row = f"{ratio} ({ends[0]} to {ends[1]})"
         table.add_row(f"B really slowed by {injected(result)}", row)
     return table
+
+
+def rounds_words(result: AaResult) -> str:
+    """Says how many rounds a comparison has."""
+    if result.precision is None or result.rounds_taken is None:
+        return f"{result.rounds} rounds"
+    taken = f"{result.rounds} or more, {result.rounds_taken:g} in the median"
+    return f"as many rounds as ± {100 * result.precision:g} % takes ({taken})"
 
 
 def injected(result: AaResult) -> str:
@@ -147,6 +162,6 @@ def in_words(result: AaResult) -> str:
     verdict = "was found" if result.found else "was NOT found"
     return (
         f"On {result.target} this harness raises a false alarm in {result.false_alarms} of {result.comparisons} "
-        f"comparisons of {result.rounds} rounds of {result.min_s:g} s. Of 100 slow-downs it finds: {found}. "
+        f"comparisons of {rounds_words(result)} of {result.min_s:g} s. Of 100 slow-downs it finds: {found}. "
         f"A real slow-down of {100 * result.real_slowdown:g} % {verdict}."
     )

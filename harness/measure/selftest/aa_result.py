@@ -31,6 +31,13 @@ class Asked:
     min_s: float = 0.05
     warmup_s: float = 0.01
     seed: int = SEED
+    precision: float | None = None  # as a plan's: further rounds are timed for it
+    max_rounds: int = 200  # of a comparison then, the first `rounds` among them
+
+    @property
+    def most(self) -> int:
+        """The most rounds of a comparison."""
+        return self.rounds if self.precision is None else max(self.rounds, self.max_rounds)
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,7 @@ class Pairs:
     b_ns: tuple[float, ...]
     repeated: int = 0  # invalid, so measured again
     flagged: int = 0
+    first: int | None = None  # how many of them are of the first of two stages; None: there is one
     slowed: float | None = (
         None  # the share of time that was added to B's invokes, by the device's clock, mean over rounds
     )
@@ -76,6 +84,7 @@ class AaResult:
     rate: false_alarms / comparisons, between low and high (Clopper–Pearson, 95 %). half_width: of a ratio's interval,
     as a fraction of the ratio, the median over comparisons. detection: slow-down in % → share of comparisons in which
     it is found. confirmed: the comparison with a B that is really slowed by real_slowdown, None until it is measured.
+    rounds_taken: of a comparison, the median, where a precision was asked for.
     """
 
     date: str
@@ -103,6 +112,8 @@ class AaResult:
     repeated: int
     flagged: int
     slowed: float | None = None  # by how much B really was slowed, as a share; None in results that are older
+    precision: float | None = None  # that was asked for; None: each comparison has as many rounds
+    rounds_taken: float | None = None
 
     @property
     def found(self) -> bool:
@@ -140,13 +151,15 @@ def conclude(study: Study) -> AaResult:
         real_slowdown=REAL_SLOWDOWN, confirmed=slow[0] if slow else None,
         repeated=sum(p.repeated for p in study.measured), flagged=sum(p.flagged for p in study.measured),
         slowed=next((p.slowed for p in study.measured[asked.comparisons :]), None),
+        precision=asked.precision,
+        rounds_taken=float(np.median([len(p.a_ns) for p in usable])) if asked.precision else None,
     )  # fmt: skip
 
 
 def compared(pairs: Pairs, slowdown: float = 0.0) -> Ratio:
     """B against A as any two variants are compared, B's rounds slowed by a share of their time."""
     a, b = (dict(enumerate(side)) for side in (pairs.a_ns, np.multiply(pairs.b_ns, 1 + slowdown)))
-    return ratio_of(a, b)
+    return ratio_of(a, b, pairs.first)
 
 
 def detected(comparisons: Sequence[Pairs], slowdown: float) -> float:

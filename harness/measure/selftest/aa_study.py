@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+
+import numpy as np
 
 from harness import __version__
 from harness.errors import ConfigError, StoreError
@@ -27,8 +30,10 @@ from harness.measure.selftest.aa_result import (
 from harness.measure.selftest.twins import measured, pack
 from harness.measure.validity import AGAIN
 from harness.metrics.registry import medians_ns
+from harness.metrics.two_stage import first_of
 from harness.records import Dataset, Environment, Job, Plan, Round, Target, Variant
 from harness.records.plan import RESTLESS_RATIO
+from harness.statistics.stats import CLAIM_ROUNDS, rounds_for
 from harness.support.files import write_json
 
 
@@ -92,13 +97,31 @@ def go_on(record: Record, target: Target, dataset: Dataset, connection: Connecti
     done = len(record.study.measured)
     watcher.begin(target.name, 0, sum(map(len, groups[done:])))
     for number in range(done, len(groups)):
-        rounds = measured(groups[number], connection, record.raw(number), watcher)
+        pairs = timed(record, number, groups[number], connection, watcher)
         pack(record.raw(number))
-        record.save(replace(record.study, measured=(*record.study.measured, paired(rounds))))
+        record.save(replace(record.study, measured=(*record.study.measured, pairs)))
         shutil.rmtree(record.raw(number))
     result = conclude(record.study)
     write_json(record.path.parent / "aa.json", RESULT.dump_python(result, mode="json"))
     return result
+
+
+def timed(record: Record, number: int, jobs: list[Job], connection: Connection, watcher: Watcher) -> Pairs:
+    """Measures one comparison: its rounds, and where a precision is asked for as many more as that takes."""
+    asked, folder = record.study.asked, record.raw(number)
+    first = 2 * asked.rounds
+    rounds = measured(jobs[:first], connection, folder, watcher)
+    if asked.precision is None:
+        return paired(rounds)
+    rounds += measured(jobs[first : 2 * rounds_wanted(asked, paired(rounds))], connection, folder, watcher)
+    return paired(rounds, jobs[0].first + asked.rounds)
+
+
+def rounds_wanted(asked: Asked, first: Pairs) -> int:
+    """Returns how many rounds in all the spread of the first ones' ratios asks for, as of a plan with a precision."""
+    if len(first.a_ns) < CLAIM_ROUNDS or asked.precision is None:
+        return asked.rounds
+    return min(asked.most, rounds_for(np.log(first.b_ns) - np.log(first.a_ns), math.log1p(asked.precision)))
 
 
 def identity_of(study: Study) -> Identity:
@@ -108,15 +131,17 @@ def identity_of(study: Study) -> Identity:
 
 
 def comparisons(record: Record, target: Target, dataset: Dataset) -> list[list[Job]]:
-    """The jobs of each comparison: R rounds of A and B in an order shuffled by the seed; the last is the slowed one."""
+    """The jobs of each comparison: at most so many rounds of A and B, in an order shuffled by the seed; the last is the
+    slowed one.
+    """
     study = record.study
     asked, path = study.asked, record.path / "model.tflite"
     twins = tuple(Variant(name, study.variant, path, study.model_sha256) for name in ("A", "B"))
     cases = cases_of(twins, target, (study.runtime,), (study.threads,))
-    total = (asked.comparisons + 1) * asked.rounds
+    total = (asked.comparisons + 1) * asked.most
     plan = Plan("aa", total, 50, asked.min_s, warmup_s=asked.warmup_s, seed=asked.seed, restless_ratio=RESTLESS_RATIO)
     jobs = round_jobs(Work(target, cases, twins, dataset, plan), cases)
-    size = len(twins) * asked.rounds
+    size = len(twins) * asked.most
     groups = [jobs[n : n + size] for n in range(0, len(jobs), size)]
     return [*groups[:-1], [slowed(job) if job.case.variant == "B" else job for job in groups[-1]]]
 
@@ -125,11 +150,12 @@ def slowed(job: Job) -> Job:
     return replace(job, spec=job.spec | {"slowdown": REAL_SLOWDOWN})
 
 
-def paired(rounds: Sequence[Round]) -> Pairs:
-    """What counts of a comparison: the rounds in which neither stayed invalid."""
+def paired(rounds: Sequence[Round], first_stage: int | None = None) -> Pairs:
+    """What counts of a comparison: the rounds in which neither stayed invalid. first_stage: as in first_of."""
     a, b = (medians_ns(r for r in rounds if r.case.variant == name) for name in ("A", "B"))
     shared = sorted(a.keys() & b.keys())
     again, flagged = (sum(r.status in kind for r in rounds) for kind in (AGAIN, ("flagged",)))
     added = [r.slowed for r in rounds if r.counts and r.slowed is not None]
     slowed = sum(added) / len(added) if added else None
-    return Pairs(tuple(a[n] for n in shared), tuple(b[n] for n in shared), again, flagged, slowed)
+    first = first_of(first_stage, shared)
+    return Pairs(tuple(a[n] for n in shared), tuple(b[n] for n in shared), again, flagged, first, slowed)

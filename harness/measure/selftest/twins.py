@@ -27,9 +27,12 @@ class Ratio:
     high: float
 
 
-def ratio_of(before: Mapping[int, float], after: Mapping[int, float]) -> Ratio:
-    """after / before, as any two variants are compared, over the rounds that both have. before, after: round → ns."""
-    typical = Typical.of_pairs(before, after)
+def ratio_of(before: Mapping[int, float], after: Mapping[int, float], first_stage: int | None = None) -> Ratio:
+    """after / before, as any two variants are compared, over the rounds that both have. before, after: round → ns.
+
+    first_stage: rounds under this index are of the first of two stages; None: there is one.
+    """
+    typical = Typical.of_pairs(before, after, first_stage=first_stage)
     limits = typical.limits(CONFIDENCE) or Interval(0.0, math.inf)
     return Ratio(typical.value, limits.low, limits.high)
 

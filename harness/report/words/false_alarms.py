@@ -21,12 +21,17 @@ def self_tests(material: Material) -> list[str]:
 def sentence_of(material: Material, one: AaResult) -> str:
     alarms = (
         f"{machine_of(material, one)} this harness raises a false alarm in {whole(one.false_alarms)} of "
-        f"{whole(one.comparisons)} comparisons of a model with itself "
+        f"{whole(one.comparisons)} comparisons of a model with itself{aimed(one)} "
         f"(95 % interval {percent_text(one.low)} to {percent_text(one.high)} %)"
     )
     width = f"; the median half-width of a ratio's interval is {significant(100 * one.half_width, 2)} %"
     shares = [f"{name} % in {percent_text(share)} %" for name, share in one.detection.items()]
     return f"{alarms}{width}.{f' It finds a slow-down of {listed(shares)} of the comparisons.' if shares else ''}"
+
+
+def aimed(one: AaResult) -> str:
+    """Say what precision each comparison was timed for; "" where they had as many rounds."""
+    return f", each timed until ± {significant(100 * one.precision, 2)} % is known," if one.precision else ""
 
 
 def percent_text(share: float) -> str:
