@@ -15,11 +15,11 @@ from scipy import optimize, stats
 from harness.compare.baseline import compare
 from harness.experiment.plans import PLANS
 from harness.gate.decide import judge
-from harness.gate.foresight import Known
 from harness.gate.hopeless import hopeless
 from harness.gate.judge.drops import holm
 from harness.gate.judge.loss import DROP as DROP_MEASURE
 from harness.gate.judge.loss import Loss
+from harness.gate.known import Known
 from harness.gate.policy import default_policy
 from harness.gate.policy.policy_file import parse_policy
 from harness.gate.policy.rules import Limit, Rule

@@ -7,7 +7,8 @@ import pytest
 from scipy.stats import binom, norm
 
 from harness.gate import foresight
-from harness.gate.foresight import Known, foresee
+from harness.gate.foresight import foresee
+from harness.gate.known import Known
 from harness.gate.policy.policy_file import parse_policy
 from harness.gate.simulated import Supposed
 from tests.conftest import Call
@@ -116,3 +117,41 @@ def test_the_command_shows_it(harness: Call) -> None:
     assert code == 2 and "nowhere.toml" in err
     code, _, err = harness("power")
     assert code == 2 and "one of an experiment and --samples is needed" in err
+
+
+ALONE = 'against = "keras"\n'
+
+
+@pytest.mark.parametrize("metric", ["label_accuracy", "label_f1"])
+def test_several_labels_a_sample_are_drawn(metric: str) -> None:
+    """Of n · L labels of which a share changes, as many lost as won, the mean moves by √(changed / (n · L))."""
+    labels = (np.random.default_rng(2).random((1_500, 4)) < 0.5).astype(int)
+    rule = f'[[rule]]\nmetric = "{metric}"\nmax_decrease = "1pp"\n{ALONE}'
+    (found,) = foresee(parse_policy(rule, "p"), Known(1_500, labels), [0.02])
+    (chances,) = found.chances
+    sd = np.sqrt(0.02 / labels.size)
+    assert chances.harmless == pytest.approx(norm.cdf(0.01 / sd - norm.ppf(0.95)), abs=0.12)
+    assert "right in 90 % of each label" in found.why and chances.needed[0] < 1_500
+    assert chances.at_limit is None if metric == "label_f1" else (chances.at_limit or 0) <= 0.1
+
+
+def test_each_output_with_labels_is_foreseen_by_its_own() -> None:
+    """A rule on classes says of the second output what its classes allow, not what the first one's do."""
+    rare = np.repeat([0, 1], [980, 20])
+    known = Known(1_000, EVEN, None, "digit", {"fault": rare, "size": np.linspace(0, 1, 1_000)})
+    rule = '[[rule]]\nmetric = "class_accuracy_drop"\nmax = "3pp"\n'
+    first, second = foresee(parse_policy(rule, "p"), known, [0.01])
+    assert first.words.endswith("output digit") and second.words.endswith("output fault")
+    assert "each class has enough" in first.why and "class 1 has 20" in second.why
+    (named,) = foresee(parse_policy(rule + 'output = "fault"\n', "p"), known, [0.01])
+    assert (named.chances, named.why) == (second.chances, second.why)
+    (none,) = foresee(parse_policy(rule + 'output = "size"\n', "p"), known, [0.01])
+    assert none.chances == () and "digit, fault and size" in none.why
+    (once,) = foresee(parse_policy('[[rule]]\nmetric = "flip_rate"\nmax = "1%"\n', "p"), known, [0.002])
+    assert "output" not in once.words
+
+
+def test_of_numbers_and_f1_over_groups_the_fewest_groups_are_told() -> None:
+    known = Known(4_000, np.tile(EVEN, 4), np.repeat(np.arange(1_000), 4))
+    (found,) = foresee(parse_policy('[[rule]]\nmetric = "f1"\nmin = 0.9\n', "p"), known)
+    assert found.chances == () and "299 groups are the fewest" in found.why and "1,000 groups" in found.why

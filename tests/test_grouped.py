@@ -12,8 +12,8 @@ from harness.compare.two_runs import compare_runs
 from harness.experiment.plans import PLANS
 from harness.gate import decide
 from harness.gate.decide import judge
-from harness.gate.foresight import Known
 from harness.gate.hopeless import hopeless
+from harness.gate.known import Known
 from harness.gate.policy.policy_file import parse_policy
 from harness.records import Comparison, Finding, Run, Scoring
 from harness.report.material import material_of

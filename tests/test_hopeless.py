@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from harness.experiment.plans import PLANS
-from harness.gate.foresight import Known
 from harness.gate.hopeless import hopeless
+from harness.gate.known import Known
 from harness.gate.policy.policy_file import parse_policy
 
 PLAN = PLANS["standard"]
@@ -94,4 +94,4 @@ def test_pixels_and_coordinates_are_not_counted_as_classes(labels: np.ndarray, g
 def test_of_several_labelled_outputs_no_class_is_told() -> None:
     rare = np.repeat([0, 1], [990, 10])
     rule = 'metric = "class_accuracy_drop"\nmax = "5pp"'
-    assert "class 1" in said(rule, Known(1_000, rare)) and said(rule, Known(1_000, rare, several=True)) == ""
+    assert "class 1" in said(rule, Known(1_000, rare)) and said(rule, Known(1_000, rare, heads={"other": rare})) == ""

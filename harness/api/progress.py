@@ -10,8 +10,8 @@ from rich import progress as rich_progress
 from rich.console import Console
 
 from harness.errors import DiskError, TargetError
-from harness.gate.foresight import Known
 from harness.gate.hopeless import hopeless
+from harness.gate.known import Known
 from harness.gate.policy import Policy
 from harness.measure.jobs import REPEATS
 from harness.measure.validity import AGAIN
@@ -67,8 +67,9 @@ class Progress:
         self.record = record
         self.say(f"run {record.header.run_id} in {record.path}")
         if self.policy:
-            tested, several = record.dataset, bool(record.header.heads)
-            known = Known(tested.test_count, tested.test_labels, tested.groups, several)
+            tested = record.dataset
+            heads = {name: head.labels for name, head in tested.heads.items()}
+            known = Known(tested.test_count, tested.test_labels, tested.groups, tested.labels_of, heads)
             for sentence in hopeless(self.policy, known, record.header.plan):
                 self.say(sentence)
 

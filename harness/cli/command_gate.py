@@ -13,7 +13,7 @@ from harness.cli.command_results import Reference, Results, Trust
 if TYPE_CHECKING:
     from harness.api.progress import Progress
     from harness.api.stored_run import Run
-    from harness.gate.foresight import Known
+    from harness.gate.known import Known
     from harness.records import Verdict
 
 POLICY = "a policy.toml; default: every variant but float32 loses under 1 pp of accuracy, at 95 %"
@@ -118,12 +118,10 @@ def test_samples(experiment: str | None, samples: int | None, by_default: bool) 
     """Returns what is known of them. Raises ConfigError where neither is given, or both, and where the default policy
     is asked for and labels are no classes: which it is depends on the task, and that on what a model answers.
     """
-    from harness.cli.output import say
     from harness.errors import ConfigError
     from harness.experiment.resolve import experiment_of
-    from harness.gate.foresight import Known
+    from harness.gate.known import Known
     from harness.metrics.meaning import said_by
-    from harness.support.format import listed
 
     if (experiment is None) == (samples is None):
         raise ConfigError("one of an experiment and --samples is needed", "harness power mnist, or --samples 10000")
@@ -131,10 +129,9 @@ def test_samples(experiment: str | None, samples: int | None, by_default: bool) 
         return Known(samples or 0)
     asked = experiment_of(experiment)
     dataset = asked.load()
-    if dataset.heads:
-        say(f"what depends on the labels is told of output {dataset.labels_of}; {listed(dataset.heads)} may need more")
-    known = Known(dataset.test_count, dataset.test_labels, dataset.groups)
-    if by_default and (known.classes is None or said_by(asked.scoring) not in ("classes", "")):
+    heads = {name: head.labels for name, head in dataset.heads.items()}
+    known = Known(dataset.test_count, dataset.test_labels, dataset.groups, dataset.labels_of, heads)
+    if by_default and not (known.all_classes and said_by(asked.scoring) in ("classes", "")):
         raise ConfigError("which rule the default policy has is not known of such labels before a run", "give --policy")
     return known
 

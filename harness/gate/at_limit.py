@@ -14,8 +14,8 @@ from typing import Literal
 import numpy as np
 from scipy.special import bdtr
 
+from harness.gate.computed import most_allowed, share_allowed
 from harness.gate.evidence import Evidence
-from harness.gate.foresight import most_allowed, share_allowed
 from harness.gate.judge import resampled
 from harness.gate.judge.drops import class_words, loss_of, losses_by_class
 from harness.gate.judge.loss import Loss

@@ -6,19 +6,12 @@ import math
 
 import numpy as np
 
-from harness.gate.foresight import (
-    BY_CLASS,
-    EVERY,
-    NO_NUMBER,
-    RESAMPLED,
-    Known,
-    limit_of_loss,
-    of_classes,
-    share_allowed,
-)
+from harness.gate.computed import limit_of_loss, share_allowed
 from harness.gate.judge import watched
 from harness.gate.judge.grouped import FEW, groups_needed, limit_of
 from harness.gate.judge.resampled import held_of, hidden, outcome_by
+from harness.gate.known import Known
+from harness.gate.least import BY_CLASS, EVERY, NO_NUMBER, RESAMPLED, of_classes
 from harness.gate.policy import Policy, Rule
 from harness.gate.simulated import alone
 from harness.metrics import Metric

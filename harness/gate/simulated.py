@@ -19,11 +19,13 @@ from harness.metrics import Metric
 from harness.metrics.registry import Answers
 from harness.metrics.scores import NUMBERS
 from harness.metrics.scoring import resampling
+from harness.metrics.task import SEVERAL
 from harness.records import Absent
-from harness.statistics.bootstrap import Influences
+from harness.statistics.bootstrap import Influences, WithLimits
 from harness.statistics.bounded import Effects
+from harness.statistics.by_label import Both
 from harness.statistics.clustered import LEAST_EFFECTIVE, Clustered
-from harness.statistics.supposed import Outcomes, Residuals, Scores
+from harness.statistics.supposed import Labels, Outcomes, Residuals, Scores
 
 TRIES, FEWEST_TRIES = 200, 30
 LONGEST_S, PATIENCE = 2.0, 5  # for one share; so many times as long until the fewest are tried
@@ -62,9 +64,14 @@ def tried(passes: Callable[[], bool], most: int = TRIES, longest_s: float = LONG
     return (passed / tries, tries) if tries >= FEWEST_TRIES else None
 
 
-def shares_that_pass(harmless: Callable[[], bool], at_limit: Callable[[], bool]) -> tuple[float, float, int]:
-    """Returns the share of each, and the fewest draws that one is of. Raises Absent where there is too little time."""
-    one, other = tried(harmless), tried(at_limit)
+def shares_that_pass(
+    harmless: Callable[[], bool], at_limit: Callable[[], bool] | None
+) -> tuple[float, float | None, int]:
+    """Returns the share of each, and the fewest draws that one is of. at_limit: None where nothing can be drawn there.
+
+    Raises Absent where there is too little time.
+    """
+    one, other = tried(harmless), tried(at_limit) if at_limit else (None, TRIES)
     if one is None or other is None:
         raise Absent(TOO_SLOW)
     return one[0], other[0], min(one[1], other[1])
@@ -96,26 +103,31 @@ def of_metric(rule: Rule, metric: Metric, labels: np.ndarray, changed: float, su
 
     large = held(np.tile(labels, (math.ceil(LARGE / len(labels)), *[1] * (labels.ndim - 1))))
     drawn = alone(held(labels))
-    harmless, at_limit, tries = shares_that_pass(
-        lambda: passes(held(labels)),
-        lambda: passes(replace(large, moved=drawn.drawn(large.limit, large.sign, rng))),
-    )
+
+    def passes_at_limit() -> bool:
+        assert not isinstance(drawn, Both)
+        return passes(replace(large, moved=drawn.drawn(large.limit, large.sign, rng)))
+
+    at_its_limit = None if isinstance(drawn, Both) else passes_at_limit
+    harmless, at_limit, tries = shares_that_pass(lambda: passes(held(labels)), at_its_limit)
     return Chances(changed, harmless, at_limit, samples_needed(rule, unmoved(large)), tries)
 
 
-def model_of(metric: Metric, labels: np.ndarray, changed: float, supposed: Supposed) -> Scores | Residuals:
+def model_of(metric: Metric, labels: np.ndarray, changed: float, supposed: Supposed) -> Scores | Labels | Residuals:
     """Raises Absent where the labels are not what the metric is of."""
     if metric.tasks == NUMBERS:
         return Residuals(supposed.baseline, changed)
+    if metric.tasks == SEVERAL and labels.ndim == 2:
+        return Labels(Scores.of(2, supposed.baseline, changed))
     if not np.issubdtype(labels.dtype, np.integer) or labels.ndim > 1:
         raise Absent("the labels are no classes")
     return Scores.of(max(int(labels.max()) + 1, 2), supposed.baseline, changed)
 
 
-def alone(held: Held) -> Effects | Influences:
+def alone(held: Held) -> Effects | Influences | Both:
     """Returns what a limit is made of. Raises Absent where a limit decides nothing."""
     found = getattr(held.moved, "alone", held.moved)
-    if not isinstance(found, Effects | Influences):
+    if not isinstance(found, Effects | Influences | Both):
         raise Absent("its limits cannot be drawn again")
     if found.doubt:
         raise Absent(found.doubt)
@@ -127,8 +139,17 @@ def unmoved(held: Held) -> Held:
     moved = alone(held)
     if held.moved is not moved:
         return replace(held, moved=moved)
-    still = moved.plus(-moved.value) if isinstance(moved, Effects) else replace(moved, value=0.0)
-    return replace(held, moved=still)
+    return replace(held, moved=still(moved))
+
+
+def still(moved: WithLimits) -> WithLimits:
+    """Returns the same move with a value of 0."""
+    if isinstance(moved, Both):
+        return Both(still(moved.resampled), moved.bounded.plus(-moved.bounded.value))
+    if isinstance(moved, Effects):
+        return moved.plus(-moved.value)
+    assert isinstance(moved, Influences)
+    return replace(moved, value=0.0)
 
 
 # --- samples in groups -----------------------------------------------------------------------------------------------

@@ -92,6 +92,18 @@ def first_leads(scores: np.ndarray, lead: float) -> np.ndarray:
 
 
 @dataclass(frozen=True)
+class Labels:
+    """Several labels a sample, independent of each other, each as one of two classes."""
+
+    each: Scores
+
+    def drawn(self, labels: np.ndarray, rng: np.random.Generator) -> Two:
+        """Returns logits, (samples, labels) each. labels: 0 or 1, of the same shape."""
+        one, other = (np.diff(scores)[:, 0] for scores in self.each.drawn(labels.ravel(), rng))
+        return one.reshape(labels.shape), other.reshape(labels.shape)
+
+
+@dataclass(frozen=True)
 class Residuals:
     """Numbers. explained: of the labels' variance, by either model. moved: the standard deviation of how far an output
     moves from one model to the other, as a share of that of its error.

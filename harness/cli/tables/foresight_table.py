@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from harness.cli.tables.run_tables import add_row, plain_table
-from harness.gate.foresight import Foresight
+from harness.gate.known import Foresight
 from harness.support.format import decimals, whole
 
 COLUMNS = ("Rule", "Fewest samples", "Changed, %", "Harmless passes, %", "At the limit, %", "N for 80 %", "N for 90 %")
