@@ -58,6 +58,12 @@ def test_too_few_boots_or_days_do_not_tell(stored: Sequence[Run], told: str) -> 
     assert found.limits is None and told in found.why
 
 
+def test_copies_of_one_session_do_not_tell() -> None:
+    copies = [session(n + 1, 100.0) for n in range(5)]
+    found = ahead_of(copies[0], copies, INT8, P50)
+    assert found.limits is None and "copies" in found.why
+
+
 def test_another_file_is_no_session() -> None:
     other = replace(STORED[4], variants=tuple(replace(v, sha256="f" * 64) for v in STORED[4].variants))
     found = ahead_of(STORED[0], (*STORED[:4], other), INT8, P50)

@@ -48,9 +48,9 @@ class Known:
 
 def fits(metric: Metric, labels: np.ndarray) -> bool:
     """Whether the metric is of such labels: numbers, one class a sample, several labels, or masks."""
-    if labels.dtype.kind == "f":
-        return "regression" in metric.tasks
-    return {1: "classification", 2: "multilabel"}.get(labels.ndim, "segmentation") in metric.tasks
+    of_shape = {1: "classification", 2: "multilabel", 3: "segmentation"}
+    task = "regression" if labels.dtype.kind == "f" else of_shape.get(labels.ndim, "segmentation")
+    return task in metric.tasks or not {*of_shape.values(), "regression"} & {*metric.tasks}
 
 
 @dataclass(frozen=True)

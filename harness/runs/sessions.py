@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from harness.compare.fingerprint import REFUSE, differences
 from harness.compare.two_runs import TwoRuns
-from harness.errors import StoreError
+from harness.errors import HarnessError
 from harness.metrics import METRICS
 from harness.metrics.latency import pair_rounds
 from harness.metrics.registry import Metric, medians_ns
@@ -28,6 +28,7 @@ from harness.support.format import plural
 MOST = 30  # newest runs that are read
 CONFIDENCE = 0.95
 FEW = "{} of it {} stored beside each other, and under {} do not tell ({})"
+COPIES = "the stored sessions say the same to the last digit, as copies of one do"
 
 Value = Callable[[Run], float | None]  # of one session
 
@@ -48,7 +49,7 @@ def sessions_of(run: Run) -> tuple[Run, ...]:
     """
     found: list[Run] = []
     for path in sorted(run.path.parent.glob("[!.]*/run.json"), reverse=True):
-        with suppress(StoreError):
+        with suppress(HarnessError, OSError):
             if len(found) < MOST and may_be(read_header(path.parent), run):
                 found.append(load(path.parent))
     return tuple(sorted((run, *found), key=lambda each: each.run_id))
@@ -81,6 +82,8 @@ def ahead_of(run: Run, sessions: Sequence[Run], case: Case, metric: Metric | Non
     logs = [math.log(each) for s, reason in found if not reason and (each := value(s))]
     if len(logs) < SESSIONS:
         return Ahead(len(logs), why=why_unknown(found, case))
+    if max(logs) == min(logs):
+        return Ahead(len(logs), why=COPIES)
     limits = prediction_interval(logs, CONFIDENCE)
     return Ahead(len(logs), Interval(math.exp(limits.low), math.exp(limits.high)))
 

@@ -18,7 +18,7 @@ from harness.report.material import Material
 from harness.report.plots.cloud import MOST_DOTS, cloud, thinned
 from harness.report.plots.drawing import Plot
 from harness.report.plots.style import BLUE, FLIP, GREY, NothingToDrawError, colours, first_cases, lines_of
-from harness.support.format import decimals, plural, signed, significant
+from harness.support.format import plural, points, signed, significant, with_limits
 
 MOST_CLASSES = 20  # of more, those with the largest drops
 MOST_STEPS = 300  # of one curve
@@ -190,8 +190,8 @@ def class_marks(group: Sequence[ClassDrop], labels: list[int], names: list[str],
 
 
 def drop_told(drop: ClassDrop, name: str) -> str:
-    limits = f"{decimals(drop.low_pp, 2)} to {decimals(drop.high_pp, 2)}"
-    return f"class {name}: {decimals(drop.drop_pp, 2)} pp ({limits}), {plural(drop.n, 'sample')}"
+    text, low, high = with_limits(points, drop.drop_pp, drop.low_pp, drop.high_pp)
+    return f"class {name}: {text} pp ({low} to {high}), {plural(drop.n, 'sample')}"
 
 
 def clipped(name: str) -> str:

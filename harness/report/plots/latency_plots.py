@@ -20,7 +20,7 @@ from harness.report.plots.style import (
     place_name,
     places,
 )
-from harness.support.format import MICROSECONDS, significant
+from harness.support.format import MICROSECONDS, significant, with_limits
 
 HALF = 0.25  # of a box's height, in lines
 TICK = (0.32, 0.42)  # where a round's tick begins and ends, below the middle of its line
@@ -101,13 +101,14 @@ def cold_marks(shown: list[Row], metric: str, names: list[str], spots: list[tupl
         if value and limits and limits[0] > 0:
             marks.append(Strokes([(limits[0], y, limits[1], y)], place_colour(place), 1.2))
         if value:
-            dot = Dot(value, y, f"{row_name(row.case)}: {significant(value)} ms{limits_told(limits)}", 4)
+            dot = Dot(value, y, f"{row_name(row.case)}: {cold_told(value, limits)}", 4)
             marks.append(Dots([dot], place_colour(place), place_shape(place)))
     return marks
 
 
-def limits_told(limits: tuple[float, float] | None) -> str:
-    return f" ({significant(limits[0])} to {significant(limits[1])})" if limits else ""
+def cold_told(value: float, limits: tuple[float, float] | None) -> str:
+    text, *ends = with_limits(lambda v, more=0: significant(v, 3 + more), value, *(limits or (None, None)))
+    return f"{text} ms ({ends[0]} to {ends[1]})" if limits else f"{text} ms"
 
 
 def place_colour(place: int) -> str:
