@@ -15,7 +15,6 @@ import pytest
 from harness.errors import BuildError, DataError, DiskError
 from harness.support import child_process
 from harness.support.child_process import ChildProcess, allow
-from tests.faults import BrokenStart
 
 
 @pytest.fixture
@@ -153,6 +152,8 @@ def test_a_process_or_thread_that_cannot_start_is_told_and_not_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
     """The second thread is the pool's own: that it is missing, nobody says."""
+    from tests.faults import BrokenStart  # not above: each process of these tests would import all of it
+
     BrokenStart(monkeypatch, at, threads_only=True)
     monkeypatch.setattr(child_process, "START_S", 1.0)
     with ChildProcess(tmp_path / "log", BuildError, "it") as process, pytest.raises(DiskError, match="start") as caught:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import harness as front
 from harness import pipeline
-from harness.cli.command_audit import chosen_cases, in_words
 from harness.errors import ConfigError
 from harness.measure.connections import device_code as code
 from harness.measure.jobs import LATENCY_SAMPLES
@@ -27,9 +28,9 @@ from harness.measure.selftest.audit_result import (
     repeated_check,
     session_of,
 )
-from harness.measure.selftest.run_audit import NAMES, SEEDED, SINGLE, STORED, Audit
+from harness.measure.selftest.run_audit import NAMES, SEEDED, SINGLE, STORED, Audit, chosen_cases
 from harness.measure.selftest.twins import pack
-from harness.records import Case, Run, TargetRecord
+from harness.records import Case, Job, Round, Run, TargetRecord
 from harness.runs.header import read_header
 from harness.runs.loading import load, read_dataset
 from harness.runs.record import Record
@@ -134,7 +135,7 @@ def test_answers_that_were_not_kept_prove_nothing(run: Run) -> None:
 def test_a_row_that_cannot_be_audited_is_named(run: Run) -> None:
     both = replace(run, cases=(CASE, replace(CASE, variant="int8")))
     chosen, left_out = chosen_cases(both, ["*"], ["*"])
-    assert chosen == {"host": [CASE]} and [case.variant for case in left_out] == ["int8"]
+    assert chosen == [CASE] and [case.variant for case in left_out] == ["int8"]
 
 
 def test_a_model_with_state_on_an_emulated_device_leaves_nothing_to_check(run: Run, tmp_path: Path) -> None:
@@ -143,7 +144,7 @@ def test_a_model_with_state_on_an_emulated_device_leaves_nothing_to_check(run: R
     keeps_state = replace(run.variant(CASE.variant), path=tmp_path / "stateful.tflite")
     emulated = replace(run.targets[0], target=replace(run.targets[0].target, emulated=True))
     for changed in (replace(run, variants=(keeps_state,)), replace(run, targets=(emulated,))):
-        assert chosen_cases(replace(changed, cases=(CASE,)), ["*"], ["*"])[0] == {"host": [CASE]}
+        assert chosen_cases(replace(changed, cases=(CASE,)), ["*"], ["*"])[0] == [CASE]
     nothing = replace(run, variants=(keeps_state,), targets=(emulated,), cases=(CASE,))
     with pytest.raises(ConfigError, match=r"can be audited; .* keeps state") as caught:
         chosen_cases(nothing, ["*"], ["*"])
@@ -166,7 +167,7 @@ def test_devices_whose_names_differ_after_a_dot_are_packed_apart(tmp_path: Path)
 
 def test_an_audit_of_nothing_is_not_good_and_says_so() -> None:
     nothing = AuditResult("a", "b", "2026-01-01T00:00:00", "1", Terms(5), (), ())
-    assert not nothing.good and in_words(nothing).startswith("Nothing was checked")
+    assert not nothing.good and str(nothing).startswith("Nothing was checked")
 
 
 def test_an_emulated_device_has_one_round_and_no_claim_of_time(run: Run) -> None:
@@ -268,9 +269,73 @@ def test_the_table_says_what_passed_and_what_was_not_judged(run: Run) -> None:
         repeated_check(CASE, rounds(1.0), rounds(1.0), MARGIN),
     )
     result = AuditResult("a", "b", "2026-01-01", "0.1.0", Terms(7), checks, (), ("a note",), "it is old")
-    assert in_words(result).splitlines() == [
+    assert str(result).splitlines() == [
         "a note.",
         "The run is not sealed: it is old.",
         "2 checks, 1 fail, 0 are inconclusive (seed 7, 10 rounds, margin 5 %).",
     ]
     assert not result.good and not replace(result, checks=()).good and replace(result, checks=checks[1:]).good
+
+
+# --- interrupted, and gone on with -----------------------------------------------------------------------------------
+
+
+class Interrupting(Quiet):
+    """Interrupts at the n-th job."""
+
+    def __init__(self, at: int) -> None:
+        super().__init__()
+        self.at = at
+
+    def job(self, job: Job) -> None:
+        super().job(job)
+        if len(self.jobs) == self.at:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.slow
+def test_an_interrupted_audit_goes_on_and_no_round_is_of_two_sessions(
+    results: Path, tmp_path: Path, own_lock: Path, harness: Call
+) -> None:
+    shutil.copytree(results, tmp_path / "results", symlinks=True)
+    where = {"results": tmp_path / "results", "trust": True}
+    with pytest.raises(KeyboardInterrupt):
+        front.audit("latest", rounds=6, seed=5, progress=Interrupting(8), **where)  # type: ignore[arg-type]
+    (folder,) = (tmp_path / "results").glob("digits/2*/audits/*")
+    assert len(list(folder.glob("host/*"))) >= 7 and not json.loads((folder / "audit.json").read_text())["finished"]
+    again = ("--trust", "--results", str(tmp_path / "results"))
+    code, _, err = harness("audit", "latest", "--resume", "latest", "--rounds", "7", *again)
+    assert code == 2 and "as it was asked for" in err
+
+    whole = Quiet()
+    found = front.audit("latest", resume=folder.name, progress=whole, **where)  # type: ignore[arg-type]
+    assert found.finished and found.terms == Terms(5, 6) and len(found.checks) == 3
+    assert "it was interrupted" in str(found)
+    assert len({piece.index for piece in whole.pieces if isinstance(piece, Round)}) == 6
+    with zipfile.ZipFile(folder / "host.zip") as packed:
+        assert len([name for name in packed.namelist() if name.endswith("piece.json")]) >= 18
+    assert not (folder / "host").exists()
+    code, _, err = harness("audit", "latest", "--resume", "latest", *again)
+    assert code == 2 and "has no unfinished audit" in err
+
+
+def test_what_was_interrupted_in_a_round_is_measured_anew(run: Run, tmp_path: Path) -> None:
+    audit = audit_of(run, 1)
+    whole, half = audit.round_of(0), audit.round_of(1)
+    for job in (*whole, half[0]):
+        (tmp_path / job.id).mkdir()
+    for jobs in (whole, half):
+        run_audit.begin_anew(jobs, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {job.id for job in whole}
+
+
+@pytest.mark.parametrize("content", ["{}", '{"audit_id": "../../evil"}', "[" * 9000])
+def test_an_audit_of_somebody_else_is_read_without_harm(
+    results: Path, tmp_path: Path, harness: Call, content: str
+) -> None:
+    shutil.copytree(results, tmp_path / "results", symlinks=True)
+    (run,) = (tmp_path / "results").glob("digits/2*")
+    (run / "audits/a").mkdir(parents=True)
+    (run / "audits/a/audit.json").write_text(content)
+    code, _, err = harness("audit", "latest", "--resume", "a", "--trust", "--results", str(tmp_path / "results"))
+    assert code == 2 and "audit.json cannot be read" in err and "Traceback" not in err

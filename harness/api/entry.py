@@ -1,4 +1,4 @@
-"""evaluate, run, load, trend: from a model, an experiment or a name to a Run, or to what several say."""
+"""evaluate, run, load, trend, audit: from a model, an experiment or a name to a Run, and to what it is worth."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from harness.support.format import listed
 
 if TYPE_CHECKING:
     from harness.gate.policy import Policy
+    from harness.measure.selftest.audit_result import AuditResult
     from harness.pipeline import Listener
 
 RESULTS = "results"
@@ -236,6 +237,43 @@ def trend(
             f"no row of {found.runs[-1]} has {listed(asked)}", "metrics.csv of a run has the names of its metrics"
         )
     return Trend(found)
+
+
+def audit(
+    run: str | PathLike[str] | Run,
+    *,
+    targets: Names = (),
+    variants: Names = (),
+    rounds: int | None = None,
+    margin: float | None = None,
+    seed: int | None = None,
+    resume: str = "",
+    wait_s: float = 0.0,
+    results: str | PathLike[str] = RESULTS,
+    trust: bool = False,
+    progress: Listener | None = None,
+) -> AuditResult:
+    """Times a stored run again on its own devices, in ways that show a cheat: what `harness audit` does.
+
+    run: as in load, or a Run. targets, variants: names or globs; () for all that were timed.
+    rounds: paired rounds a row, of three processes each; None for 10. margin: how far a ratio of times may lie from 1;
+        None for .05. seed: of samples, order and answers; None draws one.
+    resume: the id of an audit of this run that was interrupted, or "latest": it goes on as it was asked for; the five
+        arguments before this one are then left out.
+    wait_s, results, trust, progress: as in run and load.
+
+    It is true where every check passes. Raises ConfigError where nothing can be audited, StoreError, TargetError.
+    """
+    from harness.api.listeners import listening
+    from harness.runs.audits import Audited, terms_of
+
+    asked = (as_tuple(targets), as_tuple(variants))
+    terms = terms_of(seed, rounds, margin, resume=bool(resume), named=any(asked))
+    kept = run.results if isinstance(run, Run) else Store(Path(results), trust)
+    audited = Audited(kept, str(run.path if isinstance(run, Run) else run))
+    begun = audited.reopened(resume) if resume else audited.begun(terms, asked[0] or ("*",), asked[1] or ("*",))
+    with listening(progress) as listener:
+        return audited.measured(begun, wait_s, listener, listener.say)
 
 
 def chosen_experiment(

@@ -55,7 +55,11 @@ class Session:
 
 @dataclass(frozen=True)
 class AuditResult:
-    """audit.json. unsealed: why the stored files cannot be proved to be those measured. notes: what is not audited."""
+    """audit.json. unsealed: why the stored files cannot be proved to be those measured. notes: what is not audited.
+
+    cases: what is audited. audited: the targets of which all that was found is here; finished: whether they all are.
+    Its bool() is good, its str() says what was found.
+    """
 
     audit_id: str
     run_id: str
@@ -66,11 +70,26 @@ class AuditResult:
     sessions: tuple[Session, ...]
     notes: tuple[str, ...] = ()
     unsealed: str = ""
+    cases: tuple[Case, ...] = ()
+    audited: tuple[str, ...] = ()
+    finished: bool = True
 
     @property
     def good(self) -> bool:
-        """Whether something was checked, and every check passes."""
-        return bool(self.checks) and all(check.outcome == "pass" for check in self.checks)
+        """Whether something was checked, everything that was to be, and every check passes."""
+        return self.finished and bool(self.checks) and all(check.outcome == "pass" for check in self.checks)
+
+    def __bool__(self) -> bool:
+        return self.good
+
+    def __str__(self) -> str:
+        terms, failed = self.terms, sum(check.outcome == "fail" for check in self.checks)
+        undecided = sum(check.outcome == "inconclusive" for check in self.checks)
+        sealed = [f"The run is not sealed: {self.unsealed}."] if self.unsealed else []
+        about = f"seed {terms.seed}, {terms.rounds} rounds, margin {100 * terms.margin:g} %"
+        found = f"{failed} fail, {undecided} are inconclusive" if failed or undecided else "all pass"
+        verdict = f"{len(self.checks)} checks, {found} ({about})." if self.checks else f"Nothing was checked ({about})."
+        return "\n".join([*(f"{note}." for note in self.notes), *sealed, verdict])
 
 
 Medians = Mapping[int, float]  # round → ns an invoke

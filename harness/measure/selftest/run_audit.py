@@ -13,6 +13,7 @@ faster than seeded (TEST04), and seeded must take the time of stored (TEST05).
 from __future__ import annotations
 
 import random
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,9 +24,11 @@ from harness.measure.jobs import (
     LATENCY_SAMPLES,
     Watcher,
     Work,
+    attempts,
     input_files,
     job,
     picked_files,
+    remove_leftovers,
     shard_samples,
 )
 from harness.measure.model_state import reset_of
@@ -44,6 +47,7 @@ from harness.metrics.registry import medians_ns
 from harness.records import Case, Dataset, Job, Round, Run, TargetRecord
 from harness.records.names import row_name
 from harness.support.format import plural
+from harness.support.globs import chosen
 
 STORED, SEEDED, SINGLE = NAMES = "stored", "seeded", "single"  # of one length: it is in the paths on the device
 AT = "@"
@@ -72,8 +76,12 @@ class Audit:
         self.notes = [] if not self.emulated else [f"{record.target.name} is emulated: {NO_CLAIM}"]
 
     def measure(self, connection: Connection, folder: Path, watcher: Watcher) -> tuple[list[Check], list[Session]]:
-        """Times every case and concludes. What came back stays in the folder. Raises JobFailed."""
-        jobs = [job for index in range(self.plan.rounds) for job in self.round_of(index)]
+        """Times every case and concludes. What the folder has is not asked for again. Raises JobFailed."""
+        each = [self.round_of(index) for index in range(self.plan.rounds)]
+        for one in each:
+            begin_anew(one, folder)
+        remove_leftovers(folder)
+        jobs = [job for one in each for job in one]
         watcher.begin(self.work.target.name, 0, len(jobs))
         rounds = measured(jobs, connection, folder, watcher, "it ran there before: see what changed on the device")
         checks = [check for case in self.cases for check in self.checks(case, rounds)]
@@ -153,6 +161,13 @@ def named(case: Case, name: str) -> Case:
     return replace(case, variant=case.variant + AT + name)
 
 
+def begin_anew(jobs: Sequence[Job], folder: Path) -> None:
+    """Removes what there is of a round that was interrupted: its processes are compared with one another."""
+    if not all((folder / job.id).exists() for job in jobs):
+        for job in (again for each in jobs for again in attempts(each)):
+            shutil.rmtree(folder / job.id, ignore_errors=True)
+
+
 def medians_of(rounds: Sequence[Round], case: Case) -> Medians:
     return medians_ns(piece for piece in rounds if piece.case == case)
 
@@ -167,3 +182,27 @@ def why_not_auditable(run: Run, case: Case) -> str:
     if run.target(case.target).emulated and path and reset_of(path) != "none":
         return f"it keeps state, so its answers while timing are not compared, and times of {case.target} claim nothing"
     return ""
+
+
+def chosen_cases(run: Run, targets: Sequence[str], variants: Sequence[str]) -> tuple[list[Case], dict[Case, str]]:
+    """The cases of these names, or globs, that can be audited; those that cannot → why. Raises ConfigError where none
+    can.
+    """
+
+    def is_named(case: Case) -> bool:
+        named = ((case.target, targets), (case.variant, variants))
+        return all(chosen([name], globs) for name, globs in named)
+
+    asked = [case for case in run.cases if is_named(case)]
+    left_out = {case: why for case in asked if (why := why_not_auditable(run, case))}
+    found = [case for case in asked if case not in left_out]
+    if not found:
+        whys = [f"{row_name(case)}: {why}" for case, why in left_out.items()] or [
+            "none was asked the test set and timed"
+        ]
+        told = f"run {run.run_id} has no row of these names that can be audited; {'; '.join(whys)}"
+        raise ConfigError(told, "name others, or measure with --plan standard first")
+    if recordings := {c.target for c in found if run.target(c.target).target.kind == "replay"}:
+        told = f"{', '.join(sorted(recordings))} is a recording, which answers nothing that it was not asked before"
+        raise ConfigError(told, "audit the run that was recorded")
+    return found, left_out
