@@ -104,3 +104,11 @@ def test_nothing_is_known_of_no_sample() -> None:
 def test_what_is_at_the_limit_is_never_decided() -> None:
     assert samples_to_decide(0.02, 0.01, 0.01, ALPHA) is None
     assert samples_to_decide(0.0, 0.0, 0.01, ALPHA) == pytest.approx(380, abs=20)
+
+
+def test_so_many_samples_decide_and_one_less_does_not() -> None:
+    """Of a model that changes nothing: the first sample at which the wealth, made sample by sample, is over 1/α."""
+    nothing = np.zeros((1, 1000), np.int64)
+    for margin in (0.01, 0.05, 0.5):
+        decided = wealth(nothing, nothing, margin)[0] > 1 / ALPHA
+        assert samples_to_decide(0.0, 0.0, margin, ALPHA) == decided.argmax() + 1

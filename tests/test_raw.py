@@ -9,6 +9,7 @@ import pickle
 import shutil
 import zipfile
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,8 @@ import pytest
 from harness.device.job import PHASES, TIMING
 from harness.errors import DiskError, StoreError
 from harness.measure import raw
-from harness.measure.raw import read_piece
-from harness.records import Case, Round, Shard
+from harness.measure.raw import label_piece, read_piece
+from harness.records import Audit, Case, Job, Round, Shard
 from tests.devices import RECORDED
 
 ROUND = "round-001.int8.ai-edge-litert.t1"
@@ -182,10 +183,10 @@ def test_a_fault_of_this_disk_is_none_of_the_device(
 
 def test_a_round_whose_clock_stood_is_invalid(copy: Callable[[str], Path]) -> None:
     folder = copy(ROUND)
-    write("latencies.npy", timings((TIMED, 1, 100), (TIMED, 1, 0)))(folder)
+    write("latencies.npy", timings((TIMED, 1, 100), (TIMED, 1, 0), (TIMED, 1, 90)))(folder)
     piece = read_piece(folder)
     assert isinstance(piece, Round)
-    assert (piece.status, piece.reasons) == ("invalid", ("1 of 2 timings are 0 ns: its clock stood",))
+    assert (piece.status, piece.reasons) == ("invalid", ("1 of 3 timings are 0 ns: its clock stood",))
 
 
 @pytest.mark.parametrize("name", MALFORMED_SHARDS)
@@ -235,3 +236,54 @@ def test_a_job_that_failed_is_a_failed_piece_with_its_error_in_one_short_line(co
     assert isinstance(piece, Shard) and piece.status == "failed"
     assert piece.reason.startswith("ValueError: op is unknown xxx")
     assert len(piece.reason) == 300
+
+
+def test_what_the_host_knows_of_a_piece_is_kept_beside_it(tmp_path: Path) -> None:
+    job = Job("7", CASE, "latency", 3, 4, {}, {}, restless_ratio=1.5, attempt=2, samples=(7, 5))
+    label_piece(tmp_path, job, 1234, "it is no answer")
+    known = {"kind": "latency", "first": 3, "last": 4, "attempt": 2, "host_ns": 1234, "restless_ratio": 1.5}
+    known |= {"case": asdict(CASE), "samples": [7, 5], "refused": "it is no answer"}
+    assert json.loads((tmp_path / "piece.json").read_text()) == known
+    piece = read_piece(tmp_path)  # nothing of what came is read
+    assert isinstance(piece, Round) and (piece.index, piece.attempt, piece.status) == (3, 2, "failed")
+    assert piece.reasons == ("no answer of the device could be used: it is no answer",)
+
+
+# An audit: so many samples asked twice.
+
+
+@pytest.fixture
+def audit(tmp_path: Path) -> Path:
+    name = "audit.int8.ai-edge-litert.t1"
+    return Path(shutil.copytree(RECORDED.parent / "digits-schema-5" / "raw" / "host" / name, tmp_path / name))
+
+
+@pytest.mark.parametrize("samples", [None, range(100), range(1, 101)], ids=["as recorded", "from 0", "from 1"])
+def test_an_audit_is_read_with_its_samples_and_both_passes(audit: Path, samples: range | None) -> None:
+    recorded = json.loads((audit / "piece.json").read_text())["samples"]
+    edit("piece.json", samples=list(samples or recorded))(audit)
+    piece = read_piece(audit)
+    assert isinstance(piece, Audit)
+    assert (piece.case, piece.status, piece.reason) == (CASE, "ok", "")
+    assert piece.samples == tuple(samples or recorded)
+    np.testing.assert_array_equal(np.asarray(piece.outputs[0]), np.load(audit / "outputs" / "0.npy"))
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [[0] * 100, list(range(99)), list(range(101)), [*range(99), -1], [*range(99), 0]],
+    ids=["one a hundred times", "one too few", "one too many", "one before the first", "one twice"],
+)
+def test_an_audit_of_other_samples_than_it_says_is_refused(audit: Path, samples: list[int]) -> None:
+    edit("piece.json", samples=samples)(audit)
+    with pytest.raises(StoreError, match=r"audit\.int8.* not as many as it says"):
+        read_piece(audit)
+
+
+@pytest.mark.parametrize("rows", [100, 199, 300])
+def test_an_audit_without_both_passes_has_failed(audit: Path, rows: int) -> None:
+    """One pass alone, which nothing is held against, must not be taken for two that agree."""
+    write("outputs/0.npy", npy(np.zeros((rows, 10), np.int8)))(audit)
+    piece = read_piece(audit)
+    assert isinstance(piece, Audit) and piece.status == "failed"
+    assert f"has shape ({rows}, 10) where the model says (200, 10)" in piece.reason

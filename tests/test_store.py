@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -250,6 +251,8 @@ def test_code_that_a_further_output_is_scored_by_is_called_only_where_the_run_is
     run = load(path)
     assert not run.scoring.trusted and [each.name for each in run.withheld] == ["far"]
     assert load(path, trust=True).scoring.trusted
+    assert not Store(tmp_path).load(str(path)).scoring.trusted
+    assert Store(tmp_path, trust=True).load(str(path)).scoring.trusted
 
 
 @pytest.mark.parametrize(
@@ -384,6 +387,18 @@ def test_a_run_from_the_future_is_not_the_latest(tmp_path: Path) -> None:
         opened(tmp_path, run_id)
     assert Store(tmp_path).find("latest").name == "20250101-000000-0000"
     assert Store(tmp_path).find("20991231-000000-0000").name == "20991231-000000-0000"
+
+
+def test_a_clock_may_be_some_hours_ahead(tmp_path: Path) -> None:
+    """As where two machines write into one folder; a whole day is no clock that is a little wrong."""
+    in_hours = {h: f"{datetime.now(UTC) + timedelta(hours=h):%Y%m%d-%H%M%S}-0000" for h in (-1, 20, 28)}
+    opened(tmp_path, in_hours[-1]).finish()
+    opened(tmp_path, in_hours[28]).finish()
+    assert Store(tmp_path).find("latest").name == in_hours[-1]
+    opened(tmp_path, in_hours[20]).finish()
+    opened(tmp_path, in_hours[20][:-1] + "1")
+    assert Store(tmp_path).latest().name == Store(tmp_path).find("latest").name == in_hours[20]
+    assert Store(tmp_path).find("latest", finished=False).name == in_hours[20][:-1] + "1"
 
 
 def test_a_broken_run_is_passed_over(tmp_path: Path) -> None:

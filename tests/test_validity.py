@@ -37,6 +37,13 @@ def test_a_round_that_took_no_time_is_invalid(ns: tuple[int, ...], status: str) 
     assert piece(timings={"timed": Timings.of(ns)}, restless_ratio=9.0).status == status
 
 
+def test_timings_whose_sum_no_integer_holds_are_not_believed() -> None:
+    """2048 of 2^53 ns make 2^64, which is 0 in 64 bits."""
+    found = piece(timings={"timed": Timings.of([2.0**53] * 2048)}, device_ns=SECOND, host_ns=SECOND)
+    assert found.status == "invalid"
+    assert found.reasons[0] == "its timings make 18,446,744,073.710 s, and it says that it ran for 1.000 s"
+
+
 # What the firmware says: vcgencmd get_throttled.
 
 
