@@ -44,6 +44,38 @@ def test_timings_whose_sum_no_integer_holds_are_not_believed() -> None:
     assert found.reasons[0] == "its timings make 18,446,744,073.710 s, and it says that it ran for 1.000 s"
 
 
+@pytest.mark.parametrize(
+    ("clock", "whose"), [("device_ns", "it says that it"), ("host_ns", "by the host's clock its process")]
+)
+def test_timings_of_more_than_their_process_ran_make_a_round_invalid(clock: str, whose: str) -> None:
+    """By either clock: 10 s may hold 1 % and 20 ms more, which is 10.12 s, over all phases."""
+
+    def of(seconds: float) -> Round:
+        phases = {"warmup": Timings.of([3e9]), "timed": Timings.of([(seconds - 3) * 1e9])}
+        process: dict[str, Any] = {clock: 10 * SECOND}
+        return piece(timings=phases, **process)
+
+    assert of(10.11).status == "valid"
+    assert (of(10.13).status, *of(10.13).reasons) == (
+        "invalid",
+        f"its timings make 10.130 s, and {whose} ran for 10.000 s",
+    )
+
+
+@pytest.mark.parametrize(("ns", "invokes", "status"), [(9, 1, "invalid"), (50, 100, "invalid"), (10, 1, "valid")])
+def test_an_invoke_that_is_faster_than_a_call_makes_a_round_invalid(ns: int, invokes: int, status: str) -> None:
+    found = piece(timings={"timed": Timings.of([1000 * invokes, ns], invokes)})
+    assert found.status == status
+    assert found.reasons == ((f"an invoke of {ns / invokes:g} ns: a call alone takes longer",) if ns != 10 else ())
+
+
+def test_what_was_not_waited_for_took_no_second_and_a_loop_of_a_nanosecond_took_time() -> None:
+    assert piece({"temperature_c": 61.0}, start_temperature_c=60.0).reasons == (
+        "started at 61 °C, over 60 °C, after 0 s of cooling",
+    )
+    assert piece(canary_ns=(1, 1)).status == "valid"
+
+
 # What the firmware says: vcgencmd get_throttled.
 
 
