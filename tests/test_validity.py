@@ -34,7 +34,9 @@ def flags(before: str | None, after: str | None) -> Round:
 
 @pytest.mark.parametrize(("ns", "status"), [((0, 0, 0), "invalid"), ((50, 0, 70), "invalid"), ((50, 60, 70), "valid")])
 def test_a_round_that_took_no_time_is_invalid(ns: tuple[int, ...], status: str) -> None:
-    assert piece(timings={"timed": Timings.of(ns)}, restless_ratio=9.0).status == status
+    found = piece(timings={"timed": Timings.of(ns)}, restless_ratio=9.0)
+    assert found.status == status
+    assert found.reasons == ((f"{ns.count(0)} of 3 timings are 0 ns: its clock stood",) if 0 in ns else ())
 
 
 def test_timings_whose_sum_no_integer_holds_are_not_believed() -> None:
