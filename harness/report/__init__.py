@@ -29,6 +29,8 @@ FORMATS = {
     "markdown": Format("markdown", drawn=True),
     "csv": Format("csv_tables"),
     "pytest-benchmark": Format("benchmark"),
+    "openmetrics": Format("openmetrics"),
+    "mlflow": Format("mlflow_run"),
 }
 
 

@@ -1,0 +1,143 @@
+"""What other tools are given: OpenMetrics text, MLflow's JSON, and the recipes of docs/export.md over Parquet files."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.compare.baseline import compare
+from harness.records import Comparison
+from harness.report import left_out, render
+from harness.report.material import Material
+from harness.runs.loading import load
+from harness.runs.parquet import write_tables
+from tests.devices import RECORDED
+
+EXPORT = (Path(__file__).parents[1] / "docs" / "export.md").read_text("utf-8")
+SAMPLE = re.compile(r'(?P<name>[a-zA-Z_:][\w:]*)\{(?P<labels>(?:\w+="(?:[^"\\]|\\["\\n])*",?)*)\} (?P<value>\S+)')
+
+
+@pytest.fixture(scope="module")
+def comparison() -> Comparison:
+    return compare(load(RECORDED))
+
+
+def recipe(language: str, heading: str) -> str:
+    (found,) = re.findall(rf"```{language}\n(.*?)```", EXPORT.split(f"## {heading}\n")[1].split("\n## ")[0], re.DOTALL)
+    return str(found)
+
+
+def read(text: str) -> dict[str, list[tuple[dict[str, str], float]]]:
+    """The families by their names, by the grammar of OpenMetrics 1.0: TYPE, UNIT, then samples, and EOF at the end."""
+    *lines, end = text.split("\n")[:-1]
+    assert end == "# EOF"
+    families: dict[str, list[tuple[dict[str, str], float]]] = {}
+    for line in lines:
+        if line.startswith("# TYPE "):
+            name, kind = line.split()[2:]
+            assert name not in families and kind == "gauge"
+            families[name] = []
+        elif line.startswith("# UNIT "):
+            assert line.split()[2] == name and name.endswith(f"_{line.split()[3]}")
+        else:
+            found = SAMPLE.fullmatch(line)
+            assert found and found["name"] == name, line
+            families[name].append((dict(re.findall(r'(\w+)="(.*?)"', found["labels"])), float(found["value"])))
+    return families
+
+
+def test_prometheus_is_given_base_units(comparison: Comparison) -> None:
+    families = read(render(Material(comparison), "openmetrics"))
+    for change in comparison.changes:
+        if change.metric != "latency_p50":
+            continue
+        case = change.case
+        wanted = {"variant": case.variant, "target": case.target, "runtime": case.runtime, "threads": "1"}
+        for end, us in (("", change.value), ("_low", change.low), ("_high", change.high)):
+            family = families[f"edge_harness_latency_p50{end}_seconds"]
+            (seconds,) = (value for told, value in family if told.items() >= wanted.items())
+            assert seconds == pytest.approx(us / 1e6)
+    assert families["edge_harness_run_info"][0][0]["run_id"] == comparison.run.run_id
+    assert {value for _, value in families["edge_harness_row_ok"]} == {1.0}
+    assert "edge_harness_size_bytes" in families and "edge_harness_accuracy_drop_ratio" in families
+    assert not any(math.isnan(value) for samples in families.values() for _, value in samples)
+    assert "edge_harness_verdict_pass" not in families  # nobody asked for one
+
+
+def test_mlflow_is_given_what_its_client_takes(comparison: Comparison) -> None:
+    told = json.loads(render(Material(comparison), "mlflow"))
+    keys = [metric["key"] for metric in told["metrics"]]
+    assert len(set(keys)) == len(keys) and all(re.fullmatch(r"[\w\-./ ]{1,250}", key) for key in keys)
+    values = {metric["key"]: metric["value"] for metric in told["metrics"]}
+    accuracy = {c.case: c.value for c in comparison.changes if c.metric == "accuracy"}
+    for case, value in accuracy.items():
+        place = f"{case.variant}/{case.target}-{case.runtime}-t{case.threads}"
+        assert values[f"{place}/accuracy_fraction"] == value
+        ends = [values[f"{place}/accuracy_drop_pp{end}"] for end in ("_low", "", "_high")]
+        assert ends == sorted(ends) and ends[0] < ends[2]
+    params = {param["key"]: param["value"] for param in told["params"]}
+    assert params["plan"] == "quick" and all(isinstance(value, str) and len(value) < 500 for value in params.values())
+    assert (told["experiment"], told["run_name"]) == ("digits", comparison.run.run_id)
+
+
+@pytest.mark.parametrize("format", ["openmetrics", "mlflow"])
+def test_what_did_not_end_well_is_no_figure_and_is_named(comparison: Comparison, format: str) -> None:
+    first, *others = comparison.standings
+    broken = replace(comparison, standings=(replace(first, status="failed", reason="it fell over"), *others))
+    (told,) = left_out(Material(broken), format)
+    assert "left out, failed: it fell over" in told and first.case.variant in told
+    whole, less = (render(Material(which), format).count("accuracy_drop") for which in (comparison, broken))
+    assert less < whole
+
+
+@pytest.mark.parametrize("format", ["openmetrics", "mlflow"])
+def test_an_emulated_devices_times_are_left_out(comparison: Comparison, format: str) -> None:
+    run = comparison.run
+    (record,) = run.targets
+    emulated = replace(run, targets=(replace(record, target=replace(record.target, emulated=True)),))
+    material = Material(replace(comparison, run=emulated))
+    text = render(material, format)
+    assert "latency" not in text and "rss" not in text and "accuracy" in text
+    assert "emulated" in left_out(material, format)[0]
+
+
+@pytest.fixture(scope="module")
+def tables(comparison: Comparison, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tables")
+    write_tables(comparison, folder)
+    return folder
+
+
+def values_of(comparison: Comparison, metric: str) -> dict[tuple[str, str], float]:
+    return {(c.case.variant, c.case.runtime): c.value for c in comparison.changes if c.metric == metric}
+
+
+def test_the_recipe_for_pandas_finds_the_reports_figures(
+    comparison: Comparison, tables: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tables)
+    found: dict = {}
+    exec(recipe("python", "pandas"), found)  # noqa: S102  our own page
+    for (variant, _, runtime, _), us in found["p50"].items():
+        assert us == pytest.approx(values_of(comparison, "latency_p50")[variant, runtime], rel=1e-6)
+    assert found["flips"]["count"].sum() == sum(values_of(comparison, "flips").values())
+
+
+def test_the_recipe_for_duckdb_finds_the_reports_figures(
+    comparison: Comparison, tables: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    duckdb = pytest.importorskip("duckdb")  # of the extra dev
+    monkeypatch.chdir(tables)
+    samples, latency = (duckdb.sql(query).fetchall() for query in recipe("sql", "DuckDB").split(";")[:2])
+    flips, accuracy, p50 = (values_of(comparison, metric) for metric in ("flips", "accuracy", "latency_p50"))
+    assert len(samples) == len(latency) == len(comparison.standings)
+    for variant, runtime, count, flipped, right in samples:
+        assert (count, flipped) == (comparison.run.test_count, flips[variant, runtime])
+        assert right == pytest.approx(accuracy[variant, runtime])
+    for variant, runtime, us in latency:
+        assert us == pytest.approx(p50[variant, runtime], rel=1e-6)
