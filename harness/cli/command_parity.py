@@ -52,13 +52,19 @@ def parity(
             except HarnessError as error:  # what was found is told all the same
                 unknown = f"what it costs is not known: {error}; {error.advice}"
     if json:
-        known = {name: None if value != value else value for name, value in asdict(found).items()}  # NaN is no JSON
-        told = known | {"agrees": found.agrees, "apart": [str(files[n]) for n in found.apart]}
-        print_json(told | {"cost": costs and asdict(costs), "cost_unknown": unknown})
+        print_json(document(found, files, costs, unknown))
     else:
         for line in (*lines(found, files), *(cost_lines(costs) if costs else ()), *filter(None, [unknown])):
             write(line)
     raise typer.Exit(int(not found.agrees))
+
+
+def document(found: Parity, files: list[Path], costs: Cost | None, unknown: str) -> dict[str, object]:
+    """What --json prints."""
+
+    known = {name: None if value != value else value for name, value in asdict(found).items()}  # NaN is no JSON
+    told = known | {"agrees": found.agrees, "apart": [str(files[n]) for n in found.apart]}
+    return told | {"cost": costs and asdict(costs), "cost_unknown": unknown}
 
 
 COMMANDS = (parity,)

@@ -123,5 +123,17 @@ def show(
     write(f"picture: {path}")
 
 
+def schema(
+    command: Annotated[
+        str, typer.Argument(metavar="COMMAND", help="one that takes --json", autocompletion=completion.printing)
+    ],
+) -> None:
+    """Print the JSON Schema of what a command prints with --json."""
+    from harness.cli.output import print_json
+    from harness.cli.schemas import schema_of
+
+    print_json(schema_of(command))
+
+
 list_.__name__ = "list"
-COMMANDS = (list_, report, show)
+COMMANDS = (list_, report, show, schema)

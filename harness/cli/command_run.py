@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from harness.api.progress import Progress
     from harness.api.stored_run import Run
     from harness.gate.policy import Policy
-    from harness.records import Comparison, Experiment, Scoring
+    from harness.records import Comparison, Experiment, Scoring, Variant
 
 Name = Annotated[
     str | None,
@@ -208,11 +208,16 @@ def build(
             if v.path:
                 shutil.copyfile(v.path, out / f"{v.name}.tflite")
     if json:
-        print_json([{"name": v.name, "status": v.status, "reason": v.reason, "path": v.path, "size_bytes": v.size_bytes,
-                     "sha256": v.sha256} for v in built.variants])  # fmt: skip
+        print_json([as_built(variant) for variant in built.variants])
     else:
         stdout().print(variants_table(built.variants))
     raise typer.Exit(any(v.status not in ("ok", "unsupported") for v in built.variants))
+
+
+def as_built(v: Variant) -> dict[str, object]:
+    """A variant as `build --json` shows it."""
+    about = {"name": v.name, "status": v.status, "reason": v.reason, "path": v.path}
+    return {**about, "size_bytes": v.size_bytes, "sha256": v.sha256}
 
 
 COMMANDS = (run, build)

@@ -53,5 +53,12 @@ def tasks(incomplete: str) -> list[str]:
     return beginning(incomplete, STARTERS)
 
 
+def printing(incomplete: str) -> list[str]:
+    """The commands that print JSON."""
+    from harness.cli.schemas import SCHEMAS
+
+    return beginning(incomplete, SCHEMAS)
+
+
 def beginning(incomplete: str, names: Iterable[str]) -> list[str]:
     return [name for name in names if name.startswith(incomplete)]
