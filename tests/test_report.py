@@ -288,8 +288,11 @@ def test_html_is_self_contained_and_well_formed(folder: Path) -> None:
     parser.feed(page)
     assert not parser.open
     assert len(parser.found) > 12
-    assert all(a.startswith("data:image/png;base64,") for a in parser.found)
-    assert not re.search(r"url\(|@import|<script|<link|https?://", page)
+    anchors = [a for a in parser.found if a.startswith("#")]
+    assert anchors == [f"#{name}" for name in re.findall(r'<section id="([^"]+)"', page)]
+    assert all(a.startswith("data:image/png;base64,") for a in parser.found if a not in anchors)
+    assert not re.search(r"url\(|@import|<script.+>|<link|https?://|fetch\(|XMLHttpRequest|import\(", page)
+    assert "default-src 'none'" in page  # the browser sees to it, too
 
 
 def test_names_are_escaped() -> None:

@@ -37,12 +37,14 @@ class Section:
     """anchor: its address on the page. title: "" takes the title of the one thing that it shows.
 
     in_markdown: whether report.md, the short form, has its words and tables; it links to all plots at its end.
+    folded: whether the page shows it only to those who ask.
     """
 
     anchor: str
     title: str
     shows: tuple[Showing, ...]
     in_markdown: bool = True
+    folded: bool = False
 
 
 SECTIONS = (
@@ -59,7 +61,7 @@ SECTIONS = (
     Section("gallery", "The samples that moved most", (gallery,), in_markdown=False),
     Section("sample", "Test sample 0", (first_sample,)),
     Section("ended", "Rows that did not end well", (endings,), in_markdown=False),
-    Section("method", "How the figures are made", (method,), in_markdown=False),
+    Section("method", "How the figures are made", (method,), in_markdown=False, folded=True),
 )
 
 
