@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from harness.metrics.discrepancy import SUSPECT_EXPLAINED, explained_share, row_differences, variation
 from harness.metrics.task import row_by_row
@@ -39,6 +38,8 @@ def matched(wanted: Sequence[np.ndarray], given: Sequence[np.ndarray]) -> tuple[
 
 
 def assignment(errors: np.ndarray) -> tuple[int, ...]:
+    from scipy.optimize import linear_sum_assignment  # takes a third of a second to load, and few files need it
+
     return tuple(int(place) for place in linear_sum_assignment(errors)[1])
 
 
