@@ -35,6 +35,7 @@ from harness.report.plots.sample_plot import sample_chart
 from harness.report.plots.tradeoff import front, pareto
 from harness.report.samples.gallery import exhibits
 from harness.report.samples.one_sample import sample_text
+from harness.report.tables.summary_table import Summary, summary
 from harness.report.words.speed import disagreements
 from harness.report.words.summary import headline, sentences
 from harness.support.format import decimals, in_markdown, percent, signed, significant
@@ -293,6 +294,16 @@ def test_html_is_self_contained_and_well_formed(folder: Path) -> None:
     assert all(a.startswith("data:image/png;base64,") for a in parser.found if a not in anchors)
     assert not re.search(r"url\(|@import|<script.+>|<link|https?://|fetch\(|XMLHttpRequest|import\(", page)
     assert "default-src 'none'" in page  # the browser sees to it, too
+
+
+def test_keras_is_a_row_of_the_summary(comparison: Comparison) -> None:
+    (block, _) = summary(Material(comparison)).blocks
+    assert isinstance(block, Summary)
+    (table,) = block.tables
+    shown = {h.title: cell.text for h, cell in zip(table.headings, table.lines[0].cells, strict=True)}
+    right = 100 * np.mean(comparison.baseline.argmax(axis=1) == comparison.run.labels)
+    assert (shown["Variant"], shown["Accuracy"], shown["p50"]) == ("Keras", f"{right:.2f}", "–")
+    assert [line.cells[0].text for line in table.lines[1:]] == [row.case.variant for row in Material(comparison).rows]
 
 
 def test_names_are_escaped() -> None:

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.compare.rows import Row
 from harness.metrics import Metric
 from harness.metrics.registry import in_order
 from harness.report.material import Material
 from harness.report.part import Block, Note, Part
-from harness.report.tables.columns import Cell, Column, Heading, Table, change_cell, identity, table_of, value_cell
+from harness.report.tables.columns import (
+    Cell,
+    Column,
+    Heading,
+    Line,
+    Table,
+    change_cell,
+    identity,
+    table_of,
+    value_cell,
+)
 from harness.statistics.clustered import group_words
 from harness.support.format import (
     KILOBYTES,
@@ -50,7 +60,20 @@ class Summary(Block):
 
 
 def summary(material: Material) -> Part:
-    return Part("", (Summary(tables(material)), Note(*how_to_read(material))))
+    shown = tuple(with_keras(material, table) for table in tables(material))
+    return Part("", (Summary(shown), Note(*how_to_read(material))))
+
+
+def with_keras(material: Material, table: Table) -> Table:
+    """Put Keras' own value of the first metric above the rows, where they are all compared with the same."""
+    metric = material.primary
+    own = {metric.before(row) for row in material.rows if row.case.target == table.target} - {None}
+    titles = [heading.title for heading in table.headings]
+    if len(own) != 1 or metric.title not in titles:
+        return table
+    cells = [Cell("Keras"), *(Cell(MISSING if heading.number else "") for heading in table.headings[1:])]
+    cells[titles.index(metric.title)] = Cell(metric.text(own.pop()))
+    return replace(table, lines=(Line(tuple(cells)), *table.lines))
 
 
 def how_to_read(material: Material) -> tuple[str, str]:
