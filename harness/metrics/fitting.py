@@ -12,6 +12,7 @@ from harness.detection.decoders import detections_of
 from harness.detection.points import points_of, sigmas_of
 from harness.errors import ConfigError
 from harness.metrics.anomaly import why_no_anomalies
+from harness.metrics.horizon import STEP, steps_of
 from harness.metrics.masks import are_masks, as_clips, classes_of, why_no_masks
 from harness.metrics.meaning import said_by, said_by_metric, task_for
 from harness.metrics.registry import METRICS, Metric
@@ -136,7 +137,7 @@ def with_declarations(scoring: Scoring) -> Scoring:
 
 def check_names(names: list[str]) -> None:
     for name in names:
-        if names.count(name) > 1 or name in METRICS or TOP_K.fullmatch(name):
+        if names.count(name) > 1 or name in METRICS or TOP_K.fullmatch(name) or STEP.fullmatch(name):
             advice = 'rename yours: @scored("iou", unit="fraction", better="higher") from harness.metrics'
             raise ConfigError(f"two metrics are called {name}", advice)
 
@@ -169,6 +170,9 @@ def fitting(name: str, task: Task, labels: np.ndarray | None, output: np.ndarray
     if task not in metric.tasks:
         message = f"{name} does not fit {data_in_words(labels, output)}"
         raise ConfigError(message, misfit_advice(name, task, labels, output))
+    if (match := STEP.fullmatch(name)) and labels is not None and int(match[2]) > steps_of(labels):
+        message = f"the labels have {steps_of(labels)} steps a sample, and no step {match[2]}"
+        raise ConfigError(message, "labels are (samples, steps) or (samples, steps, numbers); steps count from 1")
     if (match := TOP_K.fullmatch(name)) and int(match[1]) >= max(2, output.shape[-1]):
         message = f"{name} of {max(2, output.shape[-1])} classes is always 1"
         raise ConfigError(message, "give a smaller number, or accuracy")

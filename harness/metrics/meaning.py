@@ -10,6 +10,7 @@ import numpy as np
 from harness.data.labels import numbered
 from harness.metrics.discrepancy import top1
 from harness.metrics.heads import FIRST, adds_up
+from harness.metrics.horizon import STEP
 from harness.metrics.registry import METRICS
 from harness.metrics.scores import NUMBERS, TOP_K
 from harness.metrics.task import ANOMALIES, class_count, one_column, row_by_row, whole_below
@@ -42,6 +43,8 @@ def said_by(scoring: Scoring) -> Said:
 def said_by_metric(name: str) -> Said:
     if TOP_K.fullmatch(name):
         return "classes"
+    if STEP.fullmatch(name):
+        return "numbers"
     tasks = METRICS[name].tasks if name in METRICS else ()
     if tasks == ANOMALIES:
         return "anomalies"

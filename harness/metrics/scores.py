@@ -18,6 +18,7 @@ import numpy as np
 from harness.errors import ConfigError
 from harness.metrics.asked import Rows, asked_by, given, read_only, view_of
 from harness.metrics.discrepancy import mean_distance, row_differences, top1
+from harness.metrics.horizon import step_metric
 from harness.metrics.registry import METRICS, Answers, Metric, of_answers
 from harness.metrics.task import LABELLED, are_logits, probabilities, row_by_row
 from harness.metrics.task_table import NO_CLASSES
@@ -315,4 +316,4 @@ def metric_named(name: str, scoring: Scoring = BY_DATA) -> Metric | None:
     if declaration:
         return user_metric(declaration, FunctionRef(declaration.reference, scoring.folder), scoring.trusted)
     match = TOP_K.fullmatch(name)
-    return top_k(int(match[1])) if match else METRICS.get(name)
+    return top_k(int(match[1])) if match else step_metric(name) or METRICS.get(name)

@@ -21,6 +21,7 @@ from harness.report.tables.endings import endings
 from harness.report.tables.facts import facts
 from harness.report.tables.further import further
 from harness.report.tables.head_table import every_head
+from harness.report.tables.horizon_table import by_step
 from harness.report.tables.iou_table import iou_by_class
 from harness.report.tables.output_table import every_output
 from harness.report.tables.summary_table import summary
@@ -49,7 +50,7 @@ class Section:
 
 SECTIONS = (
     Section("answer", "May it ship?", (ship_answer,)),
-    Section("summary", "Summary", (every_head, summary, further, every_output)),
+    Section("summary", "Summary", (every_head, summary, further, by_step, every_output)),
     Section("words", "In words", (in_words,)),
     Section("verdict", "Rule by rule", (rule_by_rule,)),
     Section("what", "What was run on what", (facts,)),

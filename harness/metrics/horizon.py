@@ -1,0 +1,57 @@
+"""Errors of a forecast at one step of its horizon: mae_step1, rmse_step24. Steps count from 1, and stand first."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import numpy as np
+
+from harness.metrics.registry import METRICS, Answers, Metric
+from harness.records import Absent
+from harness.records.terms import Task
+from harness.statistics.bootstrap import Statistic
+
+STEP = re.compile(r"(mae|rmse)_step([1-9]\d*)")
+NUMBERS: tuple[Task, ...] = ("regression",)
+
+
+def step_metric(name: str) -> Metric | None:
+    """Makes the metric of that name; None where it is no error at a step."""
+    if not (match := STEP.fullmatch(name)):
+        return None
+    error, step = match[1], int(match[2])
+
+    def of(whole: str, answers: Answers) -> Statistic:
+        statistic = METRICS[whole].statistic
+        assert statistic
+        return statistic(at_step(answers, step))
+
+    return Metric(
+        name, unit="", better="lower", title=f"{METRICS[error].title}, step {step}", about="answers", against="keras",
+        tasks=NUMBERS, statistic=lambda answers: of(error, answers), method=f"{METRICS[error].method}, of step {step}",
+        judged="samples", alone=True, interval_percent=90, compared="samples", chance=lambda _: 0.0,
+        chance_of=lambda answers: of("r2", answers),
+    )  # fmt: skip
+
+
+def at_step(answers: Answers, step: int) -> Answers:
+    """Returns the answers at that step. Raises Absent where the horizon is shorter."""
+    form = answers.truth.shape
+    if step > steps_of(answers.truth):
+        raise Absent(f"no value: the horizon has {steps_of(answers.truth)} steps, and no step {step}")
+    labels, outputs, baseline = (
+        array.reshape(form)[:, step - 1 : step] for array in (answers.truth, answers.outputs, answers.baseline)
+    )
+    return replace(answers, labels=labels, outputs=outputs, baseline=baseline, kept={})
+
+
+def steps_of(labels: np.ndarray) -> int:
+    """Returns the length of the horizon: 1 where labels are one number a sample. labels: (samples, steps, …)."""
+    return labels.shape[1] if labels.ndim > 1 else 1
+
+
+def rmse_by_step(labels: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+    """Returns √ of the mean (output − label)² of each step, (steps,)."""
+    squares = np.square(outputs.reshape(labels.shape).astype(np.float64) - labels)
+    return np.asarray(np.sqrt(np.moveaxis(squares, 1, 0).reshape(steps_of(labels), -1).mean(axis=1)))
