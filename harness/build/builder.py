@@ -18,6 +18,7 @@ from harness.build import artifact, check, original, variants
 from harness.build.artifact import answer_match as by_answers
 from harness.build.artifact import binding
 from harness.build.check import CheckResult, Samples
+from harness.build.fed_back import of_fed_back
 from harness.build.keras_process import KerasProcess, ProcessDied, TensorFlowMissing
 from harness.build.lint import Remark
 from harness.build.original import Original, RunOnce, Starts
@@ -106,7 +107,7 @@ def build(
         meant = heads_meant(experiment.heads, as_meant(experiment.scoring, dataset, scored), outputs)
         made = replace(made, dataset=meant)
         found = said_of(of_labels(experiment.scoring, dataset.test_labels, scored, dataset.class_names), say)
-        found += said_of(of_windows(dataset), say)
+        found += said_of([*of_windows(dataset), *of_fed_back(dataset, baseline, names)], say)
         found += remarks(known, experiment, meant, shelf)
         for name, scoring in experiment.heads.items():
             of = dataset.of_head(name)
