@@ -20,7 +20,7 @@ import time
 import traceback
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -41,11 +41,14 @@ from harness.gate.policy import read_policy
 from harness.measure.counted_rows import counts_of
 from harness.measure.model_state import reset_of
 from harness.measure.provision.probe import look_at
+from harness.measure.selftest.audit_result import AuditResult, Check, Session, Terms
+from harness.measure.selftest.twins import Ratio
 from harness.measure.targets import read_target
-from harness.records import Target, Tensor
-from harness.runs import loading, own_runs, references, seal
+from harness.records import Case, Target, Tensor
+from harness.runs import audits, loading, own_runs, references, seal, signature
 from harness.support import cache, locks
 from harness.support.cache import read_kept
+from harness.support.files import write_json
 from tests.devices import RECORDED, header
 from tests.mutations import DEEP, DIGITS, TookTooLong, at_most, mutate, restore, value_changed
 
@@ -502,6 +505,30 @@ def read_sealed(path: Path) -> None:
     assert not changed, f"believed: {changed}"
 
 
+def signed(folder: Path) -> None:
+    (folder / seal.MANIFEST).write_text("{}\n")
+    key = folder / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True, capture_output=True)
+    kind, public, *_ = (folder / "key.pub").read_text().split()
+    (folder / "allowed").write_text(f"ann {kind} {public}\n")
+    signature.sign(folder, key)
+
+
+def read_signature(folder: Path) -> None:
+    """A signature that says something else is of nobody; whoever may sign is written there by the user."""
+    assert signature.signer_of(folder, folder / "allowed") == "ann"
+
+
+def audited(folder: Path) -> None:
+    case = Case("float32", "host", "ai-edge-litert", 1)
+    checks = (Check(case, "repeated sample", "pass", "", Ratio(1.0, 0.9, 1.1)), Check(case, "answers", "fail", "a"))
+    sessions = (Session(case, 1.0, 2.0, Ratio(2.0, 1.0, 3.0)),)
+    about = (folder.name, "20260101-000000-0000", "2026-01-01", "0.1.0", Terms(5))
+    result = AuditResult(*about, checks, sessions, ("a note",), "", (case,), (), finished=False)
+    (folder / "a").mkdir()
+    write_json(folder / "a" / audits.FOUND, audits.document(replace(result, audit_id="a")))
+
+
 def is_same(file: Path, other: Path) -> bool:
     return file.is_file() and not file.is_symlink() and file.read_bytes() == other.read_bytes()
 
@@ -533,6 +560,8 @@ KINDS: dict[str, Kind] = {
     "habits.json": Kind(as_json("habits.json", Habits, Habits(("a",), 0.5)), original.read_habits),
     "remarks.json": Kind(as_json("remarks.json", tuple[Remark, ...], (Remark("a", "b"),)), remarks.read_remarks),
     "check.json": Kind(checked, lambda f: read_kept(f / "check.json", TypeAdapter(builder.Checked)), "check.json"),
+    "manifest.json.sig": Kind(signed, read_signature, "manifest.json.sig"),
+    "audit.json": Kind(audited, lambda f: str(audits.read_audit(f / "a" / audits.FOUND)), "audit.json"),
     "own-runs": Kind(noted, is_own),
     "a device's look": Kind(looked, lambda f: look_at(Said(f / "said.json"))),
 }  # fmt: skip

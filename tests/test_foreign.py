@@ -20,6 +20,8 @@ from harness.build import original
 from harness.build.models import model_source
 from harness.build.models.predictions import Habits
 from harness.build.workloads.idx import read_idx
+from harness.data.kinds import load as load_data
+from harness.data.source import DataSource
 from harness.errors import BuildError, DataError, StoreError, Unreadable
 from harness.measure.counted_rows import counts_of
 from harness.measure.model_state import reset_of
@@ -243,3 +245,14 @@ def test_an_infinity_that_was_kept_is_read(tmp_path):
 def test_nothing_escapes(tmp_path):
     """A short campaign: `python -m tests.mutations 60000` is a long one."""
     assert [(told, escape) for told, escape in campaign(25, 14, tmp_path) if escape] == []
+
+
+def test_an_npz_file_that_unpacks_to_more_than_the_disk_holds_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
+    """Its sizes are true: 4 MB of zeros are 4 kB."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    np.savez_compressed(tmp_path / "data.npz", x=np.zeros((1000, 1000), np.float32))
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=3_000_000))
+    with pytest.raises(DataError, match=r"unpacks to 4 MB, and the disk of .* has 3 MB left"):
+        load_data(DataSource("own", "data.npz", None, tmp_path))
+    assert not list(tmp_path.rglob("*.npy"))

@@ -13,6 +13,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Collection
 from pathlib import Path
+from zipfile import ZipFile
 
 from harness.data.on_disk import LABELS, head_file, input_file, mark_file, write_about
 from harness.data.source import Split, scored_first
@@ -93,10 +94,19 @@ def unpack(split: Split, folder: Path) -> tuple[tuple[str, ...], dict[str, str]]
         further = [(name, labels_file(folder, n)) for n, name in enumerate(labelled.values())]
         if split.name == "test":
             further += [(name, mark_file(folder, mark)) for mark, name in marks.items()]
+        check_room(split, archive, [stored[name] for name in (*files, *(name for name, _ in further))], folder)
         for name, file in [*files.items(), *further]:
             with naming(file), archive.open(stored[name]) as member, file.open("wb") as out:
                 shutil.copyfileobj(member, out, CHUNK_BYTES)
     return tuple(inputs), labelled
+
+
+def check_room(split: Split, archive: ZipFile, members: Collection[str], folder: Path) -> None:
+    """Raises DataError where they take more room than there is: an archive of 1 MB may hold 1 GB of zeros."""
+    takes, free = sum(archive.getinfo(name).file_size for name in members), shutil.disk_usage(folder).free
+    if takes > free:
+        told = f"{split.where} unpacks to {takes / 1e6:,.0f} MB, and the disk of {folder} has {free / 1e6:,.0f} MB left"
+        raise DataError(told, "make room there, set XDG_CACHE_HOME to another disk, or give a smaller file")
 
 
 def labels_by_output(split: Split, stored: Collection[str]) -> dict[str, str]:
