@@ -16,6 +16,7 @@ from harness.data.kinds import obtain
 from harness.data.on_disk import Samples
 from harness.data.source import DataSource, Split
 from harness.errors import HarnessError
+from harness.experiment.starters import STARTERS
 from harness.metrics.task_table import Given, task_of
 from harness.records import Tensor
 from harness.support.cache import Cache, cache_dir
@@ -46,7 +47,7 @@ class Looked:
         shape = (len(self.samples.inputs[0]), *self.facts.outputs[0].shape[1:])
         output = np.broadcast_to(np.float32(0), shape) if min(shape) >= 0 else np.zeros((0, 0), np.float32)
         task = task_of(Given(self.samples.labels, output, self.samples.class_names))
-        return STARTER_OF.get(task, task if task != "custom" else "")
+        return STARTER_OF.get(task, task if task in STARTERS else "")
 
     @property
     def needs_scale(self) -> bool:
