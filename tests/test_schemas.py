@@ -12,13 +12,14 @@ import jsonschema
 import pytest
 
 from harness.build.preparation_cost import Cost
-from harness.cli import app, command_audit, command_parity, command_run
+from harness.cli import app, command_parity, command_run
 from harness.cli.schemas import SCHEMAS, schema_of
 from harness.compare.baseline import compare
 from harness.data.preprocessing.parity import Difference, Parity
 from harness.measure.provision.doctor import Diagnosis
 from harness.measure.selftest.aa_result import AaResult
 from harness.measure.selftest.audit_result import AuditResult, Terms
+from harness.runs.audits import document as audit_document
 from harness.runs.loading import load
 from tests.conftest import Call
 from tests.devices import RECORDED
@@ -70,7 +71,7 @@ def test_the_rows_of_a_run_keep_theirs(capsys: pytest.CaptureFixture[str]) -> No
 def test_what_takes_long_to_measure_keeps_its_schema() -> None:
     check("build", [command_run.as_built(variant) for variant in load(RECORDED).variants])
     check("doctor", [asdict(Diagnosis("note", "governor", "unknown"))])
-    check("audit", command_audit.document(AuditResult("a", "b", "2026-01-01", "0.2.0", Terms(7), (), ())))
+    check("audit", audit_document(AuditResult("a", "b", "2026-01-01", "0.2.0", Terms(7), (), ())))
     cost = Cost("accuracy", 0.9, 0.8, -0.2, 0.0, 3)
     parts = Parity(2, (1,), 1, 0.5, float("nan"), (Difference("resize", "bilinear", "nearest"),), (0.1,))
     for costs in (cost, None):
