@@ -144,7 +144,7 @@ def as_meant(scoring: Scoring, dataset: Dataset, output: np.ndarray) -> Dataset:
         count = classes_of(dataset.test_labels, output)
     elif dataset.test_labels is not None and dataset.test_labels.ndim > 2:
         return replace(dataset, class_names=())
-    names = () if task in ("custom", "anomaly") else extend_names(dataset.class_names, count)
+    names = () if task in ("custom", "anomaly", "embedding") else extend_names(dataset.class_names, count)
     return dataset if names == dataset.class_names else replace(dataset, class_names=names)
 
 

@@ -284,7 +284,7 @@ def sample_difference(reference: Run, candidate: Run, case: Case) -> Difference 
 
 def same_samples(one: Run, other: Run) -> bool:
     """Returns whether inputs and the labels of the scored output are the same, where models have several outputs and
-    the hashes of both runs are known and differ: they are of all labels, and one may have a further output
+    the hashes of both runs are known and differ: they are of all labels, and one run may have more.
     """
     hashes = [run.hashes.get("test") for run in (one, other)]
     if None in hashes or hashes[0] == hashes[1] or min(len(run.outputs) for run in (one, other)) < 2:

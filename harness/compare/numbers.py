@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.metrics.discrepancy import fields_of
-from harness.metrics.task import ANOMALIES
+from harness.metrics.task import ANOMALIES, EMBEDDINGS
 from harness.metrics.task_table import Told, kind_of
 from harness.records import Case, Comparison
 from harness.support.format import is_known, listed, plural, significant
@@ -47,7 +47,7 @@ def number_sample(comparison: Comparison, index: int) -> NumberSample:
         return told_sample(comparison, index, told)
     label = None if run.labels is None else np.asarray(run.labels[index])
     outputs = [(None, base), *((case, scores[index]) for case, scores in comparison.scores.items())]
-    wanted = None if run.task in ANOMALIES else label  # 0 or 1, from which an error of reconstruction has no distance
+    wanted = None if run.task in (*ANOMALIES, *EMBEDDINGS) else label  # from which such numbers have no distance
     answers = tuple(
         NumberAnswer(c, written(o), mean_distance(o, base) or 0.0, mean_distance(o, wanted)) for c, o in outputs
     )

@@ -24,6 +24,7 @@ STARTERS = {  # task → what a sample has
     "transcription": "text, read or heard",
     "heads": "several outputs, each with labels of its own",
     "anomaly": "normal or not, by the error of a reconstruction",
+    "embedding": "an identity, told by the nearest vectors",
 }
 WITHOUT_STARTER = {  # a task of TASK_TABLE → why it has none
     "agreement": "take classification, and leave out the labels",

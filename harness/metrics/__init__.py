@@ -7,6 +7,7 @@
     keypoints.py  keypoints of one object a picture: COCO's similarity, and points that are right
     anomaly.py    anomaly detection: the area under ROC of reconstruction errors, or of one number a sample
     transcription.py   texts: word and character error rate
+    embedding.py  vectors with identities: recall at k, equal error rate
     maps.py       depth and other maps: δ1 and the relative error
     scores.py     metrics of labels and outputs whose limits come from resampling, a user's own among them
     fitting.py    which of those a run asks for, and whether they fit its data; scoring.py: what they find
@@ -17,6 +18,7 @@ To add one, write its function in the module it belongs to; report and gate read
 from harness.metrics import (
     anomaly,
     detected,
+    embedding,
     keypoints,
     latency,
     maps,
@@ -31,6 +33,6 @@ from harness.metrics.registry import METRICS, Estimate, Metric, Observation
 from harness.metrics.scores import scored
 
 __all__ = [
-    "METRICS", "Estimate", "Metric", "Observation", "anomaly", "anonymous_growth", "detected", "keypoints", "latency",
-    "maps", "multilabel", "outputs", "process", "scored", "segmentation", "transcription",
+    "METRICS", "Estimate", "Metric", "Observation", "anomaly", "anonymous_growth", "detected", "embedding", "keypoints",
+    "latency", "maps", "multilabel", "outputs", "process", "scored", "segmentation", "transcription",
 ]  # fmt: skip

@@ -12,12 +12,22 @@ from harness.detection.decoders import detections_of
 from harness.detection.points import points_of, sigmas_of
 from harness.errors import ConfigError
 from harness.metrics.anomaly import why_no_anomalies
+from harness.metrics.embedding import why_no_embeddings
 from harness.metrics.horizon import STEP, steps_of
 from harness.metrics.masks import are_masks, as_clips, classes_of, why_no_masks
 from harness.metrics.meaning import said_by, said_by_metric, task_for
 from harness.metrics.registry import METRICS, Metric
 from harness.metrics.scores import TOP_K, declaration_of, metric_named
-from harness.metrics.task import ANOMALIES, EACH_PLACE, FRAMES, LABELLED, class_count, output_index, whole_below
+from harness.metrics.task import (
+    ANOMALIES,
+    EACH_PLACE,
+    EMBEDDINGS,
+    FRAMES,
+    LABELLED,
+    class_count,
+    output_index,
+    whole_below,
+)
 from harness.metrics.task_table import OF_CLASSES
 from harness.metrics.transcription import jiwer
 from harness.metrics.transcripts import transcribed
@@ -44,6 +54,7 @@ def check(
     check_ignored(scoring.ignore, task, dataset.test_labels, output)
     check_anomalies(task, dataset, output)
     check_keypoints(scoring, dataset, output)
+    check_embeddings(task, dataset.test_labels, output)
     check_class_names(task, dataset, output)
     check_transcription(scoring, dataset, output)
     scoring = with_declarations(with_detection(scoring, dataset, outputs, names))
@@ -111,6 +122,12 @@ def check_keypoints(scoring: Scoring, dataset: Dataset, output: np.ndarray) -> N
         advice = "labels and output need the same points in the same order; of several outputs, say which: output = …"
         raise ConfigError(f"the output has {points} points, and the labels have {wanted}", advice)
     sigmas_of(how, points)
+
+
+def check_embeddings(task: Task, labels: np.ndarray | None, output: np.ndarray) -> None:
+    """Raises ConfigError where a metric of embeddings is asked for, and labels or the output are none for it."""
+    if task in EMBEDDINGS and labels is not None and (told := why_no_embeddings(labels, output)):
+        raise ConfigError(f"recall_at_1 and its like do not fit {data_in_words(labels, output)}", told)
 
 
 def why_no_masks_of(labels: np.ndarray | None, output: np.ndarray, ignore: float | None = None) -> str:

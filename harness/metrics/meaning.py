@@ -13,7 +13,7 @@ from harness.metrics.heads import FIRST, adds_up
 from harness.metrics.horizon import STEP
 from harness.metrics.registry import METRICS
 from harness.metrics.scores import NUMBERS, TOP_K
-from harness.metrics.task import ANOMALIES, class_count, one_column, row_by_row, whole_below
+from harness.metrics.task import ANOMALIES, EMBEDDINGS, class_count, one_column, row_by_row, whole_below
 from harness.metrics.task_table import Given, task_of
 from harness.records import Scoring
 from harness.records.terms import Task
@@ -21,7 +21,7 @@ from harness.records.terms import Task
 KNOWN = 0.5  # of the answers must be classes that occur, where an output has columns for further ones
 
 Said = Literal[
-    "numbers", "classes", "boxes", "points", "texts", "anomalies", "own", ""
+    "numbers", "classes", "boxes", "points", "texts", "anomalies", "embeddings", "own", ""
 ]  # own: labels stay as they are stored; "": the data decide
 
 
@@ -37,7 +37,7 @@ def said_by(scoring: Scoring) -> Said:
         return "texts"
     kinds = [said_by_metric(name) for name in (scoring.primary, *scoring.others) if name]
     undecided: Said = "own" if kinds and "" not in kinds else ""
-    return next((kind for kind in kinds if kind in ("numbers", "classes", "anomalies")), undecided)
+    return next((kind for kind in kinds if kind in ("numbers", "classes", "anomalies", "embeddings")), undecided)
 
 
 def said_by_metric(name: str) -> Said:
@@ -48,6 +48,8 @@ def said_by_metric(name: str) -> Said:
     tasks = METRICS[name].tasks if name in METRICS else ()
     if tasks == ANOMALIES:
         return "anomalies"
+    if tasks == EMBEDDINGS:
+        return "embeddings"
     if tasks == NUMBERS:
         return "numbers"
     if "classification" in tasks and "regression" not in tasks:
@@ -75,7 +77,8 @@ def task_for(
     """
     told = {"numbers": said == "numbers", "as_stored": said == "own", "boxes": said == "boxes"}
     told |= {"points": said == "points", "texts": said == "texts"}
-    task = task_of(Given(labels, output, class_names, **told, anomalies=said == "anomalies", ignore=ignore))
+    told |= {"anomalies": said == "anomalies", "embeddings": said == "embeddings"}
+    task = task_of(Given(labels, output, class_names, **told, ignore=ignore))
     named = tuple(class_names) != numbered(len(class_names))
     if labels is None or task != "classification" or said == "classes" or named:
         return task

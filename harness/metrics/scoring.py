@@ -13,6 +13,7 @@ import numpy as np
 from harness.device.tensors import to_model_input
 from harness.metrics.asked import Table
 from harness.metrics.discrepancy import variation
+from harness.metrics.embedding import OverUnits
 from harness.metrics.fitting import scores_of
 from harness.metrics.left_out import LeftOut, left_out
 from harness.metrics.registry import NO_OUTPUTS, NOT_FINITE, Answers, Metric, OfAnswers, is_wanted
@@ -26,6 +27,7 @@ from harness.statistics.edit_rate import EditRate
 from harness.statistics.stats import Interval
 from harness.support.arrays import gather, stretches
 
+NOT_OVER_GROUPS = "no limits over groups: identities are left out already, so leave group out of [data]"
 CONFIDENCE = 0.90  # two-sided, so that each end is a one-sided 95 % limit
 
 
@@ -146,6 +148,8 @@ class Scorer:
     def grouped(statistic: OfAnswers, answers: Answers, groups: np.ndarray) -> LeftOut:
         """Returns the metric over samples in groups. Raises Absent where it has no value."""
         made = statistic(answers)
+        if isinstance(made, OverUnits):  # all else would take a look at every pair for each group
+            return made.without_limits(NOT_OVER_GROUPS)
         if isinstance(made, AreaScore | MeanOverClasses | EditRate):  # they say what the outputs do, in little
             found = left_out(lambda some: some.value, made, groups)
         else:

@@ -17,6 +17,7 @@ MASKS: tuple[Task, ...] = ("segmentation",)
 FRAMES: tuple[Task, ...] = ("frames",)
 TEXTS: tuple[Task, ...] = ("transcription",)
 ANOMALIES: tuple[Task, ...] = ("anomaly",)
+EMBEDDINGS: tuple[Task, ...] = ("embedding",)
 UNLABELLED: tuple[Task, ...] = ("agreement", "distance")
 EACH_PLACE = (*MASKS, *FRAMES)  # a class for each pixel, or frame
 STRETCH_VALUES = 4_000_000  # worked through at a time, so that what is made of them stays small

@@ -2,6 +2,7 @@
 
 task              labels             the scored output
 anomaly           0 or 1, one each   a reconstruction of the first input, or one number: only where a metric says so
+embedding         an identity each   a vector: only where a metric says so
 classification    one class each     scores of classes, or one column: the probability, or logit, of class 1
 detection         boxes of objects   what [detection] decodes: boxes with a score and a class
 keypoints         points of one      what [keypoints] decodes: coordinates, or a heat-map a point
@@ -30,6 +31,7 @@ from harness.detection.points import points_of
 from harness.metrics.anomaly import anomaly_rows, anomaly_scores
 from harness.metrics.detection_rows import classes_or_boxes, detection_rows, objects_labelled, objects_said
 from harness.metrics.discrepancy import number_table, sample_table, top1
+from harness.metrics.embedding import embedding_rows
 from harness.metrics.keypoints import loses_a_point, point_rows, points_labelled, points_said
 from harness.metrics.masks import are_masks, as_clips, frame_labels
 from harness.metrics.registry import Answers
@@ -46,7 +48,8 @@ class Given:
     """What a task is told by: labels, the baseline's scored output, and what the user says of them.
 
     numbers: a metric of numbers is asked for. as_stored: metrics of the user's own alone are, which know what 0 and 1
-    mean. boxes, points, texts: the user says how outputs become such. anomalies: a metric of anomalies is asked for.
+    mean. boxes, points, texts: the user says how outputs become such. anomalies, embeddings: a metric
+    of such is asked for.
     """
 
     labels: np.ndarray | None
@@ -58,6 +61,7 @@ class Given:
     points: bool = False
     texts: bool = False
     anomalies: bool = False
+    embeddings: bool = False
     ignore: float | None = None
 
 
@@ -184,6 +188,10 @@ def anomaly_each(given: Given) -> bool:
     return given.anomalies and given.labels is not None
 
 
+def vector_each(given: Given) -> bool:
+    return given.embeddings and given.labels is not None
+
+
 def numbers_each(given: Given) -> bool:
     if given.labels is None or not (given.numbers or given.labels.dtype.kind == "f"):
         return False
@@ -219,6 +227,7 @@ TASK_TABLE = (
         told=Told(text_said, text_said), doubt=texts_far_off,
     ),
     TaskKind("anomaly", anomaly_each, rows=anomaly_rows, default=falls("anomaly_auc"), of_input=anomaly_scores),
+    TaskKind("embedding", vector_each, rows=embedding_rows, default=falls("recall_at_1")),
     TaskKind("classification", one_class_each, "classes", as_scores, class_rows, DROP, flips=TOP1),
     TaskKind("multilabel", several_each, default=falls("subset_accuracy")),
     TaskKind(

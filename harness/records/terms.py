@@ -20,6 +20,7 @@ Task = Literal[
     "keypoints",
     "transcription",
     "anomaly",
+    "embedding",
     "regression",
     "agreement",
     "distance",

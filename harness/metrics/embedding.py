@@ -1,0 +1,139 @@
+"""Embeddings: vectors with an identity, or class, each. Neighbours are found within the test set: each sample asks all
+others; pairs of samples are verified. That outputs are embeddings is said by the metric, and never guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from math import comb
+from typing import cast
+
+import numpy as np
+
+from harness.metrics.discrepancy import as_int32, distances, structured
+from harness.metrics.left_out import FEWEST_GROUPS, LeftOut
+from harness.metrics.registry import Answers, Metric, declare
+from harness.metrics.task import EMBEDDINGS, one_column
+from harness.statistics.bootstrap import Statistic
+from harness.statistics.neighbours import Leaving, Space, ranks, recall, space_of
+from harness.statistics.stats import Interval
+from harness.statistics.verification import equal_error_rate
+
+NEAREST = (1, 5, 10)
+
+
+@dataclass(frozen=True, eq=False)
+class OverUnits(LeftOut):
+    """A share between 0 and 1 with each identity, or sample, left out once. named: what is left out."""
+
+    named: str = "identities"
+
+    def words(self, confidence: float) -> str:
+        return f"jackknife {100 * confidence:g} % over {self.groups:,} {self.named}"
+
+    @property
+    def doubt(self) -> str:
+        return "" if self.still and self.groups >= FEWEST_GROUPS else super().doubt.replace("groups", self.named)
+
+    def limits(self, confidence: float) -> Interval:
+        """Where nothing moved, the largest share of units that may have moved all the way, none having been seen."""
+        if not self.still or self.doubt:
+            return super().limits(confidence)
+        most = 1 - ((1 - confidence) / 2) ** (1 / self.groups)
+        return Interval(self.value - most, self.value + most)
+
+    def p(self, limit: float, better: int = 1) -> float:
+        if not self.still:
+            return super().p(limit, better)
+        room = better * (limit - self.value)
+        return float((1 - min(room, 1.0)) ** self.groups) if room > 0 else 1.0
+
+    def without_limits(self, why: str) -> OverUnits:
+        return replace(self, why=why)
+
+    def less(self, other: LeftOut) -> LeftOut:
+        moved = super().less(other)
+        return replace(self, value=moved.value, without=moved.without, why=moved.why)
+
+
+def over_units(found: Leaving) -> OverUnits:
+    return OverUnits(found.value, found.without, len(found.weights), found.weights, named=found.named)
+
+
+def why_no_embeddings(labels: np.ndarray, output: np.ndarray) -> str:
+    """Returns why labels and the scored output are not those of embeddings; "" where they are."""
+    if not one_column(labels) or labels.dtype.kind not in "ui":
+        return "labels are one whole number a sample, its identity or class"
+    vectors = output.ndim == 2 and output.shape[1] > 1
+    return "" if vectors else "the scored output is one vector a sample, (samples, numbers)"
+
+
+def embedding_rows(answers: Answers, logits: bool) -> np.ndarray:
+    """Returns a row a sample: how far its vector is from the baseline's, and whether its nearest by the cosine has its
+    identity. A flip: it had before, and has no more.
+    """
+    columns = {}
+    if answers.labels is not None:
+        identities = answers.labels.reshape(-1)
+        before, after = (found(answers, which) for which in ("baseline", "outputs"))
+        columns = {"label": as_int32(identities), "baseline_correct": before, "correct": after, "flip": before & ~after}
+    return structured(columns | distances(answers.baseline, answers.outputs))
+
+
+def found(answers: Answers, which: str) -> np.ndarray:
+    vectors: np.ndarray = getattr(answers, which)
+    finite = bool(np.isfinite(vectors).all())
+    rank = ranks(space_of(vectors, False), answers.truth.reshape(-1)) if finite else np.full(len(vectors), -1)
+    return np.asarray(rank == 0)
+
+
+def spaced(answers: Answers, euclidean: bool) -> Space:
+    return answers.once(f"space, euclidean {euclidean}", lambda a: space_of(a.outputs, euclidean))
+
+
+def of_recall(k: int, euclidean: bool, answers: Answers) -> Statistic:
+    """Computes scikit-learn's NearestNeighbors of all vectors, with the sample itself left out."""
+    return cast(Statistic, over_units(recall(spaced(answers, euclidean), answers.truth.reshape(-1), k)))
+
+
+def of_pairs(euclidean: bool, answers: Answers) -> Statistic:
+    """Computes where scikit-learn's roc_curve of all pairs has as many false acceptances as false rejections."""
+    return cast(Statistic, over_units(equal_error_rate(spaced(answers, euclidean), answers.truth.reshape(-1))))
+
+
+def by_luck(k: int, labels: np.ndarray) -> float:
+    """Returns recall at k of vectors that say nothing: one of k of the others, drawn at random, has the identity."""
+    sizes, n = np.unique(labels, return_counts=True)[1].tolist(), len(labels)
+    draws = comb(n - 1, min(k, n - 1))
+    asked = [size for size in sizes if size > 1]
+    missed = sum(size * comb(n - size, k) / draws for size in asked)
+    return 1 - missed / max(1, sum(asked))
+
+
+def declared(name: str, title: str, statistic: Callable[[Answers], Statistic], method: str, **more: object) -> None:
+    common: dict[str, object] = {
+        "unit": "fraction",
+        "about": "answers",
+        "against": "keras",
+        "tasks": EMBEDDINGS,
+        "judged": "samples",
+    }
+    common |= {"alone": True, "interval_percent": 90, "compared": "samples", "offered_for": EMBEDDINGS}
+    declare(Metric(name, title=title, statistic=statistic, method=method, **common, **more))  # type: ignore[arg-type]
+
+
+for euclidean, prefix, how in ((False, "", "by the cosine"), (True, "euclidean_", "by Euclidean distance")):
+    always = () if euclidean else EMBEDDINGS
+    for k in NEAREST:
+        declared(
+            f"{prefix}recall_at_{k}", f"Recall@{k}", partial(of_recall, k, euclidean),
+            f"one of the {k} nearest {how} has the identity" if k > 1 else f"the nearest {how} has the identity",
+            better="higher", in_percent=True, chance=partial(by_luck, k),
+            default_for=always if k == 1 else (), always_for=always if k in (1, 5) else (),
+        )  # fmt: skip
+    declared(
+        f"{prefix}eer", "EER", partial(of_pairs, euclidean), f"equal error rate of all pairs {how}",
+        better="lower", chance=lambda labels: 0.5, chance_by=f"{prefix}recall_at_1", always_for=always,
+    )  # fmt: skip

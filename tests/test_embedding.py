@@ -1,0 +1,169 @@
+"""Embeddings: recall and equal error rate are scikit-learn's, and what few identities say decides nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_curve
+from sklearn.metrics.pairwise import cosine_similarity, euclidean_distances
+from sklearn.neighbors import NearestNeighbors
+
+from harness.compare.baseline import compare
+from harness.errors import ConfigError
+from harness.gate.decide import judge, metrics_of
+from harness.gate.policy.policy_file import parse_policy
+from harness.metrics.embedding import by_luck
+from harness.metrics.fitting import check
+from harness.metrics.registry import METRICS, Answers
+from harness.records import Dataset, Run, Scoring, Verdict
+from harness.statistics.neighbours import Space, recall, space_of
+from harness.statistics.verification import equal_error_rate
+from tests.made_runs import case
+from tests.made_tasks import run_of
+
+RNG = np.random.default_rng(4)
+IDENTITIES, EACH, WIDTH = 320, 3, 16
+ASKED = Scoring("recall_at_1", ("recall_at_10", "euclidean_recall_at_1", "euclidean_eer"))
+LABELS = np.repeat(np.arange(IDENTITIES), EACH)
+CENTRES = RNG.normal(size=(IDENTITIES, WIDTH))
+KERAS = (CENTRES[LABELS] + 0.45 * RNG.normal(size=(len(LABELS), WIDTH))).astype(np.float32)
+INT8 = (KERAS + 0.02 * RNG.normal(size=KERAS.shape)).astype(np.float32)
+LOST = RNG.normal(size=KERAS.shape).astype(np.float32)
+FALL = '[[rule]]\nmetric = "{}"\n{}\nagainst = "keras"\nvariant = "int8"\n'
+
+
+def run(int8: np.ndarray, labels: np.ndarray = LABELS, keras: np.ndarray = KERAS) -> Run:
+    return run_of("embedding", labels, keras, {"float32": keras, "int8": int8}, ASKED)
+
+
+def verdict_of(run: Run, metric: str, limit: str) -> Verdict:
+    policy = parse_policy(FALL.format(metric, limit), "p")
+    return judge(compare(run, metrics_of(policy)), policy)
+
+
+def recall_by_sklearn(vectors: np.ndarray, labels: np.ndarray, k: int, metric: str) -> float:
+    """The k nearest beside the sample itself; samples whose identity has no other are not asked."""
+    near = NearestNeighbors(n_neighbors=k + 1, metric=metric, algorithm="brute").fit(vectors.astype(np.float64))
+    places = near.kneighbors(return_distance=False, n_neighbors=k)  # without X the sample itself is left out
+    asked = np.bincount(labels)[labels] > 1
+    return float((labels[places] == labels[:, None]).any(axis=1)[asked].mean())
+
+
+def eer_by_sklearn(vectors: np.ndarray, labels: np.ndarray, euclidean: bool) -> float:
+    vectors = vectors.astype(np.float64)
+    near = -euclidean_distances(vectors, squared=True) if euclidean else cosine_similarity(vectors)
+    upper = np.triu_indices(len(labels), 1)
+    accepted, found, _ = roc_curve((labels[:, None] == labels)[upper], near[upper], drop_intermediate=False)
+    rejected = 1 - found
+    n = int(np.argmax(rejected <= accepted))
+    gap, after = rejected[n - 1] - accepted[n - 1], accepted[n] - rejected[n]
+    return float(accepted[n - 1] + (accepted[n] - accepted[n - 1]) * gap / (gap + after))
+
+
+@pytest.mark.parametrize("vectors", [KERAS, LOST])
+@pytest.mark.parametrize(("prefix", "metric"), [("", "cosine"), ("euclidean_", "euclidean")])
+def test_the_numbers_are_scikit_learns(vectors, prefix, metric):
+    answers = Answers(LABELS, vectors, KERAS)
+    for k in (1, 5, 10):
+        value = METRICS[f"{prefix}recall_at_{k}"].statistic(answers).value
+        assert value == recall_by_sklearn(vectors, LABELS, k, metric)
+    wanted = eer_by_sklearn(vectors, LABELS, bool(prefix))
+    assert METRICS[f"{prefix}eer"].statistic(answers).value == pytest.approx(wanted, abs=1e-9)
+
+
+def test_identities_may_have_any_number_of_samples():
+    labels = RNG.integers(0, 150, len(LABELS))
+    labels[:5] = [1000, 1001, 1002, 1003, 1004]  # alone: found, never asked
+    answers = Answers(labels, KERAS, KERAS)
+    assert METRICS["recall_at_5"].statistic(answers).value == recall_by_sklearn(KERAS, labels, 5, "cosine")
+
+
+def test_vectors_that_are_all_equal_find_nothing():
+    answers = Answers(LABELS, np.ones_like(KERAS), KERAS)
+    assert METRICS["recall_at_10"].statistic(answers).value == 0
+    assert METRICS["eer"].statistic(answers).value == pytest.approx(0.5)
+    assert METRICS["recall_at_1"].statistic(replace(answers, outputs=np.zeros_like(KERAS))).value == 0
+
+
+@pytest.mark.parametrize("k", [1, 5])
+@pytest.mark.parametrize("identities", [300, 5])
+def test_what_a_unit_moves_is_what_leaving_it_out_moves(k, identities):
+    """Of many identities one is left out, of few classes one sample: as if the test set had been without it."""
+    labels = np.arange(620) % identities if identities > 5 else RNG.integers(0, identities, 300)
+    vectors = (RNG.normal(size=(identities, 6))[labels] + 0.9 * RNG.normal(size=(len(labels), 6))).astype(np.float32)
+    found = recall(space_of(vectors, False), labels, k)
+    units = labels if identities > 5 else np.arange(len(labels))
+    wanted = [recall(space_of(vectors[units != unit], False), labels[units != unit], k).value for unit in range(40)]
+    assert found.without[:40] == pytest.approx(np.array(wanted), abs=1e-12)
+
+
+def test_the_error_rate_varies_as_much_as_its_jackknife_says():
+    """Over test sets that are drawn anew."""
+    found = []
+    for _ in range(40):
+        centres = RNG.normal(size=(120, 8))
+        labels = np.repeat(np.arange(120), 3)
+        found.append(equal_error_rate(space_of(centres[labels] + 0.5 * RNG.normal(size=(360, 8)), False), labels))
+    said = np.mean([119 * each.without.std() ** 2 for each in found]) ** 0.5
+    assert said == pytest.approx(np.std([each.value for each in found]), rel=0.35)
+
+
+def test_chance_is_that_of_vectors_that_say_nothing():
+    drawn = [recall_by_sklearn(RNG.normal(size=(200, 8)), np.arange(200) % 20, 5, "cosine") for _ in range(60)]
+    assert by_luck(5, np.arange(200) % 20) == pytest.approx(np.mean(drawn), abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("metric", "limit"), [("recall_at_1", 'max_decrease = "4pp"'), ("euclidean_eer", "max_increase = 0.02")]
+)
+def test_a_harmless_model_passes_and_a_lost_one_fails(metric, limit):
+    assert [verdict_of(run(given), metric, limit).outcome for given in (INT8, LOST)] == ["pass", "fail"]
+
+
+@pytest.mark.parametrize(("metric", "limit"), [("recall_at_1", 'max_decrease = "50pp"'), ("eer", "max_increase = 0.5")])
+def test_vectors_that_say_nothing_of_identities_pass_no_rule(metric, limit):
+    assert verdict_of(run(LOST, keras=LOST), metric, limit).outcome == "inconclusive"
+
+
+def test_few_identities_decide_nothing_and_say_so():
+    labels = LABELS % 100  # of 9.6 samples each
+    keras = CENTRES[labels].astype(np.float32) + 0.45 * RNG.normal(size=KERAS.shape).astype(np.float32)
+    given = (keras + 0.02 * RNG.normal(size=keras.shape)).astype(np.float32)
+    (said,) = verdict_of(run(given, labels, keras), "recall_at_1", 'max_decrease = "9pp"').findings
+    assert said.outcome == "inconclusive" and "100 identities" in said.reason
+
+
+def test_few_classes_with_many_samples_are_judged_by_samples_and_say_so():
+    labels = LABELS % 10
+    keras = CENTRES[labels].astype(np.float32) + 0.9 * RNG.normal(size=KERAS.shape).astype(np.float32)
+    given = (keras + 0.01 * RNG.normal(size=keras.shape)).astype(np.float32)
+    (said,) = verdict_of(run(given, labels, keras), "recall_at_1", 'max_decrease = "9pp"').findings
+    assert said.outcome == "pass" and "samples of these 10 identities alone" in said.method
+
+
+def test_a_row_says_how_far_a_vector_moved_and_whether_its_neighbour_was_lost():
+    comparison = compare(run(INT8))
+    samples = comparison.samples[case("int8")]
+    wanted = (KERAS * INT8).sum(1) / np.linalg.norm(KERAS, axis=1) / np.linalg.norm(INT8, axis=1)
+    assert samples["cosine"] == pytest.approx(wanted, abs=1e-5)
+    assert samples["baseline_correct"].mean() == pytest.approx(recall_by_sklearn(KERAS, LABELS, 1, "cosine"))
+    assert (samples["flip"] == (samples["baseline_correct"] & ~samples["correct"])).all()
+
+
+def test_labels_and_vectors_that_are_no_embeddings_are_refused():
+    for labels, output in ((LABELS + 0.5, KERAS), (LABELS, KERAS[:, 0]), (KERAS, KERAS)):
+        data = Dataset("made", (), None, (KERAS,), labels, (), (), "made")
+        with pytest.raises(ConfigError, match="recall_at_1 and its like do not fit"):
+            check(ASKED, data, (output,), ("out",))
+
+
+def test_ten_thousand_vectors_are_worked_through_in_stretches():
+    assert max(near.size for _, near in Space(np.ones((10_000, 2))).stretches()) <= 2_000_000
+
+
+def test_data_in_groups_have_a_value_and_pass_nothing():
+    grouped = replace(run(INT8), groups=(LABELS // 2).astype(np.int32))
+    (said,) = verdict_of(grouped, "recall_at_1", 'max_decrease = "50pp"').findings
+    assert said.outcome != "pass" and "leave group out" in said.reason
