@@ -58,15 +58,19 @@ function makeFilter(section, tables) {
 }
 
 function makeTips() {
+  for (const title of document.querySelectorAll(".chart title")) {
+    title.parentNode.dataset.tip = title.textContent;
+    title.remove(); // the browser would show it a second time, and late
+  }
   const tip = document.createElement("div");
   tip.className = "tip";
   tip.hidden = true;
   document.body.append(tip);
   const show = (event) => {
-    const title = event.target.closest && event.target.closest(".chart *")?.querySelector(":scope > title");
-    tip.hidden = !title;
-    if (!title) return;
-    tip.textContent = title.textContent;
+    const mark = event.target.closest?.("[data-tip]");
+    tip.hidden = !mark;
+    if (!mark) return;
+    tip.textContent = mark.dataset.tip;
     tip.style.left = `${Math.max(8, Math.min(event.clientX + 12, innerWidth - tip.offsetWidth - 8))}px`;
     tip.style.top = `${event.clientY + 16 + tip.offsetHeight < innerHeight ? event.clientY + 16 : event.clientY - tip.offsetHeight - 12}px`;
   };
