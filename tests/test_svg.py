@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from math import inf
+from math import inf, nan
 from xml.etree import ElementTree
 
 import numpy as np
@@ -65,6 +65,11 @@ def test_a_step_holds_its_value_until_the_next() -> None:
     left, top, right, bottom = area(root)
     (path,) = root.findall(".//svg:path[@class='c1 curve']", NAMESPACE)
     assert path.attrib["d"] == f"M{left:g} {bottom:g}H{round((left + right) / 2, 1):g}V{top:g}H{right:g}"
+
+
+def test_a_point_without_a_value_is_nowhere() -> None:
+    root = tree(one(Dots([Dot(nan, 1, "x"), Dot(1, nan, "y"), Dot(1, 1, "both")], "c1")))
+    assert [title.text for title in root.iter(f"{{{NAMESPACE['svg']}}}title")] == ["both"]
 
 
 def test_every_shape_is_another_and_around_its_point() -> None:

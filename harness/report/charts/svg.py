@@ -7,6 +7,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator
 from functools import cache
 from html import escape
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -129,10 +130,12 @@ def legend_entry(x: float, y: float, key: Key) -> str:
 
 
 def dots(mark: Dots, at: Placed) -> str:
+    """Write points; one without a value is nowhere."""
     name = "hollow" if mark.hollow else "dot"
     points = (
         f'<path d="{shape_path(mark.shape, at.x.px(dot.x), at.y.px(dot.y), dot.radius)}"{closed(dot.tip)}'
         for dot in mark.dots
+        if not (isnan(dot.x) or isnan(dot.y))
     )
     return f'<g class="{mark.colour} {name}"{faded(mark.opacity)}>{"".join(points)}</g>'
 

@@ -213,7 +213,7 @@ MARGINS = Plot(
     "Which answers could flip, and which did",
     "Every test sample, as a point or counted in a cell, the stronger the more it counts; flips are crosses, at "
     "most 2,000 in all. Above the line (margin < 2·max |Δ|) the scores moved far enough for a flip to be possible; "
-    "values of exactly 0 are drawn at the lower edge.",
+    "values of exactly 0 are drawn at the lower edge, those that are not finite at the upper one.",
     margins,
     shown_once,
     OF_CLASSES,
