@@ -70,13 +70,13 @@ def two(tmp_path, monkeypatch) -> tuple[Path, Path]:
 
 @pytest.fixture
 def compared(harness, two):
-    """The words of the table, in one line; the rows of --json."""
+    """The words of the table, in one line; the rows of --json. The last line, which counts them, is left out."""
 
     def call() -> tuple[str, list[dict]]:
         tables, rows = (harness("compare", REFERENCE, CANDIDATE, *more) for more in ((), ("--json",)))
         assert (tables[0], rows[0]) == (0, 0)
         assert all("is not sealed" in line for line in (tables[2] + rows[2]).splitlines())  # as the recording is not
-        return " ".join(tables[1].split()), json.loads(rows[1])
+        return " ".join(tables[1].rstrip().rpartition("\n")[0].split()), json.loads(rows[1])
 
     return call
 
@@ -149,6 +149,32 @@ def test_a_less_accurate_candidate_has_regressed_by_its_drop(compared, two):
     assert re.search(r"Accuracy [\d.]+ % [\d.]+ % −4\.00 pp \(−[\d.]+ – −[\d.]+\) regressed", words)
     assert re.search(r"Flips – – 4\.00 % not judged", words)
     assert words.count("regressed") == 1
+
+
+def test_it_fails_on_the_kinds_that_are_named_and_only_then(harness, two):
+    """The last line counts: of 24 comparisons 4 are of flips, which nothing judges."""
+    edit(two[1] / "run.json", lambda run: run["variants"][1].update(size_bytes=107_799))
+    code, out, _ = harness("compare", REFERENCE, CANDIDATE)
+    assert (code, out.splitlines()[-1]) == (0, "20 comparisons: 2 regressed and 18 similar")
+    for kinds, expected in ((["regressed"], 1), (["changed"], 0), (["changed", "regressed"], 1), (["missing"], 0)):
+        words = [word for kind in kinds for word in ("--fail-on", kind)]
+        assert harness("compare", REFERENCE, CANDIDATE, *words)[0] == expected
+        assert harness("compare", REFERENCE, CANDIDATE, "--json", *words)[0] == expected
+    code, out, err = harness("compare", REFERENCE, CANDIDATE, "--fail-on", "worse")
+    assert (code, out) == (2, "") and "worse is no kind of change" in err and "regressed, changed" in err
+
+
+def test_the_summary_has_what_changed_before_the_fold(harness, two, tmp_path):
+    edit(two[1] / "run.json", lambda run: run["variants"][1].update(size_bytes=107_799))
+    file = tmp_path / "summary.md"
+    file.write_text("before\n")
+    assert harness("compare", REFERENCE, CANDIDATE, "--summary", str(file))[0] == 0
+    above, below = file.read_text().split("<details>")
+    assert above.startswith(f"before\n### digits: {CANDIDATE} against the reference {REFERENCE}\n")
+    assert above.count("| regressed |") == 2 and "| similar |" not in above
+    assert r"| int8 on host with ai-edge-litert | Size | 108 kB | 108 kB | +7 bytes | regressed |" in above
+    assert below.count("| similar |") == 18 and below.count("| not judged |") == 4
+    assert "session-to-session variance is not in this interval" in below
 
 
 def test_a_larger_file_has_regressed_to_the_byte(compared, two):

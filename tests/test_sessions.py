@@ -80,7 +80,7 @@ def test_the_report_says_where_the_next_session_lies_or_why_not() -> None:
 
 def test_compare_says_where_one_more_session_of_the_reference_lies(monkeypatch: pytest.MonkeyPatch) -> None:
     candidate = session(6, 120.0)
-    monkeypatch.setattr("harness.cli.tables.two_run_tables.sessions_of", lambda run: (*STORED, candidate))
+    monkeypatch.setattr("harness.report.words.two_run_words.sessions_of", lambda run: (*STORED, candidate))
     console = Console(width=200, record=True)
     for table in two_run_tables(compare_runs(STORED[0], candidate), console):
         console.print(table)

@@ -126,6 +126,20 @@ class Changes:
         return tuple(filter(None, (self.of_experiments, same, *apart, *self.sessions.unshared)))
 
     @property
+    def headline(self) -> str:
+        """How many comparisons there are, and what became of them."""
+        from harness.report.words.two_run_words import headline
+
+        return headline(self.sessions)
+
+    @property
+    def markdown(self) -> str:
+        """For a pull request: what changed first, the rest behind a fold."""
+        from harness.report.out.two_run_markdown import render
+
+        return render(self.sessions)
+
+    @property
     def title(self) -> str:
         one, other = self.runs
         return f"{other.run_id} against the reference {one.run_id}"

@@ -9,23 +9,32 @@ import typer
 
 from harness.cli import completion
 from harness.cli.command_results import Trust
+from harness.records.terms import FAILING
 
 HELP = "a run id, a path, or latest"
+FAIL_ON = f"exit with 1 where anything is so; repeatable: {', '.join(FAILING)}"
+SUMMARY = "Markdown, added to a file such as $GITHUB_STEP_SUMMARY"
 
 
 def compare(
     reference: Annotated[str, typer.Argument(metavar="REFERENCE", help=HELP, autocompletion=completion.runs)],
     candidate: Annotated[str, typer.Argument(metavar="CANDIDATE", help=HELP, autocompletion=completion.runs)],
+    fail_on: Annotated[list[str] | None, typer.Option(metavar="KIND", help=FAIL_ON)] = None,
+    summary: Annotated[Path | None, typer.Option(help=SUMMARY)] = None,
     trust: Trust = False,
     results: Annotated[Path, typer.Option(help="where runs are kept")] = Path("results"),
     json: Annotated[bool, typer.Option("--json", help="print the changes as JSON")] = False,
 ) -> None:
     """Two runs: what improved, regressed or stayed similar, and what is not comparable, and why."""
     from harness.api.entry import load
-    from harness.cli.output import print_json, say, stdout
+    from harness.cli.output import print_json, say, stdout, write
     from harness.cli.tables.two_run_tables import two_run_tables
+    from harness.errors import ConfigError
     from harness.gate.run_gate import tell_unsealed
 
+    kinds = fail_on or ()
+    if unknown := [kind for kind in kinds if kind not in FAILING]:
+        raise ConfigError(f"--fail-on {unknown[0]} is no kind of change", f"choose of {', '.join(FAILING)}")
     before, after = (load(run, results, trust=trust, say=say) for run in (reference, candidate))
     for run in (before, after):
         tell_unsealed(run.stored, say)
@@ -34,10 +43,22 @@ def compare(
         say(note)
     if json:
         print_json(changes.rows)
-        return
-    console = stdout()
-    for table in two_run_tables(changes.sessions, console):
-        console.print(table)
+    else:
+        console = stdout()
+        for table in two_run_tables(changes.sessions, console):
+            console.print(table)
+        write(changes.headline)
+    if summary:
+        add(changes.markdown, summary)
+    found = {row["kind"] for row in changes.rows}
+    raise typer.Exit(int(any(kind in found for kind in kinds)))
+
+
+def add(text: str, path: Path) -> None:
+    """Adds the text after what stands in the file already."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(text)
 
 
 COMMANDS = (compare,)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from harness.cli.command_compare import SUMMARY, add
 from harness.cli.command_results import Results, Trust
 
 NAME = "an experiment with stored runs; default: that of the latest run"
@@ -18,7 +19,7 @@ def trend(
     experiment: Annotated[str | None, typer.Argument(metavar="[EXPERIMENT]", help=NAME)] = None,
     every: Annotated[bool, typer.Option("--all", help=ALL)] = False,
     metric: Annotated[list[str] | None, typer.Option(metavar="NAME", help=METRIC)] = None,
-    summary: Annotated[Path | None, typer.Option(help="Markdown, added to a file such as $GITHUB_STEP_SUMMARY")] = None,
+    summary: Annotated[Path | None, typer.Option(help=SUMMARY)] = None,
     trust: Trust = False,
     json: Annotated[bool, typer.Option("--json", help="print one row a metric and run as JSON")] = False,
     results: Results = Path("results"),
@@ -34,9 +35,7 @@ def trend(
     else:
         stdout().print(trend_table(found.found, stdout()))
     if summary:
-        summary.parent.mkdir(parents=True, exist_ok=True)
-        with summary.open("a", encoding="utf-8") as file:
-            file.write(found.markdown)
+        add(found.markdown, summary)
 
 
 COMMANDS = (trend,)

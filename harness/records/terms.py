@@ -54,6 +54,7 @@ Mode = Literal["all", "any"]  # every variant must keep its rules, or any varian
 OnInconclusive = Literal["fail", "warn"]
 Level = Literal["refuse", "warn"]  # what a difference between two runs does to their comparison
 
+FAILING: tuple[ChangeKind, ...] = ("regressed", "changed", "improved", "not_comparable", "missing")  # of two runs
 TASKS: tuple[Task, ...] = get_args(Task)
 FLIP_KINDS: tuple[FlipKind, ...] = get_args(FlipKind)
 LIMIT_KINDS: tuple[LimitKind, ...] = get_args(LimitKind)
