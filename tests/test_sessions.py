@@ -47,8 +47,8 @@ def test_of_normal_sessions_one_more_lies_inside_in_95_percent() -> None:
 @pytest.mark.parametrize(
     ("stored", "told"),
     [
-        (STORED[:4], "4 sessions of it are stored"),
-        (STORED[:1], "1 session of it is stored"),
+        (STORED[:4], "4 sessions of the same file are stored"),
+        (STORED[:1], "1 session of the same file is stored"),
         ([on_day(s, "2025-01-01", f"b{n}") for n, s in enumerate(STORED)], "from 5 boots and 1 day"),
         ([on_day(s, f"2025-01-0{n + 1}", "b") for n, s in enumerate(STORED)], "from 1 boot and 5 days"),
     ],

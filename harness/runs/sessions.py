@@ -27,7 +27,7 @@ from harness.support.format import plural
 
 MOST = 30  # newest runs that are read
 CONFIDENCE = 0.95
-FEW = "{} of it {} stored beside each other, and under {} do not tell ({})"
+FEW = "{} of the same file {} stored, and under {} do not tell ({})"
 COPIES = "the stored sessions say the same to the last digit, as copies of one do"
 
 Value = Callable[[Run], float | None]  # of one session

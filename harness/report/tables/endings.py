@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from harness.compare.rows import Row
 from harness.report.material import Material
-from harness.report.part import Note, Part
+from harness.report.part import Part
 from harness.report.tables.columns import Cell, Heading, Line, Table, Tables
 
 TITLES = ("Variant", "Runtime", "Target", "Status", "Reason")
 
 
-def endings(material: Material) -> Part:
-    """List the rows in the order of the run's targets."""
+def endings(material: Material) -> Part | None:
+    """List the rows in the order of the run's targets; nothing where every row is ok."""
     names = [record.target.name for record in material.comparison.run.targets]
     rows = [row for name in names for row in material.rows if row.case.target == name and row.standing.status != "ok"]
     if not rows:
-        return Part("", (Note("None: every row ended ok."),))
+        return None
     headings = tuple(Heading(title, number=False) for title in TITLES)
     return Part("", (Tables((Table(headings, tuple(line_of(row) for row in rows)),)),))
 

@@ -28,11 +28,11 @@ def next_sessions(material: Material) -> list[str]:
     found = [(row, ahead_of(row.run, material.sessions, row.case, P50)) for row in rows]
     told = [KNOWN.format(name(row), in_words(row, ahead, material)) for row, ahead in found if ahead.limits]
     reasons = dict.fromkeys(ahead.why for _, ahead in found if ahead.why)
-    return [*told, *(UNKNOWN.format(names([r for r, a in found if a.why == why]), why) for why in reasons)]
+    return [*told, *(UNKNOWN.format(names([r for r, a in found if a.why == why], rows), why) for why in reasons)]
 
 
-def names(rows: Sequence[Row]) -> str:
-    return listed([name(row) for row in rows])
+def names(rows: Sequence[Row], among: Sequence[Row]) -> str:
+    return listed([name(row) for row in rows]) if len(rows) < len(among) else "any row"
 
 
 def name(row: Row) -> str:
