@@ -168,6 +168,9 @@ def of_labels(
     elif task == "multilabel":
         told = f"each sample has {stored.shape[1]} labels of 0 or 1, and each is judged as a class (1 over {over})"
         yield Remark(told, NUMBERS)
+    elif task == "frames" and stored.dtype.kind == "f":
+        advice = 'to have them as numbers to predict, name a metric of numbers: primary = "rmse" under [metrics]'
+        yield Remark(f"the labels, stored as {stored.dtype}, are taken as the class of each frame", advice)
     elif task == "segmentation" and stored.dtype.kind == "f" and stored.size == output.size:
         yield Remark(f"every label is 0 or 1, and they are taken as masks (class 1 over {over})", NUMBERS)
     elif task == "regression" and whole_below(stored, 2):

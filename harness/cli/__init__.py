@@ -27,6 +27,7 @@ from harness.support.files import telling_disk
 from harness.support.text import harmless
 
 DEBUG = "--debug"
+OWN_FAULT = 4  # not 1, which says that something was measured
 LONGEST = 2000  # characters of a message
 
 app = typer.Typer(
@@ -59,7 +60,7 @@ for room in (run, results, compare, trend, gate, devices, aa, audit, init, clean
 
 
 def main() -> None:
-    """Exit codes: 0 good, 1 measured not good, 2 your input, 3 device or link, 130 interrupted."""
+    """Exit codes: 0 good, 1 measured not good, 2 input, 3 device or link, 4 a fault of the harness, 130 interrupted."""
     debug = DEBUG in sys.argv
     sys.argv = [word for word in sys.argv if word != DEBUG]
     open_streams()
@@ -75,7 +76,7 @@ def main() -> None:
     except Exception as error:
         message = f"unexpected {type(error).__name__}: {error}"
         tell(HarnessError(message, "this is a fault of the harness; --debug shows where"), debug)
-        sys.exit(1)
+        sys.exit(OWN_FAULT)
     finally:
         gc.freeze()  # the process ends: to search all that it has loaded for cycles takes .1 s
 

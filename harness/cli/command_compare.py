@@ -50,7 +50,7 @@ def compare(
         write(changes.headline)
     if summary:
         add(changes.markdown, summary)
-    found = {row["kind"] for row in changes.rows}
+    found = {row["kind"] for row in changes.rows} | ({"missing"} if changes.sessions.unshared else set())
     raise typer.Exit(int(any(kind in found for kind in kinds)))
 
 

@@ -295,10 +295,12 @@ def by_samples(metric: Metric, both: Both, blank: Change) -> Change:
     try:
         limits = limits_of(difference, CONFIDENCE)
     except Absent as absent:
-        return replace(change, kind="similar" if difference.value == 0 else "", method=absent.reason)
+        return replace(change, kind="similar" if difference.value == 0 else "unknown", method=absent.reason)
     low, high = sorted((metric_sign(metric) * limits.low, metric_sign(metric) * limits.high))
     method = f"paired by sample; {difference.words(CONFIDENCE)}"
-    kind = "similar" if difference.doubt else kind_of_loss(low, high)
+    kind = kind_of_loss(low, high)
+    if kind == "similar" and difference.doubt and difference.value:
+        kind, method = "unknown", f"{method}; {difference.doubt}"
     return replace(change, low=limits.low, high=limits.high, method=method, kind=kind)
 
 

@@ -101,6 +101,8 @@ def checked_points(how: Keypoints, where: str) -> Keypoints:
     """Returns what was said, where it stands: for messages. Raises ConfigError for what cannot be."""
     if how.decoder not in DECODERS:
         raise ConfigError(f"{where} there is no decoder {how.decoder!r}", nearest(how.decoder, DECODERS, "there are"))
+    if how.order not in ("xy", "yx"):
+        raise ConfigError(f"{where} order is {how.order!r}", 'say how a point is given: "xy" or "yx"')
     if len(how.size) != 2 or min(how.size) < 1:
         advice = "write size = [height, width] of the picture as the model takes it"
         raise ConfigError(f"{where} {how.size!r} is no size of a picture", advice)

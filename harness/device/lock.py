@@ -44,10 +44,13 @@ def take_workdir(workdir, who):
     """The same for the folder that a server keeps its files in: another device or container may have it, too, and a
     lock of its own. A file system that has no locks is believed to be this device's alone.
     """
-    os.makedirs(workdir, exist_ok=True)
-    path = os.path.join(workdir, "lock")
-    file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | SAFE, 0o600), "r+", encoding="utf-8", errors="replace")
-    os.fchmod(file.fileno(), 0o600)  # whatever this user's umask is
+    try:
+        os.makedirs(workdir, exist_ok=True)
+        path = os.path.join(workdir, "lock")
+        file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | SAFE, 0o600), "r+", encoding="utf-8", errors="replace")
+        os.fchmod(file.fileno(), 0o600)  # whatever this user's umask is
+    except OSError as error:
+        return None, "the workdir %s cannot be used: %s" % (workdir, error)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

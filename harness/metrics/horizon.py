@@ -37,7 +37,7 @@ def step_metric(name: str) -> Metric | None:
 
 def at_step(answers: Answers, step: int) -> Answers:
     """Returns the answers at that step. Raises Absent where the horizon is shorter."""
-    form = answers.truth.shape
+    form = answers.truth.shape if answers.truth.ndim > 1 else (len(answers.truth), 1)
     if step > steps_of(answers.truth):
         raise Absent(f"no value: the horizon has {steps_of(answers.truth)} steps, and no step {step}")
     labels, outputs, baseline = (

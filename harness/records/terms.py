@@ -47,14 +47,22 @@ Judged = Literal[
 Compared = Literal["", "drop", "flips", "exact", "rounds", "samples"]  # between two runs; "": it is not
 
 # What is said of it.
-ChangeKind = Literal["improved", "similar", "regressed", "changed", "not_comparable", "missing", ""]  # "": not judged
+# unknown: a difference without limits, or with too little to rest on; "": not judged
+ChangeKind = Literal["improved", "similar", "regressed", "changed", "not_comparable", "missing", "unknown", ""]
 Outcome = Literal["pass", "fail", "inconclusive", "invalid", "not_comparable", "missing"]
 LimitKind = Literal["max", "min", "max_increase", "max_decrease"]
 Mode = Literal["all", "any"]  # every variant must keep its rules, or any variant that keeps them may ship
 OnInconclusive = Literal["fail", "warn"]
 Level = Literal["refuse", "warn"]  # what a difference between two runs does to their comparison
 
-FAILING: tuple[ChangeKind, ...] = ("regressed", "changed", "improved", "not_comparable", "missing")  # of two runs
+FAILING: tuple[ChangeKind, ...] = (
+    "regressed",
+    "changed",
+    "improved",
+    "not_comparable",
+    "missing",
+    "unknown",
+)  # of two runs
 TASKS: tuple[Task, ...] = get_args(Task)
 FLIP_KINDS: tuple[FlipKind, ...] = get_args(FlipKind)
 LIMIT_KINDS: tuple[LimitKind, ...] = get_args(LimitKind)

@@ -22,6 +22,7 @@ STYLES: dict[ChangeKind, str] = {
     "changed": "bold yellow",
     "not_comparable": "yellow",
     "missing": "yellow",
+    "unknown": "yellow",
     "": "dim",
 }
 

@@ -33,6 +33,7 @@ KINDS: dict[ChangeKind, str] = {  # what a reader looks at first comes first
     "improved": "improved",
     "not_comparable": "not comparable",
     "missing": "missing",
+    "unknown": "not known",
     "similar": "similar",
     "": "not judged",
 }
@@ -110,7 +111,7 @@ def notes(both: TwoRuns, pairs: Sequence[Pair]) -> list[str]:
     differences = dict.fromkeys(difference for pair in pairs for difference in pair.differences)
     changes = [change for pair in pairs for change in pair.changes]
     lines = [f"not comparable: {d}" for d in differences if d.level == REFUSE]
-    lines += dict.fromkeys(f"missing: {c.method}" for c in changes if c.kind == "missing")
+    lines += dict.fromkeys(f"{KINDS[c.kind]}: {c.method}" for c in changes if c.kind in ("missing", "unknown"))
     lines += [f"warning: {d}" for d in differences if d.level == WARN and not d.unknown]
     lines += unknown(d.field for d in differences if d.level == WARN and d.unknown)
     lines += suspects(both, {pair.case for pair in pairs})
