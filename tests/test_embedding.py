@@ -88,14 +88,12 @@ def test_vectors_that_are_all_equal_find_nothing():
 
 
 @pytest.mark.parametrize("k", [1, 5])
-@pytest.mark.parametrize("identities", [300, 5])
-def test_what_a_unit_moves_is_what_leaving_it_out_moves(k, identities):
-    """Of many identities one is left out, of few classes one sample: as if the test set had been without it."""
-    labels = np.arange(620) % identities if identities > 5 else RNG.integers(0, identities, 300)
-    vectors = (RNG.normal(size=(identities, 6))[labels] + 0.9 * RNG.normal(size=(len(labels), 6))).astype(np.float32)
+def test_what_an_identity_moves_is_what_leaving_it_out_moves(k):
+    """As if the test set had been without it."""
+    labels = np.arange(620) % 300
+    vectors = (RNG.normal(size=(300, 6))[labels] + 0.9 * RNG.normal(size=(len(labels), 6))).astype(np.float32)
     found = recall(space_of(vectors, False), labels, k)
-    units = labels if identities > 5 else np.arange(len(labels))
-    wanted = [recall(space_of(vectors[units != unit], False), labels[units != unit], k).value for unit in range(40)]
+    wanted = [recall(space_of(vectors[labels != one], False), labels[labels != one], k).value for one in range(40)]
     assert found.without[:40] == pytest.approx(np.array(wanted), abs=1e-12)
 
 
@@ -135,12 +133,13 @@ def test_few_identities_decide_nothing_and_say_so():
     assert said.outcome == "inconclusive" and "100 identities" in said.reason
 
 
-def test_few_classes_with_many_samples_are_judged_by_samples_and_say_so():
-    labels = LABELS % 10
+@pytest.mark.parametrize(("metric", "limit"), [("recall_at_1", 'max_decrease = "9pp"'), ("eer", "max_increase = 0.09")])
+def test_many_samples_of_few_classes_do_not_stand_for_identities(metric, limit):
+    labels = LABELS % 10  # 96 samples each
     keras = CENTRES[labels].astype(np.float32) + 0.9 * RNG.normal(size=KERAS.shape).astype(np.float32)
     given = (keras + 0.01 * RNG.normal(size=keras.shape)).astype(np.float32)
-    (said,) = verdict_of(run(given, labels, keras), "recall_at_1", 'max_decrease = "9pp"').findings
-    assert said.outcome == "pass" and "samples of these 10 identities alone" in said.method
+    (said,) = verdict_of(run(given, labels, keras), metric, limit).findings
+    assert said.outcome == "inconclusive" and said.reason.startswith("10 identities: 299 are the fewest")
 
 
 def test_a_row_says_how_far_a_vector_moved_and_whether_its_neighbour_was_lost():
@@ -161,6 +160,14 @@ def test_labels_and_vectors_that_are_no_embeddings_are_refused():
 
 def test_ten_thousand_vectors_are_worked_through_in_stretches():
     assert max(near.size for _, near in Space(np.ones((10_000, 2))).stretches()) <= 2_000_000
+
+
+@pytest.mark.parametrize(("limit", "outcome"), [(0.005, "inconclusive"), (0.025, "pass")])
+def test_what_no_identity_showed_may_still_be_there(limit, outcome):
+    """Where one identity in 400 goes wrong, 45 % of test sets of 320 have none of them: .9975^320."""
+    said = verdict_of(run(INT8), "eer", f"max_increase = {limit}").findings[0]
+    assert said.outcome == outcome
+    assert said.p >= (1 - limit / 2) ** IDENTITIES - 0.01 and said.high > 2 * 0.009
 
 
 def test_data_in_groups_have_a_value_and_pass_nothing():

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from math import comb
+from math import comb, log, log1p
 from typing import cast
 
 import numpy as np
@@ -22,35 +22,45 @@ from harness.statistics.stats import Interval
 from harness.statistics.verification import equal_error_rate
 
 NEAREST = (1, 5, 10)
+IN_PAIRS = 2.0  # of identities that go wrong, twice their share of pairs has one of them in it
 
 
 @dataclass(frozen=True, eq=False)
-class OverUnits(LeftOut):
-    """A share between 0 and 1 with each identity, or sample, left out once. named: what is left out."""
+class OverIdentities(LeftOut):
+    """A share between 0 and 1 with each identity left out once. reach: how far the value moves, as a multiple of the
+    share of identities that go wrong and are not in the test set.
+    """
 
-    named: str = "identities"
+    reach: float = 1.0
 
     def words(self, confidence: float) -> str:
-        return f"jackknife {100 * confidence:g} % over {self.groups:,} {self.named}"
+        return f"jackknife {100 * confidence:g} % over {self.groups:,} identities"
 
     @property
     def doubt(self) -> str:
-        return "" if self.still and self.groups >= FEWEST_GROUPS else super().doubt.replace("groups", self.named)
+        told = super().doubt.replace("groups", "identities").replace("group", "identity")
+        return "" if self.still and self.groups >= FEWEST_GROUPS else told
 
     def limits(self, confidence: float) -> Interval:
-        """Where nothing moved, the largest share of units that may have moved all the way, none having been seen."""
-        if not self.still or self.doubt:
-            return super().limits(confidence)
-        most = 1 - ((1 - confidence) / 2) ** (1 / self.groups)
-        return Interval(self.value - most, self.value + most)
+        """At least as wide as what so many identities may hide, none of them having been seen."""
+        most = self.reach * (1 - ((1 - confidence) / 2) ** (1 / self.groups))
+        hidden = Interval(self.value - most, self.value + most)
+        if self.still and not self.doubt:
+            return hidden
+        seen = super().limits(confidence)
+        return Interval(min(seen.low, hidden.low), max(seen.high, hidden.high))
 
     def p(self, limit: float, better: int = 1) -> float:
-        if not self.still:
-            return super().p(limit, better)
         room = better * (limit - self.value)
-        return float((1 - min(room, 1.0)) ** self.groups) if room > 0 else 1.0
+        unseen = float((1 - min(room / self.reach, 1.0)) ** self.groups) if room > 0 else 1.0
+        return unseen if self.still else max(super().p(limit, better), unseen)
 
-    def without_limits(self, why: str) -> OverUnits:
+    def times_to_settle(self, limit: float, better: int, alpha: float, power: float) -> float | None:
+        times = super().times_to_settle(limit, better, alpha, power)
+        room = min(abs(limit - self.value) / self.reach, 0.5)
+        return max(times, log(alpha) / log1p(-room) / self.groups) if times is not None and room > 0 else None
+
+    def without_limits(self, why: str) -> OverIdentities:
         return replace(self, why=why)
 
     def less(self, other: LeftOut) -> LeftOut:
@@ -58,8 +68,8 @@ class OverUnits(LeftOut):
         return replace(self, value=moved.value, without=moved.without, why=moved.why)
 
 
-def over_units(found: Leaving) -> OverUnits:
-    return OverUnits(found.value, found.without, len(found.weights), found.weights, named=found.named)
+def over_identities(found: Leaving, reach: float = 1.0) -> OverIdentities:
+    return OverIdentities(found.value, found.without, len(found.weights), found.weights, reach=reach)
 
 
 def why_no_embeddings(labels: np.ndarray, output: np.ndarray) -> str:
@@ -95,12 +105,13 @@ def spaced(answers: Answers, euclidean: bool) -> Space:
 
 def of_recall(k: int, euclidean: bool, answers: Answers) -> Statistic:
     """Computes scikit-learn's NearestNeighbors of all vectors, with the sample itself left out."""
-    return cast(Statistic, over_units(recall(spaced(answers, euclidean), answers.truth.reshape(-1), k)))
+    return cast(Statistic, over_identities(recall(spaced(answers, euclidean), answers.truth.reshape(-1), k)))
 
 
 def of_pairs(euclidean: bool, answers: Answers) -> Statistic:
     """Computes where scikit-learn's roc_curve of all pairs has as many false acceptances as false rejections."""
-    return cast(Statistic, over_units(equal_error_rate(spaced(answers, euclidean), answers.truth.reshape(-1))))
+    found = equal_error_rate(spaced(answers, euclidean), answers.truth.reshape(-1))
+    return cast(Statistic, over_identities(found, IN_PAIRS))
 
 
 def by_luck(k: int, labels: np.ndarray) -> float:

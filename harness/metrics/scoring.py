@@ -13,7 +13,7 @@ import numpy as np
 from harness.device.tensors import to_model_input
 from harness.metrics.asked import Table
 from harness.metrics.discrepancy import variation
-from harness.metrics.embedding import OverUnits
+from harness.metrics.embedding import OverIdentities
 from harness.metrics.fitting import scores_of
 from harness.metrics.left_out import LeftOut, left_out
 from harness.metrics.registry import NO_OUTPUTS, NOT_FINITE, Answers, Metric, OfAnswers, is_wanted
@@ -148,7 +148,7 @@ class Scorer:
     def grouped(statistic: OfAnswers, answers: Answers, groups: np.ndarray) -> LeftOut:
         """Returns the metric over samples in groups. Raises Absent where it has no value."""
         made = statistic(answers)
-        if isinstance(made, OverUnits):  # all else would take a look at every pair for each group
+        if isinstance(made, OverIdentities):  # all else would take a look at every pair for each group
             return made.without_limits(NOT_OVER_GROUPS)
         if isinstance(made, AreaScore | MeanOverClasses | EditRate):  # they say what the outputs do, in little
             found = left_out(lambda some: some.value, made, groups)

@@ -4,8 +4,8 @@ Recall at k leaves one out: each sample asks all others of the test set, and is 
 identity (Musgrave, Belongie & Lim, ECCV 2020, section 3). Of equally near ones those of other identities come first, so
 that vectors that are all equal find nothing. A sample whose identity has no other is not asked, only found.
 
-The limits are a jackknife over identities: without one, neither are its samples asked, nor do they hide others'. Of few
-identities with many samples each, as of a classifier's classes, it is over samples, and says nothing of further ones.
+The limits are a jackknife over identities: without one, neither are its samples asked, nor do they hide others'. It is
+never over samples: one that is not in the test set may hide many others, and such limits let too much pass.
 """
 
 from __future__ import annotations
@@ -19,19 +19,16 @@ from harness.records import Absent
 
 VALUES = 2_000_000  # similarities that are in memory at a time
 TIED = 1e-12  # of the largest: similarities that lie closer are equal but for rounding
-FEWEST_IDENTITIES = 299
-MANY_EACH = 30  # samples an identity, from which on a few of them are taken as the only ones
 NO_PARTNER = "no value: no two of {:,} samples have one identity"
 
 
 @dataclass(frozen=True, eq=False)
 class Leaving:
-    """A value, and what it is without each unit, (units,). weights: the samples of each. named: what units are."""
+    """A value, and what it is without each identity, (identities,). weights: the samples of each."""
 
     value: float
     without: np.ndarray
     weights: np.ndarray
-    named: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,13 +64,9 @@ def space_of(vectors: np.ndarray, euclidean: bool) -> Space:
     return Space(np.divide(flat, lengths, out=np.zeros_like(flat), where=lengths > 0))
 
 
-def units_of(identities: np.ndarray) -> tuple[np.ndarray, str]:
-    """Returns the unit of each sample that limits are made over, from 0, and what it is called."""
-    units = np.unique(identities, return_inverse=True)[1].reshape(-1)
-    count = int(units.max()) + 1
-    if count < FEWEST_IDENTITIES and len(units) >= MANY_EACH * count:
-        return np.arange(len(units)), f"samples of these {count} identities alone"
-    return units, "identities"
+def units_of(identities: np.ndarray) -> np.ndarray:
+    """Returns the identity of each sample as a number from 0, (samples,)."""
+    return np.unique(identities, return_inverse=True)[1].reshape(-1)
 
 
 def ranks(space: Space, identities: np.ndarray) -> np.ndarray:
@@ -91,14 +84,13 @@ def ranks(space: Space, identities: np.ndarray) -> np.ndarray:
 
 def recall(space: Space, identities: np.ndarray, k: int) -> Leaving:
     """Returns recall at k, leave-one-out. Raises Absent where no identity has two samples."""
-    units, named = units_of(identities)
+    units = units_of(identities)
     count = int(units.max()) + 1
     asked, hits = np.zeros(count), np.zeros(count)
-    others = np.zeros(count)  # hits of others' that are won less those that are lost without each unit
+    others = np.zeros(count)  # hits of others' that are won without each identity
     for places, near in space.stretches():
         alike = identities[places, None] == identities
-        own = np.where(alike, near, -np.inf)
-        best = own.max(axis=1)
+        best = np.where(alike, near, -np.inf).max(axis=1)
         before = ~alike & (near >= best[:, None] - space.tied)
         rank, known = before.sum(axis=1), best > -np.inf
         hit = known & (rank < k)
@@ -107,26 +99,11 @@ def recall(space: Space, identities: np.ndarray, k: int) -> Leaving:
         for row in np.flatnonzero(known & ~hit & (rank < k + most_of(units))):
             hidden = np.bincount(units[before[row]], minlength=count)
             others += rank[row] - hidden < k
-        if named != "identities":
-            others -= lost_without(own, near, alike, hit, k, space.tied)
     if not asked.sum():
         raise Absent(NO_PARTNER.format(len(identities)))
     without = (hits.sum() - hits + others) / np.maximum(asked.sum() - asked, 1)
-    return Leaving(float(hits.sum() / asked.sum()), without, np.bincount(units).astype(np.float64), named)
+    return Leaving(float(hits.sum() / asked.sum()), without, np.bincount(units).astype(np.float64))
 
 
 def most_of(units: np.ndarray) -> int:
     return int(np.bincount(units).max())
-
-
-def lost_without(
-    own: np.ndarray, near: np.ndarray, alike: np.ndarray, hit: np.ndarray, k: int, tied: float
-) -> np.ndarray:
-    """Returns how many hits are lost without each sample, (samples,): those of which it is the nearest of their own,
-    and whose next of their own comes too late.
-    """
-    rows, nearest = np.arange(len(own)), own.argmax(axis=1)
-    second = own.copy()
-    second[rows, nearest] = -np.inf
-    late = (~alike & (near >= second.max(axis=1)[:, None] - tied)).sum(axis=1) >= k
-    return np.bincount(nearest[hit & late], minlength=own.shape[1]).astype(float)

@@ -114,15 +114,15 @@ def equal_error_rate(space: Space, identities: np.ndarray) -> Leaving:
     """Returns the equal error rate over all pairs. Raises Absent where they are of one kind."""
     bins = binned(space, identities)
     rate = crossing(space, identities, bins)
-    units, named = units_of(identities)
+    units = units_of(identities)
     thresholds = bins.ends(np.unique(np.clip(np.searchsorted(bins.lead, LEVELS), 0, BINS - 1)))
     weights = np.bincount(units).astype(np.float64)
     if len(thresholds) < 2:
-        return Leaving(rate, np.full(len(weights), rate), weights, named)
+        return Leaving(rate, np.full(len(weights), rate), weights)
     under, totals = without_each(space, identities, units, thresholds)
     share = np.divide(under, totals[..., None], out=np.zeros(under.shape), where=totals[..., None] > 0)
     each = crossed(share[0], 1 - share[1])  # the last is that of all
-    return Leaving(rate, rate + each[:-1] - each[-1], weights, named)
+    return Leaving(rate, rate + each[:-1] - each[-1], weights)
 
 
 def without_each(
@@ -138,6 +138,6 @@ def without_each(
         found += np.bincount(place.ravel(), minlength=len(found))
     own = np.cumsum(found.reshape(3, count, ends)[:2], axis=2)  # of rows: a pair within a unit is met twice in it
     whole = own.sum(axis=1, keepdims=True)
-    twice = np.array([1 if count < len(units) else 2, 2])[:, None, None]
+    twice = np.array([1, 2])[:, None, None]
     left = np.concatenate([whole - twice * own, whole], axis=1)
     return left[..., :-1], left[..., -1]
