@@ -67,6 +67,10 @@ class OverIdentities(LeftOut):
         moved = super().less(other)
         return replace(self, value=moved.value, without=moved.without, why=moved.why)
 
+    def growth(self, other: LeftOut) -> LeftOut:
+        moved = super().growth(other)
+        return replace(self, value=moved.value, without=moved.without, why=moved.why, reach=self.reach / other.value)
+
 
 def over_identities(found: Leaving, reach: float = 1.0) -> OverIdentities:
     return OverIdentities(found.value, found.without, len(found.weights), found.weights, reach=reach)
