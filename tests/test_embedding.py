@@ -17,7 +17,7 @@ from harness.gate.policy.policy_file import parse_policy
 from harness.metrics.embedding import by_luck
 from harness.metrics.fitting import check
 from harness.metrics.registry import METRICS, Answers
-from harness.records import Dataset, Run, Scoring, Verdict
+from harness.records import Absent, Dataset, Run, Scoring, Verdict
 from harness.statistics.neighbours import Space, recall, space_of
 from harness.statistics.verification import equal_error_rate
 from tests.made_runs import case
@@ -180,3 +180,20 @@ def test_data_in_groups_have_a_value_and_pass_nothing():
     grouped = replace(run(INT8), groups=(LABELS // 2).astype(np.int32))
     (said,) = verdict_of(grouped, "recall_at_1", 'max_decrease = "50pp"').findings
     assert said.outcome != "pass" and "leave group out" in said.reason
+
+
+@pytest.mark.parametrize("vectors", ["signs", "one far away"])
+def test_pairs_that_are_equally_alike_leave_no_limits(vectors: str) -> None:
+    """Eight signs make nine different cosines; one far vector leaves all other pairs in a few of the bins."""
+    draw, identities = np.random.default_rng(3), np.repeat(np.arange(300), 4)
+    centres = draw.normal(size=(300, 8))[identities]
+    near = centres + draw.normal(size=centres.shape)
+    near = np.sign(near) if vectors == "signs" else np.vstack([near[:-1], near[-1:] * 1e5])
+    answers = Answers(identities, near, near)
+    for metric in ("eer", "euclidean_eer"):
+        if (vectors == "signs") == (metric == "eer"):
+            made = METRICS[metric].statistic(answers)
+            assert 0.01 < made.value < 0.5
+            assert made.doubt.startswith("no limits: many pairs are equally alike")
+            with pytest.raises(Absent, match="8 are the fewest"):
+                made.limits(0.9)

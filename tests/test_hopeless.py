@@ -53,6 +53,12 @@ def test_a_test_set_that_is_too_small_is_named(rule: str, fewest: int, labels: n
         ('metric = "accuracy_drop"\nmax = "1pp"', Known(1_000), "the test set has no labels"),
         ('metric = "f1"\nmin = 0.5', Known(900, LABELS[80:], np.repeat(np.arange(90), 10)), "needs 299 groups"),
         ('metric = "flip_rate"\nmax = "1%"', Known(1_000, None, np.repeat(np.arange(100), 10)), "363 groups like"),
+        (
+            'metric = "recall_at_1"\nmin = 0.5',
+            Known(900, np.repeat(np.arange(90), 10)),
+            "needs 299 identities; there are 90",
+        ),
+        ('metric = "eer"\nmax = 0.5', Known(900, np.arange(900) // 2, np.arange(900) // 2), "not decided over groups"),
         ('metric = "sqnr"\nmin = 20', Known(1_000, None, np.repeat(np.arange(100), 10)), "not decided over groups"),
         ('metric = "accuracy_drop"\nmax = "9pp"', Known(1_000, LABELS, np.repeat(np.arange(5), 200)), "worth 5.0"),
     ],

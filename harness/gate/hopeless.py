@@ -19,7 +19,7 @@ from harness.metrics.left_out import FEWEST_GROUPS
 from harness.metrics.of_sample import QUANTILE
 from harness.metrics.registry import Answers
 from harness.metrics.scores import metric_named
-from harness.metrics.task import UNLABELLED
+from harness.metrics.task import EMBEDDINGS, UNLABELLED
 from harness.records import Absent, Plan
 from harness.statistics.anytime import samples_to_decide
 from harness.statistics.bootstrap import FEWEST_SAMPLES
@@ -34,6 +34,7 @@ NEEDS = "it needs {:,} test samples; there are {:,}"
 GROUPS = "it needs {:,} groups like these; there are {}"
 NO_ROUNDS = "the plan times {} of a case, and 2 are the fewest that have an interval"
 NO_LABELS = "the test set has no labels"
+IDENTITIES = "it needs {} identities; there are {}"
 NOT_IN_GROUPS = "it is not decided over groups"
 
 
@@ -53,11 +54,21 @@ def why(rule: Rule, known: Known, plan: Plan) -> str:
         return NEVER + NO_ROUNDS.format(plan.rounds or "nothing") if few else ""
     if known.labels is None and not set(metric.tasks) & set(UNLABELLED):
         return NEVER + NO_LABELS
+    if metric.tasks == EMBEDDINGS:
+        return of_identities(known)
     if known.groups is not None:
         return in_groups(rule, metric, known)
     if plan.until_decided and watched.is_watched(rule):
         return too_few(samples_to_decide(0, 0, rule.limit.value / 100, rule.alpha), known.samples)
     return of_samples(rule, metric, known)
+
+
+def of_identities(known: Known) -> str:
+    """Says that embeddings have too few identities, or come in groups."""
+    if known.groups is not None:
+        return NEVER + NOT_IN_GROUPS
+    count = FEWEST_GROUPS if known.heads or known.labels is None else len(np.unique(known.labels))
+    return NEVER + IDENTITIES.format(FEWEST_GROUPS, count) if count < FEWEST_GROUPS else ""
 
 
 def too_few(fewest: int | None, samples: int) -> str:

@@ -38,14 +38,15 @@ class OverIdentities(LeftOut):
 
     @property
     def doubt(self) -> str:
-        told = super().doubt.replace("groups", "identities").replace("group", "identity")
-        return "" if self.still and self.groups >= FEWEST_GROUPS else told
+        if self.why or not self.still or self.groups < FEWEST_GROUPS:
+            return super().doubt.replace("groups", "identities").replace("group", "identity")
+        return ""
 
     def limits(self, confidence: float) -> Interval:
         """At least as wide as what so many identities may hide, none of them having been seen."""
         most = self.reach * (1 - ((1 - confidence) / 2) ** (1 / self.groups))
         hidden = Interval(self.value - most, self.value + most)
-        if self.still and not self.doubt:
+        if not self.why and self.still and not self.doubt:
             return hidden
         seen = super().limits(confidence)
         return Interval(min(seen.low, hidden.low), max(seen.high, hidden.high))
@@ -69,11 +70,13 @@ class OverIdentities(LeftOut):
 
     def growth(self, other: LeftOut) -> LeftOut:
         moved = super().growth(other)
+        if moved.why:
+            return replace(self, value=moved.value, without=moved.without, why=moved.why)
         return replace(self, value=moved.value, without=moved.without, why=moved.why, reach=self.reach / other.value)
 
 
 def over_identities(found: Leaving, reach: float = 1.0) -> OverIdentities:
-    return OverIdentities(found.value, found.without, len(found.weights), found.weights, reach=reach)
+    return OverIdentities(found.value, found.without, len(found.weights), found.weights, found.why, reach)
 
 
 def why_no_embeddings(labels: np.ndarray, output: np.ndarray) -> str:

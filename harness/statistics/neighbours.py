@@ -24,11 +24,14 @@ NO_PARTNER = "no value: no two of {:,} samples have one identity"
 
 @dataclass(frozen=True, eq=False)
 class Leaving:
-    """A value, and what it is without each identity, (identities,). weights: the samples of each."""
+    """A value, and what it is without each identity, (identities,). weights: the samples of each. why: it has no
+    limits; "" where it may.
+    """
 
     value: float
     without: np.ndarray
     weights: np.ndarray
+    why: str = ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,6 +22,8 @@ from harness.statistics.neighbours import Leaving, Space, units_of
 
 BINS = 1 << 16
 LEVELS = np.linspace(-0.05, 0.05, 33)  # of false rejections less false acceptances
+FEWEST_THRESHOLDS = 8  # of fewer it cannot be told how far an identity moves the rate
+COARSE = "no limits: many pairs are equally alike, and {} thresholds lie around the equal error rate; 8 are the fewest"
 ONE_KIND = "no value: verification takes pairs of one identity and pairs of two"
 
 
@@ -117,8 +119,8 @@ def equal_error_rate(space: Space, identities: np.ndarray) -> Leaving:
     units = units_of(identities)
     thresholds = bins.ends(np.unique(np.clip(np.searchsorted(bins.lead, LEVELS), 0, BINS - 1)))
     weights = np.bincount(units).astype(np.float64)
-    if len(thresholds) < 2:
-        return Leaving(rate, np.full(len(weights), rate), weights)
+    if len(thresholds) < FEWEST_THRESHOLDS:
+        return Leaving(rate, np.zeros(0), weights, COARSE.format(len(thresholds)))
     under, totals = without_each(space, identities, units, thresholds)
     share = np.divide(under, totals[..., None], out=np.zeros(under.shape), where=totals[..., None] > 0)
     each = crossed(share[0], 1 - share[1])  # the last is that of all
