@@ -1,12 +1,12 @@
 """The tasks there are, each as one declaration. They stand in the order in which they are tried: the first that fits.
 
 task              labels             the scored output
-anomaly           0 or 1, one each   a reconstruction of the first input, or one number: only where a metric says so
-embedding         an identity each   a vector: only where a metric says so
-classification    one class each     scores of classes, or one column: the probability, or logit, of class 1
 detection         boxes of objects   what [detection] decodes: boxes with a score and a class
 keypoints         points of one      what [keypoints] decodes: coordinates, or a heat-map a point
 transcription     texts              what [transcription] decodes: scores of classes for each step
+anomaly           0 or 1, one each   a reconstruction of the first input, or one number: only where a metric says so
+embedding         an identity each   a vector: only where a metric says so
+classification    one class each     scores of classes, or one column: the probability, or logit, of class 1
 multilabel        0 or 1, several    as many numbers: the probability, or logit, of each label
 segmentation      masks              scores of classes for each pixel, or one column of them: class 1
 frames            a class a frame    (samples, frames, classes): scores of classes for each frame
