@@ -19,12 +19,14 @@ from harness.gate.decide import judge
 from harness.gate.policy import read_policy
 from harness.metrics import METRICS
 from harness.metrics.fitting import check
+from harness.metrics.keypoints import oks_ap
 from harness.metrics.registry import Answers
 from harness.records import Affine, Dataset, Keypoints, Run, Scoring
 from harness.report.material import Material
 from harness.report.part import Note
 from harness.report.plots.sample_plot import sample_chart
 from harness.report.samples.gallery import BoxGallery, gallery
+from harness.statistics.average_precision import MeanOverClasses
 from tests.made_runs import case
 from tests.made_tasks import run_of
 
@@ -88,6 +90,17 @@ def value(name: str, of: Answers) -> float:
     statistic = METRICS[name].statistic
     assert statistic
     return statistic(of).value
+
+
+def test_pictures_without_labels_may_be_left_out_as_others_may():
+    """Groups of pictures are left out of what is matched: it is the AP of the other pictures."""
+    chosen = np.ones(PICTURES, bool)
+    chosen[30:90] = False  # two of them have no labels
+    every = oks_ap(answers(KERAS))
+    assert isinstance(every, MeanOverClasses)
+    others = replace(answers(KERAS), labels=LABELS[chosen], outputs=KERAS[chosen], baseline=KERAS[chosen])
+    assert every.of(chosen).value == pytest.approx(value("oks_ap", others), rel=1e-12)
+    assert every.of(chosen).value != every.value
 
 
 @pytest.mark.parametrize("spread", [0.5, 3.0, 12.0])

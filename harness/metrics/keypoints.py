@@ -126,10 +126,12 @@ def oks_ap(answers: Answers) -> Statistic:
     if answers.outputs.shape[2] < 3:
         raise Absent(NO_SCORES)
     oks = similarities(answers, answers.outputs)
-    there = ~np.isnan(oks)
-    order = np.argsort(-answers.outputs[there, :, 2].astype(np.float64).mean(axis=1), kind="mergesort")
-    hit = found_at(known(oks))[:, order]
-    return MeanOverClasses((ClassMatches(0, hit, np.zeros_like(hit), order, np.ones(len(order), int)),), "ap")
+    known(oks)
+    there = np.flatnonzero(~np.isnan(oks))  # a picture without labels wants nothing, and is still one of its group
+    order = there[np.argsort(-answers.outputs[there, :, 2].astype(np.float64).mean(axis=1), kind="mergesort")]
+    hit = found_at(oks[order])
+    wanted = (~np.isnan(oks)).astype(int)
+    return MeanOverClasses((ClassMatches(0, hit, np.zeros_like(hit), order, wanted),), "ap")
 
 
 def pck(answers: Answers) -> Statistic:
