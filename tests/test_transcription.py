@@ -283,4 +283,4 @@ def test_without_jiwer_the_extra_is_named(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(ConfigError) as refused:
         check(Scoring(transcription=HOW), dataset(rows_of(LABELS)), [scores(LABELS)])
-    assert "pip install edge-harness[text]" in refused.value.advice
+    assert "pip install 'edge-harness[text]'" in refused.value.advice

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli import completion
+from harness.experiment.starters import STARTERS
 
 if TYPE_CHECKING:
     from harness.experiment.looked import Looked
@@ -27,9 +28,7 @@ OF_THE_EXAMPLE = {  # what init cannot know of a model of the user's, where it i
 Folder = Annotated[Path, typer.Argument(metavar="[DIR]", help="where they go; created if missing")]
 Task = Annotated[
     str,
-    typer.Option(
-        metavar="TASK", help="classification, multilabel, regression, segmentation, …", autocompletion=completion.tasks
-    ),
+    typer.Option(metavar="TASK", help=", ".join(STARTERS), autocompletion=completion.tasks),
 ]
 Model = Annotated[str, typer.Option(metavar="PATH", help="your Keras model, or package.module:function")]
 Data = Annotated[str, typer.Option(metavar="PATH", help="your test samples: a file, a folder, package.module:function")]
@@ -79,7 +78,6 @@ def asked_files() -> tuple[str, str, str]:
 
 def asked_task() -> str:
     from harness.cli.output import say
-    from harness.experiment.starters import STARTERS
 
     say("\n".join(f"  {name:<16}{what}" for name, what in STARTERS.items()))
     return asked("Which task", "classification")
@@ -95,7 +93,7 @@ def asked(question: str, default: str = "") -> str:
 def known(task: str) -> str:
     """Returns the task. Raises ConfigError where there are no files for it."""
     from harness.errors import ConfigError
-    from harness.experiment.starters import STARTERS, WITHOUT_STARTER
+    from harness.experiment.starters import WITHOUT_STARTER
     from harness.support.toml import nearest
 
     if task not in STARTERS:

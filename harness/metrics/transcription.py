@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from harness.data.texts import END, texts_of
-from harness.errors import ConfigError
+from harness.errors import ConfigError, install_extra
 from harness.metrics.discrepancy import as_float32, as_int32, structured
 from harness.metrics.registry import Answers, Metric, of_answers
 from harness.metrics.task import TEXTS, finite, row_by_row
@@ -28,9 +28,7 @@ def jiwer() -> Any:
     try:
         import jiwer
     except ImportError as error:
-        raise ConfigError(
-            "texts are judged by jiwer, which is not installed", "pip install edge-harness[text]"
-        ) from error
+        raise ConfigError("texts are judged by jiwer, which is not installed", install_extra("text")) from error
     return jiwer
 
 
