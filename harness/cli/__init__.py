@@ -7,6 +7,7 @@ import sys
 import traceback
 from typing import Annotated
 
+
 import typer
 
 from harness import __version__
@@ -61,6 +62,7 @@ for room in (run, results, compare, trend, gate, devices, aa, audit, init, clean
 
 def main() -> None:
     """Exit codes: 0 good, 1 measured not good, 2 input, 3 device or link, 4 a fault of the harness, 130 interrupted."""
+    gc.set_threshold(50_000)  # rooms load some hundred thousand objects that stay: to look at them again takes .1 s
     debug = DEBUG in sys.argv
     sys.argv = [word for word in sys.argv if word != DEBUG]
     open_streams()

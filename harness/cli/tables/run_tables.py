@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
@@ -11,7 +12,6 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from harness.measure.provision.doctor import Diagnosis
 from harness.records import KERAS, Comparison, Target, Variant
 from harness.report.material import Material
 from harness.report.tables.columns import Heading, Line
@@ -21,6 +21,9 @@ from harness.report.tables.summary_table import tables
 from harness.report.words.primary_metric import row_text
 from harness.runs.header import Header
 from harness.support.format import MISSING
+
+if TYPE_CHECKING:
+    from harness.measure.provision.doctor import Diagnosis
 
 # Left out in this order until the rest fits the terminal. Status only where every row is ok.
 DISPENSABLE = ("Peak RSS", "Model RSS", "p90", "max |Δ|", "Flips", "Status", "Size", "Speed-up", "p50", "Accuracy")
