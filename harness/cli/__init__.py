@@ -7,7 +7,6 @@ import sys
 import traceback
 from typing import Annotated
 
-
 import typer
 
 from harness import __version__
