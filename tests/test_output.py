@@ -5,8 +5,11 @@ from __future__ import annotations
 import io
 import math
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
@@ -18,14 +21,16 @@ from harness.cli.tables.run_tables import add_row, plain_table
 from harness.support.text import harmless_cell, harmless_lines
 from tests.devices import RECORDED
 
-RUN = str(RECORDED.with_name("digits-schema-3"))
+RUN = RECORDED.with_name("digits-schema-3")
 
 
 def gate(before: str = "", after: str = "", **variables: str) -> tuple[int, str]:
-    """The exit code of `harness gate` in a shell, and what it wrote."""
-    command = f"{before} {sys.executable} -m harness gate {RUN} {after}"
+    """The exit code of `harness gate` of a copy, in whose folder it leaves its verdict, and what it wrote."""
     env = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))} | variables
-    done = subprocess.run(["bash", "-c", command], env=env, stdout=-1, stderr=-2, check=False)
+    with tempfile.TemporaryDirectory() as folder:
+        run = shutil.copytree(RUN, Path(folder) / "run")
+        command = f"{before} {sys.executable} -m harness gate {run} {after}"
+        done = subprocess.run(["bash", "-c", command], env=env, stdout=-1, stderr=-2, check=False)
     return done.returncode, done.stdout.decode("ascii", "replace")
 
 
