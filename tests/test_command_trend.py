@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import harness as package
+from harness.compare.baseline import compare
+from harness.compare.over_runs import Gap, Point, point
 from harness.runs import references
+from harness.runs.loading import load
 from harness.runs.store import Store
 from tests.test_command_compare import CASES, edit, environment, recorded, scale
 
@@ -78,6 +82,18 @@ def test_a_run_that_cannot_be_compared_is_left_out_with_the_reason(harness, runs
     assert absent["accuracy", RUNS[1]].startswith("test inputs and labels: ")
     words = " ".join(harness("trend", "--all")[1].split())
     assert f"left out of 8 series: {RUNS[0]}: device" in words and f"left out of 4 series: {RUNS[1]}: test" in words
+
+
+def test_answers_in_doubt_are_no_point_of_a_series(ten) -> None:
+    """Its accuracy is in doubt, and its latency is not."""
+    run = compare(load(ten / "digits" / RUNS[2]))
+    doubted = replace(run, standings=tuple(replace(s, status="suspect", reason="constant") for s in run.standings))
+    newest = load(ten / "digits" / RUNS[3])
+    case = run.standings[0].case
+    gap = point(doubted, newest, case, "accuracy", "")
+    assert isinstance(gap, Gap) and gap.reason == "suspect: constant"
+    assert isinstance(point(doubted, newest, case, "latency_p50", ""), Point)
+    assert isinstance(point(run, newest, case, "accuracy", ""), Point)
 
 
 def test_of_few_runs_no_change_is_told(harness, runs) -> None:

@@ -68,5 +68,5 @@ def rows(series: Series) -> list[dict[str, Any]]:
         own = {"run_id": point.run_id, "created": point.created, "value": point.value, "low": point.low}
         told.append(key | own | {"high": point.high, "level": level, "reason": ""})
     empty = {"created": "", "value": None, "low": None, "high": None, "level": None}
-    told += [key | {"run_id": one.run_id} | empty | {"reason": one.reason} for one in series.left_out]
+    told += [key | {"run_id": one.run_id} | empty | {"reason": one.reason} for one in series.gaps]
     return sorted(told, key=lambda row: row["run_id"])

@@ -27,7 +27,7 @@ def compare(
 ) -> None:
     """Two runs: what improved, regressed or stayed similar, and what is not comparable, and why."""
     from harness.api.entry import load
-    from harness.cli.output import print_json, say, stdout, write
+    from harness.cli.output import append, print_json, say, stdout, write
     from harness.cli.tables.two_run_tables import two_run_tables
     from harness.errors import ConfigError
     from harness.gate.run_gate import tell_unsealed
@@ -49,16 +49,9 @@ def compare(
             console.print(table)
         write(changes.headline)
     if summary:
-        add(changes.markdown, summary)
+        append(changes.markdown, summary)
     found = {row["kind"] for row in changes.rows} | ({"missing"} if changes.sessions.unshared else set())
     raise typer.Exit(int(any(kind in found for kind in kinds)))
-
-
-def add(text: str, path: Path) -> None:
-    """Adds the text after what stands in the file already."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        file.write(text)
 
 
 COMMANDS = (compare,)

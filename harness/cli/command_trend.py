@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.command_compare import SUMMARY, add
+from harness.cli.command_compare import SUMMARY
 from harness.cli.command_results import Results, Trust
 
 NAME = "an experiment with stored runs; default: that of the latest run"
@@ -26,7 +26,7 @@ def trend(
 ) -> None:
     """How metrics went over the accepted runs, and since which run a level is another."""
     from harness.api.entry import trend as follow
-    from harness.cli.output import print_json, say, stdout
+    from harness.cli.output import append, print_json, say, stdout
     from harness.cli.tables.trend_table import trend_table
 
     found = follow(experiment, results, every=every, metrics=metric or (), trust=trust, say=say)
@@ -35,7 +35,7 @@ def trend(
     else:
         stdout().print(trend_table(found.found, stdout()))
     if summary:
-        add(found.markdown, summary)
+        append(found.markdown, summary)
 
 
 COMMANDS = (trend,)

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
+from pathlib import Path
 from typing import Any, TextIO
 
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -116,3 +117,10 @@ def write(text: str) -> None:
 
 def print_json(content: Any) -> None:
     print(json.dumps(content, indent=1, default=str))
+
+
+def append(text: str, path: Path) -> None:
+    """Adds the text after what stands in the file already."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(text)

@@ -33,7 +33,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class Gap:
     """A run that says nothing here, and why."""
 
     run_id: str
@@ -52,7 +52,7 @@ class Series:
     output: str
     unit: str
     points: tuple[Point, ...]
-    left_out: tuple[LeftOut, ...]
+    gaps: tuple[Gap, ...]
     since: tuple[int, ...] = ()
     untold: str = ""
 
@@ -79,7 +79,7 @@ class Trend:
         return FALSE_ALARMS * sum(not series.untold for series in self.series)
 
 
-Said = dict[tuple[Case, str, str], Point | LeftOut]  # what a run says of each metric
+Said = dict[tuple[Case, str, str], Point | Gap]  # what a run says of each metric
 
 
 def trend(runs: Iterable[Run], metrics: Sequence[str] = ()) -> Trend:
@@ -120,20 +120,21 @@ def said_by(run: Run, newest: Run, wanted: Sequence[tuple[Case, str, str]]) -> S
     return {(case, name, output): point(comparison, newest, case, name, output) for case, name, output in wanted}
 
 
-def point(comparison: Comparison, newest: Run, case: Case, metric: str, output: str) -> Point | LeftOut:
+def point(comparison: Comparison, newest: Run, case: Case, metric: str, output: str) -> Point | Gap:
     """Returns what the run says of this metric, or why it cannot stand in a row with the newest."""
     run, side = comparison.run, comparison.by_output.get(output) if output else comparison
     if side is None:
-        return LeftOut(run.run_id, f"it has no output {output}")
+        return Gap(run.run_id, f"it has no output {output}")
     if reason := REFUSALS[about(metric)](side.run, newest, case):
-        return LeftOut(run.run_id, reason)
-    change, standing = side.change(case, metric), comparison.standing(case)
+        return Gap(run.run_id, reason)
+    change, standing = side.change(case, metric), side.standing(case)
     if change is None or not is_known(change.value):
-        return LeftOut(run.run_id, (change.method if change else "") or "it has no such row")
-    if standing and not standing.ended_well:
-        return LeftOut(run.run_id, f"{standing.status}: {standing.reason}")
+        return Gap(run.run_id, (change.method if change else "") or "it has no such row")
+    doubtful = standing and standing.status == "suspect" and is_of_answers(metric)
+    if standing and (doubtful or not standing.ended_well):
+        return Gap(run.run_id, f"{standing.status}: {standing.reason}")
     if case in comparison.early and is_of_answers(metric):
-        return LeftOut(run.run_id, "it was asked only until the row was decided")
+        return Gap(run.run_id, "it was asked only until the row was decided")
     return Point(run.run_id, run.provenance.created, change.value, change.low, change.high)
 
 
@@ -161,11 +162,11 @@ REFUSALS: dict[str, Callable[[Run, Run, Case], str]] = {
 def series(key: tuple[Case, str, str], told: dict[str, Said]) -> Series:
     said = [of_run[key] for of_run in told.values()]
     points = tuple(one for one in said if isinstance(one, Point))
-    left_out = tuple(one for one in said if isinstance(one, LeftOut))
+    gaps = tuple(one for one in said if isinstance(one, Gap))
     case, metric, output = key
     unit = METRICS[metric].unit if metric in METRICS else ""
-    made = Series(case, metric, output, unit, points, left_out)
+    made = Series(case, metric, output, unit, points, gaps)
     try:
-        return Series(case, metric, output, unit, points, left_out, change_points(made.values))
+        return Series(case, metric, output, unit, points, gaps, change_points(made.values))
     except Absent as absent:
-        return Series(case, metric, output, unit, points, left_out, untold=absent.reason)
+        return Series(case, metric, output, unit, points, gaps, untold=absent.reason)

@@ -69,7 +69,7 @@ def left_out(trend: Trend) -> list[str]:
     """Says each reason once, with its runs and how many series it concerns."""
     reasons: dict[str, dict[str, int]] = {}
     for series in trend.series:
-        for one in series.left_out:
+        for one in series.gaps:
             runs = reasons.setdefault(one.reason, {})
             runs[one.run_id] = runs.get(one.run_id, 0) + 1
     return [
