@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.api.entry import audit, evaluate, load, run, trend
+    from harness.api.entry import audit, evaluate, explain, load, run, trend
     from harness.api.followed import Trend
     from harness.api.shown import Changes, Plots, Sample, Verdict
     from harness.api.stored_run import Run
@@ -57,13 +57,14 @@ __all__ = [
     "__version__",
     "audit",
     "evaluate",
+    "explain",
     "load",
     "run",
     "trend",
 ]
 
 _ROOMS = {  # where each name lives
-    "harness.api.entry": ("audit", "evaluate", "load", "run", "trend"),
+    "harness.api.entry": ("audit", "evaluate", "explain", "load", "run", "trend"),
     "harness.api.followed": ("Trend",),
     "harness.api.shown": ("Changes", "Plots", "Sample", "Verdict"),
     "harness.api.stored_run": ("Run",),

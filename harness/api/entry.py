@@ -1,4 +1,4 @@
-"""evaluate, run, load, trend, audit: from a model, an experiment or a name to a Run, and to what it is worth."""
+"""evaluate, run, load, trend, audit, explain: from a model, an experiment or a name to a Run, and what it is worth."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from harness.support.files import TemporaryFolder
 from harness.support.format import listed
 
 if TYPE_CHECKING:
+    from harness.diagnosis.explanation import Explanation
     from harness.gate.policy import Policy
     from harness.measure.selftest.audit_result import AuditResult
     from harness.pipeline import Listener
@@ -274,6 +275,37 @@ def audit(
     begun = audited.reopened(resume) if resume else audited.begun(terms, asked[0] or ("*",), asked[1] or ("*",))
     with listening(progress) as listener:
         return audited.measured(begun, wait_s, listener, listener.say)
+
+
+def explain(
+    run: str | PathLike[str] | Run,
+    variant: str = "",
+    *,
+    target: str = "",
+    runtime: str = "",
+    samples: int = 200,
+    file: str | PathLike[str] | None = None,
+    wait_s: float = 0.0,
+    results: str | PathLike[str] = RESULTS,
+    trust: bool = False,
+    progress: Listener | None = None,
+) -> Explanation:
+    """Looks into a variant of a stored run on its own device: where its error comes from, as `harness explain` does.
+
+    run: as in load, or a Run. variant, target, runtime: which row; of those that are left the one that moved most.
+    samples: how many are looked at, 8 at least: half of them answers that the variant changed.
+    file: a .tflite file of the same model that is looked into instead of the variant's.
+    wait_s, results, trust, progress: as in run and load.
+
+    Raises ConfigError where the row cannot be looked into, StoreError, TargetError.
+    """
+    from harness.api.listeners import listening
+    from harness.diagnosis.stored_row import Asked, explain_stored
+
+    kept = run.results if isinstance(run, Run) else Store(Path(results), trust)
+    asked = Asked(variant, target, runtime, samples, None if file is None else Path(file), wait_s)
+    with listening(progress) as listener:
+        return explain_stored(kept, str(run.path if isinstance(run, Run) else run), asked, listener, listener.say)
 
 
 def chosen_experiment(

@@ -15,6 +15,7 @@ from harness.cli import command_audit as audit
 from harness.cli import command_clean as clean
 from harness.cli import command_compare as compare
 from harness.cli import command_devices as devices
+from harness.cli import command_explain as explain
 from harness.cli import command_gate as gate
 from harness.cli import command_init as init
 from harness.cli import command_parity as parity
@@ -54,7 +55,7 @@ def common(
     pass
 
 
-for room in (run, results, compare, trend, gate, devices, aa, audit, init, clean, parity):
+for room in (run, results, compare, explain, trend, gate, devices, aa, audit, init, clean, parity):
     for command in room.COMMANDS:
         app.command()(command)
 

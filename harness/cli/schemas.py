@@ -150,6 +150,12 @@ def of_parity() -> Schema:
     return fields(Parity, {"agrees": FLAG, "apart": texts(), "cost": cost, "cost_unknown": TEXT})
 
 
+def of_explain() -> Schema:
+    from harness.diagnosis.explanation import Explanation
+
+    return fields(Explanation)
+
+
 SCHEMAS: dict[str, Callable[[], Schema]] = {
     "run": of_run,
     "build": of_build,
@@ -164,4 +170,5 @@ SCHEMAS: dict[str, Callable[[], Schema]] = {
     "aa": of_aa,
     "audit": of_audit,
     "parity": of_parity,
+    "explain": of_explain,
 }

@@ -9,7 +9,8 @@ job.json  kind ("latency" or "outputs"), runtime, threads, affines [{scale, offs
           reset: what brings the model back to its initial state: "none" (it keeps no state; also where the key is not
           there), "variables" or "interpreter"; for outputs passes: how often all samples are asked, 1 where it is not
           there, and starts: the places of the samples that are asked from the initial state, each the first of a clip
-          through which state is carried; all where it is not there
+          through which state is carried; all where it is not there; keep: the indices of tensors between the ops, whose
+          values are kept instead of the outputs'
 The names of the files, the phases and the form of the timings are in protocol.py.
 """
 
@@ -75,7 +76,9 @@ class Model:
         log.point("runtime")
         content = log.timed("load", lambda: read_bytes(protocol.MODEL))
         log.point("model")
-        self.create = lambda: interpreter_class(model_content=content, num_threads=job["threads"])
+        self.kept = job.get("keep")
+        how = {"experimental_preserve_all_tensors": True} if self.kept else {}
+        self.create = lambda: interpreter_class(model_content=content, num_threads=job["threads"], **how)
         self.interpreter = log.timed("create", self.create)
         # Mapped, not read: the samples are not the model's memory, and a shard may be large.
         self.stored = [np.load(path, mmap_mode="r", allow_pickle=False) for path in job["inputs"]]
@@ -98,7 +101,10 @@ class Model:
 
     def describe_outputs(self):
         """Their shapes are real once the model has run: a file may leave them open."""
-        return [engines.describe(d) for d in self.interpreter.get_output_details()]
+        if not self.kept:
+            return [engines.describe(d) for d in self.interpreter.get_output_details()]
+        known = {d["index"]: d for d in self.interpreter.get_tensor_details()}
+        return [engines.describe(known[index]) for index in self.kept]
 
     def samples(self):
         return len(self.stored[0])

@@ -1,0 +1,105 @@
+"""harness explain: why does a variant answer otherwise than the model? Layer by layer, on its own device."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.cli import completion
+from harness.cli.command_results import Reference, Results
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from harness.diagnosis.explanation import Explanation
+    from harness.diagnosis.layers import Layer
+
+SAMPLES = "how many test samples are looked at: half of them answers that the variant changed"
+FILE = "a .tflite file of the same model, instead of the variant's"
+COLUMNS = ("Layer", "SQNR, dB", "Adds, dB", "Adds, steps", "Range used, %", "Clipped, %", "Alone, % of error", "Flips")
+TRUST = "explain a run that you did not begin on this machine: its models run, on its devices"
+
+
+def explain(
+    run: Reference,
+    variant: Annotated[str, typer.Option("-v", "--variant", autocompletion=completion.variants)] = "",
+    target: Annotated[str, typer.Option("-t", "--target", autocompletion=completion.targets)] = "",
+    runtime: Annotated[str, typer.Option(help="default: the row that moved most")] = "",
+    samples: Annotated[int, typer.Option(min=8, max=5000, help=SAMPLES)] = 200,
+    file: Annotated[Path | None, typer.Option(help=FILE)] = None,
+    wait: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="how long a busy device is waited for")] = 0.0,
+    trust: Annotated[bool, typer.Option("--trust", help=TRUST)] = False,
+    results: Results = Path("results"),
+    json: Annotated[bool, typer.Option("--json", help="print all figures as JSON")] = False,
+) -> None:
+    """Say where a variant's error comes from, layer by layer, with the likely cause and a way out."""
+    import harness
+    from harness.cli.output import print_json
+    from harness.diagnosis.stored_row import document
+
+    found = harness.explain(
+        run,
+        variant,
+        target=target,
+        runtime=runtime,
+        samples=samples,
+        file=file,
+        wait_s=wait,
+        results=results,
+        trust=trust,
+    )
+    if json:
+        print_json(document(found))
+    else:
+        show(found)
+
+
+COMMANDS = (explain,)
+
+
+def show(found: Explanation) -> None:
+    from harness.cli.output import stdout, write
+    from harness.report.words.explained_words import cause_lines, gap_line, headline, looked_at
+
+    write(headline(found))
+    for cause in found.causes:
+        write("\n" + "\n".join(cause_lines(cause)))
+    write("\n" + "\n".join(map(gap_line, found.gaps)))
+    write(looked_at(found))
+    stdout().print(layer_table(found))
+    for note in found.notes:
+        write(f"note: {note}")
+
+
+def layer_table(found: Explanation) -> Table:
+    """One row a layer, in the order of the graph."""
+    from harness.cli.tables.run_tables import add_row, plain_table
+
+    table = plain_table("Layer by layer")
+    for name in COLUMNS:
+        table.add_column(name, justify="left" if name == "Layer" else "right")
+    for layer in found.layers:
+        add_row(table, *cells(layer, found))
+    return table
+
+
+def cells(layer: Layer, found: Explanation) -> list[str]:
+    alone = found.alone_of(layer.place)
+    return [
+        layer.name,
+        shown(layer.sqnr_db, 1),
+        shown(layer.added_db, 1),
+        shown(layer.added_steps, 2),
+        shown(None if layer.used is None else 100 * layer.used, 0),
+        shown(100 * (layer.below + layer.above), 2) if layer.scale else shown(None, 0),
+        shown(None if alone is None else 100 * alone.error_share, 0),
+        shown(None if alone is None or alone.flips is None else float(alone.flips), 0),
+    ]
+
+
+def shown(value: float | None, digits: int) -> str:
+    from harness.support.format import MISSING, decimals
+
+    return MISSING if value is None else decimals(value, digits)

@@ -1,0 +1,74 @@
+"""Why a variant answers otherwise, in sentences that every format shares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.diagnosis.causes import SEEN_KINDS
+from harness.diagnosis.explanation import Cause, Explanation
+from harness.diagnosis.gaps import Gap
+from harness.records.names import row_name
+from harness.support.format import plural, significant
+
+KINDS = {  # of a cause → what a reader calls it
+    "conversion": "the conversion to float32 changes answers",
+    "input_form": "the file wants its input in another form",
+    "output_form": "the output is scaled",
+    "other_engine": "the engines run the file otherwise",
+    "other_weights": "the weights are not those of float32",
+    "bias_overflow": "a bias is too large for its integers",
+    "other_bias_scale": "a bias has the wrong scale",
+    "other_fixed_scale": "a scale is not that of the specification",
+    "wild_channels": "one scale for channels of very different size",
+    "calibration_narrow": "calibration was too narrow",
+    "calibration_one_class": "calibration was of too few classes",
+    "calibration_wide": "calibration was too wide",
+    "dead_layer": "a layer gives the same for every sample",
+    "not_finite": "a layer gives numbers that are not finite",
+    "layer_by_nature": "one layer quantises badly",
+    "softmax_resolution": "the scores are too coarse to tell classes apart",
+    "one_class": "one class has most of the losses",
+    "one_head": "one output has most of the error",
+}
+
+
+def headline(found: Explanation) -> str:
+    """What is the matter, in one sentence."""
+    row, causes = row_name(found.case), [cause for cause in found.causes if cause.kind not in SEEN_KINDS]
+    if causes:
+        further = f", and {plural(len(causes) - 1, 'further cause')}" if len(causes) > 1 else ""
+        return f"{row}: {KINDS[causes[0].kind]} ({causes[0].where}){further}."
+    if found.causes:
+        return f"{row}: no cause was found in its layers, ranges or weights; {KINDS[found.causes[0].kind]}."
+    return f"{row}: nothing was found that explains a drop."
+
+
+def cause_lines(cause: Cause) -> Iterator[str]:
+    """What, where, by which evidence, and what to do."""
+    effect = "" if cause.effect is None else f"; alone it makes {min(cause.effect, 9.99):.0%} of the variant's error"
+    yield f"{KINDS[cause.kind]}: {cause.where}"
+    yield f"  {cause.evidence}{effect}"
+    yield f"  way out: {cause.way_out}"
+
+
+def gap_line(gap: Gap) -> str:
+    """One step of the way, in words."""
+    what = f"{gap.step}: {gap.before} → {gap.after}"
+    if gap.equal:
+        return f"{what}: bit-equal over {plural(gap.samples, 'sample')}"
+    if gap.largest is None:
+        return f"{what}: outputs of other shapes"
+    largest = f"largest difference {significant(gap.largest, 2)}"
+    if gap.flips is None:
+        return f"{what}: {largest}"
+    flips = f"{gap.flips} of {plural(gap.samples, 'answer')} differ"
+    lost = "" if gap.lost is None else f" ({gap.lost} lost, {gap.gained} gained)"
+    return f"{what}: {flips}{lost}, {largest}"
+
+
+def looked_at(found: Explanation) -> str:
+    """Which samples were looked at."""
+    rest = len(found.samples) - found.changed
+    if not found.changed:
+        return f"Looked at: {plural(rest, 'sample')} of the test set, of which no answer is known to have changed."
+    return f"Looked at: {plural(found.changed, 'sample')} that it moved most, and {rest} others."

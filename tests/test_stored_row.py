@@ -1,0 +1,71 @@
+"""harness explain on a real run of this machine: files are there already, so nothing is built."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+
+from harness.build.workloads import digits
+from harness.cli.schemas import schema_of
+from tests.conftest import Call
+from tests.small_models import tflite
+from tests.test_explain_row import edited, scaled_by_four, tensors_with_scales
+
+TOML = """
+name = "explained"
+[data]
+test = "test.npz"
+scale = 0.00392156862745098
+[variants]
+baseline = "float32"
+import = { float32 = "float32.tflite", good = "good.tflite", broken = "broken.tflite" }
+"""
+
+
+@pytest.fixture
+def run(tmp_path: Path, own_lock: Path, harness: Call, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run of float32, a sound int8 file, and one whose hidden weights have four times their scale."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    data = digits.load()
+    np.savez("test.npz", x=data.test_inputs[0][:300], y=np.asarray(data.test_labels)[:300])
+    Path("float32.tflite").write_bytes(tflite("float32").read_bytes())
+    Path("good.tflite").write_bytes(tflite("int8").read_bytes())
+    edited(Path("broken.tflite"), scaled_by_four(hidden_weights()))
+    Path("experiment.toml").write_text(TOML)
+    code, _, said = harness("run", "experiment.toml", "--plan", "none", "--runtime", "ai-edge-litert")
+    assert code in (0, 1), said
+    return next(Path("results/explained").glob("2*"))
+
+
+def hidden_weights() -> int:
+    """The int8 constant of the hidden layer."""
+    return max(index for index, name in tensors_with_scales() if name.startswith("tfl.pseudo_qconst"))
+
+
+def test_a_row_is_explained_and_kept(run, harness):
+    code, said, _ = harness("explain", "latest", "-v", "broken", "--json")
+    found = json.loads(said)
+    assert code == 0
+    jsonschema.validate(found, schema_of("explain"))
+    assert [cause["kind"] for cause in found["causes"]][:1] == ["other_weights"]
+    assert "4 times" in found["causes"][0]["evidence"]
+    (kept,) = (run / "explained").iterdir()
+    assert kept.name == "broken.host.ai-edge-litert.json" and json.loads(kept.read_text()) == found
+
+    code, said, _ = harness("explain", "latest", "-v", "good")
+    assert code == 0 and "nothing was found that explains a drop" in said
+
+    code, said, _ = harness("gate", "latest")
+    assert code in (0, 1), "what is kept beside a run does not break its seal"
+
+
+def test_what_cannot_be_explained_says_why(run, harness):
+    code, _, said = harness("explain", "latest", "-v", "int4")
+    assert code == 2 and "no such row" in said and "good on host with ai-edge-litert" in said
+    code, _, said = harness("explain", "latest", "-v", "good", "--samples", "8", "--file", "nowhere.tflite")
+    assert code == 2 and "nowhere.tflite" in said
