@@ -22,7 +22,7 @@ from harness.support.format import plural
 
 ENOUGH_SAMPLES = 50  # to say what range a layer uses
 NARROW_SHARE = 0.05  # of samples that are clipped, of a layer
-NARROW_STEPS = 0.5  # of the rms of what is clipped
+NARROW_RMS = 0.5 / 255  # of what is clipped, as a share of the range: half a step of int8
 WIDE_USED = 0.35  # of the range
 OTHER_STEPS = 1.0  # rms between weights, where rounding makes .29
 OTHER_GAIN = 0.1
@@ -187,7 +187,7 @@ def clipped_layers(found: Found) -> list[Layer]:
     if len(found.places) < ENOUGH_SAMPLES:
         return []
     free = (layer for layer in found.layers if layer.kind not in FIXED_SCALE)
-    return [layer for layer in free if layer.clip_steps >= NARROW_STEPS and layer.clipped.mean() >= NARROW_SHARE]
+    return [layer for layer in free if layer.clip_share >= NARROW_RMS and layer.clipped.mean() >= NARROW_SHARE]
 
 
 def spared_classes(found: Found) -> list[str]:

@@ -67,6 +67,13 @@ class Layer:
         return np.asarray(below | (np.asarray(self.highs) > self.range_high + self.scale))
 
     @property
+    def clip_share(self) -> float:
+        """The rms of what lies beyond the range, as a share of the range; 0 where it has none."""
+        if self.scale is None or self.range_low is None or self.range_high is None:
+            return 0.0
+        return self.clip_steps * self.scale / (self.range_high - self.range_low)
+
+    @property
     def used(self) -> float | None:
         """The share of the range that the float numbers take; None where it has no range."""
         if self.range_low is None or self.range_high is None or self.range_high <= self.range_low:
