@@ -1,5 +1,6 @@
 """`serve` answers the host for one run; `job DIR` measures what DIR/job.json says, once, in this process;
-`restore SETTINGS` puts back what tuning changed, when its stdin ends."""
+`fork RUNTIME` does so for each DIR that a line of stdin names, in a process of its own; `restore SETTINGS` puts back
+what tuning changed, when its stdin ends."""
 
 import sys
 
@@ -15,11 +16,15 @@ def main(argv):
         from device import job
 
         return job.main(argv[1])
+    if argv[:1] == ["fork"] and len(argv) == 2:
+        from device import forks
+
+        return forks.main(argv[1])
     if argv[:1] == ["restore"] and len(argv) == 2:
         from device import tune
 
         return tune.main(argv[1])
-    sys.stderr.write("usage: serve | job DIR | restore SETTINGS\n")
+    sys.stderr.write("usage: serve | job DIR | fork RUNTIME | restore SETTINGS\n")
     return 2
 
 

@@ -36,6 +36,7 @@ TIMING = np.dtype(protocol.TIMING)
 FEED_RUNS = 200  # timings of set_input and of get_output, at most
 FEED_S = 1.0  # each of them costs an invoke, too
 PROGRESS_S = 0.5
+CONVERTED_BYTES = 128 << 10  # of samples that are made tensors at once, as float64: one by one takes ten times as long
 ROUND_PROGRESS_NS = 60 * 10**9  # of timings: so rare that no figure shows it
 
 
@@ -115,6 +116,17 @@ class Model:
             to_tensor(stored[sample : sample + 1], affine, tensor).reshape(tensor["shape"])
             for stored, affine, tensor in zip(self.stored, self.affines, self.inputs)
         ]
+
+    def each(self):
+        """Yields for one sample after the other what tensors() returns. Some are made ahead, which is faster."""
+        ahead = max(1, CONVERTED_BYTES // max(1, sum(stored[:1].size * 8 for stored in self.stored)))
+        for first in range(0, self.samples(), ahead):
+            made = [
+                to_tensor(np.asarray(stored[first : first + ahead]), affine, tensor)
+                for stored, affine, tensor in zip(self.stored, self.affines, self.inputs)
+            ]
+            for rows in zip(*made):
+                yield [row.reshape(tensor["shape"]) for row, tensor in zip(rows, self.inputs)]
 
     def begin(self):
         """Puts the model into its initial state: what it is asked now does not depend on what it was asked before."""
@@ -283,15 +295,17 @@ def measure_outputs(model, job, log, say):
     outputs/<n>.npy holds the answers in the order of the samples, pass after pass. Each pass begins in an interpreter
     of its own.
     """
-    samples, said = model.samples(), time.monotonic()
+    begin, samples, said = time.monotonic_ns(), model.samples(), time.monotonic()
     total, kept = samples * job.get("passes", 1), None
     starts = set(job.get("starts", range(samples)))
     for index in range(total):
-        if index and index % samples == 0:
-            model.renew()
+        if index % samples == 0:
+            if index:
+                model.renew()
+            asked = model.each()
         if index % samples in starts:
             model.begin()
-        model.set(model.tensors(index % samples))
+        model.set(next(asked))
         model.interpreter.invoke()
         outputs = model.get()
         if kept is None:
@@ -305,7 +319,7 @@ def measure_outputs(model, job, log, say):
             said = time.monotonic()
             say({"event": protocol.Event.PROGRESS, "done": index + 1, "of": total})
     keep(kept or [])
-    return {"samples": total}
+    return {"samples": total, "answering_ns": time.monotonic_ns() - begin}
 
 
 def keep(outputs):

@@ -1,4 +1,4 @@
-"""One server a device and run: holds the device's lock, takes blobs and jobs, starts a fresh process for each job.
+"""One server a device and run: holds the device's lock, takes blobs and jobs, starts a process for each job.
 
 The messages are in protocol.py.
 
@@ -22,7 +22,7 @@ import sys
 import threading
 import time
 
-from . import engines, lock, protocol, sensors, tune
+from . import engines, forks, lock, protocol, sensors, tune
 from .disk import CHUNK_BYTES, Blobs, drop_old_spools, private, sha256
 from .protocol import (
     END_S,
@@ -103,6 +103,9 @@ class Server:
         self.spool = os.path.join(workdir, "spool", checked(hello["run_id"]))
         os.makedirs(self.spool, exist_ok=True)
         drop_old_spools(self.spool)
+        isolated = ["-I"] if sys.flags.isolated else []  # as this process is, so that both find the same packages
+        self.argv = [sys.executable, *isolated, os.path.abspath(sys.argv[0])]
+        self.forker = forks.Forker(self.argv)
         self.jobs = queue.Queue()
         self.heard = time.monotonic()
         self.ended = threading.Event()
@@ -224,11 +227,8 @@ class Server:
         It starts in its folder, and every job with the same argv: the length of a path there would shift the figures
         of its memory, by a page and more.
         """
-        isolated = ["-I"] if sys.flags.isolated else []  # as this process is, so that both find the same packages
-        argv = [sys.executable, *isolated, os.path.abspath(sys.argv[0]), "job", "."]
         with open(os.path.join(folder, protocol.STDERR), "wb") as stderr:
-            pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": stderr}
-            child = subprocess.Popen(argv, cwd=folder, start_new_session=True, **pipes)
+            child = self.start(folder, message["job"], stderr)
         try:
             why = self.watch_child(child, message["job_id"], message["limit_s"], os.path.join(folder, protocol.STDERR))
         finally:
@@ -241,6 +241,14 @@ class Server:
                 stderr.truncate(min(stderr.tell(), STDERR_KEPT_BYTES))
                 stderr.write(("\n%s, so it was ended\n" % why).encode())
         return child.returncode
+
+    def start(self, folder, job, stderr):
+        """Timings are those of a fresh process, with no other beside it; answers do not depend on how it starts."""
+        if job["kind"] != "latency":
+            return self.forker.start(job["runtime"], folder)
+        self.forker.end()
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": stderr}
+        return subprocess.Popen([*self.argv, "job", "."], cwd=folder, start_new_session=True, **pipes)
 
     def watch_child(self, child, job_id, limit_s, printed):
         """Hands on its progress until it ends or the host is gone; why it must end where it made none for limit_s, or
@@ -293,6 +301,7 @@ class Server:
         shutil.rmtree(os.path.join(self.spool, message["job_id"]), ignore_errors=True)
 
     def close(self):
+        self.forker.end()
         if os.path.isdir(self.spool) and not os.listdir(self.spool):
             os.rmdir(self.spool)
 

@@ -1,0 +1,101 @@
+"""Jobs in processes that are forked from one that has its runtime already: each starts in 5 ms instead of 150.
+
+A job still has a process of its own, with a model and an interpreter of its own: its crash is no other's. Only jobs
+that keep answers are started so. A round that is timed starts as a deployed program does, with nothing beside it.
+"""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import traceback
+
+from . import engines, protocol
+
+EXIT = b'{"exit": '
+
+
+def main(runtime):
+    """Forks a job for each folder that stdin names, one after the other, and says how each ended."""
+    from . import job  # numpy: not where the server imports this
+
+    job.end_with_parent()
+    with contextlib.suppress(Exception):  # each job tries it, too, and says what is wrong
+        engines.interpreter_class(runtime)
+    for line in iter(sys.stdin.buffer.readline, b""):
+        _, status = os.waitpid(forked(job, json.loads(line)), 0)
+        os.write(1, b"%s%d}\n" % (EXIT, os.waitstatus_to_exitcode(status)))
+    job.leave()
+
+
+def forked(job, folder):
+    """The number of the new process, which ends with its job."""
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        opened = os.open(os.path.join(folder, protocol.STDERR), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+        os.dup2(opened, 2)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        job.main(folder)
+    except BaseException:
+        traceback.print_exc()
+    os._exit(1)
+
+
+class Forked:
+    """One such job, as a Popen shows a process and its stdout. Its group is that of the process it is forked from."""
+
+    def __init__(self, parent, folder):
+        self.parent, self.pid, self.stdout, self.returncode = parent, parent.pid, self, None
+        with contextlib.suppress(OSError):  # the process has died: its exit code says so
+            parent.stdin.write(json.dumps(folder).encode() + b"\n")
+
+    def fileno(self):
+        return self.parent.stdout.fileno()
+
+    def readline(self, limit):
+        """The next line, b"" where the job has ended."""
+        line = self.parent.stdout.readline(limit)
+        if line.startswith(EXIT):
+            self.returncode = json.loads(line)["exit"]
+            return b""
+        return line
+
+    def poll(self):
+        return self.parent.poll() if self.returncode is None else self.returncode
+
+    def wait(self, timeout=None):
+        if self.returncode is None:
+            self.returncode = self.parent.wait(timeout)
+        return self.returncode
+
+    def close(self):
+        """The process that it is forked from reads on."""
+
+
+class Forker:
+    """Keeps the process that jobs are forked from, of one runtime at a time."""
+
+    def __init__(self, argv):
+        self.argv, self.runtime, self.process = argv, None, None
+
+    def start(self, runtime, folder):
+        if runtime != self.runtime or self.process.poll() is not None:
+            self.end()
+            # Without buffers: a line that lay in one would not wake who waits for it.
+            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "bufsize": 0}
+            self.process = subprocess.Popen([*self.argv, "fork", runtime], start_new_session=True, **pipes)
+            self.runtime = runtime
+        return Forked(self.process, folder)
+
+    def end(self):
+        if self.process:
+            self.process.stdin.close()  # between two jobs it ends with that
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(protocol.END_S)
+            self.process.kill()
+            self.process.wait()
+            self.process.stdout.close()
+            self.runtime = self.process = None
