@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -32,12 +33,11 @@ from harness.measure.provision.setup import setup as provide
 from harness.measure.same_device import check_same_device, identity_of
 from harness.metrics.fitting import check
 from harness.records import Absent, Case, Comparison, Dataset, Experiment, Provenance, Target, TargetRecord, Verdict
-from harness.report import write_report
-from harness.report.material import material_of
+from harness.report import derive
 from harness.runs.header import Header, absolute_variants, new_run_id
 from harness.runs.loading import read_run
-from harness.runs.parquet import write_tables
 from harness.runs.record import Record, check_unchanged, measuring
+from harness.runs.spent import TimedConnection
 from harness.runs.store import Store
 from harness.support.cache import Cache, version
 from harness.support.files import telling_disk
@@ -72,6 +72,7 @@ def run(
 
     policy: by which a plan until_decided is decided; None for the default one.
     """
+    begin = time.monotonic()
     request = planned(request, policy or default_policy(), listener)
     targets = reachable(request.targets, listener)
     dataset = dataset_of(request.experiment)
@@ -80,6 +81,7 @@ def run(
             provide(target, listener.say)
     built = build(request.experiment, dataset, cache, listener.say)
     record = store.open(header_of(request, built), built.dataset, built.baseline)
+    record.watch.seconds["building_s"] += time.monotonic() - begin
     with measuring(record.path):
         return go_on(record, listener, judge, policy, request.wait_s)
 
@@ -160,12 +162,14 @@ def go_on(
     lost = []
     for target in record.header.targets:
         try:
-            measure_target(record, target, listener, policy, wait_s)
+            with record.watch.on("keeping_s"):
+                measure_target(record, target, listener, policy, wait_s)
         except TargetError as error:  # the other devices go on
             lost.append(error)
     if not lost or record.was_finished:
-        record.finish()
-    conclusion = conclude(record, default_verdict if lost else judge)
+        with record.watch.on("keeping_s"):
+            record.finish()
+    conclusion = conclude(record, default_verdict if lost else judge, listener.say)
     for further in lost[1:]:
         listener.say(str(further))
     if lost:
@@ -184,12 +188,15 @@ def measure_target(
     cases = tuple(case for case in header.cases if case.target == target.name)
     work = Work(target, cases, absolute_variants(record.path, header), record.dataset, header.plan)
     raw, replaces = record.raw(target.name), partial(record.replaces, target.name)
-    with closing(connect_when_free(target, header.run_id, header.tune, wait_s, listener.say)) as connection:
+    with record.watch.on("connecting_s"):
+        opened = connect_when_free(target, header.run_id, header.tune, wait_s, listener.say)
+    with closing(TimedConnection(opened, record.watch)) as connection:
         if known.environment and raw.exists():
             check_same_device(target.name, "run", identity_of(known.environment), connection.environment)
         record.note(replace(known, environment=connection.environment))
         try:
             for piece in measure(work, connection, raw, listener, decided_by(policy, record), replaces):
+                record.watch.ran(piece, connection.taken())
                 record.arrived(target.name)
                 listener.done(piece)
         finally:
@@ -207,26 +214,31 @@ def decided_by(policy: Policy | None, record: Record) -> Decided | None:
     )
 
 
-def conclude(record: Record, judge: Judge) -> Conclusion:
+def conclude(record: Record, judge: Judge, say: Callable[[str], None]) -> Conclusion:
     """Derives everything from what the run has so far, and leaves it in the run's folder. A judge's error is raised
-    when that is done.
+    when that is done. say: is told what is being done.
     """
-    comparison = compare(read_run(record.path, record.header, record.dataset))
-    try:
-        verdict = judge(comparison)
-    except Exception as error:  # whatever it is, what was measured is reported
-        derive(comparison, Absent(str(error)), record.path)
-        raise
-    derive(comparison, verdict, record.path)
+    with record.watch.on("judging_s"):
+        say("comparing each row with Keras")
+        comparison = compare(read_run(record.path, record.header, record.dataset))
+        say("judging")
+        try:
+            verdict, failed = judge(comparison), None
+        except Exception as error:  # whatever it is, what was measured is reported
+            verdict, failed = Absent(str(error)), error
+    say("writing tables, plots and the report")
+    reported(record, comparison, verdict)
+    if failed:
+        raise failed
     return Conclusion(comparison, verdict)
 
 
-@telling_disk()
-def derive(comparison: Comparison, verdict: Verdict | Absent, folder: Path) -> Path:
-    """Writes the tables and the report of a run; can be repeated at any time. Returns the path of report.html."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_tables(comparison, folder)
-    return write_report(material_of(comparison, verdict), folder)
+def reported(record: Record, comparison: Comparison, verdict: Verdict | Absent) -> None:
+    """Writes what the time went to before the report, which shows it, and once more with what the report took."""
+    record.watch.save()
+    with record.watch.on("report_s"):
+        derive(comparison, verdict, record.path)
+    record.watch.save()
 
 
 def header_of(request: Request, built: Built) -> Header:

@@ -25,7 +25,7 @@ from harness.report import left_out, render
 from harness.report.material import Material
 from harness.report.out.benchmark import statistics
 from harness.runs.loading import load
-from harness.runs.parquet import write_tables
+from harness.runs.table_files import write_tables
 from tests.devices import RECORDED, copy_of_recording
 from tests.made_answers import BOARD, dropped, timed_run
 from tests.made_runs import LITERT, case, timed

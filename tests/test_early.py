@@ -15,7 +15,7 @@ from harness.records import Comparison, Run
 from harness.report.material import material_of
 from harness.report.words.summary import headline, sentences
 from harness.runs.loading import load
-from harness.runs.parquet import write_tables
+from harness.runs.table_files import write_tables
 from harness.statistics.anytime import anytime_limits
 from tests.devices import RECORDED
 from tests.made_answers import RIGHT, WRONG, made, scored

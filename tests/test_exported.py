@@ -15,7 +15,7 @@ from harness.records import Comparison
 from harness.report import left_out, render
 from harness.report.material import Material
 from harness.runs.loading import load
-from harness.runs.parquet import write_tables
+from harness.runs.table_files import write_tables
 from tests.devices import RECORDED
 
 EXPORT = (Path(__file__).parents[1] / "docs" / "export.md").read_text("utf-8")

@@ -14,7 +14,8 @@ from harness.compare.baseline import compare
 from harness.device.job import PHASES
 from harness.records import Comparison
 from harness.runs.loading import load
-from harness.runs.parquet import LATENCY_SCHEMA, latency_table, write_tables
+from harness.runs.parquet import LATENCY_SCHEMA, latency_table
+from harness.runs.table_files import write_tables
 from tests.devices import RECORDED
 
 

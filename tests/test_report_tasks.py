@@ -28,7 +28,8 @@ from harness.report.out.csv_tables import summary_csv
 from harness.report.samples.one_sample import sample_text
 from harness.report.tables.summary_table import tables
 from harness.report.words.summary import headline, sentences
-from harness.runs.parquet import write_samples, write_tables
+from harness.runs.parquet import write_samples
+from harness.runs.table_files import write_tables
 from tests.made_runs import case, timed
 from tests.made_tasks import classes, numbers, regression, run_of
 

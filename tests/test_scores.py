@@ -20,7 +20,7 @@ from harness.metrics.scores import top_k
 from harness.records import Absent, Affine, Dataset, Run, Scoring, Tensor
 from harness.report import write_report
 from harness.report.material import Material
-from harness.runs.parquet import write_tables
+from harness.runs.table_files import write_tables
 from tests.made_runs import case
 from tests.made_tasks import classes, numbers, regression, run_of
 

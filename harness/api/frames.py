@@ -44,7 +44,8 @@ def metrics(comparison: Comparison) -> pd.DataFrame:
 
 def latency(run: Run) -> pd.DataFrame:
     """latency.parquet: one row a timing of the rounds that count; `ns` is of `count` invokes."""
-    from harness.runs.parquet import counted, latency_table
+    from harness.runs.parquet import latency_table
+    from harness.runs.table_files import counted
 
     frame: pd.DataFrame = latency_table(counted(run)).to_pandas()
     return frame

@@ -243,7 +243,7 @@ class Run:
 
     def write_report(self, folder: str | PathLike[str] | None = None) -> Path:
         """Writes the tables, the plots and the report again. folder: None for the run's own. Returns report.html."""
-        from harness.pipeline import derive
+        from harness.report import derive
 
         return derive(self.comparison, self.verdict, as_path(folder) or self.path)
 

@@ -49,6 +49,7 @@ MOST = 2**53  # what a float can tell exactly, and more than anything here can b
 _Count = Annotated[int, Field(ge=0, le=MOST)]
 _MEMORY = TypeAdapter(dict[str, dict[str, _Count]])
 _COUNT = TypeAdapter(_Count)
+_NS = TypeAdapter(_Count | None)
 _CANARY = TypeAdapter(tuple[_Count, ...])
 _SECONDS = TypeAdapter(FiniteFloat | None)
 _PAIR = TypeAdapter(FiniteFloat)
@@ -154,7 +155,8 @@ def _shard(folder: Path, label: Label, result: Mapping[str, Any]) -> Shard:
     outputs, tensors = _outputs(folder, result)
     if misfit := _misfit(outputs, tensors, label.last - label.first):
         return Shard(label.case, label.first, label.last, "failed", misfit)
-    return Shard(label.case, label.first, label.last, outputs=outputs, tensors=tensors)
+    answering_ns = _NS.validate_python(result.get("answering_ns"))
+    return Shard(label.case, label.first, label.last, outputs=outputs, tensors=tensors, answering_ns=answering_ns)
 
 
 def _outputs(folder: Path, result: Mapping[str, Any]) -> tuple[tuple[StoredArray, ...], tuple[Tensor, ...]]:
@@ -175,7 +177,7 @@ def _audit(folder: Path, label: Label, result: Mapping[str, Any]) -> Audit:
     if not len(set(label.samples)) == len(label.samples) == label.last or min(label.samples) < 0:
         raise ValueError("the samples of an audit are not as many as it says")
     shard = _shard(folder, replace(label, first=0, last=2 * label.last), result)
-    return Audit(label.case, label.samples, shard.status, shard.reason, shard.outputs)
+    return Audit(label.case, label.samples, shard.status, shard.reason, shard.outputs, shard.answering_ns)
 
 
 def _misfit(outputs: Sequence[StoredArray], tensors: Sequence[Tensor], rows: int) -> str:

@@ -73,7 +73,7 @@ def latency_quantile(q: float, compared: Compared = "", in_table: tuple[Task, ..
 
 def quantile_us(q: float, round_: Round) -> float:
     """Returns the q-quantile of one round's timed invokes, in µs."""
-    return float(np.quantile(round_.invokes_ns, q)) / 1000
+    return round_.quantile_ns(q) / 1000
 
 
 def quantile_over_rounds(o: Observation, q: float, of_round: Callable[[Round], float]) -> Estimate:

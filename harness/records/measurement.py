@@ -174,6 +174,18 @@ class Round:
 
         return float(np.median(self.invokes_ns))
 
+    @cached_property
+    def _quantiles_ns(self) -> dict[float, float]:
+        return {}
+
+    def quantile_ns(self, q: float) -> float:
+        """Returns a quantile of invokes_ns, computed once."""
+        import numpy as np
+
+        if q not in self._quantiles_ns:
+            self._quantiles_ns[q] = float(np.quantile(self.invokes_ns, q))
+        return self._quantiles_ns[q]
+
 
 @dataclass(frozen=True)
 class Shard:
@@ -186,6 +198,7 @@ class Shard:
     reason: str = ""
     outputs: tuple[np.ndarray | StoredArray, ...] = ()  # as the runtime gave them; np.asarray reads a stored one
     tensors: tuple[Tensor, ...] = ()
+    answering_ns: int | None = None  # of all its samples together, by the device's clock: not timed one by one
 
 
 @dataclass(frozen=True)
@@ -201,6 +214,7 @@ class Audit:
     status: ShardStatus = "ok"
     reason: str = ""
     outputs: tuple[np.ndarray | StoredArray, ...] = ()
+    answering_ns: int | None = None  # as of a shard
 
 
 Piece = Round | Shard | Audit  # what one job brought back

@@ -10,8 +10,10 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from harness.errors import ConfigError
+from harness.support.files import telling_disk
 
 if TYPE_CHECKING:
+    from harness.records import Absent, Comparison, Verdict
     from harness.report.material import Material
     from harness.report.plots.drawing import Drawing
 
@@ -54,6 +56,17 @@ def module_of(format: str) -> ModuleType:
     if format not in FORMATS:
         raise ConfigError(f'there is no report format "{format}"', f"choose one of {', '.join(FORMATS)}")
     return import_module(f"harness.report.out.{FORMATS[format].module}")
+
+
+@telling_disk()
+def derive(comparison: Comparison, verdict: Verdict | Absent, folder: Path) -> Path:
+    """Write the tables and the report of a run; can be repeated at any time. Return the path of report.html."""
+    from harness.report.material import material_of
+    from harness.runs.table_files import write_tables
+
+    folder.mkdir(parents=True, exist_ok=True)
+    write_tables(comparison, folder)
+    return write_report(material_of(comparison, verdict), folder)
 
 
 def write_report(material: Material, folder: Path) -> Path:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from harness.measure.selftest.aa_result import AaResult
+    from harness.runs.spent import Spent
 
 
 UNJUDGED = Absent("nobody asked for one")
@@ -26,6 +27,7 @@ class Material:
 
     aa: what `harness aa` found on each of the run's machines where it was run. verdict: Absent says why there is none.
     sessions: this run and the stored ones that may be further sessions of it; None where nobody looked.
+    spent: what its time went to; None where that is not known.
     """
 
     comparison: Comparison
@@ -33,6 +35,7 @@ class Material:
     aa: tuple[AaResult, ...] = ()
     verdict: Verdict | Absent = UNJUDGED
     sessions: tuple[Run, ...] | None = None
+    spent: Spent | None = None
 
     @cached_property
     def heads(self) -> tuple[Material, ...]:
@@ -64,7 +67,8 @@ def material_of(comparison: Comparison, verdict: Verdict | Absent = UNJUDGED) ->
     from harness.data.picture import pictures_of
     from harness.measure.selftest.aa_result import of_run
     from harness.runs.sessions import sessions_of
+    from harness.runs.spent import read_spent
 
     run = comparison.run
     aa = of_run(run.path.parent.parent, run)
-    return Material(comparison, pictures_of(run.inputs), aa, verdict, sessions_of(run))
+    return Material(comparison, pictures_of(run.inputs), aa, verdict, sessions_of(run), read_spent(run.path))

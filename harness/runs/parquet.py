@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.metrics.discrepancy import fields_of
-from harness.records import Case, Comparison, Round, Run
+from harness.records import Case, Round
 from harness.records.terms import FLIP_KINDS
 from harness.support.files import replacing
 
@@ -42,26 +42,24 @@ SAMPLES = {
     "tie": pa.bool_(),
 }
 ROWS = 250_000  # written at a time
+CONTENT = b"edge-harness content"  # the key in a file's footer; table_files.py reads it
 
 
-def write_tables(comparison: Comparison, folder: Path) -> None:
-    """Writes latency.parquet, every timing of the rounds that count, and samples.parquet,
-    a row a sample × variant × target × runtime.
-    """
-    write_parquet(latency_table(counted(comparison.run)), folder / "latency.parquet")
-    write_samples(comparison.answered, folder / "samples.parquet", numbers=comparison.run.numbers)
-
-
-def counted(run: Run) -> list[Round]:
-    """Returns the rounds whose timings are believed."""
-    return [round_ for round_ in run.rounds if round_.counts]
+def write_latency(rounds: Sequence[Round], path: Path, content: bytes = b"") -> None:
+    """content: what the file says that it was made from."""
+    write_parquet(latency_table(rounds).replace_schema_metadata({CONTENT: content}), path)
 
 
 def write_samples(
-    samples: Mapping[Case, np.ndarray], path: Path, rows: int = ROWS, numbers: np.ndarray | None = None
+    samples: Mapping[Case, np.ndarray],
+    path: Path,
+    rows: int = ROWS,
+    numbers: np.ndarray | None = None,
+    content: bytes = b"",
 ) -> None:
-    """Writes the samples, so many rows of a case at a time."""
+    """Writes the samples, so many rows of a case at a time. content: what the file says that it was made from."""
     schema = samples_schema(list(samples.values()))
+    schema = schema.with_metadata({CONTENT: content})
     with replacing(path) as part, pq.ParquetWriter(part, schema, compression="zstd") as writer:
         for table in sample_tables(samples, schema, rows, numbers):
             writer.write_table(table)

@@ -18,6 +18,7 @@ from harness.runs.header import SEALED_SINCE, Header, header_bytes, schema_of
 from harness.runs.loading import check_seal, read_dataset
 from harness.runs.run_arrays import baseline_sha256, keep_baseline, keep_test_set
 from harness.runs.signature import SIGNATURE
+from harness.runs.spent import Stopwatch
 from harness.support.cache import file_sha256
 from harness.support.files import copy, part_beside, remove_leftovers_of, write_atomically
 from harness.support.locks import locked
@@ -26,12 +27,13 @@ from harness.support.locks import locked
 class Record:
     """A run while it is measured: what it is, and where its pieces go.
 
-    noted: the hashes of its parts so far.
+    noted: the hashes of its parts so far. watch: what its time went to.
     """
 
     def __init__(self, path: Path, header: Header, noted: Mapping[str, seal.Prints] | None = None) -> None:
         self.path = path
         self.header = header
+        self.watch = Stopwatch(path)
         self.was_finished = header.finished
         self._noted = dict(noted or {})
         self._inodes = {part: (path / part).stat().st_ino for part in self._noted if (path / part).exists()}

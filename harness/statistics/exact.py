@@ -27,6 +27,7 @@ SHARES = 25  # at which the sum is taken; it is taken again around the largest o
 PEAKS, AROUND = 3, 8  # how many of them, and at how many shares
 NEGLIGIBLE = 1e-14  # a probability that is left out of the sum
 EQUAL = 1e-9  # scores of equally good outcomes differ by less
+MIDDLE = [8, 12, 16]  # of the shares, where the largest sum often is
 MOST_SAMPLES = 10**9  # more is never
 
 
@@ -44,14 +45,31 @@ def exact_p(limit: PairedLimit, b: int, c: int, n: int) -> float:
     return min(worst + SPARED, 1.0)
 
 
+@lru_cache(maxsize=100_000)
+def passes(limit: PairedLimit, b: int, c: int, n: int, alpha: float) -> bool:
+    """Returns whether exact_p(limit, b, c, n) < alpha. What fails is known as soon as one of its shares says so."""
+    believed = clopper_pearson(b + c, n, 1 - SPARED)
+    low, high = max(believed.low, limit.least), believed.high
+    if low <= high:
+        outcomes = Outcomes(limit, float(limit.score(b, c, n)), n, low, high)
+        if float(outcomes.probability(np.sin(angles_of(low, high)[MIDDLE]) ** 2).max()) + SPARED >= alpha:
+            return False
+    return exact_p(limit, b, c, n) < alpha
+
+
 def largest(outcomes: Outcomes, low: float, high: float) -> float:
     """Returns the largest probability of the outcomes over the shares from low to high, which it wavers along."""
-    angles = np.linspace(math.asin(math.sqrt(low)), math.asin(math.sqrt(high)), SHARES)  # where it wavers evenly
+    angles = angles_of(low, high)
     sums = outcomes.probability(np.sin(angles) ** 2)
     step, peaks = angles[1] - angles[0], angles[np.argsort(sums)[-PEAKS:]]
     around = (peaks[:, None] + step * np.linspace(-1, 1, AROUND)).ravel()
     between = outcomes.probability(np.sin(np.clip(around, angles[0], angles[-1])) ** 2)
     return float(max(sums.max(), between.max()))
+
+
+def angles_of(low: float, high: float) -> np.ndarray:
+    """Returns SHARES shares as angles, along which the sum wavers evenly."""
+    return np.linspace(math.asin(math.sqrt(low)), math.asin(math.sqrt(high)), SHARES)
 
 
 class Outcomes:

@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 from scipy.special import bdtr, gammaln, ndtr, ndtri, xlog1py, xlogy
 
-from harness.statistics.exact import MOST_SAMPLES, exact_p, most_lost
+from harness.statistics.exact import MOST_SAMPLES, most_lost, passes
 from harness.statistics.paired_limit import PairedLimit
 
 MOST_SIZES = 96  # numbers of discordant samples at which the test is asked; between them its answer is interpolated
@@ -61,9 +61,9 @@ def most_by_test(limit: PairedLimit, sizes: np.ndarray, samples: int, alpha: flo
     guesses, off, found = most_lost(limit, -float(ndtri(1 - alpha)), sizes, samples), 0, []
     for size, guess in zip(map(int, sizes), map(int, guesses), strict=True):
         lost = min(max(guess + off, -1), size)
-        while lost >= 0 and exact_p(limit, lost, size - lost, samples) >= alpha:
+        while lost >= 0 and not passes(limit, lost, size - lost, samples, alpha):
             lost -= 1
-        while lost < size and exact_p(limit, lost + 1, size - lost - 1, samples) < alpha:
+        while lost < size and passes(limit, lost + 1, size - lost - 1, samples, alpha):
             lost += 1
         off = lost - guess
         found.append(lost)

@@ -9,6 +9,7 @@ import numpy as np
 from harness.records import Comparison, Environment, TargetRecord
 from harness.report.material import Material
 from harness.report.part import Block, Part
+from harness.runs.spent import PARTS, Spent
 from harness.statistics.clustered import group_words
 from harness.support.format import GIGABYTES, MEGABYTES, listed, plural, significant, whole
 
@@ -68,7 +69,21 @@ def run_facts(material: Material) -> tuple[Fact, ...]:
         Fact("Plan", (timing if plan.rounds else f"{plan.profile}: no latency") + UNTIL_DECIDED * plan.until_decided),
         Fact("Built with", joined(*(f"{t} {version}" for t in TOOLS if (version := getattr(run.provenance, t))))),
         Fact("Variants", ", ".join(v.name for v in run.variants)),
+        *((Fact("Time", time_words(material.spent)),) if material.spent else ()),
     )
+
+
+TIME_WORDS = {"warmup_s": "warm-up", "starting_s": "starting processes", "keeping_s": "keeping results"}
+
+
+def time_words(spent: Spent) -> str:
+    """Say what the seconds went to, the most first; a part under .1 s is not named."""
+    parts = sorted(((getattr(spent, part), part) for part in PARTS), reverse=True)
+    named = [f"{TIME_WORDS.get(part, part[:-2])} {seconds:.1f}" for seconds, part in parts if seconds >= 0.1]
+    whole = f"{spent.total_s:.1f} s" + (f": {', '.join(named)}" if named else "")
+    if not spent.timing_s:
+        return whole
+    return f"{whole}; {100 * spent.share_beside:.0f} % beside building went to no warm-up, timing or inference"
 
 
 def scored_by(material: Material) -> str:
