@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +21,9 @@ from harness.records import Run
 from harness.report.material import Material
 from harness.report.words.next_session import next_sessions
 from harness.runs import sessions
+from harness.runs.loading import load
 from harness.runs.sessions import ahead_of, sessions_of
+from tests.devices import RECORDED
 from tests.made_runs import case
 from tests.test_spread import LEVELS, STORED, on_day, session
 
@@ -86,6 +90,47 @@ def test_compare_says_where_one_more_session_of_the_reference_lies(monkeypatch: 
         console.print(table)
     text = " ".join(console.export_text().split())
     assert "one more session of the reference would lie −" in text and "by 5 stored ones" in text
+
+
+@pytest.fixture
+def siblings(tmp_path: Path) -> list[Path]:
+    """Four copies of a recorded run, the first first. That is older than seals, so each may have an id of its own."""
+    paths = []
+    for n in range(4):
+        path = tmp_path / "digits" / f"2026010{n + 1}-000000-0000"
+        shutil.copytree(RECORDED, path)
+        about = json.loads((path / "run.json").read_text()) | {"run_id": path.name}
+        (path / "run.json").write_text(json.dumps(about))
+        paths.append(path)
+    return paths
+
+
+def names_of(found: Sequence[Run]) -> list[str]:
+    return [run.path.name for run in found]
+
+
+def test_of_stored_sessions_only_rounds_are_read(siblings: list[Path]) -> None:
+    for folder in siblings[0].glob("raw/*/shard-*"):
+        shutil.rmtree(folder)  # what is not there is not read
+    run = load(siblings[-1])
+    found = sessions_of(run)
+    assert names_of(found) == [path.name for path in siblings]
+    assert all(len(each.rounds) == len(run.rounds) > 0 for each in found)
+    assert [each.shards for each in found[:3]] == [()] * 3
+    values = [sessions.typical_of(P50, run.cases[0])(each) for each in found]
+    assert values[0] and values == [values[0]] * 4
+
+
+def test_no_more_sessions_are_read_than_memory_is_for(siblings: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    run = load(siblings[-1])
+    monkeypatch.setattr(sessions, "TIMINGS_BYTES", 2 * sessions.timings_bytes(siblings[0]) + 1)
+    assert names_of(sessions_of(run)) == [path.name for path in siblings[1:]]  # the newest, and the run itself
+
+
+def test_a_session_whose_rounds_cannot_be_read_is_none(siblings: list[Path]) -> None:
+    next(siblings[1].glob("raw/*/round-*/latencies.npy")).write_bytes(b"")
+    run = load(siblings[-1])
+    assert names_of(sessions_of(run)) == [siblings[n].name for n in (0, 2, 3)]
 
 
 def test_a_run_alone_in_its_folder_is_its_only_session(tmp_path: Path) -> None:

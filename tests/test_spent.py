@@ -64,7 +64,7 @@ def test_a_run_that_goes_on_adds_to_what_it_took(tmp_path: Path) -> None:
 def test_a_file_that_says_nothing_is_as_none(tmp_path: Path, text: str) -> None:
     (tmp_path / FILE).write_text(text)
     assert read_spent(tmp_path) is None
-    assert Stopwatch(tmp_path).seconds.total() == 0
+    assert Stopwatch(tmp_path).total_s == 0
 
 
 def test_the_file_names_every_part(tmp_path: Path) -> None:

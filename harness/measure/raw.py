@@ -144,9 +144,13 @@ def _timings(path: Path) -> dict[str, Timings]:
         raise ValueError(f"{path.name} has no timed invokes, or a phase that nobody knows")
     count, ns = (rows[name].astype(np.int64) for name in ("count", "ns"))
     phases = np.ascontiguousarray(rows["phase"])
-    return {
-        name: Timings(count[own], ns[own]) for n, name in enumerate(PHASES) if (own := np.flatnonzero(phases == n)).size
-    }
+    places = {name: own for n, name in enumerate(PHASES) if (own := np.flatnonzero(phases == n)).size}
+    return {name: Timings(in_little(count[own]), ns[own]) for name, own in places.items()}
+
+
+def in_little(counts: np.ndarray) -> np.ndarray:
+    """The counts, which mostly are all the same, then in the room of one."""
+    return np.broadcast_to(counts[:1].copy(), counts.shape) if (counts == counts[0]).all() else counts
 
 
 def _shard(folder: Path, label: Label, result: Mapping[str, Any]) -> Shard:

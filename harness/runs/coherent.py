@@ -7,9 +7,6 @@ from dataclasses import astuple
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from harness.data.texts import are_texts
-from harness.detection import points
-from harness.detection.decoders import DECODERS
 from harness.errors import ConfigError, StoreError
 from harness.records import Piece, Round, Run, Shard, Variant
 from harness.records.plan import MOST_DETECTIONS
@@ -74,6 +71,8 @@ def of_detection(header: Header) -> Iterator[str]:
         yield f"its task is {header.task}, and it says {'how' if how else 'not how'} outputs become detections"
     if how is None:
         return
+    from harness.detection.decoders import DECODERS  # numpy: not where runs are only listed
+
     if how.decoder not in DECODERS and not is_reference(how.decoder):
         yield f"there is no decoder {how.decoder!r}"
     if not 1 <= how.max_detections <= MOST_DETECTIONS or not all(0 < side < MOST for side in how.size or ()):
@@ -85,6 +84,8 @@ def of_keypoints(header: Header) -> Iterator[str]:
     if (how is not None) != (header.task == "keypoints"):
         yield f"its task is {header.task}, and it says {'how' if how else 'not how'} an output becomes points"
     if how and max(how.size) < MOST:
+        from harness.detection import points
+
         try:
             points.checked_points(how, "")
         except ConfigError as error:
@@ -102,6 +103,8 @@ def is_date(text: str) -> bool:
 
 
 def of_arrays(run: Run) -> Iterator[str]:
+    from harness.data.texts import are_texts
+
     if any(array.ndim == 0 for array in (*run.inputs, *run.baseline)):
         yield "an input or an output of the baseline has no samples"
     samples = len(run.inputs[0])

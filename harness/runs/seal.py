@@ -15,7 +15,7 @@ import os
 import shutil
 import stat
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -243,12 +243,16 @@ def read_manifest(path: Path) -> Manifest:
         raise StoreError(f"{path / MANIFEST} cannot be read: {error}", BRING_BACK) from error
 
 
-def check_sealed(path: Path, run_id: str) -> None:
-    """Raises StoreError where a finished run is not what was sealed, and names what is another, missing or too much."""
+def check_sealed(path: Path, run_id: str, read: Callable[[str], bool] = lambda name: True) -> None:
+    """Raises StoreError where a finished run is not what was sealed, and names what is another, missing or too much.
+
+    read: of which files, by name: all, or only those that are going to be read.
+    """
     manifest = read_manifest(path)
     if manifest.run_id != run_id:
         raise StoreError(f"{path / MANIFEST} is of run {harmless(manifest.run_id)}, not of {run_id}", BRING_BACK)
-    if wrong := differences(path, manifest.files, [*sealed_names(path), HEADER]):
+    expected = {name: known for name, known in manifest.files.items() if read(name)}
+    if wrong := differences(path, expected, [name for name in (*sealed_names(path), HEADER) if read(name)]):
         raise StoreError(f"{path} is not what was measured: {told_of(wrong)}", BRING_BACK)
 
 

@@ -10,9 +10,11 @@ import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from harness.compare.fingerprint import REFUSE, differences
 from harness.compare.two_runs import TwoRuns
+from harness.device.protocol import TIMINGS
 from harness.errors import HarnessError
 from harness.metrics import METRICS
 from harness.metrics.latency import pair_rounds
@@ -20,12 +22,14 @@ from harness.metrics.registry import Metric, medians_ns
 from harness.metrics.typical import Typical
 from harness.records import CONTROL, Case, Change, Run
 from harness.runs.header import Header, read_header
-from harness.runs.loading import load
+from harness.runs.loading import ROUND_NAME, load_rounds
 from harness.runs.occasions import SESSIONS, Session, counted, once_an_occasion
 from harness.statistics.stats import CLAIM_ROUNDS, Interval, prediction_interval
 from harness.support.format import plural
 
 MOST = 30  # newest runs that are read
+LOOKED_AT = 300  # newest runs whose run.json is read for that
+TIMINGS_BYTES = 256 << 20  # of timings in the files of those that are read: memory
 CONFIDENCE = 0.95
 FEW = "{} of the same file {} stored, and under {} do not tell ({})"
 COPIES = "the stored sessions say the same to the last digit, as copies of one do"
@@ -45,14 +49,22 @@ class Ahead:
 def sessions_of(run: Run) -> tuple[Run, ...]:
     """Returns the stored runs of the experiment that may be sessions of this one, the first first, itself included.
 
-    A run that cannot be read, or is not what was sealed, is none.
+    They are the newest: MOST of them at most, and no more than TIMINGS_BYTES hold. Of each only the rounds are read. A
+    run that cannot be read, or is not what was sealed, is none.
     """
     found: list[Run] = []
-    for path in sorted(run.path.parent.glob("[!.]*/run.json"), reverse=True):
+    left = TIMINGS_BYTES
+    for path in sorted(run.path.parent.glob("[!.]*/run.json"), reverse=True)[:LOOKED_AT]:
         with suppress(HarnessError, OSError):
             if len(found) < MOST and may_be(read_header(path.parent), run):
-                found.append(load(path.parent))
+                if (left := left - timings_bytes(path.parent)) < 0:
+                    break
+                found.append(load_rounds(path.parent))
     return tuple(sorted((run, *found), key=lambda each: each.run_id))
+
+
+def timings_bytes(path: Path) -> int:
+    return sum(file.stat().st_size for file in path.glob(f"raw/*/{ROUND_NAME}*/{TIMINGS}"))
 
 
 def may_be(header: Header, run: Run) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
@@ -66,16 +65,20 @@ class Stopwatch:
 
     def __init__(self, run: Path) -> None:
         self.run = run
-        self.seconds: Counter[str] = Counter(asdict(read_spent(run) or Spent()))
+        self.seconds: dict[str, float] = asdict(read_spent(run) or Spent())
+
+    @property
+    def total_s(self) -> float:
+        return sum(self.seconds.values())
 
     @contextmanager
     def on(self, part: str) -> Iterator[None]:
         """What runs within it goes to that part, less what it gives to others."""
-        begin, others = time.monotonic(), self.seconds.total() - self.seconds[part]
+        begin, others = time.monotonic(), self.total_s - self.seconds[part]
         try:
             yield
         finally:
-            given = self.seconds.total() - self.seconds[part] - others
+            given = self.total_s - self.seconds[part] - others
             self.seconds[part] += max(0.0, time.monotonic() - begin - given)
 
     def ran(self, piece: Piece, seconds: float) -> None:
@@ -83,7 +86,8 @@ class Stopwatch:
         parts = {part: ns / NS for part, ns in ns_of(piece)}
         if sum(parts.values()) > seconds:
             parts = {}
-        self.seconds.update(parts | {"starting_s": seconds - sum(parts.values())})
+        for part, given in (*parts.items(), ("starting_s", seconds - sum(parts.values()))):
+            self.seconds[part] += given
 
     def save(self) -> None:
         write_json(self.run / FILE, {part: round(self.seconds[part], 3) for part in PARTS})

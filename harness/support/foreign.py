@@ -100,7 +100,14 @@ def parse_json(text: str | bytes) -> Any:
         content = json.loads(text, parse_int=whole, parse_float=finite, parse_constant=finite)
     except (ValueError, RecursionError) as error:
         raise Unreadable(f"it is not JSON that can be used: {str(error)[:200]}") from error
-    return writable(content)
+    return content if is_plain(text) else writable(content)
+
+
+def is_plain(text: str | bytes) -> bool:
+    """Whether a JSON text has no NUL, no half of a surrogate pair, and too few brackets to be nested too deep."""
+    if isinstance(text, bytes):
+        return text.isascii() and b"\\u" not in text and text.count(b"[") + text.count(b"{") <= DEEPEST
+    return text.isascii() and "\\u" not in text and text.count("[") + text.count("{") <= DEEPEST
 
 
 def whole(text: str) -> int:

@@ -13,17 +13,14 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.records import KERAS, Comparison, Target, Variant
-from harness.report.material import Material
-from harness.report.tables.columns import Heading, Line
-from harness.report.tables.columns import Table as Summary
-from harness.report.tables.output_table import furthest_outputs
-from harness.report.tables.summary_table import tables
-from harness.report.words.primary_metric import row_text
 from harness.runs.header import Header
 from harness.support.format import MISSING
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # `list` starts without numpy and scipy
     from harness.measure.provision.doctor import Diagnosis
+    from harness.report.material import Material
+    from harness.report.tables.columns import Heading, Line
+    from harness.report.tables.columns import Table as Summary
 
 # Left out in this order until the rest fits the terminal. Status only where every row is ok.
 DISPENSABLE = ("Peak RSS", "Model RSS", "p90", "max |Δ|", "Flips", "Status", "Size", "Speed-up", "p50", "Accuracy")
@@ -45,6 +42,10 @@ def add_row(table: Table, *cells: str | Text, style: str | None = None) -> None:
 
 def summary_tables(comparison: Comparison, console: Console) -> Iterator[Table]:
     """Yields the report's summary, one table a target, with as many columns as fit the console: no number is cut."""
+    from harness.report.material import Material
+    from harness.report.tables.output_table import furthest_outputs
+    from harness.report.tables.summary_table import tables
+
     material, run = Material(comparison), comparison.run
     for summary in tables(material):
         title = f"{run.experiment} on {summary.target}, {run.plan.profile} plan, {run.test_count:,} samples"
@@ -63,6 +64,8 @@ def summary_tables(comparison: Comparison, console: Console) -> Iterator[Table]:
 
 def head_lines(material: Material, target: str) -> Iterator[str]:
     """Says of each row what its further labelled outputs are worth, by the first metric of each."""
+    from harness.report.words.primary_metric import row_text
+
     leading = material.comparison.run.scored_output
     for head in material.heads:
         for row in head.rows if head.comparison.run.scored_output != leading else ():
