@@ -37,6 +37,12 @@ def measure_outputs(model, job, log, say):
 MEASURE["outputs"] = measure_outputs
 """
 
+NO_FORKS = """
+def fork():
+    raise OSError(11, "no")
+os.fork = fork
+"""
+
 
 @pytest.fixture
 def pyz(tmp_path: Path) -> Path:
@@ -109,6 +115,16 @@ def test_a_runtime_that_cannot_be_imported_is_told_by_the_job(tmp_path: Path) ->
     forker.end()
     result = json.loads((folder / "result.json").read_text())
     assert result["status"] == "failed" and "no_such_runtime" in result["error"]
+
+
+def test_where_no_process_may_start_that_is_an_error_of_the_device_and_not_of_the_model(tmp_path: Path) -> None:
+    source = device_source(tmp_path)
+    append(source, "forks.py", NO_FORKS)
+    forker = Forker([sys.executable, "-I", str(zipapp(source))])
+    job = forker.start(RUNTIMES[0], str(laid(tmp_path / "job")))
+    with pytest.raises(BlockingIOError, match="Resource temporarily unavailable"):
+        ended(job)
+    forker.end()
 
 
 def test_one_runtime_is_in_a_process_at_a_time(tmp_path: Path, forker: Forker) -> None:

@@ -13,7 +13,7 @@ import traceback
 
 from . import engines, protocol
 
-EXIT = b'{"exit": '
+EXIT, NO_FORK = b'{"exit": ', b'{"no_fork": '
 
 
 def main(runtime):
@@ -24,7 +24,12 @@ def main(runtime):
     with contextlib.suppress(Exception):  # each job tries it, too, and says what is wrong
         engines.interpreter_class(runtime)
     for line in iter(sys.stdin.buffer.readline, b""):
-        _, status = os.waitpid(forked(job, json.loads(line)), 0)
+        try:
+            pid = forked(job, json.loads(line))
+        except OSError as error:  # no process may start any more
+            os.write(1, b'%s[%d, "%s"]}\n' % (NO_FORK, error.errno, os.strerror(error.errno).encode()))
+            break
+        _, status = os.waitpid(pid, 0)
         os.write(1, b"%s%d}\n" % (EXIT, os.waitstatus_to_exitcode(status)))
     job.leave()
 
@@ -56,8 +61,10 @@ class Forked:
         return self.parent.stdout.fileno()
 
     def readline(self, limit):
-        """The next line, b"" where the job has ended."""
+        """The next line, b"" where the job has ended. Raises OSError where it could not begin."""
         line = self.parent.stdout.readline(limit)
+        if line.startswith(NO_FORK):
+            raise OSError(*json.loads(line)["no_fork"])
         if line.startswith(EXIT):
             self.returncode = json.loads(line)["exit"]
             return b""
