@@ -14,16 +14,18 @@ import pytest
 
 from harness import pipeline
 from harness.compare.baseline import compare
-from harness.errors import BuildError, TargetError, TargetUnreachable
+from harness.errors import BuildError, StoreError, TargetError, TargetUnreachable
 from harness.experiment.plans import plan_of
 from harness.experiment.resolve import builtin
 from harness.gate.policy.policy_file import parse_policy
+from harness.gate.run_gate import default_verdict
 from harness.measure.targets import host
 from harness.pipeline import Request
 from harness.records import Target, TargetRecord, Verdict
 from harness.runs.header import read_header
 from harness.runs.loading import load
 from harness.runs.record import Record
+from harness.runs.spent import read_spent
 from harness.runs.store import Store
 from harness.support.cache import Cache
 from tests.devices import RECORDED, Quiet, copy_of_recording
@@ -241,3 +243,34 @@ def test_a_runtime_may_be_installed_before_a_run_is_gone_on_with(tmp_path: Path)
     pipeline.resume(path.name, Store(tmp_path, trust=True), Quiet())
     gone_on(path, runtimes={"tflite-runtime": "2.14.0", "ai-edge-litert": None})
     assert read_header(path).finished
+
+
+# After measuring.
+
+
+def test_what_follows_the_measuring_is_named_while_it_works_and_its_time_is_told(tmp_path: Path) -> None:
+    record = Store(tmp_path, trust=True).reopen(copy_of_recording(tmp_path).name)
+    done_when_said: list[tuple[str, bool]] = []
+    report = record.path / "report.html"
+    report.unlink(missing_ok=True)
+    pipeline.conclude(record, default_verdict, lambda text: done_when_said.append((text, report.exists())))
+    assert done_when_said == [
+        ("comparing each row with Keras", False),
+        ("judging", False),
+        ("writing tables, plots and the report", False),
+    ]
+    spent = read_spent(record.path)
+    assert spent and spent.judging_s > 0 and spent.report_s > 0
+    assert spent.total_s == pytest.approx(spent.judging_s + spent.report_s)
+    assert "<dt>Time</dt><dd>" in report.read_text()
+
+
+def test_a_run_that_cannot_be_judged_is_reported_and_says_why(tmp_path: Path) -> None:
+    record = Store(tmp_path, trust=True).reopen(copy_of_recording(tmp_path).name)
+
+    def judge(_: object) -> Verdict:
+        raise StoreError("no reference", "accept one")
+
+    with pytest.raises(StoreError, match="no reference"):
+        pipeline.conclude(record, judge, lambda text: None)
+    assert "no reference" in (record.path / "report.html").read_text()

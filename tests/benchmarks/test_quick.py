@@ -26,10 +26,10 @@ pytestmark = pytest.mark.alone
 
 ROUNDS = 3
 SAMPLES = 10_000
-RUN_AT_MOST = 2.4  # × the loop of a notebook: processes of their own, an audit, limits, a verdict and a report besides
-REPORT_AT_MOST = 6  # × importing pandas
+RUN_AT_MOST = 1.8  # × the loop of a notebook: processes of their own, an audit, limits, a verdict and a report besides
+REPORT_AT_MOST = 3  # × importing pandas
 LIST_AT_MOST = 1.0
-GATE_AT_MOST = 3.0
+GATE_AT_MOST = 2.0
 BESIDE_AT_MOST = 0.35
 VARIANTS = {  # of two files each thrice: what a case costs does not depend on the others
     f"{path.stem}{n}": path for path in sorted((RECORDED / "variants").glob("*.tflite")) for n in ("", "_2", "_3")
