@@ -72,14 +72,15 @@ def derive(comparison: Comparison, verdict: Verdict | Absent, folder: Path) -> P
 def write_report(material: Material, folder: Path) -> Path:
     """Write report.html, report.md, summary.csv, metrics.csv and plots/*.svg into folder; return report.html's path."""
     from harness.report.out import csv_tables, html, markdown
-    from harness.report.sections import draw_all
+    from harness.report.sections import contents, draw_all
 
     drawings = draw_all(material)
+    sections = contents(material, drawings)
     write(folder / "summary.csv", csv_tables.render(material))
     write(folder / "metrics.csv", csv_tables.metrics_csv(material.comparison))
     write_plots(material, drawings, folder / "plots")
-    write(folder / "report.md", markdown.render(material, drawings))
-    return write(folder / "report.html", html.render(material, drawings))
+    write(folder / "report.md", markdown.render(material, drawings, sections))
+    return write(folder / "report.html", html.render(material, drawings, sections))
 
 
 def write_plots(material: Material, drawings: Sequence[Drawing], folder: Path) -> None:

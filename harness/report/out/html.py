@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from harness.report.material import Material
 from harness.report.out.page import Filters, filled
 from harness.report.plots.drawing import Drawing
+from harness.report.sections import Content
 from harness.support.format import significant
 
 
-def render(material: Material, drawings: Sequence[Drawing]) -> str:
+def render(material: Material, drawings: Sequence[Drawing], sections: Sequence[Content] = ()) -> str:
     """Return the whole page; everything in it is escaped, every image is embedded."""
     filters: Filters = {"png": png_address, "kept": unbroken, "significant": significant}
-    return filled("report.html.j2", material, drawings, autoescape=True, filters=filters)
+    return filled("report.html.j2", material, drawings, autoescape=True, filters=filters, sections=sections)
 
 
 def unbroken(text: str) -> str:

@@ -10,14 +10,24 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from harness.report.charts.svg import page_style
 from harness.report.material import Material
 from harness.report.plots.drawing import Drawing
-from harness.report.sections import contents
+from harness.report.sections import Content, contents
 from harness.report.words.summary import headline
 
 Filters = Mapping[str, Callable[[Any], str]]
 
 
-def filled(name: str, material: Material, drawings: Sequence[Drawing], autoescape: bool, filters: Filters) -> str:
-    """Fill the template of that name with the run, its headline, its sections and its drawings."""
+def filled(
+    name: str,
+    material: Material,
+    drawings: Sequence[Drawing],
+    autoescape: bool,
+    filters: Filters,
+    sections: Sequence[Content] = (),
+) -> str:
+    """Fill the template of that name with the run, its headline, its sections and its drawings.
+
+    sections: where they are made already; () makes them.
+    """
     templates = Environment(
         loader=PackageLoader("harness.report.out", "templates"),
         autoescape=autoescape,  # noqa: S701  False for Markdown, which escapes in a filter
@@ -29,7 +39,7 @@ def filled(name: str, material: Material, drawings: Sequence[Drawing], autoescap
     return templates.get_template(name).render(
         run=material.comparison.run,
         headline=headline(material),
-        contents=contents(material, drawings),
+        contents=sections or contents(material, drawings),
         drawings=drawings,
         chart_style=page_style(),
     )
