@@ -1,4 +1,4 @@
-"""What MkDocs calls while it builds the site (mkdocs.yml names this file): pages that are made, and links that are moved."""
+"""What MkDocs calls while it builds the site (mkdocs.yml names this file): pages are made, links are moved."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pages that are made from the code: commands, metrics, keys of files, columns of tables, JSON Schemas, `import harness`."""
+"""Pages that are made from the code: commands, metrics, keys of files, columns of tables, JSON Schemas, Python."""
 
 from __future__ import annotations
 
@@ -83,8 +83,8 @@ def parameter(of: Any) -> tuple[str, str, str]:
 
 def metrics() -> Iterator[str]:
     yield f"# Metrics\n\n{MADE} [measurement.md](../measurement.md) says how each is computed, [gate.md](../gate.md)"
-    yield "how a rule on it is decided. An empty cell under “better” means that no rule can be on it. A metric of a step or of"
-    yield "K answers, such as `rmse_step3` or `top5_accuracy`, is made when it is named."
+    yield "how a rule on it is decided. An empty cell under “better” means that no rule can be on it. A metric of a step"
+    yield "or of K answers, such as `rmse_step3` or `top5_accuracy`, is made when it is named."
     for about, title in ABOUT.items():
         yield f"\n## {title}\n"
         found = [metric for metric in in_order() if metric.about == about]
@@ -165,8 +165,8 @@ def told(default: object) -> str:
 
 
 def columns() -> Iterator[str]:
-    yield f"# Columns of tables\n\n{MADE} [interface.md](../interface.md) says what is empty where, and what units are.\n"
-    yield "## latency.parquet\n"
+    yield f"# Columns of tables\n\n{MADE} [interface.md](../interface.md) says what is empty where."
+    yield "\n## latency.parquet\n"
     yield from table(("column", "type"), ((code(field.name), type_name(field.type)) for field in LATENCY_SCHEMA))
     yield "## samples.parquet\n\nThe last ones are only in runs of some tasks."
     yield from table(
@@ -186,7 +186,8 @@ def type_name(of: object) -> str:
 def schemas() -> Iterator[str]:
     yield f"# JSON Schemas\n\n{MADE} `harness schema COMMAND` prints each of them.\n"
     for command in SCHEMAS:
-        yield f"## harness {command} --json\n\n```json\n{json.dumps(schema_of(command), indent=1, ensure_ascii=False)}\n```\n"
+        schema = json.dumps(schema_of(command), indent=1, ensure_ascii=False)
+        yield f"## harness {command} --json\n\n```json\n{schema}\n```\n"
 
 
 def python() -> Iterator[str]:
