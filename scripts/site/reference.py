@@ -83,7 +83,7 @@ def parameter(of: Any) -> tuple[str, str, str]:
 
 def metrics() -> Iterator[str]:
     yield f"# Metrics\n\n{MADE} [measurement.md](../measurement.md) says how each is computed, [gate.md](../gate.md)"
-    yield "how a rule on it is decided. An empty cell under “better” means that no rule can be on it. A metric of a step"
+    yield "how a rule on it is decided. Where “better” is empty, no rule can be on it. A metric of a step"
     yield "or of K answers, such as `rmse_step3` or `top5_accuracy`, is made when it is named."
     for about, title in ABOUT.items():
         yield f"\n## {title}\n"
