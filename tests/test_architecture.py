@@ -42,6 +42,7 @@ SHARE_AT_MOST = 1 / 6  # of all lines of code, for any room
 TESTS_OF_MORE = {  # tests that no module's name is right for, and why
     "architecture": "the whole house",
     "end_to_end": "the brief, command by command, with real models and runs",
+    "docs": "every block of README and docs/",
     "examples": "docs/examples and the files of harness init",
     "fidelity": "a job's timing beside a C loop: a benchmark",
     "faults": "a run in which any operation on files fails once",

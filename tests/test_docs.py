@@ -1,0 +1,197 @@
+"""Every block of README, CONTRIBUTING and docs/: commands are read by the command line, TOML by its reader, Python by
+the signatures that it calls; what is cheap is run. ELSEWHERE, OTHER_PROGRAMS and DEARER name what another test runs, or
+what nothing here can run.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import re
+import shutil
+import tomllib
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import typer
+
+import harness as front
+from harness.api.stored_run import Run
+from harness.cli import app
+from harness.experiment.experiment_file import ExperimentText, read_experiment
+from harness.gate.policy.policy_file import parse_policy
+from harness.measure.targets import known_targets
+from harness.support.toml import parse_toml
+from tests.conftest import Call
+from tests.pages import Block, blocks
+
+RECORDED = Path(__file__).parent / "recorded"
+BLOCKS = blocks()
+ELSEWHERE = {  # a page's blocks that are only shown, and kinds of commands → which test holds them, or why none can
+    "anomaly.md": "tests/test_examples.py runs it",
+    "architecture.md": "tests/test_architecture.py holds it against the code",
+    "detection.md": "tests/test_examples.py runs it",
+    "embedding.md": "tests/test_examples.py runs it",
+    "export.md": "tests/test_exported.py runs it",
+    "frames.md": "tests/test_examples.py runs it",
+    "gate.md": "test_harness_power_prints_what_the_page_shows",
+    "heads.md": "tests/test_examples.py and tests/test_head_table.py run it",
+    "interface.md": "tests/test_seams.py and tests/test_api.py hold it against the code",
+    "keypoints.md": "tests/test_examples.py runs it",
+    "preprocessing.md": "tests/test_examples.py runs it",
+    "segmentation.md": "tests/test_examples.py runs it",
+    "transcription.md": "tests/test_examples.py runs it",
+    "ci.md": "tests/test_workflows.py runs the workflows, tests/test_pytest_plugin.py the fixture",
+}
+OTHER_PROGRAMS = {  # what is no command of ours → the same
+    "pip": "tests/test_package.py installs the wheel; nothing is downloaded here",
+    "uvx": "nothing is downloaded here",
+    "scripts/run": "tests/test_setup_script.py",
+    "scripts/test": "tests/test_setup_script.py",
+    ".venv/bin/python": "modules of tests, which tests call",
+    "python": "tests/test_examples.py prepares the examples",
+    "cd": "a folder of docs/examples, or one that harness init wrote",
+    "sudo": "an emulated board: tests marked board",
+    "VIRTUAL_PI_NETNS=pi": "an emulated board: tests marked board",
+    "ip": "an emulated board: tests marked board",
+    "ssh-copy-id": "a real board",
+    "pytest-benchmark": "tests/test_exported.py reads what it is given",
+}
+DEARER = {  # words of a command that is not cheap → which test runs it
+    "--model": "tests/test_starters.py",
+    "--require-signature": "tests/test_signature.py",
+}
+CHEAP = {"accept", "clean", "compare", "gate", "init", "list", "power", "report", "schema", "show", "targets", "trend"}
+
+
+def of_kind(kind: str) -> list[Any]:
+    return [pytest.param(block, id=str(block)) for block in BLOCKS if block.kind == kind]
+
+
+def test_blocks_that_are_only_shown_are_named_with_their_test() -> None:
+    assert {block.page for block in BLOCKS if block.kind in ("shown", "yaml", "sql")} <= {*ELSEWHERE}
+    assert {*ELSEWHERE} <= {block.page for block in BLOCKS}
+    for reason in ELSEWHERE.values():
+        assert all(Path(__file__).parents[1].joinpath(name).exists() for name in re.findall(r"tests/\w+\.py", reason))
+
+
+# --- commands --------------------------------------------------------------------------------------------------------
+
+
+def ours(words: list[str]) -> list[str] | None:
+    """The words behind `harness`; None of another program."""
+    if words[0] == "uvx":
+        return words[words.index("edge-harness") + 1 :]
+    if words[0] == "scripts/run":
+        return ["run", *words[1:]]
+    words = words[1:] if words[0] == "sudo" else words
+    return words[1:] if words[0] in ("harness", ".venv/bin/harness") and words[1][:2] != "--" else None
+
+
+COMMANDS = [(block, words) for block in BLOCKS if block.kind == "commands" for words in block.commands]
+OURS = {" ".join(found): (block, found) for block, words in COMMANDS if (found := ours(words))}
+
+
+def test_there_are_commands_of_every_kind() -> None:
+    """So that a page whose blocks are no longer found does not pass."""
+    assert len(OURS) > 40 and {"run", "gate", "compare", "power", "enroll", "parity"} <= {
+        w[0] for _, w in OURS.values()
+    }
+    assert {words[0] for _, words in COMMANDS if ours(words) is None} <= {*OTHER_PROGRAMS}
+
+
+@pytest.mark.parametrize("command", OURS)
+def test_a_command_is_one_that_the_command_line_reads(command: str) -> None:
+    words = OURS[command][1]
+    known = cast(Any, typer.main.get_command(app)).commands
+    known[words[0]].make_context(words[0], words[1:])  # raises UsageError for an option or word that it does not know
+
+
+@pytest.mark.parametrize(
+    "command", [text for text, (_, words) in OURS.items() if words[0] in CHEAP and not {*words} & {*DEARER}]
+)
+def test_a_cheap_command_does_what_it_says(
+    harness: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """In a folder with stored runs of digits. 0 is good, 1 is measured and not good."""
+    monkeypatch.chdir(tmp_path)
+    names = stored_runs(tmp_path / "results" / "digits")
+    words = [names.get(word, word) for word in OURS[command][1]]
+    if "policy.toml" in words:
+        Path("policy.toml").write_text('[[rule]]\nmetric = "accuracy_drop"\nmax = "2pp"\n')
+    if words[0] == "trend" or "--add" in words:
+        assert harness("accept", names["RUN5"])[0] == 0
+    code, out, err = harness(*words)
+    assert code in (0, 1) and out + err, err
+
+
+def stored_runs(folder: Path) -> dict[str, str]:
+    """Copies of recorded runs, one of them latest → what pages call them, and how they are called here."""
+    runs = [shutil.copytree(RECORDED / f"digits-schema-{n}", folder / ids(n)) for n in (4, 5)]
+    (folder / "latest").symlink_to(runs[-1].name)
+    older, newer = (path.name for path in runs)
+    return {"RUN": newer, "RUN6": older, "mnist": "digits"} | {f"RUN{n}": newer for n in range(1, 6)}
+
+
+def ids(schema: int) -> str:
+    return str(json.loads((RECORDED / f"digits-schema-{schema}" / "run.json").read_text())["run_id"])
+
+
+def test_harness_power_prints_what_the_page_shows(harness: Call) -> None:
+    (shown,) = [block for block in BLOCKS if block.page == "gate.md" and block.kind == "shown"]
+    code, out, _ = harness("power", "--samples", "1000")
+    assert code == 0 and rows(shown.text) <= rows(out)
+
+
+def rows(text: str) -> set[str]:
+    return {" ".join(line.split()) for line in text.splitlines() if line.strip()}
+
+
+# --- TOML ------------------------------------------------------------------------------------------------------------
+
+MODEL, DATA = '[model]\nsource = "model.keras"\n', '[data]\ntest = "test.npz"\n'
+
+
+@pytest.mark.parametrize("block", of_kind("toml"))
+def test_toml_is_a_policy_or_a_part_of_an_experiment(block: Block, tmp_path: Path) -> None:
+    tables = tomllib.loads(block.text)
+    if "rule" in tables:
+        assert parse_policy(block.text, str(block)).rules
+        return
+    if "kind" in tables:
+        (tmp_path / "board.toml").write_text(block.text, "utf-8")
+        assert known_targets(tmp_path)["board"].host == tables["host"]
+        return
+    if block.page == "interface.md":  # all that there is, of which one experiment can have a part
+        assert parse_toml(block.text, str(block), ExperimentText).content.name
+        return
+    (tmp_path / "model.keras").touch()
+    (tmp_path / "photos" / "test").mkdir(parents=True)
+    missing = (text for name, text in (("model", MODEL), ("data", DATA)) if name not in tables)
+    text = "\n".join(["" if "name" in tables else 'name = "page"', block.text, *missing])
+    (tmp_path / "experiment.toml").write_text(text, "utf-8")
+    assert read_experiment(tmp_path / "experiment.toml").name
+
+
+# --- Python ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("block", of_kind("python"))
+def test_python_calls_what_there_is(block: Block) -> None:
+    for node in ast.walk(ast.parse(block.text)):
+        if isinstance(node, ast.Call) and (called := public(node.func)):
+            self = [front] if called.__qualname__.startswith("Run.") else []
+            inspect.signature(called).bind(*self, *node.args, **{key.arg: None for key in node.keywords if key.arg})
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            assert node.value.id not in ("run", "harness") or public(node), f"{block}: {ast.unparse(node)}"
+
+
+def public(node: ast.AST) -> Any:
+    """What harness.NAME or run.NAME is; None of anything else."""
+    if not isinstance(node, ast.Attribute) or not isinstance(node.value, ast.Name):
+        return None
+    if node.value.id == "harness":
+        return getattr(front, node.attr)
+    return getattr(Run, node.attr) if node.value.id == "run" else None
