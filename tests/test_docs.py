@@ -10,6 +10,8 @@ import inspect
 import json
 import re
 import shutil
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any, cast
@@ -51,7 +53,8 @@ OTHER_PROGRAMS = {  # what is no command of ours → the same
     "scripts/run": "tests/test_setup_script.py",
     "scripts/test": "tests/test_setup_script.py",
     ".venv/bin/python": "modules of tests, which tests call",
-    "python": "tests/test_examples.py prepares the examples",
+    "python": "tests/test_examples.py prepares the examples; docs/examples/timing is run below",
+    "litert-benchmark": "test_litert_benchmark_prints_hundredths_of_a_millisecond",
     "cd": "a folder of docs/examples, or one that harness init wrote",
     "sudo": "an emulated board: tests marked board",
     "VIRTUAL_PI_NETNS=pi": "an emulated board: tests marked board",
@@ -149,6 +152,37 @@ def rows(text: str) -> set[str]:
     return {" ".join(line.split()) for line in text.splitlines() if line.strip()}
 
 
+# --- why-it-differs.md -----------------------------------------------------------------------------------------------
+
+MODEL_FILE = RECORDED / "digits-schema-5" / "variants" / "float32.tflite"
+WHY = Path(front.__file__).parents[1] / "docs" / "why-it-differs.md"
+
+
+def printed(*words: object) -> str:
+    done = subprocess.run([*map(str, words)], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_the_ways_of_timing_are_those_of_the_page() -> None:
+    head, *ways = printed(sys.executable, WHY.parent / "examples" / "timing" / "loops.py", MODEL_FILE).splitlines()
+    assert head.split() == ["way", "mean", "median", "largest"] and len(ways) == 6
+    told = WHY.read_text("utf-8")
+    for way in ways:
+        *name, mean, median, largest = way.split()
+        assert f"\n| {' '.join(name)} | " in told
+        assert 0 < float(median) <= float(largest) and 0 < float(mean) <= float(largest)
+
+
+def test_litert_benchmark_prints_hundredths_of_a_millisecond() -> None:
+    out = printed(Path(sys.executable).with_name("litert-benchmark"), "--model", MODEL_FILE)
+    found = dict(re.findall(r"^(.+?): +(\d+\.\d\d) ms", out, re.MULTILINE))
+    rows = re.findall(r"^\| ((?:Model|Warmup|Inference)[^|]*) \|", WHY.read_text("utf-8"), re.MULTILINE)
+    assert len(rows) == 6 and {*rows} <= {*found}
+    assert float(found["Inference (median)"]) < 0.1  # of a model whose inference takes some microseconds
+
+
 # --- TOML ------------------------------------------------------------------------------------------------------------
 
 MODEL, DATA = '[model]\nsource = "model.keras"\n', '[data]\ntest = "test.npz"\n'
@@ -167,9 +201,11 @@ def test_toml_is_a_policy_or_a_part_of_an_experiment(block: Block, tmp_path: Pat
     if block.page == "interface.md":  # all that there is, of which one experiment can have a part
         assert parse_toml(block.text, str(block), ExperimentText).content.name
         return
-    (tmp_path / "model.keras").touch()
+    for name in ("model.keras", *tables.get("variants", {}).get("import", {}).values()):
+        (tmp_path / name).touch()
     (tmp_path / "photos" / "test").mkdir(parents=True)
-    missing = (text for name, text in (("model", MODEL), ("data", DATA)) if name not in tables)
+    needed = {"model": MODEL, "data": DATA} if "baseline" not in tables.get("variants", {}) else {"data": DATA}
+    missing = (text for name, text in needed.items() if name not in tables)
     text = "\n".join(["" if "name" in tables else 'name = "page"', block.text, *missing])
     (tmp_path / "experiment.toml").write_text(text, "utf-8")
     assert read_experiment(tmp_path / "experiment.toml").name
