@@ -53,6 +53,7 @@ TESTS_OF_MORE = {  # tests that no module's name is right for, and why
     "large": "a whole run of a test set larger than memory",
     "package": "the wheel and the sdist, installed",
     "reliability": "docs/reliability.md: what breaks, and what a device that lies says",
+    "tutorial": "docs/tutorial.md, typed",
     "truths": "sentences of reports and verdicts, against the truth of made runs",
     "quick": "what a run and what reads it cost: a benchmark",
     "report_tasks": "a whole report where the task is no plain classification",

@@ -27,7 +27,7 @@ from harness.gate.policy.policy_file import parse_policy
 from harness.measure.targets import known_targets
 from harness.support.toml import parse_toml
 from tests.conftest import Call
-from tests.pages import Block, blocks
+from tests.pages import Block, Reader, blocks
 
 RECORDED = Path(__file__).parent / "recorded"
 BLOCKS = blocks()
@@ -45,6 +45,8 @@ ELSEWHERE = {  # a page's blocks that are only shown, and kinds of commands → 
     "preprocessing.md": "tests/test_examples.py runs it",
     "segmentation.md": "tests/test_examples.py runs it",
     "transcription.md": "tests/test_examples.py runs it",
+    "tutorial.md": "tests/test_tutorial.py types it",
+    **dict.fromkeys(("text.md", "recurrent.md", "sensors.md"), "test_an_example_that_a_page_writes_out…"),
     "ci.md": "tests/test_workflows.py runs the workflows, tests/test_pytest_plugin.py the fixture",
 }
 OTHER_PROGRAMS = {  # what is no command of ours → the same
@@ -93,7 +95,12 @@ def ours(words: list[str]) -> list[str] | None:
     return words[1:] if words[0] in ("harness", ".venv/bin/harness") and words[1][:2] != "--" else None
 
 
-COMMANDS = [(block, words) for block in BLOCKS if block.kind == "commands" for words in block.commands]
+COMMANDS = [
+    (block, words)
+    for block in BLOCKS
+    if block.kind == "commands" and block.page != "tutorial.md"  # which test_tutorial.py types
+    for words in block.commands
+]
 OURS = {" ".join(found): (block, found) for block, words in COMMANDS if (found := ours(words))}
 
 
@@ -150,6 +157,17 @@ def test_harness_power_prints_what_the_page_shows(harness: Call) -> None:
 
 def rows(text: str) -> set[str]:
     return {" ".join(line.split()) for line in text.splitlines() if line.strip()}
+
+
+# --- whole examples --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", ["text.md", "recurrent.md", "sensors.md"])
+def test_an_example_that_a_page_writes_out_does_what_it_shows(page: str, tmp_path: Path) -> None:
+    found = [block for block in BLOCKS if block.page == page and (block.title or block.kind in ("commands", "shown"))]
+    assert [block.title for block in found][:1] == ["experiment.toml"] and found[-1].kind == "shown"
+    Reader(tmp_path).follow(found)
 
 
 # --- why-it-differs.md -----------------------------------------------------------------------------------------------
@@ -231,3 +249,21 @@ def public(node: ast.AST) -> Any:
     if node.value.id == "harness":
         return getattr(front, node.attr)
     return getattr(Run, node.attr) if node.value.id == "run" else None
+
+
+# --- what a wheel does not bring -------------------------------------------------------------------------------------
+
+
+def test_no_message_names_a_page() -> None:
+    """Who installed the wheel has no docs/. Docstrings are for those who have."""
+    found = []
+    for path in Path(front.__file__).parent.rglob("*.py"):
+        tree = ast.parse(path.read_text("utf-8"))
+        told = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        found += [
+            f"{path.name}:{node.lineno} {node.value}"
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in told
+            if re.search(r"docs/|\w\.md\b(?!\.j2)", node.value) and node.value != "report.md"
+        ]
+    assert found == []

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import harness
+from tests.pages import blocks
 
 EXAMPLES = Path(__file__).parents[1] / "docs" / "examples"
 QUANTISED = ("float16", "dynamic_range", "int8")
@@ -68,6 +69,7 @@ def test_an_autoencoder_is_judged_by_its_errors(tmp_path):
     assert (row["status"], row["primary_metric"]) == ("ok", "anomaly_auc")
     found, keras = float(row["primary_value"]), float(row["primary_baseline"])
     assert found == pytest.approx(keras, abs=0.01) and found > 0.95
+    assert_shown("anomaly.md", [row])
 
 
 def test_the_points_of_an_object_are_judged(tmp_path):
@@ -78,6 +80,7 @@ def test_the_points_of_an_object_are_judged(tmp_path):
     assert done.returncode == 0 and "remark" not in done.stderr, done.stdout + done.stderr
     (row,) = summary(folder, "keypoints")
     assert (row["status"], row["primary_metric"]) == ("ok", "oks") and float(row["primary_value"]) > 0.6
+    assert_shown("keypoints.md", [row])
     assert "Points: labels green circles" in (folder / "results" / "keypoints" / "latest" / "report.html").read_text()
 
 
@@ -125,6 +128,12 @@ def test_the_keras_model_is_worth_looking_at_and_float32_says_what_it_says(examp
     assert float32 == pytest.approx(keras, rel=1e-3)
 
 
+def test_its_page_shows_what_was_measured(example):
+    name, folder, _ = example
+    if name in ("segmentation", "detection"):
+        assert_shown(f"{name}.md", summary(folder, name))
+
+
 def test_nothing_else_about_its_data_is_odd(example):
     name, _, done = example
     remarks = [line for line in done.stderr.splitlines() if "remark" in line]
@@ -164,6 +173,30 @@ def test_what_harness_init_writes_runs_as_it_is(tmp_path):
     assert called(tmp_path, "-m", "harness", "targets").returncode == 0
 
 
+def assert_shown(page, rows):
+    """What the page shows of a variant is what was measured, but for what training on another machine changes."""
+    (table,) = [block.text for block in blocks() if block.page == page and block.first.startswith("Variant")]
+    shown = {words[0]: words for line in table.splitlines() if (words := line.split())[1:2] == ["ai-edge-litert"]}
+    of_one = 0.01 if "%" in table else 1.0
+    found = [row for row in rows if row["runtime"] == "ai-edge-litert" and row["variant"] in shown]
+    assert found
+    for row in found:
+        _, _, status, value, *_, kilobytes = shown[row["variant"]]
+        assert status == row["status"]
+        assert float(value) * of_one == pytest.approx(float(row["primary_value"]), abs=0.04)
+        assert float(kilobytes) == pytest.approx(float(row["size_bytes"]) / 1000, rel=0.02)
+
+
+@pytest.mark.parametrize("task", ["frames", "embedding"])
+def test_the_page_of_a_task_shows_what_its_starter_gives(tmp_path, task):
+    """docs/frames.md, docs/embedding.md."""
+    assert called(tmp_path, "-m", "harness", "init", "--task", task).returncode == 0
+    only = ("-v", "int8", "--runtime", "ai-edge-litert", "--plan", "none", *WAIT)
+    done = called(tmp_path, "-m", "harness", "run", "experiment.toml", *only)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert_shown(f"{task}.md", summary(tmp_path, "example"))
+
+
 def test_what_harness_init_writes_for_another_task_runs_too(tmp_path):
     """Segmentation, and of its variants those that show most. What the files of every task say: test_starters.py."""
     assert called(tmp_path, "-m", "harness", "init", "--task", "segmentation").returncode == 0
@@ -182,6 +215,7 @@ def test_the_texts_of_a_model_are_judged_by_jiwers_rates(tmp_path):
     assert done.returncode == 0 and "remark" not in done.stderr, done.stdout + done.stderr
     (row,) = summary(tmp_path, "example")
     assert (row["status"], row["primary_metric"]) == ("ok", "wer") and float(row["primary_baseline"]) < 0.25
+    assert_shown("transcription.md", [row])
     assert "True text" in (tmp_path / "results" / "example" / "latest" / "report.html").read_text("utf-8")
 
 

@@ -61,7 +61,10 @@ def check_trusted(header: Header, trust: bool) -> None:
         return
     devices = ", ".join(reached(record.target) for record in header.targets)
     told = f"run {header.run_id} was not begun by you on this machine: its models would run, on {devices}"
-    raise ConfigError(told, "add --trust where you know who made it (docs/trust.md says what that means)")
+    advice = (
+        "add --trust where you know who made it: this command then runs what the run names, its code and its devices"
+    )
+    raise ConfigError(told, advice)
 
 
 def reached(target: Target) -> str:
