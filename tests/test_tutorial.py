@@ -41,7 +41,7 @@ def test_the_part_on_the_board_ends_with_a_verdict(set_up_board: Board, tmp_path
     lines = section(7)[-1].text.splitlines()
     for line in lines[lines.index("harness run experiment.toml -t virtual-pi --runtime ai-edge-litert --plan none") :]:
         printed = reader.type(line)
-    assert "Passes every rule: float16, dynamic_range, int8, float32." in printed
+    assert "Passes every rule: float16, dynamic_range, int8." in printed
 
 
 def test_a_line_that_was_not_printed_is_missed() -> None:

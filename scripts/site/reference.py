@@ -119,7 +119,7 @@ def tables_of(name: str, model: type[BaseModel]) -> Iterator[str]:
     own = {field.alias or key: field for key, field in model.model_fields.items() if key not in inner}
     if own:
         rows = (
-            (code(key), code(type_of(field.annotation)), "" if field.is_required() else code(told(field.default)))
+            (code(key), code(type_of(field.annotation)), "needed" if field.is_required() else code(told(field.default)))
             for key, field in own.items()
         )
         yield from table(("key", "value", "default"), rows)
@@ -151,7 +151,7 @@ def type_of(kind: object) -> str:
     if origin is typing.Literal:
         return " or ".join(f'"{word}"' for word in inside)
     if origin in (list, tuple):
-        return f"list of {type_of(inside[0])}"
+        return f"list: {type_of(inside[0])}"
     if origin is dict:
         return f"{{ name = {type_of(inside[1])} }}"
     return " or ".join(part for each in inside if (part := type_of(each)))
