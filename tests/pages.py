@@ -92,6 +92,14 @@ def is_python(text: str) -> bool:
         return False
 
 
+def readme_table() -> dict[tuple[str, str], list[str]]:
+    """The table of README: variant and runtime → accuracy in %, drop, flips, size in kB, p50 in µs, speed-up."""
+    rows = re.findall(
+        r"^\| (\w+) \| ([\w-]+) \| (9\d\.\d+ .*) \|$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE
+    )
+    return {(variant, runtime): cells.split(" | ") for variant, runtime, cells in rows}
+
+
 # --- pages that are followed ------------------------------------------------------------------------------------------
 
 

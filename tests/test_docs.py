@@ -27,9 +27,10 @@ from harness.gate.policy.policy_file import parse_policy
 from harness.measure.targets import known_targets
 from harness.support.toml import parse_toml
 from tests.conftest import Call
-from tests.pages import Block, Reader, blocks
+from tests.pages import ROOT, Block, Reader, blocks, readme_table
 
 RECORDED = Path(__file__).parent / "recorded"
+README = ROOT / "README.md"
 BLOCKS = blocks()
 ELSEWHERE = {  # a page's blocks that are only shown, and kinds of commands → which test holds them, or why none can
     "anomaly.md": "tests/test_examples.py runs it",
@@ -159,6 +160,20 @@ def rows(text: str) -> set[str]:
     return {" ".join(line.split()) for line in text.splitlines() if line.strip()}
 
 
+def test_the_speed_ups_of_readme_are_those_of_its_times() -> None:
+    """Accuracy, flips and sizes are held against a run of MNIST by test_end_to_end.py; times are of one machine."""
+    table = readme_table()
+    assert len(table) == 12
+    for (_, runtime), (*_, p50, speed_up) in table.items():
+        ratio = float(table["float32", runtime][-2]) / float(p50)
+        assert float(speed_up.split()[0]) == pytest.approx(ratio, rel=0.06)
+    words = " ".join(README.read_text("utf-8").split())
+    assert f"int8 was {round(float(table['int8', 'ai-edge-litert'][-1].split()[0]), 1)} times as fast" in words
+    assert (
+        f"dynamic range was {round(float(table['dynamic_range', 'ai-edge-litert'][-1].split()[0]), 1)} times" in words
+    )
+
+
 # --- whole examples --------------------------------------------------------------------------------------------------
 
 
@@ -173,7 +188,7 @@ def test_an_example_that_a_page_writes_out_does_what_it_shows(page: str, tmp_pat
 # --- why-it-differs.md -----------------------------------------------------------------------------------------------
 
 MODEL_FILE = RECORDED / "digits-schema-5" / "variants" / "float32.tflite"
-WHY = Path(front.__file__).parents[1] / "docs" / "why-it-differs.md"
+WHY = ROOT / "docs" / "why-it-differs.md"
 
 
 def printed(*words: object) -> str:

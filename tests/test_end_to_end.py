@@ -19,6 +19,8 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_digits
 
+from tests.pages import readme_table
+
 pytestmark = pytest.mark.slow
 
 VARIANTS = ["float32", "float16", "dynamic_range", "int8", "int8_float_io", "int16x8"]
@@ -322,5 +324,17 @@ def test_the_main_job_on_mnist_equals_an_independent_loop(mnist_file, tmp_path):
     summary = pd.read_csv(run / "summary.csv")
     assert set(summary[summary.runtime == "ai-edge-litert"].status) == {"ok"}
     assert summary.baseline_accuracy.between(0.97, 0.985).all()
+    assert_readme_shows(summary)
     with np.load(mnist_file) as data:
         assert_equal_figures(run, data["x_test"], data["y_test"], tmp_path)
+
+
+def assert_readme_shows(summary: pd.DataFrame) -> None:
+    """README's table, but for times, and for what training on another machine changes."""
+    shown = readme_table()
+    for found in summary[summary.status == "ok"].to_dict("records"):
+        row = found["variant"], found["runtime"]
+        accuracy, _, flips, kilobytes, *_ = shown[row]
+        assert float(accuracy) == pytest.approx(100 * found["accuracy"], abs=0.4), row
+        assert float(kilobytes) == pytest.approx(found["size_bytes"] / 1000, rel=0.02), row
+        assert abs(int(flips) - found["flips"]) <= 15, row
