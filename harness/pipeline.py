@@ -267,6 +267,7 @@ def header_of(request: Request, built: Built) -> Header:
         heads=heads_of(experiment.heads, dataset, built.baseline, built.output_names),
         output_names=built.output_names,
         input_names=built.input_names,
+        state=dataset.state,
         hashes=hashes_of(dataset, built),
         provenance=provenance_of(experiment, dataset, built),
     )

@@ -211,6 +211,27 @@ def carried_answers(path: Path, x: np.ndarray, clips: np.ndarray) -> np.ndarray:
     return np.concatenate([np.asarray(model(steps))[0, 3::4] for steps in joined])
 
 
+def write_fed_back(path: Path) -> None:
+    """An LSTM's cell whose two states go in and out, and what Keras' own layer makes of a whole clip, beside it."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    cell, dense = keras.layers.LSTMCell(5), keras.layers.Dense(2, name="scores")
+    frame, h, c = keras.Input((3,), name="frame"), keras.Input((5,), name="h"), keras.Input((5,), name="c")
+    heard, (h_next, c_next) = cell(frame, [h, c])
+    keras.Model([c, frame, h], {"c_next": c_next, "h_next": h_next, "scores": dense(heard)}).save(path)
+    clip = keras.Input((None, 3))
+    whole = keras.layers.RNN(cell, return_sequences=True)(clip)
+    keras.Model(clip, dense(whole)).save(path.with_name("whole.keras"))
+
+
+def answers_to_clips(path: Path, x: np.ndarray, clips: np.ndarray) -> np.ndarray:
+    import keras
+
+    whole = keras.saving.load_model(path)
+    return np.concatenate([np.asarray(whole(x[clips == clip][np.newaxis]))[0] for clip in np.unique(clips)])
+
+
 def write_batch_max(path: Path) -> None:
     """Divides by the largest value of the whole batch."""
     import keras

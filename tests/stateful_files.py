@@ -113,6 +113,25 @@ def named_v() -> object:
     return options
 
 
+def running_sum(quantised: tuple[tuple[float, int], ...] = ()) -> bytes:
+    """score = frame + state_in and state_out = frame + state_in: state that goes in and out as tensors.
+
+    quantised: scale and zero point of frame, state_in, score and state_out, which are then int8.
+    """
+    file = File()
+    graph = file.graph()
+    names = "frame", "state_in", "score", "state_out"
+    tensors = [graph.tensor(name, type_=s.TensorType.INT8 if quantised else FLOAT32) for name in names]
+    for tensor, (scale, zero_point) in zip(graph.made.tensors, quantised, strict=False):
+        tensor.quantization = s.QuantizationParametersT()
+        tensor.quantization.scale, tensor.quantization.zeroPoint = [scale], [zero_point]
+    frame, state_in, *outputs = tensors
+    for output in outputs:
+        graph.op(Op.ADD, [frame, state_in], [output], s.BuiltinOptions.AddOptions, s.AddOptionsT())
+    graph.end([frame, state_in], outputs)
+    return file.bytes()
+
+
 def random() -> bytes:
     """y = x + a number between 0 and 1 that is new at every invoke."""
     file = File()

@@ -62,6 +62,7 @@ TESTS_OF_MORE = {  # tests that no module's name is right for, and why
     "seams": "the table of docs/architecture.md",
     "setup_script": "scripts/setup",
     "site": "the documentation as a site: mkdocs.yml and scripts/site",
+    "streaming": "state that a program carries, from experiment.toml to report",
     "ssh_provision": "enroll, doctor and setup on an emulated board",
     "startup": "what starting costs: a benchmark",
     "virtual_pi_script": "scripts/virtual-pi",

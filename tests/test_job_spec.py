@@ -5,8 +5,10 @@ from __future__ import annotations
 import inspect
 import re
 
+import numpy as np
+
 from harness.device import job
-from harness.measure.job_spec import latency_spec, outputs_spec
+from harness.measure.job_spec import latency_spec, outputs_spec, with_state
 from harness.records import Affine, Plan
 
 FILES = ["inputs/0-0.npy", "inputs/1-0.npy"]
@@ -36,4 +38,10 @@ def test_the_device_reads_all_of_it_and_no_more() -> None:
     read = set(re.findall(r'job(?:\[|\.get\()"(\w+)"', inspect.getsource(job)))
     spec = latency_spec("ai-edge-litert", FILES, AFFINES, 1, Plan("mine", 1, 1, 0.0))
     of_tests = {"slowdown", "answers", "warmup_samples"}  # of harness aa, and of harness audit
-    assert read - of_tests - {"passes", "counts", "starts"} == set(spec)
+    assert read - of_tests - {"passes", "counts", "starts", "carried"} == set(spec)
+
+
+def test_what_is_carried_goes_with_where_clips_begin() -> None:
+    assert with_state({}, [(1, 0)], np.array([0, 4])) == {"carried": [[1, 0]], "starts": [0, 4]}
+    assert with_state({"kind": "latency"}, [], np.array([0])) == {"kind": "latency"}
+    assert with_state({"kind": "latency"}, [(1, 0)], None) == {"kind": "latency"}

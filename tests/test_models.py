@@ -221,6 +221,25 @@ def test_state_is_carried_through_a_clip_as_through_one_long_sample(process, tmp
     assert any("every clip begins with the initial state" in str(remark) for remark in found.remarks)
 
 
+def test_two_states_fed_back_through_a_clip_are_keras_own_layer_over_it(process, tmp_path, built):
+    process.call(made_models.write_fed_back, tmp_path / "cell.keras")
+    clips, frames = np.repeat(np.arange(3, dtype=np.int32), (1, 8, 3)), FRAMES[:, 0]
+    data = dataclasses.replace(one_input(frames), clips=clips, groups=clips, train_clips=clips)
+    wanted = process.call(made_models.answers_to_clips, tmp_path / "whole.keras", frames, clips)
+    asked_so = asked(tmp_path / "cell.keras", "float32", "int8", scoring=Scoring(output="scores"))
+    asked_so = dataclasses.replace(asked_so, state={"h_next": "h", "c_next": "c"})
+    found = built(asked_so, data, tmp_path)
+    np.testing.assert_allclose(found.baseline[found.output_names.index("scores")], wanted, atol=1e-5)
+    for variant, near in zip(found.variants, (1e-5, 0.1), strict=True):
+        stored = [found.dataset.test_inputs[n] for n in variant.feeds or range(3)]
+        pairs = [each.in_file(variant.feeds, variant.yields) for each in found.dataset.state]
+        given = run_once(variant.path, tuple(stored), [Affine()] * 3, data.starts, pairs)
+        scores = given[variant.yields[2] if variant.yields else 2]
+        assert variant.status == "ok" and np.abs(scores - wanted).max() < near
+    hidden = next(t for t in found.variants[1].inputs if t.name.endswith("_h:0") or "_h" in t.name)
+    assert hidden.scale > 1e-3  # calibration saw real states: zeros alone would have left none
+
+
 def test_one_key_has_the_same_bytes_whatever_was_built_before(process, made, tmp_path, built):
     process.call(made_models.write_stateful, tmp_path / "gru.keras")
     orders = (("float32", "float16", "int8"), ("int8", "float16", "float32"))

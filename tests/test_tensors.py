@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.device.tensors import dequantise, from_tensor, quantise, to_model_input, to_tensor
+from harness.device.tensors import dequantise, from_tensor, handed_on, quantise, to_model_input, to_tensor
 
 PIXELS = {"scale": 1 / 255, "offset": 0.0}
 
@@ -65,3 +65,25 @@ def test_a_scale_on_a_float_tensor_means_nothing() -> None:
 
 def test_a_boolean_that_carries_a_scale_is_no_step_of_it_either() -> None:
     assert from_tensor(np.array([True, False]), 0.5, 3).tolist() == [1.0, 0.0]
+
+
+def form(dtype: str, scale: float | None = None, zero_point: int | None = None) -> dict[str, object]:
+    return {"dtype": dtype, "scale": scale, "zero_point": zero_point}
+
+
+@pytest.mark.parametrize(
+    ("values", "given", "taken", "wanted"),
+    [
+        ([-128, 5, 127], form("int8", 0.5, 3), form("int8", 0.5, 3), [-128, 5, 127]),  # as they are stored
+        # (step - 11) / 4 is real; / .5 - 7, half to even: -34.75, -1.5, 29 are -69.5 - 7 → -70 - 7, -3 - 7, 58 - 7
+        ([-128, 5, 127], form("int8", 0.25, 11), form("int8", 0.5, -7), [-77, -10, 51]),
+        ([-128, 127], form("int8", 1.0, 0), form("int8", 0.5, 0), [-128, 127]),  # -256 and 254 are beyond int8
+        ([-4, 6], form("int8", 0.5, 0), form("float32"), [-2.0, 3.0]),
+        ([-2.0, 3.25], form("float32"), form("int8", 0.5, 1), [-3, 7]),  # 6.5 is 6
+        ([1.5, -2.5], form("float32"), form("float32", 9.0, 3), [1.5, -2.5]),  # a scale means nothing there
+        ([2**24 + 1], form("int32"), form("int64"), [2**24 + 1]),  # not by way of float32
+    ],
+)
+def test_a_state_is_handed_on_as_a_program_on_the_device_would(values, given, taken, wanted) -> None:
+    found = handed_on(np.array(values, given["dtype"]), given, taken)
+    assert (found.dtype, found.tolist()) == (np.dtype(taken["dtype"]), wanted)

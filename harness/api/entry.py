@@ -40,6 +40,7 @@ def evaluate(
     offset: float | dict[str, float] = 0.0,
     sequence: Any = None,
     group: Any = None,
+    state: Mapping[str, str] | None = None,
     variants: Names = (),
     plan: str | Plan = "standard",
     precision: str | None = None,
@@ -74,6 +75,8 @@ def evaluate(
     sequence: of each test sample the clip that it is of, a number or a text; a model's state is carried from sample to
         sample of a clip, in their order, and begins anew with each clip. None: each sample begins anew.
     group: of each test sample the group that it is of: samples of one group are not independent. None: the clip.
+    state: of each output that is state, by its name, the input that takes it at the next sample of a clip; an input
+        that x_test has not begins at zeros.
     variants: names or globs of recipes, or "package.module:function"; () for the usual ones.
     primary, metrics: the metric that the run is judged by first, and others; None and () follow from y_test. Of several
         labelled outputs these, and class_names, may be dicts by their names.
@@ -107,7 +110,7 @@ def evaluate(
     chosen = plan_of(plan) if isinstance(plan, str) else plan
     with TemporaryFolder() as folder:
         source = source_of_model(model, Path(folder))
-        experiment = experiment_in_memory(name, source, dataset, as_tuple(variants), chosen, scoring, heads)
+        experiment = experiment_in_memory(name, source, dataset, as_tuple(variants), chosen, scoring, heads, state)
         return run(
             experiment,
             precision=precision,

@@ -18,7 +18,7 @@ from harness.build import artifact, check, original, variants
 from harness.build.artifact import answer_match as by_answers
 from harness.build.artifact import binding
 from harness.build.check import CheckResult, Samples
-from harness.build.fed_back import of_fed_back
+from harness.build.fed_back import of_carried, of_fed_back
 from harness.build.keras_process import KerasProcess, ProcessDied, TensorFlowMissing
 from harness.build.lint import Remark
 from harness.build.original import Original, RunOnce, Starts
@@ -27,7 +27,7 @@ from harness.build.scored import as_asked, as_meant, check_scored, heads_meant, 
 from harness.build.variants import quantizer as quantizer  # importing it registers its recipes
 from harness.build.variants import repeatable
 from harness.build.windows import of_windows
-from harness.data.calibration import calibration_samples
+from harness.data.calibration import calibration_clips, calibration_samples, states_before
 from harness.device import tensors
 from harness.errors import ConfigError, DiskError, HarnessError, install_extra
 from harness.measure import once as runner
@@ -38,6 +38,7 @@ from harness.metrics.task_table import OF_CLASSES
 from harness.records import Dataset, Experiment, Variant
 from harness.records.dataset import starts_within
 from harness.support import cache
+from harness.support.arrays import pick
 from harness.support.cache import Cache, Shelf, file_sha256, key_of, version
 from harness.support.files import check_disk, naming
 from harness.support.functions import source_sha256
@@ -50,6 +51,7 @@ FAKE_QUANTISED = (
     "is asked for; build int8, or float32 for the answers that it was trained to give"
 )
 CALIBRATED_LOOP = "TensorFlow's converter crashes where it calibrates a loop, as a recurrent layer is"
+CARRIED_SAMPLES = 2_000  # of clips, that the original is asked for their states
 CHECKED_BYTES = 64 << 20  # of the checked samples' inputs and outputs, as float32
 
 
@@ -98,6 +100,7 @@ def build(
     with open_keras(cache.root / "tensorflow.log") as keras:
         known = original.of_model(experiment, dataset, shelf, keras) if experiment.model else None
         known = known or original.of_file(experiment, dataset, run_once)
+        dataset = known.dataset
         made = Builder(experiment, dataset, shelf, keras, known, run_once, dataset.test_sha256)
         baseline = made.baseline
         check_scored(experiment.scoring, dataset, known.facts, baseline)
@@ -107,7 +110,7 @@ def build(
         meant = heads_meant(experiment.heads, as_meant(experiment.scoring, dataset, scored), outputs)
         made = replace(made, dataset=meant)
         found = said_of(of_labels(experiment.scoring, dataset.test_labels, scored, dataset.class_names), say)
-        found += said_of([*of_windows(dataset), *of_fed_back(dataset, baseline, names)], say)
+        found += said_of([*of_windows(dataset), *of_fed_back(dataset, baseline, names), *of_carried(dataset)], say)
         found += remarks(known, experiment, meant, shelf)
         for name, scoring in experiment.heads.items():
             of = dataset.of_head(name)
@@ -115,7 +118,7 @@ def build(
             found += said_of(of_heads(name, scoring, meant, outputs[name], taken), say)
         imported = [made.imported(name) for name in experiment.imports]
         built = [*(made.variant(name) for name in experiment.variants), *imported]
-        found += said_of(of_ranges(imported, dataset), say) + of_state(built, say, dataset.starts)
+        found += said_of(of_ranges(imported, dataset), say) + of_state(built, say, dataset)
     if not shelf.made:
         say("nothing to build: the model, its baseline and its variants are as they were built before")
     inputs = tuple(feed.tensor.name for feed in sorted(known.feeds, key=lambda feed: feed.index))
@@ -159,7 +162,20 @@ class Builder:
         """Samples as stored, one array an input of the data; () where there are none."""
         if not self.dataset.train_inputs or not len(self.dataset.train_inputs[0]):
             return ()
-        return calibration_samples(self.dataset, CALIBRATION_SAMPLES, self.experiment.seed)
+        known = self.in_their_clips if self.dataset.state else self.dataset
+        return calibration_samples(known, CALIBRATION_SAMPLES, self.experiment.seed)
+
+    @property
+    def in_their_clips(self) -> Dataset:
+        """The data set with training samples in clips, and the states that the original has at each of them."""
+        rows, starts = calibration_clips(self.dataset, CARRIED_SAMPLES, self.experiment.seed)
+        stored = tuple(pick(array, rows) for array in self.dataset.train_inputs)
+        key = key_of("calibration clips", self.dataset.train_sha256, self.experiment.seed, CARRIED_SAMPLES)
+        outputs = self.answers("running the calibration clips for their states", stored, key, starts)
+        inputs, labels = list(stored), self.dataset.train_labels
+        for each in self.dataset.state:
+            inputs[each.fed] = states_before(outputs[each.yielded], stored[each.fed], starts)
+        return replace(self.dataset, train_inputs=tuple(inputs), train_labels=None if labels is None else labels[rows])
 
     @cached_property
     def checking(self) -> Samples:
@@ -176,7 +192,7 @@ class Builder:
             wanted, kind = tuple(array[:count] for array in self.baseline), "test"
         what = f"{len(stored[0])} {kind} samples"
         starts = None if self.checked_by_calibration else starts_within(self.dataset.starts, 0, len(stored[0]))
-        return Samples(stored, wanted, self.of_classes, self.dataset.affines, what, starts)
+        return Samples(stored, wanted, self.of_classes, self.dataset.affines, what, starts, self.dataset.state)
 
     @property
     def checked_by_calibration(self) -> bool:
@@ -238,7 +254,7 @@ class Builder:
         checks = (artifact, tensors, binding, by_answers, check, samples)
         own = cache.code_of(variants, repeatable, *checks, sys.modules[__name__])
         tested = "" if self.checked_by_calibration else self.dataset.test_sha256
-        data = (self.dataset.affines, self.dataset.input_names, tested)
+        data = (self.dataset.affines, self.dataset.input_names, tested, self.dataset.state)
         code = own, original.models_code(), original.runner_code()
         made_by = (self.original.sha256, original.versions(runner.RUNTIME))
         full = key_of(*code, *made_by, data, self.of_classes, *key)

@@ -18,7 +18,7 @@ from harness.build.original import Original, RunOnce, Starts
 from harness.build.variants import Expectation
 from harness.errors import BuildError, DataError
 from harness.metrics.discrepancy import doubt
-from harness.records import Affine, Tensor
+from harness.records import Affine, Carried, Tensor
 from harness.records.terms import FileStatus
 
 NO_FLEX = "it needs TensorFlow's own kernels, which no runtime here has (their wheels lack the Flex delegate)"
@@ -28,7 +28,7 @@ NO_FLEX = "it needs TensorFlow's own kernels, which no runtime here has (their w
 class Samples:
     """Samples that a file must answer as the original did. stored: one array an input of the data, wanted: one an
     output. of_classes: for each output, whether its numbers are scores of classes. what: the samples, in words. starts:
-    where clips begin."""
+    where clips begin. state: what is carried inside them."""
 
     stored: tuple[np.ndarray, ...]
     wanted: tuple[np.ndarray, ...]
@@ -36,6 +36,7 @@ class Samples:
     affines: tuple[Affine, ...]
     what: str
     starts: Starts = None
+    state: tuple[Carried, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,10 @@ def check(
         if flex := [op.removeprefix("Flex") for op in facts.ops if op.startswith("Flex")]:
             return CheckResult("failed", f"{NO_FLEX}: {', '.join(dict.fromkeys(flex))}")
         affines = [known.affines[n] for n in feeds]
-        given = run_once(path, tuple(known.stored[n] for n in feeds), affines, known.starts)
+        if known.state and named is None:
+            raise unmatched("output", original.facts.outputs, facts.named_outputs, " by name, and one is a state")
+        carried = [each.in_file(feeds, named or ()) for each in known.state]
+        given = run_once(path, tuple(known.stored[n] for n in feeds), affines, known.starts, carried)
         yields = named or proven(facts, original, known, given)
     except (BuildError, DataError) as error:
         return CheckResult("failed", f"{error}; {error.advice}" if error.advice else str(error))
@@ -148,11 +152,14 @@ def judged(
 ) -> CheckResult:
     """What the file's answers say against the original's, output by output."""
     outputs = zip(original.facts.outputs, answers, known.wanted, known.of_classes, strict=True)
+    states = {each.output for each in known.state}  # they count by what they do to the answers
     for tensor, given, wanted, of_classes in outputs:
         if lengths(given.shape) != lengths(wanted.shape):
             told = f"output {tensor.name} has shape {given.shape[1:]}, but {original.name}'s has {wanted.shape[1:]}"
             return CheckResult("failed", told)
-        if found := doubt(wanted, given.reshape(wanted.shape), of_classes, original.name, known.what):
+        if tensor.name not in states and (
+            found := doubt(wanted, given.reshape(wanted.shape), of_classes, original.name, known.what)
+        ):
             where = f"output {tensor.name}: " if len(answers) > 1 else ""
             return CheckResult("suspect", where + found, feeds, yields)
     return CheckResult("ok", "", feeds, yields)

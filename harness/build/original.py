@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 
 from harness.build import artifact, models
 from harness.build.artifact import binding
+from harness.build.fed_back import with_state
 from harness.build.keras_process import KerasProcess
 from harness.build.models import Facts
 from harness.build.models import model_source as source
@@ -35,7 +36,8 @@ ALONE = 64  # samples that a model is asked one at a time, too
 STRETCH_BYTES = 16 << 20  # of inputs and outputs, as float32: what the model is sent at a time
 Starts = np.ndarray | None  # the places at which a clip begins; None where every sample stands by itself
 Answer = Callable[[tuple[Feed, ...], tuple[np.ndarray, ...], Starts], tuple[np.ndarray, ...]]
-RunOnce = Callable[[Path, tuple[np.ndarray, ...], Sequence[Affine], Starts], tuple[np.ndarray, ...]]  # measure/once.py
+Pairs = Sequence[tuple[int, int]]  # outputs and the inputs that take them at the next sample of a clip
+RunOnce = Callable[[Path, tuple[np.ndarray, ...], Sequence[Affine], Starts, Pairs], tuple[np.ndarray, ...]]  # once.py
 _FACTS = TypeAdapter(Facts)
 _HABITS = TypeAdapter(Habits)
 
@@ -43,7 +45,8 @@ _HABITS = TypeAdapter(Habits)
 @dataclass(frozen=True)
 class Original:
     """name: in a sentence. path: as the cache keeps the model. feeds: one an input. answer: feeds, samples as stored,
-    one array an input of the data, and where clips begin → one float32 array an output."""
+    one array an input of the data, and where clips begin → one float32 array an output. dataset: with an array for each
+    input, those that take a state too."""
 
     name: str
     path: Path
@@ -51,6 +54,7 @@ class Original:
     facts: Facts
     feeds: tuple[Feed, ...]
     answer: Answer
+    dataset: Dataset
     habits: Habits = PLAIN
 
     @property
@@ -69,11 +73,12 @@ def of_model(experiment: Experiment, dataset: Dataset, shelf: Shelf, keras: Kera
     folder = shelf.obtain("", "facts", key_of(models_code(), sha256, versions()), make)
     facts = read_facts(folder)
     check_numbers(facts.outputs)
+    dataset = with_state(dataset, facts.inputs, facts.outputs, experiment)
     feeds = feeds_of(facts.inputs, dataset)
     habits = habits_of(path, sha256, feeds, dataset, shelf, keras)
     alone = habits.one_by_one
     answer: Answer = lambda feeds, stored, starts: keras.call(baseline.outputs, path, feeds, stored, alone, starts)  # noqa: E731
-    return Original("Keras", path, sha256, facts, feeds, answer, habits)
+    return Original("Keras", path, sha256, facts, feeds, answer, dataset, habits)
 
 
 def habits_of(
@@ -102,18 +107,20 @@ def of_file(experiment: Experiment, dataset: Dataset, run_once: RunOnce) -> Orig
     artifact.check_form(found)
     counted = bool(binding.numbers(found.output_names))
     facts = Facts(found.named_inputs, found.named_outputs, sum(found.weights.values()), by_alphabet=not counted)
+    dataset = with_state(dataset, facts.inputs, facts.outputs, experiment)
     feeds = feeds_of(facts.inputs, dataset)
     for tensor, feed in zip(facts.inputs, feeds, strict=True):
         if tensor.shape[0] > 1 and not feed.whole:
             told = f"input {tensor.name} of {name} has a batch of {tensor.shape[0]}"
             raise BuildError(told, "convert the model with a batch of 1")
-    return Original(name, path, source.path_sha256(path), facts, feeds, partial(file_answers, run_once, path))
+    return Original(name, path, source.path_sha256(path), facts, feeds, partial(file_answers, run_once, path), dataset)
 
 
 def file_answers(
     run_once: RunOnce, path: Path, feeds: tuple[Feed, ...], stored: tuple[np.ndarray, ...], starts: Starts
 ) -> tuple[np.ndarray, ...]:
-    return run_once(path, tuple(stored[f.index] for f in feeds), [f.affine for f in feeds], starts)
+    carried = [(f.carried, n) for n, f in enumerate(feeds) if f.carried is not None]
+    return run_once(path, tuple(stored[f.index] for f in feeds), [f.affine for f in feeds], starts, carried)
 
 
 def kept_model(origin: ModelSource, seed: int, dataset: Dataset, shelf: Shelf, keras: KerasProcess) -> Path:
@@ -144,7 +151,7 @@ def answers(
     key: what the samples are known by, and where clips begin.
     """
     code = cache.code_of(baseline, tensors), runner_code()
-    order = [(f.index, f.affine, f.tensor) for f in original.feeds]
+    order = [(f.index, f.affine, f.tensor, f.carried) for f in original.feeds]
     alone = original.habits.one_by_one
     full = key_of(code, models_code(), original.sha256, key, order, alone, versions(runner.RUNTIME))
     folder = shelf.obtain(what, "baselines", full, partial(write_answers, original, stored, starts))

@@ -60,6 +60,9 @@ def cost_of(
             "the cost for boxes, points and texts is not measured",
             "compare two runs, of the files prepared in either way",
         )
+    if experiment.state:
+        told = "the cost for a stream is not measured: a raw file says nothing of the clip that it is of"
+        raise ConfigError(told, "compare two runs, of the files prepared in either way")
     if training.shape != device.shape:
         raise ConfigError("the model takes one shape, and the programs make two", "mend the shape first")
     sets = [dataset_of(experiment.name, made, labels, names) for made in (training, device)]

@@ -11,9 +11,10 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from harness.build import near_copies
+from harness.build.fed_back import brought
 from harness.build.lint import BEYOND, Remark, labels_alone, lint, share_beyond
 from harness.build.models.predictions import Habits
-from harness.build.original import Original, Starts, models_code, versions
+from harness.build.original import Original, models_code, versions
 from harness.device import tensors
 from harness.measure import once as runner
 from harness.measure.model_state import reset_of
@@ -35,15 +36,16 @@ ALONE = (
 _REMARKS = TypeAdapter(tuple[Remark, ...])
 
 
-def of_state(variants: Sequence[Variant], say: Callable[[str], None], starts: Starts = None) -> tuple[Remark, ...]:
+def of_state(variants: Sequence[Variant], say: Callable[[str], None], dataset: Dataset) -> tuple[Remark, ...]:
     """What becomes of the state that files keep from one invoke to the next, and of clips without any; it is said."""
+    starts = dataset.starts
     built = [v for v in variants if v.path is not None]
     names = [v.name for v in built if v.path is not None and reset_of(v.path) != "none"]
     if names:
         carried = "" if starts is None else f"it is carried inside each of {len(starts):,} clips, and begins anew there"
         what = f"{', '.join(names)} {'keeps' if len(names) == 1 else 'keep'} state between invokes"
         remark = Remark(what, carried or STATE)
-    elif starts is not None and built:
+    elif starts is not None and built and not dataset.state:
         remark = Remark("no variant keeps state between invokes", "sequence changes no answer; clips count as groups")
     else:
         return ()
@@ -102,7 +104,7 @@ def remarks(known: Original, experiment: Experiment, dataset: Dataset, shelf: Sh
     def write(folder: Path) -> None:
         classes = dataset.class_names and len(known.facts.outputs[output].shape) <= 2
         classes = classes and dataset.clips is None  # out of its clip a sample may have another answer
-        found = lint(dataset, known.facts.normalisation, known.facts.bare, scores if classes else None)
+        found = lint(brought(dataset), known.facts.normalisation, known.facts.bare, scores if classes else None)
         found += tuple(of_habits(known.habits, known.facts.half, dataset.clips is not None))
         (folder / "remarks.json").write_bytes(_REMARKS.dump_json(found))
 

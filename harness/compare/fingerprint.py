@@ -238,6 +238,7 @@ SAMPLES = (
     Field("order of the test samples", REFUSE, lambda side: "as given" if side.run.numbers is None else "shuffled"),
     TESTED,
     Field("clips and groups", REFUSE, lambda side: short(side.run.hashes.get("marks")) or "none"),
+    Field("carried state", REFUSE, lambda side: ", ".join(map(str, side.run.state)) or "none"),
     Field("scored output", REFUSE, scored_output),
     Field("detection", REFUSE, detection),
     Field("keypoints", REFUSE, keypoints),

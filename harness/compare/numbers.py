@@ -75,10 +75,14 @@ def mean_distance(one: np.ndarray, other: np.ndarray | None) -> float | None:
 
 
 def inputs_of(comparison: Comparison, index: int) -> tuple[str, ...]:
-    """Write the first numbers of each input, as they are stored."""
-    arrays = [np.asarray(array[index]) for array in comparison.run.inputs]
+    """Write the first numbers of each input, as they are stored, and of each state that Keras had."""
+    run = comparison.run
+    arrays = [np.asarray(run.inputs[n][index]) for n in run.brought]
     many = len(arrays) > 1
-    return tuple(f"input{f' {n}' if many else ''}: {written(a)}" for n, a in enumerate(arrays))
+    brought = (f"input{f' {n}' if many else ''}: {written(a)}" for n, a in enumerate(arrays))
+    inside = bool(run.clips is not None and index and run.clips[index] == run.clips[index - 1])
+    states = {c.input: run.baseline[c.yielded][index - 1] if inside else run.inputs[c.fed][index] for c in run.state}
+    return (*brought, *(f"{name}, Keras' state: {written(np.asarray(state))}" for name, state in states.items()))
 
 
 def written(values: np.ndarray) -> str:

@@ -148,6 +148,6 @@ def lost_outputs(run: Run, outputs: tuple[np.ndarray, ...], scored: Sequence[int
     return [
         f"output {run.outputs[n]}: {told}"
         for n, (given, wanted) in enumerate(zip(outputs, run.baseline, strict=True))
-        if n not in scored
+        if n not in (*scored, *(c.yielded for c in run.state))  # state counts by what it does to the answers
         for told in lost_parts(wanted, given)
     ]

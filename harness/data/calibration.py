@@ -7,6 +7,7 @@ import numpy as np
 from harness.device.tensors import to_model_input
 from harness.errors import DataError
 from harness.records import Dataset
+from harness.records.dataset import starts_of
 from harness.support.arrays import pick
 
 
@@ -21,6 +22,29 @@ def calibration_samples(dataset: Dataset, count: int = 500, seed: int = 0) -> tu
     if dataset.class_names and dataset.train_labels is not None and dataset.train_labels.ndim == 1:
         order = classes_in_turn(order, dataset.train_labels)
     return tuple(pick(array, order[:count]) for array in dataset.train_inputs)
+
+
+def calibration_clips(dataset: Dataset, count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the places of at most `count` training samples, clip by clip in an order of the seed, the last clip cut;
+    and where among them clips begin. Samples that name no clips are one.
+    """
+    clips = dataset.train_clips
+    total = len(dataset.train_inputs[0])
+    bounds = [0, total] if clips is None else [*starts_of(clips).tolist(), total]
+    chosen = np.random.default_rng(seed).permutation(len(bounds) - 1)
+    parts = [np.arange(bounds[n], bounds[n + 1]) for n in chosen]
+    starts = np.cumsum([0, *(len(part) for part in parts)])[:-1]
+    return np.concatenate(parts)[:count], starts[starts < count]
+
+
+def states_before(given: np.ndarray, begun: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Returns the state that each sample is asked with: what the one before it gave, (samples, …), where a clip begins
+    that of `begun`, in its shape and dtype.
+    """
+    states = np.array(begun)
+    states[1:] = given[:-1].reshape(states[1:].shape)
+    states[starts] = begun[starts]
+    return states
 
 
 def classes_in_turn(order: np.ndarray, labels: np.ndarray) -> np.ndarray:

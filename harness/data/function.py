@@ -48,17 +48,17 @@ def write(split: Split, folder: Path) -> None:
 
 def write_batches(ref: FunctionRef, folder: Path, log: Path, output: str, marks: dict[str, str], needed: bool) -> None:
     """Calls the function and writes what it gives. marks: as DataSource has them. needed: whether each batch must have
-    them, and they are kept. Raises ConfigError, DataError.
+    them. Raises ConfigError, DataError.
     """
-    marked: dict[str, list[np.ndarray]] = {mark: [] for mark in marks if needed}
+    marked: dict[str, list[np.ndarray]] = {mark: [] for mark in marks}
     try:
         with looking_in(ref.folder), SamplesWriter(folder) as writer:
             for batch in batches(load_function(ref)()):
                 plain, own = apart(batch, marks, needed)
                 inputs, labels = arrays(plain, output or next(iter(writer.labelled), ""))
                 writer.add(inputs, labels)
-                for mark, parts in marked.items():
-                    parts.append(own[mark])
+                for mark, of_batch in own.items():
+                    marked[mark].append(of_batch)
     except ConfigError:
         raise
     except HarnessError as error:
@@ -69,7 +69,7 @@ def write_batches(ref: FunctionRef, folder: Path, log: Path, output: str, marks:
         raise DataError(message, f"fix it; the traceback is in {log}") from None
     if not writer.names:
         raise DataError(f"{ref.text} gave no batches", "it must return or yield batches, (x, y) or x")
-    for mark, parts in marked.items():
+    for mark, parts in ((mark, parts) for mark, parts in marked.items() if parts):
         write_npy(mark_file(folder, mark), np.concatenate(parts))
     write_about(folder, writer.names, labelled=tuple(name for name in writer.labelled if name))
 

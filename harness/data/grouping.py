@@ -29,6 +29,13 @@ def settle_groups(name: str, test: Samples) -> tuple[np.ndarray | None, np.ndarr
     return clips, unless_single(groups)
 
 
+def settle_clips(name: str, training: Samples) -> np.ndarray | None:
+    """Returns the clip of each training sample, None where they name none, or an array is the test set's alone."""
+    if training.clips is None or len(training.clips) != len(training.inputs[0]):
+        return None
+    return numbered(name, "calibration clip", training.clips, training)[0]
+
+
 def unless_single(groups: np.ndarray) -> np.ndarray | None:
     return groups if groups.max() + 1 < len(groups) else None
 

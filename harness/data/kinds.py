@@ -15,7 +15,7 @@ import numpy as np
 
 from harness.data import folder, function, npz, table
 from harness.data import on_disk as samples
-from harness.data.grouping import settle_groups
+from harness.data.grouping import settle_clips, settle_groups
 from harness.data.labels import settle
 from harness.data.on_disk import Samples, read_samples
 from harness.data.source import DataSource, Split
@@ -80,6 +80,7 @@ def dataset_of(source: DataSource, test: Samples, training: Samples | None) -> D
         heads={name: settle_head(source, name, labels) for name, labels in test.heads.items()},
         clips=clips,
         groups=groups,
+        train_clips=settle_clips(source.name, training) if training else None,
     )
     validate(dataset)
     return dataset

@@ -92,8 +92,7 @@ def unpack(split: Split, folder: Path) -> tuple[tuple[str, ...], dict[str, str]]
         check_marked(split, {name: None for name in marks.values() if name not in stored}, others)
         files = {name: input_file(folder, n) for n, name in enumerate(inputs)}
         further = [(name, labels_file(folder, n)) for n, name in enumerate(labelled.values())]
-        if split.name == "test":
-            further += [(name, mark_file(folder, mark)) for mark, name in marks.items()]
+        further += [(name, mark_file(folder, mark)) for mark, name in marks.items() if name in stored]
         check_room(split, archive, [stored[name] for name in (*files, *(name for name, _ in further))], folder)
         for name, file in [*files.items(), *further]:
             with naming(file), archive.open(stored[name]) as member, file.open("wb") as out:

@@ -52,7 +52,7 @@ def write(split: Split, folder: Path) -> None:
     labelled, features = columns(split, header(split))
     check_single(split, [*features, *labelled.values()])
     labels: dict[str, list[pd.Series]] = {name: [] for name in labelled.values()}
-    marks = split.source.marks if split.name == "test" else {}
+    marks = marks_of(split)
     marked: dict[str, list[pd.Series]] = {mark: [] for mark in marks}
     row = 0
     with SamplesWriter(folder) as writer:
@@ -91,6 +91,12 @@ def check_single(split: Split, names: Sequence[str]) -> None:
         if pa.types.is_nested(schema.field(name).type):
             message = f"{split.where}: each cell of column {name!r} holds several values ({schema.field(name).type})"
             raise DataError(message, "give each number a column of its own, or store the samples as an .npz file")
+
+
+def marks_of(split: Split) -> dict[str, str]:
+    """Returns the columns that tell clips and groups apart; of calibration samples those that there are."""
+    names = header(split)
+    return {mark: name for mark, name in split.source.marks.items() if split.name == "test" or name in names}
 
 
 def columns(split: Split, names: list[str]) -> tuple[dict[str, str], tuple[str, ...]]:

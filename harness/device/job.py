@@ -5,12 +5,15 @@ job.json  kind ("latency" or "outputs"), runtime, threads, affines [{scale, offs
           slowdown: the share of its own time that is added to every timing; where a run is audited, answers: the
           indices of the timings whose answers are kept, and warmup_samples: how many of the samples, the last ones, are
           for the warm-up alone; for outputs: nothing more.
+          carried: the outputs whose values inputs take at the next sample of the same clip, [[output, input]] by
+          their places in the model; inputs/ holds what such an input is given where a clip begins;
           counts: which outputs hold only as many rows as another counts, [[that output, [outputs of rows]]];
           reset: what brings the model back to its initial state: "none" (it keeps no state; also where the key is not
           there), "variables" or "interpreter"; for outputs passes: how often all samples are asked, 1 where it is not
-          there, and starts: the places of the samples that are asked from the initial state, each the first of a clip
-          through which state is carried; all where it is not there; keep: the indices of tensors between the ops, whose
-          values are kept instead of the outputs'
+          there;
+          starts: the places of the samples that are asked from the initial state, each the first of a clip through
+          which state is carried; all where it is not there, and for latency where nothing is in carried;
+          keep: the indices of tensors between the ops, whose values are kept instead of the outputs'
 The names of the files, the phases and the form of the timings are in protocol.py.
 """
 
@@ -30,7 +33,7 @@ import numpy as np
 
 from . import engines, protocol, sensors
 from .protocol import PHASES
-from .tensors import to_tensor, without_rest
+from .tensors import handed_on, to_tensor, without_rest
 
 TIMING = np.dtype(protocol.TIMING)
 FEED_RUNS = 200  # timings of set_input and of get_output, at most
@@ -91,6 +94,8 @@ class Model:
         self.affines = job["affines"]
         self.reset = job.get("reset", "none")
         self.counts = job.get("counts", [])
+        self.carried = job.get("carried", [])
+        self.starts = set(job.get("starts", range(self.samples())))
 
     def resize(self):
         """Gives inputs of open dimensions, which a file says are 1, the lengths of the samples."""
@@ -145,9 +150,26 @@ class Model:
         if self.reset == "variables":
             self.interpreter.reset_all_variables()
 
-    def set(self, tensors):
+    def fed(self, sample):
+        """What `set` takes: the tensors of one sample, and whether it begins anew with the state that they hold."""
+        return self.tensors(sample), sample in self.starts
+
+    def set(self, fed):
+        """Gives the inputs their values: state is that of the invoke before this one, except where it begins anew."""
+        tensors, anew = fed
+        if not anew:
+            tensors = self.handed_on(tensors)
         for tensor, values in zip(self.inputs, tensors):
             self.interpreter.set_tensor(tensor["index"], values)
+
+    def handed_on(self, tensors):
+        """The tensors with what outputs hold now in the place of the inputs that take it."""
+        tensors = list(tensors)
+        for output, place in self.carried:
+            given, taken = self.outputs[output], self.inputs[place]
+            value = handed_on(self.interpreter.get_tensor(given["index"]), given, taken)
+            tensors[place] = value.reshape(taken["shape"])
+        return tensors
 
     def get(self):
         """One array an output, without the first axis where that is a batch of 1."""
@@ -188,16 +210,17 @@ def warm_up(model, job, fed, log):
     """At least warmup_runs invokes and warmup_s, fixed beforehand. Timed in blocks of up to 64, so it stays small."""
     invoke, clock = model.interpreter.invoke, time.perf_counter_ns
     end = clock() + int(job["warmup_s"] * 1e9)
-    runs, count = 0, 1
+    runs, count, block = 0, 1, 0
     while runs < job["warmup_runs"] or clock() < end:
         model.clear()
-        model.set(fed[runs % len(fed)])
+        model.set(fed[block % len(fed)])
         begin = clock()
         for _ in range(count):
             invoke()
         ns = clock() - begin
         log.add("warmup", ns, count)
         runs += count
+        block += 1
         invoke_ns = ns / count
         count = min(64, count * 2) if ns < 1_000_000 else count
     return invoke_ns
@@ -270,14 +293,14 @@ def time_feeding(model, fed, log):
 
 def measure_latency(model, job, log, say):
     pair_ns, step_ns = clock_costs()
-    model.set(model.tensors(0))
+    model.set(model.fed(0))
     log.timed("first", model.interpreter.invoke)
     log.point("first")  # memory from here on is the harness's own: prepared samples and timings
-    tensors = [model.tensors(sample) for sample in range(model.samples())]
-    fed = tensors[: len(tensors) - job.get("warmup_samples", 0)]
+    every = [model.fed(sample) for sample in range(model.samples())]
+    fed = every[: len(every) - job.get("warmup_samples", 0)]
     gc.disable()
     canary_ns = [canary()]
-    invoke_ns = warm_up(model, job, tensors[len(fed) :] or fed, log)
+    invoke_ns = warm_up(model, job, every[len(fed) :] or fed, log)
     # A single invoke of under 20 clock steps is too short for this clock: several share one timing.
     count = 1 if invoke_ns >= 20 * step_ns else int(20 * step_ns / max(invoke_ns, 1)) + 1
     slowed = time_invokes(model, job, fed, count, log)
@@ -297,15 +320,14 @@ def measure_outputs(model, job, log, say):
     """
     begin, samples, said = time.monotonic_ns(), model.samples(), time.monotonic()
     total, kept = samples * job.get("passes", 1), None
-    starts = set(job.get("starts", range(samples)))
     for index in range(total):
         if index % samples == 0:
             if index:
                 model.renew()
             asked = model.each()
-        if index % samples in starts:
+        if index % samples in model.starts:
             model.begin()
-        model.set(next(asked))
+        model.set((next(asked), index % samples in model.starts))
         model.interpreter.invoke()
         outputs = model.get()
         if kept is None:

@@ -49,6 +49,18 @@ def without_rest(outputs, counts):
     return outputs
 
 
+def handed_on(value, given, taken):
+    """An output's value as the input that takes it at the next sample, as a program on the device hands it on: its
+    bytes where both tensors mean the same by them, else dequantised and quantised anew.
+
+    given, taken: {"dtype", "scale", "zero_point"} of the output and of the input.
+    """
+    if all(given[key] == taken[key] for key in ("dtype", "scale", "zero_point")):
+        return value
+    numbers = value if given["scale"] is None else from_tensor(value, given["scale"], given["zero_point"])
+    return to_tensor(numbers, {"scale": 1.0, "offset": 0.0}, taken)
+
+
 def from_tensor(output, scale, zero_point):
     """A runtime's output as float32 numbers: dequantised where it has a scale and is of an integer dtype."""
     if scale is None or not np.issubdtype(output.dtype, np.integer):

@@ -161,6 +161,7 @@ class ExperimentText(Table):
     detection: DetectionText | None = None
     keypoints: KeypointsText | None = None
     transcription: TranscriptionText | None = None
+    state: dict[Text, Text] = {}
     plan: PlanText = PlanText()
     preprocessing: PreprocessingText | None = None
 
@@ -191,6 +192,7 @@ def read_experiment(path: Path, plan: Plan | None = None, fresh: bool = False) -
             name: Scoring(of.primary, tuple(of.others), name, folder, ignore=of.ignore)
             for name, of in written.heads.items()
         },
+        state=written.state,
         select_ops=written.variants.select_ops,
         uncalibrated=uncalibrated(written),
         preprocessing=preprocessing_of(file, folder),

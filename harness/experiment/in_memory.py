@@ -34,6 +34,7 @@ def experiment_in_memory(
     plan: Plan,
     scoring: Scoring,
     heads: dict[str, Scoring] | None = None,
+    state: Mapping[str, str] | None = None,
 ) -> Experiment:
     """Makes an experiment. variants: names or globs of recipes, !GLOB, or "package.module:function"; () for the usual.
 
@@ -58,6 +59,7 @@ def experiment_in_memory(
         recipes=recipes,
         scoring=scoring,
         heads=heads or {},
+        state=dict(state or {}),
         uncalibrated=uncalibrated,
     )
 

@@ -53,6 +53,15 @@ def latency_spec(
     return spec | {name: getattr(plan, name) for name in TIMED_BY}
 
 
+def with_state(
+    spec: dict[str, object], carried: Sequence[tuple[int, int]], starts: np.ndarray | None
+) -> dict[str, object]:
+    """Adds which outputs of the file go to which of its inputs at the next sample of a clip, and where clips begin."""
+    if not carried or starts is None:
+        return spec
+    return spec | {"carried": [list(pair) for pair in carried], "starts": starts.tolist()}
+
+
 def with_counts(spec: dict[str, object], counts: Counts) -> dict[str, object]:
     """Adds which outputs hold only as many rows as another counts (see counted_rows.py)."""
     return spec | {"counts": [[count, list(rows)] for count, rows in counts]} if counts else spec

@@ -20,7 +20,7 @@ from harness.device import protocol
 from harness.errors import DataError, StoreError
 from harness.measure.connections import Connection
 from harness.measure.counted_rows import Counts, counts_of
-from harness.measure.job_spec import audit_spec, latency_spec, outputs_spec, with_counts
+from harness.measure.job_spec import audit_spec, latency_spec, outputs_spec, with_counts, with_state
 from harness.measure.looks import FIRST_LOOK, Decided, Looks, growing_places
 from harness.measure.model_state import reset_of
 from harness.measure.raw import label_piece, read_piece
@@ -78,6 +78,9 @@ class Work:
     variants: tuple[Variant, ...]
     dataset: Dataset
     plan: Plan
+
+    def variant(self, name: str) -> Variant:
+        return next(v for v in self.variants if v.name == name)
 
     @cached_property
     def models(self) -> dict[str, Blob]:
@@ -331,17 +334,21 @@ def job(
     samples: tuple[int, ...] = (),
 ) -> Job:
     """place: first and last of the shard's samples; for a latency job, the round and how many samples it cycles; for an
-    audit, 0 and how many samples it asks: these `samples`. Those of a latency job are whose answers it keeps.
+    audit, 0 and how many samples it asks: these `samples`. Those of a latency job are whose answers it keeps. It is
+    taken to cycle the first samples of the test set, and where clips begin among these.
     """
     start_temperature_c = restless_ratio = None
     files, affines = fed(work, case, list(inputs))
-    reset = work.resets[case.variant]
-    if kind == "latency":
+    reset, variant = work.resets[case.variant], work.variant(case.variant)
+    timed = kind == "latency"
+    starts = clip_starts(work.dataset, (0, place[1]) if timed else place, () if timed else samples)
+    if timed:
         spec = latency_spec(case.runtime, files, affines, case.threads, work.plan, reset)
         start_temperature_c, restless_ratio = work.target.start_temperature_c, work.plan.restless_ratio
     else:
         make = audit_spec if kind == "audit" else outputs_spec
-        spec = make(case.runtime, files, affines, case.threads, reset, clip_starts(work.dataset, place, samples))
+        spec = make(case.runtime, files, affines, case.threads, reset, starts)
+    spec = with_state(spec, [c.in_file(variant.feeds, variant.yields) for c in work.dataset.state], starts)
     blobs = {protocol.MODEL: work.models[case.variant], **inputs}
     return Job(
         job_id(case, kind, place[0]),
@@ -354,7 +361,7 @@ def job(
         cooldown_timeout_s=work.target.cooldown_timeout_s,
         restless_ratio=restless_ratio,
         samples=samples,
-        outputs=next(v.outputs for v in work.variants if v.name == case.variant),
+        outputs=variant.outputs,
     )
 
 
@@ -367,7 +374,7 @@ def clip_starts(dataset: Dataset, place: tuple[int, int], samples: tuple[int, ..
 
 def fed(work: Work, case: Case, files: list[str]) -> tuple[list[str], list[Affine]]:
     """The files of the data's inputs and their affines, in the order of the variant's own input tensors."""
-    feeds = next(v.feeds for v in work.variants if v.name == case.variant) or range(len(files))
+    feeds = work.variant(case.variant).feeds or range(len(files))
     return [files[n] for n in feeds], [work.dataset.affines[n] for n in feeds]
 
 

@@ -19,7 +19,7 @@ from harness.device import protocol, tensors
 from harness.errors import BuildError
 from harness.measure.connections.local import install
 from harness.measure.counted_rows import counts_of
-from harness.measure.job_spec import outputs_spec, with_counts
+from harness.measure.job_spec import outputs_spec, with_counts, with_state
 from harness.measure.model_state import reset_of
 from harness.records import Affine
 from harness.support.arrays import write_npy
@@ -31,11 +31,16 @@ NO_ANSWER_S = 120.0  # for one sample, or to load the file: this machine is fast
 
 
 def run_once(
-    path: Path, stored: tuple[np.ndarray, ...], affines: Sequence[Affine], starts: np.ndarray | None = None
+    path: Path,
+    stored: tuple[np.ndarray, ...],
+    affines: Sequence[Affine],
+    starts: np.ndarray | None = None,
+    carried: Sequence[tuple[int, int]] = (),
 ) -> tuple[np.ndarray, ...]:
     """The dequantised outputs of a .tflite file for stored samples, one array an input tensor, in the file's order.
 
-    starts: the places at which a clip begins; None where every sample stands by itself. Raises BuildError where it
+    starts: the places at which a clip begins; None where every sample stands by itself. carried: the file's outputs
+    whose values its inputs take at the next sample of a clip. Raises BuildError where it
     cannot run, or gives no answer for NO_ANSWER_S, whatever it says meanwhile.
     """
     with TemporaryFolder() as name:
@@ -46,6 +51,7 @@ def run_once(
         for file, array in zip(inputs, stored, strict=True):
             write_npy(folder / file, array)
         spec = outputs_spec(RUNTIME, inputs, affines, reset=reset_of(path), starts=starts)
+        spec = with_state(spec, carried, starts)
         (folder / protocol.JOB).write_text(json.dumps(with_counts(spec, counts_of(path))))
         return answers(folder, done(folder, len(stored[0])))
 

@@ -111,11 +111,13 @@ class Scorer:
 
     @cached_property
     def inputs(self) -> Table:
-        """What the models were given: one array, or of several inputs a dict by their names. Raises Absent."""
+        """What samples bring: one array, or of several inputs a dict by their names. Raises Absent."""
         if len(self.run.inputs) > 1 and not self.run.input_names:
             raise Absent("the run was stored before runs kept the names of several inputs: measure again")
-        arrays = [as_given(self.run, n) for n in range(len(self.run.inputs))]
-        return dict(zip(self.run.input_names, arrays, strict=True)) if len(arrays) > 1 else arrays[0]
+        arrays = {n: as_given(self.run, n) for n in self.run.brought}
+        return (
+            {self.run.input_names[n]: a for n, a in arrays.items()} if len(arrays) > 1 else arrays[self.run.brought[0]]
+        )
 
     @cached_property
     def _first_input(self) -> np.ndarray:

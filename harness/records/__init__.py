@@ -5,7 +5,7 @@ Experiment ─build─▶ Variant… ─measure─▶ Round, Shard, Audit ─▶
 
 from harness.records.absent import Absent
 from harness.records.comparison import Change, Comparison, Standing
-from harness.records.dataset import Dataset, Labelled
+from harness.records.dataset import Carried, Dataset, Labelled
 from harness.records.experiment import SEED, Experiment, ModelSource, Preprocessing
 from harness.records.measurement import Audit, Blob, DeviceState, Environment, Job, Piece, Round, Shard, Timings
 from harness.records.model import CONTROL, KERAS, Affine, Tensor, Variant
@@ -34,6 +34,7 @@ __all__ = [
     "Answer",
     "Audit",
     "Blob",
+    "Carried",
     "Case",
     "Change",
     "Comparison",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -19,6 +19,30 @@ class Labelled:
 
     labels: np.ndarray
     class_names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Carried:
+    """State that the program around a model carries: an input takes at each sample but the first of a clip what an
+    output gave for the sample before it.
+
+    yielded: the output's place among the baseline's outputs; fed: the input's place among the arrays of the data.
+    """
+
+    output: str
+    input: str
+    yielded: int
+    fed: int
+
+    def in_file(self, feeds: Sequence[int], yields: Sequence[int]) -> tuple[int, int]:
+        """Returns the places of the output and the input in a .tflite file. feeds, yields: as Variant has them."""
+        return (
+            yields[self.yielded] if yields else self.yielded,
+            list(feeds).index(self.fed) if feeds else self.fed,
+        )
+
+    def __str__(self) -> str:
+        return f"{self.output} → {self.input}"
 
 
 @dataclass(frozen=True, eq=False)  # arrays do not compare to one bool; the hashes below do
@@ -42,6 +66,8 @@ class Dataset:
     clips: np.ndarray | None = None  # the clip of each test sample, (samples,), in order; None: each stands by itself
     groups: np.ndarray | None = None  # the group of each test sample, (samples,); None where all are independent
     numbers: np.ndarray | None = None  # of each test sample in the user's own order, (samples,); None: in that order
+    train_clips: np.ndarray | None = None  # of the training samples; None where they name none
+    state: tuple[Carried, ...] = ()  # of which input arrays hold what a clip begins with, and nothing after that
 
     @property
     def test_count(self) -> int:
@@ -59,7 +85,7 @@ class Dataset:
         """Hash of the training samples and labels: dtypes, shapes and bytes."""
         from harness.support.arrays import sha256_of
 
-        return sha256_of(*self.train_inputs, self.train_labels)
+        return sha256_of(*self.train_inputs, self.train_labels, self.train_clips)
 
     @cached_property
     def test_sha256(self) -> str:

@@ -55,6 +55,7 @@ class Experiment:
     baseline: str = KERAS  # or the variant that takes its place where model is None
     scoring: Scoring = BY_DATA
     heads: dict[str, Scoring] = field(default_factory=dict)  # by name, how outputs are scored that are named apart
+    state: dict[str, str] = field(default_factory=dict)  # output → the input that takes it at a clip's next sample
     uncalibrated: tuple[str, ...] = ()  # recipes that are not built for want of calibration samples
     preprocessing: Preprocessing | None = None
     select_ops: bool = False  # whether ops that need TensorFlow's own kernels are allowed

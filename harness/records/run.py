@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.records.dataset import Carried
 from harness.records.measurement import Audit, Environment, Round, Shard
 from harness.records.model import KERAS, Affine, Variant
 from harness.records.plan import BY_DATA, Case, Declared, Head, Plan, Scoring, Target
@@ -81,6 +82,7 @@ class Run:
     input_names: tuple[str, ...] = ()  # the model's, one an array; () in a run that is older than this
     clips: np.ndarray | None = None  # as Dataset has them
     groups: np.ndarray | None = None
+    state: tuple[Carried, ...] = ()
     numbers: np.ndarray | None = None
     stopped_of: int | None = None  # of a row that was decided early: how many samples the test set has in all
     heads: dict[str, Head] = field(default_factory=dict)  # by name, of the outputs beside the scored one with labels
@@ -119,6 +121,11 @@ class Run:
     def tasks(self) -> tuple[Task, ...]:
         """Returns the tasks that the run is judged by, the scored output's first."""
         return tuple(dict.fromkeys((self.task, *(head.task for head in self.heads.values()))))
+
+    @property
+    def brought(self) -> tuple[int, ...]:
+        """Returns the places of the inputs that hold what each sample brings: the others take a state."""
+        return tuple(n for n in range(len(self.inputs)) if n not in {each.fed for each in self.state})
 
     @property
     def test_count(self) -> int:

@@ -71,4 +71,5 @@ def material_of(comparison: Comparison, verdict: Verdict | Absent = UNJUDGED) ->
 
     run = comparison.run
     aa = of_run(run.path.parent.parent, run)
-    return Material(comparison, pictures_of(run.inputs), aa, verdict, sessions_of(run), read_spent(run.path))
+    pictures = pictures_of([run.inputs[n] for n in run.brought])
+    return Material(comparison, pictures, aa, verdict, sessions_of(run), read_spent(run.path))

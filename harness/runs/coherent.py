@@ -52,6 +52,10 @@ def of_header(header: Header) -> Iterator[str]:
         if head.scoring.detection or head.scoring.keypoints or head.scoring.transcription:
             yield f"it looks for objects or texts in {name!r}, and only the scored output has such"
         yield from (f"two are called class {c!r}" for c in set(head.class_names) if head.class_names.count(c) > 1)
+    for c in header.state:
+        known = range(len(header.output_names)), range(len(header.input_names))
+        if c.yielded not in known[0] or c.fed not in known[1] or header.output_names[c.yielded] != c.output:
+            yield f"it carries the state {c}, and has no such output or input"
     yield from of_detection(header)
     yield from of_keypoints(header)
     if (header.scoring.transcription is not None) != (header.task == "transcription"):
@@ -114,6 +118,8 @@ def of_arrays(run: Run) -> Iterator[str]:
     for name, array in [*counted, *more]:
         if array is not None and (array.ndim == 0 or len(array) != samples):
             yield f"its {name} are not of the {samples:,} samples that it has"
+    if run.state and run.clips is None:
+        yield "it carries state, and no clip is named"
     if run.output_names and len(run.output_names) != len(run.baseline):
         yield f"it names {len(run.output_names)} outputs, and its baseline has {len(run.baseline)}"
     if run.task == "detection" and run.labels is not None and (run.labels.ndim, *run.labels.shape[2:]) != (3, 6):

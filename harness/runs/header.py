@@ -9,7 +9,8 @@ History of the schema (run.json, schema_version):
         answered only the first samples of it
     5   manifest.json: the hash of every file that a verdict rests on; arrived.jsonl until the run is finished
     6   heads: how outputs beside the scored one are scored, and test/labels-<n>.npy, their labels
-    7   tasks that are not in TASKS_BEFORE, of the scored output or of a head, with what their scoring says
+    7   tasks that are not in TASKS_BEFORE, of the scored output or of a head, with what their scoring says; state that
+        is carried from outputs to inputs
 A run is written as the oldest that holds all of it, 5 at least: an older harness reads what it understands, and refuses
 the rest as newer. Who adds a task that the last release does not know begins another schema, where 7 was released.
 """
@@ -25,7 +26,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from harness.errors import ConfigError, StoreError
-from harness.records import BY_DATA, Affine, Case, Head, Plan, Provenance, Scoring, TargetRecord, Variant
+from harness.records import BY_DATA, Affine, Carried, Case, Head, Plan, Provenance, Scoring, TargetRecord, Variant
 from harness.records.terms import TASKS, Task
 from harness.runs.coherent import check_header
 from harness.runs.stored_names import check_names
@@ -62,6 +63,7 @@ class Header:
     output_names: tuple[str, ...] = ()  # of the baseline, one an array
     input_names: tuple[str, ...] = ()  # of the baseline, in the order of the test set's arrays
     heads: dict[str, Head] = field(default_factory=dict)  # by name, of the outputs beside the scored one with labels
+    state: tuple[Carried, ...] = ()  # which outputs go to which inputs inside a clip
     finished: bool = False
     schema_version: int = SCHEMA_VERSION
 
@@ -77,7 +79,7 @@ _HEADER = TypeAdapter(Header)
 def schema_of(header: Header) -> int:
     """Returns the schema to write a new run as."""
     tasks = {header.task, *(head.task for head in header.heads.values())}
-    if not tasks <= set(TASKS_BEFORE):
+    if not tasks <= set(TASKS_BEFORE) or header.state:
         return TASKS_SINCE
     return HEADS_SINCE if header.heads else SEALED_SINCE
 

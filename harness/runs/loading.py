@@ -81,6 +81,7 @@ def read_run(
         inputs=dataset.test_inputs,
         clips=dataset.clips,
         groups=dataset.groups,
+        state=dataset.state,
         numbers=dataset.numbers,
         heads=header.heads,
         head_labels={name: head.labels for name, head in dataset.heads.items()},
@@ -112,7 +113,17 @@ def read_dataset(path: Path, header: Header) -> Dataset:
     known = (inputs, labels, header.affines, header.class_names, str(path))
     clips, groups, numbers = read_marks(path)
     heads = read_heads(path, header.heads, header.output_names)
-    dataset = Dataset(header.experiment, (), None, *known, heads=heads, clips=clips, groups=groups, numbers=numbers)
+    dataset = Dataset(
+        header.experiment,
+        (),
+        None,
+        *known,
+        heads=heads,
+        clips=clips,
+        groups=groups,
+        numbers=numbers,
+        state=header.state,
+    )
     if dataset.marks_sha256 != header.hashes.get("marks", ""):
         told = (
             f"{path}/test does not say of which clips and groups its samples are, and in which order, as this run began"

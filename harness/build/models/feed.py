@@ -20,13 +20,15 @@ SCALAR = "store one number a sample, as an array of shape (samples,)"
 class Feed:
     """An input of the model with the data's shape at batch 1, the index of the array it is given, and its affine.
 
-    whole: the input has no batch axis; one sample is the whole tensor.
+    whole: the input has no batch axis; one sample is the whole tensor. carried: the place of the model's output that it
+    takes at every sample of a clip but the first; None where the array holds what it is given.
     """
 
     tensor: Tensor
     index: int
     affine: Affine
     whole: bool = False
+    carried: int | None = None
 
     def values(self, stored: Sequence[np.ndarray]) -> np.ndarray:
         """Stored samples as the model takes them, by the function that the device uses too."""
@@ -43,7 +45,9 @@ def feeds_of(inputs: Sequence[Tensor], dataset: Dataset) -> tuple[Feed, ...]:
         check_unscaled(tensor, dataset.affines[index], len(order))
         for array in dataset.train_inputs[index : index + 1] if len(dataset.train_inputs) == len(order) else ():
             check_whole(tensor, array)
-    return tuple(feed(tensor, index, dataset) for tensor, index in zip(inputs, order, strict=True))
+    carried = {each.fed: each.yielded for each in dataset.state}
+    feeds = (feed(tensor, index, dataset) for tensor, index in zip(inputs, order, strict=True))
+    return tuple(replace(each, carried=carried.get(each.index)) for each in feeds)
 
 
 def feed(tensor: Tensor, index: int, dataset: Dataset) -> Feed:
@@ -70,6 +74,7 @@ def order_of(names: Sequence[str], dataset: Dataset) -> list[int]:
     if count != len(names):
         told = f"the model has {len(names)} inputs ({', '.join(names)}), but the data {count}"
         advice = f"give {len(names)} arrays a sample, named as the model's inputs are"
+        advice += "; state that your program carries is named under [state]" if count < len(names) else ""
         raise DataError(told + (f" ({', '.join(dataset.input_names)})" if dataset.input_names else ""), advice)
     if count == 1 or not dataset.input_names:
         return list(range(count))

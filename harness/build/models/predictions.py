@@ -119,15 +119,23 @@ def answered(model: Model, feeds: Sequence[Feed], stored: Arrays, size: int) -> 
 def carried(model: Model, feeds: Sequence[Feed], stored: Arrays, starts: np.ndarray) -> Arrays:
     """The answers to whole clips, sample by sample. A model that takes a fixed batch has the sample in each row."""
     count, size = len(stored[0]), max(1, fixed_batch(model))
-    lasts = {*(starts - 1).tolist(), count - 1}
-    made = []
+    begun, lasts = set(starts.tolist()), {*(starts - 1).tolist(), count - 1}
+    made: list[list[np.ndarray]] = []
+    given: list[np.ndarray] = []
     for n in range(count):
         batch = [feed.values([array[n : n + 1] for array in stored]) for feed in feeds]
         full = [values[0] if feed.whole else filled(values, size) for feed, values in zip(feeds, batch, strict=True)]
+        if n not in begun:
+            full = [handed_on(feed, own, given) for feed, own in zip(feeds, full, strict=True)]
         given = predicted(model, full, n in lasts)
         made.append([rows(np.asarray(y, np.float32), size)[:1] for y in given])
     names = [tensor.name for tensor in model.facts.outputs]
     return tuple(joined(name, parts) for name, parts in zip(names, zip(*made, strict=True), strict=True))
+
+
+def handed_on(feed: Feed, own: np.ndarray, given: Sequence[np.ndarray]) -> np.ndarray:
+    """What an input takes inside a clip: a state is what the model gave for the sample before."""
+    return own if feed.carried is None else np.asarray(given[feed.carried], own.dtype).reshape(own.shape)
 
 
 def rows(output: np.ndarray, size: int) -> np.ndarray:

@@ -15,7 +15,7 @@ from harness.errors import ConfigError, JobFailed
 from harness.measure.connections import OnProgress
 from harness.measure.job_spec import TIMED_BY
 from harness.measure.raw import PIECE
-from harness.records import Blob, Environment, Job, Target
+from harness.records import Blob, Carried, Environment, Job, Target
 from harness.records.dataset import starts_of, starts_within
 from harness.support.arrays import let_go, map_npy, npy_bytes
 from harness.support.files import copy
@@ -36,6 +36,7 @@ class Replay:
         self.recording = Path(target.host or "").expanduser()
         self.environment, self.models, self.plan = recorded_run(target.name, self.recording)
         self.bytes_sent = {"blobs": 0, "jobs": 0}
+        self.carried = recorded_state(self.recording)
         self._inputs: dict[tuple[str, int], str] = {}
 
     def answers(self, job: Job) -> bool:
@@ -64,6 +65,8 @@ class Replay:
                 raise JobFailed(f"{self.recording} was recorded with another test set", AGAIN)
         if job.kind == "outputs" and job.spec.get("starts") != self.starts(job.first, job.last):
             raise JobFailed(f"{self.recording} was recorded with other clips", AGAIN)
+        if job.spec.get("carried", []) not in self.carried[job.blobs[protocol.MODEL].sha256]:
+            raise JobFailed(f"{self.recording} was recorded with other [state]", AGAIN)
         if job.kind == "latency":
             self.check_plan(job.spec)
 
@@ -108,6 +111,17 @@ class Replay:
 
     def close(self) -> None:
         """Nothing was opened."""
+
+
+def recorded_state(recording: Path) -> dict[str, list[list[list[int]]]]:
+    """For each model by its sha256 which outputs went to which of its inputs, as a job's spec has it."""
+    run = read_json(recording.parent.parent / "run.json")
+    state = [Carried(**each) for each in run.get("state", [])]
+    found: dict[str, list[list[list[int]]]] = {}
+    for variant in run["variants"]:
+        pairs = [list(c.in_file(variant.get("feeds", ()), variant.get("yields", ()))) for c in state]
+        found.setdefault(variant["sha256"], []).append(pairs)
+    return found
 
 
 def recorded_run(name: str, recording: Path) -> tuple[Environment, dict[str, str], Mapping[str, object]]:

@@ -6,6 +6,9 @@ Every case is timed under three names, in rounds that they share, after MLPerf I
     seeded   samples of another seed, each asked once in a round; those of the warm-up are others
     single   one sample again and again, another one each round
 
+Where state is carried, seeded are clips in another order, and single the first sample of a clip: so that each has the
+state that it had in the accuracy pass.
+
 In all of them some answers are kept while timing, and must be those of the accuracy pass (TEST01). single may not be
 faster than seeded (TEST04), and seeded must take the time of stored (TEST05).
 """
@@ -16,6 +19,8 @@ import random
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 
 from harness.errors import ConfigError
@@ -45,6 +50,7 @@ from harness.measure.selftest.audit_result import (
 from harness.measure.selftest.twins import measured
 from harness.metrics.registry import medians_ns
 from harness.records import Case, Dataset, Job, Round, Run, TargetRecord
+from harness.records.dataset import starts_of
 from harness.records.names import row_name
 from harness.support.format import plural
 from harness.support.globs import chosen
@@ -102,7 +108,19 @@ class Audit:
                 f"a device is sent {plural(count, 'sample')} of this size at a time: too few to tell them apart by time"
             )
             raise ConfigError(told, f"an audit needs {FEWEST_SAMPLES}, so it is of models with smaller inputs")
-        return random.Random(f"{self.plan.seed}/order").sample(range(answered), count)
+        chance = random.Random(f"{self.plan.seed}/order")
+        return self.clips_in(chance, answered)[:count] if self.run.state else chance.sample(range(answered), count)
+
+    @cached_property
+    def begun(self) -> list[int]:
+        """The places of the samples that have the same state whatever was asked before: where clips begin."""
+        starts = self.work.dataset.starts
+        return [] if starts is None else starts.tolist()
+
+    def clips_in(self, chance: random.Random, answered: int) -> list[int]:
+        """Clips in another order, each whole: a state is then as it was in the accuracy pass."""
+        clips = list(pairwise([*self.begun, answered]))
+        return [place for clip in chance.sample(clips, len(clips)) for place in range(*clip)]
 
     def round_of(self, index: int) -> list[Job]:
         jobs = [self.job(case, name, index) for case in self.cases for name in NAMES]
@@ -120,14 +138,19 @@ class Audit:
         cycled = fed[: len(fed) - apart]
         samples = tuple(cycled[n % len(cycled)] for n in kept)
         made = job(self.work, named(case, name), "latency", (index, len(fed)), inputs, samples)
-        own = {"min_runs": least, "max_runs": most, "warmup_samples": apart, "answers": kept}
+        own: dict[str, object] = {"min_runs": least, "max_runs": most, "warmup_samples": apart, "answers": kept}
+        if self.run.state and self.run.clips is not None:
+            own["starts"] = starts_of(self.run.clips[list(fed)]).tolist()
         return replace(made, spec=made.spec | own)
 
     def fed(self, name: str, index: int) -> Sequence[int]:
         """The places in the test set of the samples that a round is given."""
         if name == STORED:
             return range(min(LATENCY_SAMPLES, shard_samples(self.work), self.work.dataset.test_count))
-        return self.order if name == SEEDED else [self.order[index % len(self.order)]]
+        if name == SEEDED:
+            return self.order
+        alone = [place for place in self.order if place in self.begun] if self.run.state else self.order
+        return [alone[index % len(alone)]]
 
     def kept(self, case: Case, index: int, least: int) -> list[int]:
         """The timings whose answers are kept: none of a model with state, which runs on while it is timed."""
