@@ -151,4 +151,11 @@ def test_every_kind_of_block_has_a_macro_in_html() -> None:
 
 
 def test_markdown_has_a_macro_for_all_but_what_only_the_page_shows() -> None:
-    assert kinds() - macros("blocks.md.j2") == {"box_gallery", "drawing", "gallery", "mask_gallery", "method"}
+    assert kinds() - macros("blocks.md.j2") == {
+        "box_gallery",
+        "drawing",
+        "gallery",
+        "mask_gallery",
+        "method",
+        "number_gallery",
+    }

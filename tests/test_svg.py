@@ -219,9 +219,9 @@ def test_the_marks_of_a_plot_are_bounded(panels: int) -> None:
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(2, 10_000))
     most = max(MOST_CELLS, MOST_DOTS) + 100 * 66  # of 100 panels a cell each would be too few to see anything
-    mark = cloud(x, y, np.arange(len(x)), panels, "c1", str, log=False)
+    mark = cloud(x, y, np.arange(len(x)), panels, "c1", str, int, log=False)
     assert isinstance(mark, Boxes) and panels * len(mark.boxes) <= most
-    few = cloud(x, y, np.arange(MOST_DOTS // panels), panels, "c1", str, log=False)
+    few = cloud(x, y, np.arange(MOST_DOTS // panels), panels, "c1", str, int, log=False)
     assert isinstance(few, Dots) and [dot.tip for dot in few.dots][:2] == ["0", "1"]
 
 

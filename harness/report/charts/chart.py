@@ -29,12 +29,13 @@ class Axis:
 
 @dataclass(frozen=True)
 class Dot:
-    """A point. tip: what it says where one points at it. radius: in px."""
+    """A point. tip: what it says where one points at it. radius: in px. sample: the number of the one that it is of."""
 
     x: float
     y: float
     tip: str = ""
     radius: float = 3.5
+    sample: int | None = None
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from math import isnan
 from pathlib import Path
 from typing import Any
 
-from harness.report.charts.chart import Boxes, Chart, Curve, Dots, Key, Picture, Strokes, Words
+from harness.report.charts.chart import Boxes, Chart, Curve, Dot, Dots, Key, Picture, Strokes, Words
 from harness.report.charts.layout import LABEL_GAP, LINE, NARROW, WIDE, Layout, Placed, Sheet, laid_out
 from harness.report.charts.lettering import SMALL, number, shape_path, shortened
 
@@ -133,11 +133,15 @@ def dots(mark: Dots, at: Placed) -> str:
     """Write points; one without a value is nowhere."""
     name = "hollow" if mark.hollow else "dot"
     points = (
-        f'<path d="{shape_path(mark.shape, at.x.px(dot.x), at.y.px(dot.y), dot.radius)}"{closed(dot.tip)}'
-        for dot in mark.dots
-        if not (isnan(dot.x) or isnan(dot.y))
+        f'<path d="{shape_path(mark.shape, at.x.px(d.x), at.y.px(d.y), d.radius)}"{of_sample(d)}{closed(d.tip)}'
+        for d in mark.dots
+        if not (isnan(d.x) or isnan(d.y))
     )
     return f'<g class="{mark.colour} {name}"{faded(mark.opacity)}>{"".join(points)}</g>'
+
+
+def of_sample(dot: Dot) -> str:
+    return "" if dot.sample is None else f' data-sample="{dot.sample}"'
 
 
 def closed(tip: str) -> str:

@@ -15,13 +15,17 @@ ACROSS = 1.8  # cells side by side for each one above another
 FAINTEST, STRONGEST = 0.15, 0.9  # opacity of a cell with one sample, and of the fullest
 
 Tip = Callable[[int], str]  # what the point of a sample says
+Number = Callable[[int], int]  # that the user has for a sample
 
 
-def cloud(x: np.ndarray, y: np.ndarray, which: np.ndarray, panels: int, colour: str, tip: Tip, log: bool) -> Mark:
+def cloud(
+    x: np.ndarray, y: np.ndarray, which: np.ndarray, panels: int, colour: str, tip: Tip, number: Number, log: bool
+) -> Mark:
     """Draw these samples in one of so many panels. which: indices. log: whether both axes are logarithmic."""
     if len(which) > MOST_DOTS // panels:
         return cells(x[which], y[which], panels, colour, log)
-    return Dots([Dot(float(x[n]), float(y[n]), tip(n), 2.4) for n in which.tolist()], colour, opacity=0.6)
+    dots = [Dot(float(x[n]), float(y[n]), tip(n), 2.4, number(n)) for n in which.tolist()]
+    return Dots(dots, colour, opacity=0.6)
 
 
 def cells(x: np.ndarray, y: np.ndarray, panels: int, colour: str, log: bool) -> Boxes:

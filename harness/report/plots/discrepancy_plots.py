@@ -79,8 +79,9 @@ def flip_marks(comparison: Comparison, table: np.ndarray, x: Limits, y: Limits, 
     same, other = np.flatnonzero(~table["flip"]), thinned(np.flatnonzero(table["flip"]), MOST_DOTS // panels)
     line = max(x[0], 2 * y[0]), min(x[1], 2 * y[1])
     limit = [Strokes([(line[0], line[0] / 2, line[1], line[1] / 2)], GREY, 1.2)] if line[0] < line[1] else []
-    crosses = [Dot(float(margin[n]), float(delta[n]), tip(n), 3.2) for n in other.tolist()]
-    return [cloud(margin, delta, same, panels, BLUE, tip, log=True), *limit, Dots(crosses, FLIP, "cross")]
+    number = comparison.run.number_of
+    crosses = [Dot(float(margin[n]), float(delta[n]), tip(n), 3.2, number(n)) for n in other.tolist()]
+    return [cloud(margin, delta, same, panels, BLUE, tip, number, log=True), *limit, Dots(crosses, FLIP, "cross")]
 
 
 def within(values: np.ndarray, limits: Limits) -> np.ndarray:
@@ -148,7 +149,8 @@ def difference_marks(comparison: Comparison, table: np.ndarray, panels: int) -> 
         return f"sample {comparison.run.number_of(n)}: Keras {significant(keras[n], 4)}, {signed(significant(less[n]))}"
 
     known = np.flatnonzero(np.isfinite(keras) & np.isfinite(less))
-    return [Strokes([(-inf, 0, inf, 0)], GREY, 0.9), cloud(keras, less, known, panels, BLUE, tip, log=False)]
+    points = cloud(keras, less, known, panels, BLUE, tip, comparison.run.number_of, log=False)
+    return [Strokes([(-inf, 0, inf, 0)], GREY, 0.9), points]
 
 
 def class_drops(material: Material) -> Chart:

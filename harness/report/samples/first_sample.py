@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from harness.compare.answers import Answer, Sample, agreement, sample_answers
 from harness.compare.numbers import NumberAnswer, NumberSample, nearness, number_sample
 from harness.compare.said_boxes import on_picture
-from harness.data.picture import png_of
 from harness.metrics.task import TEXTS
 from harness.metrics.task_table import OF_CLASSES
 from harness.records import Case
 from harness.report.material import Material
 from harness.report.part import Block, Part
 from harness.report.samples.box_picture import box_picture
+from harness.report.samples.signal_picture import input_png
 from harness.report.tables.columns import Cell, Heading, Line, Table
 from harness.support.format import decimals, significant
 
@@ -38,7 +38,7 @@ def first_sample(material: Material) -> Part | None:
     if not run.test_count:
         return None
     place = run.place_of(0)
-    picture = png_of(material.pictures, place)
+    picture = input_png(material, place)
     if run.task in OF_CLASSES:
         sample = sample_answers(material.comparison, place)
         return Part("", (FirstSample("True label", sample.label_name, agreement(sample), picture, (), scores(sample)),))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 
 import numpy as np
 
 from harness.compare.answers import Sample, grouped, sample_answers
-from harness.data.picture import picture_of, picture_png, png_of
+from harness.data.picture import picture_png
 from harness.metrics.discrepancy import fields_of
 from harness.metrics.masks import classes_of
 from harness.metrics.task import FRAMES
@@ -21,14 +21,20 @@ from harness.report.material import Material
 from harness.report.part import Block, Note, Part
 from harness.report.samples.box_picture import box_picture, key_of
 from harness.report.samples.mask_pictures import coloured, furthest, panels
+from harness.report.samples.number_gallery import number_gallery
+from harness.report.samples.signal_picture import input_png
 from harness.report.samples.text_table import text_gallery
 
 MOST = 18
-
+MOST_FURTHER = 200  # samples that a point of a plot shows, beside those that are seen at once
+MOST_BYTES = 1_000_000  # of the pictures of further samples, in all
 
 POINT_CHOICE = "By how far the points of a row are from Keras' (their mean distance), the furthest row of each picture."
 BOX_CHOICE = "By how far the boxes of a row are from Keras' (1 − their mean overlap), the furthest row of each picture."
-CHOICE = "Flips first, then by max |Δ score|; suspect rows are not used to select samples."
+CHOICE = (
+    "Flips first, then by max |Δ score|; suspect rows are not used to select samples. A point of a plot shows its"
+    " sample where it is one of these or of the further ones; for any other, ask harness show RUN --sample N."
+)
 
 
 @dataclass(frozen=True)
@@ -46,8 +52,11 @@ class Exhibit:
 
 @dataclass(frozen=True)
 class Gallery(Block):
+    """further: what is folded away."""
+
     kind = "gallery"
     exhibits: tuple[Exhibit, ...]
+    further: tuple[Exhibit, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,9 +84,19 @@ def gallery(material: Material) -> Part | None:
 
 
 def class_gallery(material: Material) -> Part:
-    why, furthest = why_no_pictures(material), exhibits(material.comparison)
-    shown = tuple(replace(one, picture=png_of(material.pictures, one.sample.index)) for one in furthest)
-    return Part("", (*([Note(why)] if why else []), *([Note(CHOICE), Gallery(shown)] if shown else [])))
+    why, furthest = why_no_pictures(material), exhibits(material.comparison, MOST + MOST_FURTHER)
+    shown = tuple(pictured(material, furthest))
+    notes = [Note(why)] if why else []
+    return Part("", (*notes, *([Note(CHOICE), Gallery(shown[:MOST], shown[MOST:])] if shown else [])))
+
+
+def pictured(material: Material, furthest: Sequence[Exhibit]) -> Iterator[Exhibit]:
+    """Yield the exhibits with their pictures, the further ones as long as there is room for them."""
+    room = MOST_BYTES
+    for n, one in enumerate(furthest):
+        picture = input_png(material, one.sample.index) if n < MOST or room > 0 else b""
+        room -= len(picture) if n >= MOST else 0
+        yield replace(one, picture=picture)
 
 
 # --- masks -----------------------------------------------------------------------------------------------------------
@@ -144,15 +163,15 @@ def mask_exhibit(material: Material, n: int) -> MaskExhibit:
 # --- classes ---------------------------------------------------------------------------------------------------------
 
 
-def exhibits(comparison: Comparison) -> tuple[Exhibit, ...]:
-    """Choose at most MOST samples: those with flips by max |Δ|, then the others by max |Δ|."""
+def exhibits(comparison: Comparison, most: int = MOST) -> tuple[Exhibit, ...]:
+    """Choose at most so many samples: those with flips by max |Δ|, then the others by max |Δ|."""
     tables = sound_tables(comparison)
     if comparison.run.task not in OF_CLASSES or not tables:
         return ()
     delta = np.maximum.reduce([table["max_abs_diff"] for table in tables])
     moved = np.where(np.isfinite(delta), delta, np.inf)  # scores that are not finite moved furthest
     flips = np.any([table["flip"] for table in tables], axis=0)
-    worst = np.lexsort((-moved, ~flips))[:MOST]  # stable
+    worst = np.lexsort((-moved, ~flips))[:most]  # stable
     return tuple(Exhibit(sample_answers(comparison, n), float(delta[n])) for n in worst.tolist())
 
 
@@ -166,8 +185,8 @@ def why_no_pictures(material: Material) -> str:
     """Say why there are no pictures to show; "" where there are."""
     if not material.comparison.samples:
         return "No row has outputs yet, so no sample can be compared."
-    if picture_of(material.pictures, 0) is None:
-        return "The test inputs are not pictures, or not on this machine; the answers are shown without them."
+    if not input_png(material, 0):
+        return "The test inputs cannot be drawn, or are not on this machine; the answers are shown without them."
     return ""
 
 
@@ -203,10 +222,11 @@ def box_exhibit(material: Material, index: int, case: Case) -> BoxExhibit:
     return BoxExhibit(run.number_of(index), label, told, says, picture)
 
 
-GALLERIES: dict[AnswerKind, Callable[[Material], Part]] = {  # of numbers there is none
+GALLERIES: dict[AnswerKind, Callable[[Material], Part | None]] = {
     "classes": class_gallery,
     "masks": mask_gallery,
     "boxes": box_gallery,
     "points": box_gallery,
     "texts": text_gallery,
+    "numbers": number_gallery,
 }

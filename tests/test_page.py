@@ -1,0 +1,197 @@
+"""report.html in a browser: WCAG by axe-core, the keyboard, what page.js does, and that no network is asked."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from harness.report import write_report
+from harness.report.material import Material
+from tests.browser import Browser
+from tests.synthetic import pictures, synthetic
+
+AXE = files("axe_core_python").joinpath("axe.min.js").read_text()
+WCAG = "runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'], resultTypes: ['violations'], selectors: false"
+FOUND = f"axe.run(document, {{{WCAG}}}).then(r => r.violations.flatMap(v => v.nodes.map(n => v.id + ': ' + n.html)))"
+ROWS = "[...document.querySelectorAll('#summary tbody tr')].filter(r => !r.hidden).map(r => [...r.cells].map(text))"
+TEXT = "const text = e => e.firstChild ? e.firstChild.textContent.trim() : '';"
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    one = Browser(tmp_path_factory.mktemp("profile"))
+    yield one
+    one.close()
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of two targets and runtimes, with a failed, a suspect and an unsupported row."""
+    made = synthetic(samples=300, rounds=3, profile="quick", targets=("host", "raspberry-pi-4"))
+    return write_report(Material(made, pictures(300)), tmp_path_factory.mktemp("report"))
+
+
+def rows(browser: Browser) -> list[list[str]]:
+    """What is shown of the summary: the first line of each cell."""
+    return list(browser.run(f"{{ {TEXT} {ROWS} }}"))
+
+
+def focused(browser: Browser) -> str:
+    """Name what has the focus, and say whether that is seen: by an outline, inside the window."""
+    return str(
+        browser.run(
+            "(e => { const s = getComputedStyle(e), r = e.getBoundingClientRect();"
+            " const outlined = s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) >= 2;"
+            " const seen = outlined && r.bottom > 0 && r.top < innerHeight;"
+            " return `${e.tagName.toLowerCase()} ${e.getAttribute('class') ?? ''} ${seen ? 'seen' : 'UNSEEN'} `"
+            " + (e.getAttribute('href') ?? e.textContent.trim().slice(0, 20)) })(document.activeElement)"
+        )
+    )
+
+
+@pytest.fixture(scope="module")
+def small_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With every kind of block, and few of each: axe looks at every element."""
+    made = synthetic(samples=30, rounds=3, profile="quick", hot=("host",))
+    return write_report(Material(made, pictures(30)), tmp_path_factory.mktemp("small"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_no_rule_of_wcag_aa_is_broken(browser: Browser, small_page: Path, width: int, dark: bool) -> None:
+    browser.open(small_page, width, dark=dark)
+    browser.run("document.querySelectorAll('details').forEach(part => part.open = true)")
+    browser.run(f"{AXE}; 0")
+    assert browser.run(FOUND) == []
+
+
+@pytest.mark.parametrize("width", [390, 740, 1280])
+def test_the_page_does_not_scroll_sideways(browser: Browser, page: Path, width: int) -> None:
+    browser.open(page, width)
+    assert browser.run("document.documentElement.scrollWidth") <= width
+    assert browser.run("document.images.length") > 6
+
+
+def test_the_audit_finds_what_is_wrong(browser: Browser, tmp_path: Path) -> None:
+    """That the test above can fail: grey on grey, and a picture without a text."""
+    (tmp_path / "bad.html").write_text(
+        "<!doctype html><html lang=en><title>bad</title><body style='background:#fff'><main>"
+        "<p style='color:#bbb'>pale</p><img src='data:image/gif;base64,R0lGODlhAQABAAAAACw='></main>"
+    )
+    browser.open(tmp_path / "bad.html")
+    browser.run(f"{AXE}; 0")
+    assert {found.split(":")[0] for found in browser.run(FOUND)} == {"color-contrast", "image-alt"}
+
+
+def test_everything_that_acts_is_reached_by_tab_and_shows_it(browser: Browser, page: Path) -> None:
+    browser.open(page)
+    acts = "a[href], button, input, select, summary, .chart[tabindex='0'], .scroll"
+    expected = browser.run(
+        f"[...document.querySelectorAll({json.dumps(acts)})].filter(e => e.checkVisibility()"
+        " && !(e.closest('details:not([open])') && e.tagName !== 'SUMMARY')).length"
+    )
+    seen = []
+    for _ in range(expected):
+        browser.press("Tab")
+        seen.append(focused(browser))
+    assert [one for one in seen if "UNSEEN" in one or one.startswith("body")] == []
+    kinds = {re.split(r"\W", one)[0] for one in seen}
+    assert kinds == {"a", "button", "input", "select", "summary", "svg", "div"}
+    assert any("#sample-" in one for one in seen)
+    browser.press("Tab")
+    assert focused(browser).startswith("body")  # the end: nothing holds the focus
+
+
+def test_a_heading_sorts_its_table_by_keyboard_with_what_is_unknown_last(browser: Browser, page: Path) -> None:
+    browser.open(page)
+    browser.run(
+        "[...document.querySelectorAll('#summary th button')].find(b => b.textContent.startsWith('p50')).focus()"
+    )
+    column = browser.run("document.activeElement.parentNode.cellIndex")
+    for order in ("ascending", "descending"):
+        browser.press("Enter")
+        assert browser.run("document.activeElement.parentNode.ariaSort") == order
+        shown = [row[column] for row in rows(browser)[:15]]  # of the first target
+        known = [float(text) for text in shown if text != "–"]
+        assert known == sorted(known, reverse=order == "descending") and len(known) > 8
+        assert shown[len(known) :] == ["–"] * (15 - len(known))
+
+
+def test_words_and_choices_filter_rows_and_keras_stays(browser: Browser, page: Path) -> None:
+    browser.open(page)
+    everything = rows(browser)
+    browser.run("document.querySelector('.filter input').focus()")
+    browser.write("int8 !float_io")
+    shown = rows(browser)
+    assert {row[0] for row in shown} == {"Keras", "int8"} and len(shown) < len(everything)
+    assert browser.run("document.querySelector('.filter [role=status]').textContent") == "4 of 28 rows"
+    browser.run(
+        "{ const [target, runtime] = document.querySelectorAll('.filter select'); target.value = 'raspberry-pi-4';"
+        " runtime.value = 'tflite-runtime'; runtime.dispatchEvent(new Event('input', {bubbles: true})) }"
+    )
+    assert [row[:2] for row in rows(browser) if row[0] != "Keras"] == [["int8", "tflite-runtime"]]
+    assert browser.run("[...document.querySelectorAll('#summary [data-target]')].map(e => e.hidden)") == [True, False]
+    assert browser.run("document.querySelectorAll('#memory tbody tr:not([hidden])').length") == 1
+    faded = browser.run("[...document.querySelectorAll('.faded')].map(e => e.dataset.tip)")
+    assert faded and all("ai-edge-litert" in tip or "host" in tip for tip in faded)
+
+
+def test_a_point_shows_its_sample_to_mouse_and_keyboard(browser: Browser, page: Path) -> None:
+    browser.open(page)
+    cross = ".chart.wide .c4.dot [data-sample]"  # a flip
+    number = browser.run(f"document.querySelector({json.dumps(cross)}).dataset.sample")
+    browser.point_at(cross)
+    said = "document.querySelector('.tip:not([hidden])')?.innerText ?? ''"
+    told = browser.run(said)
+    assert f"sample {number}: " in told and " → " in told  # the point
+    assert re.search(rf"Sample {number}\s+label \d, Keras \d", told) and "int8" in told  # and the sample
+    assert browser.run("document.querySelector('.tip img').naturalWidth") == 28
+    browser.point_at(cross, click=True)
+    assert browser.run("location.hash") == f"#sample-{number}"
+    assert browser.run("document.activeElement.id") == f"sample-{number}"
+
+    browser.run(f"document.querySelector({json.dumps(cross)}).closest('svg').focus()")
+    browser.press("ArrowRight")
+    first = browser.run(said)
+    browser.press("ArrowRight")
+    second = browser.run(said)
+    assert first.startswith("sample ") and second.startswith("sample ") and first != second
+    browser.press("Escape")
+    assert browser.run(said) == ""
+
+
+def test_flips_come_first_and_a_folded_sample_unfolds_where_it_is_linked(browser: Browser, page: Path) -> None:
+    browser.open(page)
+    flips = (
+        "[...new Set([...document.querySelectorAll('.chart.wide .c4.dot [data-sample]')].map(e => e.dataset.sample))]"
+    )
+    cards = browser.run("[...document.querySelectorAll('.gallery > li')].map(e => e.id.replace('sample-', ''))")
+    assert len(cards) == len(set(cards)) == 218
+    drawn = set(browser.run(flips))
+    assert drawn and drawn <= set(cards[: len(drawn) + 40])
+    browser.run(f"location.hash = 'sample-{cards[100]}'; new Promise(done => setTimeout(done, 100))")
+    assert browser.run(f"document.getElementById('sample-{cards[100]}').checkVisibility()")
+
+
+def test_no_network_is_asked(browser: Browser, page: Path) -> None:
+    browser.open(page)
+    browser.point_at(".chart.wide [data-sample]", click=True)
+    asked = [address for address in browser.requests if not address.startswith("data:")]
+    assert {address.split("#")[0] for address in asked} == {page.as_uri()}
+    assert not re.search(r"""(?:src|href)="(?!data:|#)|url\(|@import|https?://(?!www\.w3\.org)""", page.read_text())
+
+
+def test_it_reads_without_scripts(browser: Browser, page: Path) -> None:
+    browser.open(page)
+    with_scripts = browser.run("document.querySelector('main').innerText")
+    browser.open(page, scripts=False)
+    without = browser.run("document.querySelector('main').innerText")
+    words = [set(text.split()) for text in (with_scripts, without)]
+    assert words[1] <= words[0] | {"\xa0"} and len(words[0] - words[1]) < 12  # the filter's own
+    assert browser.run("document.querySelectorAll('.chart.wide path title').length") > 20  # what marks stand for
