@@ -164,6 +164,23 @@ def test_it_fails_on_the_kinds_that_are_named_and_only_then(harness, two):
     assert (code, out) == (2, "") and "worse is no kind of change" in err and "regressed, changed" in err
 
 
+def test_the_page_has_what_changed_of_each_candidate_before_the_rest(harness, two, tmp_path):
+    third = recorded(tmp_path / "results", "20260103-120000-0003")
+    for timings in third.glob("raw/host/round-*int8.tflite-runtime*/latencies.npy"):
+        scale(timings, 1.2)
+    file = tmp_path / "shown" / "page.html"
+    code, out, err = harness("compare", REFERENCE, CANDIDATE, third.name, "--html", str(file), "--fail-on", "changed")
+    assert code == 1 and f"written: {file}" in " ".join(err.split())
+    assert f"{third.name} against the reference {REFERENCE}: " in out
+    page = file.read_text()
+    changed, rest = page.index('<section id="summary">'), page.index('<section id="rest">')
+    slower = re.findall(r"<small>\+20\.0 % \[[^]]+\] changed</small>", page)
+    assert len(slower) == 2 and changed < page.index(slower[0]) <= page.rindex(slower[1]) < rest  # p50 and p90
+    assert f"{CANDIDATE}: 20 comparisons: 20 similar. {third.name}: 20 comparisons: 2 changed and 18 similar." in page
+    assert page.count("comparisons with an interval: if nothing had changed") == 2
+    assert harness("compare", REFERENCE, CANDIDATE, third.name, "--json")[0] == 2
+
+
 def test_the_summary_has_what_changed_before_the_fold(harness, two, tmp_path):
     edit(two[1] / "run.json", lambda run: run["variants"][1].update(size_bytes=107_799))
     file = tmp_path / "summary.md"

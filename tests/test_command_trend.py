@@ -131,6 +131,19 @@ def test_the_summary_is_added_to_the_file_with_what_changed_first(harness, runs,
     assert first_line.startswith("| int8 · tflite-runtime · host | p50 | 10 |") and first_line.endswith(f"{SLOWER} |")
 
 
+def test_the_page_draws_every_series_the_one_that_changed_first(harness, ten, tmp_path) -> None:
+    file = tmp_path / "trend.html"
+    assert harness("trend", "--all", "--results", str(ten), "--html", str(file))[0] == 0
+    page = file.read_text()
+    assert "at most about 0.7 of them would say so" in page
+    assert page.index(f">{SLOWER}</td>") < page.index(">no change</td>")
+    wide = page[page.index('class="chart wide"') : page.index('class="chart narrow"')]
+    assert [wide.count(f"<title>{run}: ") for run in RUNS] == [14] * 10  # of every series
+    crosses = wide.split('<g class="c4 dot">')[1:]
+    (told,) = [one for one in crosses if "<title>" in one.split("</g>")[0]]
+    assert f"<title>{SLOWER}: " in told.split("</g>")[0]
+
+
 def test_a_metric_that_no_row_has_is_refused(harness, ten) -> None:
     code, _, err = harness("trend", "--all", "--metric", "nothing", "--results", str(ten))
     assert code == 2 and "no row of" in err and "metrics.csv" in err

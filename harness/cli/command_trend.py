@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.command_compare import SUMMARY
+from harness.cli.command_compare import HTML, SUMMARY
 from harness.cli.command_results import Results, Trust
 
 NAME = "an experiment with stored runs; default: that of the latest run"
@@ -19,6 +19,7 @@ def trend(
     experiment: Annotated[str | None, typer.Argument(metavar="[EXPERIMENT]", help=NAME)] = None,
     every: Annotated[bool, typer.Option("--all", help=ALL)] = False,
     metric: Annotated[list[str] | None, typer.Option(metavar="NAME", help=METRIC)] = None,
+    html: Annotated[Path | None, typer.Option(help=HTML)] = None,
     summary: Annotated[Path | None, typer.Option(help=SUMMARY)] = None,
     trust: Trust = False,
     json: Annotated[bool, typer.Option("--json", help="print one row a metric and run as JSON")] = False,
@@ -34,6 +35,11 @@ def trend(
         print_json(found.rows)
     else:
         stdout().print(trend_table(found.found, stdout()))
+    if html:
+        from harness.report.out.trend_html import render
+        from harness.support.files import write_atomically
+
+        say(f"written: {write_atomically(html, render(found.found).encode())}")
     if summary:
         append(found.markdown, summary)
 

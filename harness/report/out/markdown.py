@@ -7,15 +7,18 @@ from collections.abc import Sequence
 from harness.report.material import Material
 from harness.report.out.page import Filters, filled
 from harness.report.plots.drawing import Drawing
-from harness.report.sections import Content
+from harness.report.sections import Content, contents
 from harness.report.tables.columns import Cell, Heading
+from harness.report.words.summary import headline
 from harness.support.format import in_markdown
 
 
 def render(material: Material, drawings: Sequence[Drawing], sections: Sequence[Content] = ()) -> str:
     """Return headline, words, tables and links to the plots beside it."""
     filters: Filters = {"plain": in_markdown, "heading": heading_text, "cell": cell_text}
-    return filled("report.md.j2", material, drawings, False, filters, sections)  # `plain` escapes
+    told = {"run": material.comparison.run, "headline": headline(material), "drawings": drawings}
+    shown = sections or contents(material, drawings)
+    return filled("report.md.j2", False, filters, **told, contents=shown)  # `plain` escapes
 
 
 def heading_text(heading: Heading) -> str:

@@ -53,6 +53,8 @@ def draw(plot: Plot, material: Material) -> Drawing:
         chart = plot.chart(material)
     except NothingToDrawError as nothing:
         return Drawing(plot.name, title, plot.method, absent=str(nothing))
-    method = plot.method + plot.note(material.comparison)
-    told = f"{title}. {method}"
-    return Drawing(plot.name, title, method, *inline(chart, told))
+    return drawn(chart, plot.name, title, plot.method + plot.note(material.comparison))
+
+
+def drawn(chart: Chart, name: str, title: str, method: str) -> Drawing:
+    return Drawing(name, title, method, *inline(chart, f"{title}. {method}"))

@@ -68,7 +68,7 @@ function makeFilter(section, tables) {
   box.innerHTML = '<label>Rows with <input type="search" placeholder="int8 !float16"></label> <span role="status"></span>';
   const [input, status] = [box.querySelector("input"), box.querySelector("span")];
   const choices = ["target", "runtime"].flatMap((kind) => {
-    const names = [...new Set(rows.map((row) => placeOf(row)[kind]))];
+    const names = [...new Set(rows.map((row) => placeOf(row)[kind]).filter(Boolean))];
     if (names.length < 2) return [];
     const label = choice(kind, names);
     status.before(label, " ");
