@@ -223,7 +223,9 @@ def test_without_latency_nothing_is_said_of_it() -> None:
     said = words(none)
     assert "Speed" not in said and "No latency was measured" in said["Limits"]
     assert "µs" not in headline(Material(none))
-    assert "No latency was measured in this run." in render(Material(none), "html")
+    page = render(Material(none), "html")
+    assert "Not drawn: " in page and "Latency of one invoke: No latency was measured in this run." in page
+    assert '<section id="latency">' not in page and '<section id="tradeoff">' not in page
 
 
 def test_emulated_targets_support_no_latency_claim() -> None:
@@ -487,6 +489,17 @@ def test_every_variant_and_column_is_on_the_page(folder: Path) -> None:
     page = (folder / "report.html").read_text()
     assert all(name in page for name in VARIANTS)
     assert len(summary_columns()) == len(COLUMNS.split(","))
+
+
+def test_what_an_earlier_report_left_is_removed_and_nothing_else(comparison: Comparison, tmp_path: Path) -> None:
+    plots = tmp_path / "plots"
+    plots.mkdir()
+    own, kept = ("margin.png", "differences.svg", "sample-0.png"), ("sample-7.svg", "mine.png", "margin.png.txt")
+    for name in (*own, *kept):
+        (plots / name).write_text("old")
+    write_report(Material(comparison), tmp_path)
+    names = {path.name for path in plots.iterdir()}
+    assert not names & {*own} and {*kept, "margin.svg", "sample-0.svg"} <= names
 
 
 def test_a_report_says_how_many_of_its_intervals_chance_alone_takes_for_a_difference(comparison: Comparison) -> None:

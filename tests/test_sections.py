@@ -14,7 +14,7 @@ from harness.report import render, sections, write_report
 from harness.report.charts.chart import Axis, Box, Boxes, Chart, Panel
 from harness.report.material import Material
 from harness.report.part import Block, Note, Part
-from harness.report.plots.drawing import Drawing, Plot
+from harness.report.plots.drawing import Plot, draw
 from harness.report.plots.style import NothingToDrawError
 from harness.report.sections import SECTIONS, Section
 from harness.report.tables.columns import Cell, Heading, Line, Table, Tables
@@ -116,14 +116,14 @@ def test_a_plot_is_drawn_for_its_tasks_alone(comparison: Comparison) -> None:
     assert contents_of(comparison, Section("other", "Others", (other,))) == []
 
 
-def test_a_plot_without_data_says_why(comparison: Comparison) -> None:
+def test_a_plot_without_data_is_no_section_and_says_why(comparison: Comparison) -> None:
     def nothing(material: Material) -> Chart:
         raise NothingToDrawError("It needs more.")
 
-    (content,) = contents_of(comparison, Section("none", "", (Plot("none", "Nothing", "", nothing),)))
-    (drawing,) = content.parts[0].blocks
-    assert isinstance(drawing, Drawing)
-    assert (content.title, drawing.wide, drawing.absent) == ("Nothing", "", "It needs more.")
+    plot = Plot("none", "Nothing", "", nothing)
+    assert contents_of(comparison, Section("none", "", (plot,))) == []
+    drawing = draw(plot, Material(comparison))
+    assert (drawing.wide, drawing.absent) == ("", "It needs more.")
 
 
 def test_a_section_of_the_page_alone_is_not_in_markdown(comparison: Comparison) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -90,10 +90,22 @@ def write_plots(material: Material, drawings: Sequence[Drawing], folder: Path) -
     for drawing in drawings:
         if drawing.wide:
             write(folder / drawing.file_name, as_file(drawing.wide))
+        else:
+            (folder / drawing.file_name).unlink(missing_ok=True)
+    for name in outdated(drawing.file_name for drawing in drawings):
+        (folder / name).unlink(missing_ok=True)
     run = material.comparison.run
     if run.test_count:
         first = sample_chart(material.comparison, material.pictures, run.place_of(0))
         write(folder / "sample-0.svg", first.svg)
+
+
+def outdated(written: Iterable[str]) -> set[str]:
+    """Name what an earlier report of the run may have left: plots of another task, and PNG, which plots once were."""
+    from harness.report.sections import every_plot
+
+    names = {plot.name for plot in every_plot()}
+    return {f"{name}.svg" for name in names} - {*written} | {f"{name}.png" for name in (*names, "sample-0")}
 
 
 def write(path: Path, content: str | bytes) -> Path:

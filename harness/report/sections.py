@@ -87,7 +87,7 @@ def parts_of(section: Section, material: Material, drawings: dict[str, Drawing])
     for showing in section.shows:
         if not isinstance(showing, Plot):
             parts.append(showing(material))
-        elif drawing := drawings.get(showing.name):
+        elif (drawing := drawings.get(showing.name)) and drawing.wide:
             parts.append(Part(drawing.title, (drawing,)))
     return [part for part in parts if part]
 
@@ -118,5 +118,8 @@ def charts(material: Material) -> tuple[dict[str, Chart], dict[str, str]]:
 
 def plots_of(material: Material) -> list[Plot]:
     """The plots of the sections that are made for the run's task."""
-    plots = [showing for section in SECTIONS for showing in section.shows if isinstance(showing, Plot)]
-    return [plot for plot in plots if material.comparison.run.task in plot.tasks]
+    return [plot for plot in every_plot() if material.comparison.run.task in plot.tasks]
+
+
+def every_plot() -> list[Plot]:
+    return [showing for section in SECTIONS for showing in section.shows if isinstance(showing, Plot)]

@@ -20,5 +20,7 @@ def render(material: Material, drawings: Sequence[Drawing], sections: Sequence[C
         f"{run.experiment}: what each variant costs and gains",
         f"edge-harness, run {run.run_id}. {BESIDE}",
     )
+    if absent := [f"{one.title}: {one.absent}" for one in drawings if one.absent]:
+        footer = f"{footer} Not drawn: {' '.join(absent)}"
     resume = "" if run.finished else run.run_id
     return page(heading, headline(material), sections or contents(material, drawings), footer, resume)

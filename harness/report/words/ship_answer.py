@@ -104,9 +104,11 @@ def rule_by_rule(material: Material) -> Part | None:
     verdict = material.verdict
     if isinstance(verdict, Absent) or not verdict.findings:
         return None
-    headings = tuple(Heading(title, number=title in NUMBERS) for title in RULES)
+    shown = RULES if any(finding.reason for finding in verdict.findings) else RULES[:-1]
+    headings = tuple(Heading(title, number=title in NUMBERS) for title in shown)
+    lines = tuple(Line(line_of(finding).cells[: len(shown)]) for finding in verdict.findings)
     note = Note(INTERVAL + RATES + (MORE_RATES.format(verdict.run_id) if not all_rates(verdict) else ""))
-    return Part("", (Tables((Table(headings, tuple(map(line_of, verdict.findings))),)), note))
+    return Part("", (Tables((Table(headings, lines),)), note))
 
 
 def all_rates(verdict: Verdict) -> bool:

@@ -175,4 +175,4 @@ if (summary && ofRows.length) makeFilter(summary, ofRows.filter((table) => !tabl
 makeTips();
 addEventListener("hashchange", unfoldTarget);
 unfoldTarget();
-addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((part) => (part.open = true)));
+addEventListener("beforeprint", () => document.querySelectorAll("section > details").forEach((part) => (part.open = true)));
