@@ -11,7 +11,7 @@ import pytest
 
 from harness.report.charts.chart import Axis, Box, Boxes, Chart, Curve, Dot, Dots, Key, Panel, Strokes, Words
 from harness.report.charts.lettering import SHAPES, breadth, shape_path, shortened, wrapped
-from harness.report.charts.svg import inline, page_style, standing_alone
+from harness.report.charts.svg import FOLDER, inline, page_style, standing_alone
 from harness.report.material import Material
 from harness.report.plots.cloud import MOST_CELLS, MOST_DOTS, cells, cloud
 from harness.report.plots.discrepancy_plots import distances, margins
@@ -229,3 +229,41 @@ def test_keys_that_differ_in_colour_differ_in_shape_or_line_too() -> None:
     chart = distances(Material(synthetic()))
     assert len({key.dash for key in chart.legend}) == len(chart.legend) > 3
     assert isinstance(chart.legend[0], Key)
+
+
+# --- colours -------------------------------------------------------------------------------------------------------
+
+BLINDNESS = {  # of linear RGB: Machado, Oliveira & Fernandes, IEEE TVCG 15 (2009), 1291–1298, severity 1.0
+    "normal": np.eye(3),
+    "protan": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deutan": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "tritan": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+}
+TO_XYZ = [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+WHITE = np.array([0.95047, 1, 1.08883])
+
+
+def linear(colour: str) -> np.ndarray:
+    """Linear sRGB of #rgb or #rrggbb."""
+    digits = colour.lstrip("#") if len(colour) == 7 else "".join(2 * digit for digit in colour.lstrip("#"))
+    share = np.array([int(digits[n : n + 2], 16) / 255 for n in (0, 2, 4)])
+    return np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+
+
+def lab(rgb: np.ndarray) -> np.ndarray:
+    """CIE L*a*b* under D65."""
+    share = np.array(TO_XYZ) @ np.clip(rgb, 0, 1) / WHITE
+    x, y, z = np.where(share > (6 / 29) ** 3, np.cbrt(share), share / (3 * (6 / 29) ** 2) + 4 / 29)
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+@pytest.mark.parametrize("vision", BLINDNESS)
+@pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
+def test_series_are_told_apart_by_who_sees_few_colours(theme: int, vision: str) -> None:
+    """By at least 16 (CIE76) between any two of eight, and 20 between neighbours; 2.3 can just be seen."""
+    css = (FOLDER / "colours.css").read_text().split("@media")[theme]
+    values = dict(re.findall(r"--(c\d): (#\w+);", css))
+    assert len(values) == 8
+    seen = np.array([lab(np.array(BLINDNESS[vision]) @ linear(colour)) for colour in values.values()])
+    apart = np.linalg.norm(seen[:, None] - seen[None], axis=2)
+    assert apart[np.triu_indices(8, 1)].min() > 16 and np.diagonal(apart, 1).min() > 20

@@ -9,7 +9,7 @@ from harness.records.names import place_label
 from harness.report.charts.chart import Axis, Key, Tick
 from harness.report.charts.lettering import SHAPES
 
-COLOURS = ("c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7")  # Okabe and Ito's, in their order: black to yellow
+COLOURS = ("c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7")  # near Okabe and Ito's; tests simulate colour-blindness
 BLUE, ORANGE, FLIP, GREY, LIGHT = "c1", "c2", "c4", "grey", "line"
 
 
