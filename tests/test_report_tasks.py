@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,8 @@ from harness.compare.baseline import compare
 from harness.compare.numbers import number_sample
 from harness.compare.rows import rows
 from harness.data.picture import drawable, picture_of, pictures_of
-from harness.records import Change, Comparison, Declared, Scoring
+from harness.records import Change, Comparison, Declared, Run, Scoring
+from harness.records.terms import Task
 from harness.report import render, write_report
 from harness.report.material import Material
 from harness.report.metric import described
@@ -118,6 +120,46 @@ def test_the_summary_names_the_first_metric(numeric: Comparison):
     assert (float(line["primary_value"]), float(line["primary_baseline"])) == (mae.value, mae.baseline)
     assert line["accuracy"] == line["flips"] == line["drop_low_pp"] == line["baseline_accuracy"] == ""
     assert line["samples"] == "1000" and float(line["max_abs_diff"]) > 0
+
+
+@pytest.mark.parametrize("samples", [1, 3, 30])
+@pytest.mark.parametrize("task", ["classes", "f1", "regression", "r2", "unlabelled", "distance"])
+def test_a_value_never_stands_outside_its_own_interval(task: str, samples: int):
+    """As a number, and as it is written in the summary: of runs that were made by chance, tiny ones among them."""
+    for seed in (0, 3):
+        comparison = compare(MADE[task](samples, seed))
+        for change in comparison.changes:
+            if change.value is not None and change.low is not None and change.high is not None:
+                rounding = 1e-6 * abs(change.value)  # of float32, in which samples are kept
+                assert change.low - rounding <= change.value <= change.high + rounding, change
+        for table in tables(Material(comparison)):
+            for cell in (cell for line in table.lines for cell in line.cells if " – " in cell.note):
+                low, high = cell.note.split(" – ")
+                assert as_number(low) <= as_number(cell.text) <= as_number(high)
+
+
+def as_number(text: str) -> float:
+    mantissa, _, power = text.replace("−", "-").replace(",", "").partition(" × 10")
+    return float(mantissa) * 10.0 ** int(power.translate(str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")) or 0)
+
+
+def made_numbers(task: Task, scoring: Scoring | None, samples: int, seed: int) -> Run:
+    rng = np.random.default_rng(seed)
+    keras = rng.normal(5, 2, (samples, 1)).astype(np.float32)
+    given = {"float32": keras, "int8": (keras + rng.normal(0, 0.2, keras.shape)).astype(np.float32)}
+    labels = keras[:, 0] + rng.normal(0, 1, samples).astype(np.float32)
+    rounds = [timed(case(n), i, rng.integers(8_000, 12_000, 40).tolist()) for n in given for i in range(6)]
+    return run_of(task, labels if task == "regression" else None, keras, given, scoring, rounds=rounds, planned=6)
+
+
+MADE: dict[str, Callable[[int, int], Run]] = {
+    "classes": lambda samples, seed: classes(samples=samples, seed=seed),
+    "f1": lambda samples, seed: classes(Scoring("f1", ("ece", "balanced_accuracy")), samples=samples, seed=seed),
+    "regression": partial(made_numbers, "regression", Scoring("mae", ("rmse",))),
+    "r2": partial(made_numbers, "regression", Scoring("r2")),
+    "unlabelled": lambda samples, seed: replace(classes(samples=samples, seed=seed), task="agreement", labels=None),
+    "distance": partial(made_numbers, "distance", None),
+}
 
 
 # --- the words -----------------------------------------------------------------------------------------------------

@@ -124,7 +124,8 @@ class Quantile:
     def limits(self, confidence: float) -> Interval:
         n, ordered = len(self.each), np.sort(self.each)
         low, high = stats.order_statistic_ranks(n, QUANTILE, confidence)
-        return Interval(float(ordered[low - 1]) if low else 0.0, float(ordered[high - 1]) if high <= n else 1.0)
+        least = min(float(ordered[low - 1]), self.value) if low else 0.0  # of few, the value lies below the highest one
+        return Interval(least, float(ordered[high - 1]) if high <= n else 1.0)
 
     def words(self, confidence: float) -> str:
         return f"order statistics of {len(self.each):,} samples, {100 * confidence:g} %"

@@ -31,6 +31,7 @@ from harness.statistics.power import times_until
 from harness.statistics.stats import Interval
 
 RESAMPLES, FEWEST_RESAMPLES = 2000, 200
+ENDLESS = 1e300  # a t as large is of a resample without spread: there is no limit on that side
 BLOCKS = 2000  # units that are resampled: of more samples, each is so many at random, as independent as they are
 DRAWS = 10_000_000  # samples looked at in all, where each resample is worked through anew
 LEFT_OUT = 400  # groups, each left out once, where a statistic has to be worked through anew
@@ -168,7 +169,7 @@ class Influences:
         alpha = (1 - confidence) / 2
         if alpha * RESAMPLES < 1:
             raise Absent(f"{RESAMPLES:,} resamples do not reach so far out")
-        first, last = np.quantile(self.t, [alpha, 1 - alpha])
+        first, last = (q if abs(q) < ENDLESS else np.sign(q) * np.inf for q in np.quantile(self.t, [alpha, 1 - alpha]))
         low, high = self.value - last * self.sd, self.value - first * self.sd
         return Interval(float(low) - self.worst(-1), float(high) + self.worst(1))
 
