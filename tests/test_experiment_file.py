@@ -14,7 +14,7 @@ from harness.errors import ConfigError
 from harness.experiment.experiment_file import read_experiment
 from harness.experiment.plans import plan_of
 from harness.experiment.resolve import restrict_variants
-from harness.records import ModelSource
+from harness.records import Detection, Keypoints, ModelSource
 
 DOORBELL = """\
 name = "doorbell"
@@ -74,6 +74,21 @@ def test_each_head_has_metrics_and_labels_of_its_own(written):
     assert isinstance(made.load, partial)
     (source,) = made.load.args
     assert source.labels_by_output == {"sex": ("f", "m")}
+    tables = '[heads.age.detection]\nscores = "s"\n[heads.sex.keypoints]\nsize = [4, 5]\n'
+    tables += '[heads.name.transcription]\nalphabet = "ab"\n[heads.mask]\nignore = 255.0\n'
+    deeper = read_experiment(written(DOORBELL + tables)).heads
+    assert deeper["age"].detection == Detection(scores="s", folder=deeper["age"].folder)
+    assert deeper["sex"].keypoints == Keypoints((4, 5)) and deeper["mask"].ignore == 255
+    assert deeper["name"].transcription is not None and deeper["name"].transcription.alphabet == ("a", "b")
+    for wrong, told in (
+        ('[heads.age.detection]\nscore = "s"', r"\[heads.age.detection\] unknown key 'score'"),
+        ('[heads.age]\nprimry = "mae"', r"\[heads.age\] unknown key 'primry'"),
+        ("[heads.age.keypoints]\nsize = 4", r"\[heads.age.keypoints\] size: 4 cannot be used"),
+        ('[heads.age.transcription]\nalphabet = "aa"', r"\[heads.age.transcription\] the alphabet has 'a' twice"),
+        (tables + "[heads.age.keypoints]\nsize = [4, 5]", r"\[heads.age.detection\] there is \[heads.age.keypoints\]"),
+    ):
+        with pytest.raises(ConfigError, match=told):
+            read_experiment(written(DOORBELL + wrong))
     with pytest.raises(ConfigError, match=r"\[heads.sex\] labels: classes 0 and 1 are both called 'f'"):
         read_experiment(written(DOORBELL + heads.replace('"m"', '"f"')))
 

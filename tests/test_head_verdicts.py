@@ -8,19 +8,35 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, mean_absolute_error
+from sklearn.metrics import accuracy_score, jaccard_score, mean_absolute_error
 
+from harness.build.scored import heads_meant, heads_of
 from harness.compare.baseline import compare
 from harness.compare.rows import rows as rows_of
 from harness.compare.two_runs import compare_runs
+from harness.errors import StoreError
+from harness.experiment.in_memory import dataset_in_memory
 from harness.gate.decide import judge
 from harness.gate.junit import junit
 from harness.gate.policy import default_policy
 from harness.gate.policy.policy_file import parse_policy
 from harness.gate.verdict_text import document, heads, markdown
 from harness.metrics.task import as_scores
-from harness.records import Declared, Head, Run, Scoring, Variant, Verdict
+from harness.records import (
+    Declared,
+    Detection,
+    Head,
+    Keypoints,
+    Run,
+    Scoring,
+    Transcription,
+    Variant,
+    Verdict,
+)
+from harness.report.material import Material
 from harness.report.out.csv_tables import metrics_csv, summary_csv
+from harness.report.words.summary import sentences
+from harness.runs.coherent import check_run
 from tests import made_runs
 from tests.made_answers import RULE, found, verdict_of
 from tests.made_tasks import several
@@ -219,6 +235,99 @@ def test_a_row_that_no_rule_could_judge_passes_for_no_output():
         "digit": "invalid",
         "parity": "invalid",
     }
+
+
+# --- objects, masks, points and texts as heads ---
+
+PICTURES = 700
+CENTRES, SIDES = RNG.uniform(0.25, 0.75, (PICTURES, 2, 2)), RNG.uniform(0.15, 0.3, (PICTURES, 2, 2))
+OBJECTS = np.concatenate([CENTRES - SIDES / 2, CENTRES + SIDES / 2], axis=2)
+KINDS = RNG.integers(0, 2, (PICTURES, 2))
+MASKS = np.kron(RNG.integers(0, 2, (PICTURES, 3, 5)), np.ones((1, 2, 1), int))
+POINTS = RNG.uniform(0.2, 0.8, (PICTURES, 4, 2))
+WORDS = RNG.integers(0, 2, (PICTURES, 3))  # places in the alphabet
+LABELS_OF = {
+    "boxes": np.concatenate([OBJECTS, KINDS[..., None]], axis=2),
+    "mask": MASKS,
+    "points": POINTS,
+    "text": WORDS,
+}
+SAID = {
+    "boxes": Scoring(detection=Detection(boxes="boxes", scores="scores")),
+    "mask": Scoring(),
+    "points": Scoring(keypoints=Keypoints((48, 64), sigmas=(0.05,), area=400.0)),
+    "text": Scoring(transcription=Transcription(("a", "b"))),
+}
+
+
+def grown(boxes: np.ndarray, by: float) -> np.ndarray:
+    """Boxes of that many times their sides, about their own centres."""
+    low, high = boxes[..., :2], boxes[..., 2:]
+    middle, half = (low + high) / 2, by * (high - low) / 2
+    return np.concatenate([middle - half, middle + half], axis=-1).astype(np.float32)
+
+
+def pictures(by: float) -> Run:
+    """A classifier whose further heads find objects, points, a mask and a text; int8 has boxes `by` times as large."""
+    steps = np.full((PICTURES, 6, 3), -2.0)  # every letter, then the blank
+    for place in range(3):
+        steps[np.arange(PICTURES), 2 * place, WORDS[:, place]] = 2
+        steps[:, 2 * place + 1, 2] = 2
+    of_mask = np.clip(np.where(MASKS > 0, 0.8, 0.2) + RNG.normal(0, 0.15, MASKS.shape), 0.01, 0.99)
+    keras = {
+        "kind": made_runs.scores(PICTURES),
+        "boxes": (OBJECTS + RNG.normal(0, 0.008, OBJECTS.shape)).astype(np.float32),
+        "scores": np.where(np.eye(2)[KINDS] > 0, 0.8, 0.1).astype(np.float32),
+        "mask": of_mask.astype(np.float32)[..., None],
+        "points": (POINTS + RNG.normal(0, 0.01, POINTS.shape)).astype(np.float32),
+        "text": steps.astype(np.float32),
+    }
+    given = {"float32": keras, "int8": {**keras, "boxes": grown(keras["boxes"], by)}}
+    classes = keras["kind"].argmax(axis=1)
+    run = several(keras, given, classes, "kind")
+    data = dataset_in_memory("d", run.inputs[0], {"kind": classes, **LABELS_OF}, None, (), 1.0, 0.0, "kind")
+    asked = {name: replace(scoring, output=name) for name, scoring in SAID.items()}
+    meant = heads_meant(asked, data, {name: keras[name] for name in asked})
+    heads = heads_of(asked, meant, run.baseline, run.outputs)
+    return replace(run, heads=heads, head_labels={name: of.labels for name, of in meant.heads.items()})
+
+
+def test_the_class_head_passes_and_the_box_head_fails_where_boxes_are_a_fifth_too_large():
+    run = pictures(1.2)
+    assert [head.task for head in run.heads.values()] == ["detection", "segmentation", "keypoints", "transcription"]
+    comparison = compare(run)
+    verdict = judge(comparison, default_policy(run.tasks))
+    assert heads(verdict) == [
+        "Output boxes does not pass: fail (int8).",
+        *(f"Output {name} passes." for name in ("kind", "mask", "points", "text")),
+    ]
+    (int8,) = (s for s in comparison.standings if s.case.variant == "int8")
+    assert int8.status == "suspect" and "output boxes: classes fine, boxes broken: 100.0% of the classes" in int8.reason
+    assert "scores" not in comparison.heads  # the decoder reads it: its rows may be others
+    right = jaccard_score(MASKS.ravel(), (run.baseline[3] > 0.5).astype(int).ravel(), average="macro")
+    assert comparison.heads["mask"].change(int8.case, "mean_iou").value == pytest.approx(right)
+    words = {found.topic: found.text for found in sentences(Material(comparison, verdict=verdict))}
+    assert next(topic for topic in words if topic.startswith("Output ")) == "Output boxes"
+
+
+def test_boxes_as_they_were_pass_as_every_head_does():
+    run = pictures(1.0)
+    assert {head.outcome for head in judge(compare(run), default_policy(run.tasks)).heads} == {"pass"}
+
+
+def test_a_run_with_such_heads_fits_together_and_one_with_other_labels_does_not():
+    run = pictures(1.0)
+    check_run(run)
+    lost = run.head_labels | {"points": POINTS}
+    with pytest.raises(StoreError, match="its labels are no points"):
+        check_run(replace(run, head_labels=lost))
+
+
+def test_no_head_passes_by_a_rule_that_matches_no_row():
+    rule = f"{RULE}{DROP}".replace('"int8"', '"int4"')
+    verdict = verdict_of(made(), rule)
+    assert verdict.outcome == "missing"
+    assert heads(verdict)[:2] == ["Output digit does not pass: missing.", "Output parity does not pass: missing."]
 
 
 # --- two runs ---

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.api.entry import scorings_of
 from harness.build.models import Facts
 from harness.build.scored import as_asked, check_scored, heads_meant, heads_of
 from harness.errors import ConfigError
 from harness.experiment.in_memory import dataset_in_memory
-from harness.records import Dataset, Experiment, Scoring, Tensor
+from harness.experiment.scorings import scorings_of
+from harness.records import Dataset, Detection, Experiment, Keypoints, Scoring, Tensor
 
 FACTS = Facts((), tuple(Tensor(name, "float32", (1, 2)) for name in ("boxes", "kind")), 1)
 OUTPUTS = (np.zeros((4, 2)), np.zeros((4, 2)))
@@ -68,6 +68,23 @@ def test_the_first_output_with_labels_leads_and_the_others_are_heads():
     assert (named.scoring.output, list(named.heads)) == ("size", ["kind"])
 
 
+def test_boxes_are_the_output_that_their_labels_are_of():
+    said = {"size": Scoring(detection=Detection(scores="kind"))}
+    asked = as_asked(experiment(heads=said), labelled(kind=KIND, size=np.zeros((4, 1, 5))))
+    assert asked.heads["size"].detection == Detection(boxes="size", scores="kind")
+    said = {"size": Scoring(detection=Detection(boxes="rows", scores="kind"))}
+    with pytest.raises(ConfigError, match="labels are of the output 'size', and its detections are read from rows"):
+        as_asked(experiment(heads=said), labelled(kind=KIND, size=np.zeros((4, 1, 5))))
+
+
+def test_what_the_leading_output_gives_is_said_once():
+    both = experiment(Scoring(detection=Detection()), {"kind": Scoring(keypoints=Keypoints((4, 4)))})
+    with pytest.raises(ConfigError, match=r"\[heads.kind.keypoints\] says what kind gives, and a table beside it"):
+        as_asked(both, labelled(kind=KIND, size=SIZE))
+    led = as_asked(experiment(heads={"kind": Scoring(keypoints=Keypoints((4, 4)))}), labelled(kind=KIND, size=SIZE))
+    assert led.scoring.keypoints == Keypoints((4, 4))
+
+
 def test_what_is_asked_of_the_leading_output_by_its_name_is_its_own():
     asked = as_asked(experiment(heads={"kind": Scoring("f1", ("auc",))}), labelled(kind=KIND, size=SIZE))
     assert (asked.scoring.primary, asked.scoring.others, list(asked.heads)) == ("f1", ("auc",), ["size"])
@@ -114,11 +131,12 @@ def test_labels_that_no_metric_fits_are_refused_by_the_name_of_their_output():
 
 
 def test_in_python_metrics_may_be_given_by_the_names_of_outputs():
-    scoring, heads = scorings_of({"size": "mae"}, {"kind": ["f1", "auc"], "size": "r2"}, "kind")
+    said = {"primary": {"size": "mae"}, "others": {"kind": ["f1", "auc"], "size": "r2"}}
+    scoring, heads = scorings_of(said, "kind")
     assert (scoring.primary, scoring.others, scoring.output) == (None, (), "kind")
     asked = {name: (of.primary, of.others) for name, of in heads.items()}
     assert asked == {"size": ("mae", ("r2",)), "kind": (None, ("f1", "auc"))}
-    plain, none = scorings_of("mae", "r2", "")
+    plain, none = scorings_of({"primary": "mae", "others": "r2"})
     assert (plain.primary, plain.others, none) == ("mae", ("r2",), {})
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.api.followed import Trend
 from harness.api.stored_run import Run, Say, as_policy, references, warn
-from harness.records import Detection, Experiment, Keypoints, Plan, Scoring, Target, Transcription
+from harness.records import Detection, Experiment, Keypoints, Plan, Target, Transcription
 from harness.runs import loading
 from harness.runs.store import Store
 from harness.support.files import TemporaryFolder
@@ -47,10 +47,10 @@ def evaluate(
     primary: str | Mapping[str, str] | None = None,
     metrics: Names | Mapping[str, Names] = (),
     output: str = "",
-    ignore: float | None = None,
-    detection: Detection | None = None,
-    keypoints: Keypoints | None = None,
-    transcription: Transcription | None = None,
+    ignore: float | Mapping[str, float] | None = None,
+    detection: Detection | Mapping[str, Detection] | None = None,
+    keypoints: Keypoints | Mapping[str, Keypoints] | None = None,
+    transcription: Transcription | Mapping[str, Transcription] | None = None,
     targets: Targets = (),
     runtimes: Names = (),
     threads: int | Sequence[int] = (),
@@ -81,7 +81,7 @@ def evaluate(
     primary, metrics: the metric that the run is judged by first, and others; None and () follow from y_test. Of several
         labelled outputs these, and class_names, may be dicts by their names.
     output: the name of the output that is scored; "" for the first that has labels, else the model's first.
-        ignore: the label of pixels that have none.
+        ignore: the label of pixels that have none. It and the three that follow may be dicts by output, too.
     detection: how outputs become detections, where the model finds objects; y_test is then (samples, objects, 5): four
         numbers of a box and its class, −1 where there is no object.
     keypoints: how the scored output becomes the points of one object a picture; y_test is then (samples, points, 2 to
@@ -90,23 +90,15 @@ def evaluate(
 
     The rest is as in run(). Raises HarnessError.
     """
-    from harness.detection.decoders import checked
-    from harness.detection.points import checked_points
-    from harness.errors import ConfigError
     from harness.experiment.in_memory import dataset_in_memory, experiment_in_memory, source_of_model
     from harness.experiment.plans import plan_of
-    from harness.metrics import transcripts
+    from harness.experiment.scorings import scorings_of
 
-    if transcription:
-        transcription = transcripts.checked(transcription, "transcription")
-    dataset = dataset_in_memory(name, x_test, y_test, calibration, class_names, scale, offset, output, sequence, group)
-    scoring, heads = scorings_of(primary, metrics, output)
-    if sum(how is not None for how in (detection, keypoints, transcription)) > 1:
-        advice = "give one of detection, keypoints and transcription"
-        raise ConfigError("labels are boxes, points or texts, and not several of them", advice)
-    scoring = replace(scoring, ignore=ignore, detection=checked(detection, "detection") if detection else None)
-    scoring = replace(scoring, keypoints=checked_points(keypoints, "keypoints") if keypoints else None)
-    scoring = replace(scoring, transcription=transcription)
+    said = {"primary": primary, "others": metrics, "ignore": ignore}
+    ways = {"detection": detection, "keypoints": keypoints, "transcription": transcription}
+    scoring, heads = scorings_of(said | ways, output)
+    leads = output or (scoring.detection.boxes if scoring.detection else "")
+    dataset = dataset_in_memory(name, x_test, y_test, calibration, class_names, scale, offset, leads, sequence, group)
     chosen = plan_of(plan) if isinstance(plan, str) else plan
     with TemporaryFolder() as folder:
         source = source_of_model(model, Path(folder))
@@ -332,21 +324,6 @@ def chosen_experiment(
         raise ConfigError("data is for the built-in experiments", "an Experiment brings its own")
     chosen = restrict_variants(experiment, variants) if variants else experiment
     return replace(chosen, plan=adjust(wanted or chosen.plan, precision=precision_of(precision)))
-
-
-def scorings_of(
-    primary: str | Mapping[str, str] | None, metrics: Names | Mapping[str, Names], output: str
-) -> tuple[Scoring, dict[str, Scoring]]:
-    """How the run is scored, and its outputs by name where metrics are given so."""
-    first = primary if isinstance(primary, Mapping) else {}
-    others = metrics if isinstance(metrics, Mapping) else {}
-    plain = (
-        None if isinstance(primary, Mapping) else primary,
-        () if isinstance(metrics, Mapping) else as_tuple(metrics),
-    )
-    names = dict.fromkeys((*first, *others))
-    heads = {name: Scoring(first.get(name), as_tuple(others.get(name, ())), name, Path.cwd()) for name in names}
-    return Scoring(*plain, output, Path.cwd()), heads
 
 
 def as_tuple(given: Any) -> tuple[Any, ...]:

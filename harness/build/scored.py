@@ -11,6 +11,7 @@ from harness.build.lint import Remark
 from harness.build.models import Facts
 from harness.data.labels import extend_names, numbered
 from harness.data.texts import labelled_texts, unknown_characters
+from harness.detection.decoders import DECODERS
 from harness.detection.objects import as_objects
 from harness.detection.points import as_keypoints
 from harness.errors import ConfigError
@@ -23,6 +24,13 @@ from harness.records import BY_DATA, Dataset, Experiment, Head, Labelled, Scorin
 from harness.support.format import listed
 
 ORDER = 'if {0!r} are, give the order: labels = ["{1}", "{0}"] under [data]'
+WAYS = ("detection", "keypoints", "transcription")  # how an output becomes something else
+OF_OUTPUT = (
+    "primary",
+    "others",
+    "ignore",
+    *WAYS,
+)  # what [heads.NAME] may say of the scored one
 NUMBERS = 'if they are numbers to predict, write primary = "rmse" under [metrics]'
 
 
@@ -41,14 +49,33 @@ def as_asked(experiment: Experiment, dataset: Dataset) -> Experiment:
     own = asked.get(first, BY_DATA)
     if (own.primary or own.others) and (scoring.primary or scoring.others):
         raise ConfigError(f"[metrics] and [heads.{first}] both say how {first} is scored", "say it in one of them")
-    if own.primary or own.others:
-        scoring = replace(scoring, primary=own.primary, others=own.others)
-    if own.ignore is not None:
-        scoring = replace(scoring, ignore=own.ignore)
+    said = {field: getattr(own, field) for field in OF_OUTPUT if getattr(own, field) not in (None, ())}
+    if twice := [way for way in WAYS if way in said and any(getattr(scoring, other) for other in WAYS)]:
+        told = f"[heads.{first}.{twice[0]}] says what {first} gives, and a table beside it says so, too"
+        raise ConfigError(told, "keep one of them")
+    scoring = replace(scoring, **said)
     if dataset.heads:
         scoring = replace(scoring, output=first)
     heads = {name: replace(asked.get(name, BY_DATA), output=name, folder=scoring.folder) for name in dataset.heads}
-    return replace(experiment, scoring=scoring, heads=heads)
+    return replace(
+        experiment,
+        scoring=with_boxes(scoring) if scoring.output else scoring,
+        heads={name: with_boxes(head) for name, head in heads.items()},
+    )
+
+
+def with_boxes(scoring: Scoring) -> Scoring:
+    """Returns the scoring of a named output; the boxes of its detections are that output, where nothing else is said.
+
+    Raises ConfigError where its decoder does not read the output that its labels are of.
+    """
+    if not (how := scoring.detection) or how.decoder not in DECODERS:
+        return scoring
+    how = how if how.boxes else replace(how, boxes=scoring.output)
+    if scoring.output not in how.reads:
+        told = f"the labels are of the output {scoring.output!r}, and its detections are read from {listed(how.reads)}"
+        raise ConfigError(told, f'give the labels of the boxes by the name of that output: "{how.boxes}"')
+    return replace(scoring, detection=how)
 
 
 def check_scored(scoring: Scoring, dataset: Dataset, facts: Facts, outputs: Sequence[np.ndarray]) -> None:

@@ -73,9 +73,15 @@ def scorers_of_heads(run: Run, scorer: Scorer) -> dict[str, Scorer]:
     """Returns what scores each output beside the scored one, by its name: with its labels, or where it has none by the
     metrics that need none. What a decoder reads is no output by itself: its rows may be others, in another order.
     """
-    read = {scorer.index, *read_by(scorer)}
-    others = {name: as_scored(run, n) for n, name in enumerate(run.outputs) if n not in read or name in run.heads}
-    return {name: Scorer(head, wanted_of(head, scorer.metrics)) for name, head in others.items()}
+    labelled = {name: scorer_of(run, run.outputs.index(name), scorer) for name in run.heads}
+    read = {scorer.index, *(place for each in (scorer, *labelled.values()) for place in read_by(each))}
+    others = [(n, name) for n, name in enumerate(run.outputs) if n not in read or name in labelled]
+    return {name: labelled.get(name) or scorer_of(run, n, scorer) for n, name in others}
+
+
+def scorer_of(run: Run, n: int, scorer: Scorer) -> Scorer:
+    head = as_scored(run, n)
+    return Scorer(head, wanted_of(head, scorer.metrics))
 
 
 def wanted_of(head: Run, metrics: Collection[str] | None) -> Collection[str]:

@@ -81,13 +81,6 @@ class MetricsText(Table):
     ignore: float | None = None
 
 
-class HeadText(Table):
-    primary: Text | None = None
-    others: list[Text] = []
-    labels: list[str] = []
-    ignore: float | None = None
-
-
 class DetectionText(Table):
     """How outputs become detections; see records.Detection."""
 
@@ -132,6 +125,18 @@ class TranscriptionText(Table):
     alphabet: str | list[Text] = ""
     blank: Place = "last"
     decoder: Text = "greedy"
+
+
+class HeadText(Table):
+    """What [heads.NAME] says of one output; its further tables are as those of the scored one."""
+
+    primary: Text | None = None
+    others: list[Text] = []
+    labels: list[str] = []
+    ignore: float | None = None
+    detection: DetectionText | None = None
+    keypoints: KeypointsText | None = None
+    transcription: TranscriptionText | None = None
 
 
 class PlanText(Table):
@@ -188,10 +193,7 @@ def read_experiment(path: Path, plan: Plan | None = None, fresh: bool = False) -
         imports=imports,
         baseline=written.variants.baseline,
         scoring=scoring_of(file, folder),
-        heads={
-            name: Scoring(of.primary, tuple(of.others), name, folder, ignore=of.ignore)
-            for name, of in written.heads.items()
-        },
+        heads={name: head_of(file, name, of, folder) for name, of in written.heads.items()},
         state=written.state,
         select_ops=written.variants.select_ops,
         uncalibrated=uncalibrated(written),
@@ -202,52 +204,69 @@ def read_experiment(path: Path, plan: Plan | None = None, fresh: bool = False) -
 
 
 def scoring_of(file: TomlFile[ExperimentText], folder: Path) -> Scoring:
-    written, metrics = file.content, file.content.metrics
+    metrics = file.content.metrics
     scoring = Scoring(metrics.primary, tuple(metrics.others), metrics.output, folder, ignore=metrics.ignore)
+    return decoded(file, "", file.content, scoring)
+
+
+def head_of(file: TomlFile[ExperimentText], name: str, written: HeadText, folder: Path) -> Scoring:
+    scoring = Scoring(written.primary, tuple(written.others), name, folder, ignore=written.ignore)
+    return decoded(file, f"heads.{name}.", written, scoring)
+
+
+def decoded(
+    file: TomlFile[ExperimentText], table: str, written: ExperimentText | HeadText, scoring: Scoring
+) -> Scoring:
+    """Returns the scoring with how the output becomes boxes, points or texts. table: what its tables'
+    names begin with. Raises ConfigError where labels would be of several of these.
+    """
+    found = [name for name in ("detection", "keypoints", "transcription") if getattr(written, name)]
+    if len(found) > 1:
+        told = f"{file.where(table + found[0])} there is [{table + found[1]}], too"
+        raise ConfigError(f"{told}: labels are boxes, points or texts", "keep the one that the labels are of")
     if written.transcription:
-        return replace(scoring, transcription=transcription_of(file, written.transcription, folder))
+        said = transcription_of(written.transcription, scoring.folder, file.where(f"{table}transcription"))
+        return replace(scoring, transcription=said)
     if written.keypoints:
-        return replace(scoring, keypoints=keypoints_of(file, written.keypoints))
-    return replace(scoring, detection=detection_of(file, written.detection, folder)) if written.detection else scoring
+        return replace(scoring, keypoints=keypoints_of(written.keypoints, file.where(f"{table}keypoints")))
+    if not (detection := written.detection):
+        return scoring
+    where = file.where(f"{table}detection")
+    if not table and file.content.data.boxes and (detection.label_format or detection.label_normalised is not None):
+        advice = "remove label_format and label_normalised"
+        raise ConfigError(f"{where} the form of [data] boxes is known", advice)
+    return replace(scoring, detection=detection_of(detection, scoring.folder, where))
 
 
-def keypoints_of(file: TomlFile[ExperimentText], written: KeypointsText) -> Keypoints:
-    """Returns how the scored output becomes points. Raises ConfigError."""
-    if file.content.detection:
-        where, advice = file.where("keypoints"), "keep the one that the labels are of"
-        raise ConfigError(f"{where} there is [detection], too: labels are boxes or points", advice)
+def keypoints_of(written: KeypointsText, where: str) -> Keypoints:
+    """Returns how an output becomes points. where: it is said, for messages. Raises ConfigError."""
     said = written.model_dump(exclude={"size", "sigmas"})
     height, width = written.size
-    return checked_points(Keypoints((height, width), sigmas=tuple(written.sigmas), **said), file.where("keypoints"))
+    return checked_points(Keypoints((height, width), sigmas=tuple(written.sigmas), **said), where)
 
 
-def transcription_of(file: TomlFile[ExperimentText], written: TranscriptionText, folder: Path) -> Transcription:
-    """Returns how an output becomes text. Raises ConfigError."""
-    if file.content.detection or file.content.keypoints:
-        where, advice = file.where("transcription"), "keep the one that the labels are of"
-        raise ConfigError(f"{where} there is [detection] or [keypoints], too: labels are of one of them", advice)
+def transcription_of(written: TranscriptionText, folder: Path, where: str) -> Transcription:
+    """Returns how an output becomes text. where: it is said, for messages. Raises ConfigError."""
     said = Transcription(tuple(written.alphabet), written.blank, written.decoder, folder)
-    return transcripts.checked(said, file.where("transcription"))
+    return transcripts.checked(said, where)
 
 
-def detection_of(file: TomlFile[ExperimentText], written: DetectionText, folder: Path) -> Detection:
-    """Returns how outputs become detections. Raises ConfigError where one thing that is said forbids another."""
-    if file.content.data.boxes and (written.label_format or written.label_normalised is not None):
-        advice = "remove label_format and label_normalised"
-        raise ConfigError(f"{file.where('detection')} the form of [data] boxes is known", advice)
+def detection_of(written: DetectionText, folder: Path, where: str) -> Detection:
+    """Returns how outputs become detections. where: it is said, for messages. Raises ConfigError where one thing
+    that is said forbids another.
+    """
     said = written.model_dump(exclude={"format", "size", "anchors", "label_format", "label_normalised"})
+    anchors = anchors_of(existing(folder, written.anchors, f"{where} anchors")) if written.anchors else ()
     detection = Detection(
         **said,
         form=written.format,
         size=(written.size[0], written.size[1]) if written.size else None,
-        anchors=anchors_of(existing(folder, written.anchors, file.where("detection", "anchors")))
-        if written.anchors
-        else (),
+        anchors=anchors,
         label_form=written.label_format or "xyxy",
         label_normalised=written.label_normalised is not False,
         folder=folder,
     )
-    return checked(detection, file.where("detection"))
+    return checked(detection, where)
 
 
 def anchors_of(path: Path) -> tuple[tuple[float, float, float, float], ...]:
@@ -294,7 +313,7 @@ def data_of(written: ExperimentText, folder: Path) -> DataSource:
         label=data.label,
         boxes=data.boxes,
         features=tuple(data.features),
-        output=written.metrics.output,
+        output=written.metrics.output or (written.detection.boxes if written.detection else ""),
         sequence=data.sequence,
         group=data.group,
     )

@@ -33,9 +33,9 @@ def of_output(
     for finding in findings:
         of_row = finding.outcome if not finding.each and name in judged.get(finding.rule, ()) else None  # refused whole
         outcome = finding.each.get(name, of_row)
-        if finding.case and outcome and outcome != "pass" and not (outcome == "inconclusive" and finding.rule in warns):
-            lost.append((finding.case.variant, outcome))
-    failing = tuple(dict.fromkeys(variant for variant, _ in lost))
+        if outcome and outcome != "pass" and not (outcome == "inconclusive" and finding.rule in warns):
+            lost.append((finding.case.variant if finding.case else "", outcome))
+    failing = tuple(dict.fromkeys(variant for variant, _ in lost if variant))
     if not lost:
         return HeadVerdict(name, "pass" if any(name in names for names in judged.values()) else "")
     return HeadVerdict(name, min((outcome for _, outcome in lost), key=WORST_FIRST.index), failing)

@@ -115,7 +115,8 @@ def head_words(head: HeadVerdict) -> str:
         return f"Output {head.output}: no rule judges it."
     if head.outcome == "pass":
         return f"Output {head.output} passes."
-    return f"Output {head.output} does not pass: {head.outcome.replace('_', ' ')} ({listed(head.failing)})."
+    variants = f" ({listed(head.failing)})" if head.failing else ""  # none where a rule matches no row
+    return f"Output {head.output} does not pass: {head.outcome.replace('_', ' ')}{variants}."
 
 
 def stands_against(verdict: Verdict) -> str:

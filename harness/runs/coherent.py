@@ -8,11 +8,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from harness.errors import ConfigError, StoreError
-from harness.records import Piece, Round, Run, Shard, Variant
+from harness.records import Detection, Keypoints, Piece, Round, Run, Scoring, Shard, Variant
 from harness.records.plan import MOST_DETECTIONS
+from harness.records.terms import Task
 from harness.support.functions import is_reference
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from harness.runs.header import Header
 
 MOST = 10**9  # rounds, threads, runs, seconds of a plan
@@ -49,19 +52,13 @@ def of_header(header: Header) -> Iterator[str]:
     for name, head in header.heads.items():
         if name not in header.output_names or head.scoring.output != name or name == header.scoring.output:
             yield f"it has labels of {name!r}, which is no output beside the scored one"
-        if head.scoring.detection or head.scoring.keypoints or head.scoring.transcription:
-            yield f"it looks for objects or texts in {name!r}, and only the scored output has such"
         yield from (f"two are called class {c!r}" for c in set(head.class_names) if head.class_names.count(c) > 1)
     for c in header.state:
         known = range(len(header.output_names)), range(len(header.input_names))
         if c.yielded not in known[0] or c.fed not in known[1] or header.output_names[c.yielded] != c.output:
             yield f"it carries the state {c}, and has no such output or input"
-    yield from of_detection(header)
-    yield from of_keypoints(header)
-    if (header.scoring.transcription is not None) != (header.task == "transcription"):
-        yield f"its task is {header.task}, and whether its answers are texts is said otherwise"
-    if (how := header.scoring.transcription) and how.decoder not in ("greedy",) and not is_reference(how.decoder):
-        yield f"there is no decoder {how.decoder!r} of texts"
+    for task, scoring in ((header.task, header.scoring), *((of.task, of.scoring) for of in header.heads.values())):
+        yield from of_decoded(task, scoring)
     numbers = [number for number in astuple(header.plan) if isinstance(number, int | float)]
     if not all(0 <= number < MOST for number in numbers):
         yield "its plan has numbers that nothing can be"
@@ -69,10 +66,18 @@ def of_header(header: Header) -> Iterator[str]:
         yield f"{header.provenance.created!r} is not a date"
 
 
-def of_detection(header: Header) -> Iterator[str]:
-    how = header.scoring.detection
-    if (how is not None) != (header.task == "detection"):
-        yield f"its task is {header.task}, and it says {'how' if how else 'not how'} outputs become detections"
+def of_decoded(task: Task, scoring: Scoring) -> Iterator[str]:
+    yield from of_detection(task, scoring.detection)
+    yield from of_keypoints(task, scoring.keypoints)
+    if (scoring.transcription is not None) != (task == "transcription"):
+        yield f"its task is {task}, and whether its answers are texts is said otherwise"
+    if (how := scoring.transcription) and how.decoder not in ("greedy",) and not is_reference(how.decoder):
+        yield f"there is no decoder {how.decoder!r} of texts"
+
+
+def of_detection(task: Task, how: Detection | None) -> Iterator[str]:
+    if (how is not None) != (task == "detection"):
+        yield f"its task is {task}, and it says {'how' if how else 'not how'} outputs become detections"
     if how is None:
         return
     from harness.detection.decoders import DECODERS  # numpy: not where runs are only listed
@@ -83,10 +88,9 @@ def of_detection(header: Header) -> Iterator[str]:
         yield "it has numbers of detections or pixels that nothing can have"
 
 
-def of_keypoints(header: Header) -> Iterator[str]:
-    how = header.scoring.keypoints
-    if (how is not None) != (header.task == "keypoints"):
-        yield f"its task is {header.task}, and it says {'how' if how else 'not how'} an output becomes points"
+def of_keypoints(task: Task, how: Keypoints | None) -> Iterator[str]:
+    if (how is not None) != (task == "keypoints"):
+        yield f"its task is {task}, and it says {'how' if how else 'not how'} an output becomes points"
     if how and max(how.size) < MOST:
         from harness.detection import points
 
@@ -122,15 +126,21 @@ def of_arrays(run: Run) -> Iterator[str]:
         yield "it carries state, and no clip is named"
     if run.output_names and len(run.output_names) != len(run.baseline):
         yield f"it names {len(run.output_names)} outputs, and its baseline has {len(run.baseline)}"
-    if run.task == "detection" and run.labels is not None and (run.labels.ndim, *run.labels.shape[2:]) != (3, 6):
-        yield "its labels are no objects: (samples, objects, 6)"
-    if run.task == "keypoints" and (run.labels is None or (run.labels.ndim, *run.labels.shape[2:]) != (3, 4)):
-        yield "its labels are no points: (samples, points, 4)"
-    if run.task == "transcription" and (run.labels is None or not are_texts(run.labels)):
-        yield "its labels are no texts: rows of code points"
+    for task, labels in ((run.task, run.labels), *((run.heads[n].task, y) for n, y in run.head_labels.items())):
+        yield from of_labels(task, labels)
     for variant in run.variants:
         if not fits(variant, run):
             yield f"inputs or outputs of the variant {variant.name} are those of no input or output of the model"
+
+
+def of_labels(task: Task, labels: np.ndarray | None) -> Iterator[str]:
+    shape = None if labels is None else (labels.ndim, *labels.shape[2:])
+    if task == "detection" and labels is not None and shape != (3, 6):
+        yield "its labels are no objects: (samples, objects, 6)"
+    if task == "keypoints" and shape != (3, 4):
+        yield "its labels are no points: (samples, points, 4)"
+    if task == "transcription" and (labels is None or not are_texts(labels)):
+        yield "its labels are no texts: rows of code points"
 
 
 def fits(variant: Variant, run: Run) -> bool:

@@ -116,9 +116,12 @@ def place_of(error: ErrorDetails, model: type[BaseModel]) -> Place:
     """Returns where pydantic found the error."""
     first, *rest = error["loc"]
     table = str(first)
-    if table_model(model, table) is None:
+    if (inner := table_model(model, table)) is None:
         is_table = error["type"] == "extra_forbidden" and (isinstance(error["input"], dict) or tables(error["input"]))
         return Place(table) if is_table else Place("", table)
+    if is_named(model, table) and len(rest) > 1:  # [heads.NAME], and what lies in it
+        within = place_of({**error, "loc": tuple(rest[1:])}, inner)
+        return Place(".".join(filter(None, (table, str(rest[0]), within.table))), within.key)
     if not is_array(model, table):
         return Place(table, str(rest[0]) if rest else "")
     if not rest:  # rule = 3
@@ -147,6 +150,12 @@ def is_array(model: type[BaseModel], table: str) -> bool:
     """Returns whether there may be several tables of this name: [[rule]]."""
     field = field_of(model, table)
     return field is not None and getattr(field.annotation, "__origin__", None) is list
+
+
+def is_named(model: type[BaseModel], table: str) -> bool:
+    """Returns whether there may be several tables in it, each of a name of the user's: [heads.NAME]."""
+    field = field_of(model, table)
+    return field is not None and getattr(field.annotation, "__origin__", None) is dict
 
 
 def keys_of(model: type[BaseModel] | None) -> list[str]:
