@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from dataclasses import replace
+from functools import lru_cache
 from xml.etree import ElementTree
 
 import numpy as np
@@ -23,9 +24,11 @@ from harness.gate.policy.policy_file import parse_policy
 from harness.gate.verdict_text import document, heads, markdown
 from harness.metrics.task import as_scores
 from harness.records import (
+    Comparison,
     Declared,
     Detection,
     Head,
+    HeadVerdict,
     Keypoints,
     Run,
     Scoring,
@@ -35,6 +38,8 @@ from harness.records import (
 )
 from harness.report.material import Material
 from harness.report.out.csv_tables import metrics_csv, summary_csv
+from harness.report.samples.gallery import BoxGallery
+from harness.report.sections import contents
 from harness.report.words.summary import sentences
 from harness.runs.coherent import check_run
 from tests import made_runs
@@ -239,7 +244,8 @@ def test_a_row_that_no_rule_could_judge_passes_for_no_output():
 
 # --- objects, masks, points and texts as heads ---
 
-PICTURES = 700
+WORST_FIRST = ("boxes", "kind", "mask", "points", "text")
+PICTURES = 400
 CENTRES, SIDES = RNG.uniform(0.25, 0.75, (PICTURES, 2, 2)), RNG.uniform(0.15, 0.3, (PICTURES, 2, 2))
 OBJECTS = np.concatenate([CENTRES - SIDES / 2, CENTRES + SIDES / 2], axis=2)
 KINDS = RNG.integers(0, 2, (PICTURES, 2))
@@ -292,17 +298,26 @@ def pictures(by: float) -> Run:
     return replace(run, heads=heads, head_labels={name: of.labels for name, of in meant.heads.items()})
 
 
-def test_the_class_head_passes_and_the_box_head_fails_where_boxes_are_a_fifth_too_large():
+@lru_cache(maxsize=1)
+def compared() -> Comparison:
+    """int8 has boxes a fifth too large; with the metrics that rules look at alone."""
     run = pictures(1.2)
+    stored = RNG.integers(0, 256, (PICTURES, 48, 64), np.uint8)
+    judged = {"accuracy_drop", "coco_map", "mean_iou", "oks", "wer"}
+    return compare(replace(run, inputs=(stored,)), judged)
+
+
+def test_the_class_head_passes_and_the_box_head_fails_where_boxes_are_a_fifth_too_large():
+    run = compared().run
     assert [head.task for head in run.heads.values()] == ["detection", "segmentation", "keypoints", "transcription"]
-    comparison = compare(run)
+    comparison = compared()
     verdict = judge(comparison, default_policy(run.tasks))
     assert heads(verdict) == [
         "Output boxes does not pass: fail (int8).",
-        *(f"Output {name} passes." for name in ("kind", "mask", "points", "text")),
+        *(f"Output {name} passes." for name in WORST_FIRST[1:]),
     ]
     (int8,) = (s for s in comparison.standings if s.case.variant == "int8")
-    assert int8.status == "suspect" and "output boxes: classes fine, boxes broken: 100.0% of the classes" in int8.reason
+    assert int8.status == "suspect" and "output boxes: classes fine, boxes broken: " in int8.reason
     assert "scores" not in comparison.heads  # the decoder reads it: its rows may be others
     right = jaccard_score(MASKS.ravel(), (run.baseline[3] > 0.5).astype(int).ravel(), average="macro")
     assert comparison.heads["mask"].change(int8.case, "mean_iou").value == pytest.approx(right)
@@ -310,9 +325,21 @@ def test_the_class_head_passes_and_the_box_head_fails_where_boxes_are_a_fifth_to
     assert next(topic for topic in words if topic.startswith("Output ")) == "Output boxes"
 
 
-def test_boxes_as_they_were_pass_as_every_head_does():
-    run = pictures(1.0)
-    assert {head.outcome for head in judge(compare(run), default_policy(run.tasks)).heads} == {"pass"}
+def test_the_report_shows_the_samples_of_each_head_the_worst_head_first():
+    comparison = compared()
+    verdict = replace(by_default(made()), heads=tuple(HeadVerdict(name, "fail") for name in WORST_FIRST))
+    material = Material(comparison, comparison.run.inputs[0], verdict=verdict)
+    shown = contents(material, ())
+    (gallery,) = (content for content in shown if content.section.anchor == "gallery")
+    assert [part.title for part in gallery.parts] == [
+        f"Output {n}" for n in ("boxes", "kind", "mask", "points", "text")
+    ]
+    (boxes,) = (block.exhibits for block in gallery.parts[0].blocks if isinstance(block, BoxGallery))
+    assert [len(boxes), all(one.picture for one in boxes)] == [18 // 5, True]
+    furthest = np.argsort(comparison.heads["boxes"].samples[made_runs.case("int8")]["box_iou"], kind="stable")
+    assert [one.number for one in boxes] == furthest[:3].tolist()
+    (by_class,) = (content for content in shown if content.section.anchor == "classes")
+    assert by_class.title == "IoU of each class, output mask"
 
 
 def test_a_run_with_such_heads_fits_together_and_one_with_other_labels_does_not():

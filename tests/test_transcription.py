@@ -210,7 +210,7 @@ def test_a_sample_has_its_edits_and_says_which_words_changed():
     assert (said.label, said.answers[0].text, said.answers[-1].text) == tuple(
         f"“{text}”" for text in (LABELS[n], SAID[n], MOVED[n])
     )
-    shown = furthest_texts(comparison)
+    shown = furthest_texts(comparison, 18)
     assert {place for place, _ in shown} <= set(np.flatnonzero(differ)) and {c for _, c in shown} == {case("int8")}
     worst = max(range(SAMPLES), key=lambda n: rows["error"][n] - rows["baseline_error"][n])
     gain = [rows["error"][n] - rows["baseline_error"][n] for n in (shown[0][0], worst)]

@@ -43,7 +43,8 @@ class Material:
         run, each = self.comparison.run, self.comparison.by_output
         judged = () if isinstance(self.verdict, Absent) else tuple(head.output for head in self.verdict.heads)
         names = (judged or run.labelled_outputs) if run.heads else ()
-        return tuple(Material(replace(each[name], standings=self.standings_of(name), heads={})) for name in names)
+        alone = (replace(each[name], standings=self.standings_of(name), heads={}) for name in names)
+        return tuple(Material(comparison, self.pictures) for comparison in alone)
 
     def standings_of(self, output: str) -> tuple[Standing, ...]:
         return tuple(s.outputs.get(output, s) for s in self.comparison.standings)

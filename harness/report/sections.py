@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.report.charts.chart import Chart
 from harness.report.material import Material
@@ -15,7 +15,7 @@ from harness.report.plots.over_time import OVER_TIME
 from harness.report.plots.style import NothingToDrawError
 from harness.report.plots.tradeoff import TRADEOFF
 from harness.report.samples.first_sample import first_sample
-from harness.report.samples.gallery import gallery
+from harness.report.samples.gallery import galleries
 from harness.report.tables.costs import calls, memory
 from harness.report.tables.endings import endings
 from harness.report.tables.facts import facts
@@ -30,7 +30,19 @@ from harness.report.words.round_quality import invalid_rounds
 from harness.report.words.ship_answer import rule_by_rule, ship_answer
 from harness.report.words.summary import in_words
 
-Showing = Plot | Callable[[Material], Part | None]  # None: this run has nothing to show there
+Shown = Part | Sequence[Part] | None  # None: this run has nothing to show there
+Showing = Plot | Callable[[Material], Shown]
+
+
+def of_each_output(show: Callable[[Material], Part | None]) -> Callable[[Material], Shown]:
+    """Makes of what one output shows a part for each of several labelled ones, the worst first."""
+
+    def parts(material: Material) -> Shown:
+        each = [(head.comparison.run.scored_output, show(head)) for head in material.heads]
+        named = [replace(part, title=f"{part.title}, output {name}") for name, part in each if part]
+        return named if material.heads else show(material)
+
+    return parts
 
 
 @dataclass(frozen=True)
@@ -48,9 +60,10 @@ class Section:
     folded: bool = False
 
 
+SEVERAL = "Output by output"  # the title of a section that shows one thing, where several outputs have it
 SECTIONS = (
     Section("answer", "May it ship?", (ship_answer,)),
-    Section("summary", "Summary", (every_head, summary, further, by_step, every_output)),
+    Section("summary", "Summary", (every_head, summary, further, of_each_output(by_step), every_output)),
     Section("words", "In words", (in_words,)),
     Section("verdict", "Rule by rule", (rule_by_rule,)),
     Section("what", "What was run on what", (facts,)),
@@ -58,8 +71,8 @@ SECTIONS = (
     Section("latency", "Latency and cold start", (LATENCIES, OVER_TIME, invalid_rounds, COLD_START, calls)),
     Section("memory", "", (memory,)),
     Section("discrepancy", "Sample by sample against Keras", (MARGINS, DIFFERENCES, DISTANCES)),
-    Section("classes", "", (CLASS_DROPS, iou_by_class)),  # of one class a sample, or of masks
-    Section("gallery", "The samples that moved most", (gallery,), in_markdown=False),
+    Section("classes", "", (CLASS_DROPS, of_each_output(iou_by_class))),  # of one class a sample, or of masks
+    Section("gallery", "The samples that moved most", (galleries,), in_markdown=False),
     Section("sample", "Test sample 0", (first_sample,)),
     Section("ended", "Rows that did not end well", (endings,), in_markdown=False),
     Section("method", "How the figures are made", (method,), in_markdown=False, folded=True),
@@ -83,18 +96,19 @@ def contents(material: Material, drawings: Sequence[Drawing]) -> list[Content]:
 
 
 def parts_of(section: Section, material: Material, drawings: dict[str, Drawing]) -> list[Part]:
-    parts = []
+    parts: list[Part] = []
     for showing in section.shows:
         if not isinstance(showing, Plot):
-            parts.append(showing(material))
+            shown = showing(material)
+            parts += [shown] if isinstance(shown, Part) else shown or []
         elif (drawing := drawings.get(showing.name)) and drawing.wide:
             parts.append(Part(drawing.title, (drawing,)))
-    return [part for part in parts if part]
+    return parts
 
 
 def content_of(section: Section, parts: tuple[Part, ...]) -> Content:
-    if section.title:
-        return Content(section, section.title, parts)
+    if section.title or len(parts) > 1:
+        return Content(section, section.title or SEVERAL, parts)
     (only,) = parts
     return Content(section, only.title, (Part("", only.blocks),))
 

@@ -26,6 +26,7 @@ from harness.report.samples.signal_picture import input_png
 from harness.report.samples.text_table import text_gallery
 
 MOST = 18
+FEWEST = 3  # of each of several outputs
 MOST_FURTHER = 200  # samples that a point of a plot shows, beside those that are seen at once
 MOST_BYTES = 1_000_000  # of the pictures of further samples, in all
 
@@ -76,18 +77,30 @@ class BoxGallery(Block):
     exhibits: tuple[BoxExhibit, ...]
 
 
-def gallery(material: Material) -> Part | None:
+def galleries(material: Material) -> tuple[Part, ...]:
+    """Show the samples that moved most; of several labelled outputs each one's own, the worst output first, and no more
+    in all than of one.
+    """
+    if not (heads := material.heads):
+        return tuple(filter(None, [gallery(material)]))
+    most = max(FEWEST, MOST // len(heads))
+    parts = ((head.comparison.run.scored_output, gallery(head, most)) for head in heads)
+    return tuple(replace(part, title=f"Output {name}") for name, part in parts if part)
+
+
+def gallery(material: Material, most: int = MOST) -> Part | None:
     """Show the samples that moved most, with their pictures; None where such answers have no gallery."""
     run = material.comparison.run
     show = GALLERIES.get(kind_of(run.task).says)
-    return show(material) if show and run.test_count else None
+    return show(material, most) if show and run.test_count else None
 
 
-def class_gallery(material: Material) -> Part:
-    why, furthest = why_no_pictures(material), exhibits(material.comparison, MOST + MOST_FURTHER)
+def class_gallery(material: Material, most: int) -> Part:
+    further = MOST_FURTHER if most == MOST else 0
+    why, furthest = why_no_pictures(material), exhibits(material.comparison, most + further)
     shown = tuple(pictured(material, furthest))
     notes = [Note(why)] if why else []
-    return Part("", (*notes, *([Note(CHOICE), Gallery(shown[:MOST], shown[MOST:])] if shown else [])))
+    return Part("", (*notes, *([Note(CHOICE), Gallery(shown[:most], shown[most:])] if shown else [])))
 
 
 def pictured(material: Material, furthest: Sequence[Exhibit]) -> Iterator[Exhibit]:
@@ -127,9 +140,9 @@ class MaskGallery(Block):
     colours: tuple[tuple[str, bytes], ...]
 
 
-def mask_gallery(material: Material) -> Part:
+def mask_gallery(material: Material, most: int) -> Part:
     comparison, why = material.comparison, why_no_pictures(material)
-    shown = tuple(mask_exhibit(material, n) for n in furthest_masks(comparison))
+    shown = tuple(mask_exhibit(material, n) for n in furthest_masks(comparison, min(most, MOST_PICTURES)))
     classes = range(min(classes_of(comparison.baseline[..., :1], comparison.baseline), MOST))
     colours = tuple((class_name(comparison.run, n), picture_png(coloured(np.full((8, 8), n)))) for n in classes)
     notes = [Note(why)] if why else []
@@ -141,13 +154,13 @@ def choice_of(comparison: Comparison) -> str:
     return reduce(lambda text, pair: text.replace(*pair), words.items(), MASK_CHOICE)
 
 
-def furthest_masks(comparison: Comparison) -> list[int]:
-    """Choose at most MOST_PICTURES: those with flips by the share of pixels that differ, then the others by it."""
+def furthest_masks(comparison: Comparison, most: int) -> list[int]:
+    """Choose at most so many: those with flips by the share of pixels that differ, then the others by it."""
     if not (tables := sound_tables(comparison)):
         return []
     moved = np.maximum.reduce([table["differing"] for table in tables])
     flips = np.any([table["flip"] for table in tables], axis=0)
-    chosen: list[int] = np.lexsort((-moved, ~flips))[:MOST_PICTURES].tolist()
+    chosen: list[int] = np.lexsort((-moved, ~flips))[:most].tolist()
     return chosen
 
 
@@ -190,22 +203,22 @@ def why_no_pictures(material: Material) -> str:
     return ""
 
 
-def box_gallery(material: Material) -> Part:
+def box_gallery(material: Material, most: int) -> Part:
     """Show the pictures on which a row's boxes, or points, are furthest from Keras', beside the labels' and Keras'."""
     comparison, why = material.comparison, why_no_pictures(material)
-    shown = tuple(box_exhibit(material, *place) for place in furthest_boxes(comparison))
+    shown = tuple(box_exhibit(material, *place) for place in furthest_boxes(comparison, most))
     choice = POINT_CHOICE if kind_of(comparison.run.task).says == "points" else BOX_CHOICE
     notes = [Note(why)] if why else [Note(f"{choice} {key_of(comparison.run, 'the row')}")]
     return Part("", (*notes, *([BoxGallery(shown)] if shown else [])))
 
 
-def furthest_boxes(comparison: Comparison) -> list[tuple[int, Case]]:
-    """Choose at most MOST pictures by the distance of the row that is furthest there."""
+def furthest_boxes(comparison: Comparison, most: int) -> list[tuple[int, Case]]:
+    """Choose at most so many pictures by the distance of the row that is furthest there."""
     cases, told = list(comparison.samples), kind_of(comparison.run.task).told
     if not cases or not told or not comparison.run.test_count:
         return []
     apart = np.stack([np.nan_to_num(comparison.samples[case][told.apart], nan=np.inf) for case in cases])
-    worst = np.argsort(-apart.max(axis=0), kind="stable")[:MOST].tolist()
+    worst = np.argsort(-apart.max(axis=0), kind="stable")[:most].tolist()
     return [(n, cases[int(apart[:, n].argmax())]) for n in worst if apart[:, n].max() > 0]
 
 
@@ -222,7 +235,7 @@ def box_exhibit(material: Material, index: int, case: Case) -> BoxExhibit:
     return BoxExhibit(run.number_of(index), label, told, says, picture)
 
 
-GALLERIES: dict[AnswerKind, Callable[[Material], Part | None]] = {
+GALLERIES: dict[AnswerKind, Callable[[Material, int], Part | None]] = {
     "classes": class_gallery,
     "masks": mask_gallery,
     "boxes": box_gallery,

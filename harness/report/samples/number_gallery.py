@@ -39,10 +39,10 @@ class NumberGallery(Block):
     exhibits: tuple[NumberExhibit, ...]
 
 
-def number_gallery(material: Material) -> Part | None:
+def number_gallery(material: Material, most: int = MOST) -> Part | None:
     """Show the samples with the largest errors, or without labels those that moved most; None where none did."""
     comparison = material.comparison
-    places = worst(comparison)
+    places = worst(comparison, min(most, MOST))
     if not places:
         return None
     choice = BY_ERROR if column_of(comparison) == "error" else BY_DISTANCE
@@ -55,15 +55,15 @@ def column_of(comparison: Comparison) -> str:
     return "error" if with_errors else "max_abs_diff"
 
 
-def worst(comparison: Comparison) -> list[tuple[int, Case]]:
-    """Choose at most MOST samples, and of each the row that is worst there."""
+def worst(comparison: Comparison, most: int = MOST) -> list[tuple[int, Case]]:
+    """Choose at most so many samples, and of each the row that is worst there."""
     suspect = {comparison.run.accuracy_case(s.case) for s in comparison.standings if s.status == "suspect"}
     cases = [case for case in comparison.samples if case not in suspect] or list(comparison.samples)
     if not cases or not comparison.run.test_count:
         return []
     column = column_of(comparison)
     far = np.stack([np.nan_to_num(comparison.samples[case][column].astype(float), nan=np.inf) for case in cases])
-    order = np.argsort(-far.max(axis=0), kind="stable")[:MOST].tolist()
+    order = np.argsort(-far.max(axis=0), kind="stable")[:most].tolist()
     return [(n, cases[int(far[:, n].argmax())]) for n in order if far[:, n].max() > 0]
 
 

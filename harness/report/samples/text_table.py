@@ -11,7 +11,6 @@ from harness.report.material import Material
 from harness.report.part import Note, Part
 from harness.report.tables.columns import Cell, Heading, Line, Table, Tables
 
-MOST = 18
 CHOICE = (
     "By how many more words are edited than in Keras' text, then by how many characters differ from it; of each sample"
     " the row that lost most."
@@ -23,18 +22,18 @@ HEADINGS = (
 )
 
 
-def text_gallery(material: Material) -> Part:
+def text_gallery(material: Material, most: int) -> Part:
     comparison = material.comparison
     if not comparison.samples:
         return Part("", (Note("No row has outputs yet, so no sample can be compared."),))
-    lines = tuple(text_line(comparison, *place) for place in furthest_texts(comparison))
+    lines = tuple(text_line(comparison, *place) for place in furthest_texts(comparison, most))
     if not lines:
         return Part("", (Note("Every row writes what Keras writes."),))
     return Part("", (Tables((Table(HEADINGS, lines),)), Note(CHOICE)))
 
 
-def furthest_texts(comparison: Comparison) -> list[tuple[int, Case]]:
-    """Choose at most MOST samples whose text differs from Keras' in some row, and of each the row that lost most."""
+def furthest_texts(comparison: Comparison, most: int) -> list[tuple[int, Case]]:
+    """Choose at most so many samples whose text differs from Keras' in some row, and of each the row that lost most."""
     cases = list(comparison.samples)
     tables = [comparison.samples[case] for case in cases]
     apart = np.stack([np.nan_to_num(table["max_abs_diff"], nan=np.inf) for table in tables])
@@ -42,7 +41,7 @@ def furthest_texts(comparison: Comparison) -> list[tuple[int, Case]]:
     row = np.lexsort((apart, lost), axis=0)[-1]
     each = np.arange(apart.shape[1])
     order = np.lexsort((-apart[row, each], -lost[row, each]))
-    return [(n, cases[int(row[n])]) for n in order.tolist() if apart[row[n], n] > 0][:MOST]
+    return [(n, cases[int(row[n])]) for n in order.tolist() if apart[row[n], n] > 0][:most]
 
 
 def text_line(comparison: Comparison, n: int, case: Case) -> Line:
