@@ -78,7 +78,7 @@ def test_each_head_has_metrics_and_labels_of_its_own(written):
     tables += '[heads.name.transcription]\nalphabet = "ab"\n[heads.mask]\nignore = 255.0\n'
     deeper = read_experiment(written(DOORBELL + tables)).heads
     assert deeper["age"].detection == Detection(scores="s", folder=deeper["age"].folder)
-    assert deeper["sex"].keypoints == Keypoints((4, 5)) and deeper["mask"].ignore == 255
+    assert deeper["sex"].keypoints == Keypoints((4, 5), folder=deeper["sex"].folder) and deeper["mask"].ignore == 255
     assert deeper["name"].transcription is not None and deeper["name"].transcription.alphabet == ("a", "b")
     for wrong, told in (
         ('[heads.age.detection]\nscore = "s"', r"\[heads.age.detection\] unknown key 'score'"),
@@ -218,3 +218,14 @@ def test_how_outputs_become_detections(written, tmp_path):
 def test_what_does_not_say_how_outputs_become_detections_is_told(written, text, told):
     with pytest.raises(ConfigError, match=re.escape(told)):
         read_experiment(written(f"{DOORBELL}\n{text}\n"))
+
+
+def test_what_says_where_objects_are_needs_a_table_that_says_what_they_are(written):
+    for option, table in (("boxes", "detection"), ("points", "keypoints")):
+        text = DOORBELL.replace("[data]", f'[data]\n{option} = "labels.json"', 1)
+        with pytest.raises(ConfigError, match=rf"\[data\] {option} names labels, and there is no \[{table}\]"):
+            read_experiment(written(text))
+    points = DOORBELL.replace("[data]", '[data]\npoints = "labels.json"', 1) + "[keypoints]\nsize = [4, 5]\n"
+    assert read_experiment(written(points)).load.args[0].points == "labels.json"  # type: ignore[attr-defined]
+    with pytest.raises(ConfigError, match=r"\[keypoints\] the form of \[data\] points is known"):
+        read_experiment(written(points + "label_normalised = false"))

@@ -35,12 +35,12 @@ PIXELS = [[[20, 5], [40, 0]]]
     ],
 )
 def test_coordinates_become_pixels(output, how):
-    assert points_of(output, how).tolist() == PIXELS
+    assert points_of({"o": output}, "o", how).tolist() == PIXELS
 
 
 def test_a_third_number_is_how_sure_the_model_is():
     sure = np.concatenate([XY[..., ::-1], [[[0.5], [0.75]]]], axis=2)[:, None]  # as MoveNet gives them
-    found = points_of(sure, of(order="yx"))
+    found = points_of({"o": sure}, "o", of(order="yx"))
     assert found[..., :2].tolist() == PIXELS and found[0, :, 2].tolist() == [0.5, 0.75]
 
 
@@ -49,18 +49,18 @@ def test_a_heat_map_is_told_by_its_highest_cell():
     maps = np.zeros((1, 5, 8, 2), np.float32)
     maps[0, 2, 3, 0], maps[0, 2, 4, 0], maps[0, 1, 3, 0] = 0.9, 0.5, 0.2
     maps[0, 0, 7, 1] = 0.4  # in a corner: nothing is beyond
-    assert points_of(maps, of(decoder="argmax"))[0].tolist() == [
+    assert points_of({"o": maps}, "o", of(decoder="argmax"))[0].tolist() == [
         [17.5, 10, pytest.approx(0.9)],
         [37.5, 2, pytest.approx(0.4)],
     ]
-    found = points_of(maps, of(decoder="quarter"))[0]
+    found = points_of({"o": maps}, "o", of(decoder="quarter"))[0]
     assert found[0, :2].tolist() == [17.5 + 5 / 4, 10 - 4 / 4] and found[1, :2].tolist() == [37.5, 2]
 
 
 def test_outputs_that_are_not_finite_stay_so():
     maps = np.zeros((2, 5, 8, 1), np.float32)
     maps[0, 3, 3] = np.nan
-    assert np.isfinite(points_of(maps, of(decoder="argmax"))).all(axis=(1, 2)).tolist() == [False, True]
+    assert np.isfinite(points_of({"o": maps}, "o", of(decoder="argmax"))).all(axis=(1, 2)).tolist() == [False, True]
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_outputs_that_are_not_finite_stay_so():
 )
 def test_an_output_that_is_no_points_is_refused(output, how, told):
     with pytest.raises(ConfigError) as refused:
-        points_of(output, how)
+        points_of({"o": output}, "o", how)
     assert told in refused.value.advice
 
 
@@ -147,3 +147,24 @@ def test_similarity_is_the_formula_over_labelled_points():
     first = math.exp(-(5**2) / (2 * 400 * 0.2**2))  # d = 5, σ = .1
     found = similarity(points, labels, np.full(3, 0.1))
     assert found[0] == pytest.approx((first + 1) / 2, rel=1e-12) and np.isnan(found[1])
+
+
+OWN = """
+def corners(outputs):
+    return outputs["xy"][:, :, :2] + outputs["shift"][:, None]
+
+def flat(outputs):
+    return outputs["xy"].reshape(len(outputs["xy"]), -1)
+"""
+
+
+def test_a_decoder_of_ones_own_is_given_every_output_and_called_where_it_is_trusted(tmp_path):
+    (tmp_path / "own_points.py").write_text(OWN)
+    given = {"xy": np.arange(24, dtype=np.float32).reshape(4, 2, 3), "shift": np.full((4, 2), 10, np.float32)}
+    how = checked_points(of(decoder="own_points:corners", folder=tmp_path), "")
+    found = points_of(given, "xy", how)
+    assert found[1].tolist() == [[16, 17], [19, 20]] and found.dtype == np.float32
+    with pytest.raises(ConfigError, match=r"own_points:corners .* was not begun by you here"):
+        points_of(given, "xy", how, trusted=False)
+    with pytest.raises(ConfigError, match=r"own_points:flat returned an array of shape \(4, 6\)"):
+        points_of(given, "xy", of(decoder="own_points:flat", folder=tmp_path))

@@ -194,7 +194,8 @@ def detection(side: Side) -> str:
 
 
 def keypoints(side: Side) -> str:
-    return repr(side.run.scoring.keypoints) if side.run.scoring.keypoints else "none"
+    how = side.run.scoring.keypoints
+    return repr(replace(how, folder=Path())) if how else "none"
 
 
 def transcription(side: Side) -> str:

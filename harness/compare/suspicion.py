@@ -14,6 +14,7 @@ from harness.metrics.discrepancy import explained_share, low_agreement, low_expl
 from harness.metrics.heads import lost_parts
 from harness.metrics.scoring import Scorer
 from harness.records import Case, Run
+from harness.support.functions import is_reference
 
 TEST_SET = "the test set"
 RANDOM = "{} of {} answers differ where the same samples are asked twice in the same order: the model is random"
@@ -135,8 +136,10 @@ def read_by(scorer: Scorer) -> list[int]:
     """Returns the places of the outputs that the answers are made of: a decoder's, whose rows may come in another
     order, are not compared number by number; of a user's own decoder all, since what it reads is not known.
     """
-    how, names = scorer.run.scoring.detection, scorer.run.outputs
-    if how is None or not scorer.kind.join:
+    scoring, names = scorer.run.scoring, scorer.run.outputs
+    if (points := scoring.keypoints) and is_reference(points.decoder):
+        return list(range(len(names)))
+    if (how := scoring.detection) is None or not scorer.kind.join:
         return [scorer.index]
     if how.decoder not in DECODERS:
         return list(range(len(names)))

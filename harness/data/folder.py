@@ -8,7 +8,8 @@ eight. Two things differ from Keras: pixels are rounded to uint8, as a camera gi
 libjpeg's accurate transform, where Keras uses its fast one: on average that is one or two levels in 255.
 
 [data] boxes names where the objects on the images are: a COCO JSON file, or a folder of YOLO text files. Folders are no
-classes then. A picture is resized to `size` as a whole, and its boxes with it.
+classes then. A picture is resized to `size` as a whole, and its boxes with it. [data] points names the points of one
+object on each image in the same way: a COCO JSON file of keypoints.
 
 [data] sequence and group are "folder" here: the folder that an image lies in, below that of its class, is its clip or
 group; folders of one name in several classes are several clips, but one group.
@@ -25,6 +26,7 @@ from PIL import Image
 
 from harness.data.on_disk import LABELS, SamplesWriter, mark_file, write_about
 from harness.data.source import Split
+from harness.detection.coco_points import read_coco_points
 from harness.detection.objects import read_coco, read_yolo
 from harness.errors import ConfigError, DataError
 from harness.support.arrays import write_npy
@@ -32,7 +34,7 @@ from harness.support.cache import file_sha256, key_of, version
 from harness.support.toml import nearest
 
 SAID = "a folder of images"
-OPTIONS: tuple[str, ...] = ("size", "color", "boxes")
+OPTIONS: tuple[str, ...] = ("size", "color", "boxes", "points")
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png")  # what Keras takes; other files are skipped
 BY_FOLDER = "folder"
 MODES = {"rgb": "RGB", "bgr": "RGB", "grayscale": "L"}
@@ -45,7 +47,7 @@ def fits(split: Split) -> bool:
 def key(split: Split) -> str:
     source, (classes, images) = split.source, find(split)
     contents = [(image.relative_to(split.path), label, file_sha256(image)) for image, label in images]
-    options = (source.size, source.color, source.marks, split.name, boxes_key(split, [image for image, _ in images]))
+    options = (source.size, source.color, source.marks, split.name, objects_key(split, [image for image, _ in images]))
     return key_of("folder", contents, classes, options, version("pillow"), version("numpy"))
 
 
@@ -57,38 +59,43 @@ def write(split: Split, folder: Path) -> None:
             pixels = decode(image, split.source.color or "rgb", split.source.size)
             if pixels.shape != (shape := shape or pixels.shape):
                 raise of_several_sizes(split, first, shape, image, pixels.shape)
-            writer.add({"x": pixels[np.newaxis]}, np.array([label]) if classes and not split.source.boxes else None)
+            writer.add({"x": pixels[np.newaxis]}, np.array([label]) if classes else None)
     for mark in split.source.marks if split.name == "test" else ():
         write_npy(mark_file(folder, mark), np.array(marks_of(split, mark, [image for image, _ in images], classes)))
-    if split.source.boxes and split.name == "test":
-        labels, classes = boxes_of(split, [image for image, _ in images])
+    if split.source.objects and split.name == "test":
+        labels, classes = objects_of(split, [image for image, _ in images])
         write_npy(folder / LABELS, labels)
-    write_about(folder, writer.names, class_names=() if split.source.boxes and split.name != "test" else classes)
+    write_about(folder, writer.names, class_names=() if split.source.objects and split.name != "test" else classes)
 
 
-def boxes_of(split: Split, images: list[Path]) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Returns the objects on the test images, and the names of their classes. Raises ConfigError, DataError."""
-    place = where_boxes_are(split)
+def objects_of(split: Split, images: list[Path]) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Returns the objects on the test images, or the points of one, and the names of classes. Raises ConfigError,
+    DataError.
+    """
+    place = where_objects_are(split)
     files = [image.relative_to(split.path).as_posix() for image in images]
+    if split.source.points:
+        return read_coco_points(place).of(files, split.source.points), ()
     found = read_yolo(place, files) if place.is_dir() else read_coco(place, split.source.labels)
     return found.of(files, str(split.source.boxes)), found.names or split.source.labels
 
 
-def where_boxes_are(split: Split) -> Path:
-    place = split.source.folder / Path(str(split.source.boxes)).expanduser()
+def where_objects_are(split: Split) -> Path:
+    place = split.source.folder / Path(str(split.source.objects)).expanduser()
     if not place.exists():
-        message = f"[data] boxes: there is no {split.source.boxes} in {split.source.folder}"
+        option = "boxes" if split.source.boxes else "points"
+        message = f"[data] {option}: there is no {split.source.objects} in {split.source.folder}"
         raise ConfigError(message, "paths are relative to the experiment.toml")
     return place
 
 
-def boxes_key(split: Split, images: list[Path]) -> object:
+def objects_key(split: Split, images: list[Path]) -> object:
     """Returns what the objects depend on; "" where there are none."""
-    if not split.source.boxes or split.name != "test":
-        return bool(split.source.boxes)
-    place = where_boxes_are(split)
+    if not split.source.objects or split.name != "test":
+        return bool(split.source.objects)
+    place = where_objects_are(split)
     if not place.is_dir():
-        return file_sha256(place)
+        return file_sha256(place), bool(split.source.points)
     texts = [(place / image.relative_to(split.path)).with_suffix(".txt") for image in images]
     return [file_sha256(text) if text.exists() else "" for text in texts]
 
@@ -110,7 +117,7 @@ def marks_of(split: Split, mark: str, images: list[Path], classes: tuple[str, ..
 
 def find(split: Split) -> tuple[tuple[str, ...], list[tuple[Path, int]]]:
     """Returns the class names, and the images with their class, class by class; no names for a flat folder."""
-    if split.source.boxes:
+    if split.source.objects:
         every = [(image, 0) for image in images_below(split.path)]
         if not every:
             raise DataError(f"{split.where} holds no images", f"their names must end in {', '.join(SUFFIXES)}")

@@ -28,10 +28,16 @@ class DataSource:
     color: str | None = None  # of images
     label: str | dict[str, str] | None = None  # the column or array of labels, or one for each output by its name
     boxes: str | None = None  # of images: a COCO JSON file, or a folder of YOLO text files
+    points: str | None = None  # of images: a COCO JSON file of keypoints
     features: tuple[str, ...] = ()  # a table's columns of inputs
     output: str = ""  # the name of the scored output, by which labels may be given
     sequence: str | None = None  # what tells the clips apart: an array, a column, a key, or of images "folder"
     group: str | None = None  # the same of samples that belong together
+
+    @property
+    def objects(self) -> str | None:
+        """What says where objects, or the points of one, are on images."""
+        return self.boxes or self.points
 
     @property
     def marks(self) -> dict[str, str]:

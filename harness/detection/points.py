@@ -12,19 +12,21 @@ DECODERS.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from harness.errors import ConfigError
 from harness.records import Keypoints
-from harness.support.arrays import STRETCH_BYTES, stretches
+from harness.support.arrays import STRETCH_BYTES, let_go
+from harness.support.functions import FunctionRef, is_reference, load_function
 from harness.support.toml import nearest
 
 COCO_SIGMAS = (  # of a person's 17 points, from nose to ankles: pycocotools, cocoeval.py, kpt_oks_sigmas
     *(0.026, 0.025, 0.025, 0.035, 0.035, 0.079, 0.079, 0.072, 0.072, 0.062, 0.062),
     *(0.107, 0.107, 0.087, 0.087, 0.089, 0.089),
 )
+Outputs = Mapping[str, np.ndarray]
 FAR_OUTSIDE = 1.5  # shares of a picture: labels that lie there are no shares
 
 
@@ -79,6 +81,19 @@ def of_quarters(output: np.ndarray, how: Keypoints) -> np.ndarray:
     return of_heatmaps(output, how, quarter=True)
 
 
+def of_own(outputs: Outputs, how: Keypoints, trusted: bool) -> np.ndarray:
+    """Returns what a decoder of the user's makes of all outputs by name. Raises ConfigError."""
+    if not trusted:
+        message = f"{how.decoder} in {how.folder} decodes the outputs, and this run was not begun by you here"
+        raise ConfigError(message, "add --trust where you know who made it: it calls that code")
+    made = np.asarray(load_function(FunctionRef(how.decoder, how.folder))(dict(outputs)), np.float32)
+    count = len(next(iter(outputs.values())))
+    if made.ndim != 3 or len(made) != count or made.shape[2] not in (2, 3):
+        message = f"{how.decoder} returned an array of shape {made.shape}"
+        raise ConfigError(message, f"return ({count}, points, 2 or 3): x and y in pixels, and how sure the model is")
+    return made
+
+
 DECODERS: dict[str, Callable[[np.ndarray, Keypoints], np.ndarray]] = {
     "points": of_coordinates,
     "argmax": of_heatmaps,
@@ -86,12 +101,23 @@ DECODERS: dict[str, Callable[[np.ndarray, Keypoints], np.ndarray]] = {
 }
 
 
-def points_of(output: np.ndarray, how: Keypoints) -> np.ndarray:
-    """Returns what an output, (pictures, …), says: float32 (pictures, points, 2 or 3), x, y and, where it says so, how
-    sure it is. Decoded a stretch of pictures at a time. Raises ConfigError.
+def points_of(outputs: Outputs, scored: str, how: Keypoints, trusted: bool = True) -> np.ndarray:
+    """Returns what the scored output, or to a decoder of the user's all, (pictures, …) by name, say: float32 (pictures,
+    points, 2 or 3), x, y and, where it is known, how sure the model is. Decoded a stretch of pictures at a time.
+
+    trusted: whether a decoder of the user's may be called. Raises ConfigError.
     """
-    parts = [DECODERS[how.decoder](stretch, how) for stretch in stretches(output, STRETCH_BYTES)]
-    return np.concatenate(parts) if parts else DECODERS[how.decoder](output, how)
+    used = outputs if is_reference(how.decoder) else {scored: outputs[scored]}
+    count = len(next(iter(used.values())))
+    rows = max(1, STRETCH_BYTES // max(1, sum(output[:1].nbytes for output in used.values())))
+    parts = []
+    for first in range(0, max(count, 1), rows):
+        stretch = {name: output[first : first + rows] for name, output in used.items()}
+        own = is_reference(how.decoder)
+        parts.append(of_own(stretch, how, trusted) if own else DECODERS[how.decoder](stretch[scored], how))
+        for output in used.values():
+            let_go(output)
+    return np.concatenate(parts)
 
 
 # --- what is said of them --------------------------------------------------------------------------------------------
@@ -99,8 +125,9 @@ def points_of(output: np.ndarray, how: Keypoints) -> np.ndarray:
 
 def checked_points(how: Keypoints, where: str) -> Keypoints:
     """Returns what was said, where it stands: for messages. Raises ConfigError for what cannot be."""
-    if how.decoder not in DECODERS:
-        raise ConfigError(f"{where} there is no decoder {how.decoder!r}", nearest(how.decoder, DECODERS, "there are"))
+    if how.decoder not in DECODERS and not is_reference(how.decoder):
+        advice = nearest(how.decoder, DECODERS, 'write "package.module:function" for your own; there are')
+        raise ConfigError(f"{where} there is no decoder {how.decoder!r}", advice)
     if how.order not in ("xy", "yx"):
         raise ConfigError(f"{where} order is {how.order!r}", 'say how a point is given: "xy" or "yx"')
     if len(how.size) != 2 or min(how.size) < 1:

@@ -62,6 +62,7 @@ class DataText(Table):
     color: Literal["rgb", "bgr", "grayscale"] | None = None
     label: Text | dict[str, Text] | None = None
     boxes: Text | None = None
+    points: Text | None = None
     features: list[Text] = []
     sequence: Text | None = None
     group: Text | None = None
@@ -180,6 +181,7 @@ def read_experiment(path: Path, plan: Plan | None = None, fresh: bool = False) -
     written = file.content
     check_name(written.name, file.where(key="name", with_key=False))
     check_labels(file)
+    check_objects(file)
     names, recipes = recipes_of(file, folder)
     imported = file.where("variants", "import")
     imports = {name: existing(folder, text, imported) for name, text in written.variants.imported.items()}
@@ -228,7 +230,7 @@ def decoded(
         said = transcription_of(written.transcription, scoring.folder, file.where(f"{table}transcription"))
         return replace(scoring, transcription=said)
     if written.keypoints:
-        return replace(scoring, keypoints=keypoints_of(written.keypoints, file.where(f"{table}keypoints")))
+        return replace(scoring, keypoints=keypoints_of(written.keypoints, scoring.folder, f"{table}keypoints", file))
     if not (detection := written.detection):
         return scoring
     where = file.where(f"{table}detection")
@@ -238,11 +240,15 @@ def decoded(
     return replace(scoring, detection=detection_of(detection, scoring.folder, where))
 
 
-def keypoints_of(written: KeypointsText, where: str) -> Keypoints:
-    """Returns how an output becomes points. where: it is said, for messages. Raises ConfigError."""
+def keypoints_of(written: KeypointsText, folder: Path, table: str, file: TomlFile[ExperimentText]) -> Keypoints:
+    """Returns how an output becomes points. table: says so. Raises ConfigError."""
+    if file.content.data.points and not written.label_normalised:
+        where, advice = file.where(table), "remove label_normalised"
+        raise ConfigError(f"{where} the form of [data] points is known: it has the size of each image", advice)
     said = written.model_dump(exclude={"size", "sigmas"})
     height, width = written.size
-    return checked_points(Keypoints((height, width), sigmas=tuple(written.sigmas), **said), where)
+    how = Keypoints((height, width), sigmas=tuple(written.sigmas), folder=folder, **said)
+    return checked_points(how, file.where(table))
 
 
 def transcription_of(written: TranscriptionText, folder: Path, where: str) -> Transcription:
@@ -286,6 +292,15 @@ def check_name(name: str, where: str) -> None:
         raise ConfigError(f"{where} {name!r} cannot be used as a name", advice)
 
 
+def check_objects(file: TomlFile[ExperimentText]) -> None:
+    """Raises ConfigError where a file says where objects are, and nothing says what they are."""
+    data, way = file.content.data, {"boxes": "detection", "points": "keypoints"}
+    for option, table in way.items():
+        if getattr(data, option) and not getattr(file.content, table):
+            advice = f"add the table [{table}], which says how the model's outputs become {option}"
+            raise ConfigError(f"{file.where('data', option)} names labels, and there is no [{table}]", advice)
+
+
 def check_labels(file: TomlFile[ExperimentText]) -> None:
     """Raises ConfigError where two classes have one name."""
     each = {"data": file.content.data.labels} | {f"heads.{name}": of.labels for name, of in file.content.heads.items()}
@@ -312,6 +327,7 @@ def data_of(written: ExperimentText, folder: Path) -> DataSource:
         color=data.color,
         label=data.label,
         boxes=data.boxes,
+        points=data.points,
         features=tuple(data.features),
         output=written.metrics.output or (written.detection.boxes if written.detection else ""),
         sequence=data.sequence,

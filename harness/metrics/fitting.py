@@ -53,7 +53,7 @@ def check(
     task = task_for(dataset.test_labels, output, dataset.class_names, said_by(scoring), scoring.ignore)
     check_ignored(scoring.ignore, task, dataset.test_labels, output)
     check_anomalies(task, dataset, output)
-    check_keypoints(scoring, dataset, output)
+    check_keypoints(scoring, dataset, outputs, names)
     check_embeddings(task, dataset.test_labels, output)
     check_class_names(task, dataset, output)
     check_transcription(scoring, dataset, output)
@@ -110,14 +110,16 @@ def check_anomalies(task: Task, dataset: Dataset, output: np.ndarray) -> None:
         raise ConfigError(message, f'{told}; your own metric: primary = "package.module:function"')
 
 
-def check_keypoints(scoring: Scoring, dataset: Dataset, output: np.ndarray) -> None:
+def check_keypoints(scoring: Scoring, dataset: Dataset, outputs: Sequence[np.ndarray], names: Sequence[str]) -> None:
     """Raises ConfigError where what [keypoints] says does not fit labels and output."""
     if not (how := scoring.keypoints):
         return
     if (labels := dataset.test_labels) is None:
         advice = "give labels; or leave [keypoints] out, and the output is held against Keras' as numbers"
         raise ConfigError("the test set has no labels of points", advice)
-    points, wanted = points_of(output[:FEW], how).shape[1], labels.shape[1]
+    names = names or tuple(map(str, range(len(outputs))))
+    few = {name: output[:FEW] for name, output in zip(names, outputs, strict=True)}
+    points, wanted = points_of(few, scoring.output or names[0], how).shape[1], labels.shape[1]
     if points != wanted:
         advice = "labels and output need the same points in the same order; of several outputs, say which: output = …"
         raise ConfigError(f"the output has {points} points, and the labels have {wanted}", advice)

@@ -86,7 +86,7 @@ def joined_detections(outputs: Mapping[str, np.ndarray], scoring: Scoring) -> np
 
 def joined_points(outputs: Mapping[str, np.ndarray], scoring: Scoring) -> np.ndarray:
     assert scoring.keypoints
-    return points_of(outputs[scoring.output] if scoring.output else next(iter(outputs.values())), scoring.keypoints)
+    return points_of(outputs, scoring.output or next(iter(outputs)), scoring.keypoints, scoring.trusted)
 
 
 def scored_text(outputs: Mapping[str, np.ndarray], scoring: Scoring) -> np.ndarray:

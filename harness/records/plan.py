@@ -115,13 +115,14 @@ class Keypoints:
     """How the scored output becomes points, and what labels are: [keypoints] of an experiment.toml."""
 
     size: tuple[int, int]  # (height, width) of the picture as the model takes it: points are compared in its pixels
-    decoder: str = "points"  # points, argmax, quarter
+    decoder: str = "points"  # points, argmax, quarter, or a user's "package.module:function"
     order: PointOrder = "xy"  # of the decoder points
     normalised: bool = True  # of the decoder points: they are shares of the picture's width and height, not pixels
     label_normalised: bool = True
     sigmas: tuple[float, ...] = ()  # of OKS: one a point, or one for all; () for COCO's of 17 points
     area: float | None = None  # of every object, pixels², where labels do not say it; None: the box of its points
     right_within: float = 0.2  # of √area: a point that is nearer to its label is right
+    folder: Path = Path()  # where a user's module is looked for
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,7 @@ class Scoring:
     @property
     def own_decoders(self) -> tuple[tuple[str, Path], ...]:
         """The functions of the user's that make answers of outputs, each with its folder."""
-        ways = (self.detection, self.transcription)
+        ways = (self.detection, self.keypoints, self.transcription)
         return tuple((how.decoder, how.folder) for how in ways if how is not None and ":" in how.decoder)
 
 
