@@ -275,3 +275,28 @@ def test_a_variant_that_gives_fewer_boxes_is_compared_by_what_it_finds(truth):
     compared = compare(made({"vendor": fewer}, objects, keras))
     assert compared.change(case("vendor"), "coco_map").value is not None
     assert compared.heads == {} and compared.change(case("vendor"), "class_agreement").value > 0.9
+
+
+OWN = """
+import numpy as np
+from harness.metrics import scored
+
+@scored("counted", unit="fraction", better="higher")
+def counted(labels, outputs, inputs, all_outputs):
+    assert inputs.shape[0] == len(labels) and sorted(all_outputs) == ["boxes", "scores"]
+    return (labels[..., 4] >= 0).sum(1) == (outputs[..., 4] >= 0.5).sum(1)
+"""
+
+
+def test_a_metric_of_ones_own_is_given_objects_detections_inputs_and_every_output(truth, tmp_path):
+    (tmp_path / "own_counts.py").write_text(OWN)
+    objects, keras = truth
+    scoring = Scoring("own_counts:counted", folder=tmp_path, detection=HOW)
+    scoring, _ = check(scoring, dataset(objects, keras), tuple(keras.values()), tuple(keras))
+    run = replace(made({"float32": keras}, objects, keras), scoring=scoring)
+    row = compare(run, {"counted"}).change(case("float32"), "counted")
+    wanted = [
+        (o[:, 4] >= 0).sum() == (s.max(axis=1) >= 0.5).sum() for o, s in zip(objects, keras["scores"], strict=True)
+    ]
+    assert row.value == pytest.approx(np.mean(wanted)) and 0 < row.value < 1
+    assert row.low < row.value < row.high

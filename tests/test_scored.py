@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from harness.build.models import Facts
-from harness.build.scored import as_asked, check_scored, heads_meant, heads_of
+from harness.build.scored import as_asked, check_scored, heads_meant, heads_of, of_labels
 from harness.errors import ConfigError
 from harness.experiment.in_memory import dataset_in_memory
 from harness.experiment.scorings import scorings_of
@@ -145,3 +145,12 @@ def test_in_python_classes_of_each_output_have_names():
     data = dataset_in_memory("d", X, {"kind": KIND, "odd": ["no", "yes", "no", "yes"]}, None, names, 1.0, 0.0)
     assert data.class_names == ("cat", "dog") and data.heads["odd"].class_names == ("no", "yes")
     assert data.heads["odd"].labels.tolist() == [0, 1, 0, 1]
+
+
+def test_labels_of_zero_in_a_depth_map_are_told_where_metrics_of_depth_are_asked_for():
+    labels = np.array([[[0.0, 2.0], [3.0, 4.0]]] * 4)
+    told = [str(remark) for remark in of_labels(Scoring("delta1"), labels, labels)]
+    assert len(told) == 1 and told[0].startswith("25.00% of the labels are 0, which delta1 and abs_rel leave out")
+    assert not list(of_labels(Scoring("delta1"), labels + 1, labels)) and not list(
+        of_labels(Scoring("rmse"), labels, labels)
+    )

@@ -21,6 +21,7 @@ from harness.metrics.meaning import as_classes, said_by, task_for
 from harness.metrics.task import MASKS, are_logits, class_count, one_column, whole_below
 from harness.metrics.task_table import Given, task_of
 from harness.records import BY_DATA, Dataset, Experiment, Head, Labelled, Scoring, Transcription
+from harness.support.arrays import stretches
 from harness.support.format import listed
 
 ORDER = 'if {0!r} are, give the order: labels = ["{1}", "{0}"] under [data]'
@@ -31,6 +32,8 @@ OF_OUTPUT = (
     "ignore",
     *WAYS,
 )  # what [heads.NAME] may say of the scored one
+LEFT_OUT = "which delta1 and abs_rel leave out, and mae, rmse and r2 take for numbers"
+OF_MAPS = "where 0 stands for nothing measured, judge by delta1 and abs_rel alone"
 NUMBERS = 'if they are numbers to predict, write primary = "rmse" under [metrics]'
 
 
@@ -185,6 +188,8 @@ def of_labels(
         yield from of_texts(labelled_texts(stored, names, scoring.transcription), scoring.transcription)
     if said_by(scoring) == "anomalies" and tuple(names) != numbered(len(names)) and len(names) > 1:
         yield Remark(f"samples of class {names[1]!r} are taken for the anomalies", ORDER.format(*names))
+    if stored is not None and {"delta1", "abs_rel"} & {scoring.primary, *scoring.others} and (stored == 0).any():
+        yield Remark(f"{share_of_zeros(stored)} of the labels are 0, {LEFT_OUT}", OF_MAPS)
     if stored is None or said_by(scoring):
         return
     task = task_of(Given(stored, output, ignore=scoring.ignore))
@@ -203,6 +208,11 @@ def of_labels(
     elif task == "regression" and whole_below(stored, 2):
         advice = "to judge them as a mask, write a metric of your own under [metrics]"
         yield Remark("every label is 0 or 1, and they are taken as numbers to predict", advice)
+
+
+def share_of_zeros(labels: np.ndarray) -> str:
+    zeros = int(sum((stretch == 0).sum() for stretch in stretches(labels)))
+    return f"{zeros / labels.size:.2%}"
 
 
 def of_texts(labels: np.ndarray, how: Transcription) -> Iterator[Remark]:

@@ -56,7 +56,9 @@ def _check_numbers(what: str, array: np.ndarray) -> None:
     if array.dtype.kind not in "uif":
         raise DataError(f"{what}: dtype {array.dtype} cannot be used", "store integers or floating-point numbers")
     if array.dtype.kind == "f" and not all(np.isfinite(stretch).all() for stretch in stretches(array)):
-        raise DataError(f"{what}: some values are NaN or infinite", "remove or fix those samples")
+        holes = "; a depth map has 0 where nothing was measured, which delta1 and abs_rel leave out"
+        of_maps = holes if array.ndim > 2 and what.endswith("labels") else ""
+        raise DataError(f"{what}: some values are NaN or infinite", f"remove or fix those samples{of_maps}")
 
 
 def _check_classes(dataset: Dataset, split: str, labels: np.ndarray) -> None:

@@ -91,7 +91,7 @@ def why_no_masks(labels: np.ndarray, output: np.ndarray, ignore: float | None) -
         return f"masks of 0 and {FULL}: divide them by {FULL}, so that they hold 0 and 1"
     told = f"masks hold a class, 0 to {classes - 1}, for each pixel, and these hold {low:g} to {high:g}"
     given = "" if ignore is None else f" beside {ignore:g}, which is ignored"
-    where = f"write ignore = {high:g} where its metrics stand, under [metrics] or [heads.NAME]"
+    where = f"write ignore = {low if low < 0 else high:g} where its metrics stand, under [metrics] or [heads.NAME]"
     return f"{told}{given}; where a label says that a pixel has no class, {where}"
 
 

@@ -179,14 +179,15 @@ class Scorer:
         """Returns what a metric is given for one case's scored output. raw: as the model gave it, where it alone says
         something.
         """
-        if self.kind.join:
-            return self.decoded(self.joined(every))
-        if not raw:
-            return self.decoded(self.scored(output))
-        output = output.reshape(self.raw.shape) if output.size == self.raw.size else output
         further: dict[str, Callable[[], Table]] = {"inputs": lambda: self.inputs}
         if every:
             further["all_outputs"] = lambda: self.by_name(every)
+        if self.kind.join:
+            found = self.decoded(self.joined(every))
+            return replace(found, further=further) if raw else found
+        if not raw:
+            return self.decoded(self.scored(output))
+        output = output.reshape(self.raw.shape) if output.size == self.raw.size else output
         return Answers(self.labels, output, self.raw, further)
 
     def baseline_statistic(self, metric: Metric) -> Statistic:
