@@ -18,6 +18,8 @@ from harness.metrics.embedding import by_luck
 from harness.metrics.fitting import check
 from harness.metrics.registry import METRICS, Answers
 from harness.records import Absent, Dataset, Run, Scoring, Verdict
+from harness.report.material import Material
+from harness.report.samples.gallery import gallery
 from harness.statistics.neighbours import Space, recall, space_of
 from harness.statistics.verification import equal_error_rate
 from tests.made_runs import case
@@ -197,3 +199,30 @@ def test_pairs_that_are_equally_alike_leave_no_limits(vectors: str) -> None:
             assert made.doubt.startswith("no limits: many pairs are equally alike")
             with pytest.raises(Absent, match="8 are the fewest"):
                 made.limits(0.9)
+
+
+def test_the_report_lists_the_samples_that_lost_their_neighbour():
+    """The nearest of each, by scikit-learn; the first line is that whose wrong neighbour is nearer by most."""
+    moved = (KERAS + 0.8 * RNG.normal(size=KERAS.shape)).astype(np.float32)
+    comparison = compare(run(moved), {"recall_at_1"})
+    part = gallery(Material(comparison), 10)
+    assert part is not None
+    (table,) = part.blocks[0].tables  # type: ignore[attr-defined]
+    shown = [[cell.text for cell in line.cells] for line in table.lines]
+    assert len(shown) == 10
+    first = [
+        NearestNeighbors(n_neighbors=1, metric="cosine", algorithm="brute")
+        .fit(v.astype(np.float64))
+        .kneighbors(return_distance=False)[:, 0]
+        for v in (KERAS, moved)
+    ]
+    lost = (LABELS[first[0]] == LABELS) & (LABELS[first[1]] != LABELS)
+    cosine = cosine_similarity(moved.astype(np.float64))
+    own = np.where((LABELS[:, None] == LABELS) & ~np.eye(len(LABELS), dtype=bool), cosine, -np.inf).max(axis=1)
+    nearer = np.where(lost, cosine[np.arange(len(LABELS)), first[1]] - own, -np.inf)
+    for line, n in zip(shown, np.argsort(-nearer)[:10].tolist(), strict=True):
+        wanted = [n, LABELS[n], first[0][n], first[1][n], LABELS[first[1][n]]]
+        assert line[:5] == [str(value) for value in wanted] and line[7].startswith("int8")
+        assert line[5:7] == [f"{cosine[n, first[1][n]]:.4f}", f"{own[n]:.4f}"]
+    same = gallery(Material(compare(run(KERAS), {"recall_at_1"})), 10)
+    assert same is not None and same.blocks[0].text.startswith("No sample loses")  # type: ignore[attr-defined]

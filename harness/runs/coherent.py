@@ -111,7 +111,6 @@ def is_date(text: str) -> bool:
 
 
 def of_arrays(run: Run) -> Iterator[str]:
-    from harness.data.texts import are_texts
 
     if any(array.ndim == 0 for array in (*run.inputs, *run.baseline)):
         yield "an input or an output of the baseline has no samples"

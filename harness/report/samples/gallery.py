@@ -16,11 +16,12 @@ from harness.metrics.task import FRAMES
 from harness.metrics.task_table import OF_CLASSES, kind_of
 from harness.records import Case, Comparison
 from harness.records.names import class_name, row_label
-from harness.records.terms import AnswerKind
+from harness.records.terms import AnswerKind, Task
 from harness.report.material import Material
 from harness.report.part import Block, Note, Part
 from harness.report.samples.box_picture import box_picture, key_of
 from harness.report.samples.mask_pictures import coloured, furthest, panels
+from harness.report.samples.neighbour_table import neighbour_gallery
 from harness.report.samples.number_gallery import number_gallery
 from harness.report.samples.signal_picture import input_png
 from harness.report.samples.text_table import text_gallery
@@ -91,7 +92,7 @@ def galleries(material: Material) -> tuple[Part, ...]:
 def gallery(material: Material, most: int = MOST) -> Part | None:
     """Show the samples that moved most, with their pictures; None where such answers have no gallery."""
     run = material.comparison.run
-    show = GALLERIES.get(kind_of(run.task).says)
+    show = OF_TASK.get(run.task) or GALLERIES.get(kind_of(run.task).says)
     return show(material, most) if show and run.test_count else None
 
 
@@ -243,3 +244,4 @@ GALLERIES: dict[AnswerKind, Callable[[Material, int], Part | None]] = {
     "texts": text_gallery,
     "numbers": number_gallery,
 }
+OF_TASK: dict[Task, Callable[[Material, int], Part]] = {"embedding": neighbour_gallery}  # whatever its answers are
