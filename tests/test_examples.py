@@ -90,7 +90,7 @@ def test_an_autoencoder_is_judged_by_its_errors(tmp_path):
 def test_the_points_of_an_object_are_judged(tmp_path):
     """docs/keypoints.md. Nothing is prepared: the example's files are functions."""
     folder = shutil.copytree(EXAMPLES / "keypoints", tmp_path / "keypoints")
-    only = ("-v", "int8", "--runtime", "ai-edge-litert", "--plan", "none")
+    only = ("-v", "int8", "--runtime", "ai-edge-litert", "--plan", "none", *WAIT)
     done = called(folder, "-m", "harness", "run", "experiment.toml", *only, "--policy", "policy.toml")
     assert done.returncode == 0 and "remark" not in done.stderr, done.stdout + done.stderr
     (row,) = summary(folder, "keypoints")
@@ -215,7 +215,7 @@ def test_what_harness_init_writes_for_another_task_runs_too(tmp_path):
 def test_the_texts_of_a_model_are_judged_by_jiwers_rates(tmp_path):
     """docs/transcription.md, whose example is what `harness init` writes."""
     assert called(tmp_path, "-m", "harness", "init", "--task", "transcription").returncode == 0
-    only = ("-v", "int8", "--runtime", "ai-edge-litert", "--plan", "none")
+    only = ("-v", "int8", "--runtime", "ai-edge-litert", "--plan", "none", *WAIT)
     done = called(tmp_path, "-m", "harness", "run", "experiment.toml", *only, "--policy", "policy.toml")
     assert done.returncode == 0 and "remark" not in done.stderr, done.stdout + done.stderr
     (row,) = summary(tmp_path, "example")

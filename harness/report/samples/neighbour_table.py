@@ -13,8 +13,8 @@ from harness.statistics.neighbours import Space, space_of
 
 LOOKED = 2_000  # of a row's, at most: more are a lost model, of which any will do
 CHOICE = (
-    "By how much nearer the wrong neighbour is, by the cosine; of each sample the row where that is most. Keras' nearest has"
-    " the identity of the sample."
+    "By how much nearer the wrong neighbour is, by the cosine; of each sample the row where that is most."
+    " Keras' nearest has the identity of the sample."
 )
 HEADINGS = (
     *(Heading(title) for title in ("Sample", "Identity", "Keras' nearest", "Nearest", "Its identity")),
