@@ -154,3 +154,18 @@ def test_labels_of_zero_in_a_depth_map_are_told_where_metrics_of_depth_are_asked
     assert not list(of_labels(Scoring("delta1"), labels + 1, labels)) and not list(
         of_labels(Scoring("rmse"), labels, labels)
     )
+
+
+def test_what_is_wrong_with_a_head_of_boxes_is_told_with_its_own_table():
+    outputs: dict[str, np.ndarray] = {"kind": np.zeros((4, 2)), "size": np.zeros((4, 3, 4), np.float32)}
+    given = labelled(kind=KIND, size=np.zeros((4, 1, 5)))
+    asked = as_asked(experiment(heads={"size": Scoring(detection=Detection())}), given)
+    meant = heads_meant(asked.heads, given, outputs)
+    with pytest.raises(
+        ConfigError, match=r"output size: \[heads.size.detection\] does not say .* the scores"
+    ) as caught:
+        heads_of(asked.heads, meant, list(outputs.values()), list(outputs))
+    assert caught.value.advice == "write scores = …; its outputs are kind, size"
+    flat = labelled(kind=KIND, size=np.zeros((4, 5)))
+    with pytest.raises(ConfigError, match="output size: the labels have shape"):
+        heads_meant(asked.heads, flat, outputs)

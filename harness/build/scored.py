@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -121,7 +122,10 @@ def check_named(labelled: str, scored: str, names: Sequence[str]) -> None:
 
 def heads_meant(heads: Mapping[str, Scoring], dataset: Dataset, outputs: Mapping[str, np.ndarray]) -> Dataset:
     """Returns the data set with the labels of each head as they are meant. outputs: the baseline's, by name."""
-    meant = {name: as_meant(scoring, dataset.of_head(name), outputs[name]) for name, scoring in heads.items()}
+    meant = {}
+    for name, scoring in heads.items():
+        with told_of(name):
+            meant[name] = as_meant(scoring, dataset.of_head(name), outputs[name])
     each = {name: Labelled(of.test_labels, of.class_names) for name, of in meant.items() if of.test_labels is not None}
     return replace(dataset, heads=each)
 
@@ -133,13 +137,24 @@ def heads_of(
     found = {}
     for name, asked in heads.items():
         of = dataset.of_head(name)
-        try:
+        with told_of(name):
             scoring, task = check(asked, of, outputs, names)
-        except ConfigError as error:
-            advice = error.advice.replace("[data] labels", f"[heads.{name}] labels")
-            raise ConfigError(f"output {name}: {error}", f"under [heads.{name}], {advice}") from error
         found[name] = Head(task, of.class_names, scoring)
     return found
+
+
+@contextmanager
+def told_of(name: str) -> Iterator[None]:
+    """Raises ConfigError of the head by its name, with the tables that say how it is scored."""
+    try:
+        yield
+    except ConfigError as error:
+        told, advice = str(error), error.advice
+        tables = {"[data] labels": "] labels", "[metrics]": "]", **{f"[{way}]": f".{way}]" for way in WAYS}}
+        for table, own in tables.items():
+            told, advice = (text.replace(table, f"[heads.{name}{own}") for text in (told, advice))
+        under = "" if f"[heads.{name}" in told + advice else f"under [heads.{name}], "
+        raise ConfigError(f"output {name}: {told}", under + advice) from error
 
 
 def fits(scoring: Scoring, dataset: Dataset, output: np.ndarray) -> bool:
