@@ -16,7 +16,18 @@ import pytest
 from harness.build.artifact import inspect
 from harness.compare.baseline import compare
 from harness.errors import StoreError
-from harness.records import Dataset, Environment, Head, Keypoints, Round, Scoring, Shard, TargetRecord
+from harness.records import (
+    Dataset,
+    Detection,
+    Environment,
+    Head,
+    Keypoints,
+    Round,
+    Scoring,
+    Shard,
+    TargetRecord,
+    Transcription,
+)
 from harness.records.terms import Task
 from harness.runs.header import (
     HEADS_SINCE,
@@ -439,3 +450,16 @@ def test_activation_bytes_of_an_old_run_without_its_files_are_unknown(tmp_path: 
     for file in (path / "variants").iterdir():
         file.unlink()
     assert {variant.activation_bytes for variant in load(path).variants} == {None}
+
+
+@pytest.mark.parametrize("how", ["detection", "keypoints", "transcription"])
+def test_a_decoder_of_ones_own_is_code_that_a_run_names_in_a_head_too(how: str) -> None:
+    ways = {
+        "detection": Detection("own:boxes", boxes="b"),
+        "keypoints": Keypoints((4, 4), "own:points"),
+        "transcription": Transcription((), decoder="own:text"),
+    }
+    scoring = replace(Scoring(output="b"), **{how: ways[how]})  # type: ignore[arg-type]
+    task: Task = how  # type: ignore[assignment]
+    assert replace(header(), heads={"b": Head(task, (), scoring)}).names_code
+    assert replace(header(), task=task, scoring=scoring).names_code and not header().names_code
