@@ -18,10 +18,14 @@ from harness.compare.two_runs import compare_runs
 from harness.errors import StoreError
 from harness.experiment.in_memory import dataset_in_memory
 from harness.gate.decide import judge
+from harness.gate.each_output import judged_outputs
+from harness.gate.evidence import Evidence
 from harness.gate.junit import junit
+from harness.gate.known import Known
 from harness.gate.policy import default_policy
 from harness.gate.policy.policy_file import parse_policy
 from harness.gate.verdict_text import document, heads, markdown
+from harness.metrics.registry import METRICS
 from harness.metrics.task import as_scores
 from harness.records import (
     Comparison,
@@ -36,6 +40,7 @@ from harness.records import (
     Variant,
     Verdict,
 )
+from harness.records.terms import Task
 from harness.report.material import Material
 from harness.report.out.csv_tables import metrics_csv, summary_csv
 from harness.report.samples.gallery import BoxGallery
@@ -340,6 +345,26 @@ def test_the_report_shows_the_samples_of_each_head_the_worst_head_first():
     assert [one.number for one in boxes] == furthest[:3].tolist()
     (by_class,) = (content for content in shown if content.section.anchor == "classes")
     assert by_class.title == "IoU of each class, output mask"
+
+
+def test_a_rule_that_needs_no_labels_is_judged_but_for_what_a_decoder_reads():
+    rules = "".join(f'{RULE}metric = "{text}\n' for text in ('flip_rate"\nmax = "5%"', 'max_abs_diff"\nmax = 5'))
+    policy = parse_policy(rules + 'output = "scores"\n', "p")
+    judged = [judged_outputs(rule, Evidence(compared(), None)) for rule in policy.rules]
+    assert set(judged[0]) == {"kind", "mask", "points", "text"} and judged[1] == ()
+
+
+LIMITS = {"f1": "min = 0.5", "coco_map": "min = 0.5", "wer": "max = 0.5", "oks": "min = 0.5"}
+
+
+def test_what_is_known_before_a_run_is_of_the_outputs_that_a_metric_is_of():
+    labels = compared().run.head_labels
+    texts = RNG.integers(0, 9, PICTURES)  # places among the texts, as they are stored
+    ways: dict[str, Task | None] = {name: scoring.way for name, scoring in SAID.items()}
+    known = Known(PICTURES, LABELS[:PICTURES], None, "kind", {**labels, "text": texts}, ways)
+    policy = parse_policy("".join(f'{RULE}metric = "{name}"\n{limit}\n' for name, limit in LIMITS.items()), "p")
+    found = [[one.output for one in known.each(rule, METRICS[rule.metric])] for rule in policy.rules]
+    assert found == [["kind"], ["boxes"], ["text"], ["points"]]
 
 
 def test_a_run_with_such_heads_fits_together_and_one_with_other_labels_does_not():

@@ -69,7 +69,11 @@ class Progress:
         if self.policy:
             tested = record.dataset
             heads = {name: head.labels for name, head in tested.heads.items()}
-            known = Known(tested.test_count, tested.test_labels, tested.groups, tested.labels_of, heads)
+            header = record.header
+            ways = {name: head.scoring.way for name, head in header.heads.items()} | {
+                tested.labels_of: header.scoring.way
+            }
+            known = Known(tested.test_count, tested.test_labels, tested.groups, tested.labels_of, heads, ways)
             for sentence in hopeless(self.policy, known, record.header.plan):
                 self.say(sentence)
 

@@ -130,7 +130,10 @@ def test_samples(experiment: str | None, samples: int | None, by_default: bool) 
     asked = experiment_of(experiment)
     dataset = asked.load()
     heads = {name: head.labels for name, head in dataset.heads.items()}
-    known = Known(dataset.test_count, dataset.test_labels, dataset.groups, dataset.labels_of, heads)
+    ways = {name: scoring.way for name, scoring in asked.heads.items()}
+    first = dataset.labels_of
+    ways[first] = asked.scoring.way or ways.get(first)
+    known = Known(dataset.test_count, dataset.test_labels, dataset.groups, first, heads, ways)
     if by_default and not (known.all_classes and said_by(asked.scoring) in ("classes", "")):
         raise ConfigError("which rule the default policy has is not known of such labels before a run", "give --policy")
     return known

@@ -30,7 +30,9 @@ def each_output(rule: Rule, evidence: Evidence) -> dict[str, Evidence]:
     if not named:
         raise Absent(f'the model has no output "{rule.output}"; it has {listed(run.outputs)}')
     own = having(metric, run)
-    chosen = named if metric.of_any_output else [name for name in own if name in named]
+    if metric.of_any_output:  # but of what a decoder reads beside its own: its rows may be others
+        own = [name for name in run.outputs if name in evidence.comparison.by_output]
+    chosen = [name for name in own if name in named]
     if not chosen and run.heads:
         raise Absent(f"{rule.metric} is of {listed(own)} alone: leave out output, or name one of these")
     if not chosen:

@@ -10,6 +10,9 @@ import numpy as np
 from harness.gate.policy import Rule
 from harness.gate.simulated import Chances
 from harness.metrics import Metric
+from harness.records.terms import Task
+
+SAID: set[Task] = {"detection", "keypoints", "transcription"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,6 +24,7 @@ class Known:
     groups: np.ndarray | None = None  # the group of each sample, (samples,); None where all are independent
     output: str = ""  # that the labels are of, where the model has several; "" where it is not known
     heads: Mapping[str, np.ndarray] = field(default_factory=dict)  # the labels of further outputs, by their names
+    ways: Mapping[str, Task | None] = field(default_factory=dict)  # by output, what it is decoded for
 
     @property
     def classes(self) -> np.ndarray | None:
@@ -42,12 +46,16 @@ class Known:
             return
         labels = {self.output: self.labels, **self.heads}
         for name in rule.outputs_of(list(labels)):
-            if (own := labels[name]) is not None and fits(metric, own):
+            if (own := labels[name]) is not None and fits(metric, own, self.ways.get(name)):
                 yield replace(self, labels=own, output=name, heads={})
 
 
-def fits(metric: Metric, labels: np.ndarray) -> bool:
-    """Whether the metric is of such labels: numbers, one class a sample, several labels, or masks."""
+def fits(metric: Metric, labels: np.ndarray, way: Task | None = None) -> bool:
+    """Whether the metric is of such labels: numbers, one class a sample, several labels, or masks; or of what their
+    output is decoded for, and of that alone.
+    """
+    if way or {*metric.tasks} <= SAID:
+        return way in metric.tasks
     of_shape = {1: "classification", 2: "multilabel", 3: "segmentation"}
     task = "regression" if labels.dtype.kind == "f" else of_shape.get(labels.ndim, "segmentation")
     return task in metric.tasks or not {*of_shape.values(), "regression"} & {*metric.tasks}
