@@ -111,7 +111,6 @@ def is_date(text: str) -> bool:
 
 
 def of_arrays(run: Run) -> Iterator[str]:
-
     if any(array.ndim == 0 for array in (*run.inputs, *run.baseline)):
         yield "an input or an output of the baseline has no samples"
     samples = len(run.inputs[0])
@@ -133,6 +132,8 @@ def of_arrays(run: Run) -> Iterator[str]:
 
 
 def of_labels(task: Task, labels: np.ndarray | None) -> Iterator[str]:
+    from harness.data.texts import are_texts
+
     shape = None if labels is None else (labels.ndim, *labels.shape[2:])
     if task == "detection" and labels is not None and shape != (3, 6):
         yield "its labels are no objects: (samples, objects, 6)"
