@@ -83,6 +83,34 @@ def test_a_file_from_the_future_is_refused(tmp_path: Path) -> None:
         accepted(tmp_path)
 
 
+UNREADABLE = {
+    "cut": lambda file: file.write_bytes(file.read_bytes()[:-40]),
+    "empty": lambda file: file.write_bytes(b""),
+    "newer": lambda file: file.write_text(json.dumps(json.loads(file.read_text()) | {"schema_version": 5})),
+    "without an id": lambda file: file.write_text('{"schema_version": 4}'),
+    "a folder": lambda file: (file.unlink(), file.mkdir()),
+    "a link to nowhere": lambda file: (file.unlink(), file.symlink_to("nowhere")),
+}
+
+
+@pytest.mark.parametrize("damage", UNREADABLE.values(), ids=UNREADABLE)
+def test_what_was_accepted_before_is_not_written_over_where_it_cannot_be_read(tmp_path: Path, damage) -> None:
+    first, second = runs(tmp_path, 2)
+    file = references.accept(Store(tmp_path), [first])
+    damage(file)
+    before = file.read_bytes() if file.is_file() else file.lstat()
+    for write in (references.accept, references.add):
+        with pytest.raises((StoreError, ConfigError)) as caught:
+            write(Store(tmp_path), [second])
+    assert (file.read_bytes() if file.is_file() else file.lstat()) == before
+    with pytest.raises(StoreError, match=r"reference\.json") as caught:
+        references.accept(Store(tmp_path), [second])
+    assert "move it away" in caught.value.advice
+    file.rename(tmp_path / "away.json")  # the way out
+    references.accept(Store(tmp_path), [second])
+    assert accepted(tmp_path) == (tmp_path / "digits" / second,)
+
+
 def test_a_session_that_is_not_here_is_named(tmp_path: Path) -> None:
     first, second = runs(tmp_path, 2)
     references.accept(Store(tmp_path), [first, second])

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,6 +39,9 @@ BRING_BACK = "bring the accepted run back, or take it as it is now: `{}`"
 NOT_SEALED = (
     "{file} does not hold the seal of {runs}, since an older version accepted it: that the run was changed and "
     "sealed anew would not be noticed; `{again}` takes them as they are now"
+)
+OR_BEGIN = (
+    "or move it away: `harness accept RUN` then begins a new one, which knows nothing of the runs accepted before"
 )
 LONGEST_S = 30.0  # another process has the file for a moment, that in which it hashes the runs that it adds
 
@@ -96,10 +99,11 @@ def accept(store: Store, runs: Sequence[str]) -> Path:
 
 
 def accepted_before(file: Path) -> tuple[Session, ...]:
-    """Returns what reference.json knows of; () where there is none, or it cannot be read and is written anew."""
-    with suppress(StoreError):
-        return read(file).every if file.exists() else ()
-    return ()
+    """Returns what reference.json knows of; () where there is none.
+
+    Raises StoreError where it cannot be read: it is not written over, since it is all that says what was accepted.
+    """
+    return read(file).every if os.path.lexists(file) else ()
 
 
 def ever_accepted(store: Store, experiment: str, say: Callable[[str], None]) -> tuple[Path, ...]:
@@ -219,10 +223,12 @@ def read(file: Path) -> Accepted:
     try:
         content = read_json(file)
         if content["schema_version"] > SCHEMA_VERSION:
-            raise StoreError(f"{file} was written by a newer harness", "upgrade edge-harness")
+            raise StoreError(f"{file} was written by a newer harness", f"upgrade edge-harness; {OR_BEGIN}")
         reference = valid(content, _ACCEPTED)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"{file} cannot be read: {error}", "`harness accept RUN` writes it again") from error
+        raise StoreError(
+            f"{file} cannot be read: {error}", f"bring it back, as from your repository; {OR_BEGIN}"
+        ) from error
     return reference
 
 
