@@ -34,6 +34,7 @@ from harness.build.lint import Remark
 from harness.build.models import Facts, h5, model_source
 from harness.build.models.predictions import Habits
 from harness.build.workloads import mnist
+from harness.compare.baseline import compare
 from harness.data import kinds, on_disk
 from harness.errors import HarnessError, StoreError
 from harness.experiment.experiment_file import read_experiment
@@ -46,15 +47,21 @@ from harness.measure.selftest.twins import Ratio
 from harness.measure.targets import read_target
 from harness.records import Case, Target, Tensor
 from harness.runs import audits, loading, own_runs, references, seal, signature
+from harness.runs.header import read_header
+from harness.runs.store import Store
 from harness.support import cache, locks
 from harness.support.cache import read_kept
 from harness.support.files import write_json
+from harness.support.unneeded import unneeded
 from tests.devices import RECORDED, header
 from tests.mutations import DEEP, DIGITS, TookTooLong, at_most, mutate, restore, value_changed
 
 LONGEST_S = 20.0  # any of these files is read in a hundredth of it; others may use this machine
 MEMORY_BYTES = 1 << 30  # beside what is there before
 SCHEMA_5 = RECORDED.with_name("digits-schema-5")
+SCHEMA_3 = RECORDED.with_name("digits-schema-3")
+KEYPOINTS = RECORDED.with_name("keypoints-schema-7")
+HEADS = RECORDED.with_name("heads-schema-6")
 MODELS = Path(__file__).parent / "models"
 IN_TOML = (
     *(
@@ -263,7 +270,9 @@ def as_json(name: str, of: type, content: object) -> Callable[[Path], object]:
 
 def accepted(folder: Path) -> None:
     sessions = (references.Session("d", "e"),)
-    known = references.Accepted("a", "b", {"model": "c"}, "2026-01-01T00:00:00+00:00", "0.1.0", sessions)
+    earlier = (references.Session("f", "../g", "0" * 64),)
+    when = "2026-01-01T00:00:00+00:00"
+    known = references.Accepted("a", "b", {"model": "c"}, when, "0.1.0", sessions, earlier=earlier)
     references.write(folder / "reference.json", known)
 
 
@@ -327,6 +336,7 @@ cooldown_timeout_s = 120.5
 emulated = false
 labels = ["pi4"]
 """
+TRANSCRIPTS = "label,a\n" + "\n".join(f"{word} {word},{n}" for n, word in enumerate(("cat", "dög", "a b", "x")))
 ROWS = "label,a,b\n" + "\n".join(f"{'cat' if n % 2 else 'dog'},{n},{n / 7:.3f}" for n in range(12))
 
 
@@ -494,6 +504,80 @@ def looked(folder: Path) -> None:
     (folder / "said.json").write_text(json.dumps(asdict(seen)))
 
 
+def results_of(run: Path) -> Callable[[Path], object]:
+    """results/ with an accepted run, of which reference.json alone is damaged, and another run."""
+
+    def make(folder: Path) -> None:
+        content = json.loads((run / "run.json").read_text())
+        for run_id in ("20260101-000000-0000", "20260102-000000-0000"):
+            path = shutil.copytree(run, folder / content["experiment"] / run_id, symlinks=True)
+            (path / "run.json").write_text(json.dumps(content | {"run_id": run_id}))
+        references.accept(Store(folder), ["20260101-000000-0000"])
+
+    return make
+
+
+def accept_another(folder: Path) -> None:
+    """What was accepted stays known; a file that cannot be read stays as it is."""
+    file = folder / "digits" / references.NAME
+    before = known_runs(file)
+    content = file.read_bytes() if is_regular(file) else b""
+    try:
+        references.accept(Store(folder), ["20260102-000000-0000"])
+    except StoreError:
+        assert not is_regular(file) or file.read_bytes() == content, "it was written over"
+        raise
+    assert before is not None and before <= known_runs(file), "what was accepted is lost"
+
+
+def known_runs(file: Path) -> set[str] | None:
+    """None where it cannot be read."""
+    try:
+        return {run.run_id for run in references.read(file).every} if os.path.lexists(file) else set()
+    except StoreError:
+        return None
+
+
+def sealed_anew(path: Path) -> None:
+    """Whoever changes a run can seal it anew: what its files say is then held against each other."""
+    compare(loading.read_run(path, read_header(path)))
+
+
+def kept_and_left(folder: Path) -> None:
+    """A cache and runs, with what killed processes left in both."""
+    (folder / "cache" / "models" / "a").mkdir(parents=True)
+    cached(folder / "cache" / "models" / "a")
+    (folder / "results" / "digits").mkdir(parents=True)
+    run_of(SCHEMA_5)(folder / "results" / "digits" / "run")
+    (folder / "results" / "digits" / ".run.json.elsewhere-7").write_text("{}")
+
+
+def clean(folder: Path) -> None:
+    """A run stays as it is, whatever else there is."""
+    run = folder / "results" / "digits" / "run"
+    before = {path: path.lstat().st_mtime_ns for path in run.rglob("*")}
+    for each in list(unneeded(folder / "cache", folder / "results", 0.0)):
+        assert run not in (each.path, *each.path.parents)
+    assert {path: path.lstat().st_mtime_ns for path in run.rglob("*")} == before
+
+
+def coco(folder: Path) -> None:
+    pictures(folder)
+    names = sorted(str(path.relative_to(folder / "images")) for path in (folder / "images").rglob("*.*"))
+    images = [{"id": n, "file_name": name, "width": 8, "height": 8} for n, name in enumerate(names)]
+    boxes = [{"id": n, "image_id": n, "category_id": 3, "bbox": [1, 2, 3.5, 4], "iscrowd": 0} for n in range(4)]
+    whole = {"images": images, "categories": [{"id": 3, "name": "cat"}], "annotations": boxes}
+    (folder / "boxes.json").write_text(json.dumps(whole))
+
+
+def yolo(folder: Path) -> None:
+    pictures(folder)
+    for path in list((folder / "images").rglob("*.*")):
+        file = folder / "boxes" / path.relative_to(folder / "images").with_suffix(".txt")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("0 0.5 0.5 0.25 0.25\n1 0.2 0.2 0.1 0.1\n")
+
+
 def read_sealed(path: Path) -> None:
     """A sealed run is refused, and what is another in it is named."""
     changed = [name for name in seal.read_manifest(SCHEMA_5).files if not is_same(path / name, SCHEMA_5 / name)]
@@ -529,8 +613,12 @@ def audited(folder: Path) -> None:
     write_json(folder / "a" / audits.FOUND, audits.document(replace(result, audit_id="a")))
 
 
+def is_regular(file: Path) -> bool:
+    return file.is_file() and not file.is_symlink()
+
+
 def is_same(file: Path, other: Path) -> bool:
-    return file.is_file() and not file.is_symlink() and file.read_bytes() == other.read_bytes()
+    return is_regular(file) and file.read_bytes() == other.read_bytes()
 
 
 KINDS: dict[str, Kind] = {
@@ -563,6 +651,14 @@ KINDS: dict[str, Kind] = {
     "manifest.json.sig": Kind(signed, read_signature, "manifest.json.sig"),
     "audit.json": Kind(audited, lambda f: str(audits.read_audit(f / "a" / audits.FOUND)), "audit.json"),
     "own-runs": Kind(noted, is_own),
+    "reference.json, accepted anew": Kind(results_of(SCHEMA_3), accept_another, references.NAME),
+    "run, sealed anew": Kind(run_of(SCHEMA_3), sealed_anew),
+    "run of keypoints, sealed anew": Kind(run_of(KEYPOINTS), sealed_anew),
+    "run of heads, sealed anew": Kind(run_of(HEADS), sealed_anew),
+    "what is left": Kind(kept_and_left, clean),
+    "COCO JSON": Kind(coco, loading_data("images", boxes="boxes.json", size=(8, 8)), "boxes.json"),
+    "YOLO text": Kind(yolo, loading_data("images", boxes="boxes", size=(8, 8)), "*.txt"),
+    "transcripts.csv": Kind(text("data.csv", TRANSCRIPTS), loading_data("data.csv", label="label", features=("a",))),
     "a device's look": Kind(looked, lambda f: look_at(Said(f / "said.json"))),
 }  # fmt: skip
 

@@ -122,6 +122,7 @@ FOUND = {
     "no input": changed("run.json", lambda c: c["affines"].clear()),
     "a date that is none": changed("run.json", lambda c: c["provenance"].update(created="2026-13-45")),
     "a plan of 10^18 rounds": changed("run.json", lambda c: c["plan"].update(rounds=10**18)),
+    "a tensor of no dtype": changed("run.json", lambda c: c["variants"][0]["outputs"][0].update(dtype="")),
     "deep JSON": lambda run: (run / "run.json").write_text(DEEP),
     "a number of thousands of digits": lambda run: (run / "run.json").write_text(f'{{"schema_version": {DIGITS}}}'),
     "a pipe": in_place_of("run.json", os.mkfifo),

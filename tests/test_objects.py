@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from harness.records import Detection
 
 FILES = ("a.png", "b.png")
 SHARES = [[[0.1, 0.1, 0.3, 0.5, 1, 0], [0.5, 0.25, 0.9, 0.75, 0, 1]], [[0, 0, 0, 0, -1, 0]] * 2]
+
+CROWD = {"id": 1, "image_id": 3, "category_id": 18, "bbox": [8, 4, 16, 16]}
 
 
 def coco(path: Path, **other: object) -> Path:
@@ -46,7 +49,12 @@ def test_named_classes_say_where_each_category_stands_among_the_models(tmp_path)
 
 
 @pytest.mark.parametrize(
-    "broken", [{"images": []}, {"categories": []}, {"annotations": [{"image_id": 3}]}, {"images": "a"}]
+    "broken",
+    [
+        *({"images": []}, {"categories": []}, {"annotations": [{"image_id": 3}]}, {"images": "a"}),
+        {"images": [{"id": 3, "width": 80, "height": 40}]},
+        *({"annotations": [CROWD | {"iscrowd": value}]} for value in ("*", [1], {"a": 1}, None)),
+    ],
 )
 def test_coco_json_that_says_too_little_is_refused(tmp_path, broken):
     with pytest.raises(DataError):
@@ -56,6 +64,21 @@ def test_coco_json_that_says_too_little_is_refused(tmp_path, broken):
 def test_a_picture_that_the_labels_do_not_know_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"knows nothing of c\.png"):
         read_coco(coco(tmp_path / "coco.json")).of(("a.png", "c.png"), "coco.json")
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+def test_labels_that_do_not_end_are_refused_at_once(tmp_path, make):
+    make(tmp_path / "a.txt")
+    for read in (lambda: read_coco(tmp_path / "a.txt"), lambda: read_yolo(tmp_path, FILES)):
+        with pytest.raises(DataError, match="not a regular file"):
+            read()
+
+
+def test_an_object_is_one_or_a_crowd():
+    labels = np.array(SHARES)
+    labels[0, 0, 5] = 2
+    with pytest.raises(ConfigError, match="neither 0 nor 1"):
+        as_objects(labels, Detection())
 
 
 def test_yolo_text_files(tmp_path):

@@ -225,7 +225,7 @@ def test_a_run_keeps_what_it_was_opened_with(tmp_path: Path) -> None:
 
 def test_a_test_set_without_labels_stays_without(tmp_path: Path) -> None:
     unlabelled = replace(read_dataset(RECORDED, header()), test_labels=None)
-    known = replace(header(), run_id="20250101-000000-0000", variants=(), cases=())
+    known = replace(header(), run_id="20250101-000000-0000", task="agreement", variants=(), cases=())
     record = Store(tmp_path).open(known, unlabelled, [np.zeros((500, 10), np.float32)])
     assert load(record.path).labels is None
     assert read_dataset(record.path, record.header).test_sha256 == unlabelled.test_sha256
@@ -307,7 +307,7 @@ def test_a_run_may_be_moved(tmp_path: Path) -> None:
 def test_several_inputs_and_outputs_keep_their_order(tmp_path: Path) -> None:
     arrays = tuple(np.full((4, 2), n, np.float32) for n in range(12))
     known = replace(header(), run_id="20250101-000000-0000", affines=header().affines * 12, variants=(), cases=())
-    dataset = Dataset("digits", (), None, arrays, np.arange(4), known.affines, (), "a test")
+    dataset = Dataset("digits", (), None, arrays, np.arange(4) % 2, known.affines, (), "a test")
     run = load(Store(tmp_path).open(known, dataset, arrays).path)
     assert [int(array[0, 0]) for array in run.inputs] == list(range(12))
     assert [int(array[0, 0]) for array in run.baseline] == list(range(12))

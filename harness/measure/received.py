@@ -71,7 +71,7 @@ def other_outputs(piece: Piece, own: Sequence[Tensor]) -> str:
     if len(piece.outputs) != len(own):
         return f"it sent {len(piece.outputs)} outputs, and the file has {len(own)}"
     for output, tensor in zip(piece.outputs, own, strict=True):
-        if output.dtype != np.dtype(tensor.dtype) or output.shape[1:] != tensor.sample_shape:
+        if output.dtype.name != tensor.dtype or output.shape[1:] != tensor.sample_shape:
             told = (
                 f"{output.dtype} of shape {output.shape[1:]}, and in the file {tensor.dtype} of {tensor.sample_shape}"
             )

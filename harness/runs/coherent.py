@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import astuple
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from harness.errors import ConfigError, StoreError
+from harness.errors import ConfigError, StoreError, Unreadable
 from harness.records import Detection, Keypoints, Piece, Round, Run, Scoring, Shard, Variant
 from harness.records.plan import MOST_DETECTIONS
 from harness.records.terms import Task
+from harness.support.foreign import dtype_of
 from harness.support.functions import is_reference
 
 if TYPE_CHECKING:
@@ -29,7 +31,10 @@ def check_header(where: str, header: Header) -> None:
 
 def check_run(run: Run) -> None:
     """Raises StoreError where the files of a run do not fit each other."""
+    from harness.runs.stored_labels import of_labels  # with all metrics: not where a command begins
+
     refuse(str(run.path), of_arrays(run))
+    refuse(str(run.path), of_labels(run))
     pieces: tuple[Piece, ...] = (*run.rounds, *run.shards, *run.audits)
     for piece in pieces:
         refuse(str(run.path), of_piece(run, piece))
@@ -47,6 +52,9 @@ def of_header(header: Header) -> Iterator[str]:
     for case in header.cases:
         if case.variant not in variants or case.target not in targets or not 0 < case.threads < MOST:
             yield f"it has no variant or target of the case {' '.join(map(str, astuple(case)))!r}"
+    for tensor in (t for v in header.variants if v.status == "ok" for t in (*v.inputs, *v.outputs)):
+        if not is_dtype(tensor.dtype):
+            yield f"the tensor {tensor.name!r} has the dtype {tensor.dtype[:40]!r}"
     if not header.affines:
         yield "it names no input"
     for name, head in header.heads.items():
@@ -102,6 +110,12 @@ def of_keypoints(task: Task, how: Keypoints | None) -> Iterator[str]:
         yield "it has a number of pixels that nothing can have"
 
 
+def is_dtype(name: str) -> bool:
+    with suppress(Unreadable):
+        return dtype_of(name).name == name
+    return False
+
+
 def is_date(text: str) -> bool:
     try:
         datetime.fromisoformat(text)
@@ -124,23 +138,9 @@ def of_arrays(run: Run) -> Iterator[str]:
         yield "it carries state, and no clip is named"
     if run.output_names and len(run.output_names) != len(run.baseline):
         yield f"it names {len(run.output_names)} outputs, and its baseline has {len(run.baseline)}"
-    for task, labels in ((run.task, run.labels), *((run.heads[n].task, y) for n, y in run.head_labels.items())):
-        yield from of_labels(task, labels)
     for variant in run.variants:
         if not fits(variant, run):
             yield f"inputs or outputs of the variant {variant.name} are those of no input or output of the model"
-
-
-def of_labels(task: Task, labels: np.ndarray | None) -> Iterator[str]:
-    from harness.data.texts import are_texts
-
-    shape = None if labels is None else (labels.ndim, *labels.shape[2:])
-    if task == "detection" and labels is not None and shape != (3, 6):
-        yield "its labels are no objects: (samples, objects, 6)"
-    if task == "keypoints" and shape != (3, 4):
-        yield "its labels are no points: (samples, points, 4)"
-    if task == "transcription" and (labels is None or not are_texts(labels)):
-        yield "its labels are no texts: rows of code points"
 
 
 def fits(variant: Variant, run: Run) -> bool:
