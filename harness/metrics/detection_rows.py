@@ -45,6 +45,11 @@ def paired(answers: Answers) -> list[Pairs]:
     return [pairs_of(before, after, answers.answer_score) for before, after in both]
 
 
+def other_objects(answers: Answers) -> np.ndarray:
+    """Returns on which pictures one model finds an object that the other does not, bool, (pictures,)."""
+    return np.array([max(pair.counts) > pair.kept for pair in paired(answers)])
+
+
 def counts(each: Iterable[int]) -> np.ndarray:
     return as_int32(np.array(list(each)))
 

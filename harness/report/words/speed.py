@@ -6,15 +6,21 @@ from dataclasses import replace
 from itertools import combinations
 
 from harness.compare.rows import Row
+from harness.metrics.detection_rows import other_objects
 from harness.metrics.discrepancy import largest_distance
 from harness.metrics.latency import Paired, pair_rounds
-from harness.metrics.registry import medians_ns
+from harness.metrics.registry import Answers, medians_ns
 from harness.metrics.task import row_by_row
-from harness.metrics.task_table import OF_CLASSES
+from harness.metrics.task_table import OF_CLASSES, Differ
+from harness.metrics.transcription import words_differ
 from harness.records import CONTROL, Case, Comparison
+from harness.records.terms import Task
 from harness.report.words.phrases import aside, place, span
 from harness.statistics.stats import CLAIM_ROUNDS
 from harness.support.format import decimals, listed, plural, significant, with_limits
+
+# Which samples have other answers, where a distance between arrays says nothing: of code points, of rows of boxes.
+COUNTED: dict[Task, Differ] = {"transcription": words_differ, "detection": other_objects}
 
 
 def speeds(shown: tuple[Row, ...]) -> list[str]:
@@ -112,7 +118,7 @@ def disagreements(comparison: Comparison, shown: tuple[Row, ...]) -> list[str]:
     suspect = {s.case for s in comparison.standings if s.status == "suspect"}
     cases = [c for c in comparison.outputs if c not in suspect]
     pairs = [(a, b) for a, b in combinations(cases, 2) if a.variant == b.variant and differ_in_one(a, b)]
-    if comparison.run.task not in OF_CLASSES:
+    if comparison.run.task not in (*OF_CLASSES, *COUNTED):
         return number_disagreements(comparison, pairs, aside(shown))
     counts = {pair: count_differing(comparison, *pair) for pair in pairs}
     worst = sorted((pair for pair in pairs if counts[pair]), key=lambda p: -counts[p])
@@ -144,8 +150,13 @@ def differ_in_one(one: Case, two: Case) -> bool:
 
 
 def count_differing(comparison: Comparison, one: Case, two: Case) -> int:
-    answers, others = (comparison.samples[case]["prediction"] for case in (one, two))
-    return int((answers != others).sum())
+    task, scoring = comparison.run.task, comparison.run.scoring
+    if task in COUNTED:
+        answers = Answers(None, comparison.scores[two], comparison.scores[one])
+        least = scoring.detection.answer_score if scoring.detection else answers.answer_score
+        return int(COUNTED[task](replace(answers, answer_score=least)).sum())
+    first, second = (comparison.samples[case]["prediction"] for case in (one, two))
+    return int((first != second).sum())
 
 
 def between_places(one: Case, two: Case) -> str:
