@@ -10,7 +10,7 @@ from harness.measure.connections import Connection, connect
 from harness.records import Target
 
 TRY_AGAIN_S = 5.0
-WAIT = "wait until that run has ended: --wait SECONDS does"
+WAIT = "wait until that run has ended; `harness run` and `harness audit` wait with --wait SECONDS"
 
 
 def connect_when_free(target: Target, run_id: str, tune: bool, wait_s: float, say: Callable[[str], None]) -> Connection:
