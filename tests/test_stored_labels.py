@@ -123,3 +123,27 @@ def test_the_labels_of_a_head_are_held_against_its_own_output(bad: np.ndarray) -
         check_run(replace(run, head_labels={"kind": bad}))
     with pytest.raises(StoreError, match="its labels of 'kind' are missing"):
         check_run(replace(run, head_labels={}))
+
+
+@pytest.mark.parametrize(
+    ("task", "scoring"),
+    [
+        ("classification", Scoring("oks")),
+        ("classification", Scoring("accuracy", ("coco_map",))),
+        ("classification", Scoring("top7_accuracy")),
+        ("keypoints", replace(STORED["keypoints"].scoring, primary="wer")),
+        ("regression", Scoring("recall_at_1")),
+        ("embedding", Scoring("mae")),
+        ("custom", Scoring()),
+        ("custom", Scoring("f1")),
+    ],
+)
+def test_a_metric_of_another_task_is_refused(task: Task, scoring: Scoring) -> None:
+    known = task if task in STORED else "classification"
+    run = stored(known, STORED[known].labels)
+    with pytest.raises(StoreError, match="cannot be used"):
+        check_run(replace(run, task=task, scoring=scoring))
+
+
+def test_a_metric_that_this_version_does_not_know_is_let_be() -> None:
+    check_run(replace(stored("classification", CLASSES), scoring=Scoring("accuracy", ("of_another_version",))))

@@ -1,4 +1,4 @@
-"""Whether the labels that a run holds are those of its task: an array may be as it must be, and still be of another."""
+"""Whether the labels and metrics that a run holds are those of its task: each may be sound, and of another."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from harness.detection import objects, points
 from harness.errors import ConfigError
 from harness.metrics.anomaly import why_no_anomalies
 from harness.metrics.embedding import why_no_embeddings
+from harness.metrics.fitting import fitting
 from harness.metrics.masks import are_masks, as_clips
+from harness.metrics.scores import metric_named
 from harness.metrics.task import EACH_PLACE, FRAMES, UNLABELLED, output_index
 from harness.metrics.task_table import Given, kind_of
 from harness.records import Run, Scoring
@@ -26,13 +28,13 @@ MAY_LACK: tuple[Task, ...] = ("detection", *ANY)  # answers may be held against 
 def of_labels(run: Run) -> Iterator[str]:
     """Yields what is wrong with the labels of the scored output and of each head. Their counts are right."""
     for name, task, labels, scoring in labelled(run):
+        what = f"its labels of {name!r}" if name else "its labels"
         try:
             output = run.baseline[output_index(name, run.outputs)]
-            yield from (
-                f"its labels{name and f' of {name!r}'} {why}" for why in why_not(task, labels, output, scoring, run)
-            )
+            yield from (f"{what} {why}" for why in why_not(task, labels, output, scoring, run))
+            yield from (f"its scoring {why}" for why in of_metrics(task, labels, output, scoring))
         except ConfigError as error:
-            yield f"its labels{name and f' of {name!r}'} do not fit: {str(error).strip()}"
+            yield f"{what} do not fit: {str(error).strip()}"
 
 
 def labelled(run: Run) -> Iterator[tuple[str, Task, np.ndarray | None, Scoring]]:
@@ -60,11 +62,23 @@ def why_not(task: Task, labels: np.ndarray | None, output: np.ndarray, scoring: 
         if not are_masks(labels, as_clips(output) if task in FRAMES else output, scoring.ignore):
             yield f"are no class of the output for each {'frame' if task in FRAMES else 'pixel'}"
     elif task == "anomaly":
-        yield from filter(None, [why_no_anomalies(labels, output, run.inputs[0])])
+        yield from (f"do not fit: {why}" for why in [why_no_anomalies(labels, output, run.inputs[0])] if why)
     elif task == "embedding":
-        yield from filter(None, [why_no_embeddings(labels, output)])
+        yield from (f"do not fit: {why}" for why in [why_no_embeddings(labels, output)] if why)
     elif task not in ANY and not kind_of(task).fits(Given(labels, output, numbers=task == "regression")):
         yield f"are not those of {task}: {labels.dtype} {labels.shape}, of an output {output.shape}"
+
+
+def of_metrics(task: Task, labels: np.ndarray | None, output: np.ndarray, scoring: Scoring) -> Iterator[str]:
+    """Yields that no metric of the user's is named where the task has none; raises ConfigError for one of another task.
+    A metric that is not known, as of another version, has no value.
+    """
+    if task in ANY and not scoring.primary:
+        yield "it names no metric, and its task has none of its own"
+    declared = {name for own in scoring.declared for name in (own.name, own.reference)}
+    for name in filter(None, (scoring.primary, *scoring.others)):
+        if name not in declared and metric_named(name):
+            fitting(name, task, labels, output)
 
 
 def of_objects(labels: np.ndarray, scoring: Scoring) -> Iterator[str]:
