@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import astuple
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from harness.errors import ConfigError, StoreError, Unreadable
+from harness.errors import ConfigError, StoreError
 from harness.records import Detection, Keypoints, Piece, Round, Run, Scoring, Shard, Variant
 from harness.records.plan import MOST_DETECTIONS
 from harness.records.terms import Task
-from harness.support.foreign import dtype_of
 from harness.support.functions import is_reference
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from harness.runs.header import Header
 
+WHOLE = [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
+DTYPES = {*WHOLE, "float16", "float32", "float64", "bool"}  # of tensors
 MOST = 10**9  # rounds, threads, runs, seconds of a plan
 ADVICE = "bring the folder back as it was measured, or start a new run"
 
@@ -53,7 +51,7 @@ def of_header(header: Header) -> Iterator[str]:
         if case.variant not in variants or case.target not in targets or not 0 < case.threads < MOST:
             yield f"it has no variant or target of the case {' '.join(map(str, astuple(case)))!r}"
     for tensor in (t for v in header.variants if v.status == "ok" for t in (*v.inputs, *v.outputs)):
-        if not is_dtype(tensor.dtype):
+        if tensor.dtype not in DTYPES:
             yield f"the tensor {tensor.name!r} has the dtype {tensor.dtype[:40]!r}"
     if not header.affines:
         yield "it names no input"
@@ -108,12 +106,6 @@ def of_keypoints(task: Task, how: Keypoints | None) -> Iterator[str]:
             yield str(error).strip()
     elif how:
         yield "it has a number of pixels that nothing can have"
-
-
-def is_dtype(name: str) -> bool:
-    with suppress(Unreadable):
-        return dtype_of(name).name == name
-    return False
 
 
 def is_date(text: str) -> bool:
