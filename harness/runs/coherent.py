@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from harness.runs.header import Header
 
 WHOLE = [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
-DTYPES = {*WHOLE, "float16", "float32", "float64", "bool"}  # of tensors
+DTYPES = {*WHOLE, "float16", "float32", "float64", "complex64", "complex128", "bool"}  # of tensors
 MOST = 10**9  # rounds, threads, runs, seconds of a plan
 ADVICE = "bring the folder back as it was measured, or start a new run"
 
