@@ -103,5 +103,5 @@ def of_points(labels: np.ndarray, output: np.ndarray, scoring: Scoring) -> Itera
         points.sigmas_of(how, labels.shape[1])
         if is_reference(how.decoder):  # a user's code: it is not called to look whether a run is sound
             return
-        if (count := points.points_of(output[:1], how).shape[1]) != labels.shape[1]:
+        if (count := points.points_of({"": output[:1]}, "", how).shape[1]) != labels.shape[1]:
             yield f"have {labels.shape[1]} points, and its answers {count}"
