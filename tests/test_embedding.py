@@ -14,13 +14,13 @@ from harness.compare.baseline import compare
 from harness.errors import ConfigError
 from harness.gate.decide import judge, metrics_of
 from harness.gate.policy.policy_file import parse_policy
-from harness.metrics.embedding import by_luck
+from harness.metrics.embedding import by_luck, of_asked, of_its_pairs, over_identities
 from harness.metrics.fitting import check
 from harness.metrics.registry import METRICS, Answers
 from harness.records import Absent, Dataset, Run, Scoring, Verdict
 from harness.report.material import Material
 from harness.report.samples.gallery import gallery
-from harness.statistics.neighbours import Space, recall, space_of
+from harness.statistics.neighbours import Leaving, Space, recall, space_of
 from harness.statistics.verification import equal_error_rate
 from tests.made_runs import case
 from tests.made_tasks import run_of
@@ -176,6 +176,17 @@ def test_what_no_identity_showed_may_still_be_there():
     rate = METRICS["eer"].statistic(Answers(LABELS, KERAS, KERAS)).value
     said = [told_of("eer", f'max_increase = "{limit / rate:.1%}"') for limit in (0.005, 0.025)]
     assert [each.outcome for each in said] == ["inconclusive", "pass"]  # the same limits, in per cent of the rate
+
+
+def test_large_identities_may_be_lost_though_none_of_them_was():
+    """Of 16 identities of 40 samples each is lost in one test set of ten: .9^16 show none. 304 have two samples."""
+    sizes = np.where(np.arange(320) < 16, 40.0, 2.0)
+    found = over_identities(Leaving(1.0, np.ones(320), sizes), of_asked)
+    limit = 1 - 0.1 * 640 / sizes.sum()
+    assert found.p(limit, -1) == pytest.approx(0.9**16) and found.limits(0.9).low < limit
+    assert (1 - limit) ** 320 < 0.05 < found.p(limit, -1)  # what identities of one size would say
+    of_pairs = sizes * (sizes - 1) / (sizes * (sizes - 1)).sum()
+    assert of_its_pairs(sizes) == pytest.approx(np.maximum(of_pairs, 2 * sizes / sizes.sum()))
 
 
 def test_data_in_groups_have_a_value_and_pass_nothing():

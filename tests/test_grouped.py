@@ -235,6 +235,16 @@ def test_a_rare_class_in_few_groups_at_its_limit_passes_one_time_in_twenty_at_mo
     assert passed <= 3
 
 
+@pytest.mark.parametrize("metric", ["f1", "balanced_accuracy"])
+def test_a_group_that_no_test_set_shows_may_be_lost_as_a_whole(metric: str):
+    """Where one clip in 1,000 is lost, 299 clips show none in .999^299 = 74 %: the limit of .1 pp is not shown."""
+    run, rule = clips(299, 20), f'metric = "{metric}"\nagainst = "keras"\nmax_decrease = "{{}}"'
+    assert found(alone(run), rule.format("0.1pp")).outcome == "pass"
+    finding = found(run, rule.format("0.1pp"))
+    assert finding.outcome == "inconclusive" and "wholly lost may be missing among 299" in finding.reason
+    assert found(run, rule.format("5pp")).outcome == "pass"
+
+
 def test_silence_passes_at_the_confidence_of_the_rule_alone_and_never_a_limit_of_0():
     labels, keras, _ = numbers(samples=400)
     run = replace(run_of("regression", labels, keras, {"int8": keras}), groups=np.arange(400, dtype=np.int32))

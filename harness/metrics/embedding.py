@@ -5,9 +5,9 @@ others; pairs of samples are verified. That outputs are embeddings is said by th
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
-from math import comb, log, log1p
+from math import comb, log
 from typing import cast
 
 import numpy as np
@@ -19,19 +19,19 @@ from harness.metrics.task import EMBEDDINGS, one_column
 from harness.statistics.bootstrap import Statistic
 from harness.statistics.neighbours import Leaving, Space, ranks, recall, space_of
 from harness.statistics.stats import Interval
+from harness.statistics.unseen import unseen_loss, unseen_p
 from harness.statistics.verification import equal_error_rate
 
 NEAREST = (1, 5, 10)
-IN_PAIRS = 2.0  # of identities that go wrong, twice their share of pairs has one of them in it
 
 
 @dataclass(frozen=True, eq=False)
 class OverIdentities(LeftOut):
-    """A share between 0 and 1 with each identity left out once. reach: how far the value moves, as a multiple of the
-    share of identities that go wrong and are not in the test set.
+    """A share between 0 and 1 with each identity left out once. moves: how far the value moves where an identity goes
+    wrong, of each, (identities,).
     """
 
-    reach: float = 1.0
+    moves: np.ndarray = field(kw_only=True)
 
     def words(self, confidence: float) -> str:
         return f"jackknife {100 * confidence:g} % over {self.groups:,} identities"
@@ -43,8 +43,8 @@ class OverIdentities(LeftOut):
         return ""
 
     def limits(self, confidence: float) -> Interval:
-        """At least as wide as what so many identities may hide, none of them having been seen."""
-        most = self.reach * (1 - ((1 - confidence) / 2) ** (1 / self.groups))
+        """At least as wide as what these identities may hide, none of them having gone wrong."""
+        most = unseen_loss(self.moves, (1 - confidence) / 2)
         hidden = Interval(self.value - most, self.value + most)
         if not self.why and self.still and not self.doubt:
             return hidden
@@ -52,14 +52,17 @@ class OverIdentities(LeftOut):
         return Interval(min(seen.low, hidden.low), max(seen.high, hidden.high))
 
     def p(self, limit: float, better: int = 1) -> float:
-        room = better * (limit - self.value)
-        unseen = float((1 - min(room / self.reach, 1.0)) ** self.groups) if room > 0 else 1.0
+        unseen = unseen_p(self.moves, better * (limit - self.value))
         return unseen if self.still else max(super().p(limit, better), unseen)
 
     def times_to_settle(self, limit: float, better: int, alpha: float, power: float) -> float | None:
-        times = super().times_to_settle(limit, better, alpha, power)
-        room = min(abs(limit - self.value) / self.reach, 0.5)
-        return max(times, log(alpha) / log1p(-room) / self.groups) if times is not None and room > 0 else None
+        times, unseen = (
+            super().times_to_settle(limit, better, alpha, power),
+            unseen_p(self.moves, abs(limit - self.value)),
+        )
+        if times is None or unseen == 1:
+            return None
+        return max(times, log(alpha) / log(unseen)) if unseen > 0 else times
 
     def without_limits(self, why: str) -> OverIdentities:
         return replace(self, why=why)
@@ -72,11 +75,28 @@ class OverIdentities(LeftOut):
         moved = super().growth(other)
         if moved.why:
             return replace(self, value=moved.value, without=moved.without, why=moved.why)
-        return replace(self, value=moved.value, without=moved.without, why=moved.why, reach=self.reach / other.value)
+        moves = self.moves / other.value
+        return replace(self, value=moved.value, without=moved.without, why=moved.why, moves=moves)
 
 
-def over_identities(found: Leaving, reach: float = 1.0) -> OverIdentities:
-    return OverIdentities(found.value, found.without, len(found.weights), found.weights, found.why, reach)
+def over_identities(found: Leaving, moves: Callable[[np.ndarray], np.ndarray]) -> OverIdentities:
+    """moves: of the samples of each identity, how far the value moves where one goes wrong."""
+    sizes = found.weights
+    return OverIdentities(found.value, found.without, len(sizes), sizes, found.why, moves=moves(sizes))
+
+
+def of_asked(sizes: np.ndarray) -> np.ndarray:
+    """Returns each identity's share of the samples that are asked: those whose identity has another one."""
+    asked = np.where(sizes > 1, sizes, 0)
+    return np.asarray(asked / max(1, asked.sum()))
+
+
+def of_its_pairs(sizes: np.ndarray) -> np.ndarray:
+    """Returns how far the equal error rate moves at most: the share of pairs of one identity that are this one's, or of
+    pairs of two that one of them is in, whichever is more.
+    """
+    own = sizes * (sizes - 1)
+    return np.asarray(np.maximum(own / max(1, own.sum()), 2 * sizes / max(1, sizes.sum())))
 
 
 def why_no_embeddings(labels: np.ndarray, output: np.ndarray) -> str:
@@ -112,13 +132,13 @@ def spaced(answers: Answers, euclidean: bool) -> Space:
 
 def of_recall(k: int, euclidean: bool, answers: Answers) -> Statistic:
     """Computes scikit-learn's NearestNeighbors of all vectors, with the sample itself left out."""
-    return cast(Statistic, over_identities(recall(spaced(answers, euclidean), answers.truth.reshape(-1), k)))
+    return cast(Statistic, over_identities(recall(spaced(answers, euclidean), answers.truth.reshape(-1), k), of_asked))
 
 
 def of_pairs(euclidean: bool, answers: Answers) -> Statistic:
     """Computes where scikit-learn's roc_curve of all pairs has as many false acceptances as false rejections."""
     found = equal_error_rate(spaced(answers, euclidean), answers.truth.reshape(-1))
-    return cast(Statistic, over_identities(found, IN_PAIRS))
+    return cast(Statistic, over_identities(found, of_its_pairs))
 
 
 def by_luck(k: int, labels: np.ndarray) -> float:

@@ -12,7 +12,7 @@ from harness.metrics.discrepancy import top1
 from harness.metrics.heads import FIRST, adds_up
 from harness.metrics.horizon import STEP
 from harness.metrics.registry import METRICS
-from harness.metrics.scores import NUMBERS, TOP_K
+from harness.metrics.scores import NUMBERS, TOP_K, metric_named
 from harness.metrics.task import ANOMALIES, EMBEDDINGS, class_count, one_column, row_by_row, whole_below
 from harness.metrics.task_table import Given, task_of
 from harness.records import Scoring
@@ -55,6 +55,32 @@ def said_by_metric(name: str) -> Said:
     if "classification" in tasks and "regression" not in tasks:
         return "classes"
     return "" if tasks and "custom" not in tasks else "own"  # such as metrics of several labels
+
+
+def declared_task(scoring: Scoring) -> Task | None:
+    """Returns the task that an experiment declares, by a section of its own or by a metric that is of one task alone;
+    None where it leaves that to the data.
+    """
+    sections: tuple[tuple[object, Task], ...] = (
+        (scoring.detection, "detection"),
+        (scoring.keypoints, "keypoints"),
+        (scoring.transcription, "transcription"),
+    )
+    if of_section := [task for section, task in sections if section]:
+        return of_section[0]
+    named = [metric_named(name) for name in (scoring.primary, *scoring.others) if name]
+    return next((metric.tasks[0] for metric in named if metric and len(metric.tasks) == 1), None)
+
+
+def supposed_task(labels: np.ndarray) -> Task:
+    """Returns the task that labels alone look like, before a model has answered."""
+    if labels.ndim == 2 and labels.shape[1] > 1 and labels.dtype.kind in "uif" and whole_below(labels, 2):
+        return "multilabel"
+    if labels.dtype.kind not in "ui":
+        binary = one_column(labels) and labels.dtype.kind == "f" and whole_below(labels, 2)
+        return "classification" if binary else "regression"
+    of_shape: dict[int, Task] = {1: "classification", 2: "frames"}
+    return of_shape.get(labels.ndim, "segmentation")
 
 
 def as_classes(labels: np.ndarray | None, output: np.ndarray, said: Said) -> np.ndarray | None:

@@ -16,17 +16,22 @@ from harness.gate.judge import resampled
 from harness.gate.judge.drops import class_words, holm
 from harness.gate.judge.flips import flipped, in_counts
 from harness.gate.judge.loss import POWERS, outcome_of, why_inconclusive
+from harness.gate.judge.resampled import Held
 from harness.gate.judge.shares import pair_of_shares
 from harness.gate.policy import Rule
 from harness.metrics import Metric
 from harness.metrics.task import LABELLED
-from harness.records import Answer, Case
+from harness.records import Answer, Case, Run
 from harness.records.terms import Outcome
+from harness.statistics.bounded import Effects
 from harness.statistics.clustered import LEAST_EFFECTIVE, Clustered, group_words
 from harness.statistics.stats import Interval
+from harness.statistics.unseen import unseen_p
 
 FEWEST_OF_A_CLASS = 59  # groups: with fewer, one in 20 that fails may be missing in over 5 % of the test sets
 FEW = "these groups are worth {:.1f} of one size: under {} decide nothing"
+LOST = "a group that is wholly lost may be missing among {:,}: about {:,} groups like these are needed to show it"
+ALL_LOST = "a group that is wholly lost may be missing among {:,}, and the limit leaves no room for one"
 NO_BASE = "{} has none of what the limit is a percentage of: give an absolute limit, in pp"
 
 
@@ -172,17 +177,59 @@ def groups_needed(share: Clustered, limit: float, rule: Rule) -> int | None:
 
 def by_samples(rule: Rule, case: Case, evidence: Evidence) -> Answer:
     """Judges the value for max and min; for max_increase and max_decrease, how far it moved. What passes over groups
-    has to pass as independent samples, too: there what did not move is bounded by what could have.
+    has to pass as independent samples, too: there what did not move is bounded by what could have. And it has to pass
+    where a whole group may be lost, though none was.
     """
     found = resampled.by_samples(rule, case, evidence)  # whose statistics are a LeftOut each
     if found.outcome != "pass":
         return found
     if rare := rare_class(evidence):
         return replace(found, outcome="inconclusive", p=None, reason=rare)
-    plain = resampled.by_samples(rule, case, evidence.ungrouped)
-    if plain.outcome == "pass":
-        return replace(found, p=max(found.p or 0.0, plain.p or 0.0))
-    return replace(found, outcome="inconclusive", p=None, reason=plain.reason or "not even as independent samples")
+    apart, names = evidence.ungrouped, evidence.comparison.run.class_names
+    held = resampled.held(rule, evidence.metric(rule), case, apart)
+    plain = resampled.judge_limits(rule, held, names)
+    if plain.outcome != "pass":
+        return replace(found, outcome="inconclusive", p=None, reason=plain.reason or "not even as independent samples")
+    unseen = unseen_in_groups(held, evidence.comparison.run)
+    if unseen > rule.alpha:
+        return replace(found, outcome="inconclusive", p=None, reason=lost_groups(unseen, rule, evidence))
+    return replace(found, p=max(found.p or 0.0, plain.p or 0.0, unseen))
+
+
+def unseen_in_groups(held: Held, run: Run) -> float:
+    """Returns the largest probability that no group is lost, of models at the limit of which whole groups are; 0 where
+    nothing bounds what a group may do.
+    """
+    alone = getattr(held.moved, "alone", held.moved)
+    effects = getattr(alone, "bounded", getattr(alone, "pictures", alone))
+    if not isinstance(effects, Effects) or run.groups is None:
+        return 0.0
+    moves = moves_of(effects if held.sign == 1 else effects.mirrored, run.labels, run.groups)
+    return unseen_p(moves, held.sign * (held.limit - held.moved.value))
+
+
+def moves_of(effects: Effects, labels: np.ndarray | None, groups: np.ndarray) -> np.ndarray:
+    """Returns how far the value rises where each group is lost, (groups,): by its share of all samples, or of those of
+    each class, whichever is more.
+    """
+    units = np.unique(groups, return_inverse=True)[1]
+    worst = effects.effects[:, -1] - (effects.counts * effects.effects).sum(axis=1) / effects.sizes
+    found = np.bincount(units) / len(units) * worst.sum()
+    if labels is None or labels.ndim != 1 or not effects.labels:
+        return np.asarray(found)
+    of_class = [(labels == label) / max(1, (labels == label).sum()) for label in effects.labels]
+    by_class = [np.bincount(units, share) * most for share, most in zip(of_class, worst, strict=True)]
+    return np.maximum(found, np.sum(by_class, axis=0))
+
+
+def lost_groups(unseen: float, rule: Rule, evidence: Evidence) -> str:
+    """Says how many groups would show it."""
+    groups = evidence.comparison.run.groups
+    assert groups is not None
+    count = len(np.unique(groups))
+    if unseen >= 1:
+        return ALL_LOST.format(count)
+    return LOST.format(count, math.ceil(count * math.log(rule.alpha) / math.log(unseen)))
 
 
 def rare_class(evidence: Evidence) -> str:
