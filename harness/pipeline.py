@@ -17,7 +17,7 @@ from harness.build.builder import Built, build
 from harness.build.scored import as_asked, heads_of
 from harness.compare.baseline import compare
 from harness.data.shuffled import shuffled
-from harness.errors import TargetError
+from harness.errors import ConfigError, TargetError
 from harness.experiment.request import Request
 from harness.gate.judge.watched import why_whole
 from harness.gate.policy import Policy, default_policy
@@ -32,7 +32,9 @@ from harness.measure.patience import connect_when_free
 from harness.measure.provision.setup import setup as provide
 from harness.measure.same_device import check_same_device, identity_of
 from harness.metrics.fitting import check
+from harness.metrics.meaning import declared_task
 from harness.records import Absent, Case, Comparison, Dataset, Experiment, Provenance, Target, TargetRecord, Verdict
+from harness.records.terms import Task
 from harness.report import derive
 from harness.runs.header import Header, absolute_variants, new_run_id
 from harness.runs.loading import read_run
@@ -41,6 +43,8 @@ from harness.runs.spent import TimedConnection
 from harness.runs.store import Store
 from harness.support.cache import Cache, version
 from harness.support.files import telling_disk
+
+ASKS_ALL = "the whole test set is asked, though until decided was asked for: {}"
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ def run(
     policy: by which a plan until_decided is decided; None for the default one.
     """
     begin = time.monotonic()
-    request = planned(request, policy or default_policy(), listener)
+    request = planned(request, policy, listener)
     targets = reachable(request.targets, listener)
     dataset = dataset_of(request.experiment)
     for target in targets:
@@ -86,13 +90,26 @@ def run(
         return go_on(record, listener, judge, policy, request.wait_s)
 
 
-def planned(request: Request, policy: Policy, listener: Listener) -> Request:
+def planned(request: Request, policy: Policy | None, listener: Listener) -> Request:
     """Returns the request without until_decided, and says why, where the policy is of the whole test set."""
-    plan = request.experiment.plan
-    if not plan.until_decided or not (why := why_whole(policy)):
+    plan, declared = request.experiment.plan, declared_task(request.experiment.scoring)
+    if not plan.until_decided or not (why := why_not_early(policy, declared or "classification")):
         return request
-    listener.say(f"the whole test set is asked, though until decided was asked for: {why}")
+    listener.say(ASKS_ALL.format(why))
     return replace(request, experiment=replace(request.experiment, plan=replace(plan, until_decided=False)))
+
+
+def why_not_early(policy: Policy | None, task: Task) -> str:
+    """Returns why no row is decided before the end of the test set; "" where one may be. policy: None for the default
+    one of the task.
+    """
+    if policy is not None:
+        return why_whole(policy)
+    try:
+        why = why_whole(default_policy([task]))
+    except ConfigError as error:
+        return f"{error}; {error.advice}"
+    return f"without --policy {why}, and only accuracy_drop, of classes, is decided before it ends" if why else ""
 
 
 def dataset_of(experiment: Experiment) -> Dataset:
@@ -159,6 +176,8 @@ def go_on(
     target that was lost: such a run is not judged.
     """
     listener.opened(record)
+    if record.header.plan.until_decided and (why := why_not_early(policy, record.header.task)):
+        listener.say(ASKS_ALL.format(why))
     lost = []
     for target in record.header.targets:
         try:
@@ -205,13 +224,12 @@ def measure_target(
 
 
 def decided_by(policy: Policy | None, record: Record) -> Decided | None:
-    """Returns what says which cases need no further samples; None where the plan is to ask them all."""
-    rules = policy or default_policy()
-    return (
-        (lambda: settled(read_run(record.path, record.header, record.dataset), rules))
-        if record.header.plan.until_decided
-        else None
-    )
+    """Returns what says which cases need no further samples; None where all are asked."""
+    header = record.header
+    if not header.plan.until_decided or why_not_early(policy, header.task):
+        return None
+    rules = policy or default_policy([header.task])
+    return lambda: settled(read_run(record.path, header, record.dataset), rules)
 
 
 def conclude(record: Record, judge: Judge, say: Callable[[str], None]) -> Conclusion:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import binom, norm
@@ -149,6 +151,24 @@ def test_each_output_with_labels_is_foreseen_by_its_own() -> None:
     assert none.chances == () and "digit, fault and size" in none.why
     (once,) = foresee(parse_policy('[[rule]]\nmetric = "flip_rate"\nmax = "1%"\n', "p"), known, [0.002])
     assert "output" not in once.words
+
+
+def test_a_head_is_foreseen_by_its_declared_task_and_a_supposed_one_is_named() -> None:
+    """Identities look like classes: where the experiment says that they are none, no rule on classes is of them."""
+    rule, faces = '[[rule]]\nmetric = "accuracy_drop"\nmax = "1pp"\n', np.arange(1_000) // 2
+    known = Known(1_000, EVEN, None, "digit", {"face": faces})
+    assert [(f.task, f.task_supposed) for f in foresee(parse_policy(rule, "p"), known)] == [
+        ("classification", True)
+    ] * 2
+    told = replace(known, tasks={"digit": "classification", "face": "embedding"})
+    (digit,) = foresee(parse_policy(rule, "p"), told)
+    assert digit.chances and (digit.task, digit.task_supposed) == ("classification", False)
+    (alone,) = foresee(parse_policy(rule, "p"), Known(1_000, faces, tasks={"": "embedding"}))
+    assert alone.chances == () and alone.why == "accuracy_drop says nothing of an output whose task is embedding"
+    (looks,) = foresee(parse_policy(rule, "p"), Known(1_000, np.linspace(0, 9, 1_000)))
+    assert looks.chances == () and "look like those of regression" in looks.why
+    (marks,) = foresee(parse_policy(rule, "p"), Known(1_000, (EVEN % 2).astype(np.float32)))
+    assert marks.chances and marks.task == "classification"
 
 
 def test_of_numbers_and_f1_over_groups_the_fewest_groups_are_told() -> None:

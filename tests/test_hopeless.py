@@ -59,6 +59,13 @@ def test_a_test_set_that_is_too_small_is_named(rule: str, fewest: int, labels: n
             "needs 299 identities; there are 90",
         ),
         ('metric = "eer"\nmax = 0.5', Known(900, np.arange(900) // 2, np.arange(900) // 2), "not decided over groups"),
+        (
+            'metric = "f1"\nmin = 0.5',
+            Known(900, NUMBERS, tasks={"": "regression"}),
+            "an output whose task is regression",
+        ),
+        ('metric = "f1"\nmin = 0.5', Known(9, NUMBERS, None, "y", {"z": NUMBERS}), "none of the labelled outputs that"),
+        ('metric = "f1"\nmin = 0.95', Known(1_000, NUMBERS, None, "y", {"z": LABELS}), "none got worse"),
         ('metric = "sqnr"\nmin = 20', Known(1_000, None, np.repeat(np.arange(100), 10)), "not decided over groups"),
         ('metric = "accuracy_drop"\nmax = "9pp"', Known(1_000, LABELS, np.repeat(np.arange(5), 200)), "worth 5.0"),
     ],
@@ -97,7 +104,9 @@ def test_pixels_and_coordinates_are_not_counted_as_classes(labels: np.ndarray, g
     assert said('metric = "class_accuracy_drop"\nmax = "40pp"', Known(1_000, labels, groups)) == ""
 
 
-def test_of_several_labelled_outputs_no_class_is_told() -> None:
-    rare = np.repeat([0, 1], [990, 10])
-    rule = 'metric = "class_accuracy_drop"\nmax = "5pp"'
-    assert "class 1" in said(rule, Known(1_000, rare)) and said(rule, Known(1_000, rare, heads={"other": rare})) == ""
+def test_of_several_labelled_outputs_each_is_told_by_its_name() -> None:
+    rare, rule = np.repeat([0, 1], [990, 10]), 'metric = "class_accuracy_drop"\nmax = "5pp"'
+    assert "class 1 has 10" in said(rule, Known(1_000, rare))
+    several = Known(1_000, np.arange(1_000) % 2, None, "digit", {"fault": rare})
+    assert said(rule, several).endswith("class 1 has 10, output fault")
+    assert said(rule + '\noutput = "digit"', several) == ""

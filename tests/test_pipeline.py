@@ -21,7 +21,7 @@ from harness.gate.policy.policy_file import parse_policy
 from harness.gate.run_gate import default_verdict
 from harness.measure.targets import host
 from harness.pipeline import Request
-from harness.records import Target, TargetRecord, Verdict
+from harness.records import Scoring, Target, TargetRecord, Verdict
 from harness.runs.header import read_header
 from harness.runs.loading import load
 from harness.runs.record import Record
@@ -137,6 +137,19 @@ def test_a_policy_of_the_whole_test_set_is_told_of_and_asks_it(tmp_path: Path) -
     assert pipeline.planned(request, flips, heard).experiment.plan == plan_of("none")
     assert len(heard.said) == 1 and "rule 2, flips max 3" in heard.said[0]
     assert pipeline.planned(request, parse_policy(DROP, "policy.toml"), heard) == request and len(heard.said) == 1
+
+
+def test_a_default_policy_that_is_of_the_whole_test_set_is_told_of(tmp_path: Path) -> None:
+    """Where the experiment declares the task before anything is built, else when the run begins."""
+    plan, heard = replace(plan_of("none"), until_decided=True), Heard()
+    numbers = replace(builtin("digits", None, (), plan), scoring=Scoring("rmse"))
+    assert pipeline.planned(Request(numbers, (host(),)), None, heard).experiment.plan == plan_of("none")
+    assert "rule 1, rmse max_increase 5%" in heard.said[0] and "only accuracy_drop, of classes, is" in heard.said[0]
+    record = Store(tmp_path, trust=True).reopen(str(replayed_until_decided(tmp_path)))
+    assert pipeline.why_not_early(None, record.header.task) == "" and pipeline.decided_by(None, record)
+    record.header = replace(record.header, task="custom")
+    assert pipeline.decided_by(None, record) is None
+    assert "no default policy for metrics of your own" in pipeline.why_not_early(None, "custom")
 
 
 def test_the_data_of_a_run_until_decided_are_shuffled_and_of_no_other() -> None:

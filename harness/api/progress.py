@@ -67,14 +67,9 @@ class Progress:
         self.record = record
         self.say(f"run {record.header.run_id} in {record.path}")
         if self.policy:
-            tested = record.dataset
-            heads = {name: head.labels for name, head in tested.heads.items()}
-            header = record.header
-            ways = {name: head.scoring.way for name, head in header.heads.items()} | {
-                tested.labels_of: header.scoring.way
-            }
-            known = Known(tested.test_count, tested.test_labels, tested.groups, tested.labels_of, heads, ways)
-            for sentence in hopeless(self.policy, known, record.header.plan):
+            tested, header = record.dataset, record.header
+            tasks = {tested.labels_of: header.task} | {name: head.task for name, head in header.heads.items()}
+            for sentence in hopeless(self.policy, Known.of(tested, tasks), header.plan):
                 self.say(sentence)
 
     def begin(self, target: str, shards: int, rounds: int) -> None:

@@ -21,6 +21,7 @@ REFERENCE = "the stored run that rules stand against, default: the accepted one;
 AGAIN = "time the reference's models again beside the candidate's, on its devices, and judge by that"
 EXPLAIN = "say beside each finding how often a model at the limit, and a harmless one, would pass; up to 20 s each"
 SIGNED = "only a run that one of these signers signed, as in `man ssh-keygen`, and references alike"
+TAKEN = "The labels{} are taken for those of {}, since the experiment declares no task. "
 COLUMNS_TOLD = (
     "Changed: answers that differ; of numbers, how far outputs move, as a share of the spread of Keras' errors. "
     "Harmless: as good as Keras, so that as many answers are lost as won; of a rule on flips, with so many of them. "
@@ -111,17 +112,20 @@ def power(
         print_json([{"samples": known.samples, **asdict(each)} for each in found])
         return
     stdout().print(foresight_table(found))
-    write(f"{known.samples:,} {'test' if known.groups is not None else 'independent test'} samples. {COLUMNS_TOLD}")
+    taken = "".join(TAKEN.format(f" of {name}" if name else "", task) for name, task in known.supposed.items())
+    kind = "test" if known.groups is not None else "independent test"
+    write(f"{known.samples:,} {kind} samples. {taken}{COLUMNS_TOLD}")
 
 
 def test_samples(experiment: str | None, samples: int | None, by_default: bool) -> Known:
     """Returns what is known of them. Raises ConfigError where neither is given, or both, and where the default policy
     is asked for and labels are no classes: which it is depends on the task, and that on what a model answers.
     """
+    from harness.build.scored import as_asked
     from harness.errors import ConfigError
     from harness.experiment.resolve import experiment_of
     from harness.gate.known import Known
-    from harness.metrics.meaning import said_by
+    from harness.metrics.meaning import declared_task
 
     if (experiment is None) == (samples is None):
         raise ConfigError("one of an experiment and --samples is needed", "harness power mnist, or --samples 10000")
@@ -129,12 +133,10 @@ def test_samples(experiment: str | None, samples: int | None, by_default: bool) 
         return Known(samples or 0)
     asked = experiment_of(experiment)
     dataset = asked.load()
-    heads = {name: head.labels for name, head in dataset.heads.items()}
-    ways = {name: scoring.way for name, scoring in asked.heads.items()}
-    first = dataset.labels_of
-    ways[first] = asked.scoring.way or ways.get(first)
-    known = Known(dataset.test_count, dataset.test_labels, dataset.groups, first, heads, ways)
-    if by_default and not (known.all_classes and said_by(asked.scoring) in ("classes", "")):
+    whole = as_asked(asked, dataset)
+    scorings = {dataset.labels_of: whole.scoring, **whole.heads}
+    known = Known.of(dataset, {name: task for name, each in scorings.items() if (task := declared_task(each))})
+    if by_default and set(known.every_task) != {"classification"}:
         raise ConfigError("which rule the default policy has is not known of such labels before a run", "give --policy")
     return known
 

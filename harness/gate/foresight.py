@@ -49,6 +49,8 @@ def of_outputs(rule: Rule, known: Known, flip_rates: Sequence[float], supposed: 
     outputs = list(known.each(rule, metric))
     for one in outputs:
         found = of_rule(rule, metric, one, flip_rates, supposed)
+        if metric and metric.about == "answers":
+            found = replace(found, task=one.task, task_supposed=one.output in one.supposed)
         yield replace(found, words=f"{found.words}, output {one.output}") if len(outputs) > 1 else found
     if not outputs:
         yield Foresight(rule.number, rule.words, why=NO_OUTPUT.format(listed([known.output, *known.heads])))
@@ -59,6 +61,8 @@ def of_rule(
 ) -> Foresight:
     samples = known.samples
     judged = metric.judged if metric else "samples"
+    if metric and (said := known.why_hardly(metric)):
+        return Foresight(rule.number, rule.words, why=said)
     if metric and known.groups is not None and judged not in ("rounds", "value"):
         return in_groups(rule, metric, known.groups, flip_rates, supposed)
     if metric and (judged == "drop" or (judged in ("accuracy", "share") and not rule.limit.absolute)):

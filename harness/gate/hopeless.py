@@ -33,6 +33,7 @@ NEVER = "can never pass: "
 NEEDS = "it needs {:,} test samples; there are {:,}"
 GROUPS = "it needs {:,} groups like these; there are {}"
 NO_ROUNDS = "the plan times {} of a case, and 2 are the fewest that have an interval"
+NO_TASK = "none of the labelled outputs that it names is of a task that has the metric"
 NO_LABELS = "the test set has no labels"
 IDENTITIES = "it needs {} identities; there are {}"
 NOT_IN_GROUPS = "it is not decided over groups"
@@ -45,15 +46,26 @@ def hopeless(policy: Policy, known: Known, plan: Plan) -> tuple[str, ...]:
 
 
 def why(rule: Rule, known: Known, plan: Plan) -> str:
-    """Returns why it cannot; "" where it may, or where nothing is known of the metric."""
+    """Returns why it cannot, of the first output of which it cannot; "" where it may, or nothing is known of it."""
     metric = metric_named(rule.metric)
     if metric is None or metric.judged == "value":
         return ""
     if metric.judged == "rounds":
         few = plan.rounds < 2 and plan.precision is None
         return NEVER + NO_ROUNDS.format(plan.rounds or "nothing") if few else ""
+    found = [(one.output, of_output(rule, metric, one, plan)) for one in known.each(rule, metric)]
+    if not found:
+        return NEVER + NO_TASK
+    of_some = known.heads and not metric.of_any_output
+    return next((f"{said}, output {output}" if of_some else said for output, said in found if said), "")
+
+
+def of_output(rule: Rule, metric: Metric, known: Known, plan: Plan) -> str:
+    """Says it of one output. Its labels are of one task, by which the model will be judged."""
     if known.labels is None and not set(metric.tasks) & set(UNLABELLED):
         return NEVER + NO_LABELS
+    if said := known.why_not(metric):
+        return NEVER + said
     if metric.tasks == EMBEDDINGS:
         return of_identities(known)
     if known.groups is not None:

@@ -10,9 +10,13 @@ import numpy as np
 from harness.gate.policy import Rule
 from harness.gate.simulated import Chances
 from harness.metrics import Metric
+from harness.metrics.meaning import supposed_task
+from harness.metrics.task import one_column
+from harness.records import Dataset
 from harness.records.terms import Task
 
-SAID: set[Task] = {"detection", "keypoints", "transcription"}
+NOT_OF_TASK = "{} says nothing of an output whose task is {}"
+LOOKS = "the labels look like those of {}, of which {} says nothing: declare the task, by primary under [metrics]"
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,20 +28,35 @@ class Known:
     groups: np.ndarray | None = None  # the group of each sample, (samples,); None where all are independent
     output: str = ""  # that the labels are of, where the model has several; "" where it is not known
     heads: Mapping[str, np.ndarray] = field(default_factory=dict)  # the labels of further outputs, by their names
-    ways: Mapping[str, Task | None] = field(default_factory=dict)  # by output, what it is decoded for
+    tasks: Mapping[str, Task] = field(default_factory=dict)  # by output, those that are known and not supposed
+
+    @classmethod
+    def of(cls, dataset: Dataset, tasks: Mapping[str, Task]) -> Known:
+        """tasks: of the outputs whose task is known, by their names; that of the scored one is dataset.labels_of."""
+        heads = {name: head.labels for name, head in dataset.heads.items()}
+        return cls(dataset.test_count, dataset.test_labels, dataset.groups, dataset.labels_of, heads, tasks)
+
+    @property
+    def task(self) -> Task | None:
+        """The task of the output that the labels are of: the known one, or what they look like; None without labels."""
+        return task_of(self.output, self.labels, self.tasks)
+
+    @property
+    def every_task(self) -> tuple[Task | None, ...]:
+        return (self.task, *(task_of(name, labels, self.tasks) for name, labels in self.heads.items()))
+
+    @property
+    def supposed(self) -> dict[str, Task]:
+        """The labelled outputs whose task is only supposed, and what it is supposed to be."""
+        every = {self.output: self.labels, **self.heads}
+        return {name: supposed_task(own) for name, own in every.items() if own is not None and name not in self.tasks}
 
     @property
     def classes(self) -> np.ndarray | None:
         """The class of each sample, (samples,); None where labels are no classes, or of one output among several."""
-        labels = self.labels
-        one_each = labels is not None and labels.ndim == 1 and labels.dtype.kind in "ui"
-        return labels if one_each and not self.heads else None
-
-    @property
-    def all_classes(self) -> bool:
-        """Whether the labels of every labelled output are classes, one a sample."""
-        each = (self.labels, *self.heads.values())
-        return all(labels is not None and labels.ndim == 1 and labels.dtype.kind in "ui" for labels in each)
+        if self.labels is None or self.heads or self.task != "classification" or not one_column(self.labels):
+            return None
+        return self.labels.reshape(-1).astype(np.int64)
 
     def each(self, rule: Rule, metric: Metric | None) -> Iterator[Known]:
         """Yields the same by each labelled output that the rule is judged for: none where it names none of them."""
@@ -46,19 +65,27 @@ class Known:
             return
         labels = {self.output: self.labels, **self.heads}
         for name in rule.outputs_of(list(labels)):
-            if (own := labels[name]) is not None and fits(metric, own, self.ways.get(name)):
-                yield replace(self, labels=own, output=name, heads={})
+            own = replace(self, labels=labels[name], output=name, heads={})
+            if own.task in metric.tasks:
+                yield own
+
+    def why_not(self, metric: Metric) -> str:
+        """Returns why the metric says nothing of an output of this task; "" where it does, or the task is not known."""
+        if self.output not in self.tasks or self.fits(metric):
+            return ""
+        return NOT_OF_TASK.format(metric.name, self.task)
+
+    def why_hardly(self, metric: Metric) -> str:
+        """Returns the same, or that the labels do not look as if it did."""
+        return self.why_not(metric) or ("" if self.fits(metric) else LOOKS.format(self.task, metric.name))
+
+    def fits(self, metric: Metric) -> bool:
+        of_labels = metric.about == "answers" and not metric.of_any_output
+        return not of_labels or bool(self.heads) or self.task in (None, *metric.tasks)
 
 
-def fits(metric: Metric, labels: np.ndarray, way: Task | None = None) -> bool:
-    """Whether the metric is of such labels: numbers, one class a sample, several labels, or masks; or of what their
-    output is decoded for, and of that alone.
-    """
-    if way or {*metric.tasks} <= SAID:
-        return way in metric.tasks
-    of_shape = {1: "classification", 2: "multilabel", 3: "segmentation"}
-    task = "regression" if labels.dtype.kind == "f" else of_shape.get(labels.ndim, "segmentation")
-    return task in metric.tasks or not {*of_shape.values(), "regression"} & {*metric.tasks}
+def task_of(output: str, labels: np.ndarray | None, tasks: Mapping[str, Task]) -> Task | None:
+    return tasks.get(output) or (None if labels is None else supposed_task(labels))
 
 
 @dataclass(frozen=True)
@@ -70,3 +97,5 @@ class Foresight:
     fewest: int | None = None  # samples with which the best model that there can be passes; None where no number does
     chances: tuple[Chances, ...] = ()
     why: str = ""
+    task: Task | None = None  # of the output that it is of; None where no labels say it
+    task_supposed: bool = False  # by the labels, since the experiment does not declare it
