@@ -13,6 +13,7 @@ import pytest
 from rich.console import Console
 from scipy import stats
 
+from harness.api.shown import Changes
 from harness.cli.tables.two_run_tables import two_run_tables
 from harness.compare.baseline import compare
 from harness.compare.two_runs import compare_runs
@@ -84,7 +85,7 @@ def test_the_report_says_where_the_next_session_lies_or_why_not() -> None:
 
 def test_compare_says_where_one_more_session_of_the_reference_lies(monkeypatch: pytest.MonkeyPatch) -> None:
     candidate = session(6, 120.0)
-    monkeypatch.setattr("harness.report.words.two_run_words.sessions_of", lambda run: (*STORED, candidate))
+    monkeypatch.setattr("harness.runs.sessions.sessions_of", lambda run: (*STORED, candidate))
     console = Console(width=200, record=True)
     for table in two_run_tables(compare_runs(STORED[0], candidate), console):
         console.print(table)
@@ -131,6 +132,22 @@ def test_a_session_whose_rounds_cannot_be_read_is_none(siblings: list[Path]) -> 
     next(siblings[1].glob("raw/*/round-*/latencies.npy")).write_bytes(b"")
     run = load(siblings[-1])
     assert names_of(sessions_of(run)) == [siblings[n].name for n in (0, 2, 3)]
+
+
+def test_the_changes_of_a_program_have_it_as_numbers_and_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    candidate, own = session(6, 120.0), P50
+    monkeypatch.setattr("harness.runs.sessions.sessions_of", lambda run: (*STORED, candidate))
+    changes = Changes(compare_runs(STORED[0], candidate))
+    (row,) = [r for r in changes.rows if (r["variant"], r["metric"]) == ("int8", own.name)]
+    limits = ahead_of(STORED[0], STORED, INT8, own).limits
+    assert limits and row["next_high"] / row["next_low"] == pytest.approx(limits.high / limits.low)
+    assert row["next_low"] < 1 < row["next_high"] and row["next_why"] == ""
+    assert any("one more session of the reference would lie −" in note for note in changes.notes)
+    others = [r for r in changes.rows if r["metric"] != own.name]
+    assert others and {(r["next_low"], r["next_high"], r["next_why"]) for r in others} == {(None, None, "")}
+    monkeypatch.setattr("harness.runs.sessions.sessions_of", lambda run: STORED[:2])
+    (few,) = [r for r in Changes(compare_runs(STORED[0], candidate)).rows if r["variant"] == "int8" and r["next_why"]]
+    assert few["next_low"] is None and "under 5 do not tell" in few["next_why"]
 
 
 def test_a_run_alone_in_its_folder_is_its_only_session(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from harness.compare.numbers import NumberSample
     from harness.compare.two_runs import Pair, TwoRuns
     from harness.report.charts.chart import Chart
+    from harness.runs.sessions import Ahead
 
 
 @dataclass(frozen=True, repr=False)
@@ -88,8 +89,24 @@ class Changes:
     def rows(self) -> list[dict[str, Any]]:
         """One a case, metric and output, as `harness compare --json` prints them. reference, candidate: what each run
         itself says, in `own_unit`; value: the change, in `unit`. What rests on rounds has the fingerprint's warnings.
+        next_low, next_high: of latency_p50, where one more session of the reference would lie, as a ratio to it; None
+        where that is not known, and next_why.
         """
-        return [row for output in self.outputs for pair in output.pairs for row in rows(output, pair)]
+        made = [row for output in self.outputs for pair in output.pairs for row in rows(output, pair)]
+        return [row | self._next_of(row) for row in made]
+
+    def _next_of(self, row: dict[str, Any]) -> dict[str, Any]:
+        ahead = next((a for case, a in self._ahead.items() if is_latency_of(case, row)), None)
+        limits = ahead.limits if ahead else None
+        low, high = (limits.low, limits.high) if limits else (None, None)
+        return {"next_low": low, "next_high": high, "next_why": ahead.why if ahead else ""}
+
+    @cached_property
+    def _ahead(self) -> dict[records.Case, Ahead]:
+        """Where one more session of each row of the reference would lie, by the stored ones."""
+        from harness.runs.sessions import next_by_case
+
+        return next_by_case(self.sessions)
 
     @property
     def outputs(self) -> tuple[TwoRuns, ...]:
@@ -116,14 +133,18 @@ class Changes:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What stands between the two runs, each once: why something is not comparable, and what to beware of."""
+        """What stands between the two runs, each once: why something is not comparable, what to beware of, and where
+        one more session of the reference would lie.
+        """
         from harness.compare.fingerprint import REFUSE
+        from harness.report.words.two_run_words import next_sessions
 
         one, other = self.runs
         same = "both are the same run" if one.run_id == other.run_id else ""
         found = dict.fromkeys(d for output in self.outputs for pair in output.pairs for d in pair.differences)
         apart = [f"{'not comparable' if d.level == REFUSE else 'warning'}: {d}" for d in found]
-        return tuple(filter(None, (self.of_experiments, same, *apart, *self.sessions.unshared)))
+        ahead = next_sessions(self._ahead)
+        return tuple(filter(None, (self.of_experiments, same, *apart, *self.sessions.unshared, *ahead)))
 
     @property
     def headline(self) -> str:
@@ -182,6 +203,12 @@ def rows(sessions: TwoRuns, pair: Pair) -> list[dict[str, Any]]:
         further = {"output": sessions.output_of(change), "warnings": warnings if change.unit == "ratio" else []}
         made.append({**row.pop("case"), **row, **own, **further})
     return made
+
+
+def is_latency_of(case: records.Case, row: dict[str, Any]) -> bool:
+    from harness.runs.sessions import NEXT
+
+    return row["metric"] == NEXT and all(row[name] == value for name, value in asdict(case).items())
 
 
 class Sample:

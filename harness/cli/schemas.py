@@ -95,6 +95,7 @@ def of_compare() -> Schema:
 
     case = {"variant": TEXT, "target": TEXT, "runtime": TEXT, "threads": COUNT}
     further = {"reference": NUMBER, "candidate": NUMBER, "own_unit": TEXT, "output": TEXT, "warnings": texts()}
+    further |= {"next_low": NUMBER, "next_high": NUMBER, "next_why": TEXT}
     made = fields(Change, case | further, without=("case",))
     made.pop("$defs", None)  # of the case alone
     return several(made)

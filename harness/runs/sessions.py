@@ -31,6 +31,7 @@ MOST = 30  # newest runs that are read
 LOOKED_AT = 300  # newest runs whose run.json is read for that
 TIMINGS_BYTES = 256 << 20  # of timings in the files of those that are read: memory
 CONFIDENCE = 0.95
+NEXT = "latency_p50"  # of which it is said
 FEW = "{} of the same file {} stored, and under {} do not tell ({})"
 COPIES = "the stored sessions say the same to the last digit, as copies of one do"
 
@@ -84,6 +85,13 @@ def next_of(both: TwoRuns, change: Change, stored: Sequence[Run]) -> Ahead:
     if ahead.limits is None or not own:
         return ahead
     return replace(ahead, limits=Interval(ahead.limits.low / own, ahead.limits.high / own))
+
+
+def next_by_case(both: TwoRuns) -> dict[Case, Ahead]:
+    """Returns the same for the latency of each row that both runs timed. Reads the stored runs."""
+    timed = [c for c in both.changes if c.metric == NEXT and c.unit == "ratio" and c.value]
+    stored = sessions_of(both.reference.run) if timed else ()
+    return {change.case: next_of(both, change, stored) for change in timed}
 
 
 def ahead_of(run: Run, sessions: Sequence[Run], case: Case, metric: Metric | None = None) -> Ahead:

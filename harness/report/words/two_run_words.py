@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from harness.compare.fingerprint import REFUSE, WARN
 from harness.compare.two_runs import CAVEAT, MOVED, Pair, TwoRuns, claims
@@ -12,7 +12,7 @@ from harness.metrics.scores import metric_named
 from harness.records import Case, Change
 from harness.records.names import row_name
 from harness.records.terms import ChangeKind
-from harness.runs.sessions import Ahead, next_of, sessions_of
+from harness.runs.sessions import NEXT, Ahead, next_by_case
 from harness.support.format import (
     MISSING,
     decimals,
@@ -39,7 +39,6 @@ KINDS: dict[ChangeKind, str] = {  # what a reader looks at first comes first
 }
 FOUND = "a change of x % is found about four times in five"
 CHANGED = "changed: between these two sessions; whether the model did or the session, two sessions cannot tell"
-SHOWN_NEXT = "latency_p50"
 KNOWN = "{}: one more session of the reference would lie {} to {} % from it, with 95 %, by {} stored ones"
 UNKNOWN = "where one more session of the reference would lie is not known: {}"
 OF_ROUNDS = "each value is that of a typical round, the change is their ratio with its 95 % interval"
@@ -122,22 +121,18 @@ def notes(both: TwoRuns, pairs: Sequence[Pair]) -> list[str]:
         lines.append(f"latency and memory: {OF_ROUNDS}; {CAVEAT}; ±x % beside similar: {FOUND}")
     if any(c.kind == "changed" for c in changes):
         lines.append(CHANGED)
-    lines += next_sessions(both, changes)
+    lines += next_sessions(next_by_case(both))
     lines += chance(changes)
     return lines
 
 
-def next_sessions(both: TwoRuns, changes: Sequence[Change]) -> list[str]:
+def next_sessions(found: Mapping[Case, Ahead]) -> list[str]:
     """Says of each row where one more session of the reference would lie, or why that is not known."""
-    timed = [c for c in changes if c.metric == SHOWN_NEXT and c.unit == "ratio" and c.value]
-    stored = sessions_of(both.reference.run) if timed else ()
-    found = [(c, next_of(both, c, stored)) for c in timed]
-    told = [KNOWN.format(shown_name(c), *next_percents(a), a.sessions) for c, a in found if a.limits]
-    return [*told, *dict.fromkeys(UNKNOWN.format(a.why) for _, a in found if a.why)]
-
-
-def shown_name(change: Change) -> str:
-    return f"{METRICS[change.metric].title} of {row_name(change.case)}"
+    title = METRICS[NEXT].title
+    told = [
+        KNOWN.format(f"{title} of {row_name(c)}", *next_percents(a), a.sessions) for c, a in found.items() if a.limits
+    ]
+    return [*told, *dict.fromkeys(UNKNOWN.format(a.why) for a in found.values() if a.why)]
 
 
 def next_percents(ahead: Ahead) -> list[str]:
