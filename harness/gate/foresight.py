@@ -26,7 +26,10 @@ MOVED = (0.02, 0.1, 0.3)  # how far numbers move, as a share of the spread of Ke
 BY_LABEL = ("label_accuracy", "label_f1")
 BY_NUMBERS = ("mae", "rmse", "r2")
 HOW_GOOD = "how often it passes depends on how good Keras is, which is not known yet: suppose it by --baseline PERCENT"
-OF_GROUPS = "not known over groups: it depends on which samples change"
+OF_GROUPS = (
+    "not known over groups: it depends on which samples of a group change together, and it is not simulated, since "
+    "each draw would be computed without each group"
+)
 FEW_GROUPS = "{} groups are the fewest with which it can pass"
 EXPLAINS = "Keras is supposed to explain {:.3g} % of the labels' variance, with normal errors"
 NO_OUTPUT = "no output with labels that it fits has that name; there are {}"
