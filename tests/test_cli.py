@@ -184,7 +184,7 @@ def test_a_word_that_names_nothing_exits_2_in_two_lines(harness, words, what, ad
     assert_two_lines(err, what, advice)
 
 
-@pytest.mark.parametrize("words", [["dance"], ["run", "--dance"], ["run", "--rounds", "-1"], ["show", "latest"]])
+@pytest.mark.parametrize("words", [["dance"], ["run", "--dance"], ["run", "--rounds", "-1"]])
 def test_a_command_line_that_is_wrong_exits_2_and_shows_no_traceback(harness, words):
     code, out, err = harness(*words)
     assert (code, out) == (2, "")
@@ -537,6 +537,51 @@ def test_a_picture_has_a_name_that_says_what_it_is(harness, tmp_path):
     store_a_run(tmp_path / "results")
     code, _, err = harness("show", "latest", "--sample", "3", "--out", "three.png")
     assert (code, "is an SVG" in err, (tmp_path / "three.png").exists()) == (2, True, False)
+
+
+def show_of_classes(harness, monkeypatch, *words):
+    """What `show` prints of a made run of 200 samples, in which int8 flips some."""
+    from harness.api import entry
+    from harness.api.stored_run import Run
+    from harness.gate import run_gate
+    from tests import made_tasks
+
+    run = Run(made_tasks.classes(samples=200), Store(Path("results")))
+    monkeypatch.setattr(entry, "load", lambda *given, **named: run)
+    monkeypatch.setattr(run_gate, "tell_unsealed", lambda stored, say: None)
+    return run, harness("show", "latest", *words)
+
+
+def test_show_lists_flips_and_says_what_was_cut(harness, monkeypatch):
+    run, (code, out, _) = show_of_classes(harness, monkeypatch, "--flips", "--worst", "1")
+    row = run.comparison.samples[case("int8")]
+    flips, lost = int(row["flip"].sum()), int((row["flip_kind"] == 1).sum())
+    assert code == 0 and flips > lost >= 1
+    assert f"1 of {flips}; --worst {flips} shows all" in out
+    assert out.splitlines()[0].split()[0] == "Sample" and len(re.findall(r" lost +1 of 2$", out, re.M)) == 1
+    first = re.search(r"^ *(\d+) ", out.splitlines()[2])
+    assert first and out.splitlines()[-1] == f"next: harness show latest --sample {first[1]}"
+
+
+def test_show_of_a_class_is_of_that_class(harness, monkeypatch):
+    run, (code, out, _) = show_of_classes(harness, monkeypatch, "--class", "2", "--worst", "999", "--json")
+    told = json.loads(out)
+    assert code == 0 and {row["label"] for row in told["samples"]} == {2}
+    assert told["total"] == len(told["samples"]) == int((run.stored.labels == 2).sum())
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        ((), "it is not said which samples to show"),
+        (("--sample", "1", "--flips"), "--sample shows one sample"),
+        (("--flips", "--out", "x.svg"), "--out is the picture of one sample"),
+        (("--by", "eror"), "--by eror is no order"),
+    ],
+)
+def test_show_is_told_plainly_what_to_show(harness, words, what):
+    code, _, err = harness("show", "latest", *words)
+    assert code == 2 and what in err
 
 
 def test_targets_are_told_as_a_table_or_json(harness, tmp_path):

@@ -44,6 +44,7 @@ def test_every_command_that_prints_json_has_a_schema() -> None:
     [
         ("list",),
         ("show", "latest", "--sample", "3", "--trust"),
+        ("show", "latest", "--worst", "3", "--trust"),
         ("gate", "latest"),
         ("compare", "latest", "latest"),
         ("trend", "--all"),

@@ -225,7 +225,8 @@ class Sample:
         self._pictures = pictures
 
     @cached_property
-    def _said(self) -> ClassSample | NumberSample:
+    def said(self) -> ClassSample | NumberSample:
+        """What each model says, for programs."""
         from harness.compare.answers import sample_answers
         from harness.compare.numbers import number_sample
         from harness.metrics.task_table import OF_CLASSES
@@ -236,14 +237,14 @@ class Sample:
     @property
     def label(self) -> str:
         """The name of its class, or its number; "" where it has no label."""
-        return str(getattr(self._said, "label_name", self._said.label))
+        return str(getattr(self.said, "label_name", self.said.label))
 
     @property
     def document(self) -> dict[str, Any]:
         """Label and answers as `harness show --json` prints them; a number that is not finite is None."""
-        answers = [{"variant": answer.variant, **asdict(answer)} for answer in self._said.answers]
+        answers = [{"variant": answer.variant, **asdict(answer)} for answer in self.said.answers]
         finite = [{name: value if is_finite(value) else None for name, value in answer.items()} for answer in answers]
-        said = {"run_id": self._comparison.run.run_id, **asdict(self._said), "index": self.index, "answers": finite}
+        said = {"run_id": self._comparison.run.run_id, **asdict(self.said), "index": self.index, "answers": finite}
         return said | ({"heads": {name: head.document for name, head in self.heads.items()}} if self.heads else {})
 
     @property
@@ -281,7 +282,7 @@ class Sample:
         from harness.compare.answers import agreement, sample_title
         from harness.compare.numbers import nearness
 
-        said = self._said
+        said = self.said
         words = agreement(said) if isinstance(said, ClassSample) else nearness(said)
         further = (f"Output {name}: {head}" for name, head in self.heads.items())
         return "\n".join([f"{sample_title(self.index, self.label)}. {words}", *further])

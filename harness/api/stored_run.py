@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING
 
 from harness import records
 from harness.api import frames
+from harness.api.found_samples import FoundSamples
 from harness.api.inline import frame, kernel, paragraph, table
 from harness.api.shown import Changes, Plots, Sample, Verdict
 from harness.compare.baseline import compare
+from harness.compare.searched import narrowed
 from harness.errors import ConfigError
 from harness.records import Absent, Case, Comparison
 from harness.records.names import row_name
+from harness.records.terms import SearchOrder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -123,12 +126,41 @@ class Run:
 
     # --- pictures
 
-    def sample(self, index: int) -> Sample:
-        """One test sample: its picture, its label, what each model says. Raises ConfigError where there is none."""
+    def sample(self, index: int, variants: str | Sequence[str] = ()) -> Sample:
+        """One test sample: its picture, its label, what each model says. variants: names or globs; () for all.
+        Raises ConfigError where there is none.
+        """
         total = self.stored.test_count
         if not 0 <= index < total:
             raise ConfigError(f"there is no sample {index}", f"the test set of this run has samples 0 to {total - 1}")
-        return Sample(self.comparison, self._material.pictures, self.stored.place_of(index))
+        asked = [variants] if isinstance(variants, str) else variants
+        comparison = narrowed(self.comparison, asked) if asked else self.comparison
+        return Sample(comparison, self._material.pictures, self.stored.place_of(index))
+
+    def find(
+        self,
+        *,
+        flips: bool = False,
+        of_class: str | int = "",
+        worst: int = 12,
+        by: SearchOrder = "discrepancy",
+        variants: str | Sequence[str] = (),
+        output: str | None = None,
+    ) -> FoundSamples:
+        """The samples that a reader looks at first: those that moved most.
+
+        flips: only samples in which a row flipped, first those that a row lost. of_class: only samples of this class, a
+            name or number; without labels, those that Keras takes for it. worst: how many.
+        by: "discrepancy", how far the furthest row is from Keras, or "error", how far it is from the label.
+        variants: names or globs; () for all that are not suspect. output: as in samples().
+        Raises ConfigError where the task has no such thing, or the run no such class, variant or output.
+        """
+        from harness.compare.searched import Search, search
+
+        asked = [variants] if isinstance(variants, str) else variants
+        comparison = narrowed(self._of_output(output), asked)
+        hits = search(comparison, Search(flips, str(of_class), by, worst))
+        return FoundSamples(comparison, self._material.pictures, hits)
 
     @cached_property
     def plots(self) -> Plots:

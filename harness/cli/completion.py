@@ -47,6 +47,12 @@ def formats(incomplete: str) -> list[str]:
     return beginning(incomplete, FORMATS)
 
 
+def orders(incomplete: str) -> list[str]:
+    from harness.records.terms import SEARCH_ORDERS
+
+    return beginning(incomplete, SEARCH_ORDERS)
+
+
 def tasks(incomplete: str) -> list[str]:
     from harness.experiment.starters import STARTERS
 

@@ -84,10 +84,15 @@ def of_list() -> Schema:
 
 
 def of_show() -> Schema:
-    """What is said of a sample depends on the task; that of each further head is alike."""
+    """One sample, or several that were looked for. What is said of a sample depends on the task."""
     answers = {"type": "array", "items": {"type": "object", "required": ["variant", "case"]}}
-    own = {"run_id": TEXT, "picture": TEXT, "index": COUNT, "label": SCALAR, "answers": answers}
-    return {"type": "object", "properties": own | {"heads": {"type": "object"}}, "required": [*own]}
+    said = {"index": COUNT, "label": SCALAR, "answers": answers}
+    own = {"run_id": TEXT, "picture": TEXT, **said}
+    one = {"type": "object", "properties": own | {"heads": {"type": "object"}}, "required": [*own]}
+    case = {"variant": TEXT, "target": TEXT, "runtime": TEXT, "outcome": TEXT}
+    far = {"apart": NUMBER, "apart_unit": TEXT, "flipped": COUNT_OR_NONE, "of_rows": COUNT}
+    found = {"run_id": TEXT, "output": TEXT, "total": COUNT, "samples": several(exactly(case | far | said))}
+    return {"anyOf": [one, exactly(found)]}
 
 
 def of_compare() -> Schema:

@@ -72,6 +72,7 @@ Join = Callable[[Mapping[str, np.ndarray], Scoring], np.ndarray]  # every output
 Rows = Callable[[Answers, bool], np.ndarray]  # decoded answers, whether they are logits → a row a sample
 Differ = Callable[[Answers], np.ndarray]  # decoded answers → which samples are flips from the baseline's
 Doubt = Callable[[np.ndarray], str]  # rows → why they are suspect
+Holds = Callable[[np.ndarray, int], np.ndarray]  # labels, a class → which samples have it
 Text = Callable[[Comparison, np.ndarray], str]  # a run, one sample's decoded answer or label → what it says
 
 
@@ -126,12 +127,25 @@ class Flips:
 @dataclass(frozen=True)
 class Told:
     """How one sample is told in words, where numbers would say nothing. apart: the column of rows that says how far an
-    answer is from the baseline's.
+    answer is from the baseline's, and what is counted there.
     """
 
     answer: Text
     label: Text
     apart: str = "max_abs_diff"
+    counted: str = ""
+
+
+def has_class(labels: np.ndarray, number: int) -> np.ndarray:
+    return np.asarray(row_by_row(lambda rows: (rows.reshape(len(rows), -1) == number).any(axis=1), labels))
+
+
+def has_object(labels: np.ndarray, number: int) -> np.ndarray:
+    return has_class(labels[..., 4], number)
+
+
+def has_label(labels: np.ndarray, number: int) -> np.ndarray:
+    return np.asarray(labels[:, number] > 0) if number < labels.shape[1] else np.zeros(len(labels), bool)
 
 
 TOP1 = Flips(top1_differs, "top-1 differs from {}, right or wrong")
@@ -143,7 +157,8 @@ class TaskKind:
     default: its rule where there is no policy; None where nothing is known of what a metric's values are worth.
     join: makes what is decoded of all outputs, where one alone does not say it. of_input: of an output and the input.
     rows: how far a variant's answer to each sample is from the baseline's, and where there are flips, which they are.
-    doubt: why rows are suspect, where that is not what an output explains of the baseline's.
+    doubt: why rows are suspect, where that is not what an output explains of the baseline's. holds: which samples are
+    of a class; None where there are no classes.
     """
 
     name: Task
@@ -157,6 +172,7 @@ class TaskKind:
     flips: Flips | None = None
     told: Told | None = None
     doubt: Doubt | None = None
+    holds: Holds | None = None
 
 
 # --- which task it is ------------------------------------------------------------------------------------------------
@@ -214,36 +230,40 @@ def falls(metric: str) -> DefaultRule:
 TASK_TABLE = (
     TaskKind(
         "detection", lambda given: given.boxes, "boxes", rows=detection_rows, default=falls("coco_map"),
-        join=joined_detections, told=Told(objects_said, objects_labelled), doubt=classes_or_boxes,
+        join=joined_detections, told=Told(objects_said, objects_labelled, counted="1 − overlap"),
+        doubt=classes_or_boxes, holds=has_object,
     ),
     TaskKind(
         "keypoints", lambda given: given.points, "points", rows=point_rows, default=falls("oks"), join=joined_points,
         flips=Flips(loses_a_point, "a point is wrong that {} has right"),
-        told=Told(points_said, points_labelled, "moved_px"),
+        told=Told(points_said, points_labelled, "moved_px", "px"),
     ),
     TaskKind(
         "transcription", lambda given: given.texts, "texts", rows=text_rows, join=scored_text,
         default=DefaultRule("wer", "max_increase", "1pp"), flips=Flips(words_differ, "the words differ from {}'s"),
-        told=Told(text_said, text_said), doubt=texts_far_off,
+        told=Told(text_said, text_said, counted="characters"), doubt=texts_far_off,
     ),
-    TaskKind("anomaly", anomaly_each, rows=anomaly_rows, default=falls("anomaly_auc"), of_input=anomaly_scores),
-    TaskKind("embedding", vector_each, rows=embedding_rows, default=falls("recall_at_1")),
-    TaskKind("classification", one_class_each, "classes", as_scores, class_rows, DROP, flips=TOP1),
-    TaskKind("multilabel", several_each, default=falls("subset_accuracy")),
+    TaskKind(
+        "anomaly", anomaly_each, rows=anomaly_rows, default=falls("anomaly_auc"), of_input=anomaly_scores,
+        holds=has_class,
+    ),
+    TaskKind("embedding", vector_each, rows=embedding_rows, default=falls("recall_at_1"), holds=has_class),
+    TaskKind("classification", one_class_each, "classes", as_scores, class_rows, DROP, flips=TOP1, holds=has_class),
+    TaskKind("multilabel", several_each, default=falls("subset_accuracy"), holds=has_label),
     TaskKind(
         "segmentation", mask_each, "masks", rows=mask_rows, default=falls("mean_iou"),
         flips=Flips(elsewhere, "a class that covers 1 % of the picture shares under half with {}'s"),
-        told=Told(mask_said, mask_labelled, "differing"),
+        told=Told(mask_said, mask_labelled, "differing", "share"), holds=has_class,
     ),
     TaskKind(
         "frames", frame_each, "masks", as_clips, mask_rows, falls("frame_f1"),
         flips=Flips(elsewhere, "a class that covers 1 % of the clip shares under half with {}'s"),
-        told=Told(mask_said, mask_labelled, "differing"),
+        told=Told(mask_said, mask_labelled, "differing", "share"), holds=has_class,
     ),
     TaskKind("regression", numbers_each, default=DefaultRule("rmse", "max_increase", "5%")),
     TaskKind(
         "agreement", classes_alone, "classes", as_scores, class_rows, DefaultRule("agreement", "min", "99%"),
-        flips=TOP1,
+        flips=TOP1, holds=has_class,
     ),
     TaskKind("distance", lambda given: given.labels is None, default=DefaultRule("sqnr", "min", "20dB")),
     TaskKind("custom", lambda given: True),

@@ -37,6 +37,7 @@ Against = Literal["keras", "float32", "reference", ""]  # what a value stands ag
 PieceKind = Literal["outputs", "audit", "latency"]  # a shard of the test set, an order audit, or a round
 Reset = Literal["none", "variables", "interpreter"]  # what a model that keeps state needs before each sample
 ModelKind = Literal["workload", "file", "saved_model", "function"]
+SearchOrder = Literal["discrepancy", "error"]  # what comes first of samples that are looked for
 FlipKind = Literal["", "right_to_wrong", "wrong_to_right", "wrong_to_wrong"]
 
 # What a metric is about, and how a limit on it is decided.
@@ -64,6 +65,7 @@ FAILING: tuple[ChangeKind, ...] = (
     "unknown",
 )  # of two runs
 TASKS: tuple[Task, ...] = get_args(Task)
+SEARCH_ORDERS: tuple[SearchOrder, ...] = get_args(SearchOrder)
 FLIP_KINDS: tuple[FlipKind, ...] = get_args(FlipKind)
 LIMIT_KINDS: tuple[LimitKind, ...] = get_args(LimitKind)
 PAIRINGS: tuple[Against, ...] = ("keras", "float32", "reference")  # what answers to a test set may stand against
