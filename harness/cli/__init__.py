@@ -23,7 +23,8 @@ from harness.cli import command_results as results
 from harness.cli import command_run as run
 from harness.cli import command_trend as trend
 from harness.cli.output import open_streams
-from harness.errors import HarnessError
+from harness.cli.usage import UsageError, wrong_usage
+from harness.errors import ConfigError, HarnessError
 from harness.support.files import telling_disk
 from harness.support.text import harmless
 
@@ -68,12 +69,18 @@ def main() -> None:
     open_streams()
     try:
         with telling_disk():  # a file where a folder is meant, one that may not be written, a full disk
-            app()
+            code = app(standalone_mode=False)
             sys.stdout.flush()  # here, where it can be said that it failed
+        sys.exit(code or 0)
+    except UsageError as error:
+        if len(sys.argv) == 1:  # its help was shown
+            sys.exit(ConfigError.exit_code)
+        tell(wrong_usage(error, sys.argv[1:], app), debug)
+        sys.exit(ConfigError.exit_code)
     except HarnessError as error:
         tell(error, debug)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         sys.exit(130)
     except Exception as error:
         message = f"unexpected {type(error).__name__}: {error}"

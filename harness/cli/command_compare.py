@@ -11,7 +11,7 @@ from harness.cli import completion
 from harness.cli.command_results import Trust
 from harness.records.terms import FAILING
 
-HELP = "a run id, a path, or latest"
+HELP = "a run id of `harness list`, a path, or latest"
 FAIL_ON = f"exit with 1 where anything is so; repeatable: {', '.join(FAILING)}"
 HTML = "write a page to read offline to this file"
 SUMMARY = "Markdown, added to a file such as $GITHUB_STEP_SUMMARY"

@@ -39,8 +39,9 @@ TO_CALIBRATE = "give --calibration, 100 to 500 training samples in the form of t
 def init(
     folder: Folder = Path(), task: Task = "", model: Model = "", data: Data = "", calibration: Calibration = ""
 ) -> None:
-    """Write a commented experiment.toml, policy.toml and targets/ to start from. Without a model and data of yours
-    they run as they are; with them it looks at both, and writes what fits.
+    """Write a commented experiment.toml, policy.toml and targets/ to start from.
+
+    Without a model and data of yours they run as they are. With them it looks at both, and writes what fits.
     """
     from harness.cli.output import say, write
     from harness.experiment.starters import starter_files
@@ -94,7 +95,7 @@ def known(task: str) -> str:
     """Returns the task. Raises ConfigError where there are no files for it."""
     from harness.errors import ConfigError
     from harness.experiment.starters import WITHOUT_STARTER
-    from harness.support.toml import nearest
+    from harness.support.format import nearest
 
     if task not in STARTERS:
         advice = WITHOUT_STARTER.get(task) or nearest(task, STARTERS, "the tasks are")

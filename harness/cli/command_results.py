@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from harness.runs.header import Header
 
 Reference = Annotated[
-    str, typer.Argument(metavar="RUN", help="a run id, a path, or latest", autocompletion=completion.runs)
+    str,
+    typer.Argument(metavar="RUN", help="a run id of `harness list`, a path, or latest", autocompletion=completion.runs),
 ]
 Trust = Annotated[bool, typer.Option("--trust", help="call the code that this run names, whoever made it")]
 Results = Annotated[Path, typer.Option(help="where runs are kept")]
@@ -118,8 +119,9 @@ def show(
     results: Results = Path("results"),
     json: Annotated[bool, typer.Option("--json", help="print what is said of the samples as JSON")] = False,
 ) -> None:
-    """Show one test sample: the picture, the label, what each variant says. Or list those that flipped, those that
-    moved most, or those of one class.
+    """Show one test sample: the picture, the label, what each variant says; or list samples.
+
+    --flips, --worst and --class list those that flipped, that moved most, or that are of one class.
     """
     from harness.api.entry import load
     from harness.cli.output import say
@@ -143,7 +145,7 @@ def show(
 def check_one_wish(sample: int | None, listing: bool, out: Path | None, by: str) -> None:
     """Raises ConfigError where it is not plain what to show, or what is asked for does not go together."""
     from harness.errors import ConfigError
-    from harness.support.toml import nearest
+    from harness.support.format import nearest
 
     if by not in SEARCH_ORDERS:
         raise ConfigError(f"--by {by} is no order of samples", nearest(by, SEARCH_ORDERS, "there are"))

@@ -19,9 +19,10 @@ SCALAR: Schema = {"type": ["string", "number", "boolean", "null"]}
 def schema_of(command: str) -> Schema:
     """Returns the schema of the command's JSON. Raises ConfigError where it prints none."""
     from harness.errors import ConfigError
+    from harness.support.format import nearest
 
     if command not in SCHEMAS:
-        raise ConfigError(f"{command} prints no JSON", f"these commands do: {', '.join(SCHEMAS)}")
+        raise ConfigError(f"{command} prints no JSON", nearest(command, SCHEMAS, "these commands do:"))
     return {"$schema": DRAFT, "title": f"harness {command} --json", **SCHEMAS[command]()}
 
 

@@ -13,8 +13,8 @@ from harness.metrics.discrepancy import fields_of, top1
 from harness.metrics.task_table import kind_of
 from harness.records import Case, Comparison, Run
 from harness.records.terms import SearchOrder
+from harness.support.format import nearest
 from harness.support.globs import chosen
-from harness.support.toml import nearest
 
 Rows = TypeVar("Rows")
 LOST, OTHER_FLIP, NO_FLIP = 0, 1, 2  # ranks, in the order in which flips are shown

@@ -31,7 +31,7 @@ from harness.detection.objects import read_coco, read_yolo
 from harness.errors import ConfigError, DataError
 from harness.support.arrays import write_npy
 from harness.support.cache import file_sha256, key_of, version
-from harness.support.toml import nearest
+from harness.support.format import nearest
 
 SAID = "a folder of images"
 OPTIONS: tuple[str, ...] = ("size", "color", "boxes", "points")

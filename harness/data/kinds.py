@@ -23,7 +23,7 @@ from harness.data.validation import validate
 from harness.errors import ConfigError, DataError
 from harness.records import Affine, Dataset, Labelled
 from harness.support.cache import Cache, cache_dir, code_of, key_of
-from harness.support.toml import nearest
+from harness.support.format import nearest
 
 __all__ = ["KINDS", "DataSource", "load"]
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from harness.errors import DataError
 from harness.support.arrays import stretches
-from harness.support.toml import nearest
+from harness.support.format import nearest
 
 MOST_CLASSES = 100_000  # larger integers are amounts, not class numbers
 

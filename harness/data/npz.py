@@ -22,7 +22,7 @@ from harness.support.arrays import map_npy
 from harness.support.cache import file_sha256, key_of
 from harness.support.files import copy, naming
 from harness.support.foreign import check_text, opened_zip
-from harness.support.toml import nearest
+from harness.support.format import nearest
 
 SAID = "an .npz or .npy file"
 OPTIONS: tuple[str, ...] = ("label",)

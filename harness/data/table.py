@@ -22,7 +22,7 @@ from harness.errors import ConfigError, DataError, HarnessError
 from harness.support.arrays import write_npy
 from harness.support.cache import file_sha256, key_of, version
 from harness.support.files import check_disk
-from harness.support.toml import nearest
+from harness.support.format import nearest
 
 if TYPE_CHECKING:  # slow to load, and every experiment comes past here
     import pandas as pd

@@ -20,8 +20,8 @@ from harness.detection.boxes import as_corners, suppressed
 from harness.errors import ConfigError
 from harness.records import Detection
 from harness.support.arrays import STRETCH_BYTES, let_go
+from harness.support.format import nearest
 from harness.support.functions import FunctionRef, is_reference, load_function
-from harness.support.toml import nearest
 
 SSD_SCALES = (10.0, 10.0, 5.0, 5.0)  # y, x, height, width
 NUMBERS = 6  # of a detection

@@ -19,8 +19,8 @@ import numpy as np
 from harness.errors import ConfigError
 from harness.records import Keypoints
 from harness.support.arrays import STRETCH_BYTES, let_go
+from harness.support.format import nearest
 from harness.support.functions import FunctionRef, is_reference, load_function
-from harness.support.toml import nearest
 
 COCO_SIGMAS = (  # of a person's 17 points, from nose to ankles: pycocotools, cocoeval.py, kpt_oks_sigmas
     *(0.026, 0.025, 0.025, 0.035, 0.035, 0.079, 0.079, 0.072, 0.072, 0.062, 0.062),

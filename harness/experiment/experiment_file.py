@@ -31,8 +31,9 @@ from harness.records import (
 from harness.records.plan import MOST_DETECTIONS
 from harness.records.terms import BoxFormat, Place, PointOrder
 from harness.support.foreign import read_npy
+from harness.support.format import nearest
 from harness.support.functions import FunctionRef, is_reference
-from harness.support.toml import TomlFile, nearest, read_toml
+from harness.support.toml import TomlFile, read_toml
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 FUNCTION_OF_PATH = 'write "package.module:function": it is given the path of a raw file, and returns one sample'

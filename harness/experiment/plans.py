@@ -10,6 +10,7 @@ from harness.errors import ConfigError
 from harness.records import Plan
 from harness.records.plan import RESTLESS_RATIO
 from harness.statistics.stats import CLAIM_ROUNDS
+from harness.support.format import nearest
 
 PLANS = {
     "none": Plan("none", rounds=0, min_runs=0, min_s=0.0),
@@ -37,7 +38,7 @@ def precision_of(text: str | None) -> float | None:
 def plan_of(profile: str, **adjusted: float | int | None) -> Plan:
     """Returns a profile of PLANS with the user's adjustments. Raises ConfigError."""
     if profile not in PLANS:
-        raise ConfigError(f"there is no plan {profile!r}", f"the plans are {', '.join(PLANS)}")
+        raise ConfigError(f"there is no plan {profile!r}", nearest(profile, PLANS, "the plans are"))
     return adjust(PLANS[profile], **adjusted)
 
 

@@ -14,6 +14,7 @@ from harness.errors import ConfigError
 from harness.experiment.experiment_file import read_experiment
 from harness.experiment.plans import plan_of
 from harness.records import Experiment, ModelSource, Plan
+from harness.support.format import nearest
 from harness.support.globs import chosen
 
 
@@ -40,7 +41,9 @@ def builtin(name: str, data_path: Path | None, variants: tuple[str, ...], plan: 
     of its own is only built where it is named. Raises ConfigError.
     """
     if name not in WORKLOADS:
-        raise ConfigError(f"there is no built-in experiment {name!r}", f"the built-in ones are {', '.join(WORKLOADS)}")
+        raise ConfigError(
+            f"there is no built-in experiment {name!r}", nearest(name, WORKLOADS, "the built-in ones are")
+        )
     workload = WORKLOADS[name]
     names = tuple(name for name, recipe in RECIPES.items() if not recipe.named or name in variants)
     model = ModelSource("workload", name)
@@ -63,7 +66,7 @@ def select(patterns: tuple[str, ...], known: tuple[str, ...], uncalibrated: tupl
             if missed:
                 message = f"{', '.join(missed)} needs samples to calibrate with, and [data] gives none"
                 raise ConfigError(message, NOT_CALIBRATED[1])
-            raise ConfigError(f"no variant matches {pattern!r}", f"the variants are {', '.join(known)}")
+            raise ConfigError(f"no variant matches {pattern!r}", nearest(pattern, known, "the variants are"))
     if not (left := chosen(known, patterns)):
         raise ConfigError(f"{' '.join(patterns)} leaves no variant", f"the variants are {', '.join(known)}")
     return left

@@ -17,7 +17,8 @@ from harness.measure.connections import KINDS
 from harness.measure.runtimes import check_runtimes
 from harness.records import Target
 from harness.support.cache import cache_dir
-from harness.support.toml import nearest, read_toml
+from harness.support.format import nearest
+from harness.support.toml import read_toml
 
 NotNegative = Annotated[FiniteFloat, Field(ge=0)]  # a device would wait for ever for a chip as cool as nan
 

@@ -18,8 +18,8 @@ from harness.data.texts import END, rows_of, spelled
 from harness.errors import ConfigError
 from harness.metrics.task import finite, row_by_row, stretches
 from harness.records import Transcription
+from harness.support.format import nearest
 from harness.support.functions import FunctionRef, is_reference, load_function
-from harness.support.toml import nearest
 
 Decoder = Callable[[np.ndarray, Transcription], Iterable[str]]
 

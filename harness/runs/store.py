@@ -67,7 +67,9 @@ class Store:
         named = (p for p in self.paths() if p.name == reference)
         path = self.latest(finished) if reference == "latest" else next(named, None)
         if path is None:
-            raise StoreError(f"there is no run {reference!r} in {self.root}", "`harness list` shows the stored runs")
+            elsewhere = "`harness run` makes one; `harness list --results FOLDER` looks elsewhere"
+            advice = "`harness list` shows the stored runs" if any(True for _ in self.paths()) else elsewhere
+            raise StoreError(f"there is no run {reference!r} in {self.root}", advice)
         return path
 
     def latest(self, finished: bool = True) -> Path | None:

@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Protocol, TypeGuard
 
 MISSING = "–"
@@ -126,6 +127,13 @@ def listed(parts: Iterable[str]) -> str:
 def plural(count: float, noun: str, nouns: str = "") -> str:
     """Count a noun: 1 round, 2 rounds. nouns: the plural, where it is not the noun with an s."""
     return f"{whole(count)} {noun if count == 1 else nouns or noun + 's'}"
+
+
+def nearest(word: object, words: Iterable[str], lead: str) -> str:
+    """Return "did you mean …? <lead> a, b, c": the advice for an unknown word."""
+    names = list(words)
+    near = get_close_matches(str(word), names, 1, 0.5)
+    return f"{f'did you mean {near[0]}? ' if near else ''}{lead} {', '.join(names)}"
 
 
 def in_markdown(text: str) -> str:

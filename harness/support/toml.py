@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -19,6 +17,7 @@ from pydantic_core import ErrorDetails
 
 from harness.errors import ConfigError, Unreadable
 from harness.support import foreign
+from harness.support.format import nearest
 
 Model = TypeVar("Model", bound=BaseModel)
 _HEADER = re.compile(r"\s*\[+\s*([^\]]+?)\s*\]+\s*(#.*)?$")
@@ -70,6 +69,8 @@ def read_text(path: Path, advice: str = "give another file, or fix this one") ->
     """Reads the file's text, without a byte order mark. Raises ConfigError with the advice."""
     try:
         return foreign.read_text(path)
+    except FileNotFoundError as error:
+        raise ConfigError(f"there is no file {path}", "relative paths start in the folder that you are in") from error
     except (OSError, Unreadable) as error:
         raise ConfigError(f"{path} cannot be read: {error}", advice) from error
 
@@ -166,13 +167,6 @@ def to_write(model: type[BaseModel] | None, key: str) -> str:
     """Returns "write …", or "" where the model does not say what to write."""
     field = field_of(model, key)
     return f"write {field.description}" if field and field.description else ""
-
-
-def nearest(word: object, words: Iterable[str], lead: str) -> str:
-    """Returns "did you mean …? <lead> a, b, c": the advice for an unknown word."""
-    names = list(words)
-    near = get_close_matches(str(word), names, 1, 0.5)
-    return f"{f'did you mean {near[0]}? ' if near else ''}{lead} {', '.join(names)}"
 
 
 # --- where it stands -----------------------------------------------------------------------------------------------

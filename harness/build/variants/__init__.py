@@ -20,6 +20,7 @@ from harness.build.models import fresh
 from harness.build.models.feed import Feed
 from harness.build.variants.repeatable import repeatable_quantizer
 from harness.errors import BuildError, ConfigError
+from harness.support.format import nearest
 from harness.support.functions import FunctionRef, load_function, looking_in
 
 
@@ -100,7 +101,7 @@ def variant(
 
 def recipe(name: str) -> Recipe:
     if name not in RECIPES:
-        raise ConfigError(f"there is no variant {name!r}", f"the variants are {', '.join(RECIPES)}")
+        raise ConfigError(f"there is no variant {name!r}", nearest(name, RECIPES, "the variants are"))
     return RECIPES[name]
 
 

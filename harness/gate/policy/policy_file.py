@@ -13,7 +13,8 @@ from harness.metrics import METRICS, Metric
 from harness.metrics.scores import metric_named
 from harness.records import BY_DATA, Scoring
 from harness.records.terms import LIMIT_KINDS, PAIRINGS, Against, Mode, OnInconclusive
-from harness.support.toml import TomlFile, nearest, parse_toml
+from harness.support.format import nearest
+from harness.support.toml import TomlFile, parse_toml
 
 Written = Annotated[str | int | float | None, Field(description='a text such as "5ms", or a number')]
 Glob = Annotated[str, Field(min_length=1, description="a name or a glob in quotes")]
