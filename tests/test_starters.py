@@ -137,7 +137,13 @@ KINDS = np.array([0, 1, 2, 0, 1, 2])
     [
         (((3,),), {"y": KINDS}, "classification"),
         (((1,),), {"y": KINDS * 1.5}, "regression"),
-        (((3,),), {"y": np.eye(3, dtype=np.int64)[KINDS]}, "multilabel"),
+        (((3,),), {"y": np.eye(3, dtype=np.int64)[KINDS]}, "classification"),  # as a run takes one-hot rows
+        (
+            ((3,),),
+            {"y": KINDS.astype(np.float32)},
+            "classification",
+        ),  # and whole floats, where there are as many scores
+        (((3,),), {"y": np.arange(18).reshape(6, 3) % 2}, "multilabel"),
         (((4, 4, 3),), {"y": np.zeros((6, 4, 4), np.uint8)}, "segmentation"),
         (((3,), (1,)), {"y_out0": KINDS, "y_out1": KINDS * 1.5}, "heads"),
         (((3,),), {}, "classification"),
@@ -156,6 +162,48 @@ def test_labels_and_outputs_say_the_task(
     example = starter_files(task)[Path("policy.toml")]
     judged = re.findall(r'^metric = ("\w+")', example, re.MULTILINE)
     assert re.findall(r'^metric = ("\w+")', (tmp_path / "new" / "policy.toml").read_text(), re.MULTILINE) == judged
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.npz"])
+def test_labels_that_would_be_taken_for_inputs_are_asked_for(
+    harness: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model_of, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    model_of((2,), (1,))
+    numbers = np.arange(18, dtype=np.float32).reshape(6, 3)
+    np.savez("rows.npz", rooms=numbers[:, :2], price=numbers[:, 2])
+    np.savetxt("rows.csv", numbers, delimiter=",", header="rooms,area,price", comments="")
+    code, _, err = harness("init", "new", "--model", "m.keras", "--data", name)
+    assert code == 2 and "nothing was written" in err and "--label says what they are called" in err
+    assert not (tmp_path / "new").exists()
+    code, _, err = harness("init", "new", "--model", "m.keras", "--data", name, "--label", "price")
+    assert code == 0 and "make the task regression" in err and "first:" not in err
+    assert written(tmp_path / "new")["data"] == {"test": f"../{name}", "label": "price"}
+
+
+def test_samples_of_another_shape_are_refused_at_once(
+    harness: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model_of
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    model_of((9,), (3,))
+    np.savez("test.npz", x=PIXELS, y=KINDS)
+    code, _, err = harness("init", "new", "--model", "m.keras", "--data", "test.npz")
+    assert code == 2 and "takes samples of shape (9,), but the data's are (4, 4)" in err
+
+
+def test_whole_numbers_that_the_model_takes_need_no_scale(
+    harness: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "m.keras").touch()
+    words = Facts((Tensor("x", "int32", (-1, 4)),), (Tensor("out", "float32", (-1, 3)),), 7, None)
+    monkeypatch.setattr(looked, "facts_of", lambda path: words)
+    np.savez("test.npz", x=np.zeros((6, 4), np.int32), y=KINDS)
+    code, _, err = harness("init", "new", "--model", "m.keras", "--data", "test.npz")
+    assert code == 0 and "scale" not in err and "first:" not in err
 
 
 def test_pictures_are_brought_to_what_the_model_takes(

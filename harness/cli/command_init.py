@@ -14,14 +14,14 @@ from harness.cli import completion
 from harness.experiment.starters import STARTERS
 
 if TYPE_CHECKING:
+    from harness.errors import HarnessError
     from harness.experiment.looked import Looked
     from harness.experiment.starters import Own
 
-OF_THE_EXAMPLE = {  # what init cannot know of a model of the user's, where it is more than the names of classes
+OF_THE_EXAMPLE = {  # what init cannot know of a model of the user's, and what a run needs all the same
     "detection": "[detection]",
     "keypoints": "[keypoints]",
     "heads": "[metrics] output, [heads]",
-    "regression": "",
     "transcription": "[transcription]",
 }
 
@@ -33,11 +33,18 @@ Task = Annotated[
 Model = Annotated[str, typer.Option(metavar="PATH", help="your Keras model, or package.module:function")]
 Data = Annotated[str, typer.Option(metavar="PATH", help="your test samples: a file, a folder, package.module:function")]
 Calibration = Annotated[str, typer.Option(metavar="PATH", help="training samples that int8 learns its ranges from")]
+Label = Annotated[str, typer.Option(metavar="NAME", help="the array or column of labels; default: y, or label")]
+LABELLED = (".npz", ".csv", ".parquet")  # files in which an array or a column is the labels
 TO_CALIBRATE = "give --calibration, 100 to 500 training samples in the form of the test samples"
 
 
 def init(
-    folder: Folder = Path(), task: Task = "", model: Model = "", data: Data = "", calibration: Calibration = ""
+    folder: Folder = Path(),
+    task: Task = "",
+    model: Model = "",
+    data: Data = "",
+    label: Label = "",
+    calibration: Calibration = "",
 ) -> None:
     """Write a commented experiment.toml, policy.toml and targets/ to start from.
 
@@ -47,13 +54,13 @@ def init(
     from harness.experiment.starters import starter_files
 
     if sys.stdin and sys.stdin.isatty() and not (task or model or data or calibration):
-        model, data, calibration = asked_files()
+        model, data, label, calibration = asked_files()
         task = "" if model else asked_task()
     known(task or "classification")
     check_there(model, data, calibration)
-    seen = looked(model, data)
+    seen = looked(model, data, label)
     task = task or (seen.task if seen else "") or "classification"
-    own = owned(model, data, calibration, folder, seen) if seen else None
+    own = owned(model, data, label, calibration, folder, seen) if seen else None
     files = {folder / path: text for path, text in starter_files(task, own).items()}
     check_free(files)
     for path, text in files.items():
@@ -65,16 +72,19 @@ def init(
     say("next: " + ("" if folder == Path() else f"cd {shlex.quote(str(folder))} && ") + "harness run experiment.toml")
 
 
-def asked_files() -> tuple[str, str, str]:
+def asked_files() -> tuple[str, str, str, str]:
     """Asks where the model is, and of one of the user's where the samples are."""
     model = asked("Where is the Keras model (empty: an example)")
     if not model:
-        return "", "", ""
-    return (
-        model,
-        asked("Where are test samples (empty: still to come)"),
-        asked("And training samples, for int8 (empty: none)"),
-    )
+        return "", "", "", ""
+    data = asked("Where are test samples (empty: still to come)")
+    named = asked("Which array or column has the labels", default_label(data)) if data.endswith(LABELLED) else ""
+    label = "" if named == default_label(data) else named
+    return model, data, label, asked("And training samples, for int8 (empty: none)")
+
+
+def default_label(data: str) -> str:
+    return "y" if data.endswith(".npz") else "label"
 
 
 def asked_task() -> str:
@@ -116,28 +126,40 @@ def check_there(model: str, data: str, calibration: str) -> None:
             raise ConfigError(f"{option}: {path} does not exist", "paths are relative to the folder that you are in")
 
 
-def looked(model: str, data: str) -> Looked | None:
-    """What is seen of a model and samples of the user's, said; None where there are none."""
+def looked(model: str, data: str, label: str) -> Looked | None:
+    """What is seen of a model and samples of the user's, said; None where there are none. Raises ConfigError where a
+    run could not give the samples to the model.
+    """
     if not (model or data):
         return None
     from harness.cli.output import say
+    from harness.errors import ConfigError
     from harness.experiment.looked import in_words, look
 
-    seen = look(model, data, say)
+    seen = look(model, data, say, label)
     for line in in_words(seen):
         say(line)
+    if error := seen.misfit:
+        raise ConfigError(f"{error}; nothing was written", to_fit(error, data, label))
     return seen
 
 
-def owned(model: str, data: str, calibration: str, folder: Path, seen: Looked) -> Own:
+def to_fit(error: HarnessError, data: str, label: str) -> str:
+    """What may bring samples to the model: in a table, or an archive, labels may have been taken for inputs."""
+    if label or not data.endswith(LABELLED):
+        return error.advice
+    return f"if the labels are among them, --label says what they are called; else {error.advice}"
+
+
+def owned(model: str, data: str, label: str, calibration: str, folder: Path, seen: Looked) -> Own:
     """Returns what the user has, as paths from the folder, and what [data] needs for it."""
-    from harness.experiment.starters import Own
+    from harness.experiment.starters import Own, quoted
     from harness.support.functions import is_reference
 
     def written(text: str) -> str:
         return text if is_reference(text) or not text else seen_from(folder, Path(text))
 
-    further = seen.of_pictures if data and Path(data).is_dir() else {}
+    further = seen.of_pictures if data and Path(data).is_dir() else {"label": quoted(label)} if label else {}
     return Own(written(model), written(data), written(calibration or both_halves(data)), further)
 
 
@@ -184,13 +206,11 @@ def tell(task: str, own: Own, seen: Looked) -> None:
 
 def to_complete(task: str, own: Own, seen: Looked) -> str:
     """What experiment.toml still lacks, and what in it is the example's; "" where that is nothing."""
-    named = seen.samples is not None and bool(seen.samples.class_names)
     lacking = {
         "[model] source": not own.model,
         "[data] test": not own.data,
         "[data] scale": seen.needs_scale,
-        "[data] calibration": not own.calibration,
-        OF_THE_EXAMPLE.get(task, "[data] labels"): not named,
+        OF_THE_EXAMPLE.get(task, ""): True,
     }
     names = ", ".join(name for name, missing in lacking.items() if name and missing)
     return f"first: look at {names} in experiment.toml: they must be your model's" if names else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,14 +11,17 @@ import numpy as np
 
 from harness.build.keras_process import KerasProcess
 from harness.build.models import Facts, describe
+from harness.build.models.feed import feeds_of
 from harness.build.models.model_source import check_whole
+from harness.build.scored import as_meant
 from harness.data.kinds import obtain
+from harness.data.labels import settle
 from harness.data.on_disk import Samples
 from harness.data.source import DataSource, Split
-from harness.errors import HarnessError
+from harness.errors import DataError, HarnessError
 from harness.experiment.starters import STARTERS
 from harness.metrics.task_table import Given, task_of
-from harness.records import Tensor
+from harness.records import Affine, Dataset, Scoring, Tensor
 from harness.support.cache import Cache, cache_dir
 from harness.support.format import listed, plural
 from harness.support.functions import is_reference
@@ -45,15 +48,42 @@ class Looked:
         if self.samples.heads:
             return "heads"
         shape = (len(self.samples.inputs[0]), *self.facts.outputs[0].shape[1:])
-        output = np.broadcast_to(np.float32(0), shape) if min(shape) >= 0 else np.zeros((0, 0), np.float32)
-        task = task_of(Given(self.samples.labels, output, self.samples.class_names))
+        alike = np.float32(1 / max(1, shape[-1]))  # scores that add up to 1: more is not known of what it answers
+        output = np.broadcast_to(alike, shape) if min(shape) >= 0 else np.zeros((0, 0), np.float32)
+        labels, _, names = settle(self.samples.labels, None, self.samples.class_names)
+        meant = as_meant(Scoring(), replace(self.dataset, test_labels=labels, class_names=names), output)
+        task = task_of(Given(meant.test_labels, output, meant.class_names))
         return STARTER_OF.get(task, task if task in STARTERS else "")
 
     @property
+    def dataset(self) -> Dataset:
+        """The samples as a run has them, stored as the model takes them."""
+        assert self.samples
+        inputs, names = self.samples.inputs, self.samples.names
+        return Dataset("init", (), None, inputs, None, (Affine(),) * len(inputs), (), "", names)
+
+    @property
+    def misfit(self) -> DataError | None:
+        """Why the samples cannot be given to the model; None where they can, or where that is not known."""
+        if self.facts is None or self.samples is None:
+            return None
+        try:
+            feeds_of(self.facts.inputs, self.dataset)
+        except DataError as error:
+            return error
+        return None
+
+    @property
     def needs_scale(self) -> bool:
-        """Whether [data] scale must be known: not where the model scales by itself, or samples are floats already."""
-        scaled = self.facts and self.facts.normalisation
-        return not scaled and (self.samples is None or any(array.dtype.kind in "ui" for array in self.samples.inputs))
+        """Whether [data] scale must be known: not where the model scales by itself, or takes numbers as they are."""
+        if self.facts is None:
+            return self.samples is None or any(array.dtype.kind in "ui" for array in self.samples.inputs)
+        if self.facts.normalisation or not any(tensor.dtype.startswith("float") for tensor in self.facts.inputs):
+            return False
+        if self.samples is None or self.misfit:
+            return True
+        fed = ((feed.tensor, self.samples.inputs[feed.index]) for feed in feeds_of(self.facts.inputs, self.dataset))
+        return any(tensor.dtype.startswith("float") and stored.dtype.kind in "ui" for tensor, stored in fed)
 
     @property
     def of_pictures(self) -> dict[str, str]:
@@ -64,13 +94,13 @@ class Looked:
         return {"size": f"[{shape[0]}, {shape[1]}]", "color": '"rgb"' if shape[-1] == 3 else '"grayscale"'}
 
 
-def look(model: str, data: str, say: Say) -> Looked:
+def look(model: str, data: str, say: Say, label: str = "") -> Looked:
     """Looks at a model's file and at test samples, paths relative to the working directory; what cannot be looked at
-    is said.
+    is said. label: the array or column of labels, where it is named.
     """
     facts = tried("the model", model, facts_of, say)
     seen = Looked(facts)
-    samples = tried("the test samples", data, lambda path: samples_of(path, seen), say)
+    samples = tried("the test samples", data, lambda path: samples_of(path, seen, label), say)
     return Looked(facts, samples)
 
 
@@ -92,7 +122,7 @@ def facts_of(model: str) -> Facts:
         return keras.call(describe, Path(model).resolve())
 
 
-def samples_of(data: str, seen: Looked) -> Samples:
+def samples_of(data: str, seen: Looked, label: str = "") -> Samples:
     pictures = seen.of_pictures if Path(data).is_dir() else {}
     shape = seen.facts.inputs[0].shape[1:] if seen.facts and pictures else (0, 0)
     source = DataSource(
@@ -102,6 +132,7 @@ def samples_of(data: str, seen: Looked) -> Samples:
         Path(),
         size=(shape[0], shape[1]) if pictures else None,
         color=pictures["color"].strip('"') if pictures else None,
+        label=label or None,
     )
     return obtain(Split(source, "test", data), Cache(cache_dir()))
 
