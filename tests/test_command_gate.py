@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from harness.cli.command_gate import SUMMARY_BYTES
+from harness.cli.output import SUMMARY_BYTES
 from harness.cli.tables.verdict_table import verdict_table
 from harness.compare.baseline import compare
 from harness.device.job import PHASES

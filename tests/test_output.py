@@ -15,7 +15,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from harness.cli import LONGEST, short
+from harness.cli import LONGEST, output, short
 from harness.cli.output import PLAIN, HarmlessConsole, LastingStream, open_streams
 from harness.cli.tables.run_tables import add_row, plain_table
 from harness.support.text import harmless_cell, harmless_lines
@@ -124,3 +124,11 @@ def test_every_text_arrives_in_every_encoding(text, encoding):
 def test_a_message_keeps_its_ends(text):
     assert len(short(text)) <= LONGEST + 3
     assert (short(text)[:900], short(text)[-900:]) == (text[:900], text[-900:])
+
+
+def test_a_summary_that_is_nearly_full_keeps_what_changed(tmp_path):
+    text, path = "### changed\n" + "<details>" + "rest " * 100 + "</details>\n", tmp_path / "summary.md"
+    for room, kept in ((1000, text), (100, "### changed\n"), (5, "")):
+        path.write_text("x" * (output.SUMMARY_BYTES - room))
+        output.add_summary(lambda most: output.within(text, most), path)
+        assert path.read_text().lstrip("x") == kept

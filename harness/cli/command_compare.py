@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -29,7 +30,7 @@ def compare(
 ) -> None:
     """Two runs or more: what improved, regressed or stayed similar, and what is not comparable, and why."""
     from harness.api.entry import load
-    from harness.cli.output import append, print_json, say, stdout, write
+    from harness.cli.output import add_summary, print_json, say, stdout, within, write
     from harness.cli.tables.two_run_tables import two_run_tables
     from harness.errors import ConfigError
     from harness.gate.run_gate import tell_unsealed
@@ -55,7 +56,7 @@ def compare(
                 console.print(table)
             write(f"{changes.title}: {changes.headline}" if len(every) > 1 else changes.headline)
         if summary:
-            append(changes.markdown, summary)
+            add_summary(partial(within, changes.markdown), summary)
     if html:
         from harness.report.out.two_run_html import render
 

@@ -27,7 +27,6 @@ COLUMNS_TOLD = (
     "Harmless: as good as Keras, so that as many answers are lost as won; of a rule on flips, with so many of them. "
     "N: samples that pass it."
 )
-SUMMARY_BYTES = 1_048_576  # what GitHub takes of $GITHUB_STEP_SUMMARY, and nothing of more
 References = Annotated[
     list[str] | None, typer.Option("--reference", metavar="RUN", help=REFERENCE, autocompletion=completion.runs)
 ]
@@ -213,9 +212,10 @@ def present(verdict: Verdict) -> None:
 
 def write(verdict: Verdict, run: Run, junit: Path | None = None, summary: Path | None = None) -> None:
     """verdict.json in the run's folder, and what else was asked for. Raises ConfigError."""
+    from harness.cli.output import add_summary
     from harness.errors import ConfigError
     from harness.gate import junit as xml
-    from harness.gate.verdict_text import document
+    from harness.gate.verdict_text import MARKDOWN_BYTES, document, markdown
     from harness.support.files import write_atomically, write_json
 
     try:
@@ -223,20 +223,10 @@ def write(verdict: Verdict, run: Run, junit: Path | None = None, summary: Path |
         if junit:
             write_atomically(junit, xml.junit(verdict, run.stored.provenance.created))
         if summary:
-            add_summary(verdict, summary)
+            add_summary(lambda room: markdown(verdict, min(room, MARKDOWN_BYTES)), summary)
     except OSError as error:
         told = f"the verdict, {verdict.outcome}, cannot be written: {error}"
         raise ConfigError(told, "give a file in a folder that can be written") from error
-
-
-def add_summary(verdict: Verdict, path: Path) -> None:
-    """After what stands there already, as much as the file may still take."""
-    from harness.gate.verdict_text import MARKDOWN_BYTES, markdown
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as file:
-        room = SUMMARY_BYTES - file.tell()
-        file.write(markdown(verdict, min(room, MARKDOWN_BYTES)).encode())
 
 
 COMMANDS = (gate, power, accept, seal)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -27,7 +28,7 @@ def trend(
 ) -> None:
     """How metrics went over the accepted runs, and since which run a level is another."""
     from harness.api.entry import trend as follow
-    from harness.cli.output import append, print_json, say, stdout
+    from harness.cli.output import add_summary, print_json, say, stdout, within
     from harness.cli.tables.trend_table import trend_table
 
     found = follow(experiment, results, every=every, metrics=metric or (), trust=trust, say=say)
@@ -41,7 +42,7 @@ def trend(
 
         say(f"written: {write_atomically(html, render(found.found).encode())}")
     if summary:
-        append(found.markdown, summary)
+        add_summary(partial(within, found.markdown), summary)
 
 
 COMMANDS = (trend,)

@@ -6,7 +6,7 @@ import codecs
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
@@ -19,6 +19,7 @@ from harness.errors import ConfigError
 from harness.support.text import harmless_lines
 
 WIDTH_WITHOUT_TERMINAL = 160
+SUMMARY_BYTES = 1_048_576  # what GitHub takes of $GITHUB_STEP_SUMMARY, and nothing of more
 
 
 PLAIN = str.maketrans({"\u2212": "-", "–": "-", "…": "...", "µ": "u", "×": "x", "≤": "<=", "≥": ">="})
@@ -119,8 +120,14 @@ def print_json(content: Any) -> None:
     print(json.dumps(content, indent=1, default=str))
 
 
-def append(text: str, path: Path) -> None:
-    """Adds the text after what stands in the file already."""
+def add_summary(written: Callable[[int], str], path: Path) -> None:
+    """Adds Markdown after what stands in the file already. written: makes it of so many bytes at most."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        file.write(text)
+    with path.open("ab") as file:
+        file.write(written(SUMMARY_BYTES - file.tell()).encode())
+
+
+def within(text: str, room: int) -> str:
+    """The Markdown; without what stands behind its fold where that does not fit, and "" where the rest does not."""
+    parts = (text, text.partition("<details>")[0])
+    return next((part for part in parts if len(part.encode()) <= room), "")
