@@ -187,7 +187,8 @@ def show_samples(named: str, found: FoundSamples, chosen: bool, as_json: bool) -
     elif not len(found):
         write("no sample is so; --worst 12 shows those that moved most")
     else:
-        stdout().print(samples_table(found))
+        console = stdout()
+        console.print(samples_table(found, console))
         if len(found) < found.total:
             write(f"{found.cut}; --worst {found.total} shows all")
         write(f"next: harness show {shlex.quote(named)} --sample {next(iter(found)).index}")

@@ -85,7 +85,9 @@ def summary_table(summary: Summary, title: str, left_out: Sequence[str], told: S
         add_column(table, summary.headings[n])
     for line in summary.lines:
         add_row(table, *(one_cell(line, n) for n in shown), style=STYLES.get(line.status))
-    table.caption = escape("\n".join(dict.fromkeys(told))) or None
+    gone = [heading.title for heading in summary.headings if heading.title in left_out]
+    narrow = [f"{', '.join(gone)}: left out, as the terminal is narrow; the report has all"] if gone else []
+    table.caption = escape("\n".join(dict.fromkeys([*told, *narrow]))) or None
     table.caption_justify = "left"
     return table
 
@@ -99,7 +101,7 @@ def natural_width(table: Table, console: Console) -> int:
 
 
 def add_column(table: Table, heading: Heading) -> None:
-    title = f"{heading.title}\n{heading.unit}" if heading.unit else heading.title
+    title = "\n".join(filter(None, (heading.title, heading.unit, heading.note)))
     table.add_column(escape(title), justify="right" if heading.number else "left", no_wrap=True)
 
 
