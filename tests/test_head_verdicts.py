@@ -25,6 +25,7 @@ from harness.gate.known import Known
 from harness.gate.policy import default_policy
 from harness.gate.policy.policy_file import parse_policy
 from harness.gate.verdict_text import document, heads, markdown
+from harness.metrics.meaning import declared_task
 from harness.metrics.registry import METRICS
 from harness.metrics.task import as_scores
 from harness.records import (
@@ -40,7 +41,6 @@ from harness.records import (
     Variant,
     Verdict,
 )
-from harness.records.terms import Task
 from harness.report.material import Material
 from harness.report.out.csv_tables import metrics_csv, summary_csv
 from harness.report.samples.gallery import BoxGallery
@@ -360,8 +360,8 @@ LIMITS = {"f1": "min = 0.5", "coco_map": "min = 0.5", "wer": "max = 0.5", "oks":
 def test_what_is_known_before_a_run_is_of_the_outputs_that_a_metric_is_of():
     labels = compared().run.head_labels
     texts = RNG.integers(0, 9, PICTURES)  # places among the texts, as they are stored
-    ways: dict[str, Task | None] = {name: scoring.way for name, scoring in SAID.items()}
-    known = Known(PICTURES, LABELS[:PICTURES], None, "kind", {**labels, "text": texts}, ways)
+    tasks = {name: task for name, scoring in SAID.items() if (task := declared_task(scoring))}
+    known = Known(PICTURES, LABELS[:PICTURES], None, "kind", {**labels, "text": texts}, tasks)
     policy = parse_policy("".join(f'{RULE}metric = "{name}"\n{limit}\n' for name, limit in LIMITS.items()), "p")
     found = [[one.output for one in known.each(rule, METRICS[rule.metric])] for rule in policy.rules]
     assert found == [["kind"], ["boxes"], ["text"], ["points"]]

@@ -151,13 +151,6 @@ class Scoring:
     trusted: bool = True  # whether these functions may be called; never stored, so no run says it of itself
 
     @property
-    def way(self) -> Task | None:
-        """The task that outputs are decoded for, where a user says how; None where the data decide."""
-        ways: dict[Task, object] = {"detection": self.detection, "keypoints": self.keypoints}
-        ways |= {"transcription": self.transcription}
-        return next((task for task, how in ways.items() if how is not None), None)
-
-    @property
     def calls(self) -> bool:
         """Whether it names functions of a user's."""
         return bool(self.declared or self.own_decoders)
