@@ -371,7 +371,7 @@ def test_a_run_with_such_heads_fits_together_and_one_with_other_labels_does_not(
     run = pictures(1.0)
     check_run(run)
     lost = run.head_labels | {"points": POINTS}
-    with pytest.raises(StoreError, match="its labels are no points"):
+    with pytest.raises(StoreError, match="are no points"):
         check_run(replace(run, head_labels=lost))
 
 
