@@ -16,6 +16,7 @@ from harness.diagnosis.explanation import Cause
 from harness.diagnosis.gaps import Gap
 from harness.diagnosis.layers import INPUT, INPUT_PLACE, Layer
 from harness.diagnosis.pairs import FIXED_SCALE
+from harness.metrics.task import output_index
 from harness.records import Case, Comparison
 from harness.records.names import class_name, row_name
 from harness.support.format import plural
@@ -77,6 +78,14 @@ class Found:
         return place is not None and bool(self.fed_by.get(place, frozenset()) & alike)
 
     @property
+    def scored(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """The scored output of the row and of the baseline, as the models give it; None where it has none."""
+        run = self.comparison.run
+        n = output_index(run.scoring.output, run.outputs)
+        outputs = self.comparison.outputs.get(self.case)
+        return None if outputs is None else (outputs[n], run.baseline[n])
+
+    @property
     def lost_much(self) -> bool:
         """Whether more answers were lost than gained, which chance explains once in a hundred times at most; where
         there are no answers, whether the outputs were moved by a tenth of their own spread.
@@ -85,11 +94,7 @@ class Found:
         if gap is None:
             return False
         if gap.lost is None or gap.gained is None:
-            if self.case not in self.comparison.scores:
-                return False
-            spread = float(np.std(self.comparison.baseline))
-            own = self.comparison.scores[self.case] - self.comparison.baseline
-            return bool(np.sqrt(np.mean(np.square(own, dtype=np.float64))) > spread / 10)
+            return (pair := self.scored) is not None and moved_share(*pair) > 0.1
         from scipy.stats import binomtest
 
         return gap.lost > gap.gained and binomtest(gap.gained, gap.lost + gap.gained).pvalue < REAL_LOSS_P
@@ -297,15 +302,18 @@ def one_class(found: Found) -> Iterator[Cause]:
         yield Cause("one_class", f"class {class_name(found.comparison.run, worst)}", told, way)
 
 
+def moved_share(own: np.ndarray, exact: np.ndarray) -> float:
+    """The rms of what differs, as a share of the spread of the baseline's numbers; 0 where those have none."""
+    spread = float(np.std(exact, dtype=np.float64))
+    if own.shape != exact.shape or not spread:
+        return 0.0
+    return float(np.sqrt(np.mean(np.square(own - exact, dtype=np.float64)))) / spread
+
+
 def one_head(found: Found) -> Iterator[Cause]:
-    outputs = found.comparison.by_output
-    shares = {}
-    for name, part in outputs.items():
-        scores = part.scores.get(found.case)
-        if scores is not None and scores.shape == part.baseline.shape:
-            spread = float(np.std(part.baseline))
-            error = float(np.sqrt(np.mean(np.square(scores - part.baseline, dtype=np.float64))))
-            shares[name] = error / spread if spread else 0.0
+    outputs = found.comparison.outputs.get(found.case, ())
+    run = found.comparison.run
+    shares = {name: moved_share(*pair) for name, *pair in zip(run.outputs, outputs, run.baseline, strict=False)}
     if len(shares) < 2:
         return
     worst, *others = sorted(shares, key=lambda name: -shares[name])
@@ -362,10 +370,9 @@ def input_form(found: Found) -> Iterator[Cause]:
 
 def output_form(found: Found) -> Iterator[Cause]:
     """The outputs are float32's by a factor and an offset."""
-    if found.case not in found.comparison.scores:
+    if found.scored is None:
         return
-    both = found.comparison.scores[found.case], found.comparison.baseline
-    own, exact = (np.ravel(each).astype(np.float64) for each in both)
+    own, exact = (np.ravel(each).astype(np.float64) for each in found.scored)
     if own.shape != exact.shape or not np.isfinite(own).all() or exact.std() == 0 or own.std() == 0:
         return
     gain = float(np.corrcoef(own, exact)[0, 1] * own.std() / exact.std())

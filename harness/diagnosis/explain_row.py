@@ -130,6 +130,9 @@ def check(study: Study) -> None:
         raise ConfigError("the run has no float32 file to hold the variant against", "measure with -v float32 too")
     if study.case.variant == CONTROL:
         raise ConfigError("float32 is what the others are held against", f"choose one of {', '.join(names)}")
+    if study.file and (len(study.run.inputs) > 1 or len(study.run.baseline) > 1):
+        told = "which input or output of a file of yours is which is not known where the model has several"
+        raise ConfigError(told, "measure it in a run first: [variants] import in experiment.toml")
     if study.run.clips is not None or reset_of(study.own.path) != "none":
         raise ConfigError("the model keeps state, so that a sample cannot be looked at by itself", "look at float32")
 

@@ -7,6 +7,8 @@ from itertools import combinations
 
 import numpy as np
 
+from harness.metrics.discrepancy import largest_distance
+from harness.metrics.task import row_by_row
 from harness.records import CONTROL, Case, Comparison
 from harness.records.names import row_name
 
@@ -15,15 +17,16 @@ BASELINE = "the baseline"
 
 @dataclass(frozen=True)
 class Gap:
-    """Two models over the same samples. largest: of the differences of the scored output. flips: answers that differ;
-    lost, gained: right in `before` alone, and in `after` alone. None where the task has no such thing.
+    """Two models over the same samples. largest: of the differences of all outputs, as the models give them; None where
+    they are of other shapes. flips: answers that differ; lost, gained: right in `before` alone, and in `after` alone;
+    None where the task has no such thing.
     """
 
     step: str
     before: str
     after: str
     equal: bool  # bit by bit
-    largest: float | None  # None where the outputs are of other shapes
+    largest: float | None
     samples: int
     flips: int | None = None
     lost: int | None = None
@@ -35,7 +38,7 @@ class Said:
     """What one model answered over the test set."""
 
     name: str
-    scores: np.ndarray
+    outputs: tuple[np.ndarray, ...]
     answers: np.ndarray | None
     correct: np.ndarray | None
 
@@ -61,23 +64,24 @@ def gaps_of(comparison: Comparison, case: Case) -> tuple[Gap, ...]:
 def baseline(comparison: Comparison) -> Said:
     rows = next(iter(comparison.samples.values()))
     names = rows.dtype.names or ()
-    answers = rows["baseline_prediction"] if "flip" in names else None
+    answers = rows["baseline_prediction"] if {"flip", "baseline_prediction"} <= {*names} else None
     correct = rows["baseline_correct"] if "baseline_correct" in names else None
-    return Said(BASELINE, comparison.baseline, answers, correct)
+    return Said(BASELINE, comparison.run.baseline, answers, correct)
 
 
 def said(comparison: Comparison, case: Case) -> Said:
     rows = comparison.samples[case]
     names = rows.dtype.names or ()
-    answers = rows["prediction"] if "flip" in names else None
-    return Said(row_name(case), comparison.scores[case], answers, rows["correct"] if "correct" in names else None)
+    answers = rows["prediction"] if {"flip", "prediction"} <= {*names} else None
+    return Said(row_name(case), comparison.outputs[case], answers, rows["correct"] if "correct" in names else None)
 
 
 def gap(step: str, before: Said, after: Said) -> Gap:
-    one, other = before.scores, after.scores
-    same = one.shape == other.shape
-    largest = float(np.max(np.abs(np.subtract(one, other, dtype=np.float64)))) if same and one.size else None
-    found = Gap(step, before.name, after.name, same and bool(np.array_equal(one, other)), largest, len(one))
+    both = list(zip(before.outputs, after.outputs, strict=True))
+    equal = all(one.shape == other.shape and np.array_equal(one, other) for one, other in both)
+    apart = [row_by_row(largest_distance, *pair).max() for pair in both if pair[0].shape == pair[1].shape]
+    largest = float(max(apart)) if len(apart) == len(both) else None
+    found = Gap(step, before.name, after.name, equal, largest, len(both[0][0]))
     if before.answers is None or after.answers is None:
         return found
     found = replace(found, flips=int(np.sum(before.answers != after.answers)))

@@ -55,7 +55,8 @@ def explain_stored(store: Store, run: str, asked: Asked, watcher: Watcher, say: 
         raise ConfigError(f"{asked.samples} samples are too few to tell anything", f"take {LEAST_SAMPLES} or more")
     stored = load(path, store.trust)
     comparison = compare(stored)
-    study = Study(comparison, chosen(comparison, asked), asked.samples, asked.file)
+    case = chosen(comparison, asked)
+    study = Study(comparison.early.get(case, comparison), case, asked.samples, asked.file)
     check(study)
     known = stored.target(study.case.target)
     with (
@@ -96,7 +97,7 @@ def of_place(case: Case, asked: Asked) -> bool:
 
 def moved(comparison: Comparison, case: Case) -> float:
     """How far a row is from the baseline: its flips, or where nothing flips the greatest difference."""
-    rows = comparison.samples.get(case)
+    rows = comparison.answered.get(case)
     if rows is None:
         return -1.0
     return float(rows["flip"].mean() if "flip" in (rows.dtype.names or ()) else rows["max_abs_diff"].max())
