@@ -291,7 +291,7 @@ def test_a_run_that_is_not_there_exits_2_in_two_lines(harness, two, words):
 @pytest.mark.parametrize("words", [[], [REFERENCE]])
 def test_two_runs_have_to_be_named(harness, two, words):
     code, out, err = harness("compare", *words)
-    assert (code, out) == (2, "") and "Missing argument" in err
+    assert (code, out) == (2, "") and "harness compare needs" in err
 
 
 @pytest.mark.alone

@@ -182,7 +182,7 @@ def test_exit_code(gate, name):
 def test_a_policy_that_is_not_there_exits_2(gate):
     code, _, err = gate(dropped(0, 0, 1000), None, "--policy", "none.toml")
     assert code == 2
-    assert_two_lines(err, "none.toml cannot be read", "policy.toml")
+    assert_two_lines(err, "there is no file none.toml", "relative paths")
 
 
 def test_a_broken_policy_is_two_lines_with_its_line_and_the_right_word(gate):

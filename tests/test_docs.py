@@ -45,6 +45,7 @@ ELSEWHERE = {  # a page's blocks that are only shown, and kinds of commands → 
     "keypoints.md": "tests/test_examples.py runs it",
     "preprocessing.md": "tests/test_examples.py runs it",
     "segmentation.md": "tests/test_examples.py runs it",
+    "streaming.md": "tests/test_examples.py runs it",
     "transcription.md": "tests/test_examples.py runs it",
     "tutorial.md": "tests/test_tutorial.py types it",
     **dict.fromkeys(("text.md", "recurrent.md", "sensors.md"), "test_an_example_that_a_page_writes_out…"),

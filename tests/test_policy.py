@@ -269,7 +269,7 @@ def test_a_file_that_cannot_be_used(text, what, advice):
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path):
-    with pytest.raises(ConfigError, match=r"none\.toml cannot be read"):
+    with pytest.raises(ConfigError, match=r"there is no file .*none\.toml"):
         read_policy(tmp_path / "none.toml")
     (tmp_path / "latin.toml").write_bytes(b"# caf\xe9")
     with pytest.raises(ConfigError, match=r"latin\.toml cannot be read"):

@@ -206,7 +206,7 @@ def test_one_clip_is_one_stream(own_code, tmp_path):
 
 
 def test_a_device_that_begins_no_clip_anew_is_found_out(own_code, tmp_path, monkeypatch):
-    change = ("sample in self.starts", "sample == 0")
+    change = ("index % samples in model.starts", "index % samples == 0")
     bad = device_source(tmp_path, change)
     experiment = lay(tmp_path)
     known = read_experiment(experiment)

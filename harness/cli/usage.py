@@ -40,7 +40,7 @@ def wrong_usage(error: Any, words: Sequence[str], app: typer.Typer) -> ConfigErr
         )
     if parameter is None:
         return extra_words(message, where, command)
-    called = max(parameter.opts, key=len) if parameter.param_type_name == "option" else metavar(parameter)
+    called = max(parameter.opts, key=len) if parameter.param_type_name == "option" else metavar(parameter).rstrip(".")
     if not message:
         return ConfigError(f"{where} needs {called}", f"{called} is {parameter.help or 'missing'}")
     return ConfigError(f"{called} must be {must_be(message)}{given(parameter, words)}", see(where))
