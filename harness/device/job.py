@@ -318,16 +318,17 @@ def measure_outputs(model, job, log, say):
     outputs/<n>.npy holds the answers in the order of the samples, pass after pass. Each pass begins in an interpreter
     of its own.
     """
-    begin, samples, said = time.monotonic_ns(), model.samples(), time.monotonic()
+    began_ns, samples, said = time.monotonic_ns(), model.samples(), time.monotonic()
     total, kept = samples * job.get("passes", 1), None
     for index in range(total):
         if index % samples == 0:
             if index:
                 model.renew()
             asked = model.each()
-        if index % samples in model.starts:
+        begins = index % samples in model.starts
+        if begins:
             model.begin()
-        model.set((next(asked), index % samples in model.starts))
+        model.set((next(asked), begins))
         model.interpreter.invoke()
         outputs = model.get()
         if kept is None:
@@ -341,7 +342,7 @@ def measure_outputs(model, job, log, say):
             said = time.monotonic()
             say({"event": protocol.Event.PROGRESS, "done": index + 1, "of": total})
     keep(kept or [])
-    return {"samples": total, "answering_ns": time.monotonic_ns() - begin}
+    return {"samples": total, "answering_ns": time.monotonic_ns() - began_ns}
 
 
 def keep(outputs):
