@@ -15,8 +15,9 @@ from ai_edge_litert.interpreter import Interpreter
 from harness.build.workloads import digits
 from harness.compare.baseline import compare
 from harness.diagnosis.bench import Numbers
-from harness.diagnosis.explain_row import Study, explain
+from harness.diagnosis.explain_row import explain
 from harness.diagnosis.explanation import Explanation
+from harness.diagnosis.row_study import Study
 from harness.errors import ConfigError, JobFailed
 from harness.records import Affine, Comparison, Shard, Tensor, Variant
 from tests.made_runs import LITERT, case, run

@@ -67,5 +67,17 @@ def test_a_row_is_explained_and_kept(run, harness):
 def test_what_cannot_be_explained_says_why(run, harness):
     code, _, said = harness("explain", "latest", "-v", "int4")
     assert code == 2 and "no such row" in said and "good on host with ai-edge-litert" in said
-    code, _, said = harness("explain", "latest", "-v", "good", "--samples", "8", "--file", "nowhere.tflite")
+    code, _, said = harness("explain", "latest", "--file", "nowhere.tflite")
     assert code == 2 and "nowhere.tflite" in said
+    code, _, said = harness("explain", "latest", "-v", "good", "--file", "broken.tflite")
+    assert code == 2 and "leave --variant out" in said
+
+
+def test_a_file_that_is_not_in_the_run_is_told_by_itself(run, harness):
+    """Its name is that of a variant, whose answers are not its own."""
+    Path("other").mkdir()
+    Path("other/good.tflite").write_bytes(Path("broken.tflite").read_bytes())
+    code, said, _ = harness("explain", "latest", "--file", "other/good.tflite", "--json")
+    found = json.loads(said)
+    assert code == 0 and [cause["kind"] for cause in found["causes"]][:1] == ["other_weights"]
+    assert not any("good" in gap["after"] for gap in found["gaps"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -19,9 +20,10 @@ from harness.records import Affine
 class Alone:
     """One layer as in the variant, all others as in float32, over the samples that were looked at.
 
-    error_share: Σ error² of the scored output, over that of the whole variant. flips: answers that differ from
-    float32's, None where the task has no classes. from_here, after: the flips that remain where all before this layer,
-    and this layer too, is float32 and the rest is the variant; None where the way cannot be cut there.
+    error_share: Σ error² of what the task reads, each output by its own variance, over that of the whole variant.
+    flips: answers that differ from float32's, None where the task has no classes. from_here, after: the flips that
+    remain where all before this layer, and this layer too, is float32 and the rest is the variant; None where the way
+    cannot be cut there.
     """
 
     place: int
@@ -37,8 +39,9 @@ class Mixture:
     """Two files of one model, and what float32's tensors held for the samples.
 
     floats: by the index of a float32 tensor. stored, affines: the model's inputs, in the order of float32's file.
-    inputs: the variant's input tensors → float32's. scored: the place of the scored output, in float32's file and in
-    the variant's. logits: None where the task has no classes. own: the whole variant's scored output.
+    inputs: the variant's input tensors → float32's. goals: what the task reads, as tensors of float32's file and of
+    the variant's, the scored output first. own: what the whole variant gives for each of them. logits: None where
+    there are no classes.
     """
 
     bench: Bench
@@ -49,28 +52,31 @@ class Mixture:
     stored: Sequence[np.ndarray]
     affines: Sequence[Affine]
     inputs: Mapping[int, int]
-    scored: tuple[int, int]
+    goals: Sequence[tuple[int, int]]
+    own: Sequence[np.ndarray]
     logits: bool | None
-    own: np.ndarray
 
-    @property
-    def exact(self) -> np.ndarray:
-        return self.floats[self.control.outputs[self.scored[0]]].read()
+    @cached_property
+    def exact(self) -> list[np.ndarray]:
+        return [self.floats[goal].read() for goal, _ in self.goals]
 
     def alone(self, pair: Pair) -> Alone | None:
-        """None where a part of a file cannot be run by itself."""
+        """None where a part of a file cannot be run by itself. Raises JobFailed."""
         values = self.float_inputs(pair)
         if values is None or not self.variant.can_be_apart(pair.op):
             return None
         content, _ = self.variant.apart([pair.op])
         given = self.bench.run(content, values)
         mixed = self.float_rest(pair, given)
-        wrong = squares(self.own - self.exact)
-        share = squares(mixed - self.exact) / wrong if wrong else 0.0
-        return Alone(
-            pair.op.place, pair.name, share, self.flips(mixed), self.rest_from(pair.op.place),
-            self.rest_from(pair.op.place + 1),
-        )  # fmt: skip
+        wrong = self.error_of(self.own)
+        share = self.error_of(mixed) / wrong if wrong else 0.0
+        here, after = self.rest_from(pair.op.place), self.rest_from(pair.op.place + 1)
+        return Alone(pair.op.place, pair.name, share, self.flips(mixed[0]), here, after)
+
+    def error_of(self, outputs: Sequence[np.ndarray]) -> float:
+        """Σ error² of each output by the variance of its own, so that no unit counts more than another."""
+        pairs = zip(outputs, self.exact, strict=True)
+        return sum(squares(one.reshape(exact.shape) - exact) / variance(exact) for one, exact in pairs)
 
     def float_inputs(self, pair: Pair) -> list[np.ndarray] | None:
         """What float32's op gets where the variant's gets its own."""
@@ -80,31 +86,33 @@ class Mixture:
             return None
         return [self.floats[by_place[index]].read() for index in own]
 
-    def float_rest(self, pair: Pair, given: Sequence[Numbers]) -> np.ndarray:
-        """The scored output where these are what the op gives, and everything else is float32."""
-        goal, outputs = self.control.outputs[self.scored[0]], list(pair.float_op.outputs)
-        if goal in outputs:
-            return given[outputs.index(goal)].read().reshape(self.exact.shape)
-        content = self.control.part([*self.control.inputs, *outputs], [goal])
+    def float_rest(self, pair: Pair, given: Sequence[Numbers]) -> list[np.ndarray]:
+        """What the task reads where these are what the op gives, and everything else is float32."""
+        outputs = list(pair.float_op.outputs)
+        goals = [goal for goal, _ in self.goals]
+        asked = [goal for goal in goals if goal not in outputs]
+        content = self.control.part([*self.control.inputs, *outputs], asked) if asked else b""
         stored = [*self.stored, *(each.read() for each in given)]
-        return self.bench.run(content, stored, [*self.affines, *[AS_IT_IS] * len(given)])[0].read()
+        affines = [*self.affines, *[AS_IT_IS] * len(given)]
+        found = dict(zip(asked, self.bench.run(content, stored, affines), strict=True)) if asked else {}
+        return [(found[goal] if goal in found else given[outputs.index(goal)]).read() for goal in goals]
 
     def rest_from(self, place: int) -> int | None:
         """The flips where all ops before this place are float32, and the others the variant's; None where the way
         cannot be cut there, or there are no classes.
         """
-        goal = self.variant.outputs[self.scored[1]]
-        rest = [op for op in self.variant.ops if op.place >= place]
-        if self.logits is None or not rest or not all(self.variant.can_be_apart(op) for op in rest):
-            return 0 if self.logits is not None and not rest else None
+        rest, (_, goal) = [op for op in self.variant.ops if op.place >= place], self.goals[0]
+        if self.logits is None:
+            return None
+        if not rest:
+            return 0
         made = {output for op in rest for output in op.outputs}
         live = list(dict.fromkeys(i for op in rest for i in self.variant.flowing(op) if i not in made))
-        known = [self.float_of(index) for index in live]
-        if goal not in made or not live or any(index not in self.floats for index in known):
+        known = [index for index in map(self.float_of, live) if index in self.floats]
+        if goal not in made or len(known) != len(live) or not all(map(self.variant.can_be_apart, rest)):
             return None
-        content = self.variant.part(live, [goal])
         stored = [self.floats[index].read() for index in known if index is not None]
-        return self.flips(self.bench.run(content, stored)[0].read())
+        return self.flips(self.bench.run(self.variant.part(live, [goal]), stored)[0].read())
 
     def float_of(self, index: int) -> int | None:
         """The float32 tensor of which a tensor of the variant has the numbers."""
@@ -119,8 +127,13 @@ class Mixture:
     def flips(self, output: np.ndarray) -> int | None:
         if self.logits is None:
             return None
-        one, other = (top1(as_scores(each, self.logits)) for each in (self.exact, output.reshape(self.exact.shape)))
+        exact = self.exact[0]
+        one, other = (top1(as_scores(each, self.logits)) for each in (exact, output.reshape(exact.shape)))
         return int(np.sum(one != other))
+
+
+def variance(values: np.ndarray) -> float:
+    return float(np.var(values, dtype=np.float64)) or 1.0
 
 
 def squares(error: np.ndarray) -> float:

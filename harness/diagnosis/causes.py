@@ -5,19 +5,17 @@ Each rule has a bar that models as the converter makes them do not reach; the ba
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from harness.diagnosis.alone import Alone
-from harness.diagnosis.constants import Constant
 from harness.diagnosis.explanation import Cause
+from harness.diagnosis.findings import REAL_LOSS_P, Found, moved_share
 from harness.diagnosis.gaps import Gap
 from harness.diagnosis.layers import INPUT, INPUT_PLACE, Layer
 from harness.diagnosis.pairs import FIXED_SCALE
-from harness.metrics.task import output_index
-from harness.records import Case, Comparison
+from harness.records import CONTROL
 from harness.records.names import class_name, row_name
 from harness.support.format import plural
 
@@ -31,73 +29,6 @@ COARSE_SHARE = 0.1  # of channels
 LARGE_EFFECT = 0.3  # of the variant's error, by one layer alone
 OTHER_ENGINE = 0.01  # of answers that differ between two engines
 ONE_CLASS = 0.5  # of the answers lost
-REAL_LOSS_P = 0.01
-
-
-@dataclass(frozen=True)
-class Found:
-    """All that rules look at.
-
-    places: of the samples that were looked at. shared: names of tensors that share one range. fed_by: the place of an
-    op → names of the tensors that flow into it. input_forms: what was done to the inputs, and the agreement with
-    float32 before and after.
-    """
-
-    comparison: Comparison
-    case: Case
-    places: Sequence[int]
-    gaps: Sequence[Gap]
-    layers: Sequence[Layer]
-    shared: Sequence[frozenset[str]]
-    fed_by: Mapping[int, frozenset[str]]
-    constants: Sequence[Constant]
-    alone: Sequence[Alone]
-    input_forms: Sequence[tuple[str, float, float]]
-
-    @property
-    def rows(self) -> np.ndarray | None:
-        """The row of each sample; None where the case has no answers."""
-        return self.comparison.samples.get(self.case)
-
-    def column(self, *names: str) -> list[np.ndarray] | None:
-        """These columns of the rows; None where one is not there."""
-        if self.rows is None or not {*names} <= {*(self.rows.dtype.names or ())}:
-            return None
-        return [self.rows[name] for name in names]
-
-    def effect(self, place: int) -> float | None:
-        return next((each.error_share for each in self.alone if each.place == place), None)
-
-    def gap(self, step: str) -> Gap | None:
-        return next((gap for gap in self.gaps if gap.step == step), None)
-
-    def fed_first(self, place: int | None) -> bool:
-        """Whether an op gets an input of the model, or what only has another shape."""
-        inputs = {layer.tensor for layer in self.layers if layer.kind == INPUT}
-        alike = inputs.union(*(group for group in self.shared if group & inputs))
-        return place is not None and bool(self.fed_by.get(place, frozenset()) & alike)
-
-    @property
-    def scored(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """The scored output of the row and of the baseline, as the models give it; None where it has none."""
-        run = self.comparison.run
-        n = output_index(run.scoring.output, run.outputs)
-        outputs = self.comparison.outputs.get(self.case)
-        return None if outputs is None else (outputs[n], run.baseline[n])
-
-    @property
-    def lost_much(self) -> bool:
-        """Whether more answers were lost than gained, which chance explains once in a hundred times at most; where
-        there are no answers, whether the outputs were moved by a tenth of their own spread.
-        """
-        gap = self.gap("quantisation") or self.gap("all of it")
-        if gap is None:
-            return False
-        if gap.lost is None or gap.gained is None:
-            return (pair := self.scored) is not None and moved_share(*pair) > 0.1
-        from scipy.stats import binomtest
-
-        return gap.lost > gap.gained and binomtest(gap.gained, gap.lost + gap.gained).pvalue < REAL_LOSS_P
 
 
 def causes_of(found: Found) -> tuple[Cause, ...]:
@@ -105,7 +36,7 @@ def causes_of(found: Found) -> tuple[Cause, ...]:
     every = [with_effect(cause, found) for rule in RULES for cause in rule(found)]
     roots = [cause for cause in every if not follows(cause, every, found)]
     order = sorted(roots, key=lambda cause: -(1.0 if cause.effect is None else cause.effect))
-    seen = [cause for rule in SEEN for cause in rule(found)]
+    seen = [replace(cause, seen=True) for rule in SEEN for cause in rule(found)]
     natural = [] if order else [with_effect(cause, found) for cause in by_nature(found)]
     return (*order, *natural, *(cause for cause in seen if cause.kind != "softmax_resolution" or not order))
 
@@ -175,7 +106,7 @@ def too_narrow(found: Found) -> Iterator[Cause]:
     for layer in clipped_layers(found):
         told = (
             f"it holds {layer.range_low:.4g} to {layer.range_high:.4g}, and float32 has {layer.low:.4g} to "
-            f"{layer.high:.4g}: values of {layer.clipped.mean():.0%} of the samples are clipped"
+            f"{layer.high:.4g}: values of {layer.clipped.mean():.0%} of the samples looked at are clipped"
         )
         way = "calibrate with more samples, of the kinds that the test set has"
         if spared:
@@ -297,17 +228,9 @@ def one_class(found: Found) -> Iterator[Cause]:
     share = float(np.mean(label[before] == worst))
     many = count >= ONE_CLASS * lost.sum() and count >= 5
     if many and binomtest(count, int(lost.sum()), share, alternative="greater").pvalue * len(labels) < REAL_LOSS_P:
-        told = f"{count} of {lost.sum()} lost answers are of this class, which has {share:.0%} of the samples"
+        told = f"{count} of {lost.sum()} lost answers are of this class, which had {share:.0%} of the right ones"
         way = "give calibration more samples of this class"
         yield Cause("one_class", f"class {class_name(found.comparison.run, worst)}", told, way)
-
-
-def moved_share(own: np.ndarray, exact: np.ndarray) -> float:
-    """The rms of what differs, as a share of the spread of the baseline's numbers; 0 where those have none."""
-    spread = float(np.std(exact, dtype=np.float64))
-    if own.shape != exact.shape or not spread:
-        return 0.0
-    return float(np.sqrt(np.mean(np.square(own - exact, dtype=np.float64)))) / spread
 
 
 def one_head(found: Found) -> Iterator[Cause]:
@@ -333,38 +256,35 @@ def conversion(found: Found) -> Iterator[Cause]:
 
 
 def other_engine(found: Found) -> Iterator[Cause]:
-    """The same file answers otherwise on another engine or target, and float32 does not."""
-    gaps = [gap for gap in found.gaps if gap.step == "engine or target" and gap.flips is not None]
-    for gap in gaps:
-        own = row_name(found.case)
-        if own not in (gap.before, gap.after) or (gap.flips or 0) <= OTHER_ENGINE * gap.samples:
+    """The same file answers otherwise on another row, and float32 does not."""
+    for other in found.comparison.samples:
+        gap = found.beside(found.case, other)
+        if gap is None or other.variant != found.case.variant or not differs(gap):
             continue
-        other = gap.after if gap.before == own else gap.before
-        told = f"the same file answers otherwise for {gap.flips} of {plural(gap.samples, 'sample')} there: {other}"
-        nearer = nearer_to_float(found, other)
-        way = (
-            f"measure with the other engine, which is nearer to the baseline ({nearer})"
-            if nearer
-            else ("the other engine is farther from the baseline: keep this one")
+        floats = found.beside(*(replace(case, variant=CONTROL) for case in (found.case, other)))
+        if floats is None or differs(floats):
+            continue
+        own, theirs = (int(found.comparison.samples[case]["flip"].sum()) for case in (found.case, other))
+        told = (
+            f"the same file answers otherwise for {gap.flips} of {plural(gap.samples, 'sample')} on {row_name(other)},"
+            f" and float32 for {floats.flips}"
         )
-        yield Cause("other_engine", own, told, way)
+        way = "neither is nearer to the baseline: see which one gives what other engines give"
+        if own != theirs:
+            nearer = other if theirs < own else found.case
+            way = f"{row_name(nearer)} is nearer to the baseline, by {min(own, theirs)} flips to {max(own, theirs)}"
+        yield Cause("other_engine", row_name(found.case), told, way)
 
 
-def nearer_to_float(found: Found, other: str) -> str:
-    """The flips of both rows where the other has fewer; "" where it has not."""
-    samples = found.comparison.samples
-    case = next((case for case in samples if row_name(case) == other), None)
-    if case is None:
-        return ""
-    own, theirs = (int(samples[c]["flip"].sum()) for c in (found.case, case))
-    return f"{theirs} flips, not {own}" if theirs < own else ""
+def differs(gap: Gap) -> bool:
+    return gap.flips is not None and gap.flips > OTHER_ENGINE * gap.samples
 
 
 def input_form(found: Found) -> Iterator[Cause]:
     best = max(found.input_forms, key=lambda form: form[2], default=None)
     if best and best[2] >= 0.8 and best[2] - best[1] >= 0.3:
         what, before, after = best
-        told = f"with {what} it agrees with float32 for {after:.0%} of the samples, as it is for {before:.0%}"
+        told = f"with {what} it agrees with float32 for {after:.0%} of those looked at, as it is for {before:.0%}"
         yield Cause("input_form", "the input", told, f"give this file its inputs so: {what}")
 
 
@@ -389,5 +309,4 @@ RULES = (
     too_wide, dead_outputs,
 )  # fmt: skip
 SEEN = (ties, one_class, one_head)  # in the answers alone
-SEEN_KINDS = {"softmax_resolution", "one_class", "one_head"}
 RANGES = {"calibration_narrow", "calibration_wide", "calibration_one_class"}

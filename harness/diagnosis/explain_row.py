@@ -2,92 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from itertools import pairwise
-from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from harness.diagnosis.alone import Alone, Mixture
 from harness.diagnosis.bench import Bench, Numbers
-from harness.diagnosis.causes import Found, causes_of
+from harness.diagnosis.causes import ENOUGH_SAMPLES, Found, causes_of
 from harness.diagnosis.constants import constants_of
 from harness.diagnosis.explanation import Explanation
 from harness.diagnosis.gaps import gaps_of
-from harness.diagnosis.graph import NUMERIC, Graph, open_graph
+from harness.diagnosis.graph import NUMERIC, Graph
 from harness.diagnosis.layers import Layer, input_layer, layer_of
-from harness.diagnosis.pairs import Pair, paired, ranges
-from harness.diagnosis.picked import MOST_SAMPLES, Picked, picked
+from harness.diagnosis.pairs import Pair, ranges
+from harness.diagnosis.row_study import Study
 from harness.errors import ConfigError, JobFailed
 from harness.measure.model_state import reset_of
 from harness.metrics.discrepancy import top1
-from harness.metrics.task import are_logits, as_scores, output_index
-from harness.metrics.task_table import OF_CLASSES
-from harness.records import CONTROL, Affine, Case, Comparison, Run, Variant
-from harness.support.arrays import pick
+from harness.metrics.task import as_scores
+from harness.records import CONTROL, Affine
 
 MOST_ALONE = 6  # layers that are looked at alone: those that add the most error
+_T = TypeVar("_T")
 LOW_AGREEMENT = 0.7  # with float32: under it, other forms of the input are tried
-
-
-@dataclass(frozen=True)
-class Study:
-    """One row and what is needed to look into it."""
-
-    comparison: Comparison
-    case: Case
-    most: int = MOST_SAMPLES
-    file: Path | None = None  # instead of the variant's, which then needs not be of the run
-
-    @property
-    def run(self) -> Run:
-        return self.comparison.run
-
-    @cached_property
-    def own(self) -> Variant:
-        if self.file:
-            return Variant(self.case.variant, "import", self.file)
-        return self.run.variant(self.case.variant)
-
-    @cached_property
-    def control(self) -> Variant:
-        return self.run.variant(CONTROL)
-
-    @cached_property
-    def graphs(self) -> tuple[Graph, Graph]:
-        """The variant's and float32's."""
-        assert self.own.path and self.control.path
-        return open_graph(self.own.path), open_graph(self.control.path)
-
-    @cached_property
-    def pairs(self) -> tuple[Pair, ...]:
-        return paired(*self.graphs)
-
-    @cached_property
-    def picked(self) -> Picked:
-        control = self.graphs[1]
-        flowing = [w for op in control.ops for i in op.outputs if (w := control.wires[i]).dtype in NUMERIC]
-        size = sum(int(np.prod([max(1, n) for n in wire.shape])) * 4 for wire in flowing)
-        return picked(self.comparison, self.case, size, self.most)
-
-    def fed(self, variant: Variant) -> tuple[list[np.ndarray], list[Affine]]:
-        """The picked samples as stored, in the order of a file's inputs, and their affines."""
-        feeds = variant.feeds or range(len(self.run.inputs))
-        places = np.array(self.picked.places)
-        affines = self.run.affines or (Affine(),) * len(self.run.inputs)
-        return [pick(self.run.inputs[n], places) for n in feeds], [affines[n] for n in feeds]
-
-    @property
-    def scored(self) -> tuple[int, int]:
-        """The place of the scored output in float32's file, and in the variant's."""
-        n = output_index(self.run.scoring.output, self.run.output_names)
-        return tuple(each.yields[n] if each.yields else n for each in (self.control, self.own))  # type: ignore[return-value]
-
-    @property
-    def logits(self) -> bool | None:
-        return are_logits(self.comparison.baseline) if self.run.task in OF_CLASSES else None
 
 
 def explain(study: Study, bench: Bench) -> Explanation:
@@ -102,12 +43,21 @@ def explain(study: Study, bench: Bench) -> Explanation:
     if missing > 0:
         notes.append(f"{missing} of float32's ops have no op like it in this file, and are not looked into")
     theirs = kept(bench.of(CONTROL), control, study, CONTROL)
+    alone: tuple[Alone, ...] = ()
+    forms: tuple[tuple[str, float, float], ...] = ()
     try:
-        layers, alone = looked_into(study, bench, theirs)
-        forms = tuple(input_forms(study, bench))
+        mine = kept(bench, variant, study)
     except JobFailed as error:
-        layers, alone, forms = at_rest(study, theirs), (), ()
+        layers = at_rest(study, theirs)
         notes.append(f"the file does not run, so it is looked into as it lies there: {error}")
+    else:
+        layers = layers_of(study, bench, mine, theirs, notes)
+        alone = alone_of(study, bench, mine, theirs, layers, notes)
+        forms = tuple(input_forms(study, bench, notes))
+    if len(study.picked.places) < ENOUGH_SAMPLES:
+        notes.append(f"ranges are not judged: that takes {ENOUGH_SAMPLES} samples")
+    if case in comparison.samples and replace(case, variant=CONTROL) not in comparison.samples:
+        notes.append("float32 has no answers to the same samples, so that the conversion is not told from the rest")
     inputs = [input_layer(variant.wires[n], theirs[other].read()) for n, other in inputs_of(study).items()]
     layers = (*inputs, *layers)
     shared = tuple(frozenset(variant.wires[n].name for n in members) for members, _ in ranges(variant))
@@ -133,32 +83,62 @@ def check(study: Study) -> None:
     if study.file and (len(study.run.inputs) > 1 or len(study.run.baseline) > 1):
         told = "which input or output of a file of yours is which is not known where the model has several"
         raise ConfigError(told, "measure it in a run first: [variants] import in experiment.toml")
-    if study.run.clips is not None or reset_of(study.own.path) != "none":
-        raise ConfigError("the model keeps state, so that a sample cannot be looked at by itself", "look at float32")
+    if study.file and (why := other_form(*study.graphs)):
+        raise ConfigError(f"{study.file} is no file of this model: {why}", "give one of the same inputs and outputs")
+    if study.run.clips is not None or any(reset_of(path) != "none" for path in (study.own.path, study.control.path)):
+        told = "state is carried from sample to sample, so that none can be looked at by itself"
+        raise ConfigError(told, "such a model cannot be explained")
 
 
-def looked_into(study: Study, bench: Bench, theirs: dict[int, Numbers]) -> tuple[tuple[Layer, ...], tuple[Alone, ...]]:
-    """The layers, and what those that add most error do alone. theirs: what float32's tensors held."""
-    variant, control = study.graphs
-    mine = kept(bench, variant, study)
-    fair = fair_outputs(bench, study, mine)
-    layers = tuple(
+def other_form(variant: Graph, control: Graph) -> str:
+    """Why a file's inputs and outputs are not those of float32's; "" where they are."""
+    for what in ("inputs", "outputs"):
+        own, exact = ([graph.wires[n].shape for n in getattr(graph, what)] for graph in (variant, control))
+        if own != exact:
+            return f"its {what} are of {own}, float32's of {exact}"
+    return ""
+
+
+Tensors = dict[int, Numbers]  # what each tensor held, by its index
+
+
+def layers_of(study: Study, bench: Bench, mine: Tensors, theirs: Tensors, notes: list[str]) -> tuple[Layer, ...]:
+    """mine, theirs: of the variant and of float32. notes: get what could not be had."""
+    fair = tried("what a layer adds by itself", notes, lambda: fair_outputs(bench, study, mine)) or {}
+    return tuple(
         layer_of(pair, theirs[f].read(), mine[v].read(), fair[v].read() if v in fair else None)
         for pair in study.pairs
         if (v := pair.op.outputs[0]) in mine and (f := pair.float_op.outputs[0]) in theirs
     )
+
+
+def alone_of(
+    study: Study, bench: Bench, mine: Tensors, theirs: Tensors, layers: Sequence[Layer], notes: list[str]
+) -> tuple[Alone, ...]:
+    """What the layers that add most error do alone."""
+    variant, control = study.graphs
+    own = [mine[index].read() for _, index in study.goals]
     mixture = Mixture(
-        bench, control, variant, study.pairs, theirs, *study.fed(study.control), inputs_of(study), study.scored,
-        study.logits, mine[variant.outputs[study.scored[1]]].read(),
+        bench, control, variant, study.pairs, theirs, *study.fed(study.control), inputs_of(study), study.goals, own,
+        study.logits,
     )  # fmt: skip
     known = (layer for layer in layers if layer.added_db is not None)
     worst = sorted(known, key=lambda layer: layer.added_db or 0)[:MOST_ALONE]
     pairs = {pair.op.place: pair for pair in study.pairs}
-    alone = [mixture.alone(pairs[layer.place]) for layer in worst]
-    return layers, tuple(each for each in alone if each)
+    found = [tried(layer.name, notes, partial(mixture.alone, pairs[layer.place])) for layer in worst]
+    return tuple(each for each in found if each)
 
 
-def at_rest(study: Study, theirs: dict[int, Numbers]) -> tuple[Layer, ...]:
+def tried(what: str, notes: list[str], action: Callable[[], _T]) -> _T | None:
+    """None where a part of a file does not run by itself, which a note then says."""
+    try:
+        return action()
+    except JobFailed as error:
+        notes.append(f"{what} is not known: {error}")
+        return None
+
+
+def at_rest(study: Study, theirs: Tensors) -> tuple[Layer, ...]:
     """The ranges of the file beside float32's numbers: what is known of one that does not run."""
     return tuple(layer_of(pair, theirs[pair.float_op.outputs[0]].read(), None, None) for pair in study.pairs)
 
@@ -171,7 +151,7 @@ def inputs_of(study: Study) -> dict[int, int]:
     return {index: by_data[n] for index, n in zip(variant.inputs, mine, strict=True)}
 
 
-def kept(bench: Bench, graph: Graph, study: Study, variant: str = "") -> dict[int, Numbers]:
+def kept(bench: Bench, graph: Graph, study: Study, variant: str = "") -> Tensors:
     """What every tensor that depends on the inputs held, by its index."""
     wanted = [i for op in graph.ops if graph.flowing(op) for i in op.outputs if graph.wires[i].dtype in NUMERIC]
     wanted = sorted({*wanted, *graph.inputs, *graph.outputs})
@@ -180,7 +160,7 @@ def kept(bench: Bench, graph: Graph, study: Study, variant: str = "") -> dict[in
     return dict(zip(wanted, found, strict=True))
 
 
-def fair_outputs(bench: Bench, study: Study, mine: dict[int, Numbers]) -> dict[int, Numbers]:
+def fair_outputs(bench: Bench, study: Study, mine: Tensors) -> Tensors:
     """What float32's ops give for what the variant's ops really got, by the variant's output tensor."""
     variant, control = study.graphs
     usable = [
@@ -199,7 +179,7 @@ def fair_outputs(bench: Bench, study: Study, mine: dict[int, Numbers]) -> dict[i
     return {pair.op.outputs[0]: outputs[first] for pair, (first, _) in zip(usable, pairwise(firsts), strict=True)}
 
 
-def known(pair: Pair, variant: Graph, control: Graph, mine: dict[int, Numbers]) -> bool:
+def known(pair: Pair, variant: Graph, control: Graph, mine: Tensors) -> bool:
     """Whether it is known what the variant's op got where float32's gets something."""
     same = len(pair.op.inputs) == len(pair.float_op.inputs)
     return same and all(pair.op.inputs[pair.float_op.inputs.index(i)] in mine for i in control.flowing(pair.float_op))
@@ -208,22 +188,23 @@ def known(pair: Pair, variant: Graph, control: Graph, mine: dict[int, Numbers]) 
 # --- other forms of the input ---
 
 
-def input_forms(study: Study, bench: Bench) -> Sequence[tuple[str, float, float]]:
+def input_forms(study: Study, bench: Bench, notes: list[str]) -> Sequence[tuple[str, float, float]]:
     """Where the file hardly agrees with float32: how it does with its inputs in other forms that programs use."""
     comparison, places = study.comparison, list(study.picked.places)
     rows, control = comparison.samples.get(study.case), replace(study.case, variant=CONTROL)
     if rows is None or study.logits is None or control not in comparison.samples or len(study.run.inputs) != 1:
         return []
-    theirs = comparison.samples[control]["prediction"][places]
-    agreement = float(np.mean(comparison.samples[control]["prediction"] == rows["prediction"]))
-    if agreement >= LOW_AGREEMENT:
+    theirs, mine = (comparison.samples[c]["prediction"] for c in (control, study.case))
+    if float(np.mean(theirs == mine)) >= LOW_AGREEMENT:
         return []
+    before = float(np.mean((theirs == mine)[places]))
+    goal, found = study.graphs[0].outputs.index(study.goals[0][1]), []
     (stored,), (affine,) = study.fed(study.own)
-    found = []
     for what, other, form in forms_of(stored, affine):
-        output = bench.run(study.graphs[0].content, [other], [form])[study.scored[1]].read()
-        said = top1(as_scores(output.reshape(len(places), -1), study.logits))
-        found.append((what, agreement, float(np.mean(said == theirs))))
+        outputs = tried(what, notes, partial(bench.run, study.graphs[0].content, [other], [form]))
+        if outputs:
+            said = top1(as_scores(outputs[goal].read().reshape(len(places), -1), study.logits))
+            found.append((what, before, float(np.mean(said == theirs[places]))))
     return found
 
 

@@ -24,6 +24,7 @@ class Cause:
     place: int | None = None  # of the op
     effect: float | None = None
     tensor: str = ""  # of the variant's file, whose range it is
+    seen: bool = False  # in the answers alone: it says where the losses are, not why
 
 
 @dataclass(frozen=True)

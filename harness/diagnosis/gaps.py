@@ -18,8 +18,8 @@ BASELINE = "the baseline"
 @dataclass(frozen=True)
 class Gap:
     """Two models over the same samples. largest: of the differences of all outputs, as the models give them; None where
-    they are of other shapes. flips: answers that differ; lost, gained: right in `before` alone, and in `after` alone;
-    None where the task has no such thing.
+    they are of other shapes or not finite. flips: answers that differ; lost, gained: right in `before` alone, and in
+    `after` alone; None where the task has no such thing.
     """
 
     step: str
@@ -78,9 +78,9 @@ def said(comparison: Comparison, case: Case) -> Said:
 
 def gap(step: str, before: Said, after: Said) -> Gap:
     both = list(zip(before.outputs, after.outputs, strict=True))
-    equal = all(one.shape == other.shape and np.array_equal(one, other) for one, other in both)
+    equal = all(one.shape == other.shape and np.array_equal(one, other, equal_nan=True) for one, other in both)
     apart = [row_by_row(largest_distance, *pair).max() for pair in both if pair[0].shape == pair[1].shape]
-    largest = float(max(apart)) if len(apart) == len(both) else None
+    largest = float(np.max(apart)) if len(apart) == len(both) and np.isfinite(apart).all() else None
     found = Gap(step, before.name, after.name, equal, largest, len(both[0][0]))
     if before.answers is None or after.answers is None:
         return found

@@ -22,6 +22,9 @@ FIXED_SCALE: dict[str, tuple[int, int | None]] = {
 }  # fmt: skip
 
 
+LEFT_OUT = CONVERTING | {"CUSTOM"}  # what only turns numbers into others; what may leave rows unwritten
+
+
 @dataclass(frozen=True)
 class Pair:
     """One op of the variant and the same op of float32's file, with the tensor that each gives."""
@@ -63,7 +66,7 @@ def paired(variant: Graph, control: Graph) -> tuple[Pair, ...]:
 
 def working(graph: Graph) -> list[Op]:
     """The ops that compute something of the model's inputs."""
-    return [op for op in graph.ops if op.kind not in CONVERTING and op.outputs and graph.flowing(op)]
+    return [op for op in graph.ops if op.kind not in LEFT_OUT and op.outputs and graph.flowing(op)]
 
 
 def form(graph: Graph, op: Op) -> tuple[str, tuple[int, ...]]:

@@ -11,7 +11,7 @@ from harness.records import Case, Comparison
 
 MOST_SAMPLES = 200
 LEAST_SAMPLES = 8
-MOST_BYTES = 2 << 30  # of all tensors of all samples, as float32: they lie on the disk meanwhile
+MOST_BYTES = {False: 2 << 30, True: 400 << 20}  # of all tensors of all samples, as float32, here and on a device
 
 
 @dataclass(frozen=True)
@@ -23,14 +23,17 @@ class Picked:
     left_out: str = ""
 
 
-def picked(comparison: Comparison, case: Case, sample_bytes: int, most: int = MOST_SAMPLES) -> Picked:
+def picked(
+    comparison: Comparison, case: Case, sample_bytes: int, most: int = MOST_SAMPLES, remote: bool = False
+) -> Picked:
     """Answers that flipped, those that moved most first, or where nothing flips the samples that moved most; then as
     many of the others, drawn by the plan's seed. Of a case without answers, samples that are drawn.
 
     sample_bytes: of all tensors of one sample.
     """
-    fits = max(LEAST_SAMPLES, min(most, MOST_BYTES // max(1, sample_bytes)))
-    left = "" if fits == most else f"{fits} samples are looked at: the tensors of more would take over 2 GiB"
+    fits = max(LEAST_SAMPLES, min(most, MOST_BYTES[remote] // max(1, sample_bytes)))
+    room = f"{MOST_BYTES[remote] >> 20:,} MiB"
+    left = "" if fits == most else f"{fits} samples are looked at: the tensors of more would take over {room}"
     chance, rows = random.Random(f"{comparison.run.plan.seed}/explain"), comparison.samples.get(case)
     if rows is None:
         count = comparison.run.test_count

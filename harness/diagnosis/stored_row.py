@@ -12,12 +12,15 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from harness.compare.baseline import compare
 from harness.diagnosis.bench import Bench
 from harness.diagnosis.explain_row import Study, check, explain
 from harness.diagnosis.explanation import Explanation
 from harness.diagnosis.picked import LEAST_SAMPLES, MOST_SAMPLES
 from harness.errors import ConfigError
+from harness.measure.connections import kind_of
 from harness.measure.jobs import Watcher
 from harness.measure.patience import connect_when_free
 from harness.measure.same_device import check_same_device, identity_of
@@ -56,9 +59,10 @@ def explain_stored(store: Store, run: str, asked: Asked, watcher: Watcher, say: 
     stored = load(path, store.trust)
     comparison = compare(stored)
     case = chosen(comparison, asked)
-    study = Study(comparison.early.get(case, comparison), case, asked.samples, asked.file)
+    known = stored.target(case.target)
+    remote = kind_of(known.target).is_remote
+    study = Study(comparison.early.get(case, comparison), case, asked.samples, asked.file, remote)
     check(study)
-    known = stored.target(study.case.target)
     with (
         TemporaryFolder() as folder,
         closing(connect_when_free(known.target, new_run_id(), header.tune, asked.wait_s, say)) as connection,
@@ -78,8 +82,11 @@ def chosen(comparison: Comparison, asked: Asked) -> Case:
     """
     run = comparison.run
     if asked.file is not None:
+        if asked.variant or asked.file.name in {variant.name for variant in run.variants}:
+            told = "a file of yours takes the place of a variant"
+            raise ConfigError(told, "leave --variant out, and give the file a name that no variant has")
         fits = [case for case in run.cases if case.variant == CONTROL and of_place(case, asked)]
-        named = [replace(case, variant=asked.variant or asked.file.stem) for case in fits]
+        named = [replace(case, variant=asked.file.name) for case in fits]
     else:
         named = [
             c for c in run.cases if c.variant != CONTROL and asked.variant in ("", c.variant) and of_place(c, asked)
@@ -100,7 +107,9 @@ def moved(comparison: Comparison, case: Case) -> float:
     rows = comparison.answered.get(case)
     if rows is None:
         return -1.0
-    return float(rows["flip"].mean() if "flip" in (rows.dtype.names or ()) else rows["max_abs_diff"].max())
+    if "flip" in (rows.dtype.names or ()):
+        return float(rows["flip"].mean())
+    return float(np.nan_to_num(rows["max_abs_diff"], nan=np.inf).max())
 
 
 def file_name(case: Case) -> str:

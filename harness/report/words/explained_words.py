@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.diagnosis.causes import SEEN_KINDS
 from harness.diagnosis.explanation import Cause, Explanation
 from harness.diagnosis.gaps import Gap
 from harness.records.names import row_name
@@ -34,7 +33,7 @@ KINDS = {  # of a cause → what a reader calls it
 
 def headline(found: Explanation) -> str:
     """What is the matter, in one sentence."""
-    row, causes = row_name(found.case), [cause for cause in found.causes if cause.kind not in SEEN_KINDS]
+    row, causes = row_name(found.case), [cause for cause in found.causes if not cause.seen]
     if causes:
         further = f", and {plural(len(causes) - 1, 'further cause')}" if len(causes) > 1 else ""
         return f"{row}: {KINDS[causes[0].kind]} ({causes[0].where}){further}."
@@ -57,7 +56,7 @@ def gap_line(gap: Gap) -> str:
     if gap.equal:
         return f"{what}: bit-equal over {plural(gap.samples, 'sample')}"
     if gap.largest is None:
-        return f"{what}: outputs of other shapes"
+        return f"{what}: outputs of other shapes, or not finite"
     largest = f"largest difference {significant(gap.largest, 2)}"
     if gap.flips is None:
         return f"{what}: {largest}"
