@@ -212,6 +212,12 @@ def test_pairs_that_are_equally_alike_leave_no_limits(vectors: str) -> None:
                 made.limits(0.9)
 
 
+def test_each_metric_has_a_title_of_its_own():
+    titles = [metric.title for metric in METRICS.values() if "embedding" in metric.offered_for]
+    assert len(titles) == len(set(titles)) == 8
+    assert {"Recall@1", "Recall@1, Euclidean", "EER, Euclidean"} <= set(titles)
+
+
 def test_the_report_lists_the_samples_that_lost_their_neighbour():
     """The nearest of each, by scikit-learn; the first line is that whose wrong neighbour is nearer by most."""
     moved = (KERAS + 0.8 * RNG.normal(size=KERAS.shape)).astype(np.float32)

@@ -163,15 +163,16 @@ def declared(name: str, title: str, statistic: Callable[[Answers], Statistic], m
 
 
 for euclidean, prefix, how in ((False, "", "by the cosine"), (True, "euclidean_", "by Euclidean distance")):
+    told = ", Euclidean" if euclidean else ""
     always = () if euclidean else EMBEDDINGS
     for k in NEAREST:
         declared(
-            f"{prefix}recall_at_{k}", f"Recall@{k}", partial(of_recall, k, euclidean),
+            f"{prefix}recall_at_{k}", f"Recall@{k}{told}", partial(of_recall, k, euclidean),
             f"one of the {k} nearest {how} has the identity" if k > 1 else f"the nearest {how} has the identity",
             better="higher", in_percent=True, chance=partial(by_luck, k),
             default_for=always if k == 1 else (), always_for=always if k in (1, 5) else (),
         )  # fmt: skip
     declared(
-        f"{prefix}eer", "EER", partial(of_pairs, euclidean), f"equal error rate of all pairs {how}",
+        f"{prefix}eer", f"EER{told}", partial(of_pairs, euclidean), f"equal error rate of all pairs {how}",
         better="lower", chance=lambda labels: 0.5, chance_by=f"{prefix}recall_at_1", always_for=always,
     )  # fmt: skip

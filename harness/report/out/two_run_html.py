@@ -30,6 +30,7 @@ METHOD = (
 )
 WHERE, ALWAYS = ("Variant", "Runtime", "Target", "Threads", "Metric"), ("Variant", "Runtime", "Metric")
 ONE = [Heading("Candidate"), Heading("Change"), Heading("Verdict", number=False)]
+Which = tuple[Case, str, str]  # a row, an output, a metric's name: titles are not unique
 Found = tuple[TwoRuns, Change]  # a change, and the output of the two runs that it is of
 
 
@@ -65,10 +66,9 @@ def content(anchor: str, name: str, block: Block) -> Content:
     return Content(Section(anchor, name, ()), name, (Part("", (block,)),))
 
 
-def found_of(both: TwoRuns) -> dict[tuple[Case, str], Found]:
-    """Return every change by its row and the title of its metric."""
+def found_of(both: TwoRuns) -> dict[Which, Found]:
     outputs = (both, *both.heads.values())
-    return {(change.case, named(side, change)): (side, change) for side in outputs for change in side.changes}
+    return {(c.case, side.output_of(c), c.metric): (side, c) for side in outputs for c in side.changes}
 
 
 def named(side: TwoRuns, change: Change) -> str:
@@ -76,26 +76,28 @@ def named(side: TwoRuns, change: Change) -> str:
     return f"{title(side, change)} of {output}" if output else title(side, change)
 
 
-def table(several: Sequence[TwoRuns], keys: Sequence[tuple[Case, str]]) -> Table:
+def table(several: Sequence[TwoRuns], keys: Sequence[Which]) -> Table:
     """Show a line a change: what the reference says, and what each candidate says, with how far it moved."""
     names = [both.candidate.run.run_id for both in several]
     own = [Heading(name, note="change and limits") for name in names] if len(names) > 1 else ONE
-    shown = [name for name in WHERE if name in ALWAYS or len({where(*key)[name] for key in keys}) > 1]
+    every = [[found_of(both).get(key) for both in several] for key in keys]
+    places = [where(next(filter(None, found))) for found in every]
+    shown = [name for name in WHERE if name in ALWAYS or len({place[name] for place in places}) > 1]
     headings = (*(Heading(name, number=False) for name in shown), Heading("Reference"), *own)
-    return Table(headings, tuple(line(several, shown, *key) for key in keys))
+    lines = (line([place[name] for name in shown], found) for place, found in zip(places, every, strict=True))
+    return Table(headings, tuple(lines))
 
 
-def where(case: Case, name: str) -> dict[str, str]:
-    values = (case.variant, case.runtime, case.target, str(case.threads), name)
+def where(found: Found) -> dict[str, str]:
+    case = found[1].case
+    values = (case.variant, case.runtime, case.target, str(case.threads), named(*found))
     return dict(zip(WHERE, values, strict=True))
 
 
-def line(several: Sequence[TwoRuns], shown: Sequence[str], case: Case, name: str) -> Line:
-    every = [found_of(both).get((case, name)) for both in several]
+def line(place: Sequence[str], every: Sequence[Found | None]) -> Line:
     before = next(own_texts(*found)[0] for found in every if found)
     own = cells(every[0]) if len(every) == 1 else map(one_cell, every)
-    words = where(case, name)
-    return Line((*(Cell(words[title]) for title in shown), Cell(before), *own))
+    return Line((*map(Cell, place), Cell(before), *own))
 
 
 def cells(found: Found | None) -> tuple[Cell, Cell, Cell]:
