@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 
@@ -10,6 +10,18 @@ class Block:
     """Something to read. `kind` names the macro that writes it, in blocks.html.j2 and in blocks.md.j2."""
 
     kind: ClassVar[str]
+
+
+@dataclass(frozen=True)
+class Cards(Block):
+    """Samples, each with an address on the page. place: among the model's outputs, of those that are not scored; the
+    points of plots are of the scored output, and so is the plain address.
+    """
+
+    place: int | None = field(default=None, kw_only=True)
+
+    def address(self, number: int) -> str:
+        return f"sample-{number}" if self.place is None else f"sample-{number}-output-{self.place}"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from harness.report.charts.svg import page_style
 from harness.report.sections import Content
@@ -22,7 +21,7 @@ def page(heading: str, lead: str, contents: Sequence[Content], footer: str, resu
 
     resume: the id of a run that is not finished.
     """
-    filters: Filters = {"png": png_address, "kept": unbroken, "significant": significant, "anchor": Anchors()}
+    filters: Filters = {"png": png_address, "kept": unbroken, "significant": significant}
     told = {"heading": heading, "lead": lead, "contents": contents, "footer": footer, "resume": resume}
     return filled("page.html.j2", True, filters, **told, chart_style=page_style())
 
@@ -38,19 +37,6 @@ def filled(name: str, autoescape: bool, filters: Filters, **content: Any) -> str
     )
     templates.filters.update(filters)
     return templates.get_template(name).render(**content)
-
-
-class Anchors:
-    """The address of a sample, where it is shown first: several outputs may show the same one."""
-
-    def __init__(self) -> None:
-        self.given: set[int] = set()
-
-    def __call__(self, number: int) -> Markup:
-        if number in self.given:
-            return Markup("")
-        self.given.add(number)
-        return Markup(' id="sample-{}" tabindex="-1"').format(number)
 
 
 def unbroken(text: str) -> str:

@@ -14,11 +14,11 @@ from harness.metrics.discrepancy import fields_of
 from harness.metrics.masks import classes_of
 from harness.metrics.task import FRAMES
 from harness.metrics.task_table import OF_CLASSES, kind_of
-from harness.records import Case, Comparison
+from harness.records import Case, Comparison, Run
 from harness.records.names import class_name, row_label
 from harness.records.terms import AnswerKind, Task
 from harness.report.material import Material
-from harness.report.part import Block, Note, Part
+from harness.report.part import Cards, Note, Part
 from harness.report.samples.box_picture import box_picture, key_of
 from harness.report.samples.mask_pictures import coloured, furthest, panels
 from harness.report.samples.neighbour_table import neighbour_gallery
@@ -35,7 +35,8 @@ POINT_CHOICE = "By how far the points of a row are from Keras' (their mean dista
 BOX_CHOICE = "By how far the boxes of a row are from Keras' (1 − their mean overlap), the furthest row of each picture."
 CHOICE = (
     "Flips first, then by max |Δ score|; suspect rows are not used to select samples. A point of a plot shows its"
-    " sample where it is one of these or of the further ones; for any other, ask harness show RUN --sample N."
+    " sample where the scored output has it among these or the further ones; for any other, ask harness show RUN"
+    " --sample N."
 )
 
 
@@ -53,7 +54,7 @@ class Exhibit:
 
 
 @dataclass(frozen=True)
-class Gallery(Block):
+class Gallery(Cards):
     """further: what is folded away."""
 
     kind = "gallery"
@@ -73,7 +74,7 @@ class BoxExhibit:
 
 
 @dataclass(frozen=True)
-class BoxGallery(Block):
+class BoxGallery(Cards):
     kind = "box_gallery"
     exhibits: tuple[BoxExhibit, ...]
 
@@ -86,7 +87,14 @@ def galleries(material: Material) -> tuple[Part, ...]:
         return tuple(filter(None, [gallery(material)]))
     most = max(FEWEST, MOST // len(heads))
     parts = ((head.comparison.run.scored_output, gallery(head, most)) for head in heads)
-    return tuple(replace(part, title=f"Output {name}") for name, part in parts if part)
+    return tuple(of_output(part, material.comparison.run, name) for name, part in parts if part)
+
+
+def of_output(part: Part, run: Run, name: str) -> Part:
+    """Name the output; of one that is not scored its cards have addresses of their own."""
+    place = None if name == run.scored_output else run.outputs.index(name)
+    blocks = (replace(block, place=place) if isinstance(block, Cards) else block for block in part.blocks)
+    return Part(f"Output {name}", tuple(blocks))
 
 
 def gallery(material: Material, most: int = MOST) -> Part | None:
@@ -133,7 +141,7 @@ class MaskExhibit:
 
 
 @dataclass(frozen=True)
-class MaskGallery(Block):
+class MaskGallery(Cards):
     """colours: (class, PNG of its colour) of each class that is shown."""
 
     kind = "mask_gallery"

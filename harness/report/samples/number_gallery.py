@@ -13,7 +13,7 @@ from harness.metrics.discrepancy import fields_of
 from harness.records import Case, Comparison
 from harness.records.names import row_label
 from harness.report.material import Material
-from harness.report.part import Block, Note, Part
+from harness.report.part import Cards, Note, Part
 from harness.report.samples.signal_picture import input_png, is_signal, signal_png
 from harness.support.format import significant
 
@@ -34,7 +34,7 @@ class NumberExhibit:
 
 
 @dataclass(frozen=True)
-class NumberGallery(Block):
+class NumberGallery(Cards):
     kind = "number_gallery"
     exhibits: tuple[NumberExhibit, ...]
 
