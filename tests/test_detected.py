@@ -25,7 +25,7 @@ from harness.report.charts.chart import Picture, Words
 from harness.report.material import Material
 from harness.report.part import Note
 from harness.report.plots.sample_plot import sample_chart
-from harness.report.samples.gallery import BoxGallery, gallery
+from harness.report.samples.gallery import BoxGallery, furthest_boxes, gallery
 from tests.made_objects import cocos, pictures
 from tests.made_runs import case
 from tests.made_tasks import several
@@ -189,8 +189,9 @@ def test_the_gallery_draws_the_boxes_of_the_row_that_is_furthest(scaled):
     run = scaled.run
     pixels = np.full((PICTURES, 50, 50), 128, np.uint8)
     objects = run.labels / [50, 50, 50, 50, 1, 1]
-    material = Material(replace(scaled, run=replace(run, labels=objects, inputs=(pixels,))), pixels)
-    note, shown = gallery(material).blocks
+    sound = tuple(replace(standing, status="ok") for standing in scaled.standings)
+    comparison = replace(scaled, run=replace(run, labels=objects, inputs=(pixels,)), standings=sound)
+    note, shown = gallery(Material(comparison, pixels)).blocks
     assert isinstance(note, Note) and isinstance(shown, BoxGallery)
     assert "labels solid green" in note.text
     first = shown.exhibits[0]
@@ -198,6 +199,14 @@ def test_the_gallery_draws_the_boxes_of_the_row_that_is_furthest(scaled):
     drawn = np.asarray(Image.open(io.BytesIO(first.picture)))
     assert drawn.shape == (250, 250, 3) and len(np.unique(drawn.reshape(-1, 3), axis=0)) > 1
     assert "(0." in number_sample(scaled, 0).answers[0].text or number_sample(scaled, 0).answers[0].text == "nothing"
+
+
+def test_suspect_rows_select_no_picture(scaled):
+    suspect = {standing.case for standing in scaled.standings if standing.status == "suspect"}
+    assert case("grown") in suspect and scaled.suspect == suspect
+    assert not suspect & {row for _, row in furthest_boxes(scaled, PICTURES)}
+    lost = tuple(replace(standing, status="suspect") for standing in scaled.standings)
+    assert case("grown") in {row for _, row in furthest_boxes(replace(scaled, standings=lost), PICTURES)}
 
 
 def test_the_chart_of_a_sample_has_its_picture_and_what_each_finds(scaled):

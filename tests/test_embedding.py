@@ -20,6 +20,7 @@ from harness.metrics.registry import METRICS, Answers
 from harness.records import Absent, Dataset, Run, Scoring, Verdict
 from harness.report.material import Material
 from harness.report.samples.gallery import gallery
+from harness.report.samples.neighbour_table import lost_neighbours
 from harness.statistics.neighbours import Leaving, Space, recall, space_of
 from harness.statistics.verification import equal_error_rate
 from tests.made_runs import case
@@ -221,7 +222,7 @@ def test_each_metric_has_a_title_of_its_own():
 def test_the_report_lists_the_samples_that_lost_their_neighbour():
     """The nearest of each, by scikit-learn; the first line is that whose wrong neighbour is nearer by most."""
     moved = (KERAS + 0.8 * RNG.normal(size=KERAS.shape)).astype(np.float32)
-    comparison = compare(run(moved), {"recall_at_1"})
+    comparison = compare(run_of("embedding", LABELS, KERAS, {"int8": moved}, ASKED), {"recall_at_1"})
     part = gallery(Material(comparison), 10)
     assert part is not None
     (table,) = part.blocks[0].tables  # type: ignore[attr-defined]
@@ -243,3 +244,25 @@ def test_the_report_lists_the_samples_that_lost_their_neighbour():
         assert line[5:7] == [f"{cosine[n, first[1][n]]:.4f}", f"{own[n]:.4f}"]
     same = gallery(Material(compare(run(KERAS), {"recall_at_1"})), 10)
     assert same is not None and same.blocks[0].text.startswith("No sample loses")  # type: ignore[attr-defined]
+
+
+def test_a_vector_that_is_not_finite_makes_no_other_sample_a_lost_one():
+    """Every sample is a flip then. Those are listed whose nearest, of the vectors that are finite, is another's."""
+    moved = (KERAS + 0.8 * RNG.normal(size=KERAS.shape)).astype(np.float32)
+    moved[7] = np.nan
+    comparison = compare(run_of("embedding", LABELS, KERAS, {"int8": moved}, ASKED), {"recall_at_1"})
+    rows = comparison.samples[case("int8")]
+    assert [s.status for s in comparison.standings] == ["suspect"] and (rows["flip"] == rows["baseline_correct"]).all()
+    cosine = cosine_similarity(np.nan_to_num(moved.astype(np.float64)))
+    cosine[7], cosine[:, 7] = -np.inf, -np.inf
+    np.fill_diagonal(cosine, -np.inf)
+    wrong = LABELS[cosine.argmax(axis=1)] != LABELS
+    wrong[7] = False
+    found = lost_neighbours(comparison)
+    assert {n for n, *_ in found} == set(np.flatnonzero(wrong & rows["flip"]))
+    assert len(found) < rows["flip"].sum() and all(theirs > own for *_, theirs, own in found)
+
+
+def test_suspect_rows_lose_no_neighbours_where_others_are_sound():
+    comparison = compare(run(LOST), {"recall_at_1"})
+    assert [s.status for s in comparison.standings] == ["ok", "suspect"] and lost_neighbours(comparison) == []

@@ -333,7 +333,11 @@ def test_the_class_head_passes_and_the_box_head_fails_where_boxes_are_a_fifth_to
 def test_the_report_shows_the_samples_of_each_head_the_worst_head_first():
     comparison = compared()
     verdict = replace(by_default(made()), heads=tuple(HeadVerdict(name, "fail") for name in WORST_FIRST))
-    material = Material(comparison, comparison.run.inputs[0], verdict=verdict)
+    sound = tuple(
+        replace(s, outputs={name: replace(one, status="ok") for name, one in s.outputs.items()})
+        for s in comparison.standings
+    )
+    material = Material(replace(comparison, standings=sound), comparison.run.inputs[0], verdict=verdict)
     shown = contents(material, ())
     (gallery,) = (content for content in shown if content.section.anchor == "gallery")
     assert [part.title for part in gallery.parts] == [

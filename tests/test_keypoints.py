@@ -266,7 +266,7 @@ def test_the_furthest_pictures_are_shown_with_the_points_of_all_three(comparison
     assert isinstance(note, Note) and "labels green circles" in note.text
     assert isinstance(block, BoxGallery)
     worst = block.exhibits[0]
-    moved = np.maximum.reduce([table["moved_px"] for table in comparison.samples.values()])
+    moved = np.maximum.reduce([comparison.samples[row]["moved_px"] for row in comparison.sound])
     assert worst.number == moved.argmax() and worst.told.startswith(f"moved {moved.max():.2f} px, lost ")
     drawn = np.asarray(Image.open(io.BytesIO(worst.picture)).convert("RGB")).reshape(-1, 3)
     for colour in ((0x56, 0xC9, 0xA2), (0x7C, 0xBC, 0xF0), (0xFF, 0x9D, 0x66)):

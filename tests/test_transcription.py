@@ -217,6 +217,11 @@ def test_a_sample_has_its_edits_and_says_which_words_changed():
     assert gain[0] == gain[1]
 
 
+def test_suspect_rows_select_no_text():
+    comparison = compare(run(LOST))
+    assert comparison.suspect == {case("int8")} and furthest_texts(comparison, 18) == []
+
+
 def test_two_runs_are_compared():
     found = {
         change.metric: change for change in compare_runs(run(SAID), run(MOVED)).changes if change.case == case("int8")

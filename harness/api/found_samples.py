@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from harness.api.inline import paragraph, table
 from harness.api.shown import Sample, is_finite
-from harness.compare.searched import suspects
 from harness.metrics.task_table import kind_of
 from harness.records import Comparison
 from harness.records.names import row_label
@@ -109,7 +108,7 @@ class FoundSamples:
     @property
     def left_out(self) -> tuple[str, ...]:
         """The suspect variants whose rows were not looked at."""
-        left = {case.variant for case in suspects(self._comparison) - set(self._comparison.samples)}
+        left = {case.variant for case in self._comparison.suspect - set(self._comparison.samples)}
         return tuple(sorted(left))
 
     @property

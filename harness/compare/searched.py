@@ -67,11 +67,7 @@ def narrowed(comparison: Comparison, variants: Sequence[str]) -> Comparison:
             f"no variant fits {', '.join(variants)}", nearest(variants[0], names, "those with answers are")
         )
     cases = {case for case in comparison.samples if case.variant in kept}
-    return only(comparison, cases if variants else (cases - suspects(comparison)) or cases)
-
-
-def suspects(comparison: Comparison) -> set[Case]:
-    return {comparison.run.accuracy_case(s.case) for s in comparison.standings if s.status == "suspect"}
+    return only(comparison, cases if variants else set(comparison.sound))
 
 
 def only(comparison: Comparison, cases: set[Case]) -> Comparison:

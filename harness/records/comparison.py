@@ -90,6 +90,17 @@ class Comparison:
         early = {case: part.samples[case] for case, part in self.early.items() if case in part.samples}
         return self.samples | early
 
+    @property
+    def suspect(self) -> set[Case]:
+        """Returns the rows that are suspect, each by the case that has its samples."""
+        return {self.run.accuracy_case(s.case) for s in self.standings if s.status == "suspect"}
+
+    @property
+    def sound(self) -> list[Case]:
+        """Returns the rows of `samples` that are not suspect, or all where every row is."""
+        suspect = self.suspect
+        return [case for case in self.samples if case not in suspect] or list(self.samples)
+
     @cached_property
     def metrics(self) -> dict[Case, dict[str, Change]]:
         """The changes by case and the metric's name."""

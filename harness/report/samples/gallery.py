@@ -22,7 +22,7 @@ from harness.report.part import Cards, Note, Part
 from harness.report.samples.box_picture import box_picture, key_of
 from harness.report.samples.mask_pictures import coloured, furthest, panels
 from harness.report.samples.neighbour_table import neighbour_gallery
-from harness.report.samples.number_gallery import number_gallery
+from harness.report.samples.number_gallery import SUSPECT, number_gallery
 from harness.report.samples.signal_picture import input_png
 from harness.report.samples.text_table import text_gallery
 
@@ -33,6 +33,7 @@ MOST_BYTES = 1_000_000  # of the pictures of further samples, in all
 
 POINT_CHOICE = "By how far the points of a row are from Keras' (their mean distance), the furthest row of each picture."
 BOX_CHOICE = "By how far the boxes of a row are from Keras' (1 − their mean overlap), the furthest row of each picture."
+NONE_APART = "Every row finds what Keras finds."
 CHOICE = (
     "Flips first, then by max |Δ score|; suspect rows are not used to select samples. A point of a plot shows its"
     " sample where the scored output has it among these or the further ones; for any other, ask harness show RUN"
@@ -198,9 +199,7 @@ def exhibits(comparison: Comparison, most: int = MOST) -> tuple[Exhibit, ...]:
 
 
 def sound_tables(comparison: Comparison) -> list[np.ndarray]:
-    """Return the samples of the rows that are not suspect, or of all where every row is."""
-    suspect = {comparison.run.accuracy_case(s.case) for s in comparison.standings if s.status == "suspect"}
-    return [t for case, t in comparison.samples.items() if case not in suspect] or list(comparison.samples.values())
+    return [comparison.samples[case] for case in comparison.sound]
 
 
 def why_no_pictures(material: Material) -> str:
@@ -217,13 +216,13 @@ def box_gallery(material: Material, most: int) -> Part:
     comparison, why = material.comparison, why_no_pictures(material)
     shown = tuple(box_exhibit(material, *place) for place in furthest_boxes(comparison, most))
     choice = POINT_CHOICE if kind_of(comparison.run.task).says == "points" else BOX_CHOICE
-    notes = [Note(why)] if why else [Note(f"{choice} {key_of(comparison.run, 'the row')}")]
-    return Part("", (*notes, *([BoxGallery(shown)] if shown else [])))
+    told = f"{choice}{SUSPECT} {key_of(comparison.run, 'the row')}" if shown else NONE_APART + SUSPECT
+    return Part("", (Note(why or told), *([BoxGallery(shown)] if shown else [])))
 
 
 def furthest_boxes(comparison: Comparison, most: int) -> list[tuple[int, Case]]:
     """Choose at most so many pictures by the distance of the row that is furthest there."""
-    cases, told = list(comparison.samples), kind_of(comparison.run.task).told
+    cases, told = comparison.sound, kind_of(comparison.run.task).told
     if not cases or not told or not comparison.run.test_count:
         return []
     apart = np.stack([np.nan_to_num(comparison.samples[case][told.apart], nan=np.inf) for case in cases])

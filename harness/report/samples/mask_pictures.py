@@ -45,8 +45,8 @@ def panels(comparison: Comparison, pictures: np.ndarray | None, n: int) -> list[
 
 
 def furthest(comparison: Comparison, n: int) -> Case | None:
-    """Return the row whose mask of sample n differs most from Keras'; None where no row has one."""
-    return max(comparison.samples, key=lambda case: float(comparison.samples[case]["differing"][n]), default=None)
+    """Return the sound row whose mask of sample n differs most from Keras'; None where no row has one."""
+    return max(comparison.sound, key=lambda case: float(comparison.samples[case]["differing"][n]), default=None)
 
 
 def drawn(classes: np.ndarray) -> np.ndarray:

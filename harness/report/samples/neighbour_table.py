@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from math import isfinite
+
 import numpy as np
 
 from harness.records import Case, Comparison
 from harness.records.names import row_label
 from harness.report.material import Material
 from harness.report.part import Note, Part
+from harness.report.samples.number_gallery import SUSPECT
 from harness.report.tables.columns import Cell, Heading, Line, Table, Tables
 from harness.statistics.neighbours import Space, space_of
 
@@ -16,6 +19,7 @@ CHOICE = (
     "By how much nearer the wrong neighbour is, by the cosine; of each sample the row where that is most."
     " Keras' nearest has the identity of the sample."
 )
+NONE_LOST = "No sample loses a nearest neighbour of its identity that it has with Keras."
 HEADINGS = (
     *(Heading(title) for title in ("Sample", "Identity", "Keras' nearest", "Nearest", "Its identity")),
     Heading("Cosine", "to it"),
@@ -30,21 +34,26 @@ def neighbour_gallery(material: Material, most: int) -> Part:
         return Part("", (Note("No row has outputs yet, so no sample can be compared."),))
     found = lost_neighbours(comparison)[:most]
     if not found:
-        return Part("", (Note("No sample loses a nearest neighbour of its identity that it has with Keras."),))
+        return Part("", (Note(NONE_LOST + SUSPECT),))
     keras = space_of(comparison.baseline, False)
     lines = tuple(line_of(comparison, keras, *lost) for lost in found)
-    return Part("", (Tables((Table(HEADINGS, lines),)), Note(CHOICE)))
+    return Part("", (Tables((Table(HEADINGS, lines),)), Note(CHOICE + SUSPECT)))
 
 
 def lost_neighbours(comparison: Comparison) -> list[tuple[int, Case, int, float, float]]:
-    """Returns (sample, row, its nearest, the cosine to that, the cosine to the nearest of its own), the worst first."""
+    """Returns (sample, row, its nearest, the cosine to that, the cosine to the nearest of its own), the worst first.
+
+    One vector that is not finite makes every sample of its row a flip: only those that another is nearer to are listed.
+    """
     worst: dict[int, tuple[int, Case, int, float, float]] = {}
-    for case, table in comparison.samples.items():
-        lost = np.flatnonzero(table["flip"])[:LOOKED]
+    for case in comparison.sound:
+        lost = np.flatnonzero(comparison.samples[case]["flip"])[:LOOKED]
         space = space_of(comparison.scores[case], False)
         for n in lost.tolist():
             other, theirs = nearest(comparison, space, n, own=False)
             _, own = nearest(comparison, space, n, own=True)
+            if not isfinite(theirs - own) or theirs < own - space.tied:
+                continue
             if n not in worst or theirs - own > worst[n][3] - worst[n][4]:
                 worst[n] = (n, case, other, theirs, own)
     return sorted(worst.values(), key=lambda lost: lost[4] - lost[3])
@@ -56,7 +65,7 @@ def nearest(comparison: Comparison, space: Space, n: int, own: bool) -> tuple[in
     cosine = space.vectors @ space.vectors[n]
     there = (labels == labels[n]) == own
     there[n] = False
-    place = int(np.where(there, cosine, -np.inf).argmax())
+    place = int(np.where(there & np.isfinite(cosine), cosine, -np.inf).argmax())
     return place, float(cosine[place])
 
 

@@ -57,8 +57,7 @@ def column_of(comparison: Comparison) -> str:
 
 def worst(comparison: Comparison, most: int = MOST) -> list[tuple[int, Case]]:
     """Choose at most so many samples, and of each the row that is worst there."""
-    suspect = {comparison.run.accuracy_case(s.case) for s in comparison.standings if s.status == "suspect"}
-    cases = [case for case in comparison.samples if case not in suspect] or list(comparison.samples)
+    cases = comparison.sound
     if not cases or not comparison.run.test_count:
         return []
     column = column_of(comparison)

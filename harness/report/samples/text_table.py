@@ -9,6 +9,7 @@ from harness.records import Case, Comparison
 from harness.records.names import row_label
 from harness.report.material import Material
 from harness.report.part import Note, Part
+from harness.report.samples.number_gallery import SUSPECT
 from harness.report.tables.columns import Cell, Heading, Line, Table, Tables
 
 CHOICE = (
@@ -28,13 +29,13 @@ def text_gallery(material: Material, most: int) -> Part:
         return Part("", (Note("No row has outputs yet, so no sample can be compared."),))
     lines = tuple(text_line(comparison, *place) for place in furthest_texts(comparison, most))
     if not lines:
-        return Part("", (Note("Every row writes what Keras writes."),))
-    return Part("", (Tables((Table(HEADINGS, lines),)), Note(CHOICE)))
+        return Part("", (Note("Every row writes what Keras writes." + SUSPECT),))
+    return Part("", (Tables((Table(HEADINGS, lines),)), Note(CHOICE + SUSPECT)))
 
 
 def furthest_texts(comparison: Comparison, most: int) -> list[tuple[int, Case]]:
     """Choose at most so many samples whose text differs from Keras' in some row, and of each the row that lost most."""
-    cases = list(comparison.samples)
+    cases = comparison.sound
     tables = [comparison.samples[case] for case in cases]
     apart = np.stack([np.nan_to_num(table["max_abs_diff"], nan=np.inf) for table in tables])
     lost = np.stack([table["error"] - table["baseline_error"] for table in tables])
