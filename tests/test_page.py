@@ -142,6 +142,24 @@ def test_words_and_choices_filter_rows_and_keras_stays(browser: Browser, page: P
     assert faded and all("ai-edge-litert" in tip or "host" in tip for tip in faded)
 
 
+def test_a_choice_fades_the_marks_of_other_targets_alone(browser: Browser, tmp_path: Path) -> None:
+    """The name of one target is a part of both others'."""
+    made = synthetic(samples=100, rounds=3, profile="quick", targets=("pi", "pi5", "my.pi-4"))
+    browser.open(write_report(Material(made), tmp_path))
+    for chosen in ("pi", "pi5", "my.pi-4"):
+        browser.run(
+            f"{{ const target = document.querySelector('.filter select'); target.value = '{chosen}';"
+            " target.dispatchEvent(new Event('input', {bubbles: true})) }"
+        )
+        marks = browser.run(
+            "[...document.querySelectorAll('[data-tip]')].map(e => [e.dataset.tip, e.matches('.faded')])"
+        )
+        assert len([tip for tip, _ in marks if chosen in re.findall(r"[\w.-]+\b", tip)]) > 20
+        for tip, faded in marks:
+            named = {"pi", "pi5", "my.pi-4"} & {*re.findall(r"[\w.-]+\b", tip)}
+            assert faded == bool(named - {chosen}), tip
+
+
 def test_a_point_shows_its_sample_to_mouse_and_keyboard(browser: Browser, page: Path) -> None:
     browser.open(page)
     cross = ".chart.wide .c4.dot [data-sample]"  # a flip

@@ -52,6 +52,11 @@ function fits(row, words) {
   return words.every((word) => (word.startsWith("!") ? !text.includes(word.slice(1)) : text.includes(word)));
 }
 
+function namesOf(mark) {
+  const words = mark.dataset.tip.match(/[A-Za-z0-9][\w.-]*/g) ?? []; // what a target's name may be: pi5 does not name pi
+  return new Set(words.flatMap((word) => [word, word.replace(/\.$/, "")])); // the last may end a sentence
+}
+
 function choice(title, names) {
   const label = document.createElement("label");
   const select = document.createElement("select");
@@ -81,7 +86,7 @@ function makeFilter(section, tables) {
     for (const row of rows) row.hidden = !stays(row);
     for (const part of document.querySelectorAll("[data-target]")) part.hidden = ![...part.querySelectorAll("tr")].some((row) => row.closest("tbody") && !row.hidden && placeOf(row).runtime);
     const others = chosen.flatMap(({ names, select }) => names.filter((name) => name !== select.value));
-    for (const mark of document.querySelectorAll("[data-tip]")) mark.classList.toggle("faded", others.some((name) => mark.dataset.tip.includes(name)));
+    for (const mark of document.querySelectorAll("[data-tip]")) mark.classList.toggle("faded", others.some((name) => namesOf(mark).has(name)));
     const own = rows.filter((row) => section.contains(row));
     status.textContent = words.length || chosen.length ? `${own.filter((row) => !row.hidden).length} of ${own.length} rows` : "";
   };
