@@ -9,15 +9,22 @@ import pytest
 
 from harness.api.found_samples import FoundSamples
 from harness.compare.baseline import compare
-from harness.compare.searched import Search, narrowed, search
+from harness.compare.searched import Search, in_class, narrowed, search
 from harness.errors import ConfigError
-from harness.records import Comparison, Scoring
-from tests import made_tasks
+from harness.records import Comparison, Detection, Scoring
+from tests import made_objects, made_tasks
 from tests.made_runs import case
 
 
 def numbers_of(comparison: Comparison, asked: Search) -> list[int]:
     return [hit.place for hit in search(comparison, asked).shown]
+
+
+def as_yolo(found: np.ndarray) -> np.ndarray:
+    """Detections as (pictures, rows, 4 + classes): a box's middle and size, and its score of each class."""
+    scores = np.where(found[..., 5:6] == np.arange(4), found[..., 4:5], 0)
+    low, high = found[..., :2], found[..., 2:4]
+    return np.concatenate([(low + high) / 2, high - low, scores], axis=2).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +67,22 @@ def test_without_labels_a_class_is_what_keras_takes_for_it(classes: Comparison) 
     unlabelled = compare(replace(classes.run, labels=None, task="agreement"))
     wanted = set(np.flatnonzero(classes.baseline.argmax(axis=1) == 1))
     assert set(numbers_of(unlabelled, Search(of_class="1", most=1000))) == wanted
+
+
+def test_without_labels_a_class_is_on_the_pictures_where_keras_finds_an_object_of_it() -> None:
+    objects, found = made_objects.pictures(40)
+    how, keras = Detection("yolo", boxes="found"), as_yolo(found)
+    run = made_tasks.run_of("detection", objects, keras, {"int8": keras}, Scoring(output="found", detection=how))
+    comparison = compare(replace(run, labels=None, output_names=("found",)))
+    wanted = [n for n, rows in enumerate(comparison.baseline) if any(r[4] >= 0.5 and r[5] == 3 for r in rows)]
+    assert 0 < len(wanted) < 40
+    assert sorted(numbers_of(comparison, Search(of_class="3", most=99))) == wanted
+
+
+def test_without_labels_numbers_have_no_class(classes: Comparison) -> None:
+    unlabelled = replace(classes, run=replace(classes.run, labels=None, task="embedding"))
+    with pytest.raises(ConfigError, match="has no labels, and answers of the task embedding do not say one class"):
+        in_class(unlabelled, "1")
 
 
 def test_numbers_are_ordered_by_either_distance() -> None:

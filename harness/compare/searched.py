@@ -9,6 +9,7 @@ from typing import TypeVar
 import numpy as np
 
 from harness.errors import ConfigError
+from harness.metrics.detection_rows import finds
 from harness.metrics.discrepancy import fields_of, top1
 from harness.metrics.task_table import kind_of
 from harness.records import Case, Comparison, Run
@@ -168,12 +169,19 @@ def outcome(row: np.ndarray) -> str:
 
 
 def in_class(comparison: Comparison, name: str) -> np.ndarray:
-    """Returns which samples have the class as a label; without labels, which Keras takes for it. Raises ConfigError."""
+    """Returns which samples have the class as a label; without labels, which Keras takes for it, or on which it finds
+    an object of it. Raises ConfigError.
+    """
     run, kind = comparison.run, kind_of(comparison.run.task)
     if kind.holds is None:
         raise ConfigError(f"samples of the task {run.task} have no class", "leave out --class")
     if run.labels is not None:
         return kind.holds(run.labels, class_number(run, name))
+    if kind.says == "boxes":
+        return finds(run, comparison.baseline, class_number(run, name))
+    if kind.says != "classes":
+        told = f"the test set has no labels, and answers of the task {run.task} do not say one class a sample"
+        raise ConfigError(told, "leave out --class")
     return np.asarray(top1(comparison.baseline) == class_number(run, name))
 
 

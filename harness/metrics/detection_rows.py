@@ -80,9 +80,18 @@ def how_of(run: Run) -> Detection:
     return run.scoring.detection or Detection()
 
 
+def counting(run: Run, rows: np.ndarray) -> np.ndarray:
+    """Returns which detections count as answers, bool. rows: (…, 6)."""
+    return np.asarray((rows[..., 4] >= how_of(run).answer_score) & (rows[..., 5] >= 0))
+
+
 def that_count(run: Run, rows: np.ndarray) -> np.ndarray:
-    """Returns the detections that count as answers."""
-    return rows[(rows[:, 4] >= how_of(run).answer_score) & (rows[:, 5] >= 0)]
+    return rows[counting(run, rows)]
+
+
+def finds(run: Run, detections: np.ndarray, number: int) -> np.ndarray:
+    """Returns on which pictures an answer is of that class, bool, (pictures,)."""
+    return np.asarray((counting(run, detections) & (detections[..., 5] == number)).any(axis=1))
 
 
 def objects_said(comparison: Comparison, rows: np.ndarray) -> str:
