@@ -97,6 +97,16 @@ def test_what_can_pass_is_not_named(rule: str) -> None:
     assert said(rule, Known(1_000, np.arange(1_000) % 4)) == ""
 
 
+@pytest.mark.parametrize(
+    ("metric", "hopeless"),
+    [("box_iou", False), ("class_agreement", False), ("coco_map", True), ("point_distance", True)],
+)
+def test_detections_without_labels_are_held_against_keras(metric: str, hopeless: bool) -> None:
+    """Keypoints need labels, whatever the metric."""
+    told = said(f'metric = "{metric}"\n{"max = 3" if metric == "point_distance" else "min = 0.9"}', Known(1_000))
+    assert ("the test set has no labels" in told) == hopeless and bool(told) == hopeless
+
+
 @pytest.mark.parametrize("labels", [np.zeros((1_000, 4, 4), int), np.zeros((1_000, 3, 5))], ids=["masks", "boxes"])
 @pytest.mark.parametrize("groups", [None, np.repeat(np.arange(100), 10)], ids=["alone", "groups"])
 def test_pixels_and_coordinates_are_not_counted_as_classes(labels: np.ndarray, groups: np.ndarray | None) -> None:

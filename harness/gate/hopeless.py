@@ -19,7 +19,7 @@ from harness.metrics.left_out import FEWEST_GROUPS
 from harness.metrics.of_sample import QUANTILE
 from harness.metrics.registry import Answers
 from harness.metrics.scores import metric_named
-from harness.metrics.task import EMBEDDINGS, UNLABELLED
+from harness.metrics.task import EMBEDDINGS, MAY_LACK, UNLABELLED
 from harness.records import Absent, Plan
 from harness.statistics.anytime import samples_to_decide
 from harness.statistics.bootstrap import FEWEST_SAMPLES
@@ -62,7 +62,7 @@ def why(rule: Rule, known: Known, plan: Plan) -> str:
 
 def of_output(rule: Rule, metric: Metric, known: Known, plan: Plan) -> str:
     """Says it of one output. Its labels are of one task, by which the model will be judged."""
-    if known.labels is None and not set(metric.tasks) & set(UNLABELLED):
+    if known.labels is None and not set(metric.tasks) & {*UNLABELLED, *(MAY_LACK if metric.to_baseline else ())}:
         return NEVER + NO_LABELS
     if said := known.why_not(metric):
         return NEVER + said

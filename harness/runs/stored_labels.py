@@ -15,15 +15,12 @@ from harness.metrics.embedding import why_no_embeddings
 from harness.metrics.fitting import fitting
 from harness.metrics.masks import are_masks, as_clips
 from harness.metrics.scores import metric_named
-from harness.metrics.task import EACH_PLACE, FRAMES, UNLABELLED, output_index
+from harness.metrics.task import ANY, EACH_PLACE, FRAMES, MAY_LACK, UNLABELLED, output_index
 from harness.metrics.task_table import Given, kind_of
 from harness.records import Run, Scoring
 from harness.records.terms import Task
 from harness.support.arrays import stretches
 from harness.support.functions import is_reference
-
-ANY: tuple[Task, ...] = ("custom",)  # what only a user's metric understands
-MAY_LACK: tuple[Task, ...] = ("detection", *ANY)  # answers may be held against the baseline's alone
 
 
 def of_labels(run: Run) -> Iterator[str]:
