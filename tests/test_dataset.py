@@ -11,6 +11,7 @@ from harness.data.labels import extend_names
 from harness.data.validation import validate
 from harness.errors import DataError
 from harness.records import Affine, Dataset
+from harness.support.arrays import sha256_of
 
 IMAGES = np.arange(60 * 4, dtype=np.uint8).reshape(60, 2, 2)
 LABELS = (np.arange(60) % 3).astype(np.uint8)
@@ -67,6 +68,14 @@ def test_the_hash_is_that_of_dtype_shape_and_bytes(dataset):
 
 def test_unlabelled_samples_have_a_hash(dataset):
     assert len({replace(dataset, test_labels=labels).test_sha256 for labels in (None, LABELS[45:])}) == 2
+
+
+def test_training_clips_do_not_pass_for_labels_and_change_no_hash_where_there_are_none(dataset):
+    numbers = np.arange(45)
+    as_labels = replace(dataset, train_labels=numbers)
+    as_clips = replace(dataset, train_labels=None, train_clips=numbers)
+    assert as_labels.train_sha256 != as_clips.train_sha256
+    assert as_labels.train_sha256 == sha256_of(*dataset.train_inputs, numbers)
 
 
 def labels_of(samples: np.ndarray, dataset: Dataset) -> np.ndarray:

@@ -82,21 +82,18 @@ class Dataset:
 
     @cached_property
     def train_sha256(self) -> str:
-        """Hash of the training samples and labels: dtypes, shapes and bytes."""
+        """Hash of the training samples, labels and clips: dtypes, shapes and bytes."""
         from harness.support.arrays import sha256_of
 
-        return sha256_of(*self.train_inputs, self.train_labels, self.train_clips)
+        return sha256_of(*self.train_inputs, self.train_labels, *tagged("clips", self.train_clips))
 
     @cached_property
     def test_sha256(self) -> str:
         """Hash of the test samples, all labels and clips: dtypes, shapes and bytes. Groups change no answer."""
-        import numpy as np
-
         from harness.support.arrays import sha256_of
 
-        clips = () if self.clips is None else (np.array([b"clips"]), self.clips)
-        named = [(np.array([name.encode()]), self.heads[name].labels) for name in sorted(self.heads)]
-        return sha256_of(*self.test_inputs, self.test_labels, *clips, *(array for pair in named for array in pair))
+        named = [array for name in sorted(self.heads) for array in tagged(name, self.heads[name].labels)]
+        return sha256_of(*self.test_inputs, self.test_labels, *tagged("clips", self.clips), *named)
 
     @cached_property
     def times(self) -> np.ndarray:
@@ -111,19 +108,23 @@ class Dataset:
     @cached_property
     def marks_sha256(self) -> str:
         """Hash of the clips, groups and numbers of the test samples; "" where there are none."""
-        import numpy as np
-
         from harness.support.arrays import sha256_of
 
         named = (("clips", self.clips), ("groups", self.groups), ("numbers", self.numbers))
-        marks = [(np.array([name.encode()]), a) for name, a in named]
-        known = [array for pair in marks if pair[1] is not None for array in pair]
+        known = [array for name, own in named for array in tagged(name, own)]
         return sha256_of(*known) if known else ""
 
     @cached_property
     def starts(self) -> np.ndarray | None:
         """The places of the test samples with which a clip begins; None where each sample stands by itself."""
         return None if self.clips is None else starts_of(self.clips)
+
+
+def tagged(name: str, array: np.ndarray | None) -> tuple[np.ndarray, ...]:
+    """Returns what is hashed of an array that may lack: its name stands before it, so that it passes for no other."""
+    import numpy as np
+
+    return () if array is None else (np.array([name.encode()]), array)
 
 
 def starts_of(clips: np.ndarray) -> np.ndarray:
