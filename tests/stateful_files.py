@@ -76,12 +76,17 @@ def variable_tensor() -> bytes:
     file = File()
     graph = file.graph()
     x, y, h = graph.tensor("x"), graph.tensor("y"), graph.tensor("h", kept=True)
+    rnn(graph, x, h, y)
+    graph.end([x], [y])
+    return file.bytes()
+
+
+def rnn(graph: Graph, x: int, h: int, y: int) -> None:
+    """y = x + h and then h = y."""
     w, u, b = (graph.tensor(n, sh, value=v) for n, sh, v in (("w", (1, 1), 1), ("u", (1, 1), 1), ("b", (1,), 0)))
     options = s.RNNOptionsT()
     options.fusedActivationFunction = s.ActivationFunctionType.NONE
     graph.op(Op.RNN, [x, w, u, b, h], [y], s.BuiltinOptions.RNNOptions, options)
-    graph.end([x], [y])
-    return file.bytes()
 
 
 def resource_variable(assigned_in_use: bool = True) -> bytes:
@@ -129,6 +134,19 @@ def running_sum(quantised: tuple[tuple[float, int], ...] = ()) -> bytes:
     for output in outputs:
         graph.op(Op.ADD, [frame, state_in], [output], s.BuiltinOptions.AddOptions, s.AddOptionsT())
     graph.end([frame, state_in], outputs)
+    return file.bytes()
+
+
+def two_sums() -> bytes:
+    """h = frame + h inside the file, score = h + state_in and state_out = h + state_in: state of both kinds."""
+    file = File()
+    graph = file.graph()
+    frame, state_in, score, state_out = (graph.tensor(name) for name in ("frame", "state_in", "score", "state_out"))
+    own, sum_ = graph.tensor("own", kept=True), graph.tensor("sum")
+    rnn(graph, frame, own, sum_)
+    for output in (score, state_out):
+        graph.op(Op.ADD, [sum_, state_in], [output], s.BuiltinOptions.AddOptions, s.AddOptionsT())
+    graph.end([frame, state_in], [score, state_out])
     return file.bytes()
 
 

@@ -162,7 +162,9 @@ def test_warming_up_tells_what_one_invoke_takes(monkeypatch: pytest.MonkeyPatch)
         now += 50_000
 
     monkeypatch.setattr(job, "time", SimpleNamespace(perf_counter_ns=lambda: now))
-    model = SimpleNamespace(interpreter=SimpleNamespace(invoke=invoke), set=lambda tensors: None, clear=lambda: None)
+    model = SimpleNamespace(
+        interpreter=SimpleNamespace(invoke=invoke), set=lambda fed: None, clear_for=lambda fed: None
+    )
     rows: list[tuple[str, int, int]] = []
     log = SimpleNamespace(add=lambda *row: rows.append(row))
     assert job.warm_up(model, {"warmup_s": 0, "warmup_runs": 10}, [None], log) == 50_000

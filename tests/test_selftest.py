@@ -386,7 +386,9 @@ def test_a_slow_down_is_real_time_on_the_clock(monkeypatch: pytest.MonkeyPatch) 
         now += 10_000
 
     monkeypatch.setattr(device_job, "time", SimpleNamespace(perf_counter_ns=clock))
-    model = SimpleNamespace(interpreter=SimpleNamespace(invoke=invoke), set=lambda tensors: None, clear=lambda: None)
+    model = SimpleNamespace(
+        interpreter=SimpleNamespace(invoke=invoke), set=lambda fed: None, clear_for=lambda fed: None
+    )
 
     def timings(count: int, **spec: float) -> set[int]:
         rows: list[tuple[str, int, int]] = []
@@ -419,7 +421,9 @@ def test_a_slow_down_is_what_it_says_also_of_short_invokes(monkeypatch: pytest.M
         now += int(rng.normal(4000, 100))
 
     monkeypatch.setattr(device_job, "time", SimpleNamespace(perf_counter_ns=clock))
-    model = SimpleNamespace(interpreter=SimpleNamespace(invoke=invoke), set=lambda tensors: None, clear=lambda: None)
+    model = SimpleNamespace(
+        interpreter=SimpleNamespace(invoke=invoke), set=lambda fed: None, clear_for=lambda fed: None
+    )
     log = SimpleNamespace(add=lambda phase, ns, count: rows.append(ns))
     asked = {"min_s": 0.0, "min_runs": 4000, "max_runs": 4000, "slowdown": 0.05}
     slowed = device_job.time_invokes(model, asked, [None], 1, log)

@@ -35,11 +35,12 @@ from harness.runs.header import read_header
 from harness.runs.loading import load, read_dataset
 from harness.runs.store import Store
 from harness.support.cache import Cache, cache_dir
-from tests.devices import RUNTIMES, Quiet, device_source, lay_job, run_job, zipapp
-from tests.stateful_files import running_sum
+from tests.devices import RUNTIMES, Quiet, append, device_source, lay_job, run_job, zipapp
+from tests.stateful_files import running_sum, two_sums
 
 LENGTHS = (1, 7, 30, 1, 6)  # of clips: single samples, and one longer than a shard
 COUNT = sum(LENGTHS)
+STARTS = [0, 1, 8, 38]
 SCALES = ((0.5, 3), (0.5, -7), (0.5, 0), (0.25, 11))  # frame, state_in, score, state_out: two scales of the state
 EXPERIMENT = """
 name = "sums"
@@ -225,18 +226,33 @@ def test_a_device_that_begins_no_clip_anew_is_found_out(own_code, tmp_path, monk
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_what_is_timed_has_the_state_that_its_sample_has_in_its_clip(own_code, folder, run, tmp_path, runtime):
     """The answers of timed invokes are those of the accuracy pass: sample by sample, and again from the first on."""
-    data, pyz = clips(), zipapp(own_code)
-    spec = {
-        "kind": "latency", "runtime": runtime, "threads": 1, "inputs": ["inputs/0.npy", "inputs/1.npy"],
-        "affines": [{"scale": 1.0, "offset": 0.0}] * 2, "carried": [[1, 1]], "starts": [0, 1, 8, 38],
-        "warmup_s": 0.0, "warmup_runs": 30, "min_s": 0.0, "min_runs": 60, "max_runs": 60, "answers": list(range(60)),
-    }  # fmt: skip
-    job = lay_job(tmp_path / "job", spec, running_sum(SCALES), data["frame"][:39])
-    np.save(job / "inputs" / "1.npy", np.zeros((39, 1), np.float32))
-    assert run_job(pyz, job).returncode == 0
-    given = np.load(job / "outputs" / "0.npy").ravel()
+    given = timed(zipapp(own_code), tmp_path, runtime, running_sum(SCALES), "none")
     wanted = independent(folder, runtime, "int8")[:39, 0]
     np.testing.assert_array_equal(given, np.resize(wanted, 60))
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_so_it_has_where_the_file_keeps_state_of_its_own_besides(tmp_path, runtime):
+    """Of each clip the sums of sums; a timing of one invoke, or the file's own state would run on in it."""
+    source = device_source(tmp_path)
+    append(source, "job.py", "warm = warm_up\ndef warm_up(*of): return warm(*of) + 1e9\n")
+    given = timed(zipapp(source), tmp_path, runtime, two_sums(), "variables")
+    cut = np.split(clips()["frame"][:39, 0], STARTS[1:])
+    np.testing.assert_array_equal(given, np.resize(np.concatenate([f.cumsum().cumsum() for f in cut]), 60))
+
+
+def timed(pyz: Path, folder: Path, runtime: str, model: bytes, reset: str) -> np.ndarray:
+    """The answers of 60 timed invokes."""
+    spec = {
+        "kind": "latency", "runtime": runtime, "threads": 1, "inputs": ["inputs/0.npy", "inputs/1.npy"],
+        "affines": [{"scale": 1.0, "offset": 0.0}] * 2, "carried": [[1, 1]], "starts": STARTS, "reset": reset,
+        "warmup_s": 0.0, "warmup_runs": 30, "min_s": 0.0, "min_runs": 60, "max_runs": 60, "answers": list(range(60)),
+    }  # fmt: skip
+    job = lay_job(folder / "job", spec, model, clips()["frame"][:39])
+    np.save(job / "inputs" / "1.npy", np.zeros((39, 1), np.float32))
+    assert run_job(pyz, job).returncode == 0
+    given: np.ndarray = np.load(job / "outputs" / "0.npy").ravel()
+    return given
 
 
 def test_an_audit_finds_the_same_answers_while_it_times(run, own_code):
