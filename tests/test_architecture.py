@@ -194,6 +194,13 @@ def test_no_public_name_needs_tensorflow_or_a_notebook(name: str) -> None:
     assert not loaded_by(f"from harness import {name}") & {"tensorflow", "keras", "IPython", "pandas", "matplotlib"}
 
 
+def test_what_a_run_says_of_texts_is_checked_without_numpy() -> None:
+    assert "numpy" not in loaded_by(
+        "import harness.runs.coherent as c; list(c.of_decoded('transcription', "
+        "c.Scoring(transcription=__import__('harness.records').records.Transcription())))"
+    )
+
+
 def test_records_load_nothing_heavy() -> None:
     assert not loaded_by("import harness.records, harness.errors") & {"numpy", "pandas", "pydantic"}
 

@@ -19,9 +19,10 @@ from harness.errors import ConfigError
 from harness.gate.decide import judge
 from harness.gate.policy.policy_file import parse_policy
 from harness.metrics.fitting import check
-from harness.metrics.transcripts import checked, transcribed
+from harness.metrics.transcripts import DECODERS, checked, transcribed
 from harness.records import Affine, Dataset, Run, Scoring, Transcription
 from harness.report.samples.text_table import furthest_texts
+from harness.runs.coherent import of_decoded
 from tests.made_runs import case
 from tests.made_tasks import run_of
 
@@ -125,6 +126,13 @@ def test_what_cannot_be_decoded_so_is_refused(how, told):
     with pytest.raises(ConfigError) as refused:
         checked(how, "here")
     assert told in refused.value.advice
+
+
+def test_a_stored_run_may_name_any_decoder_that_there_is():
+    how = [Transcription(ALPHABET, decoder=name) for name in DECODERS]
+    assert not [said for own in how for said in of_decoded("transcription", Scoring(transcription=own))]
+    other = Scoring(transcription=Transcription(ALPHABET, decoder="greed"))
+    assert list(of_decoded("transcription", other)) == ["there is no decoder 'greed' of texts"]
 
 
 def test_an_output_that_does_not_fit_the_alphabet_is_refused():

@@ -3,7 +3,8 @@
     greedy   CTC's best path: the highest score of each step, the first of equals; then repeats become one, and blanks
              none (Graves et al., Connectionist Temporal Classification, ICML 2006, section 3.2)
 
-To add one, write its function and its line in DECODERS. All run here on the host, from the outputs that were stored.
+To add one, write its function, its name in TEXT_DECODERS and its place in DECODERS. All run here on the host, from the
+outputs that were stored.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from harness.data.texts import END, rows_of, spelled
 from harness.errors import ConfigError
 from harness.metrics.task import finite, row_by_row, stretches
 from harness.records import Transcription
+from harness.records.plan import TEXT_DECODERS
 from harness.support.format import nearest
 from harness.support.functions import FunctionRef, is_reference, load_function
 
@@ -33,7 +35,7 @@ def greedy(output: np.ndarray, how: Transcription) -> list[str]:
     return spelled(np.where(said & (best != blank), best - (how.blank == "first"), END), how.alphabet)
 
 
-DECODERS: dict[str, Decoder] = {"greedy": greedy}
+DECODERS: dict[str, Decoder] = dict(zip(TEXT_DECODERS, (greedy,), strict=True))
 
 
 def checked(how: Transcription, where: str) -> Transcription:

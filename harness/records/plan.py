@@ -125,6 +125,9 @@ class Keypoints:
     folder: Path = Path()  # where a user's module is looked for
 
 
+TEXT_DECODERS = ("greedy",)  # metrics/transcripts.py has them; named here for those who load no numpy
+
+
 @dataclass(frozen=True)
 class Transcription:
     """How an output for each step of time becomes text: [transcription] of an experiment.toml."""

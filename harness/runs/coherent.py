@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.errors import ConfigError, StoreError
 from harness.records import Detection, Keypoints, Piece, Round, Run, Scoring, Shard, Variant
-from harness.records.plan import MOST_DETECTIONS
+from harness.records.plan import MOST_DETECTIONS, TEXT_DECODERS
 from harness.records.terms import Task
 from harness.support.functions import is_reference
 
@@ -77,7 +77,7 @@ def of_decoded(task: Task, scoring: Scoring) -> Iterator[str]:
     yield from of_keypoints(task, scoring.keypoints)
     if (scoring.transcription is not None) != (task == "transcription"):
         yield f"its task is {task}, and whether its answers are texts is said otherwise"
-    if (how := scoring.transcription) and how.decoder not in ("greedy",) and not is_reference(how.decoder):
+    if (how := scoring.transcription) and how.decoder not in TEXT_DECODERS and not is_reference(how.decoder):
         yield f"there is no decoder {how.decoder!r} of texts"
 
 
