@@ -65,7 +65,12 @@ def test_one_other_answer_is_written(tmp_path: Path, comparison: Comparison) -> 
 def test_a_file_that_is_cut_or_is_none_is_written(tmp_path: Path, comparison: Comparison, name: str) -> None:
     write_tables(comparison, tmp_path)
     whole, path = (tmp_path / name).read_bytes(), tmp_path / name
-    for damaged in (whole[:-20], b"", b"PAR1", whole[:8] + b"\xff\xff\xff\x7fPAR1"):
+    middle, footer = len(whole) // 3, int.from_bytes(whole[-8:-4], "little") + 8
+    overwritten = whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]
+    shorter, of_zeros = whole[:middle] + whole[middle + 1 :], bytes(len(whole) - footer) + whole[-footer:]
+    for damaged in (
+        whole[:-20], b"", b"PAR1", whole[:8] + b"\xff\xff\xff\x7fPAR1", overwritten, shorter, of_zeros, whole[-footer:],
+    ):  # fmt: skip
         path.write_bytes(damaged)
         write_tables(comparison, tmp_path)
         assert path.read_bytes() == whole

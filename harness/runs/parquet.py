@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from harness.metrics.discrepancy import fields_of
 from harness.records import Case, Round
 from harness.records.terms import FLIP_KINDS
+from harness.runs.table_files import body_note
 from harness.support.files import replacing
 
 LATENCY_SCHEMA = pa.schema(
@@ -42,12 +43,13 @@ SAMPLES = {
     "tie": pa.bool_(),
 }
 ROWS = 250_000  # written at a time
-CONTENT = b"edge-harness content"  # the key in a file's footer; table_files.py reads it
+CONTENT, BODY = b"edge-harness content", b"edge-harness body"  # keys in a file's footer; table_files.py reads it
 
 
 def write_latency(rounds: Sequence[Round], path: Path, content: bytes = b"") -> None:
     """content: what the file says that it was made from."""
-    write_parquet(latency_table(rounds).replace_schema_metadata({CONTENT: content}), path)
+    table = latency_table(rounds)
+    write_parquet([table], table.schema, path, content)
 
 
 def write_samples(
@@ -59,10 +61,7 @@ def write_samples(
 ) -> None:
     """Writes the samples, so many rows of a case at a time. content: what the file says that it was made from."""
     schema = samples_schema(list(samples.values()))
-    schema = schema.with_metadata({CONTENT: content})
-    with replacing(path) as part, pq.ParquetWriter(part, schema, compression="zstd") as writer:
-        for table in sample_tables(samples, schema, rows, numbers):
-            writer.write_table(table)
+    write_parquet(sample_tables(samples, schema, rows, numbers), schema, path, content)
 
 
 def sample_tables(
@@ -147,6 +146,9 @@ def words(texts: Sequence[str]) -> pa.Array:
     return pa.Array.from_buffers(pa.string(), len(texts), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(letters))])
 
 
-def write_parquet(table: pa.Table, path: Path) -> None:
-    with replacing(path) as part:
-        pq.write_table(table, part, compression="zstd")
+def write_parquet(tables: Iterable[pa.Table], schema: pa.Schema, path: Path, content: bytes) -> None:
+    schema = schema.with_metadata({CONTENT: content})
+    with replacing(path) as part, pq.ParquetWriter(part, schema, compression="zstd") as writer:
+        for table in tables:
+            writer.write_table(table)
+        writer.add_key_value_metadata({BODY: body_note(part, part.stat().st_size)})

@@ -1,13 +1,14 @@
 """latency.parquet and samples.parquet: written where they are not there yet, or were made from something else.
 
-Each says in its footer what it was made from. pyarrow takes a second of a slow machine to load: not where nothing is
-written.
+Each says in its footer what it was made from, and the CRC of all that stands before the footer. pyarrow takes a second
+of a slow machine to load: not where nothing is written.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from harness import __version__
 from harness.records import Comparison, Round, Run
 from harness.support.arrays import stretches
 
+CHUNK_BYTES = 1 << 20
 FOOTER_BYTES = 8 << 20  # one of a million row groups has less
 TAIL = 8  # bytes after the footer: its length and PAR1
 
@@ -59,7 +61,7 @@ def content_of(parts: Iterable[object]) -> bytes:
 
 
 def is_written(path: Path, content: bytes) -> bool:
-    """Returns whether the file is there, ends as a whole one does, and says that it was made from just that."""
+    """Returns whether the file is there, is whole, and says that it was made from just that."""
     try:
         with path.open("rb") as file:
             size = file.seek(-TAIL, os.SEEK_END)
@@ -68,6 +70,16 @@ def is_written(path: Path, content: bytes) -> bool:
             if tail[4:] != b"PAR1" or not 0 < length <= min(size, FOOTER_BYTES):
                 return False
             file.seek(size - length)
-            return content in file.read(length)
+            footer = file.read(length)
+        return content in footer and body_note(path, size - length) in footer
     except OSError:
         return False
+
+
+def body_note(path: Path, size: int) -> bytes:
+    """Returns what the footer says of the bytes before it, of which there are so many."""
+    crc, left = 0, size
+    with path.open("rb") as file:
+        while left and (chunk := file.read(min(left, CHUNK_BYTES))):
+            crc, left = zlib.crc32(chunk, crc), left - len(chunk)
+    return b"edge-harness body of %d bytes, CRC-32 %08x" % (size, crc)
