@@ -37,6 +37,13 @@ def measure_outputs(model, job, log, say):
 MEASURE["outputs"] = measure_outputs
 """
 
+DYING = """
+def interpreter_class(runtime):
+    import os
+    os.write(2, b"no such instruction")
+    os.abort()
+"""
+
 NO_FORKS = """
 def fork():
     raise OSError(11, "no")
@@ -115,6 +122,24 @@ def test_a_runtime_that_cannot_be_imported_is_told_by_the_job(tmp_path: Path) ->
     forker.end()
     result = json.loads((folder / "result.json").read_text())
     assert result["status"] == "failed" and "no_such_runtime" in result["error"]
+
+
+def test_what_a_runtime_prints_as_it_dies_in_its_import_is_in_the_file_of_the_job(tmp_path: Path) -> None:
+    """Of every job: the next one starts a process of its own."""
+    source = device_source(tmp_path)
+    append(source, "engines.py", DYING)
+    forker = Forker([sys.executable, "-I", str(zipapp(source))])
+    for name in ("first", "second"):
+        folder = laid(tmp_path / name)
+        assert ended(forker.start(RUNTIMES[0], str(folder))) == -6
+        assert (folder / "stderr.txt").read_text() == "no such instruction"
+    forker.end()
+
+
+def test_nothing_is_printed_into_the_file_of_a_job_that_has_ended(tmp_path: Path, forker: Forker) -> None:
+    folder = laid(tmp_path / "first")
+    assert ended(forker.start(RUNTIMES[0], str(folder))) == 0
+    assert Path(f"/proc/{forker.process.pid}/fd/2").readlink() == Path("/dev/null")
 
 
 def test_where_no_process_may_start_that_is_an_error_of_the_device_and_not_of_the_model(tmp_path: Path) -> None:

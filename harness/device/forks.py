@@ -23,6 +23,8 @@ def main(runtime):
     job.end_with_parent()
     with contextlib.suppress(Exception):  # each job tries it, too, and says what is wrong
         engines.interpreter_class(runtime)
+    with open(os.devnull, "wb") as nothing:  # what its import printed is in the first job's file
+        os.dup2(nothing.fileno(), 2)
     for line in iter(sys.stdin.buffer.readline, b""):
         try:
             pid = forked(job, json.loads(line))
@@ -40,7 +42,7 @@ def forked(job, folder):
     if pid:
         return pid
     try:
-        opened = os.open(os.path.join(folder, protocol.STDERR), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+        opened = os.open(os.path.join(folder, protocol.STDERR), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         os.dup2(opened, 2)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         job.main(folder)
@@ -92,8 +94,10 @@ class Forker:
         if runtime != self.runtime or self.process.poll() is not None:
             self.end()
             # Without buffers: a line that lay in one would not wake who waits for it.
-            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "bufsize": 0}
-            self.process = subprocess.Popen([*self.argv, "fork", runtime], start_new_session=True, **pipes)
+            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "bufsize": 0}
+            with open(os.path.join(folder, protocol.STDERR), "ab") as stderr:
+                argv = [*self.argv, "fork", runtime]
+                self.process = subprocess.Popen(argv, start_new_session=True, stderr=stderr, **pipes)
             self.runtime = runtime
         return Forked(self.process, folder)
 
