@@ -198,7 +198,7 @@ class Lies:
         """What only its content tells: size and hash are right."""
         n = self.chance.choice(self.files())
         name = self.said[n].message["name"]
-        file = self.folder / Path(name).name
+        file = self.folder / f"changed{Path(name).suffix}"  # the name may be that of a folder
         file.write_bytes(self.said[n].data)
         {".json": value_changed, ".npy": header_changed}.get(file.suffix, bytes_changed)(file, self.chance)
         return self.at(n, whole(name, file.read_bytes(), self.job_id))
