@@ -48,10 +48,13 @@ int time_invokes(int (*invoke)(void *), void *interpreter, char *input, const ch
 """
 
 
-def native_ns(loop: Any, model: job.Model, fed: list[list[np.ndarray]], invokes: int) -> float:
+Fed = list[tuple[list[np.ndarray], bool]]  # what Model.fed gives of each sample
+
+
+def native_ns(loop: Any, model: job.Model, fed: Fed, invokes: int) -> float:
     """The median over so many invokes by the C loop."""
     invoke = ctypes.cast(getattr(ctypes.CDLL(str(WRAPPER)), INVOKE), ctypes.c_void_p)
-    samples = np.ascontiguousarray([tensors[0] for tensors in fed])
+    samples = np.ascontiguousarray([tensors[0] for tensors, _ in fed])
     view = model.interpreter.tensor(model.inputs[0]["index"])()
     ns = np.zeros(invokes, np.int64)
     status = loop.time_invokes(
@@ -63,7 +66,7 @@ def native_ns(loop: Any, model: job.Model, fed: list[list[np.ndarray]], invokes:
     return float(np.median(ns))
 
 
-def our_ns(model: job.Model, spec: dict[str, Any], fed: list[list[np.ndarray]]) -> tuple[float, int]:
+def our_ns(model: job.Model, spec: dict[str, Any], fed: Fed) -> tuple[float, int]:
     """The median of the job's own timings, and how many invokes they took."""
     log = job.Log()
     job.time_invokes(model, spec, fed, 1, log)
@@ -74,7 +77,7 @@ def main(folder: str, library: str) -> dict[str, list[float]]:
     os.chdir(folder)
     spec, log = json.loads(Path("job.json").read_text()), job.Log()
     model = job.Model(spec, log)
-    fed = [model.tensors(sample) for sample in range(model.samples())]
+    fed = [model.fed(sample) for sample in range(model.samples())]
     job.warm_up(model, spec, fed, log)
     loop, ours, native = ctypes.CDLL(library), [], []
     for _ in range(BLOCKS):
