@@ -203,7 +203,7 @@ def transferring(board: Board) -> bool:
 
 
 def in_a_shard(board: Board) -> bool:
-    return any(" job " in command and "/shard-" in command for command in board.ours())
+    return any(" fork " in command and "/shard-" in command for command in board.ours())
 
 
 def in_a_round(board: Board) -> bool:
