@@ -104,13 +104,17 @@ def readme_table() -> dict[tuple[str, str], list[str]]:
 
 
 class Reader:
-    """A folder, and a shell in which `harness` is this checkout's, whose devices have a lock of their own."""
+    """A folder, and a shell in which `harness` is this checkout's, whose devices have a lock of their own.
 
-    def __init__(self, folder: Path) -> None:
+    own_lock: not of a board, which has not the folder that such a lock lies in.
+    """
+
+    def __init__(self, folder: Path, own_lock: bool = True) -> None:
         self.folder = folder / "empty"
         self.folder.mkdir()
         script = folder / "called.py"
-        script.write_text(python_with(device_source(folder)) + "from harness.cli import main\nmain()\n")
+        begin = python_with(device_source(folder)) if own_lock else ""
+        script.write_text(begin + "from harness.cli import main\nmain()\n")
         called = folder / "bin" / "harness"
         called.parent.mkdir()
         called.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{script}" "$@"\n')

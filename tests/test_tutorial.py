@@ -34,7 +34,7 @@ def test_the_part_on_the_host_prints_what_the_page_shows(tmp_path: Path) -> None
 @pytest.mark.slow
 def test_the_part_on_the_board_ends_with_a_verdict(set_up_board: Board, tmp_path: Path) -> None:
     """The board is built, started, enrolled and set up; what follows on the page is typed."""
-    reader = Reader(tmp_path)
+    reader = Reader(tmp_path, own_lock=False)
     reader.type("harness init")
     (policy,) = [block for block in section(4) if block.title]
     (reader.folder / "policy.toml").write_text(policy.text)
