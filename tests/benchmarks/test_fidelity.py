@@ -25,7 +25,7 @@ MNIST_SIZE = (784, 128, 10)
 LARGE = (784, 1024, 1024, 10)  # 1.9 million weights
 LARGE_NS = 100_000
 MOST_NS = 2000  # of Python in an invoke: .5 to 1.3 µs, by machine
-AT_MOST_LARGE = 1.04
+AT_MOST_LARGE = 1.06  # 1.016 to 1.046 in nine tries on one machine
 
 
 @pytest.fixture(scope="module")
