@@ -69,6 +69,8 @@ def test_what_cannot_be_explained_says_why(run, harness):
     assert code == 2 and "no such row" in said and "good on host with ai-edge-litert" in said
     code, _, said = harness("explain", "latest", "--file", "nowhere.tflite")
     assert code == 2 and "nowhere.tflite" in said
+    code, _, said = harness("explain", "latest", "--file", "test.npz")
+    assert code == 2 and "test.npz is not a TFLite file" in said
     code, _, said = harness("explain", "latest", "-v", "good", "--file", "broken.tflite")
     assert code == 2 and "leave --variant out" in said
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import isfinite
 
 import numpy as np
 
@@ -61,7 +62,7 @@ class Mixture:
         return [self.floats[goal].read() for goal, _ in self.goals]
 
     def alone(self, pair: Pair) -> Alone | None:
-        """None where a part of a file cannot be run by itself. Raises JobFailed."""
+        """None where a part of a file cannot be run by itself, or gives what is not finite. Raises JobFailed."""
         values = self.float_inputs(pair)
         if values is None or not self.variant.can_be_apart(pair.op):
             return None
@@ -70,6 +71,8 @@ class Mixture:
         mixed = self.float_rest(pair, given)
         wrong = self.error_of(self.own)
         share = self.error_of(mixed) / wrong if wrong else 0.0
+        if not isfinite(share):
+            return None
         here, after = self.rest_from(pair.op.place), self.rest_from(pair.op.place + 1)
         return Alone(pair.op.place, pair.name, share, self.flips(mixed[0]), here, after)
 

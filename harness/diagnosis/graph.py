@@ -219,7 +219,12 @@ class Graph:
 def open_graph(path: Path) -> Graph:
     """Raises ConfigError where the file is none that can be looked into."""
     try:
-        return Graph(read_bytes(path, MODEL_BYTES))
+        content = read_bytes(path, MODEL_BYTES)
+        if content[4:8] != b"TFL3":
+            raise ConfigError(f"{path} is not a TFLite file", "give a .tflite file")
+        return Graph(content)
+    except ConfigError:
+        raise
     except Exception as error:  # flatbuffers checks nothing: damage ends in any of seven exceptions
         told = f"{path} cannot be read op by op: {type(error).__name__}: {error}"
         raise ConfigError(told, "convert the model again") from error
