@@ -51,7 +51,7 @@ def test_a_test_set_that_is_too_small_is_named(rule: str, fewest: int, labels: n
         ('metric = "f1"\nmin = 0.95', Known(1_000, LABELS), "class 1 has 20 samples; none got worse"),
         ('metric = "flips"\nmax = 50', Known(50), "so few samples cannot have so many flips"),
         ('metric = "accuracy_drop"\nmax = "1pp"', Known(1_000), "the test set has no labels"),
-        ('metric = "f1"\nmin = 0.5', Known(900, LABELS[80:], np.repeat(np.arange(90), 10)), "needs 299 groups"),
+        ('metric = "f1"\nmin = 0.5', Known(900, LABELS[100:], np.repeat(np.arange(90), 10)), "needs 299 groups"),
         ('metric = "flip_rate"\nmax = "1%"', Known(1_000, None, np.repeat(np.arange(100), 10)), "363 groups like"),
         (
             'metric = "recall_at_1"\nmin = 0.5',

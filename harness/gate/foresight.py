@@ -10,11 +10,10 @@ import numpy as np
 
 from harness.gate.computed import of_every_class, of_loss, of_rate, rates_of, share_allowed
 from harness.gate.known import Foresight, Known
-from harness.gate.least import BY_CLASS, OF_FLIPS, RIGHT, at_least, rarest
+from harness.gate.least import BY_CLASS, OF_FLIPS, RIGHT, at_least, groups_that_pass, rarest
 from harness.gate.policy import Policy, Rule
 from harness.gate.simulated import Chances, Supposed, counts_changes, moves, of_groups, of_metric
 from harness.metrics import Metric
-from harness.metrics.left_out import FEWEST_GROUPS
 from harness.metrics.scores import NUMBERS, metric_named
 from harness.metrics.task import SEVERAL
 from harness.records import Absent
@@ -30,7 +29,7 @@ OF_GROUPS = (
     "not known over groups: it depends on which samples of a group change together, and it is not simulated, since "
     "each draw would be computed without each group"
 )
-FEW_GROUPS = "{} groups are the fewest with which it can pass"
+FEW_GROUPS = "{:,} groups are the fewest with which it can pass"
 EXPLAINS = "Keras is supposed to explain {:.3g} % of the labels' variance, with normal errors"
 NO_OUTPUT = "no output with labels that it fits has that name; there are {}"
 SIMULATED = "simulated by {} draws or more, ± {:.0f} points at most"
@@ -67,7 +66,7 @@ def of_rule(
     if metric and (said := known.why_hardly(metric)):
         return Foresight(rule.number, rule.words, why=said)
     if metric and known.groups is not None and judged not in ("rounds", "value"):
-        return in_groups(rule, metric, known.groups, flip_rates, supposed)
+        return in_groups(rule, metric, known, flip_rates, supposed)
     if metric and (judged == "drop" or (judged in ("accuracy", "share") and not rule.limit.absolute)):
         return of_loss(rule, metric, samples, flip_rates, supposed)
     if (limit := share_allowed(rule, judged, samples)) is not None:
@@ -102,13 +101,14 @@ def drawn(rule: Rule, metric: Metric, labels: np.ndarray, flip_rates: Sequence[f
     return Foresight(rule.number, rule.words, fewest, chances, why)
 
 
-def in_groups(
-    rule: Rule, metric: Metric, groups: np.ndarray, flip_rates: Sequence[float], supposed: Supposed
-) -> Foresight:
+def in_groups(rule: Rule, metric: Metric, known: Known, flip_rates: Sequence[float], supposed: Supposed) -> Foresight:
     """Foresees a limit of a share over groups, by the answers of supposed models."""
+    groups = known.groups
+    assert groups is not None
     of_value = not moves(rule, metric) and not counts_changes(metric)
     if metric.judged not in ("drop", "accuracy", "share", "flip_rate", "flips"):
-        fewest = FEW_GROUPS.format(FEWEST_GROUPS) if metric.judged == "samples" else ""
+        needed = groups_that_pass(rule, metric, known.labels, groups) if metric.judged == "samples" else None
+        fewest = FEW_GROUPS.format(needed) if needed else ""
         return Foresight(rule.number, rule.words, why="; ".join(filter(None, (group_words(groups), OF_GROUPS, fewest))))
     if metric.judged == "flips" and (not rule.limit.absolute or rule.limit.value <= 0):
         return Foresight(rule.number, rule.words, why=OF_FLIPS)

@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from harness.gate.computed import limit_of_loss, share_allowed
 from harness.gate.judge import watched
 from harness.gate.judge.grouped import FEW, groups_needed, limit_of
-from harness.gate.judge.resampled import held_of, hidden, outcome_by
+from harness.gate.judge.resampled import hidden, outcome_by
 from harness.gate.known import Known
-from harness.gate.least import BY_CLASS, EVERY, NO_NUMBER, RESAMPLED, of_classes
+from harness.gate.least import (
+    BY_CLASS,
+    EVERY,
+    NO_NUMBER,
+    best_of,
+    fewest_of_share,
+    groups_that_pass,
+    identities_that_pass,
+    of_classes,
+    samples_that_pass,
+)
 from harness.gate.policy import Policy, Rule
 from harness.gate.simulated import alone
 from harness.metrics import Metric
-from harness.metrics.left_out import FEWEST_GROUPS
 from harness.metrics.of_sample import QUANTILE
-from harness.metrics.registry import Answers
 from harness.metrics.scores import metric_named
 from harness.metrics.task import EMBEDDINGS, MAY_LACK, UNLABELLED
 from harness.records import Absent, Plan
 from harness.statistics.anytime import samples_to_decide
-from harness.statistics.bootstrap import FEWEST_SAMPLES
 from harness.statistics.bounded import Effects
 from harness.statistics.clustered import LEAST_EFFECTIVE, Clustered, group_words
 from harness.statistics.exact import fewest_to_pass
 
-MOST_SCORES = 20_000_000  # samples × classes: of more, classes are not looked at before a run
 BY_BETTER = "can pass only by an improvement: "
 NEVER = "can never pass: "
 NEEDS = "it needs {:,} test samples; there are {:,}"
@@ -35,7 +39,8 @@ GROUPS = "it needs {:,} groups like these; there are {}"
 NO_ROUNDS = "the plan times {} of a case, and 2 are the fewest that have an interval"
 NO_TASK = "none of the labelled outputs that it names is of a task that has the metric"
 NO_LABELS = "the test set has no labels"
-IDENTITIES = "it needs {} identities; there are {}"
+IDENTITIES = "it needs {:,} identities; there are {:,}"
+NO_ROOM = "the limit leaves no room"
 NOT_IN_GROUPS = "it is not decided over groups"
 
 
@@ -67,7 +72,7 @@ def of_output(rule: Rule, metric: Metric, known: Known, plan: Plan) -> str:
     if said := known.why_not(metric):
         return NEVER + said
     if metric.tasks == EMBEDDINGS:
-        return of_identities(known)
+        return of_identities(rule, metric, known)
     if known.groups is not None:
         return in_groups(rule, metric, known)
     if plan.until_decided and watched.is_watched(rule):
@@ -75,17 +80,21 @@ def of_output(rule: Rule, metric: Metric, known: Known, plan: Plan) -> str:
     return of_samples(rule, metric, known)
 
 
-def of_identities(known: Known) -> str:
+def of_identities(rule: Rule, metric: Metric, known: Known) -> str:
     """Says that embeddings have too few identities, or come in groups."""
     if known.groups is not None:
         return NEVER + NOT_IN_GROUPS
-    count = FEWEST_GROUPS if known.heads or known.labels is None else len(np.unique(known.labels))
-    return NEVER + IDENTITIES.format(FEWEST_GROUPS, count) if count < FEWEST_GROUPS else ""
+    if known.heads or known.labels is None:
+        return ""
+    needed, count = identities_that_pass(rule, metric, known.labels), len(np.unique(known.labels))
+    if needed is None:
+        return BY_BETTER + NO_ROOM
+    return NEVER + IDENTITIES.format(needed, count) if count < needed else ""
 
 
 def too_few(fewest: int | None, samples: int) -> str:
     if fewest is None:
-        return BY_BETTER + "the limit leaves no room"
+        return BY_BETTER + NO_ROOM
     return BY_BETTER + NEEDS.format(fewest, samples) if samples < fewest else ""
 
 
@@ -103,34 +112,22 @@ def of_samples(rule: Rule, metric: Metric, known: Known) -> str:
         return BY_BETTER + found if "too few" in found or found == NO_NUMBER else ""
     if rule.metric in BY_CLASS and known.classes is not None:
         return of_best(rule, metric, known.classes)
-    fewest = {"js_p99": fewest_of_share(1 - QUANTILE, rule.alpha)} | dict.fromkeys(RESAMPLED, FEWEST_SAMPLES)
-    return too_few(fewest.get(rule.metric, 0), samples)
-
-
-def fewest_of_share(limit: float, alpha: float) -> int:
-    """Returns how many samples of which none counts against it have a probability under α at the limit."""
-    return math.floor(math.log(alpha) / math.log1p(-limit)) + 1
+    if rule.metric == "js_p99":
+        return too_few(fewest_of_share(1 - QUANTILE, rule.alpha), samples)
+    return too_few(samples_that_pass(rule, metric, known.labels) or 0, samples)
 
 
 def of_best(rule: Rule, metric: Metric, labels: np.ndarray) -> str:
     """Says which class hides too much even of answers that are all right, and do not change."""
-    if not np.issubdtype(labels.dtype, np.integer) or labels.ndim > 1 or not len(labels):
-        return ""
-    classes = max(int(labels.max()) + 1, 2)
-    if classes * len(labels) > MOST_SCORES:
-        return ""
-    right = np.eye(classes, dtype=np.float32)[labels]
-    assert metric.statistic
     try:
-        best = metric.statistic(Answers(labels, right, right))
-        held = held_of(rule, metric, best, None if rule.limit.absolute else best, len(labels))
-        if outcome_by(held.moved, held.limit, held.sign, rule.alpha) == "pass":
+        held = best_of(rule, metric, labels)
+        if held is None or outcome_by(held.moved, held.limit, held.sign, rule.alpha) == "pass":
             return ""
         effects = alone(held)
     except Absent as absent:
         return NEVER + absent.reason
     unseen = effects.unseen(held.limit, held.sign, rule.alpha) if isinstance(effects, Effects) else None
-    return BY_BETTER + hidden(unseen, ()) if unseen else BY_BETTER + "the limit leaves no room"
+    return BY_BETTER + (hidden(unseen, ()) if unseen else NO_ROOM)
 
 
 # --- samples in groups ---------------------------------------------------------------------------------------------
@@ -147,7 +144,8 @@ def in_groups(rule: Rule, metric: Metric, known: Known) -> str:
     if share.effective < LEAST_EFFECTIVE:
         return NEVER + FEW.format(share.effective, LEAST_EFFECTIVE)
     if judged == "samples":
-        return few_groups(FEWEST_GROUPS if len(share.sizes) < FEWEST_GROUPS else None, groups)
+        needed = groups_that_pass(rule, metric, known.labels, groups)
+        return BY_BETTER + NO_ROOM if needed is None else few_groups(needed if len(share.sizes) < needed else 0, groups)
     if (limit := share_allowed(rule, judged, len(groups))) is not None:
         return few_groups(groups_needed(Clustered.of_rate(nothing, groups), limit, rule), groups)
     if rule.limit.relative or metric.unit == "%":

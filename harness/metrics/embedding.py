@@ -19,7 +19,7 @@ from harness.metrics.task import EMBEDDINGS, one_column
 from harness.statistics.bootstrap import Statistic
 from harness.statistics.neighbours import Leaving, Space, ranks, recall, space_of
 from harness.statistics.stats import Interval
-from harness.statistics.unseen import unseen_loss, unseen_p
+from harness.statistics.unseen import fewest_to_show, unseen_loss, unseen_p
 from harness.statistics.verification import equal_error_rate
 
 NEAREST = (1, 5, 10)
@@ -38,9 +38,18 @@ class OverIdentities(LeftOut):
 
     @property
     def doubt(self) -> str:
-        if self.why or not self.still or self.groups < FEWEST_GROUPS:
+        if self.why or not self.still or self.groups < self.fewest:
             return super().doubt.replace("groups", "identities").replace("group", "identity")
         return ""
+
+    @property
+    def unproven(self) -> str:
+        """What identities that were not seen could make better is bounded, however few were seen."""
+        return self.why
+
+    def under(self, room: float, alpha: float) -> OverIdentities:
+        """Returns the same under a limit that leaves so much room to the best model that there can be."""
+        return replace(self, fewest=max(FEWEST_GROUPS, fewest_to_show(self.moves, room, alpha) or 0))
 
     def limits(self, confidence: float) -> Interval:
         """At least as wide as what these identities may hide, none of them having gone wrong."""

@@ -33,7 +33,7 @@ RARE = 0.01
 MOST_BYTES = 256 << 20  # of outputs, which are copied without each unit
 TOO_LARGE = f"they are made of outputs of {MOST_BYTES >> 20} MiB at most, and these take {{:,}}"
 TOO_SLOW = f"leaving them out took over {LONGEST_S:g} s"
-FEW = "{:,} groups: {} are the fewest that show a fault of one group in 100"
+FEW = "{:,} groups: {:,} are the fewest with which it can pass"
 CARRIED = "about {:.0f} of {:,} groups carry nearly all of its spread: other groups may say something else"
 NONE_MOVED = "none of {:,} groups differs, which does not say how far another may"
 STILL = "none of {:,} groups moves it: that does not say how far another may"
@@ -53,7 +53,7 @@ Whole = TypeVar("Whole", bound=Divisible)
 @dataclass(frozen=True, eq=False)
 class LeftOut:
     """A value, and what it is without each unit, (units,): a group, or several at random where there are many. why: it
-    has no limits; "" where it may.
+    has no limits; "" where it may. fewest: groups with which a limit can be shown to be kept.
     """
 
     value: float
@@ -61,6 +61,7 @@ class LeftOut:
     groups: int
     weights: np.ndarray  # the samples of each unit, (units,)
     why: str = ""
+    fewest: int = FEWEST_GROUPS
 
     @cached_property
     def influences(self) -> np.ndarray:
@@ -78,11 +79,16 @@ class LeftOut:
         """Why nothing may be decided by its limits; "" where it may."""
         if self.why:
             return self.why
-        if self.still:
-            return "" if self.value == 0 and self.groups >= FEWEST_GROUPS else STILL.format(self.groups)
-        if self.groups < FEWEST_GROUPS:
-            return FEW.format(self.groups, FEWEST_GROUPS)
-        return CARRIED.format(max(self.carriers, 1), self.groups) if self.carriers < FEWEST_CARRIERS else ""
+        few = FEW.format(self.groups, self.fewest) if self.groups < self.fewest else ""
+        if not self.still and not few:
+            return CARRIED.format(max(self.carriers, 1), self.groups) if self.carriers < FEWEST_CARRIERS else ""
+        still = STILL.format(self.groups) if self.still and (few or self.value != 0) else ""
+        return "; ".join(filter(None, (still, few)))
+
+    @property
+    def unproven(self) -> str:
+        """Why no loss may be proved by its limits; "" where it may."""
+        return self.doubt
 
     @property
     def carriers(self) -> float:
@@ -94,8 +100,13 @@ class LeftOut:
     def freedom(self) -> float:
         return self.freedom_of(1)
 
+    @property
+    def effective(self) -> float:
+        """How many units of equal weight these are worth."""
+        return float(self.weights.sum() ** 2 / np.square(self.weights).sum())
+
     def freedom_of(self, times: float) -> float:
-        return max(times * float(self.weights.sum() ** 2 / np.square(self.weights).sum()) - 1, 1.0)
+        return max(times * self.effective - 1, 1.0)
 
     def upper(self, t: float, better: int, times: float = 1, luck: float = 0) -> float:
         """Returns the upper limit of the value, or where better is −1 of the value times −1. times: as if there were so
@@ -110,7 +121,7 @@ class LeftOut:
 
     def times_to_settle(self, limit: float, better: int, alpha: float, power: float) -> float | None:
         """Returns how many times these groups decide the limit so often, if they show the truth. None: never."""
-        fewest, luck = FEWEST_GROUPS / self.groups, float(ndtri(power))
+        fewest, luck = self.fewest / self.groups, float(ndtri(power))
         if self.still:
             return fewest
         side = better if better * self.value < better * limit else -better

@@ -113,6 +113,10 @@ class Quantile:
     def doubt(self) -> str:
         return ""
 
+    @property
+    def unproven(self) -> str:
+        return ""
+
     def p(self, limit: float, better: int = 1) -> float:
         """Returns the probability of so many samples, or more, on the good side of the limit if it is the truth."""
         n = len(self.each)
@@ -159,6 +163,10 @@ class Apart:
 
     @property
     def doubt(self) -> str:
+        return ""
+
+    @property
+    def unproven(self) -> str:
         return ""
 
     def limits(self, confidence: float) -> Interval:

@@ -61,7 +61,9 @@ class WithLimits(Protocol):
     @property
     def value(self) -> float: ...
     @property
-    def doubt(self) -> str: ...  # why nothing may be decided by its limits; "" where it may
+    def doubt(self) -> str: ...  # why nothing may pass by its limits; "" where it may
+    @property
+    def unproven(self) -> str: ...  # why no loss may be proved by them; "" where it may
     def limits(self, confidence: float) -> Interval: ...  # two-sided; raises Absent, which says why there are none
     def p(self, limit: float, better: int = 1) -> float: ...  # one-sided, of H0: truth = limit; 1: less is better
     def words(self, confidence: float) -> str: ...  # how the limits were made
@@ -86,6 +88,10 @@ class OwnLimits(ABC):
     @property
     def doubt(self) -> str:
         return self.alone.doubt
+
+    @property
+    def unproven(self) -> str:
+        return self.alone.unproven
 
     def limits(self, confidence: float) -> Interval:
         return self.alone.limits(confidence)
@@ -137,6 +143,11 @@ class Influences:
         if self.still:
             return "" if self.one_each and self.value == 0 else SILENT
         return CARRIED.format(max(self.carriers, 1), self.samples) if self.carriers < FEWEST_CARRIERS else ""
+
+    @property
+    def unproven(self) -> str:
+        """The same: a sample that is not in the test set can be better by any amount, too."""
+        return self.doubt
 
     @property
     def wary(self) -> float:

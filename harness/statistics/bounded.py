@@ -18,7 +18,7 @@ from functools import cached_property
 import numpy as np
 from scipy.special import ndtri
 
-from harness.statistics.power import tail_for, times_until
+from harness.statistics.power import smallest, tail_for, times_until
 from harness.statistics.stats import Interval
 
 MOST_EFFECTS = 64  # different ones of a stratum: more are put together with their neighbours
@@ -29,6 +29,7 @@ FINEST = 1e-9  # relative
 LEAST_P = 1e-12
 AT_A_TIME = 64  # points of the characteristic function: steps of the sum over an eighth of its sd are seen
 STEPS = 30
+MORE = 8  # times the samples that show what one stratum hides: where those do not decide, other strata do not let them
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,10 @@ class Effects:
     noise: float = 0.0  # the variance of what else the statistic is made of, normal and independent
     labels: tuple[int, ...] = ()  # the class of each stratum; () where there is one stratum for all
     doubt: str = ""  # why nothing may be decided by the limits
+
+    @property
+    def unproven(self) -> str:
+        return self.doubt
 
     @cached_property
     def sizes(self) -> np.ndarray:
@@ -187,8 +192,20 @@ class Effects:
         k = int((most * shares).argmax())
         if not 0 < room < most[k] * shares[k]:
             return None
-        needed = math.ceil(math.log(alpha) / math.log1p(-room / most[k]))
+        needed = self._shown_by(k, math.ceil(math.log(alpha) / math.log1p(-room / most[k])), limit, alpha)
         return Unseen(self.labels[k] if self.labels else None, int(self.sizes[k]), float(shares[k]), needed)
+
+    def _shown_by(self, k: int, fewest: int, limit: float, alpha: float) -> int:
+        """Returns how many samples of a stratum keep the limit, the others being as they are: at least those that do
+        where the others hide nothing, and just these where the others alone hide too much.
+        """
+
+        def kept(size: int) -> bool:
+            counts = self.counts.copy()
+            counts[k] *= size / self.sizes[k]
+            return replace(self, counts=counts).p(limit) <= alpha
+
+        return smallest(kept, fewest - 1) or fewest if kept(MORE * fewest) else fewest
 
     # --- the likeliest shares ---
 

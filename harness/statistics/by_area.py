@@ -78,6 +78,10 @@ class AreaLimits:
     def doubt(self) -> str:
         return self.pictures.doubt
 
+    @property
+    def unproven(self) -> str:
+        return self.pictures.unproven
+
     def limits(self, confidence: float) -> Interval:
         found = self.pictures.limits(confidence)
         low = min(found.low, self.value - self.rare.hidden((1 - confidence) / 2))

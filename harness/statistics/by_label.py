@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from harness.statistics.bootstrap import SILENT, Means, OwnLimits, Statistic, Unmoved, WithLimits
+from harness.statistics.bootstrap import SILENT, Influences, Means, OwnLimits, Statistic, Unmoved, WithLimits
 from harness.statistics.bounded import Effects, effects_of
 from harness.statistics.stats import Interval
 
@@ -31,11 +31,17 @@ class Both:
     @property
     def still(self) -> bool:
         """Whether resamples say nothing, since all are the same, as of a model that lost every answer."""
-        return self.resampled.doubt == SILENT
+        found = self.resampled
+        return isinstance(found, Influences) and found.still and not isinstance(found.nothing(), Unmoved)
 
     @property
     def doubt(self) -> str:
-        return "" if self.still else self.resampled.doubt
+        return "" if self.resampled.doubt == SILENT else self.resampled.doubt
+
+    @property
+    def unproven(self) -> str:
+        """Nothing: what samples that were not seen could make better is bounded, however few were seen."""
+        return self.bounded.unproven
 
     def limits(self, confidence: float) -> Interval:
         other = self.bounded.limits(confidence)

@@ -8,6 +8,8 @@ that is (1 − share)ⁿ, as by Clopper and Pearson (Biometrika 26, 1934, 404–
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 
@@ -24,6 +26,16 @@ def unseen_p(weights: np.ndarray, room: float) -> float:
         return 0.0
     k = first_that_ends(heavy, (totals - room) / counts)
     return float(np.prod((totals[k] - room) / counts[k] / heavy[: k + 1]))
+
+
+def fewest_to_show(weights: np.ndarray, room: float, alpha: float) -> int | None:
+    """Returns how many units like these show, if none of them goes wrong, that less is lost than the room: k times as
+    many hide it with a probability to the power of k. None: no number does.
+    """
+    unseen = unseen_p(weights, room)
+    if unseen >= 1:
+        return None
+    return math.ceil(len(weights) * math.log(alpha) / math.log(unseen)) if unseen > 0 else 1
 
 
 def unseen_loss(weights: np.ndarray, alpha: float) -> float:

@@ -20,18 +20,20 @@ from harness.gate.judge.resampled import Held
 from harness.gate.judge.shares import pair_of_shares
 from harness.gate.policy import Rule
 from harness.metrics import Metric
+from harness.metrics.left_out import FEWEST_GROUPS, LeftOut
 from harness.metrics.task import LABELLED
 from harness.records import Answer, Case, Run
 from harness.records.terms import Outcome
 from harness.statistics.bounded import Effects
-from harness.statistics.clustered import LEAST_EFFECTIVE, Clustered, group_words
+from harness.statistics.clustered import LEAST_EFFECTIVE, Clustered, group_words, sizes_of
 from harness.statistics.stats import Interval
-from harness.statistics.unseen import unseen_p
+from harness.statistics.unseen import fewest_to_show, unseen_p
 
 FEWEST_OF_A_CLASS = 59  # groups: with fewer, one in 20 that fails may be missing in over 5 % of the test sets
 FEW = "these groups are worth {:.1f} of one size: under {} decide nothing"
 LOST = "a group that is wholly lost may be missing among {:,}: about {:,} groups like these are needed to show it"
 ALL_LOST = "a group that is wholly lost may be missing among {:,}, and the limit leaves no room for one"
+WHOLE = "what could have happened to whole groups, none of which moves it"
 NO_BASE = "{} has none of what the limit is a percentage of: give an absolute limit, in pp"
 
 
@@ -180,32 +182,95 @@ def by_samples(rule: Rule, case: Case, evidence: Evidence) -> Answer:
     has to pass as independent samples, too: there what did not move is bounded by what could have. And it has to pass
     where a whole group may be lost, though none was.
     """
-    found = resampled.by_samples(rule, case, evidence)  # whose statistics are a LeftOut each
-    if found.outcome != "pass":
+    metric, run = evidence.metric(rule), evidence.comparison.run
+    held = resampled.held(rule, metric, case, evidence)  # which is a LeftOut
+    found = resampled.judge_limits(rule, held, run.class_names)
+    if found.outcome == "fail" or not isinstance(held.moved, LeftOut) or held.moved.why:
         return found
-    if rare := rare_class(evidence):
+    apart = resampled.held(rule, metric, case, evidence.ungrouped)
+    if held.moved.still and held.moved.value != 0 and effects_in(apart):
+        found = by_what_could_be(held, apart, found, run, rule.alpha)
+    if found.outcome == "inconclusive":
+        return fails_by_few(rule, held, apart, run) or told_fewest(rule, held, apart, run)
+    if rare := rare_class(rule, apart, evidence):
         return replace(found, outcome="inconclusive", p=None, reason=rare)
-    apart, names = evidence.ungrouped, evidence.comparison.run.class_names
-    held = resampled.held(rule, evidence.metric(rule), case, apart)
-    plain = resampled.judge_limits(rule, held, names)
+    plain = resampled.judge_limits(rule, apart, run.class_names)
     if plain.outcome != "pass":
         return replace(found, outcome="inconclusive", p=None, reason=plain.reason or "not even as independent samples")
-    unseen = unseen_in_groups(held, evidence.comparison.run)
+    unseen = unseen_in_groups(apart, run.labels, run.groups)
     if unseen > rule.alpha:
         return replace(found, outcome="inconclusive", p=None, reason=lost_groups(unseen, rule, evidence))
     return replace(found, p=max(found.p or 0.0, plain.p or 0.0, unseen))
 
 
-def unseen_in_groups(held: Held, run: Run) -> float:
-    """Returns the largest probability that no group is lost, of models at the limit of which whole groups are; 0 where
-    nothing bounds what a group may do.
+def by_what_could_be(held: Held, apart: Held, found: Answer, run: Run, alpha: float) -> Answer:
+    """Returns that it may pass where every group is alike, as where all answers are right: the jackknife says nothing
+    then, and what could have happened says all. It has no interval.
     """
+    assert isinstance(held.moved, LeftOut)
+    few = held.moved.groups < (fewest_groups(apart, run.labels, run.groups, alpha) or math.inf)
+    better = held.sign * held.moved.value < held.sign * held.limit
+    return replace(found, outcome="pass", method=WHOLE, reason="") if better and not few else found
+
+
+def told_fewest(rule: Rule, held: Held, apart: Held, run: Run) -> Answer:
+    """Judges it, told how many groups show that a limit is kept which leaves so little room."""
+    assert isinstance(held.moved, LeftOut)
+    fewest = fewest_groups(apart, run.labels, run.groups, rule.alpha) or FEWEST_GROUPS
+    return resampled.judge_limits(rule, replace(held, moved=replace(held.moved, fewest=fewest)), run.class_names)
+
+
+def fails_by_few(rule: Rule, held: Held, apart: Held, run: Run) -> Answer | None:
+    """Returns that it fails where so few groups prove a loss that they could prove nothing kept: by the jackknife, as
+    independent samples, and where groups that were not seen may be wholly better. None: they do not.
+    """
+    moved, sign, limit = held.moved, held.sign, held.limit
+    assert isinstance(moved, LeftOut)
+    lost, effects = sign * (moved.value - limit), effects_in(apart)
+    if lost <= 0 or effects is None or run.groups is None or moved.effective < LEAST_EFFECTIVE:
+        return None
+    each = [apart.moved.p(limit, -sign), better_in_groups(effects, lost, sign, run)]
+    each += [] if moved.still else [moved.p(limit, -sign)]
+    if max(each) > rule.alpha or apart.moved.unproven:
+        return None
+    return replace(resampled.judge_limits(rule, held, run.class_names), outcome="fail", reason="")
+
+
+def better_in_groups(effects: Effects, lost: float, sign: int, run: Run) -> float:
+    """Returns the largest probability that no group is wholly better, of models at the limit of which some are."""
+    assert run.groups is not None
+    return unseen_p(moves_of(effects.mirrored if sign == 1 else effects, run.labels, run.groups), lost)
+
+
+def effects_in(held: Held) -> Effects | None:
+    """Returns what bounds the samples; None where nothing does."""
     alone = getattr(held.moved, "alone", held.moved)
     effects = getattr(alone, "bounded", getattr(alone, "pictures", alone))
-    if not isinstance(effects, Effects) or run.groups is None:
+    return effects if isinstance(effects, Effects) else None
+
+
+def unseen_in_groups(held: Held, labels: np.ndarray | None, groups: np.ndarray | None) -> float:
+    """Returns the largest probability that no group is lost, of models at the limit of which whole groups are; 0 where
+    nothing bounds what a group may do. held: of independent samples.
+    """
+    effects = effects_in(held)
+    if effects is None or groups is None:
         return 0.0
-    moves = moves_of(effects if held.sign == 1 else effects.mirrored, run.labels, run.groups)
+    moves = moves_of(effects if held.sign == 1 else effects.mirrored, labels, groups)
     return unseen_p(moves, held.sign * (held.limit - held.moved.value))
+
+
+def fewest_groups(held: Held, labels: np.ndarray | None, groups: np.ndarray | None, alpha: float) -> int | None:
+    """Returns how many groups like these show, if none of them is lost, that a limit is kept; None where none do.
+    held: of independent samples.
+    """
+    effects = effects_in(held)
+    if effects is None or groups is None:
+        return FEWEST_GROUPS
+    moves = moves_of(effects if held.sign == 1 else effects.mirrored, labels, groups)
+    lost = held.sign * (held.moved.value - held.best)  # which the best model that there can be could lose besides
+    needed = fewest_to_show(moves * (1 + lost / moves.sum()), held.room, alpha)
+    return needed and max(FEWEST_GROUPS, needed)
 
 
 def moves_of(effects: Effects, labels: np.ndarray | None, groups: np.ndarray) -> np.ndarray:
@@ -213,13 +278,18 @@ def moves_of(effects: Effects, labels: np.ndarray | None, groups: np.ndarray) ->
     each class, whichever is more.
     """
     units = np.unique(groups, return_inverse=True)[1]
-    worst = effects.effects[:, -1] - (effects.counts * effects.effects).sum(axis=1) / effects.sizes
+    worst = worst_of(effects)
     found = np.bincount(units) / len(units) * worst.sum()
     if labels is None or labels.ndim != 1 or not effects.labels:
         return np.asarray(found)
     of_class = [(labels == label) / max(1, (labels == label).sum()) for label in effects.labels]
     by_class = [np.bincount(units, share) * most for share, most in zip(of_class, worst, strict=True)]
     return np.maximum(found, np.sum(by_class, axis=0))
+
+
+def worst_of(effects: Effects) -> np.ndarray:
+    """Returns how far the value rises where a stratum is wholly lost, (strata,)."""
+    return np.asarray(effects.effects[:, -1] - (effects.counts * effects.effects).sum(axis=1) / effects.sizes)
 
 
 def lost_groups(unseen: float, rule: Rule, evidence: Evidence) -> str:
@@ -232,12 +302,26 @@ def lost_groups(unseen: float, rule: Rule, evidence: Evidence) -> str:
     return LOST.format(count, math.ceil(count * math.log(rule.alpha) / math.log(unseen)))
 
 
-def rare_class(evidence: Evidence) -> str:
-    """Says which class occurs in too few groups to show anything of it; "" for none, or where there are no classes."""
+def rare_class(rule: Rule, apart: Held, evidence: Evidence) -> str:
+    """Says which class occurs in too few groups to show anything of it; "" for none, or where there are no classes.
+    apart: of independent samples.
+    """
     run = evidence.comparison.run
     if run.task not in LABELLED or run.labels is None or run.groups is None:
         return ""
-    labels, groups = np.unique(np.stack([run.labels, run.groups]), axis=1)[0], FEWEST_OF_A_CLASS
+    labels = np.unique(np.stack([run.labels, run.groups]), axis=1)[0]
     label, count = min(zip(*np.unique(labels, return_counts=True), strict=True), key=lambda each: int(each[1]))
-    whose = class_words([int(label)], evidence)
-    return f"{whose} occurs in {count} groups, and {groups} are needed" if count < groups else ""
+    if count >= FEWEST_OF_A_CLASS:
+        return ""
+    needed = fewest_of_class(apart, int(label), run.groups[run.labels == label], rule.alpha)
+    return f"{class_words([int(label)], evidence)} occurs in {count} groups, and {needed:,} are needed"
+
+
+def fewest_of_class(apart: Held, label: int, groups: np.ndarray, alpha: float) -> int:
+    """Returns how many groups that have a class show what the limit leaves it to lose. groups: of its samples."""
+    effects = effects_in(apart)
+    if effects is None or label not in effects.labels:
+        return FEWEST_OF_A_CLASS
+    worst = worst_of(effects if apart.sign == 1 else effects.mirrored)[effects.labels.index(label)]
+    shares = sizes_of(groups) / len(groups)
+    return max(FEWEST_OF_A_CLASS, fewest_to_show(worst * shares, apart.room, alpha) or 0)

@@ -15,6 +15,7 @@ from harness.gate.evidence import Evidence, control, not_comparable, restated
 from harness.gate.judge.loss import POWERS, why_inconclusive
 from harness.gate.policy import Rule
 from harness.metrics import Metric
+from harness.metrics.embedding import OverIdentities
 from harness.metrics.of_sample import STATISTICS
 from harness.metrics.scoring import difference_of, growth_of, limits_of, resampling
 from harness.records import CONTROL, Absent, Answer, Case
@@ -83,6 +84,12 @@ class Held:
     count: int  # of the replicates that it is made of
     counted: str = "samples"  # what these are
     shown: float = 1.0  # a factor for the numbers that are reported
+    best: float = 0.0  # the same of the best model that there can be: it moves nothing, or has all right or no error
+
+    @property
+    def room(self) -> float:
+        """How much the best model that there can be may lose."""
+        return self.sign * (self.limit - self.best)
 
 
 def held(rule: Rule, metric: Metric, case: Case, evidence: Evidence) -> Held:
@@ -96,7 +103,8 @@ def held(rule: Rule, metric: Metric, case: Case, evidence: Evidence) -> Held:
 def held_of(rule: Rule, metric: Metric, statistic: Statistic, before: Statistic | None, count: int) -> Held:
     """Returns the same of these statistics. before: of what the rule stands against; None where that is nothing."""
     if before is None:
-        return Held(statistic, rule.limit.value, metric.unit, 1 if rule.limit.kind == "max" else -1, count)
+        sign = 1 if rule.limit.kind == "max" else -1
+        return Held(statistic, rule.limit.value, metric.unit, sign, count, best=float(sign == -1))
     sign = 1 if rule.limit.kind == "max_increase" else -1
     limit = sign * rule.limit.value
     if not rule.limit.relative:
@@ -108,6 +116,7 @@ def held_of(rule: Rule, metric: Metric, statistic: Statistic, before: Statistic 
 
 def judge_limits(rule: Rule, held: Held, names: tuple[str, ...]) -> Answer:
     """names: of the classes."""
+    held = known_fewest(held, rule.alpha)
     moved, limit, unit, sign, shown = held.moved, held.limit, held.unit, held.sign, held.shown
     value, at = shown * moved.value + 0.0, shown * limit + 0.0  # no −0
     try:
@@ -116,9 +125,15 @@ def judge_limits(rule: Rule, held: Held, names: tuple[str, ...]) -> Answer:
             p, outcome = moved.p(limit, sign), outcome_by(moved, limit, sign, rule.alpha)
     except Absent as absent:
         return Answer("inconclusive", unit, value, limit=at, reason=absent.reason)
-    reason = moved.doubt or why_undecided(rule, held, names) if outcome == "inconclusive" else ""
+    reason = why_undecided(rule, held, names) if outcome == "inconclusive" else ""
     low, high = sorted(shown * end + 0.0 for end in ends) if ends else (None, None)
     return Answer(outcome, unit, value, low, high, at, p, moved.words(rule.two_sided), reason)
+
+
+def known_fewest(held: Held, alpha: float) -> Held:
+    """Returns the same, told how many identities show that a limit is kept which leaves so little room."""
+    moved = held.moved
+    return replace(held, moved=moved.under(held.room, alpha)) if isinstance(moved, OverIdentities) else held
 
 
 def ends_of(moved: WithLimits, confidence: float) -> tuple[float, float] | None:
@@ -131,23 +146,23 @@ def ends_of(moved: WithLimits, confidence: float) -> tuple[float, float] | None:
 
 
 def outcome_by(moved: WithLimits, limit: float, sign: int, alpha: float) -> Outcome:
-    """Returns the outcome by the p-values of both sides; inconclusive where there is a doubt."""
-    if moved.doubt:
-        return "inconclusive"
+    """Returns the outcome by the p-values of both sides; inconclusive where there is a doubt of that side."""
     if sign * moved.value < sign * limit:
-        return "pass" if moved.p(limit, sign) <= alpha else "inconclusive"
-    return "fail" if moved.p(limit, -sign) <= alpha else "inconclusive"
+        return "pass" if not moved.doubt and moved.p(limit, sign) <= alpha else "inconclusive"
+    return "fail" if not moved.unproven and moved.p(limit, -sign) <= alpha else "inconclusive"
 
 
 def why_undecided(rule: Rule, held: Held, names: tuple[str, ...]) -> str:
     """Says which class has too few samples, where what they could hide is beyond the limit by itself, and how many
-    samples in all decide it.
+    samples in all decide it; or why that side decides nothing.
     """
     moved, better = held.moved, held.sign * held.moved.value < held.sign * held.limit
-    if math.isclose(moved.value, held.limit, abs_tol=1e-12):
-        return EDGE
     effects = moved.bounded if isinstance(moved, Both) else getattr(moved, "alone", moved)
     unseen = effects.unseen(held.limit, held.sign, rule.alpha) if isinstance(effects, Effects) else None
+    if doubt := moved.doubt if better else moved.unproven:
+        return "; ".join(filter(None, (doubt, hidden(unseen, names) if unseen else "")))
+    if math.isclose(moved.value, held.limit, abs_tol=1e-12):
+        return EDGE
     try:
         said = why_inconclusive(held.count, samples_needed(rule, held), better, held.counted, "the truth")
     except Absent as absent:
