@@ -570,6 +570,15 @@ def coco(folder: Path) -> None:
     (folder / "boxes.json").write_text(json.dumps(whole))
 
 
+def coco_points(folder: Path) -> None:
+    pictures(folder)
+    names = sorted(str(path.relative_to(folder / "images")) for path in (folder / "images").rglob("*.*"))
+    images = [{"id": n, "file_name": name, "width": 8, "height": 8} for n, name in enumerate(names)]
+    points = {"keypoints": [1, 2, 2, 3.5, 4, 1], "num_keypoints": 2, "area": 9.5, "iscrowd": 0}
+    whole = {"images": images, "annotations": [points | {"image_id": n} for n in range(4)]}
+    (folder / "points.json").write_text(json.dumps(whole))
+
+
 def yolo(folder: Path) -> None:
     pictures(folder)
     for path in list((folder / "images").rglob("*.*")):
@@ -657,6 +666,9 @@ KINDS: dict[str, Kind] = {
     "run of heads, sealed anew": Kind(run_of(HEADS), sealed_anew),
     "what is left": Kind(kept_and_left, clean),
     "COCO JSON": Kind(coco, loading_data("images", boxes="boxes.json", size=(8, 8)), "boxes.json"),
+    "COCO JSON of keypoints": Kind(
+        coco_points, loading_data("images", points="points.json", size=(8, 8)), "points.json"
+    ),
     "YOLO text": Kind(yolo, loading_data("images", boxes="boxes", size=(8, 8)), "*.txt"),
     "transcripts.csv": Kind(text("data.csv", TRANSCRIPTS), loading_data("data.csv", label="label", features=("a",))),
     "a device's look": Kind(looked, lambda f: look_at(Said(f / "said.json"))),

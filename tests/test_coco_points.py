@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,10 @@ def half_a_point(given: dict[str, Any]) -> None:
     given["annotations"][5]["keypoints"] = [1, 2]
 
 
+def no_crowd_and_no_object(given: dict[str, Any]) -> None:
+    given["annotations"][5]["iscrowd"] = "0"
+
+
 def unknown_image(given: dict[str, Any]) -> None:
     given["annotations"][5]["image_id"] = 999
 
@@ -136,6 +141,7 @@ def unknown_image(given: dict[str, Any]) -> None:
         (fewer_points, "different numbers of points"),
         (boxes_alone, "no object with a labelled point"),
         (half_a_point, "cannot be read as COCO JSON of keypoints"),
+        (no_crowd_and_no_object, "iscrowd is 0, and must be 0 or 1"),
         (unknown_image, "cannot be read as COCO JSON of keypoints"),
     ],
 )
@@ -145,6 +151,13 @@ def test_what_is_no_such_file_is_refused(tmp_path, broken, told):
     with pytest.raises(DataError, match=told) as caught:
         read_coco_points(written(tmp_path, given))
     assert caught.value.advice
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+def test_a_file_that_does_not_end_is_refused_at_once(tmp_path, make):
+    make(tmp_path / "points.json")
+    with pytest.raises(DataError, match="not a regular file"):
+        read_coco_points(tmp_path / "points.json")
 
 
 def test_a_picture_that_the_labels_do_not_know_is_refused(tmp_path):

@@ -53,7 +53,7 @@ def test_named_classes_say_where_each_category_stands_among_the_models(tmp_path)
     [
         *({"images": []}, {"categories": []}, {"annotations": [{"image_id": 3}]}, {"images": "a"}),
         {"images": [{"id": 3, "width": 80, "height": 40}]},
-        *({"annotations": [CROWD | {"iscrowd": value}]} for value in ("*", [1], {"a": 1}, None)),
+        *({"annotations": [CROWD | {"iscrowd": value}]} for value in ("*", [1], {"a": 1}, None, 2, 0.5)),
     ],
 )
 def test_coco_json_that_says_too_little_is_refused(tmp_path, broken):
@@ -149,3 +149,8 @@ def test_a_box_that_is_no_number_is_refused() -> None:
     labels = np.array([[[0.1, np.nan, 0.3, 0.5, 1.0]]])
     with pytest.raises(ConfigError, match="NaN or infinite"):
         as_objects(labels, Detection())
+
+
+def test_a_class_whose_name_is_a_number_is_named_by_its_digits(tmp_path):
+    categories = [{"id": 17, "name": 1}, {"id": 18, "name": "2"}]
+    assert read_coco(coco(tmp_path / "coco.json", categories=categories)).names == ("1", "2")

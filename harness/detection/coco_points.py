@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from harness.errors import DataError, Unreadable
-from harness.support.foreign import parse_json
+from harness.detection.objects import ANNOTATED_BYTES, NOT_COCO, is_crowd
+from harness.errors import DataError
+from harness.support.foreign import parse_json, read_bytes
 
 FORM = "it needs images (id, file_name, width, height) and annotations (image_id, keypoints: x, y, v of each point)"
 
@@ -40,14 +41,14 @@ def read_coco_points(path: Path) -> AnnotatedPoints:
     what is said of them.
     """
     try:
-        content: Any = parse_json(path.read_bytes())
+        content: Any = parse_json(read_bytes(path, ANNOTATED_BYTES))
         images = {each["id"]: each for each in content["images"]}
         known = [(each, rows_of(each)) for each in content["annotations"]]
         counted = [(each, rows) for each, rows in known if counts(each, rows)]
         areas = [each["area"] for each, _ in counted if "area" in each]
         found = {each["image_id"]: of_object(rows, each, images[each["image_id"]]) for each, rows in counted}
         files = {key: str(image["file_name"]) for key, image in images.items()}
-    except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError, OverflowError, Unreadable) as error:
+    except NOT_COCO as error:
         message = f"{path} cannot be read as COCO JSON of keypoints: {type(error).__name__}: {error}"
         raise DataError(message, FORM) from error
     if not counted:
@@ -75,7 +76,7 @@ def rows_of(annotation: dict[str, Any]) -> np.ndarray:
 
 def counts(annotation: dict[str, Any], rows: np.ndarray) -> bool:
     """Returns whether COCO counts it: it is no crowd, and num_keypoints, or the visibilities, name a labelled point."""
-    return not annotation.get("iscrowd") and annotation.get("num_keypoints", 1) > 0 and bool((rows[:, 2] > 0).any())
+    return not is_crowd(annotation) and annotation.get("num_keypoints", 1) > 0 and bool((rows[:, 2] > 0).any())
 
 
 def of_object(rows: np.ndarray, annotation: dict[str, Any], image: dict[str, Any]) -> np.ndarray:

@@ -21,6 +21,8 @@ from harness.support.foreign import parse_json, read_bytes, read_text
 
 COLUMNS = 6
 ANNOTATED_BYTES = 2 << 30  # of a COCO JSON file; that of COCO's 118,287 pictures has 0.5 GB
+# What reading a file raises that holds other things than COCO JSON does.
+NOT_COCO = (OSError, LookupError, ArithmeticError, ValueError, TypeError, AttributeError, Unreadable)
 FAR_OUTSIDE = 1.5  # shares of a picture: labels that lie there are no shares
 
 
@@ -59,7 +61,9 @@ def read_coco(path: Path, names: tuple[str, ...] = ()) -> Annotated:
         content: Any = parse_json(read_bytes(path, ANNOTATED_BYTES))
         images = {each["id"]: each for each in content["images"]}
         files = [str(each["file_name"]) for each in images.values()]
-        categories = {each["id"]: each["name"] for each in sorted(content["categories"], key=lambda each: each["id"])}
+        categories = {
+            each["id"]: str(each["name"]) for each in sorted(content["categories"], key=lambda each: each["id"])
+        }
         names = names or tuple(categories.values())
         places = {name: n for n, name in enumerate(names)}
         classes = {key: places[name] for key, name in categories.items()}
@@ -68,9 +72,9 @@ def read_coco(path: Path, names: tuple[str, ...] = ()) -> Annotated:
             image = images[each["image_id"]]
             x, y, w, h = each["bbox"]
             box = [x / image["width"], y / image["height"], (x + w) / image["width"], (y + h) / image["height"]]
-            row = [*box, classes[each["category_id"]], each.get("iscrowd", 0)]
+            row = [*box, classes[each["category_id"]], is_crowd(each)]
             objects[each["image_id"]].append(list(map(float, row)))
-    except (OSError, LookupError, ArithmeticError, ValueError, TypeError, AttributeError, Unreadable) as error:
+    except NOT_COCO as error:
         message = f"{path} cannot be read as COCO JSON: {type(error).__name__}: {error}"
         advice = "it needs images (id, file_name, width, height), annotations (image_id, category_id, bbox) and"
         raise DataError(message, f"{advice} categories, each of them named by [data] labels where those are") from error
@@ -79,6 +83,14 @@ def read_coco(path: Path, names: tuple[str, ...] = ()) -> Annotated:
         raise DataError(f"{path} has two images of the file {twice}", "give each file one image, with all its objects")
     by_file = {file: np.array(rows).reshape(-1, COLUMNS) for file, rows in zip(files, objects.values(), strict=True)}
     return Annotated(by_file, names)
+
+
+def is_crowd(annotation: dict[str, Any]) -> bool:
+    """What COCO's iscrowd says. Raises ValueError for what is neither 0 nor 1: it would count as a crowd."""
+    value = annotation.get("iscrowd", 0)
+    if value not in (0, 1):
+        raise ValueError(f"iscrowd is {str(value)[:40]}, and must be 0 or 1")
+    return bool(value)
 
 
 def read_yolo(folder: Path, files: Sequence[str]) -> Annotated:
