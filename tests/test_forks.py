@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from harness.device.engines import ENGINES
 from harness.device.forks import Forked, Forker
 from tests.devices import (
     RECORDED,
@@ -185,3 +186,43 @@ def test_many_samples_are_made_tensors_as_one_would_be() -> None:
         tensor = {"dtype": dtype, "scale": None if dtype == "float32" else 0.0078, "zero_point": 3}
         one_by_one = [to_tensor(stored[n : n + 1], affine, tensor) for n in range(len(stored))]
         assert np.array_equal(to_tensor(stored, affine, tensor), np.concatenate(one_by_one))
+
+
+PRINTING = """
+import os
+from %s import Interpreter
+print("printed by its import")
+os.write(1, b"and by native code\\n")
+"""
+
+
+def test_what_a_runtime_prints_as_it_is_imported_is_no_message(tmp_path: Path) -> None:
+    """It goes to the file of the first job, once, and not to the host, nor into the file of the next."""
+    source = device_source(tmp_path)
+    (source / "printing.py").write_text(PRINTING % ENGINES[RUNTIMES[0]])
+    append(source, "engines.py", 'ENGINES["printing"] = "device.printing"')
+    forker = Forker([sys.executable, "-I", str(zipapp(source))])
+    heard = []
+    for name in ("first", "second"):
+        job = forker.start("printing", str(laid(tmp_path / name, "printing")))
+        heard += list(iter(lambda job=job: job.readline(1000), b""))  # type: ignore[misc]
+        assert json.loads((tmp_path / name / "result.json").read_text())["status"] == "ok"
+    forker.end()
+    assert heard == []
+    first, second = ((tmp_path / name / "stderr.txt").read_text() for name in ("first", "second"))
+    assert {"printed by its import", "and by native code"} < set(first.splitlines())
+    assert first.count("printed") == 1 and "printed" not in second and "native" not in second
+
+
+def test_an_audit_has_a_process_that_was_forked_from_none(tmp_path: Path, pyz: Path) -> None:
+    """Where things lie in memory, and how strings are hashed, is drawn anew: answers that depend on it are others."""
+    with serving(pyz, tmp_path / "device") as host:
+        host.hello()
+        parents = []
+        for name, further in (("shard", {}), ("audit", {"passes": 2}), ("shard-2", {})):
+            host.job(job_spec("outputs", RUNTIMES[0]) | further, name)
+            assert host.outcome()["event"] == "done"
+            words = host.fetch(name)["stderr.txt"].split()
+            parents.append(int(words[-3]))
+        assert parents[1] == host.server.pid and parents[0] == parents[2] != parents[1]
+        assert host.end() == 0

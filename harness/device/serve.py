@@ -243,10 +243,13 @@ class Server:
         return child.returncode
 
     def start(self, folder, job, stderr):
-        """Timings are those of a fresh process, with no other beside it; answers do not depend on how it starts."""
-        if job["kind"] != "latency":
+        """Timings are those of a fresh process, with no other beside it. So are the answers of an audit, which asks in
+        several passes: what it is held against was forked, and shares where things lie in memory with other forks.
+        """
+        if job["kind"] == "outputs" and job.get("passes", 1) == 1:
             return self.forker.start(job["runtime"], folder)
-        self.forker.end()
+        if job["kind"] == "latency":
+            self.forker.end()
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": stderr}
         return subprocess.Popen([*self.argv, "job", "."], cwd=folder, start_new_session=True, **pipes)
 
