@@ -1,8 +1,8 @@
 """Jobs in processes that are forked from one that has its runtime already: each starts in 5 ms instead of 150.
 
 A job still has a process of its own, with a model and an interpreter of its own: its crash is no other's. Only jobs
-that keep answers are started so, and no audit, which would share the layout of the memory with what it is held against. A
-round that is timed starts as a deployed program does, with nothing beside it.
+that keep answers are started so, but no audit: it would share the layout of the memory with what it is held against.
+A round that is timed starts as a deployed program does, with nothing beside it.
 """
 
 import contextlib
