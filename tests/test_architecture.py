@@ -46,6 +46,7 @@ TESTS_OF_MORE = {  # tests that no module's name is right for, and why
     "examples": "docs/examples and the files of harness init",
     "fidelity": "a job's timing beside a C loop: a benchmark",
     "faults": "a run in which any operation on files fails once",
+    "foreign_models": "models of others, by TensorFlow's process, from their file to their answers",
     "hostile": "a device's answers, mutated",
     "gate_never": "traps for a gate, whatever judge they fall to",
     "imports": ".tflite files that are there already, from experiment to report",
