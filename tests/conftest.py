@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import shutil
 import sys
@@ -43,6 +45,17 @@ def own_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     source = device_source(tmp_path)
     monkeypatch.setattr(code, "SOURCE", source)
     return source
+
+
+@pytest.fixture
+def traced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Coverage follows the code on a device too, where it measures at all: for tests in which nothing is timed."""
+    known = os.environ.get("COVERAGE_PROCESS_CONFIG")
+    if known:
+        config = json.loads(base64.b64decode(known))
+        config["source_pkgs"] += ["device"]  # its name in the archive that travels
+        config["patch"] += ["_exit", "fork"]  # a job ends so, and shards begin so
+        monkeypatch.setenv("COVERAGE_PROCESS_CONFIG", base64.b64encode(json.dumps(config).encode()).decode())
 
 
 @pytest.fixture(scope="session")

@@ -27,6 +27,7 @@ from tests.devices import (
 )
 from tests.test_serve import serving
 
+pytestmark = pytest.mark.usefixtures("traced")  # by coverage
 MODEL = (RECORDED / "variants" / "int8.tflite").read_bytes()
 SAYING = """
 asked = measure_outputs

@@ -19,6 +19,7 @@ from harness.device.job import PHASES, TIMING
 from tests.devices import RECORDED, RUNTIMES, append, device_source, job_spec, lay_job, run_job, stored_inputs, zipapp
 
 SAMPLES = 40
+pytestmark = pytest.mark.usefixtures("traced")  # by coverage
 SOURCES = sorted((Path(engines.__file__).parent).glob("*.py"))
 
 # A second opinion on what a model answers: nothing of ours in it.

@@ -15,6 +15,8 @@ from harness.records import Affine
 from tests import stateful_files as files
 from tests.devices import RUNTIMES, device_source, job_spec, lay_job, run_job, zipapp
 
+pytestmark = pytest.mark.usefixtures("traced")  # by coverage
+
 MODELS = Path(__file__).parent / "models"
 X = np.array([[3.0], [5.0], [3.0], [-2.0]], np.float32)
 KEEP = {  # file, what resets it, its answers to X from its initial state, and without a reset

@@ -35,6 +35,7 @@ from tests.devices import (
     zipapp,
 )
 
+pytestmark = pytest.mark.usefixtures("traced")  # by coverage
 MODEL = (RECORDED / "variants" / "int8.tflite").read_bytes()
 INPUTS = npy_bytes(stored_inputs(20))
 
@@ -511,8 +512,11 @@ PROGRESS_S, Model.get = 0, read_slowly
 
 
 @pytest.mark.parametrize("kind", ["outputs", "latency"])
-def test_a_job_may_take_longer_than_its_limit_where_it_makes_progress(tmp_path: Path, kind: str) -> None:
+def test_a_job_may_take_longer_than_its_limit_where_it_makes_progress(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
     """2 s of work in either, with a limit of 1 s: 20 samples, or the timings of 2 s told each .1 s."""
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)  # its start counts, too
     source = device_source(tmp_path, ("ROUND_PROGRESS_NS = 60 * 10**9", "ROUND_PROGRESS_NS = 10**8"))
     append(source, "job.py", SLOW_SAMPLES if kind == "outputs" else "")
     spec = job_spec("outputs", RUNTIMES[0])

@@ -17,6 +17,8 @@ import pytest
 from tests.devices import PATIENCE_S, RUNTIMES, append, device_source, endless, processes_with, wait_for, zipapp
 from tests.test_serve import Host, serving
 
+pytestmark = pytest.mark.usefixtures("traced")  # by coverage
+
 SYSFS = "/sys/devices/system/cpu/cpu*/cpufreq/scaling_governor"
 BEFORE = {"cpu0": "ondemand", "cpu1": "ondemand", "cpu2": "powersave", "cpu3": "ondemand"}
 
