@@ -114,7 +114,7 @@ def test_scores_that_are_not_finite_are_suspect_and_counted():
     given = BASELINE.copy()
     given[[3, 8]] = np.nan
     found = standing(case(), shards=[shard(case(), given)])
-    assert (found.status, found.reason) == ("suspect", "2 samples have scores that are not finite")
+    assert (found.status, found.reason) == ("suspect", "2 samples have scores that are not finite: 3, 8")
 
 
 def test_a_suspect_variant_stays_suspect_and_is_measured():

@@ -569,7 +569,7 @@ def test_scores_that_are_not_finite_are_missing_however_few():
     for metric in ("accuracy_drop", "class_accuracy_drop"):
         said = found(replace(run, shards=shards), f'metric = "{metric}"\nmax = "50pp"')
         assert (said.outcome, said.holds) == ("missing", False)
-        assert "1 samples have scores that are not finite" in said.reason
+        assert "1 sample has scores that are not finite" in said.reason
     for rule_ in (
         'metric = "max_abs_diff"\nmax = 9',
         'metric = "flip_rate"\nmax = 0.9',

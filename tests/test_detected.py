@@ -163,7 +163,7 @@ def test_outputs_that_are_not_finite_pass_nothing(truth, tmp_path):
     broken = keras["scores"].copy()
     broken[5, 0, 0] = np.nan
     comparison = compare(made({"float32": keras | {"scores": broken}}, objects, keras), ("box_iou",))
-    assert "1 samples have scores that are not finite" in comparison.standing(case("float32")).reason
+    assert "1 sample has scores that are not finite" in comparison.standing(case("float32")).reason
     assert judged(comparison, 'metric = "box_iou"\nmin = 0.1', tmp_path).outcome != "pass"
 
 

@@ -17,6 +17,7 @@ from harness.records import Case, Run
 from harness.support.functions import is_reference
 
 TEST_SET = "the test set"
+MOST_NAMED = 5  # samples
 RANDOM = "{} of {} answers differ where the same samples are asked twice in the same order: the model is random"
 ORDER = "{} of {} answers change when the {} are asked in another order: the model keeps state{}, or is random"
 
@@ -100,9 +101,11 @@ def of_output(scorer: Scorer, samples: np.ndarray, given: np.ndarray, looked: bo
 
 def far_off(samples: np.ndarray, scorer: Scorer) -> str:
     """Why the outputs are suspect: not finite, or too far from the baseline to be merely lossy. "" if they are not."""
-    if unknown := int((~np.isfinite(samples["max_abs_diff"])).sum()):
+    if unknown := [scorer.run.number_of(n) for n in np.flatnonzero(~np.isfinite(samples["max_abs_diff"])).tolist()]:
         keras = f", {scorer.unknown} of them Keras' own" if scorer.unknown else ""
-        return f"{unknown} samples have scores that are not finite{keras}"
+        which = ", ".join(map(str, unknown[:MOST_NAMED])) + (" …" if len(unknown) > MOST_NAMED else "")
+        have = "sample has" if len(unknown) == 1 else "samples have"
+        return f"{len(unknown)} {have} scores that are not finite{keras}: {which}"
     if scorer.kind.doubt:
         return scorer.kind.doubt(samples)
     if scorer.of_classes:

@@ -15,7 +15,7 @@ import numpy as np
 from harness.metrics.discrepancy import as_int32, distances, structured
 from harness.metrics.left_out import FEWEST_GROUPS, LeftOut
 from harness.metrics.registry import Answers, Metric, declare
-from harness.metrics.task import EMBEDDINGS, one_column
+from harness.metrics.task import EMBEDDINGS, finite, one_column, row_by_row
 from harness.statistics.bootstrap import Statistic
 from harness.statistics.neighbours import Leaving, Space, ranks, recall, space_of
 from harness.statistics.stats import Interval
@@ -116,6 +116,7 @@ def why_no_embeddings(labels: np.ndarray, output: np.ndarray) -> str:
     return "" if vectors else "the scored output is one vector a sample, (samples, numbers)"
 
 
+@np.errstate(invalid="ignore")  # vectors that are not finite give NaN, which the metrics tell
 def embedding_rows(answers: Answers, logits: bool) -> np.ndarray:
     """Returns a row a sample: how far its vector is from the baseline's, and whether its nearest by the cosine has its
     identity. A flip: it had before, and has no more.
@@ -129,10 +130,14 @@ def embedding_rows(answers: Answers, logits: bool) -> np.ndarray:
 
 
 def found(answers: Answers, which: str) -> np.ndarray:
+    """Returns whether the nearest of each has its identity. A vector that is not finite finds none and is found by
+    none; the others have their neighbours all the same.
+    """
     vectors: np.ndarray = getattr(answers, which)
-    finite = bool(np.isfinite(vectors).all())
-    rank = ranks(space_of(vectors, False), answers.truth.reshape(-1)) if finite else np.full(len(vectors), -1)
-    return np.asarray(rank == 0)
+    sound = row_by_row(finite, vectors)
+    right = np.zeros(len(vectors), bool)
+    right[sound] = ranks(space_of(vectors[sound], False), answers.truth.reshape(-1)[sound]) == 0
+    return right
 
 
 def spaced(answers: Answers, euclidean: bool) -> Space:

@@ -43,7 +43,7 @@ def neighbour_gallery(material: Material, most: int) -> Part:
 def lost_neighbours(comparison: Comparison) -> list[tuple[int, Case, int, float, float]]:
     """Returns (sample, row, its nearest, the cosine to that, the cosine to the nearest of its own), the worst first.
 
-    One vector that is not finite makes every sample of its row a flip: only those that another is nearer to are listed.
+    A vector that is not finite has no cosine, and is not listed: its row is suspect, which says so.
     """
     worst: dict[int, tuple[int, Case, int, float, float]] = {}
     for case in comparison.sound:
