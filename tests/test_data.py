@@ -187,7 +187,7 @@ def test_classes_of_each_output_have_names_of_their_own(tmp_path):
 
 @pytest.mark.parametrize(
     ("boxes", "told"),
-    [(np.where(BOXES > 0.9, np.nan, BOXES), "some values are NaN"), (BOXES[:29], "different numbers")],
+    [(np.where(BOXES > 0.9, np.inf, BOXES), "some values are infinite"), (BOXES[:29], "different numbers")],
 )
 def test_labels_that_are_missing_for_some_samples_are_refused_by_the_name_of_their_output(tmp_path, boxes, told):
     test = saved(tmp_path, "test.npz", x=IMAGES, y_kind=LABELS, y_boxes=boxes)

@@ -81,7 +81,8 @@ def evaluate(
     primary, metrics: the metric that the run is judged by first, and others; None and () follow from y_test. Of several
         labelled outputs these, and class_names, may be dicts by their names.
     output: the name of the output that is scored; "" for the first that has labels, else the model's first.
-        ignore: the label of pixels that have none. It and the three that follow may be dicts by output, too.
+    ignore: the label of pixels, frames or numbers that have none; of numbers NaN, too. It and the three that follow
+        may be dicts by output.
     detection: how outputs become detections, where the model finds objects; y_test is then (samples, objects, 5): four
         numbers of a box and its class, −1 where there is no object.
     keypoints: how the scored output becomes the points of one object a picture; y_test is then (samples, points, 2 to

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,7 +16,7 @@ from harness.data.texts import labelled_texts, unknown_characters
 from harness.detection.decoders import DECODERS
 from harness.detection.objects import as_objects
 from harness.detection.points import as_keypoints
-from harness.errors import ConfigError
+from harness.errors import ConfigError, DataError
 from harness.metrics.fitting import check
 from harness.metrics.masks import as_clips, classes_of, frame_labels
 from harness.metrics.meaning import as_classes, said_by, task_for
@@ -34,7 +35,8 @@ OF_OUTPUT = (
     *WAYS,
 )  # what [heads.NAME] may say of the scored one
 LEFT_OUT = "which delta1 and abs_rel leave out, and mae, rmse and r2 take for numbers"
-OF_MAPS = "where 0 stands for nothing measured, judge by delta1 and abs_rel alone"
+OF_MAPS = "where 0 stands for nothing measured, write ignore = 0 under [metrics]"
+HOLES = "to leave them out of every metric of labels, write ignore = nan under [metrics]; else fix those samples"
 NUMBERS = 'if they are numbers to predict, write primary = "rmse" under [metrics]'
 
 
@@ -58,6 +60,9 @@ def as_asked(experiment: Experiment, dataset: Dataset) -> Experiment:
         told = f"[heads.{first}.{twice[0]}] says what {first} gives, and a table beside it says so, too"
         raise ConfigError(told, "keep one of them")
     scoring = replace(scoring, **said)
+    check_holes(scoring, dataset.test_labels, "the labels")
+    for name, head in dataset.heads.items():
+        check_holes(asked.get(name, BY_DATA), head.labels, f"the labels of {name}")
     if dataset.heads:
         scoring = replace(scoring, output=first)
     heads = {name: replace(asked.get(name, BY_DATA), output=name, folder=scoring.folder) for name in dataset.heads}
@@ -66,6 +71,14 @@ def as_asked(experiment: Experiment, dataset: Dataset) -> Experiment:
         scoring=with_boxes(scoring) if scoring.output else scoring,
         heads={name: with_boxes(head) for name, head in heads.items()},
     )
+
+
+def check_holes(scoring: Scoring, labels: np.ndarray | None, what: str) -> None:
+    """Raises DataError where some labels are NaN, and nothing says that these are not known."""
+    if labels is None or labels.dtype.kind != "f" or scoring.ignore is not None:
+        return
+    if unknown := sum(int(np.isnan(stretch).sum()) for stretch in stretches(labels)):
+        raise DataError(f"{unknown / labels.size:.2%} of {what} are NaN", HOLES)
 
 
 def with_boxes(scoring: Scoring) -> Scoring:
@@ -187,10 +200,18 @@ def as_meant(scoring: Scoring, dataset: Dataset, output: np.ndarray) -> Dataset:
         count = 0 if frames is None else classes_of(frames, as_clips(output))
     elif task in MASKS and dataset.test_labels is not None:
         count = classes_of(dataset.test_labels, output)
-    elif dataset.test_labels is not None and dataset.test_labels.ndim > 2:
+    elif task == "regression" and dataset.test_labels is not None and scoring.ignore is not None:
+        dataset = replace(dataset, test_labels=with_holes(dataset.test_labels, scoring.ignore))
+    if task != "frames" and task not in MASKS and dataset.test_labels is not None and dataset.test_labels.ndim > 2:
         return replace(dataset, class_names=())
     names = () if task in ("custom", "anomaly", "embedding") else extend_names(dataset.class_names, count)
     return dataset if names == dataset.class_names else replace(dataset, class_names=names)
+
+
+def with_holes(labels: np.ndarray, ignore: float) -> np.ndarray:
+    """Returns labels with NaN for what is not known: the one that stands for that, and what is NaN already."""
+    kept = np.promote_types(labels.dtype, np.float32)
+    return np.concatenate([np.where(some == ignore, np.nan, some).astype(kept) for some in stretches(labels)])
 
 
 def of_labels(
@@ -203,8 +224,11 @@ def of_labels(
         yield from of_texts(labelled_texts(stored, names, scoring.transcription), scoring.transcription)
     if said_by(scoring) == "anomalies" and tuple(names) != numbered(len(names)) and len(names) > 1:
         yield Remark(f"samples of class {names[1]!r} are taken for the anomalies", ORDER.format(*names))
-    if stored is not None and {"delta1", "abs_rel"} & {scoring.primary, *scoring.others} and (stored == 0).any():
+    maps = scoring.ignore != 0 and {"delta1", "abs_rel"} & {scoring.primary, *scoring.others}
+    if stored is not None and maps and (stored == 0).any():
         yield Remark(f"{share_of_zeros(stored)} of the labels are 0, {LEFT_OUT}", OF_MAPS)
+    if stored is not None and scoring.ignore is not None and not math.isnan(scoring.ignore):
+        yield from of_both(stored, scoring.ignore)
     if stored is None or said_by(scoring):
         return
     task = task_of(Given(stored, output, ignore=scoring.ignore))
@@ -223,6 +247,13 @@ def of_labels(
     elif task == "regression" and whole_below(stored, 2):
         advice = "to judge them as a mask, write a metric of your own under [metrics]"
         yield Remark("every label is 0 or 1, and they are taken as numbers to predict", advice)
+
+
+def of_both(labels: np.ndarray, ignore: float) -> Iterator[Remark]:
+    """Yields that labels are left out that are not the ignored one."""
+    if labels.dtype.kind == "f" and (unknown := sum(int(np.isnan(stretch).sum()) for stretch in stretches(labels))):
+        told = f"{unknown / labels.size:.2%} of the labels are NaN, and left out beside those that are {ignore:g}"
+        yield Remark(told, "if they should not be, fix those samples")
 
 
 def share_of_zeros(labels: np.ndarray) -> str:

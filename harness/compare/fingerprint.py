@@ -174,7 +174,8 @@ def scored_output(side: Side) -> str:
 
 
 def ignored(side: Side) -> Value:
-    return "none" if side.run.scoring.ignore is None else side.run.scoring.ignore
+    scoring = side.run.scoring
+    return scoring.ignore if scoring.ignore is not None else "NaN" if scoring.holes else "none"
 
 
 def scored_width(side: Side) -> int:
@@ -297,7 +298,8 @@ def same_samples(one: Run, other: Run) -> bool:
 
 def same_array(one: np.ndarray, other: np.ndarray) -> bool:
     alike = one.shape == other.shape and one.dtype == other.dtype
-    return alike and all(np.array_equal(a, b) for a, b in zip(stretches(one), stretches(other), strict=True))
+    both = zip(stretches(one), stretches(other), strict=True)
+    return alike and all(np.array_equal(a, b, equal_nan=a.dtype.kind == "f") for a, b in both)
 
 
 def refusal(diffs: Iterable[Difference]) -> str:

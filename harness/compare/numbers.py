@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.metrics.discrepancy import fields_of
+from harness.metrics.discrepancy import fields_of, mean_error
 from harness.metrics.task import ANOMALIES, EMBEDDINGS
 from harness.metrics.task_table import Told, kind_of
 from harness.records import Case, Comparison
@@ -68,10 +68,10 @@ def told_sample(comparison: Comparison, index: int, told: Told) -> NumberSample:
 
 
 def mean_distance(one: np.ndarray, other: np.ndarray | None) -> float | None:
-    """Return the mean |Δ|; None where the two differ in size."""
+    """Return the mean |Δ|, from labels over those that are known; None where the two differ in size."""
     if other is None or np.size(one) != np.size(other):
         return None
-    return float(np.abs(np.ravel(one).astype(np.float64) - np.ravel(other)).mean())
+    return float(mean_error(np.reshape(one, (1, -1)), np.reshape(other, (1, -1)))[0])
 
 
 def inputs_of(comparison: Comparison, index: int) -> tuple[str, ...]:

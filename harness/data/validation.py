@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from harness.errors import DataError
@@ -39,7 +41,7 @@ def _check_split(dataset: Dataset, split: str, inputs: tuple[np.ndarray, ...], l
         name = f" {dataset.input_names[n]!r}" if dataset.input_names else ""
         _check_numbers(f"{dataset.name}: the {split} input{name}", array)
     if labels is not None:
-        _check_numbers(f"{dataset.name}: the {split} labels", labels)
+        _check_numbers(f"{dataset.name}: the {split} labels", labels, holes=math.prod(labels.shape[1:]) > 1)
     if labels is not None and dataset.class_names and labels.ndim < 3:
         _check_classes(dataset, split, labels)
 
@@ -52,13 +54,13 @@ def _check_head(dataset: Dataset, name: str) -> None:
         raise DataError(f"output {name}: {error}", told) from error
 
 
-def _check_numbers(what: str, array: np.ndarray) -> None:
+def _check_numbers(what: str, array: np.ndarray, holes: bool = False) -> None:
+    """holes: NaN may stand for what was not measured; whether that is said is seen with the metrics."""
     if array.dtype.kind not in "uif":
         raise DataError(f"{what}: dtype {array.dtype} cannot be used", "store integers or floating-point numbers")
-    if array.dtype.kind == "f" and not all(np.isfinite(stretch).all() for stretch in stretches(array)):
-        holes = "; a depth map has 0 where nothing was measured, which delta1 and abs_rel leave out"
-        of_maps = holes if array.ndim > 2 and what.endswith("labels") else ""
-        raise DataError(f"{what}: some values are NaN or infinite", f"remove or fix those samples{of_maps}")
+    wrong = np.isinf if holes else lambda some: ~np.isfinite(some)
+    if array.dtype.kind == "f" and any(wrong(stretch).any() for stretch in stretches(array)):
+        raise DataError(f"{what}: some values are {'' if holes else 'NaN or '}infinite", "remove or fix those samples")
 
 
 def _check_classes(dataset: Dataset, split: str, labels: np.ndarray) -> None:

@@ -85,7 +85,7 @@ def stands_against_control(rule: Rule) -> bool:
 
 def same(one: np.ndarray | None, other: np.ndarray | None) -> bool:
     """Returns whether both have the same labels, or both none."""
-    return one is other or (one is not None and other is not None and np.array_equal(one, other))
+    return one is other or (one is not None and other is not None and np.array_equal(one, other, equal_nan=True))
 
 
 def not_comparable(reason: str) -> Absent:

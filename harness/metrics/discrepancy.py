@@ -133,8 +133,8 @@ def number_table(labels: np.ndarray | None, baseline: np.ndarray, outputs: np.nd
             "prediction": as_float32(outputs.reshape(-1)),
         }
     if labels is not None and labels.reshape(len(labels), -1).shape == outputs.reshape(len(outputs), -1).shape:
-        columns["baseline_error"] = as_float32(row_by_row(mean_distance, baseline, labels))
-        columns["error"] = as_float32(row_by_row(mean_distance, outputs, labels))
+        columns["baseline_error"] = as_float32(row_by_row(mean_error, baseline, labels))
+        columns["error"] = as_float32(row_by_row(mean_error, outputs, labels))
     return structured(columns | distances(baseline, outputs))
 
 
@@ -174,6 +174,20 @@ def euclidean(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 def mean_distance(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return np.asarray(np.abs(row_differences(one, other)).mean(axis=1))
+
+
+def mean_error(outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Returns each sample's mean |output − label| over the labels that are known: one that is NaN is not."""
+    return mean_of_labelled(np.abs(row_differences(outputs, labels)), labels)
+
+
+def mean_of_labelled(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Returns the mean of each row of values where its label is known, (rows,); NaN where none is."""
+    unknown = np.isnan(labels.reshape(len(labels), -1))
+    if not unknown.any():
+        return np.asarray(values.mean(axis=1))
+    count = (~unknown).sum(axis=1)
+    return np.divide(np.where(unknown, 0, values).sum(axis=1), count, out=np.full(len(values), np.nan), where=count > 0)
 
 
 def divergence(baseline: np.ndarray, scores: np.ndarray, logits: bool) -> np.ndarray:

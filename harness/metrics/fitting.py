@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -17,7 +18,7 @@ from harness.metrics.horizon import STEP, steps_of
 from harness.metrics.masks import are_masks, as_clips, classes_of, why_no_masks
 from harness.metrics.meaning import said_by, said_by_metric, task_for
 from harness.metrics.registry import METRICS, Metric
-from harness.metrics.scores import TOP_K, declaration_of, metric_named
+from harness.metrics.scores import NUMBERS, TOP_K, declaration_of, metric_named
 from harness.metrics.task import (
     ANOMALIES,
     EACH_PLACE,
@@ -26,6 +27,7 @@ from harness.metrics.task import (
     LABELLED,
     class_count,
     output_index,
+    row_by_row,
     whole_below,
 )
 from harness.metrics.task_table import OF_CLASSES
@@ -63,6 +65,8 @@ def check(
     names_of |= {reference: declaration.name for reference, declaration in declarations.items()}
     primary = names_of[scoring.primary] if scoring.primary else default(task, dataset.test_labels, output)
     others = tuple(dict.fromkeys(names_of[name] for name in scoring.others))
+    if task in NUMBERS and scoring.ignore is not None:  # run.json holds no NaN
+        scoring = replace(scoring, holes=True, ignore=None if math.isnan(scoring.ignore) else scoring.ignore)
     return replace(scoring, primary=primary, others=others), task
 
 
@@ -92,14 +96,35 @@ def check_transcription(scoring: Scoring, dataset: Dataset, output: np.ndarray) 
 
 
 def check_ignored(ignore: float | None, task: Task, labels: np.ndarray | None, output: np.ndarray) -> None:
-    """Raises ConfigError where a label is to be ignored that nothing would ignore."""
-    if ignore is not None and task not in EACH_PLACE:
-        message = f"ignore = {ignore:g} is of masks and frames, and it does not fit {data_in_words(labels, output)}"
+    """Raises ConfigError where a label is to be ignored that nothing would ignore, or nothing would be left."""
+    if ignore is None:
+        return
+    if task in EACH_PLACE and math.isnan(ignore):
+        told = "masks and frames hold whole numbers, and ignore = nan is none"
+        raise ConfigError(told, "store a whole number, such as 255, where a pixel or frame has no class, and name it")
+    if labels is not None and task in NUMBERS and math.prod(labels.shape[1:]) > 1:
+        check_holes(labels, ignore)
+    elif task not in EACH_PLACE:
+        several = "of masks, frames, and numbers of which a sample has several"
+        message = f"ignore = {ignore:g} is {several}, and it does not fit {data_in_words(labels, output)}"
         fits = labels is not None and are_masks(labels, output, ignore)
         told = "" if fits else why_no_masks_of(labels, output, ignore)
         raise ConfigError(
-            message, told or "leave ignore out: metrics that are not of masks or frames know no such label"
+            message, told or "leave ignore out: metrics of other tasks know no such label; leave out those samples"
         )
+
+
+def check_holes(labels: np.ndarray, ignore: float) -> None:
+    """Raises ConfigError where a sample has no number that is known."""
+    lost = [n for n, each in enumerate(row_by_row(all_unknown, labels)) if each]
+    if lost:
+        what = "NaN" if math.isnan(ignore) else f"{ignore:g} or NaN"
+        told = f"{len(lost):,} of {len(labels):,} samples have no label but {what}, such as sample {lost[0]}"
+        raise ConfigError(told, "leave those samples out of the test set")
+
+
+def all_unknown(labels: np.ndarray) -> np.ndarray:
+    return np.asarray(np.isnan(labels.reshape(len(labels), -1)).all(axis=1))
 
 
 def check_anomalies(task: Task, dataset: Dataset, output: np.ndarray) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from harness.metrics.discrepancy import mean_of_labelled
 from harness.metrics.registry import METRICS, Answers, Metric
 from harness.records import Absent
 from harness.records.terms import Task
@@ -43,6 +44,8 @@ def at_step(answers: Answers, step: int) -> Answers:
     labels, outputs, baseline = (
         array.reshape(form)[:, step - 1 : step] for array in (answers.truth, answers.outputs, answers.baseline)
     )
+    if unknown := int(np.isnan(labels.reshape(len(labels), -1)).all(axis=1).sum()):
+        raise Absent(f"no value: {unknown:,} of {len(labels):,} samples have no label at step {step}")
     return replace(answers, labels=labels, outputs=outputs, baseline=baseline, kept={})
 
 
@@ -52,6 +55,7 @@ def steps_of(labels: np.ndarray) -> int:
 
 
 def rmse_by_step(labels: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-    """Returns √ of the mean (output − label)² of each step, (steps,)."""
+    """Returns √ of the mean (output − label)² of each step over the labels that are known, (steps,)."""
     squares = np.square(outputs.reshape(labels.shape).astype(np.float64) - labels)
-    return np.asarray(np.sqrt(np.moveaxis(squares, 1, 0).reshape(steps_of(labels), -1).mean(axis=1)))
+    of_step, known = (np.moveaxis(each, 1, 0).reshape(steps_of(labels), -1) for each in (squares, labels))
+    return np.asarray(np.sqrt(mean_of_labelled(of_step, known)))

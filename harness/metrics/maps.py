@@ -21,7 +21,7 @@ def mean_of_known(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Returns the mean over the numbers whose label is over 0, (samples,); NaN where there are none."""
     known = labels > 0
     count = known.sum(axis=1)
-    return np.divide((values * known).sum(axis=1), count, out=np.full(len(values), np.nan), where=count > 0)
+    return np.divide(np.where(known, values, 0).sum(axis=1), count, out=np.full(len(values), np.nan), where=count > 0)
 
 
 def in_two_axes(outputs: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

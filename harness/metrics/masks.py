@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from harness.metrics.task import one_column_each, stretches
@@ -51,7 +53,12 @@ def whole(labels: np.ndarray, classes: int, ignore: float | None) -> bool:
     if one_hot(labels):
         return bool(((labels == 0) | (labels == 1)).all() and (labels.sum(axis=3) == 1).all())
     right = (labels >= 0) & (labels < classes) & (labels == np.floor(labels))
-    return bool((right if ignore is None else right | (labels == ignore)).all())
+    return bool((right if ignore is None else right | is_ignored(labels, ignore)).all())
+
+
+def is_ignored(labels: np.ndarray, ignore: float) -> np.ndarray:
+    """Returns which labels are the one that stands for none; NaN is equal to itself here."""
+    return np.asarray(np.isnan(labels) if math.isnan(ignore) else labels == ignore)
 
 
 def classes_given(outputs: np.ndarray, logits: bool) -> np.ndarray:

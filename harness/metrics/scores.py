@@ -17,7 +17,7 @@ import numpy as np
 
 from harness.errors import ConfigError
 from harness.metrics.asked import Rows, asked_by, given, read_only, view_of
-from harness.metrics.discrepancy import mean_distance, row_differences, top1
+from harness.metrics.discrepancy import mean_distance, mean_error, mean_of_labelled, row_differences, top1
 from harness.metrics.horizon import step_metric
 from harness.metrics.registry import METRICS, Answers, Metric, of_answers
 from harness.metrics.task import LABELLED, are_logits, probabilities, row_by_row
@@ -126,8 +126,9 @@ def hits(labels: np.ndarray, scores: np.ndarray, k: int) -> np.ndarray:
 # --- numbers -------------------------------------------------------------------------------------------------------
 
 
-def mean_square(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    return np.asarray(np.square(row_differences(one, other)).mean(axis=1))
+def mean_square(outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Returns each sample's mean (output − label)² over the labels that are known."""
+    return mean_of_labelled(np.square(row_differences(outputs, labels)), labels)
 
 
 @of_answers(Metric(
@@ -138,7 +139,7 @@ def mean_square(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     always_for=NUMBERS, offered_for=NUMBERS,
 ))  # fmt: skip
 def mae(answers: Answers) -> Statistic:
-    return means(row_by_row(mean_distance, answers.outputs, answers.truth))
+    return means(row_by_row(mean_error, answers.outputs, answers.truth))
 
 
 @of_answers(Metric(
@@ -152,11 +153,17 @@ def rmse(answers: Answers) -> Statistic:
     return means(row_by_row(mean_square, answers.outputs, answers.truth), lambda mean: np.sqrt(mean[..., 0]))
 
 
+def mean_of_numbers(labels: np.ndarray) -> np.ndarray:
+    """Returns the mean of each number over the samples in which it is known. labels: (samples, numbers)."""
+    known = ~np.isnan(labels)
+    return np.asarray(np.where(known, labels, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1))
+
+
 def explained(answers: Answers) -> Statistic:
     """Computes how much of the labels' variation is explained, over all numbers of a sample: 0 for their mean."""
     missed = row_by_row(mean_square, answers.outputs, answers.truth)
     labels = answers.truth.reshape(len(answers.truth), -1).astype(np.float64)
-    spread = np.square(labels - labels.mean(axis=0)).mean(axis=1)
+    spread = mean_of_labelled(np.square(labels - mean_of_numbers(labels)), labels)
     if not spread.any():
         raise Absent("no value: the labels are all equal")
     return means(np.stack([missed.ravel(), spread], axis=1), lambda mean: 1 - mean[..., 0] / mean[..., 1])
@@ -176,6 +183,8 @@ def r2(answers: Answers) -> Statistic:
         raise Absent(f"no value: made for {MOST_NUMBERS} numbers a sample at most")
     missed = row_differences(answers.truth, answers.outputs)
     labels = answers.truth.reshape(missed.shape).astype(np.float64)
+    if np.isnan(labels).any():
+        raise Absent("no value: some labels are not known, and then no mean of each number is of all samples")
     centred = labels - labels.mean(axis=0)  # changes nothing but rounding
     if not centred.any(axis=0).all():
         raise Absent("no value: the labels are all equal")

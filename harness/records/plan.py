@@ -150,7 +150,8 @@ class Scoring:
     detection: Detection | None = None  # where the model finds objects
     keypoints: Keypoints | None = None  # where it finds the points of one
     transcription: Transcription | None = None  # where it writes text
-    ignore: float | None = None  # the label of pixels that have none; None where every pixel has one
+    ignore: float | None = None  # the label of pixels, frames or numbers that have none; None where each has one
+    holes: bool = False  # labels are numbers, of which some are not known: these are NaN, whatever stood for them
     trusted: bool = True  # whether these functions may be called; never stored, so no run says it of itself
 
     @property

@@ -10,7 +10,7 @@ History of the schema (run.json, schema_version):
     5   manifest.json: the hash of every file that a verdict rests on; arrived.jsonl until the run is finished
     6   heads: how outputs beside the scored one are scored, and test/labels-<n>.npy, their labels
     7   tasks that are not in TASKS_BEFORE, of the scored output or of a head, with what their scoring says; state that
-        is carried from outputs to inputs
+        is carried from outputs to inputs; holes: labels that are NaN, since they are not known
 A run is written as the oldest that holds all of it, 5 at least: an older harness reads what it understands, and refuses
 the rest as newer. Who adds a task that the last release does not know begins another schema, where 7 was released.
 """
@@ -79,7 +79,8 @@ _HEADER = TypeAdapter(Header)
 def schema_of(header: Header) -> int:
     """Returns the schema to write a new run as."""
     tasks = {header.task, *(head.task for head in header.heads.values())}
-    if not tasks <= set(TASKS_BEFORE) or header.state:
+    holes = any(s.holes for s in (header.scoring, *(head.scoring for head in header.heads.values())))
+    if not tasks <= set(TASKS_BEFORE) or header.state or holes:
         return TASKS_SINCE
     return HEADS_SINCE if header.heads else SEALED_SINCE
 

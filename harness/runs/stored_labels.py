@@ -14,7 +14,7 @@ from harness.metrics.anomaly import why_no_anomalies
 from harness.metrics.embedding import why_no_embeddings
 from harness.metrics.fitting import fitting
 from harness.metrics.masks import are_masks, as_clips
-from harness.metrics.scores import metric_named
+from harness.metrics.scores import NUMBERS, metric_named
 from harness.metrics.task import ANY, EACH_PLACE, FRAMES, MAY_LACK, UNLABELLED, output_index
 from harness.metrics.task_table import Given, kind_of
 from harness.records import Run, Scoring
@@ -47,8 +47,10 @@ def why_not(task: Task, labels: np.ndarray | None, output: np.ndarray, scoring: 
         if (labels is None) != (task in UNLABELLED) and task not in MAY_LACK:
             yield f"are {'missing' if labels is None else 'there'}, and its task is {task}"
         return
-    if labels.dtype.kind not in "uif" or not all(np.isfinite(stretch).all() for stretch in stretches(labels)):
+    if labels.dtype.kind not in "uif" or not all(known(stretch, scoring.holes).all() for stretch in stretches(labels)):
         yield f"are no numbers: {labels.dtype}"
+    elif scoring.holes and task not in NUMBERS:
+        yield f"have numbers that are not known, and its task is {task}"
     elif task == "detection":
         yield from of_objects(labels, scoring)
     elif task == "keypoints":
@@ -65,6 +67,14 @@ def why_not(task: Task, labels: np.ndarray | None, output: np.ndarray, scoring: 
         yield from (f"do not fit: {why}" for why in [why_no_embeddings(labels, output)] if why)
     elif task not in ANY and not kind_of(task).fits(Given(labels, output, numbers=task == "regression")):
         yield f"are not those of {task}: {labels.dtype} {labels.shape}, of an output {output.shape}"
+
+
+def known(labels: np.ndarray, holes: bool) -> np.ndarray:
+    """Returns which labels can be: of those with holes a row needs one number."""
+    if not holes or labels.dtype.kind != "f":
+        return np.isfinite(labels)
+    rows = labels.reshape(len(labels), -1)
+    return np.asarray(~np.isinf(rows).any(axis=1) & ~np.isnan(rows).all(axis=1))
 
 
 def of_metrics(task: Task, labels: np.ndarray | None, output: np.ndarray, scoring: Scoring) -> Iterator[str]:

@@ -20,6 +20,8 @@ from harness.support.format import significant
 MOST = 12
 BY_ERROR = "The largest errors first: of each sample the row whose answer is furthest from the label."
 BY_DISTANCE = "Those furthest from Keras first: of each sample the row whose output moved most (max |Δ|)."
+HOLE = (230, 159, 0)  # orange of Okabe & Ito (2008), which no grey is
+NO_LABEL = " Orange pixels have no label."
 SUSPECT = " Suspect rows are not used to select samples."
 
 
@@ -46,6 +48,7 @@ def number_gallery(material: Material, most: int = MOST) -> Part | None:
     if not places:
         return None
     choice = BY_ERROR if column_of(comparison) == "error" else BY_DISTANCE
+    choice += NO_LABEL if comparison.run.scoring.holes and drawable(comparison.baseline) else ""
     return Part("", (Note(choice + SUSPECT), NumberGallery(tuple(exhibit(material, *place) for place in places))))
 
 
@@ -76,6 +79,15 @@ def exhibit(material: Material, index: int, case: Case) -> NumberExhibit:
     return NumberExhibit(comparison.run.number_of(index), told(sample.answers[0], own), tuple(says), shown)
 
 
+def with_holes(pixels: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Paint what has no label. pixels: uint8, (h, w) or (h, w, 3)."""
+    unknown = np.isnan(labels.reshape(*pixels.shape[:2], -1)).any(axis=2)
+    if not unknown.any():
+        return pixels
+    painted = pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
+    return np.where(unknown[:, :, None], np.array(HOLE, np.uint8), painted)
+
+
 def told(keras: NumberAnswer, own: NumberAnswer) -> str:
     moved = f"{significant(own.apart)} from Keras'"
     if own.error is None or keras.error is None:
@@ -95,6 +107,7 @@ def panels(material: Material, index: int, case: Case) -> Iterator[tuple[str, by
     for title, array in arrays.items():
         if drawable(base):
             pixels = as_bytes(np.asarray(array[index]), base)
-            yield title, picture_png(pixels[:, :, 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels)
+            pixels = pixels[:, :, 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels
+            yield title, picture_png(with_holes(pixels, np.asarray(array[index])) if title == "Label" else pixels)
         elif is_signal(base):
             yield title, signal_png(array[index])
