@@ -114,6 +114,6 @@ def unsteady(round_: Round) -> Iterator[str]:
     """Gives the reason where the median is far over the fastest tenth, which bursts of other work leave as it is."""
     if round_.restless_ratio is None:
         return
-    low_ns, median_ns = np.quantile(round_.invokes_ns, (0.1, 0.5))
+    low_ns, median_ns = round_.quantile_ns(0.1), round_.quantile_ns(0.5)
     if median_ns > round_.restless_ratio * low_ns:
         yield f"unsteady: half of its invokes took over {median_ns / low_ns:.2f} × the fastest tenth's time"

@@ -280,12 +280,15 @@ def effective_sample_size(series: ArrayLike) -> float:
 
     At most n, which is also the answer for a constant series.
     """
+    from scipy.fft import next_fast_len  # for this alone: a length with a large prime in it takes twice as long
+
     values = np.asarray(series, dtype=np.float64)
     n = len(values)
     if n < 2 or np.ptp(values) == 0:
         return float(n)
-    spectrum = np.fft.rfft(values - values.mean(), 2 * n)  # padded, so that the ends do not meet
-    autocovariance = np.fft.irfft(np.abs(spectrum) ** 2)[: n - n % 2]
+    size = next_fast_len(2 * n, real=True)  # padded, so that the ends do not meet
+    spectrum = np.fft.rfft(values - values.mean(), size)
+    autocovariance = np.fft.irfft(np.abs(spectrum) ** 2, size)[: n - n % 2]
     pairs = autocovariance.reshape(-1, 2).sum(axis=1) / autocovariance[0]
     positive = np.logical_and.accumulate(pairs > 0)
     return n / max(1.0, 2 * float(pairs[positive].sum()) - 1)

@@ -45,8 +45,8 @@ def middles(points: Sequence[PlottedRound]) -> dict[Case, float]:
 
 def relative(piece: Round, middle_us: float) -> tuple[float, float, float]:
     """Return p10, p50 and p90 of the round in % from the row's own median."""
-    p10, p50, p90 = np.quantile(piece.invokes_ns / 1000, [0.1, 0.5, 0.9])
-    return tuple(100 * (float(us) / middle_us - 1) for us in (p10, p50, p90))  # type: ignore[return-value] # three
+    p10, p50, p90 = (100 * (piece.quantile_ns(q) / 1000 / middle_us - 1) for q in (0.1, 0.5, 0.9))
+    return p10, p50, p90
 
 
 Reading = Callable[[DeviceState], float | None]
