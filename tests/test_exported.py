@@ -5,8 +5,14 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any, ClassVar, cast
 
 import pytest
 
@@ -83,6 +89,92 @@ def test_mlflow_is_given_what_its_client_takes(comparison: Comparison) -> None:
     params = {param["key"]: param["value"] for param in told["params"]}
     assert params["plan"] == "quick" and all(isinstance(value, str) and len(value) < 500 for value in params.values())
     assert (told["experiment"], told["run_name"]) == ("digits", comparison.run.run_id)
+
+
+class Entity:
+    """One of mlflow.entities: what it is made of are its fields."""
+
+    def __init__(self, key: str, value: Any, timestamp: int = 0, step: int = 0) -> None:
+        assert re.fullmatch(r"[\w\-./ ]{1,250}", key)
+        self.key, self.value = key, value
+
+
+class Client:
+    """MLflow's client, as far as the recipe calls it, with the limits of its REST API's log-batch: at most 1,000
+    metrics, 100 params, 100 tags and 1,000 of all, a param under 6,001 and a tag under 8,001 characters.
+    """
+
+    logged: ClassVar[dict[str, dict[str, Any]]] = {}  # kind → key → value
+    artifacts: ClassVar[list[str]] = []
+    ended: ClassVar[list[str]] = []
+
+    def get_experiment_by_name(self, name: str) -> None:
+        return None
+
+    def create_experiment(self, name: str) -> str:
+        return f"experiment {name}"
+
+    def create_run(self, experiment_id: str, run_name: str) -> SimpleNamespace:
+        return SimpleNamespace(info=SimpleNamespace(run_id=f"{run_name} of {experiment_id}"))
+
+    def log_batch(
+        self, run_id: str, metrics: Sequence[Entity] = (), params: Sequence[Entity] = (), tags: Sequence[Entity] = ()
+    ) -> None:
+        assert len(metrics) <= 1000 and len(params) <= 100 and len(tags) <= 100
+        assert len(metrics) + len(params) + len(tags) <= 1000
+        assert all(len(one.value) <= 6000 for one in params) and all(len(one.value) <= 8000 for one in tags)
+        for kind, given in (("metrics", metrics), ("params", params), ("tags", tags)):
+            self.logged.setdefault(kind, {}).update({one.key: one.value for one in given})
+
+    def log_artifact(self, run_id: str, local_path: str) -> None:
+        assert Path(local_path).is_file()
+        self.artifacts.append(local_path)
+
+    def set_terminated(self, run_id: str) -> None:
+        self.ended.append(run_id)
+
+
+@pytest.fixture
+def told(comparison: Comparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The file that the recipe reads, of a run of a hundred rows."""
+    monkeypatch.chdir(tmp_path)
+    content = json.loads(render(Material(comparison), "mlflow"))
+    content["tags"] += [{"key": f"status.further.{n}", "value": "ok"} for n in range(100)]
+    Path("mlflow.json").write_text(json.dumps(content))
+    return content
+
+
+def as_mlflow_has_it(given: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {one["key"]: one["value"] for one in given}
+
+
+def test_the_recipe_for_mlflow_keeps_to_its_limits(told: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    entities = SimpleNamespace(Metric=Entity, Param=Entity, RunTag=Entity)
+    monkeypatch.setitem(sys.modules, "mlflow", cast(ModuleType, SimpleNamespace(MlflowClient=Client)))
+    monkeypatch.setitem(sys.modules, "mlflow.entities", cast(ModuleType, entities))
+    exec(recipe("python", "MLflow"), {})  # noqa: S102  our own page
+    for kind in ("metrics", "params", "tags"):
+        assert Client.logged[kind] == as_mlflow_has_it(told[kind]) and told[kind]
+    assert Client.artifacts == told["artifacts"] != []
+    assert Client.ended == [f"{told['run_name']} of experiment digits"]
+
+
+if find_spec("mlflow"):  # where somebody has installed it: it is no part of the set-up, and brings thirty packages
+
+    def test_mlflow_itself_gives_back_what_the_recipe_logged(
+        told: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", (tmp_path / "mlruns").as_uri())
+        mlflow = import_module("mlflow")
+        found: dict[str, Any] = {}
+        exec(recipe("python", "MLflow"), found)  # noqa: S102  our own page
+        data = mlflow.MlflowClient().get_run(found["run"]).data
+        assert data.metrics == as_mlflow_has_it(told["metrics"])
+        assert data.params == as_mlflow_has_it(told["params"])
+        assert data.tags.items() >= as_mlflow_has_it(told["tags"]).items()
+        kept = {one.path for one in mlflow.MlflowClient().list_artifacts(found["run"])}
+        assert kept == {Path(path).name for path in told["artifacts"]}
 
 
 @pytest.mark.parametrize("format", ["openmetrics", "mlflow"])
