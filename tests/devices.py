@@ -22,7 +22,7 @@ from harness.runs.header import Header, absolute_variants, read_header
 from harness.runs.loading import read_dataset
 
 RECORDED = Path(__file__).parent / "recorded" / "digits-schema-1"
-RUNTIMES = [name for name, version in engines.installed().items() if version]
+RUNTIMES = [name for name, version in engines.installed().items() if version and name not in engines.SIMULATED]
 PATIENCE_S = 20.0
 
 

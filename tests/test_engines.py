@@ -2,13 +2,67 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.device import engines
+from harness.device.engines import ENGINES, KERNELS, Engine, parse
+
+LIBRARIES = st.sampled_from(sorted(ENGINES))
+RELEASES = st.from_regex(r"\A[0-9]{1,3}(\.[0-9]{1,3}){0,3}((rc|\.dev|\.post)[0-9]{1,8})?\Z")
+
+
+@given(data=st.data(), library=LIBRARIES, release=st.just("") | RELEASES)
+def test_every_engine_is_what_its_name_is_parsed_to(data: st.DataObject, library: str, release: str) -> None:
+    engine = Engine(library, release, data.draw(st.sampled_from(["", *KERNELS.get(library, {})])))
+    assert parse(str(engine)) == engine
+    assert engines.installation(str(engine)) == str(Engine(library, release, ""))
+
+
+@given(st.text("ab-e2.@:", max_size=12) | st.text(max_size=30))
+def test_a_name_is_an_engine_as_it_stands_or_is_refused(name: str) -> None:
+    try:
+        engine = parse(name)
+    except ValueError as error:
+        assert "; " in str(error)
+    else:
+        assert str(engine) == name
+
+
+def test_what_a_name_is_made_of() -> None:
+    assert parse("ai-edge-litert") == ("ai-edge-litert", "", "")
+    assert parse("ai-edge-litert@2.1.6:reference") == ("ai-edge-litert", "2.1.6", "reference")
+    assert parse("tflite-micro@0.dev20261023182759") == ("tflite-micro", "0.dev20261023182759", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("tensorrt", "there is no runtime 'tensorrt'; the runtimes are ai-edge-litert, tflite-runtime, tflite-micro"),
+        ("", "there is no runtime ''"),
+        ("ai-edge-litert:", "ai-edge-litert has no kernels ''; it has ai-edge-litert:builtin and ai-edge-litert:ref"),
+        ("tflite-runtime:gpu", "tflite-runtime has no kernels 'gpu'; it has tflite-runtime:builtin and tflite-runtime"),
+        ("tflite-micro:reference", "tflite-micro has no kernels 'reference'; it has its own alone"),
+        ("ai-edge-litert@", "'' is no release of ai-edge-litert; write one as in ai-edge-litert@2.1.6"),
+        ("ai-edge-litert@new", "'new' is no release"),
+        ("ai-edge-litert@2.1.6@2.2.0", "'2.1.6@2.2.0' is no release"),
+        ("ai-edge-litert@2/..", "'2/..' is no release"),
+        ("ai-edge-litert:reference@2.1.6", "ai-edge-litert has no kernels 'reference@2.1.6'"),
+    ],
+)
+def test_what_is_wrong_with_a_name(name: str, wrong: str) -> None:
+    with pytest.raises(ValueError, match="^" + re.escape(wrong)):
+        parse(name)
+
+
+def test_kernels_of_one_library_have_one_version() -> None:
+    assert engines.version("ai-edge-litert:reference") == engines.version("ai-edge-litert")
 
 
 def test_asking_what_is_installed_imports_no_runtime() -> None:

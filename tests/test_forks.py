@@ -62,7 +62,7 @@ def pyz(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def forker(pyz: Path) -> Iterator[Forker]:
-    made = Forker([sys.executable, "-I", str(pyz)])
+    made = Forker(lambda runtime: [sys.executable, "-I", str(pyz)])
     yield made
     made.end()
 
@@ -118,7 +118,8 @@ def test_a_process_that_was_killed_is_started_again(tmp_path: Path, forker: Fork
 def test_a_runtime_that_cannot_be_imported_is_told_by_the_job(tmp_path: Path) -> None:
     source = device_source(tmp_path)
     append(source, "engines.py", 'ENGINES["broken"] = "no_such_runtime.interpreter"')
-    forker = Forker([sys.executable, "-I", str(zipapp(source))])
+    pyz = zipapp(source)
+    forker = Forker(lambda runtime: [sys.executable, "-I", str(pyz)])
     folder = laid(tmp_path / "job", "broken")
     assert ended(forker.start("broken", str(folder))) == 0
     forker.end()
@@ -130,7 +131,8 @@ def test_what_a_runtime_prints_as_it_dies_in_its_import_is_in_the_file_of_the_jo
     """Of every job: the next one starts a process of its own."""
     source = device_source(tmp_path)
     append(source, "engines.py", DYING)
-    forker = Forker([sys.executable, "-I", str(zipapp(source))])
+    pyz = zipapp(source)
+    forker = Forker(lambda runtime: [sys.executable, "-I", str(pyz)])
     for name in ("first", "second"):
         folder = laid(tmp_path / name)
         assert ended(forker.start(RUNTIMES[0], str(folder))) == -6
@@ -147,7 +149,8 @@ def test_nothing_is_printed_into_the_file_of_a_job_that_has_ended(tmp_path: Path
 def test_where_no_process_may_start_that_is_an_error_of_the_device_and_not_of_the_model(tmp_path: Path) -> None:
     source = device_source(tmp_path)
     append(source, "forks.py", NO_FORKS)
-    forker = Forker([sys.executable, "-I", str(zipapp(source))])
+    pyz = zipapp(source)
+    forker = Forker(lambda runtime: [sys.executable, "-I", str(pyz)])
     job = forker.start(RUNTIMES[0], str(laid(tmp_path / "job")))
     with pytest.raises(BlockingIOError, match="Resource temporarily unavailable"):
         ended(job)

@@ -58,7 +58,7 @@ PROVED_HERE = (
     "a task",
     "a variant",
     "a kind of model",
-    "a TFLite runtime",
+    "an engine",
     "a device",
     "a kind of connection",
     "a workload",
@@ -272,6 +272,18 @@ def test_a_runtime_is_an_entry_and_its_releases(monkeypatch: pytest.MonkeyPatch,
     assert not runtimes.exists_for("toy-runtime", "3.9.0")
     (tmp_path / "pi.toml").write_text('kind = "ssh"\nhost = "pi"\nruntimes = ["toy-runtime"]\n')
     assert known_targets(tmp_path)["pi"].runtimes == ("toy-runtime",)
+
+
+def test_other_kernels_are_a_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    module = ModuleType("toy_runtime")
+    module.Interpreter, module.Slow = type("Interpreter", (), {}), type("Slow", (), {})  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "toy_runtime", module)
+    monkeypatch.setitem(engines.ENGINES, "toy-runtime", "toy_runtime")
+    monkeypatch.setitem(engines.KERNELS, "toy-runtime", {"slow": lambda library: library.Slow})
+    assert engines.interpreter_class("toy-runtime:slow") is module.Slow
+    assert engines.interpreter_class("toy-runtime@1.0") is module.Interpreter
+    (tmp_path / "pi.toml").write_text('kind = "ssh"\nhost = "pi"\nruntimes = ["toy-runtime:slow"]\n')
+    assert known_targets(tmp_path)["pi"].runtimes == ("toy-runtime:slow",)
 
 
 def test_every_target_has_a_new_runtime_unless_its_file_names_others() -> None:

@@ -21,7 +21,6 @@ from typing import NoReturn
 import numpy as np
 import pytest
 
-from harness.device.engines import ENGINES
 from harness.measure.targets import read_target
 from harness.records import Target
 from harness.runs.loading import load
@@ -29,7 +28,7 @@ from harness.support.cache import cache_dir
 from tests.devices import children, copy_of_recording, wait_for
 
 SCRIPT = Path(__file__).parent.parent / "scripts" / "virtual-pi"
-ALL_RUNTIMES = tuple(ENGINES)
+ALL_RUNTIMES = Target("host").runtimes
 BUILD_S = 1800  # the first time: a root file system from Debian's packages
 # Every remote path of these tests goes through it: a dash in front, a space, both quotes, a name of the shell.
 WORKDIR = """~/-a pi's "odd" $HOME"""

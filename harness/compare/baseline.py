@@ -9,8 +9,9 @@ import numpy as np
 
 from harness.compare.early import early_change, early_rows, early_standing
 from harness.compare.suspicion import Doubts, doubts_of, read_by
+from harness.device.engines import is_simulated
 from harness.device.tensors import from_tensor
-from harness.measure.runtimes import exists_for
+from harness.measure.runtimes import absence
 from harness.metrics import METRICS, Observation
 from harness.metrics.fitting import scores_of
 from harness.metrics.heads import as_scored
@@ -144,6 +145,7 @@ def observe(
             run.plan.until_decided,
             run.plan.first_stage,
             tuple(run.first_attempts(case)),
+            next((s.arena_bytes for s in shards_of(run, case) if s.arena_bytes is not None), None),
         )
     return [observations[case] for case in run.cases]
 
@@ -180,7 +182,7 @@ def standing(run: Run, case: Case, outputs: Outputs, answered: Sequence[tuple[Sc
     first = run.accuracy_case(case)
     samples = [(scorer, found.samples.get(first)) for scorer, found in answered]
     environment = run.target(case.target).environment
-    version = environment.runtimes.get(case.runtime) if environment else None
+    version = environment.version_of(case.runtime) if environment else None
     checks = (unbuilt(run, case), unmeasurable(run, case), broken(run, case), incomplete(run, case, samples[0][1]))
     if ended := next(filter(None, checks), None):
         return Standing(case, *ended, version)
@@ -207,14 +209,12 @@ def unmeasurable(run: Run, case: Case) -> Ended:
         if run.finished:
             return "invalid", f"{case.target} was not reached"
         return "invalid", f"nothing was measured on {case.target}; resume the run"
-    if environment.runtimes.get(case.runtime):
-        return None
-    if not exists_for(case.runtime, environment.python, environment.machine):
-        return "unsupported", f"there is no {case.runtime} for Python {environment.python}"
-    return "failed", f"{case.runtime} is not installed on {case.target}"
+    return None if environment.version_of(case.runtime) else absence(case, environment)
 
 
 def broken(run: Run, case: Case) -> Ended:
+    if refused := next((s.reason for s in shards_of(run, case) if s.status == "unsupported"), ""):
+        return "unsupported", refused
     reasons = [s.reason for s in shards_of(run, case) if s.status == "failed"]
     reasons += [a.reason for a in run.audits if a.case == run.accuracy_case(case) and a.status == "failed"]
     reasons += [r.reasons[0] for r in run.rounds if r.case == case and r.status == "failed"]
@@ -226,7 +226,7 @@ def incomplete(run: Run, case: Case, samples: np.ndarray | None) -> Ended:
         return "invalid", "not every sample was measured; resume the run"
     attempted = [r for r in run.rounds if r.case == case]
     good = {r.index for r in attempted if r.counts}
-    planned = rounds_of_target(run, case.target)
+    planned = 0 if is_simulated(case.runtime) else rounds_of_target(run, case.target)
     if len({r.index for r in attempted}) < planned:
         return "invalid", f"{len(good)} of {planned} rounds were measured; resume the run"
     if len(good) < planned:

@@ -130,7 +130,7 @@ def device(side: Side) -> str | None:
 
 
 def runtime(side: Side) -> str | None:
-    version = side.environment.runtimes.get(side.case.runtime)
+    version = side.environment.version_of(side.case.runtime)
     return f"{side.case.runtime} {version}" if version else None
 
 

@@ -79,7 +79,7 @@ def size_of(row: Row) -> float | None:
 
 def version_of(row: Row) -> str | None:
     environment = row.record.environment
-    return row.standing.runtime_version or (environment.runtimes.get(row.case.runtime) if environment else None)
+    return row.standing.runtime_version or (environment.version_of(row.case.runtime) if environment else None)
 
 
 def value_of(name: str) -> Callable[[Row], object]:

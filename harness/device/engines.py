@@ -1,32 +1,117 @@
-"""The TFLite runtimes, by name: one entry each. One engine a process, always: two in one break each other.
+"""Engines by name: which library runs .tflite files, in which release, with which of its kernels.
 
-To add one: its line here, its releases in measure/runtimes.py, and its pin for this machine in pyproject.toml.
+ai-edge-litert              the release that this Python has, with its own kernels and default delegates (XNNPACK)
+ai-edge-litert@2.1.6        that release, from a venv of its own (venvs.py)
+ai-edge-litert:reference    other kernels of the same library; both together are ai-edge-litert@2.1.6:reference
+
+One engine a process, always: two in one break each other. To add a library: its line in ENGINES, its kernels in
+KERNELS where it has several, its releases in measure/runtimes.py, and its pin for this machine in pyproject.toml.
 """
 
 import importlib
 import importlib.util
 import os
+from collections import namedtuple
+from functools import partial
 
 from . import sensors
 
 ENGINES = {
-    # distribution name: module that holds Interpreter; a target has all of them unless its file names some
+    # distribution name: module that holds Interpreter
     "ai-edge-litert": "ai_edge_litert.interpreter",
     "tflite-runtime": "tflite_runtime.interpreter",
+    "tflite-micro": "tflite_micro.python.tflite_micro.runtime",
+}
+SIMULATED = ("tflite-micro",)  # as on a microcontroller, but here: how long it takes says nothing, so it is not timed
+
+
+class Refused(Exception):
+    """An engine can never run such a file: it lacks an op, or a kernel of it for these types."""
+
+
+class Engine(namedtuple("Engine", "library release kernels")):
+    """A library that runs .tflite files. release: "" for the installed one; kernels: "" for its own choice."""
+
+    __slots__ = ()
+
+    def __str__(self):
+        return self.library + ("@" + self.release) * bool(self.release) + (":" + self.kernels) * bool(self.kernels)
+
+
+def parse(name):
+    """The Engine of that name. Raises ValueError, which says what is wrong and what there is."""
+    installed, names_kernels, kernels = name.partition(":")
+    library, names_release, release = installed.partition("@")
+    if library not in ENGINES:
+        raise ValueError("there is no runtime %r; the runtimes are %s" % (library, ", ".join(ENGINES)))
+    if names_release and not is_release(release):
+        raise ValueError("%r is no release of %s; write one as in %s@2.1.6" % (release, library, library))
+    if names_kernels and kernels not in KERNELS.get(library, {}):
+        there = " and ".join("%s:%s" % (library, each) for each in KERNELS.get(library, {}))
+        raise ValueError("%s has no kernels %r; it has %s" % (library, kernels, there or "its own alone"))
+    return Engine(library, release, kernels)
+
+
+def is_release(text):
+    return text.isascii() and text[:1].isdigit() and text.replace(".", "").isalnum()
+
+
+def installation(name):
+    """The name of what must be installed for an engine: all of its kernels come with it."""
+    return name.partition(":")[0]
+
+
+def is_simulated(name):
+    """Whether it answers as another machine would: how long it takes here says nothing."""
+    return installation(name).partition("@")[0] in SIMULATED
+
+
+def with_resolver(kind):
+    return lambda module: partial(
+        module.Interpreter, experimental_op_resolver_type=getattr(module.OpResolverType, kind)
+    )
+
+
+def adapted(name):
+    """What this folder's module of that name makes look like an Interpreter."""
+    return lambda module: importlib.import_module("." + name, __package__).Interpreter
+
+
+def plain(module):
+    return module.Interpreter
+
+
+BUILTIN = with_resolver("BUILTIN_WITHOUT_DEFAULT_DELEGATES")
+REFERENCE = with_resolver("BUILTIN_REF")
+KERNELS = {  # of a library beside its own choice: name → what finds the Interpreter in the library's module
+    "ai-edge-litert": {"builtin": BUILTIN, "reference": REFERENCE, "compiled": adapted("compiled")},
+    "tflite-runtime": {"builtin": BUILTIN, "reference": REFERENCE},
 }
 
 
+DEFAULT = {"tflite-micro": adapted("micro")}  # of a library whose own class is no such Interpreter
+
+
+def interpreter_class(name):
+    """What takes model_content and num_threads, and is then used as an Interpreter of TensorFlow Lite is."""
+    engine = parse(name)
+    find = KERNELS.get(engine.library, {}).get(engine.kernels) or DEFAULT.get(engine.library, plain)
+    return find(importlib.import_module(ENGINES[engine.library]))
+
+
 def installed():
-    """Engine name → version, or None where this Python has none. Imports no engine."""
+    """Name of a library → its version, or None where this Python has none. Imports no engine."""
     return {name: version(name) for name in ENGINES}
 
 
 def version(name):
-    package = ENGINES[name].split(".")[0]
+    """The version of the engine's library in this very Python."""
+    library = parse(name).library
+    package = ENGINES[library].split(".")[0]
     spec = importlib.util.find_spec(package)
     if spec is None:
         return None
-    return folder_version(spec, package) or sensors.package_version(name) or "unknown"
+    return folder_version(spec, package) or sensors.package_version(library) or "unknown"
 
 
 def folder_version(spec, package):
@@ -39,10 +124,6 @@ def folder_version(spec, package):
 
 def is_info(name, package):
     return name.startswith(package + "-") and name.endswith(".dist-info")
-
-
-def interpreter_class(name):
-    return importlib.import_module(ENGINES[name]).Interpreter
 
 
 def describe(details):

@@ -91,7 +91,7 @@ class Forked:
 
 
 class Forker:
-    """Keeps the process that jobs are forked from, of one runtime at a time."""
+    """Keeps the process that jobs are forked from, of one runtime at a time. argv: runtime → what starts this code."""
 
     def __init__(self, argv):
         self.argv, self.runtime, self.process = argv, None, None
@@ -102,7 +102,7 @@ class Forker:
             # Without buffers: a line that lay in one would not wake who waits for it.
             pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "bufsize": 0}
             with open(os.path.join(folder, protocol.STDERR), "ab") as stderr:
-                argv = [*self.argv, "fork", runtime]
+                argv = [*self.argv(runtime), "fork", runtime]
                 self.process = subprocess.Popen(argv, start_new_session=True, stderr=stderr, **pipes)
             self.runtime = runtime
         return Forked(self.process, folder)

@@ -31,7 +31,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # nothing here needs it, and
 
 import numpy as np
 
-from . import engines, protocol, sensors
+from . import engines, kernels, protocol, sensors
 from .protocol import PHASES
 from .tensors import handed_on, to_tensor, without_rest
 
@@ -111,6 +111,11 @@ class Model:
             return [engines.describe(d) for d in self.interpreter.get_output_details()]
         known = {d["index"]: d for d in self.interpreter.get_tensor_details()}
         return [engines.describe(known[index]) for index in self.kept]
+
+    def evidence(self):
+        """Which kernels ran, and the arena that it takes, where the engine tells."""
+        told = {"ran": kernels.ran(self.interpreter), "arena_bytes": getattr(self.interpreter, "arena_bytes", None)}
+        return {name: value for name, value in told.items() if value is not None}
 
     def samples(self):
         return len(self.stored[0])
@@ -370,7 +375,9 @@ def run(job, say):
         model = Model(job, log)
         facts = MEASURE[job["kind"]](model, job, log, say)
         log.point("end")
-        facts.update(status="ok", inputs=model.inputs, outputs=model.describe_outputs())
+        facts.update(status="ok", inputs=model.inputs, outputs=model.describe_outputs(), **model.evidence())
+    except engines.Refused as error:
+        facts = {"status": "unsupported", "error": str(error)}
     except Exception as error:
         import traceback  # only here: every job would pay 2 ms
 

@@ -22,7 +22,7 @@ import sys
 import threading
 import time
 
-from . import engines, forks, lock, protocol, sensors, tune
+from . import engines, forks, lock, protocol, sensors, tune, venvs
 from .disk import CHUNK_BYTES, Blobs, drop_old_spools, private, sha256
 from .protocol import (
     END_S,
@@ -104,11 +104,21 @@ class Server:
         os.makedirs(self.spool, exist_ok=True)
         drop_old_spools(self.spool)
         isolated = ["-I"] if sys.flags.isolated else []  # as this process is, so that both find the same packages
-        self.argv = [sys.executable, *isolated, os.path.abspath(sys.argv[0])]
+        self.arguments = [*isolated, os.path.abspath(sys.argv[0])]
+        self.venvs = venvs.venvs(workdir)
         self.forker = forks.Forker(self.argv)
         self.jobs = queue.Queue()
         self.heard = time.monotonic()
         self.ended = threading.Event()
+
+    def argv(self, runtime):
+        """What starts the device code with the Python that has this engine: its own venv's where a release is named."""
+        own = self.venvs.get(engines.installation(runtime))
+        return [venvs.use(own[0]) if own else sys.executable, *self.arguments]
+
+    def runtimes(self):
+        """What is installed, in this Python or in a venv of its own → its version."""
+        return dict(engines.installed(), **{name: version for name, (_, version) in self.venvs.items()})
 
     # The listening thread: takes blobs at once, hands jobs on, notices when the host is gone.
 
@@ -251,7 +261,7 @@ class Server:
         if job["kind"] == "latency":
             self.forker.end()
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": stderr}
-        return subprocess.Popen([*self.argv, "job", "."], cwd=folder, start_new_session=True, **pipes)
+        return subprocess.Popen([*self.argv(job["runtime"]), "job", "."], cwd=folder, start_new_session=True, **pipes)
 
     def watch_child(self, child, job_id, limit_s, printed):
         """Hands on its progress until it ends or the host is gone; why it must end where it made none for limit_s, or
@@ -327,7 +337,7 @@ def watch(server):
 
 def serve(server):
     """Announces that it is ready, and works until the host is gone or something fails → the exit code."""
-    server.channel.say(Event.READY, environment=dict(sensors.environment(), runtimes=engines.installed()))
+    server.channel.say(Event.READY, environment=dict(sensors.environment(), runtimes=server.runtimes()))
     try:
         threading.Thread(target=server.listen, daemon=True).start()
         threading.Thread(target=watch, args=(server,), daemon=True).start()

@@ -30,6 +30,7 @@ from harness.runs.header import new_run_id, read_header
 from harness.runs.loading import load
 from harness.runs.own_runs import check_trusted
 from harness.runs.store import Store
+from harness.runs.stored_names import as_part
 from harness.support.files import TemporaryFolder, telling_disk, write_json
 from harness.support.format import listed
 
@@ -113,7 +114,7 @@ def moved(comparison: Comparison, case: Case) -> float:
 
 
 def file_name(case: Case) -> str:
-    return f"{case.variant}.{case.target}.{case.runtime}.json"
+    return as_part(f"{case.variant}.{case.target}.{case.runtime}.json")
 
 
 def document(found: Explanation) -> dict[str, object]:

@@ -17,6 +17,7 @@ from typing import Protocol
 import numpy as np
 
 from harness.device import protocol
+from harness.device.engines import is_simulated
 from harness.errors import DataError, StoreError
 from harness.measure.connections import Connection
 from harness.measure.counted_rows import Counts, counts_of
@@ -115,7 +116,7 @@ def cases_of(
 def measurable(work: Work, environment: Environment) -> tuple[Case, ...]:
     """The cases whose model exists and whose runtime this device has."""
     built = {v.name for v in work.variants if v.path is not None}
-    return tuple(c for c in work.cases if c.variant in built and environment.runtimes.get(c.runtime))
+    return tuple(c for c in work.cases if c.variant in built and environment.version_of(c.runtime))
 
 
 def measure(
@@ -150,7 +151,7 @@ def measure(
         for piece in tried(job, connection, folder, watcher, replaces):
             yield piece
             timed += [piece] if isinstance(piece, Round) else []
-        if piece.status == "failed":
+        if piece.status in ("failed", "unsupported"):
             broken |= {c for c in cases if c == job.case or (job.kind != "latency" and same_but_threads(c, job.case))}
 
 
@@ -311,7 +312,7 @@ def sample_bytes(tensor: Tensor) -> int:
 
 
 def round_jobs(work: Work, cases: Sequence[Case], indices: Iterable[int] | None = None) -> list[Job]:
-    """Every round holds every case once, in an order shuffled by the plan's seed: drift hits all alike.
+    """Every round holds every case that is timed once, in an order shuffled by the plan's seed: drift hits all alike.
 
     indices: of the rounds; None: of all that the plan begins with.
     """
@@ -319,7 +320,7 @@ def round_jobs(work: Work, cases: Sequence[Case], indices: Iterable[int] | None 
     inputs = input_files(work.dataset, 0, samples)
     jobs = []
     for index in range(work.plan.rounds) if indices is None else indices:
-        order = list(cases)
+        order = [case for case in cases if not is_simulated(case.runtime)]
         random.Random(f"{work.plan.seed}/{index}").shuffle(order)
         jobs += [job(work, case, "latency", (index, samples), inputs) for case in order]
     return jobs

@@ -12,11 +12,12 @@ import numpy as np
 from pydantic import Field, FiniteFloat, TypeAdapter
 
 from harness.device import protocol
+from harness.device.engines import is_simulated
 from harness.device.protocol import PHASES
 from harness.errors import StoreError
 from harness.measure.validity import with_status
-from harness.records import Audit, Case, DeviceState, Job, Piece, Round, Shard, Tensor, Timings
-from harness.records.terms import PieceKind
+from harness.records import Audit, Case, DeviceState, Job, Piece, Ran, Round, Shard, Tensor, Timings
+from harness.records.terms import PieceKind, ShardStatus
 from harness.support.arrays import StoredArray
 from harness.support.files import check_disk, naming
 from harness.support.foreign import dtype_of, read_bytes, read_json, read_npy, read_valid
@@ -51,6 +52,7 @@ _MEMORY = TypeAdapter(dict[str, dict[str, _Count]])
 _COUNT = TypeAdapter(_Count)
 _NS = TypeAdapter(_Count | None)
 _CANARY = TypeAdapter(tuple[_Count, ...])
+_RAN = TypeAdapter(Annotated[Ran, Field()] | None)
 _SECONDS = TypeAdapter(FiniteFloat | None)
 _PAIR = TypeAdapter(FiniteFloat)
 
@@ -155,12 +157,22 @@ def in_little(counts: np.ndarray) -> np.ndarray:
 
 def _shard(folder: Path, label: Label, result: Mapping[str, Any]) -> Shard:
     if result["status"] != "ok":
-        return Shard(label.case, label.first, label.last, "failed", one_line(result["error"]))
+        return Shard(label.case, label.first, label.last, _ended(label, result), one_line(result["error"]))
     outputs, tensors = _outputs(folder, result)
     if misfit := _misfit(outputs, tensors, label.last - label.first):
         return Shard(label.case, label.first, label.last, "failed", misfit)
     answering_ns = _NS.validate_python(result.get("answering_ns"))
-    return Shard(label.case, label.first, label.last, outputs=outputs, tensors=tensors, answering_ns=answering_ns)
+    ran, arena_bytes = _RAN.validate_python(result.get("ran")), _NS.validate_python(result.get("arena_bytes"))
+    place = label.case, label.first, label.last
+    return Shard(*place, outputs=outputs, tensors=tensors, answering_ns=answering_ns, ran=ran, arena_bytes=arena_bytes)
+
+
+def _ended(label: Label, result: Mapping[str, Any]) -> ShardStatus:
+    """A device is believed that it cannot run a file only of an engine that is known to lack kernels: rules leave out
+    what is unsupported.
+    """
+    refuses = result["status"] == "unsupported" and is_simulated(label.case.runtime)
+    return "unsupported" if refuses else "failed"
 
 
 def _outputs(folder: Path, result: Mapping[str, Any]) -> tuple[tuple[StoredArray, ...], tuple[Tensor, ...]]:

@@ -66,7 +66,7 @@ def over_time(ns: np.ndarray, seconds: float, least: float) -> str:
 
 def other_outputs(piece: Piece, own: Sequence[Tensor]) -> str:
     """Why the outputs are not of the form that the variant's file gives them; "" for what failed."""
-    if piece.status == "failed" or not own or (isinstance(piece, Round) and not piece.samples):
+    if piece.status in ("failed", "unsupported") or not own or (isinstance(piece, Round) and not piece.samples):
         return ""
     if len(piece.outputs) != len(own):
         return f"it sent {len(piece.outputs)} outputs, and the file has {len(own)}"

@@ -1,5 +1,5 @@
 """Which release of a TFLite runtime works with which processor, Python and glibc: found by experiment. A combination
-that was never published is unsupported, not a failure."""
+that was never published is unsupported, not a failure. How engines are named is in device/engines.py."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from harness.device.engines import ENGINES
+from harness.device.engines import installation, parse
 from harness.errors import ConfigError
+from harness.records import Case, Environment
+from harness.records.terms import RowStatus
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ RELEASES = (  # the newest first: the first that fits is taken
     release("tflite-runtime", "2.13.0", BOTH_64, ">=3.8,<3.12", "2.17", "numpy<2"),
     release("tflite-runtime", "2.14.0", ["armv7l"], ">=3.9,<3.12", "2.34", ""),
     release("tflite-runtime", "2.13.0", ["armv7l"], ">=3.8,<3.11", "2.17", ""),
+    release("tflite-micro", "0.dev20261023182759", ["x86_64"], ">=3.11,<3.12", "2.28", "numpy"),
 )
 
 
@@ -64,6 +67,29 @@ def exists_for(runtime: str, python: str | None, machine: str | None = None) -> 
     return any(python is None or each.takes_python(python) for each in releases)
 
 
+def absence(case: Case, environment: Environment) -> tuple[RowStatus, str]:
+    """Why a device has not the engine of a case, and whether it can have it."""
+    library, _, named = installation(case.runtime).partition("@")
+    where = f"Python {environment.python}"
+    if not exists_for(library, environment.python, environment.machine):
+        return "unsupported", f"there is no {library} for {where}"
+    listed = [each for each in RELEASES if (each.runtime, each.version) == (library, named)]
+    machine, python, glibc = environment.machine or "", environment.python or "", environment.glibc or ""
+    if listed and not any(each.fits(machine, python, glibc) for each in listed):
+        return "unsupported", f"{library} {named} does not run with {where}, {machine}, glibc {glibc or 'unknown'}"
+    told = f"{installation(case.runtime)} is not installed on {case.target}"
+    return "failed", told + f"; harness setup {case.target} --runtime {library}@{named} installs it" * bool(named)
+
+
+def named_release(library: str, named: str, machine: str, python: str, glibc: str) -> Release | None:
+    """That release, or None where it is known not to run there. One that is not listed above is tried as it is."""
+    listed = [each for each in RELEASES if (each.runtime, each.version) == (library, named)]
+    if not listed:
+        beside = next((each.numpy for each in RELEASES if each.runtime == library and machine in each.machines), "")
+        return release(library, named, [machine], "", "0", beside)
+    return next((each for each in listed if each.fits(machine, python, glibc)), None)
+
+
 def version_of(text: str) -> Version:
     """A version as a device says it: "3.12.0+" of a Python built from its sources is 3.12.0. 0 where it says none."""
     numbers = re.match(r"\d+(\.\d+)*", text)
@@ -71,8 +97,9 @@ def version_of(text: str) -> Version:
 
 
 def check_runtimes(names: Iterable[str]) -> tuple[str, ...]:
-    """The names, each once, in order. Raises ConfigError for an unknown one."""
-    for name in names:
-        if name not in ENGINES:
-            raise ConfigError(f"there is no runtime {name!r}", f"the runtimes are {', '.join(ENGINES)}")
-    return tuple(dict.fromkeys(names))
+    """The full names of the engines, each once, in order. Raises ConfigError for one that there is not."""
+    try:
+        return tuple(dict.fromkeys(str(parse(name)) for name in names))
+    except ValueError as error:
+        wrong, _, advice = str(error).partition("; ")
+        raise ConfigError(wrong, advice) from error

@@ -24,7 +24,7 @@ def check_same_device(target: str, what: str, then: Identity, now: Environment) 
     Raises TargetError, which names the first value that differs.
     """
     for name, before in then.items():
-        after = getattr(now, name) if name in IDENTITY else now.runtimes.get(name)
+        after = getattr(now, name) if name in IDENTITY else now.version_of(name)
         if before != after:
             told = f"{target} is not what this {what} began on: {name} was {before}, and is {after}"
             raise TargetError(told, f"start a new {what}")

@@ -107,6 +107,18 @@ of_processes(
 
 
 @of_case(Metric(
+    "arena_bytes", unit="bytes", better="lower", title="Arena", about="process", against="float32", compared="exact",
+))  # fmt: skip
+def arena_bytes(o: Observation) -> Estimate:
+    """Tells the memory that a microcontroller must set aside for the model, beside the file itself."""
+    if o.arena_bytes is None:
+        return Estimate(method="no arena: the engine takes memory as it needs it, or gave no answer")
+    control = o.control.arena_bytes if o.control else None
+    method = "the smallest arena in which it starts here, where pointers are of 64 bits; with 32 bits it takes less"
+    return Estimate(o.arena_bytes, control, method=method)
+
+
+@of_case(Metric(
     "activation_bytes_upper_bound", unit="bytes", better="lower", title="Activations", about="file", against="float32"
 ))  # fmt: skip
 def activation_bytes_upper_bound(o: Observation) -> Estimate:

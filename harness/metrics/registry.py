@@ -52,6 +52,7 @@ class Observation:
     until_decided: bool = False  # how many samples there are depends on what they say
     first_stage: int | None = None  # rounds under this index are of the first of two stages; None: there is one
     first_attempts: tuple[Round, ...] = ()  # at the rounds; () where none was measured again for being unsteady
+    arena_bytes: int | None = None  # that the model takes, of an engine that has an arena
 
     @property
     def medians_ns(self) -> dict[int, float]:

@@ -7,7 +7,7 @@ from harness.records.absent import Absent
 from harness.records.comparison import Change, Comparison, Standing
 from harness.records.dataset import Carried, Dataset, Labelled
 from harness.records.experiment import SEED, Experiment, ModelSource, Preprocessing
-from harness.records.measurement import Audit, Blob, DeviceState, Environment, Job, Piece, Round, Shard, Timings
+from harness.records.measurement import Audit, Blob, DeviceState, Environment, Job, Piece, Ran, Round, Shard, Timings
 from harness.records.model import CONTROL, KERAS, Affine, Tensor, Variant
 from harness.records.plan import (
     BY_DATA,
@@ -55,6 +55,7 @@ __all__ = [
     "Plan",
     "Preprocessing",
     "Provenance",
+    "Ran",
     "Round",
     "Run",
     "Scoring",

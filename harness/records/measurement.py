@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from harness.device.engines import installation
 from harness.device.protocol import NO_ANSWER_S
 from harness.records.model import Tensor
 from harness.records.plan import Case
@@ -83,6 +84,10 @@ class Environment:
     def emulated(self) -> bool:
         return self.emulation is not None
 
+    def version_of(self, engine: str) -> str | None:
+        """Returns the version of the library that the engine is of, None where it is not there."""
+        return self.runtimes.get(installation(engine))
+
 
 @dataclass(frozen=True)
 class DeviceState:
@@ -96,6 +101,16 @@ class DeviceState:
     load_1m: float | None = None
     uptime_s: float | None = None
     boot_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Ran:
+    """Which kernels ran the ops of a model's first graph, as the engine tells."""
+
+    ops: int
+    delegated: int  # ops that a delegate took: XNNPACK, where no other was named
+    partitions: int  # runs of ops that it took at a time
+    outside: tuple[str, ...]  # names of the ops that it did not take, in order
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,6 +219,8 @@ class Shard:
     outputs: tuple[np.ndarray | StoredArray, ...] = ()  # as the runtime gave them; np.asarray reads a stored one
     tensors: tuple[Tensor, ...] = ()
     answering_ns: int | None = None  # of all its samples together, by the device's clock: not timed one by one
+    ran: Ran | None = None  # None where the engine does not tell
+    arena_bytes: int | None = None  # the smallest that it starts in, of an engine that has an arena
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.device.engines import ENGINES
+from harness.device.engines import ENGINES, SIMULATED
 from harness.records.terms import Better, BoxFormat, Place, PointOrder, Task
 
 MOST_DETECTIONS = 1_000  # of a picture
@@ -24,7 +24,7 @@ class Target:
     port: int | None = None
     identity_file: str | None = None
     workdir: str = "~/.cache/edge-harness"
-    runtimes: tuple[str, ...] = tuple(ENGINES)
+    runtimes: tuple[str, ...] = tuple(name for name in ENGINES if name not in SIMULATED)
     threads: tuple[int, ...] = (1,)
     start_temperature_c: float = 60.0
     cooldown_timeout_s: float = 120.0
@@ -38,7 +38,7 @@ class Case:
 
     variant: str
     target: str
-    runtime: str
+    runtime: str  # the engine under its full name, such as ai-edge-litert@2.1.6:reference
     threads: int
 
 

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 FileStatus = Literal["ok", "suspect", "failed", "unsupported"]  # a .tflite file after its check
 RowStatus = Literal["ok", "suspect", "failed", "unsupported", "invalid"]  # a case, once it was measured
 RoundStatus = Literal["valid", "flagged", "repeated", "invalid", "failed"]
-ShardStatus = Literal["ok", "failed"]
+ShardStatus = Literal["ok", "failed", "unsupported"]  # unsupported: by an engine that has no kernel for the file
 
 # What a run is asked.
 Task = Literal[

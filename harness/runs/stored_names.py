@@ -13,6 +13,16 @@ if TYPE_CHECKING:
 SAFE = re.compile(r"(?![.\- ])[^/\\\x00-\x1f\x7f]{1,128}")
 
 
+def as_part(name: str) -> str:
+    """Returns the name as a part of a path that every archive and file system takes: `:` is written as %3A."""
+    return name.replace("%", "%25").replace(":", "%3A")
+
+
+def of_part(part: str) -> str:
+    """Returns the name that as_part made the part of."""
+    return part.replace("%3A", ":").replace("%25", "%")
+
+
 def is_safe(name: str) -> bool:
     """Returns whether it names one folder or file, and nothing outside of where it stands."""
     return bool(SAFE.fullmatch(name)) and name.isprintable()

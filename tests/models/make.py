@@ -67,6 +67,31 @@ def float_fallback(model: keras.Model, calibration: Callable[[], Iterator[Sample
     return converter.convert()
 
 
+def convolutions() -> keras.Model:
+    """Ordinary, strided and depthwise, over 28×28: what kernels of two libraries may do differently."""
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input(batch_shape=(1, 28, 28)),
+            layers.Reshape((28, 28, 1)),
+            layers.Conv2D(6, 3, strides=2, padding="same", activation="relu", bias_initializer="random_normal"),
+            layers.DepthwiseConv2D(3, padding="same", activation="relu", bias_initializer="random_normal"),
+            layers.Conv2D(8, 1, activation="relu6"),
+            layers.AveragePooling2D(2),
+            layers.Flatten(),
+            layers.Dense(10),
+            layers.Softmax(),
+        ]
+    )
+
+
+def two_inputs() -> keras.Model:
+    """Two inputs and two outputs, of which each is of one input alone."""
+    later, first = keras.Input(batch_shape=(1, 2), name="z"), keras.Input(batch_shape=(1, 3), name="a")
+    outputs = {"q": keras.layers.Rescaling(2.0)(later), "b": keras.layers.Rescaling(3.0)(first)}
+    return keras.Model([later, first], outputs)
+
+
 def main() -> None:
     dataset = digits.load()
     (images,) = model_inputs(dataset, dataset.train_inputs)
@@ -83,6 +108,15 @@ def main() -> None:
         keras.utils.set_random_seed(2)
         dense_8().save(Path(folder) / "untrained.keras")
         convert(Path(folder) / "untrained.keras", RECIPES["float32"], feeds, (), HERE / "untrained.tflite")
+    keras.utils.set_random_seed(3)
+    with_convolutions = convolutions()
+    for name in ("float32", "int8"):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model.keras"
+            with_convolutions.save(path)
+            feeds = feeds_of(describe(path).inputs, dataset)
+            convert(path, RECIPES[name], feeds, calibration, HERE / f"convolutions_{name}.tflite")
+    (HERE / "two_inputs.tflite").write_bytes(tf.lite.TFLiteConverter.from_keras_model(two_inputs()).convert())
     (HERE / "weightless.tflite").write_bytes(weightless(model))
     (HERE / "float_fallback.tflite").write_bytes(float_fallback(model, lambda: samples(feeds, calibration)))
 

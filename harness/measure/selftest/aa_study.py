@@ -60,7 +60,7 @@ def begin(
         raise ConfigError(f"{variant.name} cannot be measured: {variant.reason}", "take another variant")
     study = Study(
         path.name, datetime.now(UTC).isoformat(timespec="seconds"), __version__, target.name, environment.board,
-        environment.serial_sha256, variant.name, variant.sha256, chosen, environment.runtimes[chosen],
+        environment.serial_sha256, variant.name, variant.sha256, chosen, environment.version_of(chosen),
         min(target.threads), asked,
     )  # fmt: skip
     record = Record(path, study)
@@ -72,9 +72,9 @@ def begin(
 
 def present_runtime(target: Target, environment: Environment, wanted: str | None) -> str:
     """The runtime that is wanted, or else the target's first that is there. Raises ConfigError."""
-    present = [name for name in target.runtimes if environment.runtimes.get(name)]
+    present = [name for name in target.runtimes if environment.version_of(name)]
     chosen = wanted or next(iter(present), None)
-    if chosen is None or not environment.runtimes.get(chosen):
+    if chosen is None or not environment.version_of(chosen):
         raise ConfigError(
             f"{target.name} has no runtime {chosen or 'at all'}", f"it has {', '.join(present) or 'none'}"
         )

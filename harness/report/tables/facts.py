@@ -98,7 +98,7 @@ def devices(comparison: Comparison) -> tuple[Device, ...]:
 
 def device_facts(record: TargetRecord) -> tuple[Fact, ...]:
     env = record.environment or Environment()
-    runtimes = ", ".join(f"{name} {version or '(not importable)'}" for name, version in env.runtimes.items())
+    runtimes = ", ".join(f"{name} {version}" for name, version in env.runtimes.items() if version)
     sent = sum(record.bytes_sent.values())
     usual = (
         Fact("Board", env.board or UNKNOWN),
