@@ -24,8 +24,8 @@ from harness.build.lint import Remark
 from harness.build.original import Original, RunOnce, Starts
 from harness.build.remarks import of_heads, of_ranges, of_state, remarks, said_of
 from harness.build.scored import as_asked, as_meant, check_scored, heads_meant, heads_of, of_labels
+from harness.build.variants import adjusting, ranges, repeatable
 from harness.build.variants import quantizer as quantizer  # importing it registers its recipes
-from harness.build.variants import repeatable
 from harness.build.windows import of_windows
 from harness.data.calibration import calibration_clips, calibration_samples, states_before
 from harness.device import tensors
@@ -35,7 +35,7 @@ from harness.metrics import discrepancy as samples
 from harness.metrics import fitting
 from harness.metrics.task import output_index
 from harness.metrics.task_table import OF_CLASSES
-from harness.records import Dataset, Experiment, Variant
+from harness.records import Adjusted, Dataset, Experiment, Variant
 from harness.records.dataset import starts_within
 from harness.support import cache
 from harness.support.arrays import pick
@@ -128,10 +128,16 @@ def build(
 def check_packages(experiment: Experiment) -> None:
     """Raises ConfigError where a recipe that was asked for needs a package that is not there."""
     for name in experiment.variants:
-        package = "" if name in experiment.recipes else variants.recipe(name).package
+        package = "" if name in experiment.recipes else recipe_of(experiment, name).package
         if package and find_spec(package.replace("-", "_")) is None:
             told = f"{name} needs {package}, which is not installed"
             raise ConfigError(told, f"{install_extra('quantizer')}, or leave the variant out")
+
+
+def recipe_of(experiment: Experiment, name: str) -> variants.Recipe:
+    """Returns the recipe of a variant that is no function of the user's. Raises ConfigError."""
+    adjusted = experiment.adjusted.get(name)
+    return variants.recipe(adjusted.recipe).under(adjusted) if adjusted else variants.recipe(name)
 
 
 @dataclass(frozen=True)
@@ -160,10 +166,17 @@ class Builder:
     @cached_property
     def calibration(self) -> tuple[np.ndarray, ...]:
         """Samples as stored, one array an input of the data; () where there are none."""
+        return self.calibration_of(None)
+
+    def calibration_of(self, adjusted: Adjusted | None) -> tuple[np.ndarray, ...]:
+        """The same as a recipe file has them drawn."""
         if not self.dataset.train_inputs or not len(self.dataset.train_inputs[0]):
             return ()
         known = self.in_their_clips if self.dataset.state else self.dataset
-        return calibration_samples(known, CALIBRATION_SAMPLES, self.experiment.seed)
+        if adjusted is None:
+            return calibration_samples(known, CALIBRATION_SAMPLES, self.experiment.seed)
+        seed = self.experiment.seed if adjusted.seed is None else adjusted.seed
+        return calibration_samples(known, adjusted.samples or CALIBRATION_SAMPLES, seed, adjusted.drawn)
 
     @property
     def in_their_clips(self) -> Dataset:
@@ -215,13 +228,14 @@ class Builder:
     def variant(self, name: str) -> Variant:
         """A recipe's file, checked; one that cannot be built, or is not what it claims, is "failed" with the reason."""
         own = self.experiment.recipes.get(name)
-        if not own and (reason := self.impossible(variants.recipe(name))):
-            return Variant(name, name, status="unsupported", reason=reason)
-        if not own and variants.recipe(name).calibrated and not self.calibration:
-            return failed(name, name, "; ".join(variants.NOT_CALIBRATED))
-        made_by = (own.text, source_sha256(own)) if own else recipe_key(variants.recipe(name))
+        made = None if own else recipe_of(self.experiment, name)
+        recipe = made.name if made else own.text if own else name
+        if made and (reason := self.impossible(made)):
+            return Variant(name, recipe, status="unsupported", reason=reason)
+        if made and made.calibrated and not self.calibration:
+            return failed(name, recipe, "; ".join(variants.NOT_CALIBRATED))
+        made_by = recipe_key(made) if made else (own.text, source_sha256(own)) if own else ()
         key = (name, made_by, self.dataset.train_sha256, self.experiment.seed, self.experiment.select_ops)
-        recipe = own.text if own else name
         return self.checked(name, recipe, f"building {name}", key, lambda folder: self.convert(name, folder))
 
     def impossible(self, recipe: variants.Recipe) -> str:
@@ -274,17 +288,17 @@ class Builder:
 
     def convert(self, name: str, folder: Path) -> None:
         path, own = folder / "model.tflite", self.experiment.recipes.get(name)
-        make = own or variants.recipe(name)
+        make = own or recipe_of(self.experiment, name)
         self.keras.call(
             variants.convert,
             self.original.path,
             make,
             self.original.feeds,
-            self.calibration,
+            self.calibration_of(self.experiment.adjusted.get(name)),
             path,
             self.experiment.select_ops,
         )
-        expected = None if own else variants.recipe(name).expectation
+        expected = make.expectation if isinstance(make, variants.Recipe) else None
         write_result(
             check.check(path, self.original, self.checking, expected, own=True, run_once=self.run_once), folder
         )
@@ -298,10 +312,13 @@ def adds_up(rows: np.ndarray) -> bool:
     return rows.ndim == 2 and rows.shape[1] > 1 and bool(np.allclose(rows.sum(axis=1), 1, atol=0.02))
 
 
-def recipe_key(recipe: variants.Recipe) -> tuple[str, str]:
-    """What a recipe's file depends on besides the converter: its own code, and the package it needs."""
+def recipe_key(recipe: variants.Recipe) -> tuple[str, ...]:
+    """What a recipe's file depends on besides the converter: its own code, the package it needs, its recipe file."""
     module = sys.modules[recipe.configure.__module__]
-    return cache.code_of(module), version(recipe.package) if recipe.package else ""
+    own = cache.code_of(module), version(recipe.package) if recipe.package else ""
+    if recipe.adjusted is None:
+        return own
+    return *own, cache.code_of(adjusting, ranges), repr(recipe.adjusted)
 
 
 def write_result(result: CheckResult, folder: Path) -> None:

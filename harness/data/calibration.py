@@ -7,19 +7,30 @@ import numpy as np
 from harness.device.tensors import to_model_input
 from harness.errors import DataError
 from harness.records import Dataset
+from harness.records.adjusted import Drawn
 from harness.records.dataset import starts_of
 from harness.support.arrays import pick
 
 
-def calibration_samples(dataset: Dataset, count: int = 500, seed: int = 0) -> tuple[np.ndarray, ...]:
+def calibration_samples(
+    dataset: Dataset, count: int = 500, seed: int = 0, drawn: Drawn = "balanced"
+) -> tuple[np.ndarray, ...]:
     """Returns at most `count` training samples as stored, one array an input; where they are classes, balanced to
     within one sample as long as every class has enough. The test set is never touched. Raises DataError if there are
     none.
+
+    drawn: "random" leaves classes as they come; "again" draws each anew, so that one may come twice.
     """
     if not dataset.train_inputs or len(dataset.train_inputs[0]) == 0:
         raise DataError(f"{dataset.name}: no samples to calibrate with", "give training or calibration samples")
-    order = np.random.default_rng(seed).permutation(len(dataset.train_inputs[0]))
-    if dataset.class_names and dataset.train_labels is not None and dataset.train_labels.ndim == 1:
+    chance, there = np.random.default_rng(seed), len(dataset.train_inputs[0])
+    order = chance.integers(there, size=min(count, there)) if drawn == "again" else chance.permutation(there)
+    if (
+        drawn == "balanced"
+        and dataset.class_names
+        and dataset.train_labels is not None
+        and dataset.train_labels.ndim == 1
+    ):
         order = classes_in_turn(order, dataset.train_labels)
     return tuple(pick(array, order[:count]) for array in dataset.train_inputs)
 

@@ -16,9 +16,11 @@ from harness.detection.decoders import checked
 from harness.detection.points import checked_points
 from harness.errors import ConfigError
 from harness.experiment.plans import plan_of, precision_of
+from harness.experiment.recipe_file import is_recipe_file, read_recipes
 from harness.metrics import transcripts
 from harness.records import (
     KERAS,
+    Adjusted,
     Detection,
     Experiment,
     Keypoints,
@@ -183,7 +185,7 @@ def read_experiment(path: Path, plan: Plan | None = None, fresh: bool = False) -
     check_name(written.name, file.where(key="name", with_key=False))
     check_labels(file)
     check_objects(file)
-    names, recipes = recipes_of(file, folder)
+    names, recipes, adjusted = recipes_of(file, folder)
     imported = file.where("variants", "import")
     imports = {name: existing(folder, text, imported) for name, text in written.variants.imported.items()}
     experiment = Experiment(
@@ -193,6 +195,7 @@ def read_experiment(path: Path, plan: Plan | None = None, fresh: bool = False) -
         variants=names,
         plan=plan or plan_of(**written.plan.model_dump() | {"precision": precision_of(written.plan.precision)}),
         recipes=recipes,
+        adjusted=adjusted,
         imports=imports,
         baseline=written.variants.baseline,
         scoring=scoring_of(file, folder),
@@ -363,23 +366,34 @@ def keras_model(source: str, folder: Path, where: str, relative: str = THAT_FILE
     return ModelSource("file", str(place))
 
 
-def recipes_of(file: TomlFile[ExperimentText], folder: Path) -> tuple[tuple[str, ...], dict[str, FunctionRef]]:
-    """Returns the names of the variants to build, and which of them are recipes of the user's."""
+def recipes_of(
+    file: TomlFile[ExperimentText], folder: Path
+) -> tuple[tuple[str, ...], dict[str, FunctionRef], dict[str, Adjusted]]:
+    """Returns the names of the variants to build, and which of them are recipes and recipe files of the user's."""
     written, where = file.content, file.where("variants", "build")
     asked = written.variants.build
     if asked is None:
         asked = list(usual(bool(written.data.calibration))) if written.model else []
+    files = [existing(folder, text, where) for text in asked if is_recipe_file(text)]
+    adjusted = read_recipes(files)
     own = {ref.name: ref for text in asked if is_reference(text) for ref in [FunctionRef(text, folder)]}
-    names = [text.partition(":")[2] if is_reference(text) else text for text in asked]
+    names = [name_of(text) for text in asked]
     for name in names:
-        if name not in RECIPES and name not in own:
+        if name not in RECIPES and name not in own and name not in adjusted:
             raise ConfigError(f"{where}: there is no variant {name!r}", nearest(name, RECIPES, "the variants are"))
     every = [*names, *written.variants.imported]
     for name in every:
         if every.count(name) > 1 or name == KERAS or not NAME.fullmatch(name):
             problem = "cannot be used as a name" if not NAME.fullmatch(name) else "is taken"
             raise ConfigError(f"{file.where('variants')} {name!r} {problem}", "give each variant a name of its own")
-    return tuple(names), own
+    return tuple(names), own, adjusted
+
+
+def name_of(variant: str) -> str:
+    """Returns the name of a variant that is written as a recipe's name, a function of the user's or a recipe file."""
+    if is_recipe_file(variant):
+        return Path(variant).stem
+    return variant.partition(":")[2] if is_reference(variant) else variant
 
 
 def preprocessing_of(file: TomlFile[ExperimentText], folder: Path) -> Preprocessing | None:

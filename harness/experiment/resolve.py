@@ -13,6 +13,7 @@ from harness.build.workloads import WORKLOADS
 from harness.errors import ConfigError
 from harness.experiment.experiment_file import read_experiment
 from harness.experiment.plans import plan_of
+from harness.experiment.recipe_file import is_recipe_file, read_recipes
 from harness.records import Experiment, ModelSource, Plan
 from harness.support.format import nearest
 from harness.support.globs import chosen
@@ -37,8 +38,8 @@ def experiment_of(
 
 
 def builtin(name: str, data_path: Path | None, variants: tuple[str, ...], plan: Plan) -> Experiment:
-    """Returns the built-in experiment of that name. variants: names or globs, () for all; a recipe that needs a package
-    of its own is only built where it is named. Raises ConfigError.
+    """Returns the built-in experiment of that name. variants: names, globs or recipe files, () for all; a recipe that
+    needs a package of its own is only built where it is named. Raises ConfigError.
     """
     if name not in WORKLOADS:
         raise ConfigError(
@@ -48,7 +49,7 @@ def builtin(name: str, data_path: Path | None, variants: tuple[str, ...], plan: 
     names = tuple(name for name, recipe in RECIPES.items() if not recipe.named or name in variants)
     model = ModelSource("workload", name)
     load = cache(partial(workload.load, data_path))  # who asks first whether the data are there reads them once
-    return Experiment(name, load, model, select(variants, names), plan)
+    return restrict_variants(Experiment(name, load, model, names, plan), variants)
 
 
 def select(patterns: tuple[str, ...], known: tuple[str, ...], uncalibrated: tuple[str, ...] = ()) -> tuple[str, ...]:
@@ -72,8 +73,27 @@ def select(patterns: tuple[str, ...], known: tuple[str, ...], uncalibrated: tupl
     return left
 
 
+def with_recipe_files(experiment: Experiment, patterns: tuple[str, ...]) -> tuple[Experiment, tuple[str, ...]]:
+    """Returns the experiment with a variant for each recipe file, and the patterns with its name in the file's place.
+    Raises ConfigError.
+    """
+    files = [pattern for pattern in patterns if is_recipe_file(pattern)]
+    if not files:
+        return experiment, patterns
+    if experiment.model is None:
+        told = f"{files[0]} is a recipe, and {experiment.name} has no Keras model to build it from"
+        raise ConfigError(told, "name the model: source = under [model]")
+    made = read_recipes(map(Path, files))
+    named = tuple(Path(pattern).stem if pattern in files else pattern for pattern in patterns)
+    variants = dict.fromkeys((*experiment.variants, *made))
+    return replace(experiment, variants=tuple(variants), adjusted=experiment.adjusted | made), named
+
+
 def restrict_variants(experiment: Experiment, patterns: tuple[str, ...]) -> Experiment:
-    """Returns the experiment with only those of its variants that the patterns match. Raises ConfigError."""
+    """Returns the experiment with only those of its variants that the patterns match, and those of recipe files that
+    are among the patterns. Raises ConfigError.
+    """
+    experiment, patterns = with_recipe_files(experiment, patterns)
     names = select(patterns, (*experiment.variants, *experiment.imports), experiment.uncalibrated)
     return replace(
         experiment,

@@ -4,6 +4,7 @@ Experiment ─build─▶ Variant… ─measure─▶ Round, Shard, Audit ─▶
 """
 
 from harness.records.absent import Absent
+from harness.records.adjusted import Adjusted
 from harness.records.comparison import Change, Comparison, Standing
 from harness.records.dataset import Carried, Dataset, Labelled
 from harness.records.experiment import SEED, Experiment, ModelSource, Preprocessing
@@ -30,6 +31,7 @@ __all__ = [
     "KERAS",
     "SEED",
     "Absent",
+    "Adjusted",
     "Affine",
     "Answer",
     "Audit",

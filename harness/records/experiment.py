@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.records.adjusted import Adjusted
 from harness.records.model import KERAS
 from harness.records.plan import BY_DATA, Plan, Scoring
 from harness.records.terms import ModelKind
@@ -51,6 +52,7 @@ class Experiment:
     plan: Plan
     seed: int = SEED
     recipes: dict[str, FunctionRef] = field(default_factory=dict)  # name → a recipe of the user's
+    adjusted: dict[str, Adjusted] = field(default_factory=dict)  # name → a recipe file of the user's
     imports: dict[str, Path] = field(default_factory=dict)  # name → an existing .tflite file
     baseline: str = KERAS  # or the variant that takes its place where model is None
     scoring: Scoring = BY_DATA

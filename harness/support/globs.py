@@ -19,3 +19,8 @@ def chosen(names: Iterable[str], globs: Sequence[str]) -> tuple[str, ...]:
 
 def any_fits(name: str, globs: Iterable[str]) -> bool:
     return any(fnmatchcase(name, glob) for glob in globs)
+
+
+def is_named(name: str, glob: str) -> bool:
+    """Whether it is the name itself, which may hold what a glob gives a meaning, or fits the glob."""
+    return name == glob or fnmatchcase(name, glob)

@@ -16,6 +16,7 @@ from harness.build.variants import Expectation
 from harness.errors import BuildError
 from harness.records import Tensor
 from harness.support.foreign import read_bytes
+from harness.support.globs import is_named
 
 MODEL_BYTES = 2 << 30  # a flatbuffer has no more
 CONVERTING = {"QUANTIZE", "DEQUANTIZE", "CAST"}
@@ -30,7 +31,7 @@ class Artifact:
     weights: dtype → how many constant values are of it; largest: dtype → how many its largest constant has.
     activations: dtypes between ops, conversions at the edges aside → the ops that take or give them.
     activation_bytes: of all tensors that are not constants, an upper bound of what a runtime lets them share; None
-    where one has no fixed size. input_names, output_names: what the signature calls them, () where it has none.
+    where one has no fixed size. floats: the names of the tensors that ops which compute give as float32. input_names, output_names: what the signature calls them, () where it has none.
     """
 
     inputs: tuple[Tensor, ...]
@@ -43,6 +44,7 @@ class Artifact:
     output_names: tuple[str, ...] = ()
     signatures: tuple[str, ...] = ()
     largest: dict[str, int] = field(default_factory=dict)
+    floats: frozenset[str] = frozenset()
 
     @property
     def named_inputs(self) -> tuple[Tensor, ...]:
@@ -96,7 +98,18 @@ def read(content: bytes) -> Artifact:
         signature_names(signatures[0].outputs, graph.outputs) if signatures else (),
         tuple(text(s.signatureKey) for s in listed(model.signatureDefs)),
         {dtype: max(counts) for dtype, counts in constants.items()},
+        floats_of(schema, model, dtypes),
     )
+
+
+def floats_of(schema: Any, model: Any, dtypes: dict[int, str]) -> frozenset[str]:
+    given = (
+        tensors[place]
+        for name, operator, tensors in operators(schema, model)
+        if name not in CONVERTING
+        for place in listed(operator.outputs)
+    )
+    return frozenset(text(tensor.name) for tensor in given if dtypes[tensor.type] == "float32")
 
 
 def constants_of(model: Any, dtypes: dict[int, str]) -> dict[str, list[int]]:
@@ -170,6 +183,8 @@ def wrong_io(artifact: Artifact, io: str, unchanged: frozenset[str]) -> list[str
 
 def wrong_activations(artifact: Artifact, expected: Expectation) -> list[str]:
     promised = expected.activations
+    if lost := [kept for kept in expected.kept if not any(is_named(name, kept) for name in artifact.floats)]:
+        return [f"{', '.join(lost)} is not in float32, as was asked for"]
     if promised not in artifact.activations:
         return [f"none of its ops computes in {promised}"]
     if promised != "float32" and not expected.partly and "float32" in artifact.activations:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,10 @@ import numpy as np
 
 from harness.build.models import fresh
 from harness.build.models.feed import Feed
+from harness.build.variants.adjusting import adjusted_quantizer
 from harness.build.variants.repeatable import repeatable_quantizer
 from harness.errors import BuildError, ConfigError
+from harness.records import Adjusted
 from harness.support.format import nearest
 from harness.support.functions import FunctionRef, load_function, looking_in
 
@@ -29,6 +31,7 @@ class Expectation:
     """What a recipe promises: dtypes of inputs and outputs, of the large weights, and of what flows between the ops.
 
     smallest: weight tensors of fewer values are left as they are. partly: what the ops cannot do so is left in float32.
+    kept: tensors, or globs of their names, that are float32 all the same.
     """
 
     io: str
@@ -36,6 +39,7 @@ class Expectation:
     activations: str
     smallest: int = 0
     partly: bool = False
+    kept: tuple[str, ...] = ()
 
 
 OTHER_OPS = "write that part of the model with other operations"
@@ -61,7 +65,7 @@ Sample = list[np.ndarray] | dict[str, np.ndarray]
 @dataclass(frozen=True)
 class Recipe:
     """package: a distribution that it needs besides TensorFlow. unrolled: recurrent layers are written out.
-    named: it is only built where it is named.
+    named: it is only built where it is named. adjusted: what a recipe file changes of it; None where there is none.
     """
 
     name: str
@@ -71,6 +75,13 @@ class Recipe:
     package: str = ""
     unrolled: bool = False
     named: bool = False
+    adjusted: Adjusted | None = None
+
+    def under(self, adjusted: Adjusted) -> Recipe:
+        """Returns it as a recipe file changes it: layers that stay in float32 are a part of what it promises."""
+        kept = adjusted.keep_float
+        promised = replace(self.expectation, partly=self.expectation.partly or bool(kept), kept=kept)
+        return replace(self, expectation=promised, adjusted=adjusted)
 
 
 RECIPES: dict[str, Recipe] = {}
@@ -192,7 +203,8 @@ def convert(
     else:
         with looking_in(make.folder):
             made = load_function(make)(converter, given)
-    target.write_bytes(converted(converter, select_ops, model.facts.half) if made is None else made)
+    with adjusted_quantizer(make.adjusted if isinstance(make, Recipe) else None, given):
+        target.write_bytes(converted(converter, select_ops, model.facts.half) if made is None else made)
 
 
 def unrolls(recipe: Recipe, model_path: Path) -> bool:
