@@ -25,13 +25,9 @@ def calibration_samples(
         raise DataError(f"{dataset.name}: no samples to calibrate with", "give training or calibration samples")
     chance, there = np.random.default_rng(seed), len(dataset.train_inputs[0])
     order = chance.integers(there, size=min(count, there)) if drawn == "again" else chance.permutation(there)
-    if (
-        drawn == "balanced"
-        and dataset.class_names
-        and dataset.train_labels is not None
-        and dataset.train_labels.ndim == 1
-    ):
-        order = classes_in_turn(order, dataset.train_labels)
+    labels = dataset.train_labels if drawn == "balanced" and dataset.class_names else None
+    if labels is not None and labels.ndim == 1:
+        order = classes_in_turn(order, labels)
     return tuple(pick(array, order[:count]) for array in dataset.train_inputs)
 
 

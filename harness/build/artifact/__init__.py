@@ -31,7 +31,8 @@ class Artifact:
     weights: dtype → how many constant values are of it; largest: dtype → how many its largest constant has.
     activations: dtypes between ops, conversions at the edges aside → the ops that take or give them.
     activation_bytes: of all tensors that are not constants, an upper bound of what a runtime lets them share; None
-    where one has no fixed size. floats: the names of the tensors that ops which compute give as float32. input_names, output_names: what the signature calls them, () where it has none.
+    where one has no fixed size. floats: the names of the tensors that ops which compute give as float32.
+    input_names, output_names: what the signature calls them, () where it has none.
     """
 
     inputs: tuple[Tensor, ...]

@@ -1,0 +1,130 @@
+"""What a cure came to, as it is kept beside the run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import TypeAdapter
+
+from harness.cure.remedies import Remedy
+from harness.cure.search import Trial
+from harness.cure.verdict_on import Judged
+from harness.errors import StoreError, Unreadable
+from harness.experiment.recipe_file import ENDING, recipe_text
+from harness.records import Case
+from harness.support.files import write_atomically, write_json
+from harness.support.foreign import read_valid
+
+CURED = "cured"
+Ending = Literal["nothing_to_cure", "cured", "not_confirmed", "not_cured", "unfinished"]
+
+
+@dataclass(frozen=True)
+class Cure:
+    """What was tried for one row, and what it came to.
+
+    rules: those that were judged, in words. causes: what `explain` names on the search half. before: the row itself on
+    the whole test set, and searched: on the search half. samples: of the search half and of the held one. ended: whether
+    there is nothing more to try.
+    """
+
+    run_id: str
+    case: Case
+    policy: str
+    rules: tuple[str, ...]
+    before: Judged
+    samples: tuple[int, int] = (0, 0)
+    searched: Judged | None = None
+    causes: tuple[str, ...] = ()
+    trials: tuple[Trial, ...] = ()
+    ended: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def ending(self) -> Ending:
+        if self.before.passes:
+            return "nothing_to_cure"
+        last = self.trials[-1] if self.trials else None
+        if last and last.held is not None:
+            return "cured" if last.cures else "not_confirmed"
+        return "not_cured" if self.ended else "unfinished"
+
+    @property
+    def remedy(self) -> Remedy | None:
+        """The one that passes; None where none does."""
+        return self.trials[-1].remedy if self.ending == "cured" else None
+
+    @property
+    def good(self) -> bool:
+        return self.ending in ("nothing_to_cure", "cured")
+
+    @property
+    def looked_at_held(self) -> bool:
+        return any(trial.held is not None for trial in self.trials)
+
+    def __bool__(self) -> bool:
+        return self.good
+
+
+_CURE = TypeAdapter(Cure)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Where it lies in a run's folder."""
+
+    run: Path
+    case: Case
+
+    @property
+    def stem(self) -> str:
+        return f"{self.case.variant}.{self.case.target}.{self.case.runtime}"
+
+    @property
+    def file(self) -> Path:
+        return self.run / CURED / f"{self.stem}.json"
+
+    def read(self) -> Cure | None:
+        """What was kept; None where nothing was. Raises StoreError where it cannot be read."""
+        if not self.file.exists():
+            return None
+        try:
+            return read_valid(self.file, _CURE)
+        except (OSError, Unreadable) as error:
+            raise StoreError(f"{self.file} cannot be read: {error}", "remove it: the cure begins anew") from error
+
+    def write(self, cure: Cure) -> None:
+        self.file.parent.mkdir(exist_ok=True)
+        write_json(self.file, document(cure))
+        if cure.remedy:
+            write_atomically(self.recipe, recipe_of(cure).encode())
+
+    @property
+    def recipe(self) -> Path:
+        """The recipe file of the remedy that passes; it names the variant."""
+        return self.run / CURED / f"{self.case.variant}_cured{ENDING}"
+
+
+def document(cure: Cure) -> dict[str, object]:
+    """What cure.json holds."""
+    return dict(_CURE.dump_python(cure, mode="json"))
+
+
+def printed(cure: Cure, recipe: str) -> dict[str, object]:
+    """What --json prints. recipe: the text of the recipe file, "" where there is none."""
+    return document(cure) | {"ending": cure.ending, "recipe": recipe}
+
+
+def recipe_of(cure: Cure) -> str:
+    """Returns the text of the recipe file; "" where nothing passes."""
+    if not (remedy := cure.remedy):
+        return ""
+    held = cure.trials[-1].held
+    assert held is not None
+    said = [
+        f"Found by `harness cure` for {cure.case.variant} of run {cure.run_id}: {remedy.words}.",
+        f"It passes {cure.policy} on {held.samples:,} samples that the search did not see.",
+    ]
+    return recipe_text(remedy.recipe, said)

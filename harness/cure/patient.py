@@ -1,0 +1,115 @@
+"""The row that is to be cured: its samples, the device that asks files, and what builds them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from harness.build.builder import Built, build
+from harness.build.keras_process import KerasProcess
+from harness.cure.half_run import compared, part_of
+from harness.cure.halves import Half, Halves, halves_of
+from harness.cure.remedies import Remedy
+from harness.cure.verdict_on import Judged, judged
+from harness.diagnosis.bench import Bench
+from harness.errors import ConfigError
+from harness.gate.policy import Policy
+from harness.records import CONTROL, Affine, Case, Comparison, Dataset, Experiment, Run, Variant
+from harness.support.arrays import pick
+from harness.support.cache import Cache
+
+MOST_BYTES = 64 << 20  # of inputs that one job is given
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Patient:
+    """One row, and what files of it are made and judged with."""
+
+    run: Run
+    case: Case
+    policy: Policy
+    bench: Bench
+
+    @cached_property
+    def halves(self) -> Halves:
+        return halves_of(self.run)
+
+    @cached_property
+    def control(self) -> Case:
+        return replace(self.case, variant=CONTROL)
+
+    def part(self, half: Half) -> Run:
+        return part_of(self.run, self.halves.of(half), self.case)
+
+    def judge(self, file: Variant, half: Half) -> Judged:
+        """What the policy says of a file on one half."""
+        return judged(self.compared(file, self.halves.of(half)), self.case, self.policy)
+
+    def judge_all(self, file: Variant) -> Judged:
+        """The same on the whole test set."""
+        return judged(self.compared(file, np.arange(self.run.test_count)), self.case, self.policy)
+
+    def compared(self, file: Variant, places: np.ndarray) -> Comparison:
+        """The row as if this file had been measured on these samples, beside its float32."""
+        rows = [(self.control, self.run.variant(CONTROL)), (self.case, file)]
+        answers = [(case, own, self.answers(own, places)) for case, own in rows]
+        return compared(part_of(self.run, places, self.case), answers)
+
+    def answers(self, file: Variant, places: np.ndarray) -> list[np.ndarray]:
+        """What the device answers with a file, real numbers, one array an output of the file."""
+        assert file.path is not None
+        content = file.path.read_bytes()
+        feeds = file.feeds or range(len(self.run.inputs))
+        affines = self.run.affines or (Affine(),) * len(self.run.inputs)
+        own = [affines[n] for n in feeds]
+        bench = self.bench.of(file.name)
+        parts = [
+            [numbers.read() for numbers in bench.run(content, [pick(self.run.inputs[n], some) for n in feeds], own)]
+            for some in np.array_split(places, self.jobs(len(places)))
+        ]
+        return [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
+
+    def jobs(self, samples: int) -> int:
+        """How many jobs so many samples take."""
+        sample_bytes = sum(array[:1].nbytes for array in self.run.inputs)
+        return max(1, -(-samples * sample_bytes // MOST_BYTES))
+
+
+@dataclass(frozen=True, eq=False)
+class Workshop:
+    """What builds files of the run's model, in one process of TensorFlow."""
+
+    experiment: Experiment
+    dataset: Dataset
+    cache: Cache
+    keras: KerasProcess
+    hashes: dict[str, str]
+
+    def build(self, remedy: Remedy) -> Variant:
+        """Raises ConfigError where the experiment's model or data are not the run's."""
+        one = replace(self.experiment, variants=(remedy.name,), recipes={}, imports={})
+        one = replace(one, adjusted={remedy.name: remedy.recipe}, preprocessing=None)
+        made = build(one, self.dataset, self.cache, quiet, lambda log: nullcontext(self.keras))
+        self.check(made)
+        return made.variants[0]
+
+    def check(self, made: Built) -> None:
+        own = {"model": made.model_sha256, "train": made.dataset.train_sha256, "test": made.dataset.test_sha256}
+        for what, sha256 in own.items():
+            if self.hashes.get(what, sha256) != sha256:
+                named = {
+                    "model": "the Keras model is",
+                    "train": "the calibration data are",
+                    "test": "the test data are",
+                }
+                told = f"{named[what]} not what the run was made with"
+                raise ConfigError(told, "measure again with harness run, and cure that run")
+
+
+def quiet(text: str) -> None:
+    """What building says of the data was said when the run was made."""

@@ -1,0 +1,135 @@
+"""What a cure tries: changes of a recipe, the smallest first; what `explain` found says which of its kind comes first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from harness.build.variants import RECIPES
+from harness.diagnosis.explanation import Explanation
+from harness.diagnosis.layers import INPUT_PLACE
+from harness.diagnosis.row_study import Study
+from harness.experiment.recipe_file import chooses
+from harness.records import Adjusted
+from harness.records.adjusted import BY_ERROR
+from harness.support.format import plural
+
+Kind = Literal["calibration", "float_io", "keep_float", "wider", "other_format"]
+USUAL_SAMPLES = 500
+MOST_SAMPLES = 5_000  # of calibration
+MOST_KEPT = 6  # layers in float32, with those that read them not counted
+WIDE = {"calibration_wide", "layer_by_nature", "wild_channels"}  # causes that other ranges may help
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """One change of a recipe. name: of the variant. words: what is changed."""
+
+    name: str
+    kind: Kind
+    words: str
+    recipe: Adjusted
+
+
+@dataclass(frozen=True)
+class Layers:
+    """What `explain` says of the layers: their names as the quantiser knows them, the one to blame first. inputs: those
+    that read an input of the model, where its range is to blame. readers: of each, the layers that read it.
+    """
+
+    worst: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+    readers: tuple[tuple[str, ...], ...] = ()
+
+
+def remedies(recipe: str, training: int, causes: Sequence[str], layers: Layers, made_by_it: bool) -> tuple[Remedy, ...]:
+    """Returns what to try. recipe: that the row was made by, or that makes such a file. training: how many samples
+    there are to calibrate with. made_by_it: whether the row's file is that recipe's own.
+    """
+    plain = Adjusted(recipe)
+    every = [
+        *(() if made_by_it else [Remedy("", "calibration", f"{recipe} as the harness builds it", plain)]),
+        *calibrations(plain, training, causes),
+        *other_io(recipe),
+        *kept(plain, layers),
+        *wider(recipe),
+        *(
+            Remedy("", "other_format", f"another format: {name}", Adjusted(name))
+            for name in ("dynamic_range", "float16")
+        ),
+    ]
+    return tuple(replace(each, name=f"{recipe}_cure_{n}") for n, each in enumerate(every, 1))
+
+
+def calibrations(plain: Adjusted, training: int, causes: Sequence[str]) -> Iterator[Remedy]:
+    """Other samples and other ranges: neither costs bytes or time on the device."""
+    made = RECIPES[plain.recipe]
+    if not made.calibrated:
+        return
+    samples = list(more_samples(plain, training))
+    ranges = list(other_ranges(plain)) if chooses(made) else []
+    yield from [*ranges, *samples] if set(causes) & WIDE else [*samples, *ranges]
+
+
+def more_samples(plain: Adjusted, training: int) -> Iterator[Remedy]:
+    if training > USUAL_SAMPLES:
+        count = min(training, MOST_SAMPLES)
+        words = f"calibrated with {count:,} samples, not {USUAL_SAMPLES}"
+        yield Remedy("", "calibration", words, replace(plain, samples=count))
+
+
+def other_ranges(plain: Adjusted) -> Iterator[Remedy]:
+    for percent in ("99.9%", "99%"):
+        yield Remedy("", "calibration", f"ranges of {percent} of the values", replace(plain, ranges=percent))
+    yield Remedy("", "calibration", "ranges of the least squared error", replace(plain, ranges=BY_ERROR))
+
+
+def other_io(recipe: str) -> Iterator[Remedy]:
+    if recipe == "int8":
+        yield Remedy("", "float_io", "float32 inputs and outputs", Adjusted("int8_float_io"))
+
+
+def kept(plain: Adjusted, layers: Layers) -> Iterator[Remedy]:
+    """Layers that stay in float32: of those that make most error first one, then more, each with its readers, too."""
+    if not chooses(RECIPES[plain.recipe]):
+        return
+    if layers.inputs:
+        yield in_float(Adjusted("int8_float_io"), layers.inputs, " and float32 inputs and outputs")
+    tried: list[set[str]] = []
+    for count in range(1, min(MOST_KEPT, len(layers.worst)) + 1):
+        alone = layers.worst[:count]
+        read = [name for names in layers.readers[:count] for name in names]
+        for names in (alone, tuple(dict.fromkeys([*alone, *read]))):
+            if set(names) not in tried:
+                tried.append(set(names))
+                yield in_float(plain, names)
+
+
+def in_float(plain: Adjusted, names: tuple[str, ...], further: str = "") -> Remedy:
+    words = f"{plural(len(names), 'layer')} in float32{further}"
+    return Remedy("", "keep_float", words, replace(plain, keep_float=names))
+
+
+def wider(recipe: str) -> Iterator[Remedy]:
+    if RECIPES[recipe].expectation.activations == "int8":
+        yield Remedy("", "wider", "16-bit activations: int16x8", Adjusted("int16x8"))
+
+
+def layers_of(found: Explanation, study: Study) -> Layers:
+    """The layers that make most error alone; those that a cause names stand before them."""
+    graph, control = study.graphs
+    names = {pair.op.place: control.wires[pair.float_op.outputs[0]].name for pair in study.pairs}
+    named = [cause.place for cause in found.causes if cause.place is not None and not cause.seen]
+    most = sorted(found.alone, key=lambda each: -each.error_share)
+    places = [place for place in dict.fromkeys((*named, *(each.place for each in most))) if place in names]
+    readers = {
+        place: [op.place for op in graph.ops if set(op.inputs) & set(graph.ops[place].outputs) and op.place in names]
+        for place in places
+    }
+    at_input = [op.place for op in graph.ops if set(op.inputs) & set(graph.inputs) and op.place in names]
+    return Layers(
+        tuple(names[place] for place in places),
+        tuple(names[place] for place in at_input) if INPUT_PLACE in named else (),
+        tuple(tuple(names[reader] for reader in readers[place]) for place in places),
+    )

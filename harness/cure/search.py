@@ -1,0 +1,72 @@
+"""Remedies tried one after another, until one passes on the search half: it alone is judged on the held half.
+
+So however many are tried, the held half is looked at once, by a file that was chosen without it: a model that should
+fail passes there as often as the policy's confidence allows, and no correction is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from harness.cure.halves import Half
+from harness.cure.remedies import Remedy
+from harness.cure.verdict_on import Judged
+from harness.records import Variant
+
+SAME_FILE = "it is the file of {}"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A remedy that was tried. searched: on the search half; None where there is no file, which `reason` explains.
+    held: on the held half, of the one that passed; None of all others.
+    """
+
+    remedy: Remedy
+    size_bytes: int | None = None
+    sha256: str = ""
+    searched: Judged | None = None
+    held: Judged | None = None
+    reason: str = ""
+
+    @property
+    def cures(self) -> bool:
+        return self.held is not None and self.held.passes
+
+
+Build = Callable[[Remedy], Variant]
+Ask = Callable[[Variant, Half], Judged]
+Keep = Callable[[Sequence[Trial]], None]
+
+
+def search(
+    remedies: Sequence[Remedy], build: Build, ask: Ask, known: Mapping[Remedy, Trial], keep: Keep, own_sha256: str
+) -> tuple[Trial, ...]:
+    """Returns the trials, the last of which ended the search.
+
+    known: trials of before, which are not made again. keep: is given all trials after each. own_sha256: of the file
+    that is to be cured.
+    """
+    trials: list[Trial] = []
+    for remedy in remedies:
+        trial = known.get(remedy) or tried(remedy, build, ask, trials, own_sha256)
+        trials.append(trial)
+        keep(trials)
+        if trial.searched is not None and trial.searched.passes:
+            if trial.held is None:
+                trials[-1] = replace(trial, held=ask(build(remedy), "held"))
+                keep(trials)
+            break
+    return tuple(trials)
+
+
+def tried(remedy: Remedy, build: Build, ask: Ask, before: Sequence[Trial], own_sha256: str) -> Trial:
+    variant = build(remedy)
+    if variant.path is None:
+        return Trial(remedy, reason=variant.reason)
+    trial = Trial(remedy, variant.size_bytes, variant.sha256)
+    names = {own_sha256: "the row itself"} | {each.sha256: each.remedy.name for each in before}
+    if variant.sha256 in names:
+        return replace(trial, reason=SAME_FILE.format(names[variant.sha256]))
+    return replace(trial, searched=ask(variant, "search"))

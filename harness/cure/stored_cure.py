@@ -1,0 +1,191 @@
+"""A stored run and one of its rows → the smallest change of its recipe that passes the gate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.build.keras_process import KerasProcess
+from harness.build.variants import RECIPES
+from harness.build.workloads import WORKLOADS
+from harness.compare.baseline import compare
+from harness.cure.cured import Cure, Kept
+from harness.cure.patient import Patient, Workshop
+from harness.cure.remedies import Layers, Remedy, layers_of, remedies
+from harness.cure.search import Trial, search
+from harness.cure.verdict_on import rules_for, too_few
+from harness.data.shuffled import shuffled
+from harness.diagnosis.bench import Bench
+from harness.diagnosis.explain_row import explain
+from harness.diagnosis.row_study import Study
+from harness.diagnosis.stored_row import Asked as Row
+from harness.diagnosis.stored_row import chosen
+from harness.errors import ConfigError
+from harness.experiment.resolve import experiment_of
+from harness.gate.run_gate import load, policy_of
+from harness.measure.connections import kind_of
+from harness.measure.jobs import Watcher
+from harness.measure.model_state import reset_of
+from harness.measure.patience import connect_when_free
+from harness.measure.same_device import check_same_device, identity_of
+from harness.records import CONTROL, Experiment, Run, Variant
+from harness.runs.header import Header, new_run_id, read_header
+from harness.runs.own_runs import check_trusted
+from harness.runs.store import Store
+from harness.support.cache import Cache
+from harness.support.files import TemporaryFolder, telling_disk
+
+Say = Callable[[str], None]
+USUAL_FILE = Path("experiment.toml")
+LARGER = "a larger test set: each half of it needs that many samples"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which row, and by what. "" and None for what need not be named. experiment: a file or a built-in one."""
+
+    variant: str = ""
+    target: str = ""
+    runtime: str = ""
+    experiment: str = ""
+    policy: Path | None = None
+    wait_s: float = 0.0
+
+
+@telling_disk()
+def cure_stored(store: Store, run: str, asked: Asked, cache: Cache, watcher: Watcher, say: Say) -> Cure:
+    """Raises ConfigError, DataError, StoreError, TargetError."""
+    with opened(store, run, asked, cache, watcher, say) as (patient, workshop, notes):
+        return cured(patient, workshop, notes, say)
+
+
+@contextmanager
+def opened(
+    store: Store, run: str, asked: Asked, cache: Cache, watcher: Watcher, say: Say
+) -> Iterator[tuple[Patient, Workshop, tuple[str, ...]]]:
+    """The row with its device, what builds files of its model, and what is to be noted of the policy."""
+    path = store.find(run)
+    header = read_header(path)
+    check_trusted(header, store.trust)
+    stored = load(path, store, say)
+    case = chosen(compare(stored), Row(asked.variant, asked.target, asked.runtime))
+    check(stored, stored.variant(case.variant))
+    policy, notes = rules_for(policy_of(asked.policy, stored.every_scoring, stored.tasks), case)
+    experiment = experiment_for(header, asked.experiment)
+    known = stored.target(case.target)
+    with (
+        TemporaryFolder() as folder,
+        KerasProcess(cache.root / "tensorflow.log") as keras,
+        closing(connect_when_free(known.target, new_run_id(), header.tune, asked.wait_s, say)) as connection,
+    ):
+        if known.environment:
+            check_same_device(known.target.name, "run", identity_of(known.environment), connection.environment)
+        patient = Patient(stored, case, policy, Bench(connection, case, Path(folder), watcher))
+        dataset = experiment.load()
+        dataset = shuffled(dataset, header.plan.seed) if header.plan.until_decided else dataset
+        yield patient, Workshop(experiment, dataset, cache, keras, header.hashes), notes
+
+
+def check(run: Run, own: Variant) -> None:
+    """Raises ConfigError where there is nothing to cure."""
+    control = next((variant for variant in run.variants if variant.name == CONTROL), None)
+    if control is None or control.path is None:
+        raise ConfigError("the run has no float32 file to hold the variant against", "measure with -v float32 too")
+    if own.path is None:
+        raise ConfigError(f"{own.name} has no file: {own.reason}", "choose a row that was measured, with --variant")
+    if run.clips is not None or any(reset_of(path) != "none" for path in (own.path, control.path)):
+        told = "state is carried from sample to sample, so that none can be judged by itself"
+        raise ConfigError(told, "such a model cannot be cured")
+
+
+def experiment_for(header: Header, named: str) -> Experiment:
+    """The experiment that the run is of: the one that is named, a built-in one, or experiment.toml here. Raises
+    ConfigError.
+    """
+    if not named and header.experiment not in WORKLOADS and not USUAL_FILE.exists():
+        told = f"the model and the calibration samples of {header.experiment} are needed to build with"
+        raise ConfigError(told, "say where its experiment.toml is: --experiment FILE")
+    builtin = header.experiment in WORKLOADS
+    found = experiment_of(named or (header.experiment if builtin else str(USUAL_FILE)))
+    if found.name != header.experiment:
+        raise ConfigError(f"the run is of {header.experiment}, not of {found.name}", "give its own with --experiment")
+    if found.model is None:
+        told = f"{found.name} has no Keras model, so nothing can be built anew"
+        raise ConfigError(told, "name the model: source = under [model]")
+    return found
+
+
+# --- the search ---
+
+
+def cured(patient: Patient, workshop: Workshop, notes: tuple[str, ...], say: Say) -> Cure:
+    run, case, kept = patient.run, patient.case, Kept(patient.run.path, patient.case)
+    own = run.variant(case.variant)
+    rules = tuple(rule.words for rule in patient.policy.rules)
+    begun = Cure(run.run_id, case, patient.policy.source, rules, patient.judge_all(own), notes=notes)
+    if begun.before.passes:
+        return begun
+    known = trials_of_before(kept, begun)
+    sizes = (len(patient.halves.search), len(patient.halves.held))
+    check_sizes(patient)
+    say(f"{case.variant}: {sizes[0]:,} samples to search with, {sizes[1]:,} held apart")
+    causes, layers = explained(patient, own)
+    begun = replace(begun, samples=sizes, searched=patient.judge(own, "search"), causes=causes)
+    recipe = recipe_for(own)
+    training = len(workshop.dataset.train_inputs[0]) if workshop.dataset.train_inputs else 0
+    tried = remedies(recipe, training, causes, layers, made_by_it=own.recipe == recipe)
+
+    def keep(trials: Sequence[Trial]) -> None:
+        kept.write(replace(begun, trials=tuple(trials)))
+        say(said(trials[-1]))
+
+    trials = search(tried, workshop.build, patient.judge, known, keep, own.sha256)
+    found = replace(begun, trials=trials, ended=True)
+    kept.write(found)
+    return found
+
+
+def trials_of_before(kept: Kept, begun: Cure) -> dict[Remedy, Trial]:
+    """Trials of a search that was interrupted. Raises ConfigError where the held half has been looked at by others."""
+    before = kept.read()
+    if before is None:
+        return {}
+    if before.rules == begun.rules:
+        return {trial.remedy: trial for trial in before.trials}
+    if before.looked_at_held:
+        told = f"the held half of this run's test set has judged a cure by {before.policy}, and can judge no other"
+        raise ConfigError(told, "measure again with other test samples, or judge a recipe file with harness run")
+    return {}
+
+
+def check_sizes(patient: Patient) -> None:
+    """Raises ConfigError where one half of the test set cannot pass."""
+    for half in ("search", "held"):
+        if told := too_few(patient.part(half), patient.policy):  # type: ignore[arg-type]
+            raise ConfigError(f"half of the test set is too small to find a cure: {told[0]}", f"give {LARGER}")
+
+
+def explained(patient: Patient, own: Variant) -> tuple[tuple[str, ...], Layers]:
+    """The causes and the layers that `explain` names, of the search half alone."""
+    comparison = patient.compared(own, patient.halves.search)
+    remote = kind_of(patient.run.target(patient.case.target).target).is_remote
+    study = Study(comparison, patient.case, remote=remote)
+    found = explain(study, patient.bench)
+    return tuple(cause.kind for cause in found.causes), layers_of(found, study)
+
+
+def recipe_for(own: Variant) -> str:
+    """The recipe that the row was made by, or that makes such a file."""
+    if own.recipe in RECIPES:
+        return own.recipe
+    return "int8" if own.inputs and own.inputs[0].dtype == "int8" else "int8_float_io"
+
+
+def said(trial: Trial) -> str:
+    """One line of what became of a remedy."""
+    if trial.held is not None:
+        return f"{trial.remedy.words}: {trial.held.outcome} on the samples held apart"
+    outcome = trial.searched.outcome if trial.searched else trial.reason
+    return f"{trial.remedy.words}: {outcome}"
