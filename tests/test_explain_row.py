@@ -14,6 +14,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from harness.build.workloads import digits
 from harness.compare.baseline import compare
+from harness.device.tensors import to_tensor
 from harness.diagnosis.bench import Numbers
 from harness.diagnosis.explain_row import explain
 from harness.diagnosis.explanation import Explanation
@@ -42,6 +43,10 @@ class InProcess:
     ) -> tuple[Numbers, ...]:
         try:
             interpreter = Interpreter(model_content=content, experimental_preserve_all_tensors=bool(keep))
+            for into, array in zip(interpreter.get_input_details(), stored, strict=True):
+                if -1 in into["shape_signature"]:
+                    batch = len(into["shape_signature"]) - array.ndim + 1
+                    interpreter.resize_tensor_input(into["index"], [1] * batch + list(array.shape[1:]))
             interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
             raise JobFailed(str(error), "") from error
@@ -52,15 +57,15 @@ class InProcess:
         for sample in range(len(stored[0])):
             for n, into in enumerate(interpreter.get_input_details()):
                 affine = affines[n] if affines else Affine()
-                values = stored[n][sample].astype(np.float64) * affine.scale + affine.offset
-                scale, zero = into["quantization"]
-                if into["dtype"] != np.float32:
-                    limits = np.iinfo(into["dtype"])
-                    values = np.clip(np.rint(values / scale) + zero, limits.min, limits.max)
-                interpreter.set_tensor(into["index"], values.astype(into["dtype"]).reshape(into["shape"]))
-            interpreter.invoke()
+                values = to_tensor(stored[n][sample], vars(affine), vars(tensor_of(into)))
+                interpreter.set_tensor(into["index"], values.reshape(into["shape"]))
+            try:
+                interpreter.invoke()
+            except RuntimeError as error:
+                raise JobFailed(str(error), "") from error
             for row, d in zip(rows, wanted, strict=True):
-                row.append(interpreter.get_tensor(d["index"])[0].copy())
+                value = interpreter.get_tensor(d["index"])
+                row.append((value[0] if value.shape[:1] == (1,) else value).copy())
         return tuple(Numbers(np.array(row), tensor_of(d)) for row, d in zip(rows, wanted, strict=True))
 
     def of(self, variant: str) -> InProcess:

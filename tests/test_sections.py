@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.diagnosis.explanation import Explanation
 from harness.gate.run_gate import default_verdict
 from harness.records import Comparison
 from harness.report import render, sections, write_report
@@ -127,7 +128,9 @@ def test_a_plot_without_data_is_no_section_and_says_why(comparison: Comparison) 
 
 
 def test_a_section_of_the_page_alone_is_not_in_markdown(comparison: Comparison) -> None:
-    material = Material(comparison, verdict=default_verdict(comparison))
+    run = comparison.run
+    explained = Explanation(run.run_id, run.cases[0], None, (0, 1), 0, (), (), (), (), ())
+    material = Material(comparison, verdict=default_verdict(comparison), explained=(explained,))
     anchors = Headings(render(material, "html")).anchors
     text = render(material, "markdown")
     alone = [section.title for section in SECTIONS if not section.in_markdown]

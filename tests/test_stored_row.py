@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -54,11 +55,23 @@ def test_a_row_is_explained_and_kept(run, harness):
     jsonschema.validate(found, schema_of("explain"))
     assert [cause["kind"] for cause in found["causes"]][:1] == ["other_weights"]
     assert "4 times" in found["causes"][0]["evidence"]
-    (kept,) = (run / "explained").iterdir()
-    assert kept.name == "broken.host.ai-edge-litert.json" and json.loads(kept.read_text()) == found
+    kept = run / "explained" / "broken.host.ai-edge-litert.json"
+    assert json.loads(kept.read_text()) == found
+    with (run / "explained" / "broken.host.ai-edge-litert.layers.csv").open() as table:
+        lines = list(csv.DictReader(table))
+    assert [(line["tensor"], float(line["low"])) for line in lines] == [
+        (layer["tensor"], min(layer["lows"])) for layer in found["layers"]
+    ]
+    page = (run / "explain.html").read_text()
+    assert "The weights are not those of float32" in page and page.count("<svg") == 6  # for a page and for a phone
 
     code, said, _ = harness("explain", "latest", "-v", "good")
     assert code == 0 and "nothing was found that explains a drop" in said
+
+    code, said, _ = harness("report", "latest")
+    report = (run / "report.html").read_text()
+    assert "Why the accuracy dropped" in report and "good on host with ai-edge-litert" in report
+    assert "nothing was found" in (run / "report.md").read_text()
 
     code, said, _ = harness("gate", "latest")
     assert code in (0, 1), "what is kept beside a run does not break its seal"

@@ -287,6 +287,7 @@ def explain(
     progress: Listener | None = None,
 ) -> Explanation:
     """Looks into a variant of a stored run on its own device: where its error comes from, as `harness explain` does.
+    What is found is kept beside the run, and written to its explain.html; of a file of yours it is not.
 
     run: as in load, or a Run. variant, target, runtime: which row; of those that are left the one that moved most.
     samples: how many are looked at, 8 at least: half of them answers that the variant changed.
@@ -297,11 +298,16 @@ def explain(
     """
     from harness.api.listeners import listening
     from harness.diagnosis.stored_row import Asked, explain_stored
+    from harness.report.out.explained_html import write_explained
 
     kept = run.results if isinstance(run, Run) else Store(Path(results), trust)
+    path = kept.find(str(run.path if isinstance(run, Run) else run))
     asked = Asked(variant, target, runtime, samples, None if file is None else Path(file), wait_s)
     with listening(progress) as listener:
-        return explain_stored(kept, str(run.path if isinstance(run, Run) else run), asked, listener, listener.say)
+        found = explain_stored(kept, str(path), asked, listener, listener.say)
+        if file is None:
+            listener.say(f"written: {write_explained(path)}")
+    return found
 
 
 def chosen_experiment(

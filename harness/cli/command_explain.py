@@ -14,11 +14,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from harness.diagnosis.explanation import Explanation
-    from harness.diagnosis.layers import Layer
 
 SAMPLES = "how many test samples are looked at: half of them answers that the variant changed"
 FILE = "a .tflite file of the same model, instead of the variant's"
-COLUMNS = ("Layer", "SQNR, dB", "Adds, dB", "Adds, steps", "Range used, %", "Clipped, %", "Alone, % of error", "Flips")
 TRUST = "explain a run that you did not begin on this machine: its models run, on its devices"
 
 
@@ -37,7 +35,7 @@ def explain(
     """Say where a variant's error comes from, layer by layer, with the likely cause and a way out."""
     import harness
     from harness.cli.output import print_json
-    from harness.diagnosis.stored_row import document
+    from harness.diagnosis.kept_explanations import document
 
     found = harness.explain(
         run,
@@ -76,30 +74,12 @@ def show(found: Explanation) -> None:
 def layer_table(found: Explanation) -> Table:
     """One row a layer, in the order of the graph."""
     from harness.cli.tables.run_tables import add_row, plain_table
+    from harness.report.tables.layer_table import layer_table as shown
 
-    table = plain_table("Layer by layer")
-    for name in COLUMNS:
-        table.add_column(name, justify="left" if name == "Layer" else "right")
-    for layer in found.layers:
-        add_row(table, *cells(layer, found))
+    layers, table = shown(found), plain_table("Layer by layer")
+    for heading in layers.headings:
+        title = f"{heading.title}, {heading.unit}" if heading.unit else heading.title
+        table.add_column(title, justify="right" if heading.number else "left")
+    for line in layers.lines:
+        add_row(table, *(cell.text for cell in line.cells))
     return table
-
-
-def cells(layer: Layer, found: Explanation) -> list[str]:
-    alone = found.alone_of(layer.place)
-    return [
-        layer.name,
-        shown(layer.sqnr_db, 1),
-        shown(layer.added_db, 1),
-        shown(layer.added_steps, 2),
-        shown(None if layer.used is None else 100 * layer.used, 0),
-        shown(100 * (layer.below + layer.above), 2) if layer.scale else shown(None, 0),
-        shown(None if alone is None else 100 * alone.error_share, 0),
-        shown(None if alone is None or alone.flips is None else float(alone.flips), 0),
-    ]
-
-
-def shown(value: float | None, digits: int) -> str:
-    from harness.support.format import MISSING, decimals
-
-    return MISSING if value is None else decimals(value, digits)

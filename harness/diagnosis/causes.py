@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from harness.diagnosis.explanation import Cause
+from harness.diagnosis.explanation import ENOUGH_SAMPLES, Cause
 from harness.diagnosis.findings import REAL_LOSS_P, Found, moved_share
 from harness.diagnosis.gaps import Gap
 from harness.diagnosis.layers import INPUT, INPUT_PLACE, Layer
@@ -19,7 +19,6 @@ from harness.records import CONTROL
 from harness.records.names import class_name, row_name
 from harness.support.format import plural
 
-ENOUGH_SAMPLES = 50  # to say what range a layer uses
 NARROW_SHARE = 0.05  # of samples that are clipped, of a layer
 NARROW_RMS = 0.5 / 255  # of what is clipped, as a share of the range: half a step of int8
 WIDE_USED = 0.35  # of the range

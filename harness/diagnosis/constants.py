@@ -64,8 +64,9 @@ def coarseness(exact: np.ndarray, own: Wire) -> tuple[float, float]:
     """The share of coarse channels, and how far the channels' sizes lie apart. Channels: the first axis, or the last of
     a depthwise weight, whose first is 1.
     """
-    axis = exact.ndim - 1 if exact.shape[0] == 1 else 0
-    sizes = np.max(np.abs(exact), axis=tuple(n for n in range(exact.ndim) if n != axis)) if exact.ndim > 1 else exact
+    axis = exact.ndim - 1 if exact.ndim and exact.shape[0] == 1 else 0
+    others = tuple(n for n in range(exact.ndim) if n != axis)
+    sizes = np.max(np.abs(exact), axis=others) if others else np.ravel(exact)
     sizes = np.abs(sizes[sizes != 0])
     if not len(sizes):
         return 0.0, 1.0

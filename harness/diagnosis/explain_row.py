@@ -12,9 +12,9 @@ import numpy as np
 
 from harness.diagnosis.alone import Alone, Mixture
 from harness.diagnosis.bench import Bench, Numbers
-from harness.diagnosis.causes import ENOUGH_SAMPLES, Found, causes_of
+from harness.diagnosis.causes import Found, causes_of
 from harness.diagnosis.constants import constants_of
-from harness.diagnosis.explanation import Explanation
+from harness.diagnosis.explanation import ENOUGH_SAMPLES, Explanation
 from harness.diagnosis.gaps import gaps_of
 from harness.diagnosis.graph import NUMERIC, Graph
 from harness.diagnosis.layers import Layer, input_layer, layer_of

@@ -10,6 +10,8 @@ from harness.diagnosis.gaps import Gap
 from harness.diagnosis.layers import Layer
 from harness.records import Case
 
+ENOUGH_SAMPLES = 50  # to say what range a layer uses
+
 
 @dataclass(frozen=True)
 class Cause:
@@ -46,6 +48,11 @@ class Explanation:
     alone: tuple[Alone, ...]
     causes: tuple[Cause, ...]
     notes: tuple[str, ...] = ()
+
+    @property
+    def ranges_judged(self) -> bool:
+        """Whether so many samples were looked at that a range which fits badly would be named; so of a file without."""
+        return len(self.samples) >= ENOUGH_SAMPLES or all(layer.scale is None for layer in self.layers)
 
     def alone_of(self, place: int) -> Alone | None:
         return next((each for each in self.alone if each.place == place), None)

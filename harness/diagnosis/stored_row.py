@@ -1,16 +1,11 @@
-"""A row of a stored run, looked into on its own device (`harness explain`), and what was found kept beside the run.
-
-explained/<variant>.<target>.<runtime>.json    an Explanation
-"""
+"""A row of a stored run, looked into on its own device (`harness explain`), and what was found kept beside the run."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,6 +13,7 @@ from harness.compare.baseline import compare
 from harness.diagnosis.bench import Bench
 from harness.diagnosis.explain_row import Study, check, explain
 from harness.diagnosis.explanation import Explanation
+from harness.diagnosis.kept_explanations import keep
 from harness.diagnosis.picked import LEAST_SAMPLES, MOST_SAMPLES
 from harness.errors import ConfigError
 from harness.measure.connections import kind_of
@@ -30,11 +26,8 @@ from harness.runs.header import new_run_id, read_header
 from harness.runs.loading import load
 from harness.runs.own_runs import check_trusted
 from harness.runs.store import Store
-from harness.runs.stored_names import as_part
-from harness.support.files import TemporaryFolder, telling_disk, write_json
+from harness.support.files import TemporaryFolder, telling_disk
 from harness.support.format import listed
-
-EXPLAINED = "explained"
 
 
 @dataclass(frozen=True)
@@ -72,8 +65,7 @@ def explain_stored(store: Store, run: str, asked: Asked, watcher: Watcher, say: 
             check_same_device(known.target.name, "run", identity_of(known.environment), connection.environment)
         found = explain(study, Bench(connection, study.case, Path(folder), watcher))
     if asked.file is None:
-        (path / EXPLAINED).mkdir(exist_ok=True)
-        write_json(path / EXPLAINED / file_name(study.case), document(found))
+        keep(found, path)
     return found
 
 
@@ -111,20 +103,3 @@ def moved(comparison: Comparison, case: Case) -> float:
     if "flip" in (rows.dtype.names or ()):
         return float(rows["flip"].mean())
     return float(np.nan_to_num(rows["max_abs_diff"], nan=np.inf).max())
-
-
-def file_name(case: Case) -> str:
-    return as_part(f"{case.variant}.{case.target}.{case.runtime}.json")
-
-
-def document(found: Explanation) -> dict[str, object]:
-    """What the file holds, and what --json prints: what is not finite is null."""
-    return {name: finite(value) for name, value in asdict(found).items()}
-
-
-def finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: finite(part) for name, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(part) for part in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -13,6 +13,7 @@ from harness.report.metric import Primary, primary
 if TYPE_CHECKING:
     import numpy as np
 
+    from harness.diagnosis.explanation import Explanation
     from harness.measure.selftest.aa_result import AaResult
     from harness.runs.spent import Spent
 
@@ -27,7 +28,7 @@ class Material:
 
     aa: what `harness aa` found on each of the run's machines where it was run. verdict: Absent says why there is none.
     sessions: this run and the stored ones that may be further sessions of it; None where nobody looked.
-    spent: what its time went to; None where that is not known.
+    spent: what its time went to; None where that is not known. explained: its rows that `harness explain` looked into.
     """
 
     comparison: Comparison
@@ -36,6 +37,7 @@ class Material:
     verdict: Verdict | Absent = UNJUDGED
     sessions: tuple[Run, ...] | None = None
     spent: Spent | None = None
+    explained: tuple[Explanation, ...] = ()
 
     @cached_property
     def heads(self) -> tuple[Material, ...]:
@@ -73,4 +75,13 @@ def material_of(comparison: Comparison, verdict: Verdict | Absent = UNJUDGED) ->
     run = comparison.run
     aa = of_run(run.path.parent.parent, run)
     pictures = pictures_of([run.inputs[n] for n in run.brought])
-    return Material(comparison, pictures, aa, verdict, sessions_of(run), read_spent(run.path))
+    return Material(comparison, pictures, aa, verdict, sessions_of(run), read_spent(run.path), explained_of(run))
+
+
+def explained_of(run: Run) -> tuple[Explanation, ...]:
+    """What is kept of the run's rows; most runs have nothing, and load nothing for it."""
+    if not (run.path / "explained").is_dir():
+        return ()
+    from harness.diagnosis.kept_explanations import kept
+
+    return kept(run.path)

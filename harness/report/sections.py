@@ -29,6 +29,7 @@ from harness.report.words.method import method
 from harness.report.words.round_quality import invalid_rounds
 from harness.report.words.ship_answer import rule_by_rule, ship_answer
 from harness.report.words.summary import in_words
+from harness.report.words.why import why_it_dropped
 
 Shown = Part | Sequence[Part] | None  # None: this run has nothing to show there
 Showing = Plot | Callable[[Material], Shown]
@@ -67,6 +68,7 @@ SECTIONS = (
     Section("words", "In words", (in_words,)),
     Section("verdict", "Rule by rule", (rule_by_rule,)),
     Section("what", "What was run on what", (facts,)),
+    Section("why", "Why the accuracy dropped", (why_it_dropped,)),
     Section("tradeoff", "", (TRADEOFF,)),
     Section("latency", "Latency and cold start", (LATENCIES, OVER_TIME, invalid_rounds, COLD_START, calls)),
     Section("memory", "", (memory,)),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.diagnosis.explanation import Cause, Explanation
+from harness.diagnosis.explanation import ENOUGH_SAMPLES, Cause, Explanation
 from harness.diagnosis.gaps import Gap
 from harness.records.names import row_name
+from harness.report.words.summary import Sentence, Sentences
 from harness.support.format import plural, significant
 
 KINDS = {  # of a cause → what a reader calls it
@@ -29,6 +30,7 @@ KINDS = {  # of a cause → what a reader calls it
     "one_class": "one class has most of the losses",
     "one_head": "one output has most of the error",
 }
+MORE_SAMPLES = f"Explain it with --samples {ENOUGH_SAMPLES} or more; the test set has to have as many."
 
 
 def headline(found: Explanation) -> str:
@@ -37,6 +39,10 @@ def headline(found: Explanation) -> str:
     if causes:
         further = f", and {plural(len(causes) - 1, 'further cause')}" if len(causes) > 1 else ""
         return f"{row}: {KINDS[causes[0].kind]} ({causes[0].where}){further}."
+    if not found.ranges_judged:
+        seen = f", but {KINDS[found.causes[0].kind]}" if found.causes else ""
+        few = f"{plural(len(found.samples), 'sample')} are too few to judge ranges by"
+        return f"{row}: {few}; nothing else was found{seen}. {MORE_SAMPLES}"
     if found.causes:
         return f"{row}: no cause was found in its layers, ranges or weights; {KINDS[found.causes[0].kind]}."
     return f"{row}: nothing was found that explains a drop."
@@ -44,10 +50,31 @@ def headline(found: Explanation) -> str:
 
 def cause_lines(cause: Cause) -> Iterator[str]:
     """What, where, by which evidence, and what to do."""
-    effect = "" if cause.effect is None else f"; alone it makes {min(cause.effect, 9.99):.0%} of the variant's error"
     yield f"{KINDS[cause.kind]}: {cause.where}"
-    yield f"  {cause.evidence}{effect}"
+    yield f"  {evidence(cause)}"
     yield f"  way out: {cause.way_out}"
+
+
+def evidence(cause: Cause) -> str:
+    effect = "" if cause.effect is None else f"; alone it makes {min(cause.effect, 9.99):.0%} of the variant's error"
+    return f"{cause.evidence}{effect}"
+
+
+def causes_in_words(found: Explanation) -> Sentences:
+    """Each cause as a topic; where there is none, that."""
+    if not found.causes:
+        return Sentences((Sentence("No cause", headline(found)),))
+    return Sentences(tuple(map(cause_in_words, found.causes)))
+
+
+def cause_in_words(cause: Cause) -> Sentence:
+    told = f"{in_capitals(cause.where)}: {evidence(cause)}. Way out: {cause.way_out}."
+    return Sentence(in_capitals(KINDS[cause.kind]), told)
+
+
+def in_capitals(words: str) -> str:
+    """The words as they begin a sentence."""
+    return f"{words[:1].upper()}{words[1:]}"
 
 
 def gap_line(gap: Gap) -> str:
