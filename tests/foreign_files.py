@@ -46,6 +46,7 @@ from harness.measure.selftest.audit_result import AuditResult, Check, Session, T
 from harness.measure.selftest.twins import Ratio
 from harness.measure.targets import read_target
 from harness.records import Case, Target, Tensor
+from harness.records.terms import Task
 from harness.runs import audits, loading, own_runs, references, seal, signature
 from harness.runs.header import read_header
 from harness.runs.store import Store
@@ -55,6 +56,7 @@ from harness.support.files import write_json
 from harness.support.unneeded import unneeded
 from tests.devices import RECORDED, header
 from tests.mutations import DEEP, DIGITS, TookTooLong, at_most, mutate, restore, value_changed
+from tests.stored_tasks import MADE, stored_run
 
 LONGEST_S = 20.0  # any of these files is read in a hundredth of it; others may use this machine
 MEMORY_BYTES = 1 << 30  # beside what is there before
@@ -251,6 +253,14 @@ def copied(source: Path, *names: str) -> Callable[[Path], object]:
 
 def run_of(source: Path) -> Callable[[Path], object]:
     return lambda folder: shutil.copytree(source, folder, dirs_exist_ok=True)
+
+
+def made_run(task: Task) -> Callable[[Path], object]:
+    def make(folder: Path) -> None:
+        with tempfile.TemporaryDirectory() as results:
+            run_of(stored_run(Path(results), task))(folder)
+
+    return make
 
 
 def begun(folder: Path) -> None:
@@ -664,6 +674,7 @@ KINDS: dict[str, Kind] = {
     "run, sealed anew": Kind(run_of(SCHEMA_3), sealed_anew),
     "run of keypoints, sealed anew": Kind(run_of(KEYPOINTS), sealed_anew),
     "run of heads, sealed anew": Kind(run_of(HEADS), sealed_anew),
+    **{f"run of {task}, sealed anew": Kind(made_run(task), sealed_anew) for task in MADE},
     "what is left": Kind(kept_and_left, clean),
     "COCO JSON": Kind(coco, loading_data("images", boxes="boxes.json", size=(8, 8)), "boxes.json"),
     "COCO JSON of keypoints": Kind(

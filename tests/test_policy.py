@@ -13,6 +13,8 @@ from harness.gate.policy import Policy, Rule, default_policy, gauges, read_polic
 from harness.gate.policy.policy_file import parse_policy
 from harness.metrics import METRICS
 from harness.metrics.task_table import TASK_TABLE
+from harness.records import Scoring
+from harness.records.plan import Declared
 from tests.made_runs import case
 
 FIRST = '# a comment\nmode = "all"\n\n[[rule]]\nmetric = "size_bytes"\nmax = "120KB"\n\n'
@@ -189,6 +191,24 @@ def test_every_metric_that_has_a_better_can_be_gated_on_and_no_other():
     assert "mcnemar_p" in shown_only
     gated = {"error_rate_growth", "class_accuracy_drop", "mae", "rmse", "r2", "balanced_accuracy", "f1", "auc"}
     assert set(gauges()) == set(METRICS) - shown_only | gated | {"distance"}
+
+
+def test_a_users_metric_is_named_by_its_name_or_by_where_it_stands():
+    own = Declared("mine:top_share", "top_share", "pp", "lower")
+    further = gauges(Scoring(declared=(own,))).items() - gauges().items()
+    assert {name: (metric.name, metric.unit, metric.better) for name, metric in further} == dict.fromkeys(
+        ("top_share", "mine:top_share"), ("top_share", "pp", "lower")
+    )
+
+
+@pytest.mark.parametrize(
+    ("glob", "names"),
+    [("scores*", ["scores", "scores[1]"]), ("scores[1]", ["scores[1]"]), ("!scores*", ["boxes"]), ("masks", [])],
+)
+def test_outputs_are_named_by_globs_and_first_of_all_by_their_name(glob, names):
+    """As a glob, scores[1] would be an output scores1."""
+    one = rule(f'metric = "flips"\nmax = 1\noutput = "{glob}"')
+    assert one.outputs_of(["scores", "scores[1]", "boxes"]) == names
 
 
 # --- what may not --------------------------------------------------------------------------------------------------

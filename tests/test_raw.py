@@ -94,6 +94,42 @@ def test_a_shard_is_read_as_the_runtime_gave_it() -> None:
     assert (tensor.dtype, tensor.shape, tensor.scale, tensor.zero_point) == ("int8", (1, 10), 1 / 256, -128)
 
 
+def test_of_each_timing_it_is_known_how_many_invokes_it_held(copy) -> None:
+    folder = copy(ROUND)
+    held = (1, 2, 4, 8, 8)
+    (folder / "latencies.npy").write_bytes(timings(*((TIMED, count, 1000 * count) for count in held)))
+    piece = read_piece(folder)
+    assert isinstance(piece, Round) and tuple(piece.timings["timed"].count) == held
+    assert piece.timings["timed"].invokes_ns.tolist() == [1000.0] * 5
+
+
+def test_what_a_device_says_of_its_time_is_read(copy, audit: Path) -> None:
+    """Of a round how long it cooled, and of answers how long they took."""
+    cooled, shard = copy(ROUND), copy(SHARD)
+    edit("state.json", waited_s=12.5, start_temperature_c=60, started_s=1.7e9)(cooled)
+    piece = read_piece(cooled)
+    assert isinstance(piece, Round)
+    assert (piece.waited_s, piece.start_temperature_c, piece.started_s) == (12.5, 60.0, 1.7e9)
+    for folder in (shard, audit):
+        edit("result.json", answering_ns=7_000_000)(folder)
+        said = read_piece(folder)
+        assert isinstance(said, Shard | Audit) and said.answering_ns == 7_000_000
+
+
+def test_answers_that_a_round_kept_are_read_and_of_another_shape_refused(copy) -> None:
+    folder = copy(ROUND)
+    edit("piece.json", samples=[4, 0, 2])(folder)
+    (folder / "outputs").mkdir()
+    kept = np.arange(30, dtype=np.int8).reshape(3, 10)
+    np.save(folder / "outputs" / "0.npy", kept)
+    piece = read_piece(folder)
+    assert isinstance(piece, Round) and piece.samples == (4, 0, 2)
+    np.testing.assert_array_equal(np.asarray(piece.outputs[0]), kept)
+    np.save(folder / "outputs" / "0.npy", kept[:2])
+    with pytest.raises(StoreError, match=r"shape \(2, 10\)"):
+        read_piece(folder)
+
+
 MALFORMED_ROUNDS: dict[str, Damage] = {
     "no timings": remove("latencies.npy"),
     "empty timings": write("latencies.npy", b""),
