@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -208,3 +208,31 @@ def test_the_code_that_travels_is_the_same_for_the_same_sources(tmp_path: Path) 
     assert zipapp(source).read_bytes() == first
     append(source, "job.py", "# another line\n")
     assert zipapp(source).read_bytes() != first
+
+
+@pytest.mark.parametrize(
+    ("words", "called"),
+    [
+        (["serve"], "serve"),
+        (["job", "a folder"], "job a folder"),
+        (["fork", "a runtime"], "forks a runtime"),
+        (["restore", "settings"], "tune settings"),
+    ],
+)
+def test_each_command_of_the_archive_is_its_modules(monkeypatch: pytest.MonkeyPatch, words: list[str], called: str):
+    from harness.device import __main__
+
+    package = ModuleType("device")
+    for name in ("serve", "job", "forks", "tune"):
+        module = SimpleNamespace(main=lambda *given, name=name: " ".join((name, *given)))
+        setattr(package, name, module)
+    monkeypatch.setitem(sys.modules, "device", package)
+    assert __main__.main(words) == called
+
+
+@pytest.mark.parametrize("words", [[], ["job"], ["serve", "more"], ["measure", "x"]])
+def test_another_command_is_told_how_they_go(capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
+    from harness.device import __main__
+
+    assert __main__.main(words) == 2
+    assert capsys.readouterr().err == "usage: serve | job DIR | fork RUNTIME | restore SETTINGS\n"
