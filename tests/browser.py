@@ -8,8 +8,10 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import shutil
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ QUIET = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync", "--hide-scrollbars", "--disable-dev-shm-usage"),
 )
+PAPER = (8.27, 11.69)  # A4, in inches
 KEYS = {"Tab": 9, "Enter": 13, "Escape": 27, " ": 32, "ArrowLeft": 37, "ArrowRight": 39, "Home": 36, "End": 35}
 TYPED = {"Enter": "\r", " ": " "}
 
@@ -31,6 +34,14 @@ def needed() -> str:
             pytest.fail("chromium is needed in CI")
         pytest.skip("no chromium on this machine")
     return CHROMIUM
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where something is printed. page: from 0. above_pt: of its upper edge, over the lower edge of the paper."""
+
+    page: int
+    above_pt: float
 
 
 class Browser:
@@ -91,10 +102,19 @@ class Browser:
             self.requests.append(said["params"]["request"]["url"])
         return said
 
-    def open(self, path: Path, width: int = 1280, height: int = 900, dark: bool = False, scripts: bool = True) -> None:
-        """Loads a file in a window of that size, in CSS px."""
-        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+    def open(
+        self,
+        path: Path,
+        width: int = 1280,
+        height: int = 900,
+        dark: bool = False,
+        scripts: bool = True,
+        touch: bool = False,
+    ) -> None:
+        """Loads a file in a window of that size, in CSS px. touch: on a phone, which has a finger and no mouse."""
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": touch}
         self.call("Emulation.setDeviceMetricsOverride", **metrics)
+        self.call("Emulation.setTouchEmulationEnabled", enabled=touch)
         self.call("Emulation.setScriptExecutionDisabled", value=not scripts)
         colours = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
         self.call("Emulation.setEmulatedMedia", media="", features=colours)
@@ -121,14 +141,37 @@ class Browser:
 
     def point_at(self, selector: str, click: bool = False) -> None:
         """Moves the mouse to the middle of the first such element, scrolled into view."""
-        place = (
-            f"(e => {{ e.scrollIntoView({{block: 'center', behavior: 'instant'}}); const r = e.getBoundingClientRect();"
-            f" return [r.x + r.width / 2, r.y + r.height / 2] }})(document.querySelector({json.dumps(selector)}))"
-        )
-        x, y = self.run(place)
+        x, y = (place := self.place(selector))["x"], place["y"]
         self.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
         for kind in ("mousePressed", "mouseReleased") if click else ():
             self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+
+    def tap(self, selector: str) -> None:
+        """Touches the middle of the first such element, scrolled into view, as a finger does."""
+        place = self.place(selector)
+        self.call("Input.dispatchTouchEvent", type="touchStart", touchPoints=[place])
+        self.call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+        self.run("new Promise(done => setTimeout(done, 50))")  # a click follows, where the page did not forbid it
+
+    def swipe(self, selector: str, down: int = 60) -> None:
+        """Draws a finger upwards from such an element, and waits until the page stands still again."""
+        place = self.place(selector)
+        for kind, part in (("touchStart", 0.0), ("touchMove", 0.5), ("touchMove", 1.0)):
+            point = {"x": place["x"], "y": place["y"] - down * part}
+            self.call("Input.dispatchTouchEvent", type=kind, touchPoints=[point])
+        self.call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+        at = None
+        while at != (at := self.run("new Promise(done => setTimeout(() => done(scrollY), 150))")):
+            pass
+
+    def place(self, selector: str) -> dict[str, float]:
+        """Returns the middle of the first such element, scrolled into view, in CSS px of the window."""
+        found: dict[str, float] = self.run(
+            "(e => { e.scrollIntoView({block: 'center', behavior: 'instant'}); const r = e.getBoundingClientRect();"
+            " return {x: r.x + r.width / 2, y: r.y + r.height / 2} })"
+            f"(document.querySelector({json.dumps(selector)}))"
+        )
+        return found
 
     def picture(self, whole: bool = True) -> bytes:
         """Returns the page as a PNG; not whole: what is seen of it."""
@@ -141,7 +184,15 @@ class Browser:
         size = self.call("Page.getLayoutMetrics")["cssContentSize"]
         return {"clip": size | {"scale": 1}}
 
-    def printed(self) -> bytes:
-        """Returns the page as a PDF on A4."""
-        found = self.call("Page.printToPDF", paperWidth=8.27, paperHeight=11.69, printBackground=True)
-        return base64.b64decode(found["data"])
+    def printed(self) -> dict[str, Place]:
+        """Prints the page on A4 and returns where each of its headings stands, by its text."""
+        how = {"printBackground": True, "generateTaggedPDF": True, "generateDocumentOutline": True}
+        found = self.call("Page.printToPDF", paperWidth=PAPER[0], paperHeight=PAPER[1], **how)
+        return outline_of(base64.b64decode(found["data"]))
+
+
+def outline_of(pdf: bytes) -> dict[str, Place]:
+    """Reads the outline that Chromium writes, which is not compressed: each title, and where its heading begins."""
+    pages = re.findall(rb"(\d+) 0 obj\n<</Type /Page\n", pdf)  # in their order
+    entries = re.findall(rb"/Title \((.*?)\)\n/Dest \[(\d+) 0 R /XYZ \S+ (\S+)", pdf)
+    return {title.decode("latin-1"): Place(pages.index(page), float(above)) for title, page, above in entries}

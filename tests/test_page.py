@@ -12,7 +12,7 @@ import pytest
 
 from harness.report import write_report
 from harness.report.material import Material
-from tests.browser import Browser
+from tests.browser import Browser, Place
 from tests.synthetic import pictures, synthetic
 
 AXE = files("axe_core_python").joinpath("axe.min.js").read_text()
@@ -213,3 +213,78 @@ def test_it_reads_without_scripts(browser: Browser, page: Path) -> None:
     words = [set(text.split()) for text in (with_scripts, without)]
     assert words[1] <= words[0] | {"\xa0"} and len(words[0] - words[1]) < 12  # the filter's own
     assert browser.run("document.querySelectorAll('.chart.wide path title').length") > 20  # what marks stand for
+
+
+def test_a_finger_shows_a_sample_and_goes_there_with_the_second_tap(browser: Browser, page: Path) -> None:
+    browser.open(page, 390, touch=True)
+    cross = ".chart.narrow .c4.dot [data-sample]"  # a flip
+    number = browser.run(f"document.querySelector({json.dumps(cross)}).dataset.sample")
+    said = "document.querySelector('.tip:not([hidden])')?.innerText ?? ''"
+    browser.tap(cross)
+    assert f"sample {number}: " in browser.run(said) and browser.run("location.hash") == ""
+    tip = browser.run(
+        "(r => [r.left, innerWidth - r.right, r.top])(document.querySelector('.tip').getBoundingClientRect())"
+    )
+    assert min(tip) >= 0
+    browser.swipe("h1")
+    assert browser.run(said) == ""  # who scrolls wants to see the page
+    browser.tap(cross)
+    browser.tap(cross)
+    assert browser.run("location.hash") == f"#sample-{number}"
+    assert browser.run("(r => r.bottom > 0 && r.top < innerHeight)(document.activeElement.getBoundingClientRect())")
+
+
+def test_a_finger_sorts_filters_and_unfolds(browser: Browser, page: Path) -> None:
+    browser.open(page, 820, touch=True)  # of a tablet: on a phone the rows are cards
+    browser.tap("#summary th:nth-of-type(2) button")
+    assert browser.run("document.querySelector('#summary th:nth-of-type(2)').ariaSort") == "ascending"
+    browser.tap(".filter input")
+    browser.write("int16x8")
+    assert {row[0] for row in rows(browser)} == {"Keras", "int16x8"}
+    browser.tap("#method summary")
+    assert browser.run("document.querySelector('#method details').open")
+
+
+# --- on paper ------------------------------------------------------------------------------------------------------
+
+MARGIN_PT = 0.4 * 72  # Chromium's own
+ROOM_PT = 48  # for a heading and two lines below it
+WIDE_PX = 956  # between its margins, where Chromium shrinks a page as much as it does without need
+
+
+def orphans(places: dict[str, Place]) -> list[str]:
+    """The headings with nothing of their section below them on their page."""
+    return [title for title, place in places.items() if place.above_pt < MARGIN_PT + ROOM_PT]
+
+
+def test_no_printed_heading_is_left_alone_and_the_table_is_whole(browser: Browser, page: Path) -> None:
+    browser.open(page)
+    browser.run(
+        "document.querySelectorAll('#summary tbody').forEach((body, n) => {"
+        " for (const [row, name] of [[body.rows[0], `first ${n}`], [body.rows[body.rows.length - 1], `last ${n}`]])"
+        " row.cells[0].insertAdjacentHTML('beforeend', `<h6 style='font: 1px serif; margin: 0'>${name}</h6>`) })"
+    )
+    places = browser.printed()
+    assert len(places) > 15 and max(place.page for place in places.values()) > 4
+    assert orphans(places) == []
+    for n in (0, 1):  # one table a target
+        assert places[f"first {n}"].page == places[f"last {n}"].page
+        assert places[f"first {n}"].above_pt > places[f"last {n}"].above_pt
+
+
+def test_nothing_that_is_printed_is_cut_at_the_side(browser: Browser, page: Path) -> None:
+    browser.open(page, WIDE_PX)
+    browser.call("Emulation.setEmulatedMedia", media="print")
+    wider = "[...document.querySelectorAll('main *')].filter(e => e.getBoundingClientRect().right > innerWidth + 1)"
+    assert browser.run(f"{wider}.map(e => e.outerHTML.slice(0, 80))") == []
+
+
+@pytest.mark.parametrize(("rule", "alone"), [("avoid", []), ("auto", ["Alone"])])
+def test_a_heading_left_alone_is_found(browser: Browser, tmp_path: Path, rule: str, alone: list[str]) -> None:
+    """That the test above can fail."""
+    lines = "<p style='height: 240mm; margin: 0'>a</p>"
+    figure = "<div style='height: 100mm; break-inside: avoid'>b</div>"
+    heading = f"<h2 style='break-after: {rule}; margin: 0'>Alone</h2>"
+    (tmp_path / "made.html").write_text(f"<!doctype html><title>t</title><h1>Made</h1>{lines}{heading}{figure}")
+    browser.open(tmp_path / "made.html")
+    assert orphans(browser.printed()) == alone
