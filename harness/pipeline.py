@@ -29,6 +29,7 @@ from harness.measure.connections.link import check_reachable
 from harness.measure.jobs import Watcher, Work, cases_of, measure
 from harness.measure.looks import Decided
 from harness.measure.patience import connect_when_free
+from harness.measure.provision.setup import can_be_set_up
 from harness.measure.provision.setup import setup as provide
 from harness.measure.same_device import check_same_device, identity_of
 from harness.metrics.fitting import check
@@ -81,8 +82,8 @@ def run(
     targets = reachable(request.targets, listener)
     dataset = dataset_of(request.experiment)
     for target in targets:
-        if request.setup and kind_of(target).is_remote:
-            provide(target, listener.say)
+        if request.setup and can_be_set_up(target, request.runtimes):
+            provide(target, listener.say, request.runtimes)
     built = build(request.experiment, dataset, cache, listener.say)
     record = store.open(header_of(request, built), built.dataset, built.baseline)
     record.watch.seconds["building_s"] += time.monotonic() - begin

@@ -37,7 +37,7 @@ def test_it_answers_as_reference_kernels_do_in_the_smallest_arena(tmp_path: Path
         result = json.loads((at / "result.json").read_text())
         assert (result["status"], result["runtime"]) == ("ok", engine)
         answers[engine] = np.load(at / "outputs" / "0.npy")
-    np.testing.assert_allclose(*answers.values(), rtol=0, atol=APART.get(model, 0))
+    np.testing.assert_allclose(*list(answers.values()), rtol=0, atol=APART.get(model, 0))
     assert result["outputs"][0]["dtype"] == answers["tflite-micro"].dtype.name
     assert_smallest(content, result["arena_bytes"])
 

@@ -21,8 +21,9 @@ from harness.measure.connections.device_code import look_script
 from harness.measure.connections.link import Link
 from harness.measure.provision import enroll
 from harness.measure.provision.doctor import Diagnosis, doctor, examine
+from harness.measure.provision.install import download, failure_of, install
 from harness.measure.provision.probe import Here, Look, Release, Venv, look_at, wanted_releases
-from harness.measure.provision.setup import download, failure_of, install, make_venv
+from harness.measure.provision.setup import make_venv
 from harness.records import DeviceState, Environment, Target
 from tests.conftest import Call
 

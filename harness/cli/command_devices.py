@@ -91,12 +91,20 @@ def enroll(
     console.print(f"recorded in {key.known_hosts}", soft_wrap=True, markup=False)
 
 
-def setup(target: Name, targets_dir: Folder = FOLDER) -> None:
-    """Install a venv and the TFLite runtimes that fit on the device."""
+def setup(
+    target: Name,
+    runtime: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="such as ai-edge-litert@2.1.6; repeatable")
+    ] = None,
+    targets_dir: Folder = FOLDER,
+) -> None:
+    """Install a venv and the TFLite runtimes that fit on the device, and releases that are named beside them."""
     from harness.cli.output import stderr
     from harness.measure.provision.setup import setup as provide
+    from harness.measure.runtimes import check_runtimes
 
-    provide(one(target, targets_dir), lambda text: stderr().print(text, soft_wrap=True, markup=False))
+    chosen = one(target, targets_dir)
+    provide(chosen, lambda text: stderr().print(text, soft_wrap=True, markup=False), check_runtimes(runtime or ()))
 
 
 COMMANDS = (targets, doctor, enroll, setup)

@@ -7,7 +7,7 @@ import shutil
 import sys
 import time
 
-from . import lock, sensors
+from . import lock, sensors, venvs
 
 
 def existing(path):
@@ -81,6 +81,7 @@ def look(workdir):
         "system_numpy": has("numpy"),
         "venv": venv_facts(workdir),
         "damaged_code": damaged_code(workdir),
+        "engines": {name: version for name, (_, version) in venvs.venvs(workdir).items()},
         "disk_free_bytes": shutil.disk_usage(disk).free,
         "disk_writable": os.access(disk, os.W_OK),
         "time_s": time.time(),

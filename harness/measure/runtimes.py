@@ -30,6 +30,11 @@ class Release:
     glibc: Version  # the oldest
     numpy: str
 
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """What pip is asked for."""
+        return tuple(filter(None, (f"{self.runtime}=={self.version}", self.numpy)))
+
     def takes_python(self, python: str) -> bool:
         return version_of(python) in self.pythons
 
@@ -81,8 +86,13 @@ def absence(case: Case, environment: Environment) -> tuple[RowStatus, str]:
     return "failed", told + f"; harness setup {case.target} --runtime {library}@{named} installs it" * bool(named)
 
 
-def named_release(library: str, named: str, machine: str, python: str, glibc: str) -> Release | None:
-    """That release, or None where it is known not to run there. One that is not listed above is tried as it is."""
+def release_named(name: str, machine: str, python: str, glibc: str) -> Release | None:
+    """What an engine needs there: the release that it names, else the newest that runs; None where it is known that
+    there is none. One that is not listed above is tried as it is.
+    """
+    library, named, _ = parse(name)
+    if not named:
+        return release_for(library, machine, python, glibc)
     listed = [each for each in RELEASES if (each.runtime, each.version) == (library, named)]
     if not listed:
         beside = next((each.numpy for each in RELEASES if each.runtime == library and machine in each.machines), "")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.device import venvs
 from harness.support.cache import HASHES
 from harness.support.files import A_DAY_S, age_s, is_left, left_temporary_folders
 
@@ -31,6 +32,11 @@ def unneeded(cache: Path, results: Path, unused_days: float) -> Iterator[Unneede
             yield found(path, "half built")
         elif (path / HASHES).is_file() and age_s(path) > unused_days * A_DAY_S:
             yield found(path, f"built, and not used for {age_s(path) / A_DAY_S:.0f} days")
+    for path in sorted(cache.glob(f"device/{venvs.FOLDER}/*")):
+        if path.suffix == ".part" and age_s(path) > A_DAY_S:
+            yield found(path, "half made")
+        elif (about := path / venvs.ABOUT).is_file() and age_s(about) > unused_days * A_DAY_S:
+            yield found(path, f"an engine, not used for {age_s(about) / A_DAY_S:.0f} days")
     for path in sorted(left_in(results)):
         yield found(path, "half written")
     for path in sorted(left_temporary_folders(Path(tempfile.gettempdir()))):

@@ -19,9 +19,11 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+import flatbuffers
 import keras
 import numpy as np
 import tensorflow as tf
+from ai_edge_litert import schema_py_generated as schema
 
 from harness.build.models import describe
 from harness.build.models.feed import feeds_of
@@ -92,6 +94,15 @@ def two_inputs() -> keras.Model:
     return keras.Model([later, first], outputs)
 
 
+def other_way_round(content: bytes) -> bytes:
+    """The file with its inputs and outputs in another order than its signature has them."""
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(bytearray(content), 0))
+    graph, builder = model.subgraphs[0], flatbuffers.Builder(1024)
+    graph.inputs, graph.outputs = graph.inputs[::-1], graph.outputs[::-1]
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
 def main() -> None:
     dataset = digits.load()
     (images,) = model_inputs(dataset, dataset.train_inputs)
@@ -116,7 +127,8 @@ def main() -> None:
             with_convolutions.save(path)
             feeds = feeds_of(describe(path).inputs, dataset)
             convert(path, RECIPES[name], feeds, calibration, HERE / f"convolutions_{name}.tflite")
-    (HERE / "two_inputs.tflite").write_bytes(tf.lite.TFLiteConverter.from_keras_model(two_inputs()).convert())
+    plain = tf.lite.TFLiteConverter.from_keras_model(two_inputs()).convert()
+    (HERE / "two_inputs.tflite").write_bytes(other_way_round(plain))
     (HERE / "weightless.tflite").write_bytes(weightless(model))
     (HERE / "float_fallback.tflite").write_bytes(float_fallback(model, lambda: samples(feeds, calibration)))
 

@@ -21,7 +21,7 @@ def device_code() -> bytes:
 
 def look_script() -> bytes:
     """device/look.py as one script for a Python's stdin, with the workdir as its argument: nothing is left there."""
-    modules = {f"device.{name}": (SOURCE / f"{name}.py").read_text() for name in ("sensors", "lock", "look")}
+    modules = {f"device.{name}": (SOURCE / f"{name}.py").read_text() for name in ("sensors", "lock", "venvs", "look")}
     lines = ["import json, sys, types", "sys.modules['device'] = types.ModuleType('device')"]
     for name, text in modules.items():
         short = name.split(".")[1]

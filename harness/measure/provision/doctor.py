@@ -145,14 +145,19 @@ CHECKS = (python_diagnosis, board_diagnosis, disk_diagnosis, code_diagnosis, loc
           temperature_diagnosis, throttle_diagnosis, governor_diagnosis, neighbours_diagnosis)  # fmt: skip
 
 
+def here(name: str) -> str | None:
+    """The version in this very Python, where no release is named."""
+    return None if engines.parse(name).release else engines.version(name)
+
+
 def runtime_diagnoses(target: Target, look: Look) -> Iterator[Diagnosis]:
     """For a device behind a link, what our venv holds; for this machine, what this Python has."""
     is_remote = kind_of(target).is_remote
     for name, release in wanted_releases(target, look).items():
-        there = look.venv.packages.get(name) if is_remote else engines.version(name)
+        there = look.engines.get(name) or (look.venv.packages.get(name) if is_remote else here(name))
         if release is None:
             yield Diagnosis("note", name, "no release exists for this device", "its rows will be unsupported")
-        elif is_remote and there != release.version:
+        elif (is_remote or engines.parse(name).release) and there != release.version:
             state = f"{there} is installed" if there else "not installed"
             yield Diagnosis("problem", name, f"{state}; {release.version} fits", f"harness setup {cli_name(target)}")
         elif there:

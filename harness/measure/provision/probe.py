@@ -5,15 +5,16 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from pydantic import TypeAdapter
 
+from harness.device.engines import installation
 from harness.errors import NoPython, TargetError, Unreadable
 from harness.measure.connections.device_code import look_script
-from harness.measure.runtimes import Release, release_for
+from harness.measure.runtimes import Release, release_named
 from harness.records import DeviceState, Environment, Target
 from harness.support.foreign import parse_json, valid
 from harness.support.text import harmless, last_line
@@ -49,6 +50,7 @@ class Look:
     neighbours: tuple[tuple[str, float], ...]
     can_vcgencmd: bool
     damaged_code: tuple[str, ...] = ()
+    engines: dict[str, str] = field(default_factory=dict)  # a named release that has a venv of its own → its version
 
 
 _LOOK = TypeAdapter(Look)
@@ -99,10 +101,11 @@ def look_at(link: Caller) -> Look:
     return seen
 
 
-def wanted_releases(target: Target, look: Look) -> dict[str, Release | None]:
-    """Runtime of the target → the release that fits it, None where no release does."""
+def wanted_releases(target: Target, look: Look, runtimes: Sequence[str] = ()) -> dict[str, Release | None]:
+    """What must be installed for these engines, or the target's own → the release that fits, None where none does."""
     e = look.environment
     machine = e.machine or ""
     if machine == "aarch64" and e.userland_bits == 32:
         machine = "armv7l"  # a 64-bit kernel under a 32-bit userland
-    return {name: release_for(name, machine, e.python or "", e.glibc or "") for name in target.runtimes}
+    names = dict.fromkeys(map(installation, runtimes or target.runtimes))
+    return {name: release_named(name, machine, e.python or "", e.glibc or "") for name in names}

@@ -1,48 +1,80 @@
-"""harness setup: a venv on the device, with the TFLite runtimes that fit it."""
+"""harness setup: a venv on the device, with the TFLite runtimes that fit it, and one for each release that is named."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
-from harness.device.engines import ENGINES
+from harness.device.engines import ENGINES, parse
 from harness.errors import ConfigError, TargetError
 from harness.measure.connections import kind_of
 from harness.measure.connections.link import Link
-from harness.measure.connections.ssh import install_code, put
-from harness.measure.provision.probe import Look, look_at, wanted_releases
-from harness.measure.runtimes import Release, version_of
+from harness.measure.connections.ssh import install_code
+from harness.measure.provision.install import install, must
+from harness.measure.provision.probe import Caller, Here, Look, look_at, wanted_releases
+from harness.measure.provision.releases import provide_release
+from harness.measure.runtimes import Release
 from harness.measure.targets import cli_name
 from harness.records import Target
-from harness.support.files import TemporaryFolder
-from harness.support.text import last_line
 
 
-def setup(target: Target, say: Callable[[str], None]) -> None:
-    """A venv under the target's workdir with the runtimes that fit it. Does nothing where they are there."""
+def setup(target: Target, say: Callable[[str], None], runtimes: Sequence[str] = ()) -> None:
+    """A venv under the target's workdir with the runtimes that fit it, and one for each release that is named; on this
+    machine those alone. Does nothing where they are there. runtimes: () for the target's own.
+    """
+    if not can_be_set_up(target, runtimes):
+        told = f"{target.name} is not a device behind ssh, and no release is named for it"
+        raise ConfigError(told, f"harness setup {cli_name(target)} --runtime ai-edge-litert@2.1.6")
     if not kind_of(target).is_remote:
-        raise ConfigError(f"{target.name} is not a device behind ssh", "only such a device can be set up")
+        set_up_releases(Here(target), runtimes, say)
+        return
     link = Link(target)
     try:
-        look = look_at(link)
-        releases = [r for r in wanted_releases(target, look).values() if r is not None]
-        missing = [r for r in releases if look.venv.packages.get(r.runtime) != r.version]
-        if not releases:
-            raise TargetError(f"no TFLite runtime fits {target.name}", f"harness doctor {cli_name(target)} shows why")
-        if look.venv.whole and not missing:
-            install_code(link)
-            say(f"{target.name} is set up: {', '.join(f'{r.runtime} {r.version}' for r in releases)}")
-            return
-        make_venv(link, look, releases, say)
-        install(link, look, releases, say)
-        for release in releases:
-            prove(link, release)
-            say(f"{target.name}: {release.runtime} {release.version} works")
+        set_up_base(link, look_at(link), runtimes, say)
+        set_up_releases(link, runtimes, say)
         install_code(link)
     finally:
         link.close()
+
+
+def can_be_set_up(target: Target, runtimes: Sequence[str] = ()) -> bool:
+    """Whether there is anything to install: on this machine, which has the harness' own environment, named releases."""
+    names_one = any(parse(name).release for name in runtimes or target.runtimes)
+    return kind_of(target).is_remote or (kind_of(target).is_device and names_one)
+
+
+def set_up_base(link: Link, look: Look, runtimes: Sequence[str], say: Callable[[str], None]) -> None:
+    """The venv that the server runs in, with the newest releases that fit."""
+    target = link.target
+    wanted = wanted_releases(target, look, runtimes)
+    releases = [r for name, r in wanted.items() if r is not None and not parse(name).release]
+    missing = [r for r in releases if look.venv.packages.get(r.runtime) != r.version]
+    if not any(wanted.values()):
+        raise TargetError(f"no TFLite runtime fits {target.name}", f"harness doctor {cli_name(target)} shows why")
+    if look.venv.whole and not missing:
+        say(
+            f"{target.name} is set up: {', '.join(f'{r.runtime} {r.version}' for r in releases) or 'its venv is there'}"
+        )
+        return
+    releases = releases or [r for r in wanted_releases(target, look, ["ai-edge-litert"]).values() if r is not None]
+    make_venv(link, look, releases, say)
+    install(link, look, releases, link.venv_python, say)
+    for release in releases:
+        prove(link, release)
+        say(f"{target.name}: {release.runtime} {release.version} works")
+
+
+def set_up_releases(device: Caller, runtimes: Sequence[str], say: Callable[[str], None]) -> None:
+    """A venv for each release that is named, where it is not there."""
+    look = look_at(device)
+    for name, release in wanted_releases(device.target, look, runtimes).items():
+        if not parse(name).release:
+            continue
+        if release is None:
+            say(f"{device.target.name}: {name} does not run there; its rows will be unsupported")
+        elif name in look.engines:
+            say(f"{device.target.name}: {name} is there")
+        else:
+            provide_release(device, look, name, release, say)
 
 
 def make_venv(link: Link, look: Look, releases: list[Release], say: Callable[[str], None]) -> None:
@@ -63,54 +95,8 @@ def make_venv(link: Link, look: Look, releases: list[Release], say: Callable[[st
     must(link, argv, f"{name} could not make a venv")
 
 
-def install(link: Link, look: Look, releases: list[Release], say: Callable[[str], None]) -> None:
-    """From the device's own index where it reaches one; else from wheels that this machine downloads and sends."""
-    needed = sorted({word for r in releases for word in (f"{r.runtime}=={r.version}", r.numpy) if word})
-    name = link.target.name
-    say(f"{name}: installing {', '.join(needed)}")
-    pip = [link.venv_python, "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    own = link.call([*pip, "--timeout", "10", "--retries", "1", "--only-binary=:all:", *needed], timeout_s=900)
-    if own.returncode == 0:
-        return
-    say(f"{name} cannot download them itself ({failure_of(own)}); downloading its wheels here and sending them")
-    folder = f"{link.workdir}/wheels"
-    with TemporaryFolder() as local:
-        for wheel in download(look, needed, Path(local)):
-            put(link, wheel.read_bytes(), f"{folder}/{wheel.name}")
-    must(link, [*pip, "--no-index", "--find-links", folder, *needed], f"{name} could not install the wheels")
-    must(link, ["rm", "-r", folder], f"{name} could not remove the wheels")
-
-
-def download(look: Look, needed: list[str], folder: Path) -> list[Path]:
-    """The wheels that fit the device, from this machine's own package index."""
-    e = look.environment
-    machine = "armv7l" if e.userland_bits == 32 else e.machine
-    newest = min(max(version_of(e.glibc or "").minor, 17), 99)
-    platforms = [f"manylinux_2_{n}_{machine}" for n in range(newest, 16, -1)] + [f"manylinux2014_{machine}"]
-    python = "{0.major}.{0.minor}".format(version_of(e.python or ""))
-    argv = [sys.executable, "-I", "-m", "pip", "download", "--quiet", "--disable-pip-version-check",
-            "--only-binary=:all:", "--dest", str(folder), "--implementation", "cp", "--python-version", python,
-            *(word for platform in platforms for word in ("--platform", platform)), *needed]  # fmt: skip
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        why = last_line(done.stderr, f"exit code {done.returncode}")
-        raise TargetError(f"the wheels are not available: {why}", "is this machine online?")
-    return sorted(folder.glob("*.whl"))
-
-
 def prove(link: Link, release: Release) -> None:
     """Imports the runtime there: a wheel's tag may promise more than its library can do."""
     code = "import sys; from importlib import import_module; import_module(sys.argv[1]).Interpreter"
     argv = [link.venv_python, "-I", "-c", code, ENGINES[release.runtime]]
     must(link, argv, f"{release.runtime} {release.version} does not work on {link.target.name}")
-
-
-def must(link: Link, argv: list[str], failure: str) -> None:
-    done = link.call(argv, timeout_s=900)
-    if done.returncode != 0:
-        raise TargetError(f"{failure}: {failure_of(done)}", f"harness doctor {cli_name(link.target)}")
-
-
-def failure_of(done: subprocess.CompletedProcess[bytes]) -> str:
-    """Why a remote command failed, in its own last words."""
-    return last_line(done.stderr or done.stdout, f"exit code {done.returncode}")
