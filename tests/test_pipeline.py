@@ -186,7 +186,7 @@ def until_building(monkeypatch: pytest.MonkeyPatch) -> list[Target]:
         raise BuildError(BUILDING)
 
     monkeypatch.setattr(pipeline, "build", build)
-    monkeypatch.setattr(pipeline, "provide", lambda target, say: provided.append(target))
+    monkeypatch.setattr(pipeline, "provide", lambda target, say, runtimes: provided.append(target))
     return provided
 
 

@@ -262,7 +262,7 @@ def test_no_module_of_the_devices_home_is_imported(tmp_path: Path) -> None:
     """Each Python that setup runs there, run here as far as its help beside modules of the same names."""
     device, look = Device(), replace(healthy(), venv=NONE)
     make_venv(device, look, releases(look), lambda text: None)
-    install(device, look, releases(look), lambda text: None)
+    install(device, look, releases(look), device.venv_python, lambda text: None)
     for name in ("logging", "venv", "pip"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('imported')")
     pythons = [argv for argv in device.asked if "python" in argv[0]]
@@ -282,7 +282,7 @@ def test_a_32_bit_board_takes_the_systems_numpy() -> None:
     device = Device()
     make_venv(device, armv7l(), releases(armv7l()), lambda text: None)
     assert "--system-site-packages" in device.asked[0]
-    install(device, armv7l(), releases(armv7l()), lambda text: None)
+    install(device, armv7l(), releases(armv7l()), device.venv_python, lambda text: None)
     assert device.asked[1][-1] == "tflite-runtime==2.14.0"
 
 
@@ -319,7 +319,7 @@ def test_wheels_are_asked_for_as_the_device_needs_them(
         (tmp_path / "x-1-py3-none-any.whl").touch()
         return subprocess.CompletedProcess(argv, 0, "", "")
 
-    monkeypatch.setattr("harness.measure.provision.setup.subprocess.run", run)
+    monkeypatch.setattr("harness.measure.provision.install.subprocess.run", run)
     assert download(replace(healthy(), environment=environment), ["x==1"], tmp_path) == [
         tmp_path / "x-1-py3-none-any.whl"
     ]

@@ -2,6 +2,7 @@
 
 from ai_edge_litert import compiled_model, interpreter
 
+NO_OPTIONS = "CompiledModel of this release cannot be told its number of threads: take ai-edge-litert 2.2 or later"
 ONLY_SHAPES = "CompiledModel gives no tensors between the ops: take the same engine without :compiled"
 
 
@@ -14,6 +15,8 @@ class Interpreter:
     def __init__(self, model_content, num_threads=1, experimental_preserve_all_tensors=False):
         if experimental_preserve_all_tensors:
             raise ValueError(ONLY_SHAPES)
+        if not hasattr(compiled_model, "CpuOptions"):
+            raise ValueError(NO_OPTIONS)
         cpu = compiled_model.CpuOptions(num_threads=num_threads)
         options = compiled_model.Options(hardware_accelerators=compiled_model.HardwareAccelerator.CPU, cpu_options=cpu)
         self.content = model_content  # the native model points into it

@@ -107,7 +107,7 @@ of_processes(
 
 
 @of_case(Metric(
-    "arena_bytes", unit="bytes", better="lower", title="Arena", about="process", against="float32", compared="exact",
+    "arena_bytes", unit="bytes", better="lower", title="Arena", about="process", against="float32",
 ))  # fmt: skip
 def arena_bytes(o: Observation) -> Estimate:
     """Tells the memory that a microcontroller must set aside for the model, beside the file itself."""

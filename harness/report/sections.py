@@ -23,6 +23,7 @@ from harness.report.tables.further import further
 from harness.report.tables.head_table import every_head
 from harness.report.tables.horizon_table import by_step
 from harness.report.tables.iou_table import iou_by_class
+from harness.report.tables.kernels_table import kernels
 from harness.report.tables.output_table import every_output
 from harness.report.tables.summary_table import summary
 from harness.report.words.method import method
@@ -67,7 +68,7 @@ SECTIONS = (
     Section("summary", "Summary", (every_head, summary, further, of_each_output(by_step), every_output)),
     Section("words", "In words", (in_words,)),
     Section("verdict", "Rule by rule", (rule_by_rule,)),
-    Section("what", "What was run on what", (facts,)),
+    Section("what", "What was run on what", (facts, kernels)),
     Section("why", "Why the accuracy dropped", (why_it_dropped,)),
     Section("tradeoff", "", (TRADEOFF,)),
     Section("latency", "Latency and cold start", (LATENCIES, OVER_TIME, invalid_rounds, COLD_START, calls)),
