@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.api.entry import audit, evaluate, explain, load, run, trend
+    from harness.api.entry import audit, cure, evaluate, explain, load, run, trend
     from harness.api.followed import Trend
     from harness.api.shown import Changes, Plots, Sample, Verdict
     from harness.api.stored_run import Run
@@ -56,6 +56,7 @@ __all__ = [
     "Verdict",
     "__version__",
     "audit",
+    "cure",
     "evaluate",
     "explain",
     "load",
@@ -64,7 +65,7 @@ __all__ = [
 ]
 
 _ROOMS = {  # where each name lives
-    "harness.api.entry": ("audit", "evaluate", "explain", "load", "run", "trend"),
+    "harness.api.entry": ("audit", "cure", "evaluate", "explain", "load", "run", "trend"),
     "harness.api.followed": ("Trend",),
     "harness.api.shown": ("Changes", "Plots", "Sample", "Verdict"),
     "harness.api.stored_run": ("Run",),

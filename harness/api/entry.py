@@ -1,4 +1,4 @@
-"""evaluate, run, load, trend, audit, explain: from a model, an experiment or a name to a Run, and what it is worth."""
+"""evaluate, run, load, trend, audit, explain, cure: from a model, an experiment or a name to what it is worth."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from harness.gate.policy import Policy
     from harness.measure.selftest.audit_result import AuditResult
     from harness.pipeline import Listener
+    from harness.treatment.cured import Cure
 
 RESULTS = "results"
 Names = str | Sequence[str]  # one, or several
@@ -308,6 +309,42 @@ def explain(
         if file is None:
             listener.say(f"written: {write_explained(path)}")
     return found
+
+
+def cure(
+    run: str | PathLike[str] | Run,
+    variant: str = "",
+    *,
+    experiment: str | PathLike[str] = "",
+    policy: str | PathLike[str] | None = None,
+    calibration: str | PathLike[str] | None = None,
+    target: str = "",
+    runtime: str = "",
+    wait_s: float = 0.0,
+    results: str | PathLike[str] = RESULTS,
+    trust: bool = False,
+    progress: Listener | None = None,
+) -> Cure:
+    """Finds the smallest change of a variant's recipe that passes the gate, as `harness cure` does.
+
+    run: as in load, or a Run. variant, target, runtime: which row; of those that are left the one that moved most.
+    experiment: the experiment.toml that the run is of; "" for a built-in one, or experiment.toml here.
+    policy: a policy.toml; None for the default one. calibration: further samples to calibrate with.
+    wait_s, results, trust, progress: as in run and load.
+
+    It is true where the row passes already, or a remedy does. Raises ConfigError where the row cannot be cured, or the
+    test set is too small to show it; DataError, StoreError, TargetError.
+    """
+    from harness.api.listeners import listening
+    from harness.support.cache import Cache, cache_dir
+    from harness.treatment.stored_cure import Asked, cure_stored
+
+    kept = run.results if isinstance(run, Run) else Store(Path(results), trust)
+    paths = [None if path is None else Path(path) for path in (policy, calibration)]
+    asked = Asked(variant, target, runtime, str(experiment), *paths, wait_s)
+    where = str(run.path if isinstance(run, Run) else run)
+    with listening(progress) as listener:
+        return cure_stored(kept, where, asked, Cache(cache_dir()), listener, listener.say)
 
 
 def chosen_experiment(

@@ -170,13 +170,23 @@ class Builder:
 
     def calibration_of(self, adjusted: Adjusted | None) -> tuple[np.ndarray, ...]:
         """The same as a recipe file has them drawn."""
-        if not self.dataset.train_inputs or not len(self.dataset.train_inputs[0]):
+        given = self.given(adjusted)
+        if not given.train_inputs or not len(given.train_inputs[0]):
             return ()
-        known = self.in_their_clips if self.dataset.state else self.dataset
+        known = self.in_their_clips if self.dataset.state else given
         if adjusted is None:
             return calibration_samples(known, CALIBRATION_SAMPLES, self.experiment.seed)
         seed = self.experiment.seed if adjusted.seed is None else adjusted.seed
         return calibration_samples(known, adjusted.samples or CALIBRATION_SAMPLES, seed, adjusted.drawn)
+
+    def given(self, adjusted: Adjusted | None) -> Dataset:
+        """The data set with the training samples that a recipe file names. Raises ConfigError."""
+        if adjusted is None or adjusted.data is None:
+            return self.dataset
+        if self.experiment.load_with is None or self.dataset.state:
+            told = f"{self.experiment.name} cannot be calibrated with other samples than its own"
+            raise ConfigError(told, "leave data out of the recipe file; an experiment.toml without [state] can")
+        return self.experiment.load_with(adjusted.data)
 
     @property
     def in_their_clips(self) -> Dataset:
@@ -232,10 +242,11 @@ class Builder:
         recipe = made.name if made else own.text if own else name
         if made and (reason := self.impossible(made)):
             return Variant(name, recipe, status="unsupported", reason=reason)
-        if made and made.calibrated and not self.calibration:
+        given = self.given(made.adjusted if made else None)
+        if made and made.calibrated and not (given.train_inputs and len(given.train_inputs[0])):
             return failed(name, recipe, "; ".join(variants.NOT_CALIBRATED))
         made_by = recipe_key(made) if made else (own.text, source_sha256(own)) if own else ()
-        key = (name, made_by, self.dataset.train_sha256, self.experiment.seed, self.experiment.select_ops)
+        key = (name, made_by, given.train_sha256, self.experiment.seed, self.experiment.select_ops)
         return self.checked(name, recipe, f"building {name}", key, lambda folder: self.convert(name, folder))
 
     def impossible(self, recipe: variants.Recipe) -> str:

@@ -14,6 +14,7 @@ from harness.cli import command_aa as aa
 from harness.cli import command_audit as audit
 from harness.cli import command_clean as clean
 from harness.cli import command_compare as compare
+from harness.cli import command_cure as cure
 from harness.cli import command_devices as devices
 from harness.cli import command_explain as explain
 from harness.cli import command_gate as gate
@@ -56,7 +57,7 @@ def common(
     pass
 
 
-for room in (run, results, compare, explain, trend, gate, devices, aa, audit, init, clean, parity):
+for room in (run, results, compare, explain, cure, trend, gate, devices, aa, audit, init, clean, parity):
     for command in room.COMMANDS:
         app.command()(command)
 

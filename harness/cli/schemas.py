@@ -163,6 +163,12 @@ def of_explain() -> Schema:
     return fields(Explanation)
 
 
+def of_cure() -> Schema:
+    from harness.treatment.cured import Cure
+
+    return fields(Cure, {"ending": TEXT, "recipe": TEXT})
+
+
 SCHEMAS: dict[str, Callable[[], Schema]] = {
     "run": of_run,
     "build": of_build,
@@ -178,4 +184,5 @@ SCHEMAS: dict[str, Callable[[], Schema]] = {
     "audit": of_audit,
     "parity": of_parity,
     "explain": of_explain,
+    "cure": of_cure,
 }

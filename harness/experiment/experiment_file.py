@@ -21,6 +21,7 @@ from harness.metrics import transcripts
 from harness.records import (
     KERAS,
     Adjusted,
+    Dataset,
     Detection,
     Experiment,
     Keypoints,
@@ -191,6 +192,7 @@ def read_experiment(path: Path, plan: Plan | None = None, fresh: bool = False) -
     experiment = Experiment(
         name=written.name,
         load=partial(load, data_of(written, folder), fresh=fresh),
+        load_with=partial(load_with, data_of(written, folder)),
         model=model_of(file, folder),
         variants=names,
         plan=plan or plan_of(**written.plan.model_dump() | {"precision": precision_of(written.plan.precision)}),
@@ -337,6 +339,11 @@ def data_of(written: ExperimentText, folder: Path) -> DataSource:
         sequence=data.sequence,
         group=data.group,
     )
+
+
+def load_with(source: DataSource, calibration: Path) -> Dataset:
+    """Loads the data with other samples to calibrate with. Raises DataError, ConfigError."""
+    return load(replace(source, calibration=str(calibration)))
 
 
 def model_of(file: TomlFile[ExperimentText], folder: Path) -> ModelSource | None:

@@ -33,6 +33,7 @@ class CalibrationText(BaseModel):
     drawn: Annotated[Drawn, Field(description='"balanced", "random" or "again"')] = "balanced"
     seed: Annotated[int, Field(ge=0, description="a whole number")] | None = None
     ranges: Annotated[str, Field(description=RANGES)] = WHOLE_RANGE
+    data: Annotated[str, Field(min_length=1)] | None = None
 
 
 class RecipeText(BaseModel):
@@ -67,7 +68,8 @@ def read_recipe(path: Path) -> Adjusted:
     file = read_toml(path, RecipeText)
     made = file.content.calibration
     kept = tuple(dict.fromkeys(file.content.keep_float))
-    adjusted = Adjusted(file.content.recipe, kept, made.samples, made.drawn, made.seed, made.ranges)
+    data = None if made.data is None else path.parent.resolve() / Path(made.data).expanduser()
+    adjusted = Adjusted(file.content.recipe, kept, made.samples, made.drawn, made.seed, made.ranges, data)
     check_recipe(adjusted, file)
     return adjusted
 
@@ -84,7 +86,10 @@ def check_recipe(adjusted: Adjusted, file: TomlFile[RecipeText]) -> None:
         key = "keep_float" if adjusted.keep_float else "ranges"
         where = file.where(key=key) if adjusted.keep_float else file.where("calibration", key)
         raise ConfigError(f"{where} means nothing to {made.name}", "it is for int8 and int8_float_io")
-    if adjusted.samples and not made.calibrated:
+    if adjusted.data and not adjusted.data.exists():
+        where = file.where("calibration", "data")
+        raise ConfigError(f"{where}: there is no {adjusted.data}", "paths are relative to the recipe file")
+    if (adjusted.samples or adjusted.data) and not made.calibrated:
         raise ConfigError(f"{file.where('calibration')} {made.name} is not calibrated", "remove that table")
 
 
@@ -108,6 +113,7 @@ def recipe_text(adjusted: Adjusted, comments: Iterable[str] = ()) -> str:
     usual = Adjusted(adjusted.recipe)
     keys = ("samples", "drawn", "seed", "ranges")
     said = {key: getattr(adjusted, key) for key in keys if getattr(adjusted, key) != getattr(usual, key)}
+    said |= {} if adjusted.data is None else {"data": str(adjusted.data)}
     if said:
         lines += ["", "[calibration]", *(f"{key} = {json.dumps(value)}" for key, value in said.items())]
     return "\n".join(lines) + "\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 WHOLE_RANGE = "all"
@@ -17,7 +18,8 @@ class Adjusted:
     keep_float: layers, by the names of the tensors that they give, or globs of these. samples: of calibration, at most;
     None: as many as every recipe takes. drawn: balanced by class; at random; or again, where a sample may come twice.
     seed: of the draw; None: the experiment's. ranges: what a tensor's range holds of its values: "all", a percentage
-    such as "99.9%", or "mse", the range with the least mean squared error.
+    such as "99.9%", or "mse", the range with the least mean squared error. data: where the samples are that it is
+    calibrated with; None: those of the experiment.
     """
 
     recipe: str
@@ -26,6 +28,7 @@ class Adjusted:
     drawn: Drawn = "balanced"
     seed: int | None = None
     ranges: str = WHOLE_RANGE
+    data: Path | None = None
 
     @property
     def changes_quantiser(self) -> bool:

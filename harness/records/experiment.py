@@ -60,6 +60,7 @@ class Experiment:
     state: dict[str, str] = field(default_factory=dict)  # output → the input that takes it at a clip's next sample
     uncalibrated: tuple[str, ...] = ()  # recipes that are not built for want of calibration samples
     preprocessing: Preprocessing | None = None
+    load_with: Callable[[Path], Dataset] | None = None  # the same with other samples to calibrate with; None: cannot
     select_ops: bool = False  # whether ops that need TensorFlow's own kernels are allowed
 
     @property

@@ -104,13 +104,18 @@ def read(content: bytes) -> Artifact:
 
 
 def floats_of(schema: Any, model: Any, dtypes: dict[int, str]) -> frozenset[str]:
-    given = (
-        tensors[place]
-        for name, operator, tensors in operators(schema, model)
-        if name not in CONVERTING
-        for place in listed(operator.outputs)
-    )
-    return frozenset(text(tensor.name) for tensor in given if dtypes[tensor.type] == "float32")
+    """The names of tensors that ops which compute give as float32, and of what these are converted into: a layer that
+    gives an output of the model keeps its name there.
+    """
+    made: set[int] = set()
+    names: set[str] = set()
+    for name, operator, tensors in operators(schema, model):
+        given, taken = ([tensors[i] for i in listed(each) if i >= 0] for each in (operator.outputs, operator.inputs))
+        floats = [tensor for tensor in given if dtypes[tensor.type] == "float32"] if name not in CONVERTING else []
+        made |= {id(tensor) for tensor in floats}
+        converted = given if name in CONVERTING and any(id(tensor) in made for tensor in taken) else []
+        names |= {text(tensor.name) for tensor in [*floats, *converted]}
+    return frozenset(names)
 
 
 def constants_of(model: Any, dtypes: dict[int, str]) -> dict[str, list[int]]:

@@ -11,11 +11,6 @@ from harness.build.keras_process import KerasProcess
 from harness.build.variants import RECIPES
 from harness.build.workloads import WORKLOADS
 from harness.compare.baseline import compare
-from harness.cure.cured import Cure, Kept
-from harness.cure.patient import Patient, Workshop
-from harness.cure.remedies import Layers, Remedy, layers_of, remedies
-from harness.cure.search import Trial, search
-from harness.cure.verdict_on import rules_for, too_few
 from harness.data.shuffled import shuffled
 from harness.diagnosis.bench import Bench
 from harness.diagnosis.explain_row import explain
@@ -36,6 +31,11 @@ from harness.runs.own_runs import check_trusted
 from harness.runs.store import Store
 from harness.support.cache import Cache
 from harness.support.files import TemporaryFolder, telling_disk
+from harness.treatment.cured import Cure, Kept
+from harness.treatment.patient import Patient, Workshop
+from harness.treatment.remedies import Layers, Remedy, layers_of, remedies
+from harness.treatment.search import Trial, search
+from harness.treatment.verdict_on import rules_for, too_few
 
 Say = Callable[[str], None]
 USUAL_FILE = Path("experiment.toml")
@@ -51,6 +51,7 @@ class Asked:
     runtime: str = ""
     experiment: str = ""
     policy: Path | None = None
+    calibration: Path | None = None
     wait_s: float = 0.0
 
 
@@ -74,6 +75,7 @@ def opened(
     check(stored, stored.variant(case.variant))
     policy, notes = rules_for(policy_of(asked.policy, stored.every_scoring, stored.tasks), case)
     experiment = experiment_for(header, asked.experiment)
+    asked = replace(asked, calibration=asked.calibration and asked.calibration.resolve())
     known = stored.target(case.target)
     with (
         TemporaryFolder() as folder,
@@ -85,11 +87,13 @@ def opened(
         patient = Patient(stored, case, policy, Bench(connection, case, Path(folder), watcher))
         dataset = experiment.load()
         dataset = shuffled(dataset, header.plan.seed) if header.plan.until_decided else dataset
-        yield patient, Workshop(experiment, dataset, cache, keras, header.hashes), notes
+        yield patient, Workshop(experiment, dataset, asked.calibration, cache, keras, header.hashes), notes
 
 
 def check(run: Run, own: Variant) -> None:
     """Raises ConfigError where there is nothing to cure."""
+    if not run.finished:
+        raise ConfigError(f"run {run.run_id} is not finished", "finish it with harness run --resume")
     control = next((variant for variant in run.variants if variant.name == CONTROL), None)
     if control is None or control.path is None:
         raise ConfigError("the run has no float32 file to hold the variant against", "measure with -v float32 too")
@@ -135,7 +139,7 @@ def cured(patient: Patient, workshop: Workshop, notes: tuple[str, ...], say: Say
     begun = replace(begun, samples=sizes, searched=patient.judge(own, "search"), causes=causes)
     recipe = recipe_for(own)
     training = len(workshop.dataset.train_inputs[0]) if workshop.dataset.train_inputs else 0
-    tried = remedies(recipe, training, causes, layers, made_by_it=own.recipe == recipe)
+    tried = remedies(recipe, training, workshop.calibration, causes, layers, made_by_it=own.recipe == recipe)
 
     def keep(trials: Sequence[Trial]) -> None:
         kept.write(replace(begun, trials=tuple(trials)))

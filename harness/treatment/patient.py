@@ -6,24 +6,26 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
 from harness.build.builder import Built, build
 from harness.build.keras_process import KerasProcess
-from harness.cure.half_run import compared, part_of
-from harness.cure.halves import Half, Halves, halves_of
-from harness.cure.remedies import Remedy
-from harness.cure.verdict_on import Judged, judged
 from harness.diagnosis.bench import Bench
-from harness.errors import ConfigError
+from harness.errors import ConfigError, JobFailed
 from harness.gate.policy import Policy
 from harness.records import CONTROL, Affine, Case, Comparison, Dataset, Experiment, Run, Variant
 from harness.support.arrays import pick
 from harness.support.cache import Cache
+from harness.treatment.half_run import compared, part_of
+from harness.treatment.halves import Half, Halves, halves_of
+from harness.treatment.remedies import Remedy
+from harness.treatment.verdict_on import Judged, judged
 
 MOST_BYTES = 64 << 20  # of inputs that one job is given
 Say = Callable[[str], None]
+NAMED = {"model": "the Keras model is", "train": "the calibration data are", "test": "the test data are"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,8 +49,12 @@ class Patient:
         return part_of(self.run, self.halves.of(half), self.case)
 
     def judge(self, file: Variant, half: Half) -> Judged:
-        """What the policy says of a file on one half."""
-        return judged(self.compared(file, self.halves.of(half)), self.case, self.policy)
+        """What the policy says of a file on one half; of one that the engine refuses, that it is invalid."""
+        places = self.halves.of(half)
+        try:
+            return judged(self.compared(file, places), self.case, self.policy)
+        except JobFailed as error:
+            return Judged("invalid", len(places), reason=str(error))
 
     def judge_all(self, file: Variant) -> Judged:
         """The same on the whole test set."""
@@ -82,10 +88,11 @@ class Patient:
 
 @dataclass(frozen=True, eq=False)
 class Workshop:
-    """What builds files of the run's model, in one process of TensorFlow."""
+    """What builds files of the run's model, in one process of TensorFlow. calibration: where further samples are."""
 
     experiment: Experiment
     dataset: Dataset
+    calibration: Path | None
     cache: Cache
     keras: KerasProcess
     hashes: dict[str, str]
@@ -102,12 +109,7 @@ class Workshop:
         own = {"model": made.model_sha256, "train": made.dataset.train_sha256, "test": made.dataset.test_sha256}
         for what, sha256 in own.items():
             if self.hashes.get(what, sha256) != sha256:
-                named = {
-                    "model": "the Keras model is",
-                    "train": "the calibration data are",
-                    "test": "the test data are",
-                }
-                told = f"{named[what]} not what the run was made with"
+                told = f"{NAMED[what]} not what the run was made with"
                 raise ConfigError(told, "measure again with harness run, and cure that run")
 
 

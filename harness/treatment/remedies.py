@@ -1,9 +1,10 @@
-"""What a cure tries: changes of a recipe, the smallest first; what `explain` found says which of its kind comes first."""
+"""What a cure tries: changes of a recipe, the smallest first. `explain` says which of one kind comes first."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 from harness.build.variants import RECIPES
@@ -19,6 +20,7 @@ Kind = Literal["calibration", "float_io", "keep_float", "wider", "other_format"]
 USUAL_SAMPLES = 500
 MOST_SAMPLES = 5_000  # of calibration
 MOST_KEPT = 6  # layers in float32, with those that read them not counted
+OTHER_FORMATS = ("dynamic_range", "float16")
 WIDE = {"calibration_wide", "layer_by_nature", "wild_channels"}  # causes that other ranges may help
 
 
@@ -43,31 +45,32 @@ class Layers:
     readers: tuple[tuple[str, ...], ...] = ()
 
 
-def remedies(recipe: str, training: int, causes: Sequence[str], layers: Layers, made_by_it: bool) -> tuple[Remedy, ...]:
+def remedies(
+    recipe: str, training: int, data: Path | None, causes: Sequence[str], layers: Layers, made_by_it: bool
+) -> tuple[Remedy, ...]:
     """Returns what to try. recipe: that the row was made by, or that makes such a file. training: how many samples
-    there are to calibrate with. made_by_it: whether the row's file is that recipe's own.
+    there are to calibrate with; data: where further ones are. made_by_it: whether the row's file is the recipe's own.
     """
     plain = Adjusted(recipe)
     every = [
         *(() if made_by_it else [Remedy("", "calibration", f"{recipe} as the harness builds it", plain)]),
-        *calibrations(plain, training, causes),
+        *calibrations(plain, training, data, causes),
         *other_io(recipe),
         *kept(plain, layers),
         *wider(recipe),
-        *(
-            Remedy("", "other_format", f"another format: {name}", Adjusted(name))
-            for name in ("dynamic_range", "float16")
-        ),
+        *(Remedy("", "other_format", f"another format: {name}", Adjusted(name)) for name in OTHER_FORMATS),
     ]
     return tuple(replace(each, name=f"{recipe}_cure_{n}") for n, each in enumerate(every, 1))
 
 
-def calibrations(plain: Adjusted, training: int, causes: Sequence[str]) -> Iterator[Remedy]:
+def calibrations(plain: Adjusted, training: int, data: Path | None, causes: Sequence[str]) -> Iterator[Remedy]:
     """Other samples and other ranges: neither costs bytes or time on the device."""
     made = RECIPES[plain.recipe]
     if not made.calibrated:
         return
     samples = list(more_samples(plain, training))
+    if data is not None:
+        samples.insert(0, Remedy("", "calibration", f"calibrated with {data.name}", replace(plain, data=data)))
     ranges = list(other_ranges(plain)) if chooses(made) else []
     yield from [*ranges, *samples] if set(causes) & WIDE else [*samples, *ranges]
 

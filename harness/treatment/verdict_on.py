@@ -22,8 +22,9 @@ IN_A_RUN = "rule {}, {}, is not judged here: {}; a run with the recipe file judg
 
 @dataclass(frozen=True)
 class Judged:
-    """What the policy says of one file on some samples. lost, gained, changed: answers that only the baseline has right,
-    only the file, and that differ; None where the task has no such thing. reason: of the finding that does not hold.
+    """What the policy says of one file on some samples. lost, gained, changed: answers that only the baseline has
+    right, only the file, and that differ; None where the task has no such thing. reason: of the finding that does not
+    hold.
     """
 
     outcome: Outcome

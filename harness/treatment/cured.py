@@ -8,14 +8,14 @@ from typing import Literal
 
 from pydantic import TypeAdapter
 
-from harness.cure.remedies import Remedy
-from harness.cure.search import Trial
-from harness.cure.verdict_on import Judged
 from harness.errors import StoreError, Unreadable
 from harness.experiment.recipe_file import ENDING, recipe_text
 from harness.records import Case
 from harness.support.files import write_atomically, write_json
 from harness.support.foreign import read_valid
+from harness.treatment.remedies import Remedy
+from harness.treatment.search import Trial
+from harness.treatment.verdict_on import Judged
 
 CURED = "cured"
 Ending = Literal["nothing_to_cure", "cured", "not_confirmed", "not_cured", "unfinished"]
@@ -26,8 +26,8 @@ class Cure:
     """What was tried for one row, and what it came to.
 
     rules: those that were judged, in words. causes: what `explain` names on the search half. before: the row itself on
-    the whole test set, and searched: on the search half. samples: of the search half and of the held one. ended: whether
-    there is nothing more to try.
+    the whole test set, and searched: on the search half. samples: of the search half and of the held one. ended:
+    whether there is nothing more to try.
     """
 
     run_id: str
@@ -112,9 +112,9 @@ def document(cure: Cure) -> dict[str, object]:
     return dict(_CURE.dump_python(cure, mode="json"))
 
 
-def printed(cure: Cure, recipe: str) -> dict[str, object]:
-    """What --json prints. recipe: the text of the recipe file, "" where there is none."""
-    return document(cure) | {"ending": cure.ending, "recipe": recipe}
+def printed(cure: Cure) -> dict[str, object]:
+    """What --json prints: that, how it ended, and the text of the recipe file, "" where nothing passes."""
+    return document(cure) | {"ending": cure.ending, "recipe": recipe_of(cure)}
 
 
 def recipe_of(cure: Cure) -> str:

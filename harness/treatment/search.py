@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from harness.cure.halves import Half
-from harness.cure.remedies import Remedy
-from harness.cure.verdict_on import Judged
 from harness.records import Variant
+from harness.treatment.halves import Half
+from harness.treatment.remedies import Remedy
+from harness.treatment.verdict_on import Judged
 
 SAME_FILE = "it is the file of {}"
 
