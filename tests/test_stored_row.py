@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 
 from harness.build.workloads import digits
 from harness.cli.schemas import schema_of
+from harness.diagnosis.graph import open_graph
 from tests.conftest import Call
 from tests.small_models import tflite
 from tests.test_explain_row import edited, scaled_by_four, tensors_with_scales
@@ -65,7 +67,8 @@ def test_a_row_is_explained_and_kept(run, harness):
     page = (run / "explain.html").read_text()
     assert "The weights are not those of float32" in page and page.count("<svg") == 6  # for a page and for a phone
 
-    code, said, _ = harness("explain", "latest", "-v", "good")
+    code, said, _ = harness("explain", "latest", "-v", "good", "--model-explorer", "nodes.json")
+    check_nodes(json.loads(Path("nodes.json").read_text()), run / "variants" / "good.tflite")
     assert code == 0 and "nothing was found that explains a drop" in said
 
     code, said, _ = harness("report", "latest")
@@ -75,6 +78,19 @@ def test_a_row_is_explained_and_kept(run, harness):
 
     code, said, _ = harness("gate", "latest")
     assert code in (0, 1), "what is kept beside a run does not break its seal"
+
+
+def check_nodes(data: dict[str, Any], file: Path) -> None:
+    """The form of Model Explorer's node_data_builder: graph id → name, results by tensor names, thresholds."""
+    (graph,) = data.values()
+    names = {wire.name for wire in open_graph(file).wires}
+    assert list(data) == ["main"] and {*graph} == {"name", "results", "thresholds"}
+    assert graph["results"] and {*graph["results"]} <= names
+    assert all(
+        {*result} <= {"value", "bgColor", "textColor"} and 0 < result["value"] < 100
+        for result in graph["results"].values()
+    )
+    assert all({*step} == {"value", "bgColor"} for step in graph["thresholds"])
 
 
 def test_what_cannot_be_explained_says_why(run, harness):

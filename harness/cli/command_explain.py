@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 SAMPLES = "how many test samples are looked at: half of them answers that the variant changed"
 FILE = "a .tflite file of the same model, instead of the variant's"
+MODEL_EXPLORER = "write the error that each op adds as node data, to look at in Model Explorer beside the file"
 TRUST = "explain a run that you did not begin on this machine: its models run, on its devices"
 
 
@@ -28,14 +29,16 @@ def explain(
     samples: Annotated[int, typer.Option(min=8, max=5000, help=SAMPLES)] = 200,
     file: Annotated[Path | None, typer.Option(help=FILE)] = None,
     wait: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="how long a busy device is waited for")] = 0.0,
+    model_explorer: Annotated[Path | None, typer.Option(metavar="FILE", help=MODEL_EXPLORER)] = None,
     trust: Annotated[bool, typer.Option("--trust", help=TRUST)] = False,
     results: Results = Path("results"),
     json: Annotated[bool, typer.Option("--json", help="print all figures as JSON")] = False,
 ) -> None:
     """Say where a variant's error comes from, layer by layer, with the likely cause and a way out."""
     import harness
-    from harness.cli.output import print_json
+    from harness.cli.output import print_json, say
     from harness.diagnosis.kept_explanations import document
+    from harness.support.files import write_atomically
 
     found = harness.explain(
         run,
@@ -48,6 +51,10 @@ def explain(
         results=results,
         trust=trust,
     )
+    if model_explorer:
+        from harness.report.out.model_explorer import render
+
+        say(f"written: {write_atomically(model_explorer, render(found).encode())}")
     if json:
         print_json(document(found))
     else:
