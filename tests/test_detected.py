@@ -114,6 +114,17 @@ def test_the_same_detections_pass_within_a_margin_that_the_pictures_show(scaled,
     assert scaled.standing(case("float32")).status == "ok"
 
 
+@pytest.mark.parametrize("metric", ["coco_map", "ap50", "ar100"])
+def test_a_plain_loss_fails_on_few_pictures_on_which_nothing_can_pass(metric, tmp_path):
+    objects, found = pictures(80, 5)
+    keras, lost = as_outputs(found), as_outputs(found)
+    lost["scores"] = lost["scores"] * (np.random.default_rng(1).random((80, 1, 1)) < 0.4)
+    rule = f'metric = "{metric}"\nmax_decrease = "1pp"\nagainst = "keras"\nvariant = "{{}}"'
+    comparison = compare(made({"float32": keras, "int8": lost}, objects, keras))
+    said = [judged(comparison, rule.format(variant), tmp_path) for variant in ("int8", "float32")]
+    assert [each.outcome for each in said] == ["fail", "inconclusive"] and "80 samples: 299" in said[1].reason
+
+
 def test_a_rare_class_keeps_a_rule_from_passing(truth, tmp_path):
     objects, keras = truth
     rare = objects.copy()

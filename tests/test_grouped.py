@@ -258,3 +258,18 @@ def test_a_count_of_flips_is_judged_over_groups_as_the_rate_that_it_is():
     assert found(clips(200, 10, lost=20), rule.format(400)).outcome == "pass"
     assert found(clips(200, 10, lost=20), rule.format(25)).outcome == "inconclusive"
     assert "not decided over groups" in found(clips(200, 10), rule.format(0)).reason
+
+
+@pytest.mark.parametrize("metric", ["f1", "balanced_accuracy", "auc"])
+def test_a_plain_loss_fails_over_few_groups_and_no_groups_worth_10_do(metric: str):
+    rule = f'metric = "{metric}"\nmax_decrease = "1pp"\nagainst = "keras"'
+    assert [found(clips(count, 10, lost=4 * count, spread=False), rule).outcome for count in (40, 8)] == [
+        "fail",
+        "inconclusive",
+    ]
+
+
+def test_where_all_answers_are_right_what_could_be_lost_decides_over_groups():
+    """Of 600 groups none is lost, which one in 200 may be: .995^598 is under 5 %."""
+    rule = 'metric = "f1"\nmin = {}'
+    assert [found(clips(600, 10), rule.format(limit)).outcome for limit in (0.99, 0.999)] == ["pass", "inconclusive"]

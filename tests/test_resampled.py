@@ -12,8 +12,15 @@ from scipy.stats import binomtest
 from harness.compare.baseline import compare
 from harness.errors import ConfigError
 from harness.gate.decide import judge
+from harness.gate.judge.resampled import outcome_by
 from harness.gate.policy.policy_file import parse_policy
+from harness.metrics.embedding import of_asked, over_identities
 from harness.records import Declared, Finding, Run, Scoring
+from harness.statistics.bootstrap import WithLimits
+from harness.statistics.by_label import LabelF1
+from harness.statistics.edit_rate import EditRate
+from harness.statistics.neighbours import recall, space_of
+from harness.statistics.partial_area import PartialArea
 from tests.false_passes import CASES, nothing_shown, passes, verdict
 from tests.made_runs import shard
 from tests.made_tasks import classes, numbers, regression, run_of
@@ -304,3 +311,60 @@ def test_what_is_at_its_limit_passes_one_time_in_twenty(name, monkeypatch):
     for n in GRID[name]:
         passed, _ = passes(CASES[name], n, 100)
         assert passed <= 0.11, f"{passed:.0%} of {n} samples"
+
+
+# --- a loss that is plain ------------------------------------------------------------------------------------------
+
+
+def labels_lost(rng: np.random.Generator, n: int, share: float) -> WithLimits:
+    """F1 of four labels, the rarest of which one sample in 20 has."""
+    wanted = rng.random((n, 4)) < np.array([0.5, 0.3, 0.2, 0.05])
+    before = wanted ^ (rng.random((n, 4)) < 0.05)
+    return LabelF1(wanted, before ^ (rng.random((n, 4)) < share)).less(LabelF1(wanted, before))
+
+
+def texts_lost(rng: np.random.Generator, n: int, share: float) -> WithLimits:
+    units = rng.geometric(0.15, n)
+    before = rng.binomial(units, 0.1)
+    return EditRate(np.where(rng.random(n) < share, units, before), units).less(EditRate(before, units))
+
+
+def anomalies_lost(rng: np.random.Generator, n: int, share: float) -> WithLimits:
+    positive = np.arange(n) % 3 == 0
+    before = rng.normal(size=n) + 3 * positive
+    after = np.where(rng.random(n) < share, rng.normal(size=n), before)
+    return PartialArea(positive, after, 0.1).less(PartialArea(positive, before, 0.1))
+
+
+def identities_lost(rng: np.random.Generator, n: int, share: float) -> WithLimits:
+    labels, centres = np.repeat(np.arange(n), 3), rng.normal(size=(n, 8))
+    before = centres[labels] + 0.5 * rng.normal(size=(3 * n, 8))
+    after = np.where(rng.random(3 * n)[:, None] < share, rng.normal(size=before.shape), before)
+    own, keras = (over_identities(recall(space_of(v, False), labels, 1), of_asked) for v in (after, before))
+    return own.less(keras)
+
+
+LOSSES = {  # how much is lost, which way is worse, and how few units prove that more than a hundredth is
+    "label_f1": (labels_lost, 0.4, -1, 40),
+    "wer": (texts_lost, 0.5, 1, 60),
+    "anomaly_pauc": (anomalies_lost, 0.9, -1, 100),
+    "recall_at_1": (identities_lost, 0.7, -1, 60),
+}
+
+
+@pytest.mark.parametrize("metric", LOSSES)
+def test_a_plain_loss_fails_however_few_samples_prove_it(metric):
+    lose, share, sign, few = LOSSES[metric]
+    moved = [lose(np.random.default_rng(seed), few, share) for seed in range(5)]
+    assert [outcome_by(each, sign * 0.01, sign, 0.05) for each in moved] == ["fail"] * 5
+    kept = lose(np.random.default_rng(0), few, 0.0)
+    assert outcome_by(kept, sign * 0.2, sign, 0.05) == "inconclusive"  # so few can show nothing kept
+
+
+@pytest.mark.parametrize(("metric", "few"), [("label_f1", 20), ("label_f1", 60), ("wer", 20), ("wer", 100)])
+def test_a_model_at_its_limit_fails_one_time_in_twenty_at_most(metric, few):
+    lose, _, sign, _ = LOSSES[metric]
+    truth = lose(np.random.default_rng(1), 400_000, 0.1).value
+    rng, tried = np.random.default_rng(7), 400
+    failed = sum(outcome_by(lose(rng, few, 0.1), truth, sign, 0.05) == "fail" for _ in range(tried))
+    assert failed / tried <= 0.05 + 2 * (0.05 * 0.95 / tried) ** 0.5

@@ -156,6 +156,9 @@ class LeftOut:
             low, high = (middle, high) if self.upper(middle, better) < better * limit else (low, middle)
         return float(stdtr(self.freedom, -low))
 
+    def p_of_loss(self, limit: float, better: int) -> float:
+        return self.p(limit, -better)
+
     def words(self, confidence: float) -> str:
         """Says how the limits were made."""
         return f"jackknife {100 * confidence:g} % over {self.groups:,} groups"

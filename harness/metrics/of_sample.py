@@ -117,6 +117,9 @@ class Quantile:
     def unproven(self) -> str:
         return ""
 
+    def p_of_loss(self, limit: float, better: int) -> float:
+        return self.p(limit, -better)
+
     def p(self, limit: float, better: int = 1) -> float:
         """Returns the probability of so many samples, or more, on the good side of the limit if it is the truth."""
         n = len(self.each)
@@ -168,6 +171,9 @@ class Apart:
     @property
     def unproven(self) -> str:
         return ""
+
+    def p_of_loss(self, limit: float, better: int) -> float:
+        return self.p(limit, -better)
 
     def limits(self, confidence: float) -> Interval:
         one, other = (each.limits((1 + confidence) / 2) for each in (self.own, self.other))

@@ -43,8 +43,8 @@ RARE = 0.01
 FEW_CARRIERS = 30.0  # the limits of squared t₃ errors with fewer miss the truth in 15 to 24 %
 FEWEST_CARRIERS = 5.0
 ADDED = 0.5  # of a sample
-WARY = 3.0  # how much wider an interval is that few samples carry
-FEW = f"{{}} samples: of what has no bounds {FEWEST_SAMPLES} are the fewest that show a fault of one sample in 100"
+WARY = 3.0
+FEW = f"{{}} samples: {FEWEST_SAMPLES} are the fewest that show a fault of one sample in 100"
 CARRIED = "{:.0f} of {:,} samples carry nearly all of its spread: another test set may say something else"
 TOO_FEW_CARRY = "how many samples decide it is not known: {:.0f} of these carry nearly all of its spread"
 SILENT = "it is the same for every sample"
@@ -66,6 +66,7 @@ class WithLimits(Protocol):
     def unproven(self) -> str: ...  # why no loss may be proved by them; "" where it may
     def limits(self, confidence: float) -> Interval: ...  # two-sided; raises Absent, which says why there are none
     def p(self, limit: float, better: int = 1) -> float: ...  # one-sided, of H0: truth = limit; 1: less is better
+    def p_of_loss(self, limit: float, better: int) -> float: ...  # of H0: truth = limit, where the value is beyond it
     def words(self, confidence: float) -> str: ...  # how the limits were made
     def times_to_settle(self, limit: float, better: int, alpha: float, power: float) -> float | None: ...
 
@@ -99,6 +100,9 @@ class OwnLimits(ABC):
     def p(self, limit: float, better: int = 1) -> float:
         return self.alone.p(limit, better)
 
+    def p_of_loss(self, limit: float, better: int) -> float:
+        return self.alone.p_of_loss(limit, better)
+
     def words(self, confidence: float) -> str:
         return self.alone.words(confidence)
 
@@ -120,6 +124,7 @@ class Influences:
     widened: float = 1.0  # at least 1: by how much resamples vary more than the influences say
     over: float = 0.0  # by how much the value may lie over the truth in the mean, and under it, as of sums of |…|
     under: float = 0.0
+    wariness: float = WARY  # how much wider an interval is that few samples carry
 
     @cached_property
     def moved(self) -> np.ndarray:
@@ -152,7 +157,7 @@ class Influences:
     @property
     def wary(self) -> float:
         """How much wider the interval is for the few samples that carry it: 1 where there are enough."""
-        return WARY if self.carriers < FEW_CARRIERS else 1.0
+        return self.wariness if self.carriers < FEW_CARRIERS else 1.0
 
     @property
     def sd(self) -> float:
@@ -197,6 +202,9 @@ class Influences:
         share = float((self.t <= away).mean())
         return max(share if better == 1 else 1 - share, 0.5 / RESAMPLES)
 
+    def p_of_loss(self, limit: float, better: int) -> float:
+        return self.p(limit, -better)
+
     def times_to_settle(self, limit: float, better: int, alpha: float, power: float) -> float | None:
         """Returns how many times as many samples decide the limit so often, if these show the truth. None: never.
 
@@ -226,7 +234,11 @@ class Influences:
     def words(self, confidence: float) -> str:
         if self.still:
             return f"no sample of {self.samples:,} differs"
-        wary = f", {WARY:g} times as wide since few samples carry it ({self.carriers:.0f})" if self.wary > 1 else ""
+        wary = (
+            f", {self.wariness:g} times as wide since few samples carry it ({self.carriers:.0f})"
+            if self.wary > 1
+            else ""
+        )
         return f"bootstrap-t {100 * confidence:g} %, {RESAMPLES:,} resamples{wary}"
 
 

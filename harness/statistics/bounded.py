@@ -99,6 +99,9 @@ class Effects:
         shares = self.shares(limit) if limit > self.value else self.mirrored.shares(-limit)[:, ::-1]
         return self.probability(shares, self.value - limit)
 
+    def p_of_loss(self, limit: float, better: int) -> float:
+        return self.p(limit, -better)
+
     def drawn(self, limit: float, better: int, rng: np.random.Generator) -> Effects:
         """Returns the same of another test set, as large, of a model whose truth is the limit: p is of these."""
         if better == -1:

@@ -94,6 +94,9 @@ class AreaLimits:
         found = found if self.pulls.still else max(found, self.pulls.p(limit, better))
         return max(found, self.rare.p(self.value - limit)) if better == -1 and limit < self.value else found
 
+    def p_of_loss(self, limit: float, better: int) -> float:
+        return self.p(limit, -better)
+
     def words(self, confidence: float) -> str:
         classes, told = len(self.rare.worth), self.pictures.words(confidence)
         return f"{told}, and in those with each of {classes} classes" if classes > 1 else told

@@ -229,7 +229,7 @@ def fails_by_few(rule: Rule, held: Held, apart: Held, run: Run) -> Answer | None
     lost, effects = sign * (moved.value - limit), effects_in(apart)
     if lost <= 0 or effects is None or run.groups is None or moved.effective < LEAST_EFFECTIVE:
         return None
-    each = [apart.moved.p(limit, -sign), better_in_groups(effects, lost, sign, run)]
+    each = [apart.moved.p_of_loss(limit, sign), better_in_groups(effects, lost, sign, run)]
     each += [] if moved.still else [moved.p(limit, -sign)]
     if max(each) > rule.alpha or apart.moved.unproven:
         return None

@@ -149,7 +149,7 @@ def outcome_by(moved: WithLimits, limit: float, sign: int, alpha: float) -> Outc
     """Returns the outcome by the p-values of both sides; inconclusive where there is a doubt of that side."""
     if sign * moved.value < sign * limit:
         return "pass" if not moved.doubt and moved.p(limit, sign) <= alpha else "inconclusive"
-    return "fail" if not moved.unproven and moved.p(limit, -sign) <= alpha else "inconclusive"
+    return "fail" if not moved.unproven and moved.p_of_loss(limit, sign) <= alpha else "inconclusive"
 
 
 def why_undecided(rule: Rule, held: Held, names: tuple[str, ...]) -> str:
