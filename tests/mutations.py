@@ -1,6 +1,7 @@
 """A stored run, damaged: seeded mutations of its files, and what the commands that read it make of them.
 
 Run as `python -m tests.mutations COUNT [SEED]` for a campaign of any length; tests/test_foreign.py runs a short one.
+`python -m tests.mutations COUNT SEED tasks` damages runs of the tasks of tests/stored_tasks.py, and seals them anew.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from copy import deepcopy
 from io import StringIO
 from pathlib import Path
@@ -137,7 +138,7 @@ def other_kind(path: Path, chance: Random) -> str:
     return way
 
 
-def commands(run: str, other: str, sample: int) -> list[tuple[str, ...]]:
+def commands(run: str, other: str, sample: int, experiment: str = "digits") -> list[tuple[str, ...]]:
     """What reads a stored run, and changes nothing in it. accept writes beside it."""
     return [
         ("list",),
@@ -149,7 +150,7 @@ def commands(run: str, other: str, sample: int) -> list[tuple[str, ...]]:
         ("compare", other, run),
         ("compare", run, other),
         ("accept", run),
-        ("trend", "digits", "--all"),
+        ("trend", experiment, "--all"),
         ("clean", "--dry-run"),
     ]
 
@@ -224,6 +225,40 @@ def campaign(count: int, seed: int, folder: Path) -> Iterator[tuple[str, str]]:
             (victim.parent / "reference.json").unlink(missing_ok=True)
 
 
+def campaign_of_tasks(count: int, seed: int, folder: Path) -> Iterator[tuple[str, str]]:
+    """The same of runs of every task, which whoever damages them seals anew: what their files say is all there is."""
+    from harness.runs import seal
+    from tests.stored_tasks import MADE, stored_run
+
+    runs = {task: stored_run(folder / "sound" / task, task) for task in MADE}
+    for n in range(count):
+        chance = Random(f"{seed}.{n}")
+        task = chance.choice(sorted(MADE))
+        run = folder / "results" / runs[task].parent.name / runs[task].name
+        shutil.copytree(runs[task], run)
+        file = chance.choice(sorted(p for p in run.rglob("*") if p.is_file() and p.name != seal.MANIFEST))
+        how = mutate(file, chance)
+        sealed_anew(run)
+        words = chance.choice(commands(run.name, run.name, chance.randrange(60), run.parent.name))
+        before = Path.cwd()
+        os.chdir(folder)
+        try:
+            yield f"{seed}.{n} {task}/{file.relative_to(run)}: {how}; {' '.join(words)}", escape_of(words)
+        finally:
+            os.chdir(before)
+            shutil.rmtree(folder / "results")
+
+
+def sealed_anew(run: Path) -> None:
+    """As whoever changes a run can do it; what is no file is in no manifest."""
+    from harness.errors import HarnessError
+    from harness.runs import seal
+
+    (run / seal.MANIFEST).unlink()
+    with suppress(HarnessError, OSError):
+        seal.seal(run, run.name, (run / "run.json").read_bytes(), {})
+
+
 def must_be_named(source: Path, damaged: Path) -> str:
     """The name of a file of a sealed run, where it is not the one that was sealed; "" where nothing has to be told."""
     if damaged.is_file() and not damaged.is_symlink() and damaged.read_bytes() == source.read_bytes():
@@ -243,9 +278,10 @@ def restore(source: Path, damaged: Path) -> None:
 def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     count, seed = int(sys.argv[1]), int((*sys.argv, "0")[2])
+    kind = campaign_of_tasks if sys.argv[3:] == ["tasks"] else campaign
     escaped = 0
     with tempfile.TemporaryDirectory() as folder:
-        for told, escape in campaign(count, seed, Path(folder)):
+        for told, escape in kind(count, seed, Path(folder)):
             if escape:
                 escaped += 1
                 print(f"=== {told}\n{escape}", flush=True)

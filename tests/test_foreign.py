@@ -31,7 +31,7 @@ from harness.support import foreign
 from tests.devices import RECORDED
 from tests.foreign_files import KINDS, Files
 from tests.foreign_files import escape_of as files_escape_of
-from tests.mutations import DEEP, DIGITS, HEADERS, campaign
+from tests.mutations import DEEP, DIGITS, HEADERS, campaign, campaign_of_tasks
 
 MUTATIONS = int(os.environ.get("MUTATIONS", "0"))
 SCHEMA_3 = RECORDED.with_name("digits-schema-3")
@@ -246,6 +246,11 @@ def test_an_infinity_that_was_kept_is_read(tmp_path):
 def test_nothing_escapes(tmp_path):
     """A short campaign: `python -m tests.mutations 60000` is a long one."""
     assert [(told, escape) for told, escape in campaign(25, 14, tmp_path) if escape] == []
+
+
+def test_of_runs_of_other_tasks_nothing_escapes(tmp_path):
+    """Damaged and sealed anew: `python -m tests.mutations 300 SEED tasks` is a long one."""
+    assert [(told, escape) for told, escape in campaign_of_tasks(15, 14, tmp_path) if escape] == []
 
 
 def test_an_npz_file_that_unpacks_to_more_than_the_disk_holds_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
