@@ -293,3 +293,85 @@ def test_a_configuration_that_says_nothing_new_is_left_as_it_is_read():
     made = modern(config)["config"]
     assert [each["name"] for each in made["layers"]] == ["x"]
     assert (made["input_layers"], made["output_layers"]) == (["x", 0, 0], ["x", 0, 0])
+
+
+# --- what is written anew, as Keras 3 has it -------------------------------------------------------------------------
+
+
+def test_a_sequential_says_its_input_as_a_layer_of_its_own():
+    """Keras 2 said it at the first layer, as batch_input_shape; token ids of an Embedding are whole numbers."""
+    made = modern(sequential(dense("a", 3, batch_input_shape=[None, 4]), dense("b", 2)))
+    first, *others = made["config"]["layers"]
+    given = {"batch_shape": [None, 4], "dtype": "float32", "name": "input"}
+    assert (made["class_name"], first) == ("Sequential", {"class_name": "InputLayer", "config": given})
+    assert [each["config"]["name"] for each in others] == ["a", "b"]
+    assert all("batch_input_shape" not in each["config"] for each in others)
+    ids = layer("Embedding", "e", batch_input_shape=[None, 7], input_dim=10, output_dim=4, input_length=7)
+    first, embedding = modern(sequential(ids))["config"]["layers"]
+    assert first["config"]["dtype"] == "int32"
+    assert embedding["config"] == {
+        "name": "e", "trainable": True, "dtype": "float32", "input_dim": 10, "output_dim": 4,
+    }  # fmt: skip
+
+
+def test_the_input_of_a_model_that_begins_with_a_model_is_that_ones():
+    inner = sequential(dense("a", 3, batch_input_shape=[None, 4]), name="inner")
+    made = modern(sequential(inner, dense("b", 2)))["config"]["layers"]
+    assert made[0]["config"]["batch_shape"] == [None, 4]
+    assert made[1]["config"]["layers"][0]["config"]["batch_shape"] == [None, 4]
+    bare = {"class_name": "Sequential", "config": [dense("a", 3)]}
+    assert [each["class_name"] for each in modern(bare)["config"]["layers"]] == ["Dense"]  # nobody says its input
+
+
+def test_calls_of_nested_models_are_counted_from_0_and_names_have_no_slash():
+    inner = sequential(placeholder("in", [None, 4]), dense("a", 3), name="in/ner")
+    layers = [node(placeholder("x", [None, 4])), node(inner, "x"), node(dense("b", 2), "in/ner", index=1)]
+    made = modern(functional("outer/1", layers, ["x"], ["in/ner"], index=1))
+    assert (made["class_name"], made["config"]["name"]) == ("Functional", "outer_1")
+    assert [each["name"] for each in made["config"]["layers"]] == ["x", "in_ner", "b"]
+    assert made["config"]["layers"][2]["inbound_nodes"] == [[["in_ner", 0, 0, {}]]]
+    assert made["config"]["output_layers"] == ["in_ner", 0, 0]
+
+
+def test_several_ends_and_those_by_name_stay_what_they_were():
+    layers = [node(placeholder(name, [None, 4])) for name in ("x", "y")]
+    config = functional("m", layers, ["x", "y"], ["x"])
+    config["config"]["output_layers"] = {"first": ["x", 0, 0], "second": ["y", 0, 0]}
+    ends = modern(config)["config"]
+    assert ends["input_layers"] == [["x", 0, 0], ["y", 0, 0]]
+    assert ends["output_layers"] == {"first": ["x", 0, 0], "second": ["y", 0, 0]}
+
+
+def test_a_layer_in_a_layer_says_where_it_is_from():
+    inner = recurrent("GRU", "g", 3, "sigmoid")
+    inner["config"]["dtype"] = {"class_name": "Policy", "config": {"name": "mixed_float16"}}
+    made = modern(layer("Bidirectional", "bi", layer=inner, merge_mode="concat"))["config"]["layer"]
+    assert (made["module"], made["registered_name"], made["class_name"]) == ("keras.layers", None, "GRU")
+    assert made["config"]["dtype"] == "mixed_float16"
+    assert made["config"]["reset_after"] is False  # a GRU that does not say so is from before it; Keras 3 means True
+    assert "implementation" not in made["config"]  # it changes no number
+    cells = layer("RNN", "r", cell=layer("StackedRNNCells", "s", cells=[layer("GRUCell", "c", units=3)]))
+    stacked = modern(cells)["config"]["cell"]["config"]["cells"]
+    assert [(each["class_name"], each["module"]) for each in stacked] == [("GRUCell", "keras.layers")]
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        (layer("TFOpLambda", "tf.math.add", function="math.add"), r"operation as a layer \(tf.math.add\)"),
+        (layer("Lambda", "mine", function=["4wEAAAA="]), r"bytecode of another Python as a layer \(mine\)"),
+        (dense("first", 3, groups=2), "first, a Dense, has groups = 2, which Keras 3 does not know"),
+    ],
+)
+def test_what_keras_3_lacks_is_refused_with_a_way_out(config, told):
+    with pytest.raises(BuildError, match=told) as caught:
+        modern(sequential(placeholder("x", [None, 4]), config))
+    assert "save it as a folder" in caught.value.advice
+
+
+def test_options_that_say_nothing_are_left_out_and_a_layer_that_nobody_knows_is_left_to_keras():
+    made = modern(dense("a", 3, groups=1, time_major=False, fused=None))["config"]
+    assert made.keys() & {"groups", "time_major", "fused"} == set()
+    unknown = modern(layer("MyLayer", "mine", width=7))
+    assert (unknown["class_name"], unknown["config"]["width"]) == ("MyLayer", 7)
+    assert modern(layer("BatchNormalizationV1", "bn", axis=[1]))["class_name"] == "BatchNormalization"

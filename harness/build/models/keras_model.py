@@ -243,5 +243,6 @@ def from_file(path: Path) -> Any:
     except Exception as error:  # Keras raises whatever its layers raise
         told = f"Keras cannot load {path.name}: {cause(error)}"
         raise BuildError(
-            told, "where it has code of its own, give a function that loads it, as module:function"
+            told,
+            "copy or save it again; where it has code of its own, give a function that loads it, as module:function",
         ) from error
