@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -21,6 +22,7 @@ from harness.metrics import METRICS
 from harness.metrics.fitting import with_declarations
 from harness.records import Affine, Tensor
 from tests.conftest import Call
+from tests.devices import RECORDED
 
 TASKS = {name: (name,) for name in STARTERS} | {"heads": ("classification", "regression")}
 
@@ -262,7 +264,7 @@ def test_data_that_are_the_users_are_named_too(harness: Call, tmp_path: Path, mo
         (("--task", "segmentaton"), "'segmentaton'", "did you mean segmentation?"),
         (("--task", "custom"), "'custom'", "the task that is nearest"),
         (("--model", "no.keras"), "no.keras", "relative to the folder that you are in"),
-        (("--model", "old.tflite"), "old.tflite is not a Keras model", "import"),
+        (("--model", "old.tflite"), "old.tflite is not a TFLite file", "convert the model again"),
         (("--data", "no.npz"), "no.npz does not exist", "relative to the folder that you are in"),
         (("--calibration", "no.npz"), "no.npz does not exist", "relative to the folder that you are in"),
     ],
@@ -275,6 +277,25 @@ def test_what_cannot_be_written_is_refused_and_nothing_is_written(
     code, _, err = harness("init", "new", *words)
     assert code == 2 and what in err and advice in err
     assert not (tmp_path / "new").exists()
+
+
+def test_a_tflite_file_alone_is_the_baseline_and_said_to_be_compared_with_nothing(
+    harness: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its input is int8, and what goes in is what that stands for: pixels, which want a scale."""
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "vendor's 2.int8.tflite"
+    shutil.copy(RECORDED / "variants" / "int8.tflite", file)
+    np.savez("test.npz", x=np.zeros((6, 28, 28), np.uint8), y=np.arange(6))
+    code, _, err = harness("init", "new", "--model", file.name, "--data", "test.npz")
+    assert code == 0 and "float32 28×28" in err and "parameters" not in err and "make the task classification" in err
+    assert "vendor_s_2_int8 is compared with nothing yet" in err and "[data] scale" in err and "int8, " not in err
+    experiment = read_experiment(tmp_path / "new" / "experiment.toml")
+    assert experiment.baseline == "vendor_s_2_int8" and experiment.model is None and not experiment.variants
+    assert experiment.imports == {"vendor_s_2_int8": file}
+    drop, size = read_policy(tmp_path / "new" / "policy.toml", with_declarations(experiment.scoring)).rules
+    assert drop.variant == "!vendor_s_2_int8"
+    assert file.stat().st_size <= size.limit.value < file.stat().st_size + 1000
 
 
 def test_a_text_is_written_so_that_toml_reads_it() -> None:

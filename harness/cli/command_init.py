@@ -30,11 +30,15 @@ Task = Annotated[
     str,
     typer.Option(metavar="TASK", help=", ".join(STARTERS), autocompletion=completion.tasks),
 ]
-Model = Annotated[str, typer.Option(metavar="PATH", help="your Keras model, or package.module:function")]
+Model = Annotated[str, typer.Option(metavar="PATH", help="your model: Keras, .tflite or package.module:function")]
 Data = Annotated[str, typer.Option(metavar="PATH", help="your test samples: a file, a folder, package.module:function")]
 Calibration = Annotated[str, typer.Option(metavar="PATH", help="training samples that int8 learns its ranges from")]
 Label = Annotated[str, typer.Option(metavar="NAME", help="the array or column of labels; default: y, or label")]
 LABELLED = (".npz", ".csv", ".parquet")  # files in which an array or a column is the labels
+COMPARED_WITH_NOTHING = (
+    "{} is compared with nothing yet, so accuracy_drop has no row: import other files beside it under [variants], or"
+    " give the Keras model as [model] source"
+)
 TO_CALIBRATE = "give --calibration, 100 to 500 training samples in the form of the test samples"
 
 
@@ -74,7 +78,7 @@ def init(
 
 def asked_files() -> tuple[str, str, str, str]:
     """Asks where the model is, and of one of the user's where the samples are."""
-    model = asked("Where is the Keras model (empty: an example)")
+    model = asked("Where is the Keras model, or a .tflite file (empty: an example)")
     if not model:
         return "", "", "", ""
     data = asked("Where are test samples (empty: still to come)")
@@ -114,16 +118,21 @@ def known(task: str) -> str:
 
 
 def check_there(model: str, data: str, calibration: str) -> None:
-    """Raises ConfigError where something that the user named is not there."""
+    """Raises ConfigError where something that the user named is not there, BuildError for what is no .tflite file."""
+    from harness.build.artifact import inspect
     from harness.errors import ConfigError
-    from harness.experiment.experiment_file import keras_model
+    from harness.experiment.experiment_file import existing, keras_model
+    from harness.experiment.starters import TFLITE
     from harness.support.functions import is_reference
 
-    if model:
-        keras_model(model, Path(), "--model", "paths are relative to the folder that you are in")
+    here = "paths are relative to the folder that you are in"
+    if model.endswith(TFLITE):
+        inspect(existing(Path(), model, "--model", here))
+    elif model:
+        keras_model(model, Path(), "--model", here)
     for option, path in (("--data", data), ("--calibration", calibration)):
         if path and not is_reference(path) and not Path(path).exists():
-            raise ConfigError(f"{option}: {path} does not exist", "paths are relative to the folder that you are in")
+            raise ConfigError(f"{option}: {path} does not exist", here)
 
 
 def looked(model: str, data: str, label: str) -> Looked | None:
@@ -153,14 +162,15 @@ def to_fit(error: HarnessError, data: str, label: str) -> str:
 
 def owned(model: str, data: str, label: str, calibration: str, folder: Path, seen: Looked) -> Own:
     """Returns what the user has, as paths from the folder, and what [data] needs for it."""
-    from harness.experiment.starters import Own, quoted
+    from harness.experiment.starters import TFLITE, Own, quoted
     from harness.support.functions import is_reference
 
     def written(text: str) -> str:
         return text if is_reference(text) or not text else seen_from(folder, Path(text))
 
     further = seen.of_pictures if data and Path(data).is_dir() else {"label": quoted(label)} if label else {}
-    return Own(written(model), written(data), written(calibration or both_halves(data)), further)
+    size_bytes = Path(model).stat().st_size if model.endswith(TFLITE) else 0
+    return Own(written(model), written(data), written(calibration or both_halves(data)), further, size_bytes)
 
 
 def both_halves(data: str) -> str:
@@ -197,7 +207,9 @@ def tell(task: str, own: Own, seen: Looked) -> None:
         say(f"labels and outputs make the task {seen.task}" + (f"; {task} was asked for" if seen.task != task else ""))
     elif task == "classification":
         say("the task was taken for classification: --task says another")
-    if not own.calibration:
+    if own.alone:
+        say(COMPARED_WITH_NOTHING.format(own.alone))
+    elif not own.calibration:
         left_out = [name for name in usual(calibrated=True) if RECIPES[name].calibrated]
         say(f"left out: {listed(left_out)}, for want of samples to calibrate with; {TO_CALIBRATE}")
     if first := to_complete(task, own, seen):

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from harness.build.artifact import Artifact, inspect
 from harness.build.keras_process import KerasProcess
 from harness.build.models import Facts, describe
 from harness.build.models.feed import feeds_of
@@ -19,7 +20,7 @@ from harness.data.labels import settle
 from harness.data.on_disk import Samples
 from harness.data.source import DataSource, Split
 from harness.errors import DataError, HarnessError
-from harness.experiment.starters import STARTERS
+from harness.experiment.starters import STARTERS, TFLITE
 from harness.metrics.task_table import Given, task_of
 from harness.records import Affine, Dataset, Scoring, Tensor
 from harness.support.cache import Cache, cache_dir
@@ -117,9 +118,21 @@ def tried(what: str, named: str, action: Callable[[str], T], say: Say) -> T | No
 
 
 def facts_of(model: str) -> Facts:
+    if model.endswith(TFLITE):
+        return facts_of_file(inspect(Path(model)))
     check_whole(Path(model))
     with KerasProcess(cache_dir() / "tensorflow.log") as keras:
         return keras.call(describe, Path(model).resolve())
+
+
+def facts_of_file(file: Artifact) -> Facts:
+    """Returns what a .tflite file takes and gives, where it is quantised the numbers that this stands for."""
+
+    def seen(tensor: Tensor) -> Tensor:
+        dtype = tensor.dtype if tensor.scale is None else "float32"
+        return replace(tensor, dtype=dtype, shape=(-1, *tensor.shape[1:]))
+
+    return Facts(tuple(map(seen, file.named_inputs)), tuple(map(seen, file.named_outputs)), 0)
 
 
 def samples_of(data: str, seen: Looked, label: str = "") -> Samples:
@@ -145,7 +158,8 @@ def in_words(seen: Looked) -> list[str]:
     lines = []
     if seen.facts:
         took, gave = (listed([tensor_in_words(t) for t in of]) for of in (seen.facts.inputs, seen.facts.outputs))
-        lines.append(f"the model takes {took} and gives {gave}; {seen.facts.parameters:,} parameters")
+        weights = f"; {seen.facts.parameters:,} parameters" if seen.facts.parameters else ""
+        lines.append(f"the model takes {took} and gives {gave}{weights}")
         if seen.facts.normalisation:
             scale, offset = seen.facts.normalisation.scale, seen.facts.normalisation.offset
             lines.append(f"it begins with input × {scale:g} + {offset:g} by itself: [data] scale is not to do so again")

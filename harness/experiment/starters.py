@@ -38,6 +38,14 @@ SIZE = re.compile(r'^max = "\d+KB" .*$', re.MULTILINE)  # the example's: a model
 NO_LARGER = """max_increase = "0%"                     # or max = "120KB", what your device has room for
 against = "float32"
 variant = "!float32\""""
+AS_LARGE = 'max = "{}KB"                           # what the file takes now; or what your device has room for'
+TFLITE = ".tflite"
+NO_NAME = re.compile(r"[^A-Za-z0-9_-]")
+IMPORTED = """# Other files go beside it, and all are compared with the baseline.
+# A Keras model, [model] source = "model.keras", is the baseline itself: the line here goes then.
+import = {{ {0} = {1} }}
+baseline = {0}
+"""
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,12 @@ class Own:
     data: str = ""
     calibration: str = ""
     further: Mapping[str, str] = field(default_factory=dict)
+    size_bytes: int = 0  # of a .tflite file
+
+    @property
+    def alone(self) -> str:
+        """What a .tflite file that stands in a Keras model's place is called as a variant; "" of a Keras model."""
+        return NO_NAME.sub("_", Path(self.model).stem) if self.model.endswith(TFLITE) else ""
 
 
 def starter_files(task: str, own: Own | None = None) -> dict[Path, str]:
@@ -58,9 +72,16 @@ def starter_files(task: str, own: Own | None = None) -> dict[Path, str]:
     if own:
         del files["example.py"]
         files["experiment.toml"] = "".join(lines_of(own, files["experiment.toml"]))
-        files["policy.toml"] = SIZE.sub(NO_LARGER, files["policy.toml"])
+        files["policy.toml"] = policy_of(own, files["policy.toml"])
     targets = {str(path.relative_to(FOLDER)): path.read_text("utf-8") for path in FOLDER.glob("targets/*.toml")}
     return {Path(name): text for name, text in (files | targets).items()}
+
+
+def policy_of(own: Own, text: str) -> str:
+    """Returns policy.toml with rules that a model of the user's can meet."""
+    if not own.alone:
+        return SIZE.sub(NO_LARGER, text)
+    return SIZE.sub(AS_LARGE.format(-(-own.size_bytes // 1000)), text).replace("!float32", f"!{own.alone}")
 
 
 def part(found: re.Match[str]) -> str:
@@ -80,7 +101,12 @@ def lines_of(own: Own, text: str) -> Iterator[str]:
         table = found[0] if (found := TABLE.match(line)) else table
         key = found[1] if (found := KEY.match(line)) else ""
         of_the_example = key == "build" or (key and table == "[data]")
+        if own.alone and (table == "[model]" or key == "build" or line.startswith("# import")):
+            continue
         if line.startswith("# ") and (found := KEY.match(line[2:])) and found[1] in own.further and table == "[data]":
+            continue
+        if own.alone and line.startswith("[variants]"):
+            yield line + IMPORTED.format(json.dumps(own.alone), quoted(own.model))
             continue
         yield written.get(key) or (f"# {line.replace('   #', ' #', 1)}" if of_the_example else line)
 
