@@ -376,18 +376,40 @@ def broken(tmp_path: Path) -> Path:
     return checkout
 
 
-def assert_refused(done: Runner) -> None:
+def assert_refused(done: Runner, *but: str) -> None:
     assert done.outcome("Measure") == "success", done.told()
     assert done.outcome("Gate") == "failure" and done.outcome("Keep the run") == "action"
     assert done.verdict["outcome"] != "pass" and done.summary.startswith("### ❌ ")
     assert int(done.junit.get("failures", "")) + int(done.junit.get("errors", "")) > 0
-    assert_uploads_are_there(done)
+    assert_uploads_are_there(done, *but)
+
+
+ASKED = {"EXPERIMENT": "experiment.toml", "POLICY": "policy.toml", "PLAN": "none"}
 
 
 @pytest.mark.slow
-def test_a_broken_variant_reaches_the_gate(broken: Path) -> None:
+@pytest.mark.parametrize("path", [ROOT / "action.yml", FOLDER / "gate-self-hosted.yml"], ids=lambda path: path.stem)
+def test_a_broken_variant_reaches_the_gate(broken: Path, path: Path) -> None:
     """`harness run` ends with 1 for it, and the job goes on to the step that says why it does not ship."""
-    assert_refused(Runner(parsed(ROOT / "action.yml"), broken, {"XDG_CACHE_HOME": str(broken.parent / "cache")}).run())
+    (broken / "targets").mkdir()
+    (broken / "targets" / f"{BOARD}.toml").write_text(HERE)
+    workflow = parsed(path)
+    workflow["env"] = workflow.get("env", {}) | ASKED
+    done = Runner(workflow, broken, {"XDG_CACHE_HOME": str(broken.parent / "cache")}).run()
+    assert_refused(done, "latency.json", "results/*/*/latency.parquet")
+
+
+@pytest.mark.slow
+def test_gitlabs_job_ends_with_1_for_a_broken_variant_and_keeps_what_there_is(broken: Path) -> None:
+    """Its commands are those of gate-no-device.yml, word for word: a test above holds them together."""
+    job = parsed(FOLDER / "gitlab-ci.yml")["model-gate"]
+    install, *script = job["script"]
+    assert install.startswith("python -m pip install")
+    done = Runner({"env": job["variables"] | ASKED}, broken, {"XDG_CACHE_HOME": str(broken.parent / "cache")})
+    codes = [done.bash(command, {}).returncode for command in script]  # GitLab stops at the first that is not 0
+    assert codes == [0, 1]
+    assert int(done.junit.get("failures", "")) + int(done.junit.get("errors", "")) > 0
+    assert [pattern for pattern in job["artifacts"]["paths"] if not list(broken.glob(pattern))] == []
 
 
 @pytest.mark.slow
