@@ -212,7 +212,7 @@ def measure_target(
         opened = connect_when_free(target, header.run_id, header.tune, wait_s, listener.say)
     with closing(TimedConnection(opened, record.watch)) as connection:
         if known.environment and raw.exists():
-            check_same_device(target.name, "run", identity_of(known.environment), connection.environment)
+            check_same_device(target.name, "run", identity_of(known.environment, cases), connection.environment)
         record.note(replace(known, environment=connection.environment))
         try:
             for piece in measure(work, connection, raw, listener, decided_by(policy, record), replaces):

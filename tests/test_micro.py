@@ -13,6 +13,7 @@ from harness.measure.runtimes import exists_for
 from tests.devices import device_source, job_spec, lay_job, run_job, stored_inputs, zipapp
 from tests.small_models import tflite
 
+REFERENCE, MICRO = "ai-edge-litert:reference", "tflite-micro"
 HAS_MICRO = pytest.mark.skipif(not engines.version("tflite-micro"), reason="there is no tflite-micro for this Python")
 APART = {"int16x8": 1e-3}  # its softmax is another one: the others are the same to the bit
 REFUSED = {"float16": "DEQUANTIZE", "dynamic_range": "FULLY_CONNECTED"}
@@ -29,22 +30,22 @@ def test_it_exists_for_one_python_and_processor() -> None:
 @HAS_MICRO
 @pytest.mark.parametrize("model", ["int8", "float32", "int16x8", "convolutions_int8", "convolutions_float32"])
 def test_it_answers_as_reference_kernels_do_in_the_smallest_arena(tmp_path: Path, model: str) -> None:
-    pyz, answers = zipapp(device_source(tmp_path)), {}
+    pyz, answers = zipapp(device_source(tmp_path)), dict[str, np.ndarray]()
     content = tflite(model).read_bytes()
-    for engine in ("ai-edge-litert:reference", "tflite-micro"):
+    for engine in (REFERENCE, MICRO):
         at = lay_job(tmp_path / engine.replace(":", "-"), job_spec("outputs", engine), content, stored_inputs(20))
         assert run_job(pyz, at).returncode == 0
         result = json.loads((at / "result.json").read_text())
         assert (result["status"], result["runtime"]) == ("ok", engine)
         answers[engine] = np.load(at / "outputs" / "0.npy")
-    np.testing.assert_allclose(*list(answers.values()), rtol=0, atol=APART.get(model, 0))
-    assert result["outputs"][0]["dtype"] == answers["tflite-micro"].dtype.name
+    np.testing.assert_allclose(answers[MICRO], answers[REFERENCE], rtol=0, atol=APART.get(model, 0))
+    assert result["outputs"][0]["dtype"] == answers[MICRO].dtype.name
     assert_smallest(content, result["arena_bytes"])
 
 
 def assert_smallest(content: bytes, arena_bytes: int) -> None:
     """By tflite-micro's own class alone: it runs in so many bytes, and does not start in 1, 16 or 1,000 fewer."""
-    from tflite_micro.python.tflite_micro import runtime  # type: ignore[import-not-found]
+    from tflite_micro.python.tflite_micro import runtime
 
     model = runtime.Interpreter.from_bytes(content, arena_size=arena_bytes)
     details = model.get_input_details(0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import zipfile
 from contextlib import closing
 from dataclasses import replace
@@ -17,15 +18,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.device import venvs
+from harness.device import protocol, venvs
 from harness.errors import TargetError
 from harness.measure.connections import connect
-from harness.measure.jobs import measure
+from harness.measure.jobs import job_id, measure
 from harness.measure.provision.probe import Here, look_at
 from harness.measure.provision.releases import provide_release
 from harness.measure.provision.setup import can_be_set_up, setup
 from harness.measure.runtimes import absence, release, release_named
+from harness.measure.same_device import check_same_device, identity_of
 from harness.records import Case, Environment, Shard, Target
+from harness.runs.stored_names import as_part, is_safe, of_part
 from harness.support.unneeded import unneeded
 from tests.conftest import Call
 from tests.devices import Quiet, device_source, recorded_work
@@ -175,3 +178,21 @@ def test_what_is_not_there_says_how_it_is_had_or_that_it_cannot_be() -> None:
     assert status == "unsupported" and why.endswith("does not run with Python 3.11.7, x86_64, glibc 2.31")
     assert absence(replace(missing, runtime="tflite-micro"), replace(here, python="3.12.1"))[0] == "unsupported"
     assert here.version_of("ai-edge-litert:reference") == "2.3.0" and here.version_of("ai-edge-litert@2.3.0") is None
+
+
+def test_a_run_goes_on_where_releases_that_it_does_not_use_are_gone() -> None:
+    then = Environment(python="3.11.7", runtimes={"ai-edge-litert": "2.3.0", NAME: "9.9"})
+    now = replace(then, runtimes={"ai-edge-litert": "2.3.0"})
+    other, own = (Case("int8", "host", runtime, 1) for runtime in ("ai-edge-litert:reference", f"{NAME}:reference"))
+    check_same_device("host", "run", identity_of(then, [other]), now)
+    with pytest.raises(TargetError, match=r"tflite-runtime@9\.9 was 9\.9, and is None"):
+        check_same_device("host", "run", identity_of(then, [other, own]), now)
+
+
+def test_names_of_engines_become_parts_of_paths_and_back() -> None:
+    name = "int8.host.ai-edge-litert@2.1.6:reference.json"
+    assert as_part(name) == "int8.host.ai-edge-litert@2.1.6%3Areference.json"
+    assert is_safe(as_part(name)) and of_part(as_part(name)) == name
+    case = Case("int8", "host", "ai-edge-litert@2.1.6:reference", 1)
+    ids = {job_id(replace(case, runtime=name), "outputs", 0) for name in (case.runtime, "ai-edge-litert@2.1.6")}
+    assert len(ids) == 2 and all(re.fullmatch(protocol.NAME, each) for each in ids)

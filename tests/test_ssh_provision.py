@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from harness.measure.connections.link import Link
+from harness.measure.provision.install import download
 from harness.measure.provision.probe import look_at
-from harness.measure.provision.setup import download
 from harness.records import Target
 from tests.virtual_pi import Board, Desk, PiRun, call
 

@@ -62,7 +62,8 @@ def explain_stored(store: Store, run: str, asked: Asked, watcher: Watcher, say: 
         closing(connect_when_free(known.target, new_run_id(), header.tune, asked.wait_s, say)) as connection,
     ):
         if known.environment:
-            check_same_device(known.target.name, "run", identity_of(known.environment), connection.environment)
+            then = identity_of(known.environment, [case])
+            check_same_device(known.target.name, "run", then, connection.environment)
         found = explain(study, Bench(connection, study.case, Path(folder), watcher))
     if asked.file is None:
         keep(found, path)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+from harness.device.engines import installation
 from harness.errors import TargetError
-from harness.records import Environment
+from harness.records import Case, Environment
 
 IDENTITY = ("serial_sha256", "board", "machine", "python")  # fields of an Environment
 
 Identity = Mapping[str, object]  # a field of IDENTITY, or the name of a runtime → its value then
 
 
-def identity_of(then: Environment) -> dict[str, object]:
-    """Returns what must still hold. A runtime that was not there when it began may have been installed since."""
-    present = {name: version for name, version in then.runtimes.items() if version}
+def identity_of(then: Environment, cases: Iterable[Case] = ()) -> dict[str, object]:
+    """Returns what must still hold. A runtime that was not there when it began may have been installed since, and a
+    named release that none of the cases runs on may be gone.
+    """
+    used = {installation(case.runtime) for case in cases}
+    counts = {name: version for name, version in then.runtimes.items() if "@" not in name or name in used}
+    present = {name: version for name, version in counts.items() if version}
     return {field: getattr(then, field) for field in IDENTITY} | present
 
 

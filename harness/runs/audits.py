@@ -94,7 +94,7 @@ class Audited:
         own = Audit(self.run, self.dataset, known, [c for c in result.cases if c.target == name], result.terms)
         with closing(connect_when_free(known.target, result.audit_id, self.header.tune, wait_s, say)) as connection:
             if known.environment:
-                check_same_device(name, "run", identity_of(known.environment), connection.environment)
+                check_same_device(name, "run", identity_of(known.environment, own.cases), connection.environment)
             self.keep(result)
             checks, sessions = own.measure(connection, self.folder(result) / name, watcher)
         found = replace(

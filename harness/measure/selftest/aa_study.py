@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from harness import __version__
+from harness.device.engines import is_simulated
 from harness.errors import ConfigError, StoreError
 from harness.measure.connections import Connection
 from harness.measure.jobs import Watcher, Work, cases_of, round_jobs
@@ -72,7 +73,9 @@ def begin(
 
 def present_runtime(target: Target, environment: Environment, wanted: str | None) -> str:
     """The runtime that is wanted, or else the target's first that is there. Raises ConfigError."""
-    present = [name for name in target.runtimes if environment.version_of(name)]
+    if wanted and is_simulated(wanted):
+        raise ConfigError(f"{wanted} is not timed: how long it takes here says nothing", "take another runtime")
+    present = [name for name in target.runtimes if environment.version_of(name) and not is_simulated(name)]
     chosen = wanted or next(iter(present), None)
     if chosen is None or not environment.version_of(chosen):
         raise ConfigError(
