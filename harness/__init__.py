@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.api.entry import audit, cure, evaluate, explain, load, run, trend
+    from harness.api.entry import audit, cure, evaluate, explain, load, luck, run, trend
     from harness.api.followed import Trend
     from harness.api.shown import Changes, Plots, Sample, Verdict
     from harness.api.stored_run import Run
@@ -60,12 +60,13 @@ __all__ = [
     "evaluate",
     "explain",
     "load",
+    "luck",
     "run",
     "trend",
 ]
 
 _ROOMS = {  # where each name lives
-    "harness.api.entry": ("audit", "cure", "evaluate", "explain", "load", "run", "trend"),
+    "harness.api.entry": ("audit", "cure", "evaluate", "explain", "load", "luck", "run", "trend"),
     "harness.api.followed": ("Trend",),
     "harness.api.shown": ("Changes", "Plots", "Sample", "Verdict"),
     "harness.api.stored_run": ("Run",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -18,27 +19,27 @@ source = "{model}.keras"
 test = "test.npz"
 calibration = "{calibration}.npz"
 [variants]
-build = ["float32", "int8"]
+build = {build}
 """
-# name → (model, calibration)
-EXPERIMENTS = {
-    "sound": ("plain", "train"),
-    "narrow": ("plain", "narrow"),
-    "one_class": ("plain", "one_class"),
-    "outlier": ("plain", "outlier"),
-    "wild": ("wild", "train"),
-    "residual": ("residual", "train"),
+CALIBRATED = 'recipe = "int8"\n[calibration]\ndata = "{data}.npz"\n'
+OTHER_SETS = ("narrow", "one_class")
+EXPERIMENTS = {  # name → (model, calibration, variants)
+    "plain": ("plain", "train", ["float32", "float16", "int8", *(f"{name}.toml" for name in OTHER_SETS)]),
+    "outlier": ("plain", "outlier", ["float32", "int8"]),
+    "wild": ("wild", "train", ["float32", "int8"]),
+    "residual": ("residual", "train", ["float32", "int8"]),
 }
 
 
-def write_all(folder: Path, models: dict[str, Any]) -> None:
-    """Writes the data, a policy, and an experiment a folder entry. models: Keras models by name."""
+def write_all(folder: Path) -> None:
+    """Writes models, data, a policy, and the experiments: EXPERIMENTS, as NAME.experiment.toml."""
     write_samples(folder)
     (folder / "policy.toml").write_text(POLICY)
-    for name, model in models.items():
-        model.save(folder / f"{name}.keras")
-    for name, (model, calibration) in EXPERIMENTS.items():
-        (folder / f"{name}.toml").write_text(TOML.format(name=name, model=model, calibration=calibration))
+    for name in OTHER_SETS:
+        (folder / f"{name}.toml").write_text(CALIBRATED.format(data=name))
+    for name, (model, calibration, build) in EXPERIMENTS.items():
+        text = TOML.format(name=name, model=model, calibration=calibration, build=json.dumps(build))
+        (folder / f"{name}.experiment.toml").write_text(text)
 
 
 def write_samples(folder: Path) -> None:
@@ -49,15 +50,21 @@ def write_samples(folder: Path) -> None:
     np.savez(folder / "test.npz", x=test, y=np.concatenate([np.asarray(data.test_labels), labels[:400]]))
     train, labels = train[400:], labels[400:]
     outlier = train.copy()
-    outlier[np.arange(0, len(train), 300)] *= 60
+    outlier[:: len(train) // 3] *= 60
     sets = {
         "train": (train, labels),
-        "narrow": (train * 0.08, labels),
-        "one_class": (train[labels == 1], labels[labels == 1]),
         "outlier": (outlier, labels),
+        "narrow": (train * 0.08, labels),
+        "one_class": (train[labels == 1] * 0.5, labels[labels == 1]),
     }
     for name, (x, y) in sets.items():
         np.savez(folder / f"{name}.npz", x=x, y=y)
+
+
+def save_models(folder: Path) -> None:
+    """Trains and saves them; TensorFlow is needed."""
+    for name, model in trained().items():
+        model.save(folder / f"{name}.keras")
 
 
 def trained() -> dict[str, Any]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from harness.measure.selftest.audit_result import AuditResult
     from harness.pipeline import Listener
     from harness.treatment.cured import Cure
+    from harness.treatment.luck import Luck
 
 RESULTS = "results"
 Names = str | Sequence[str]  # one, or several
@@ -345,6 +346,36 @@ def cure(
     where = str(run.path if isinstance(run, Run) else run)
     with listening(progress) as listener:
         return cure_stored(kept, where, asked, Cache(cache_dir()), listener, listener.say)
+
+
+def luck(
+    run: str | PathLike[str] | Run,
+    variant: str = "",
+    *,
+    experiment: str | PathLike[str] = "",
+    policy: str | PathLike[str] | None = None,
+    target: str = "",
+    runtime: str = "",
+    wait_s: float = 0.0,
+    results: str | PathLike[str] = RESULTS,
+    trust: bool = False,
+    progress: Listener | None = None,
+) -> Luck:
+    """Draws the calibration samples of a variant anew, ten times: what `harness cure --luck` does.
+
+    Each draw is built and asked the whole test set, on the row's own device. The arguments are as in cure. Raises
+    ConfigError where the variant is not calibrated; DataError, StoreError, TargetError.
+    """
+    from harness.api.listeners import listening
+    from harness.support.cache import Cache, cache_dir
+    from harness.treatment.luck import luck_stored
+    from harness.treatment.stored_cure import Asked
+
+    kept = run.results if isinstance(run, Run) else Store(Path(results), trust)
+    asked = Asked(variant, target, runtime, str(experiment), None if policy is None else Path(policy), wait_s=wait_s)
+    where = str(run.path if isinstance(run, Run) else run)
+    with listening(progress) as listener:
+        return luck_stored(kept, where, asked, Cache(cache_dir()), listener, listener.say)
 
 
 def chosen_experiment(

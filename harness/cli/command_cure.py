@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from harness.treatment.cured import Cure
+    from harness.treatment.luck import Luck
     from harness.treatment.search import Trial
     from harness.treatment.verdict_on import Judged
 
@@ -21,6 +22,7 @@ EXPERIMENT = "the experiment.toml that the run is of; default: a built-in one, o
 POLICY = "what a cure has to pass; default: the default policy"
 CALIBRATION = "further samples to calibrate with, of the same kind as [data] calibration"
 OUT = "write the recipe file there, too; its name is that of the variant"
+LUCK = "draw the calibration samples anew, ten times, instead: how much does the verdict rest on them?"
 TRUST = "cure a run that you did not begin on this machine: its models run, on its devices"
 COLUMNS = ("", "Tried", "Size, kB", "Changed", "Lost", "Gained", "Verdict")
 
@@ -34,6 +36,7 @@ def cure(
     policy: Annotated[Path | None, typer.Option(help=POLICY)] = None,
     calibration: Annotated[Path | None, typer.Option(help=CALIBRATION)] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE.toml", help=OUT)] = None,
+    luck: Annotated[bool, typer.Option("--luck", help=LUCK)] = False,
     wait: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="how long a busy device is waited for")] = 0.0,
     trust: Annotated[bool, typer.Option("--trust", help=TRUST)] = False,
     results: Results = Path("results"),
@@ -43,30 +46,58 @@ def cure(
     import harness
     from harness.cli.output import print_json
     from harness.support.files import write_atomically
-    from harness.treatment.cured import printed, recipe_of
+    from harness.treatment import cured
 
-    found = harness.cure(
-        run,
-        variant,
-        experiment=experiment,
-        policy=policy,
-        calibration=calibration,
-        target=target,
-        runtime=runtime,
-        wait_s=wait,
-        results=results,
-        trust=trust,
-    )
+    which = {"experiment": experiment, "policy": policy, "target": target, "runtime": runtime}
+    where = {"wait_s": wait, "results": results, "trust": trust}
+    if luck:
+        check_luck(calibration, out)
+        tell_luck(harness.luck(run, variant, **which, **where), json)
+        return
+    found = harness.cure(run, variant, calibration=calibration, **which, **where)
     if out and found.remedy:
-        write_atomically(out, recipe_of(found).encode())
+        write_atomically(out, cured.recipe_of(found).encode())
     if json:
-        print_json(printed(found))
+        print_json(cured.printed(found))
     else:
         show(found)
     raise typer.Exit(not found.good)
 
 
 COMMANDS = (cure,)
+
+
+def check_luck(calibration: Path | None, out: Path | None) -> None:
+    """Raises ConfigError for an option of a search."""
+    from harness.errors import ConfigError
+
+    if calibration or out:
+        raise ConfigError("--luck searches for nothing, so there is no recipe", "leave out --calibration and --out")
+
+
+def tell_luck(found: Luck, json: bool) -> None:
+    from harness.cli.output import print_json, stdout, write
+    from harness.report.words.cure_words import luck_words
+    from harness.treatment.luck import printed
+
+    if json:
+        print_json(printed(found))
+    else:
+        stdout().print(luck_table(found))
+        write(luck_words(found))
+
+
+def luck_table(found: Luck) -> Table:
+    from harness.cli.tables.run_tables import add_row, plain_table
+
+    table = plain_table(f"{found.case.variant} on all {found.before.samples:,} samples")
+    for name in ("Calibrated with", *COLUMNS[3:]):
+        table.add_column(name, justify="right" if name in COLUMNS[3:6] else "left")
+    add_row(table, "the samples of the run", *counts(found.before), found.before.outcome)
+    for draw in found.draws:
+        outcome = draw.judged.outcome if draw.judged else draw.reason
+        add_row(table, f"draw {draw.seed}", *counts(draw.judged), outcome)
+    return table
 
 
 def show(found: Cure) -> None:

@@ -164,9 +164,14 @@ def of_explain() -> Schema:
 
 
 def of_cure() -> Schema:
+    """What a cure found, or with --luck what the draws came to."""
     from harness.treatment.cured import Cure
+    from harness.treatment.luck import Luck
 
-    return fields(Cure, {"ending": TEXT, "recipe": TEXT})
+    found = fields(Cure, {"ending": TEXT, "recipe": TEXT})
+    told = fields(Luck, {"other": COUNT, "other_at_most": NUMBER, "drops_pp": {"type": "array", "items": NUMBER}})
+    definitions = found.pop("$defs") | told.pop("$defs")
+    return {"anyOf": [found, told], "$defs": definitions}
 
 
 SCHEMAS: dict[str, Callable[[], Schema]] = {

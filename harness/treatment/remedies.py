@@ -110,8 +110,13 @@ def kept(plain: Adjusted, layers: Layers) -> Iterator[Remedy]:
 
 
 def in_float(plain: Adjusted, names: tuple[str, ...], further: str = "") -> Remedy:
-    words = f"{plural(len(names), 'layer')} in float32{further}"
+    words = f"{plural(len(names), 'layer')} in float32{further}: {', '.join(map(short, names))}"
     return Remedy("", "keep_float", words, replace(plain, keep_float=names))
+
+
+def short(name: str) -> str:
+    """The end of the first of the names that the converter joined."""
+    return "/".join(name.split(";")[0].split("/")[-2:])
 
 
 def wider(recipe: str) -> Iterator[Remedy]:

@@ -138,8 +138,8 @@ def cured(patient: Patient, workshop: Workshop, notes: tuple[str, ...], say: Say
     causes, layers = explained(patient, own)
     begun = replace(begun, samples=sizes, searched=patient.judge(own, "search"), causes=causes)
     recipe = recipe_for(own)
-    training = len(workshop.dataset.train_inputs[0]) if workshop.dataset.train_inputs else 0
-    tried = remedies(recipe, training, workshop.calibration, causes, layers, made_by_it=own.recipe == recipe)
+    made_by_it = own.name == own.recipe == recipe  # not by a recipe file that changes it
+    tried = remedies(recipe, training_of(workshop), workshop.calibration, causes, layers, made_by_it)
 
     def keep(trials: Sequence[Trial]) -> None:
         kept.write(replace(begun, trials=tuple(trials)))
@@ -178,6 +178,11 @@ def explained(patient: Patient, own: Variant) -> tuple[tuple[str, ...], Layers]:
     study = Study(comparison, patient.case, remote=remote)
     found = explain(study, patient.bench)
     return tuple(cause.kind for cause in found.causes), layers_of(found, study)
+
+
+def training_of(workshop: Workshop) -> int:
+    """How many samples of the experiment there are to calibrate with."""
+    return len(workshop.dataset.train_inputs[0]) if workshop.dataset.train_inputs else 0
 
 
 def recipe_for(own: Variant) -> str:

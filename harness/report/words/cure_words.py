@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from harness.support.format import listed
+from harness.support.format import decimals, listed, plural
 from harness.treatment.cured import Cure, Ending
+from harness.treatment.luck import Luck
 
 CONCLUSIONS: dict[Ending, str] = {
     "nothing_to_cure": "Nothing to cure: {variant} passes {policy} as it is, on all {all:,} samples.",
@@ -33,3 +34,19 @@ def conclusion(found: Cure) -> str:
 
 def what_was_judged(found: Cure) -> str:
     return JUDGED.format(rules=listed(list(found.rules)))
+
+
+def luck_words(found: Luck) -> str:
+    """What the draws say, and what ten of them cannot say."""
+    draws = len(found.draws)
+    again = f", each drawn anew, so that one may come twice: there are no more than {found.training:,}"
+    how = again if found.drawn == "again" else f" of {found.training:,}, balanced by class where there are classes"
+    told = [f"Each draw is {plural(found.calibrated, 'training sample')}{how}."]
+    if found.drops_pp:
+        low, high = (decimals(found.drops_pp[place], 2) for place in (0, -1))
+        told.append(f"The drop lies between {low} and {high} pp over {plural(len(found.drops_pp), 'draw')}.")
+    share = decimals(100 * found.other_at_most, 0)
+    told.append(
+        f"{found.other} of {draws} have another verdict than the row: with 95 %, at most {share} % of all draws."
+    )
+    return " ".join(told)
