@@ -341,8 +341,8 @@ def cure(
     from harness.treatment.stored_cure import Asked, cure_stored
 
     kept = run.results if isinstance(run, Run) else Store(Path(results), trust)
-    paths = [None if path is None else Path(path) for path in (policy, calibration)]
-    asked = Asked(variant, target, runtime, str(experiment), *paths, wait_s)
+    rules, samples = (None if path is None else Path(path) for path in (policy, calibration))
+    asked = Asked(variant, target, runtime, str(experiment), rules, samples, wait_s)
     where = str(run.path if isinstance(run, Run) else run)
     with listening(progress) as listener:
         return cure_stored(kept, where, asked, Cache(cache_dir()), listener, listener.say)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -48,13 +48,13 @@ def cure(
     from harness.support.files import write_atomically
     from harness.treatment import cured
 
-    which = {"experiment": experiment, "policy": policy, "target": target, "runtime": runtime}
-    where = {"wait_s": wait, "results": results, "trust": trust}
+    asked: dict[str, Any] = {"experiment": experiment, "policy": policy, "target": target, "runtime": runtime}
+    asked |= {"wait_s": wait, "results": results, "trust": trust}
     if luck:
         check_luck(calibration, out)
-        tell_luck(harness.luck(run, variant, **which, **where), json)
+        tell_luck(harness.luck(run, variant, **asked), json)
         return
-    found = harness.cure(run, variant, calibration=calibration, **which, **where)
+    found = harness.cure(run, variant, calibration=calibration, **asked)
     if out and found.remedy:
         write_atomically(out, cured.recipe_of(found).encode())
     if json:

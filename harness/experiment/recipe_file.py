@@ -97,7 +97,7 @@ def fits_ranges(text: str) -> bool:
     if text in (WHOLE_RANGE, BY_ERROR):
         return True
     found = PERCENT.fullmatch(text)
-    return bool(found) and LEAST_PERCENT <= float(found[1]) < 100
+    return found is not None and LEAST_PERCENT <= float(found[1]) < 100
 
 
 def chooses(made: Recipe) -> bool:

@@ -33,7 +33,7 @@ from harness.support.cache import Cache
 from harness.support.files import TemporaryFolder, telling_disk
 from harness.treatment.cured import Cure, Kept
 from harness.treatment.patient import Patient, Workshop
-from harness.treatment.remedies import Layers, Remedy, layers_of, remedies
+from harness.treatment.remedies import Layers, layers_of, remedies
 from harness.treatment.search import Trial, search
 from harness.treatment.verdict_on import rules_for, too_few
 
@@ -131,9 +131,11 @@ def cured(patient: Patient, workshop: Workshop, notes: tuple[str, ...], say: Say
     begun = Cure(run.run_id, case, patient.policy.source, rules, patient.judge_all(own), notes=notes)
     if begun.before.passes:
         return begun
-    known = trials_of_before(kept, begun)
-    sizes = (len(patient.halves.search), len(patient.halves.held))
     check_sizes(patient)
+    before = cure_of_before(kept, begun)
+    if before and before.looked_at_held:
+        return before
+    sizes = (len(patient.halves.search), len(patient.halves.held))
     say(f"{case.variant}: {sizes[0]:,} samples to search with, {sizes[1]:,} held apart")
     causes, layers = explained(patient, own)
     begun = replace(begun, samples=sizes, searched=patient.judge(own, "search"), causes=causes)
@@ -145,29 +147,31 @@ def cured(patient: Patient, workshop: Workshop, notes: tuple[str, ...], say: Say
         kept.write(replace(begun, trials=tuple(trials)))
         say(said(trials[-1]))
 
+    known = {trial.remedy: trial for trial in before.trials} if before else {}
     trials = search(tried, workshop.build, patient.judge, known, keep, own.sha256)
     found = replace(begun, trials=trials, ended=True)
     kept.write(found)
     return found
 
 
-def trials_of_before(kept: Kept, begun: Cure) -> dict[Remedy, Trial]:
-    """Trials of a search that was interrupted. Raises ConfigError where the held half has been looked at by others."""
+def cure_of_before(kept: Kept, begun: Cure) -> Cure | None:
+    """What a search by the same rules has left. Raises ConfigError where the held half has judged by others: it can be
+    looked at once.
+    """
     before = kept.read()
-    if before is None:
-        return {}
-    if before.rules == begun.rules:
-        return {trial.remedy: trial for trial in before.trials}
+    if before is None or before.rules == begun.rules:
+        return before
     if before.looked_at_held:
         told = f"the held half of this run's test set has judged a cure by {before.policy}, and can judge no other"
         raise ConfigError(told, "measure again with other test samples, or judge a recipe file with harness run")
-    return {}
+    return None
 
 
 def check_sizes(patient: Patient) -> None:
     """Raises ConfigError where one half of the test set cannot pass."""
-    for half in ("search", "held"):
-        if told := too_few(patient.part(half), patient.policy):  # type: ignore[arg-type]
+    halves: tuple[Half, ...] = ("search", "held")
+    for half in halves:
+        if told := too_few(patient.part(half), patient.policy):
             raise ConfigError(f"half of the test set is too small to find a cure: {told[0]}", f"give {LARGER}")
 
 
