@@ -35,13 +35,19 @@ class Constant:
 
 
 def constants_of(pairs: Sequence[Pair], variant: Graph, control: Graph) -> Iterator[Constant]:
-    """Yields each quantised constant of the paired ops whose values float32's file has in the same form."""
+    """Yields each quantised constant of the paired ops whose values float32's file has in the same form; one that
+    several ops share is yielded once.
+    """
+    known: set[int] = set()
     for pair in pairs:
         for n, (mine, theirs) in enumerate(zip(pair.op.inputs, pair.float_op.inputs, strict=False)):
             own, exact = variant.constant(mine), control.constant(theirs)
             if own is None or exact is None or not own.scales or not exact.dtype.startswith("float"):
                 continue
+            if own.index in known:
+                continue
             if own.value is not None and exact.value is not None and own.value.shape == exact.value.shape:
+                known.add(own.index)
                 yield held(pair, own, exact, scale_gain(pair, own, variant) if n == 2 else 1.0)
 
 

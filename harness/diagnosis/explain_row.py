@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import pairwise
+from math import isfinite
 from typing import TypeVar
 
 import numpy as np
@@ -23,7 +23,7 @@ from harness.diagnosis.row_study import Study
 from harness.errors import ConfigError, JobFailed
 from harness.measure.model_state import reset_of
 from harness.metrics.discrepancy import top1
-from harness.metrics.task import as_scores
+from harness.metrics.task import as_scores, output_index
 from harness.records import CONTROL, Affine
 
 MOST_ALONE = 6  # layers that are looked at alone: those that add the most error
@@ -39,7 +39,8 @@ def explain(study: Study, bench: Bench) -> Explanation:
     variant, control = study.graphs
     constants = tuple(constants_of(study.pairs, variant, control))
     notes = [study.picked.left_out] if study.picked.left_out else []
-    missing = len([op for op in control.ops if control.flowing(op)]) - len(study.pairs)
+    paired = {pair.op.place for pair in study.pairs}
+    missing = len([op for op in control.ops if control.flowing(op)]) - len(paired)
     if missing > 0:
         notes.append(f"{missing} of float32's ops have no op like it in this file, and are not looked into")
     theirs = kept(bench.of(CONTROL), control, study, CONTROL)
@@ -108,7 +109,7 @@ def layers_of(study: Study, bench: Bench, mine: Tensors, theirs: Tensors, notes:
     return tuple(
         layer_of(pair, theirs[f].read(), mine[v].read(), fair[v].read() if v in fair else None)
         for pair in study.pairs
-        if (v := pair.op.outputs[0]) in mine and (f := pair.float_op.outputs[0]) in theirs
+        if (v := pair.wire.index) in mine and (f := pair.float_wire.index) in theirs
     )
 
 
@@ -123,9 +124,10 @@ def alone_of(
         study.logits,
     )  # fmt: skip
     known = (layer for layer in layers if layer.added_db is not None)
-    worst = sorted(known, key=lambda layer: layer.added_db or 0)[:MOST_ALONE]
-    pairs = {pair.op.place: pair for pair in study.pairs}
-    found = [tried(layer.name, notes, partial(mixture.alone, pairs[layer.place])) for layer in worst]
+    ordered = sorted(known, key=lambda layer: layer.added_db or 0)
+    worst = list(dict.fromkeys(layer.place for layer in ordered))[:MOST_ALONE]
+    pairs = {pair.op.place: pair for pair in study.pairs if pair.is_first}
+    found = [tried(pairs[place].name, notes, partial(mixture.alone, pairs[place])) for place in worst]
     return tuple(each for each in found if each)
 
 
@@ -140,7 +142,7 @@ def tried(what: str, notes: list[str], action: Callable[[], _T]) -> _T | None:
 
 def at_rest(study: Study, theirs: Tensors) -> tuple[Layer, ...]:
     """The ranges of the file beside float32's numbers: what is known of one that does not run."""
-    return tuple(layer_of(pair, theirs[pair.float_op.outputs[0]].read(), None, None) for pair in study.pairs)
+    return tuple(layer_of(pair, theirs[pair.float_wire.index].read(), None, None) for pair in study.pairs)
 
 
 def inputs_of(study: Study) -> dict[int, int]:
@@ -163,9 +165,8 @@ def kept(bench: Bench, graph: Graph, study: Study, variant: str = "") -> Tensors
 def fair_outputs(bench: Bench, study: Study, mine: Tensors) -> Tensors:
     """What float32's ops give for what the variant's ops really got, by the variant's output tensor."""
     variant, control = study.graphs
-    usable = [
-        pair for pair in study.pairs if control.can_be_apart(pair.float_op) and known(pair, variant, control, mine)
-    ]
+    ops = [pair for pair in study.pairs if pair.is_first and control.can_be_apart(pair.float_op)]
+    usable = [pair for pair in ops if known(pair, variant, control, mine)]
     if not usable:
         return {}
     content, fed = control.apart([pair.float_op for pair in usable])
@@ -173,10 +174,8 @@ def fair_outputs(bench: Bench, study: Study, mine: Tensors) -> Tensors:
     for pair, tensors in zip(usable, fed, strict=True):
         by_place = {index: pair.op.inputs[n] for n, index in enumerate(pair.float_op.inputs)}
         stored += [mine[by_place[index]].read() for index in tensors]
-    outputs = bench.run(content, stored)
-    counts = [len(pair.float_op.outputs) for pair in usable]
-    firsts = np.cumsum([0, *counts])
-    return {pair.op.outputs[0]: outputs[first] for pair, (first, _) in zip(usable, pairwise(firsts), strict=True)}
+    given = iter(bench.run(content, stored))
+    return {own: next(given) for pair in usable for own, _ in zip(pair.op.outputs, pair.float_op.outputs, strict=True)}
 
 
 def known(pair: Pair, variant: Graph, control: Graph, mine: Tensors) -> bool:
@@ -190,22 +189,32 @@ def known(pair: Pair, variant: Graph, control: Graph, mine: Tensors) -> bool:
 
 def input_forms(study: Study, bench: Bench, notes: list[str]) -> Sequence[tuple[str, float, float]]:
     """Where the file hardly agrees with float32: how it does with its inputs in other forms that programs use."""
-    comparison, places = study.comparison, list(study.picked.places)
-    rows, control = comparison.samples.get(study.case), replace(study.case, variant=CONTROL)
-    if rows is None or study.logits is None or control not in comparison.samples or len(study.run.inputs) != 1:
+    comparison, control = study.comparison, replace(study.case, variant=CONTROL)
+    if not {study.case, control} <= {*comparison.outputs} or len(study.run.inputs) != 1:
         return []
-    theirs, mine = (comparison.samples[c]["prediction"] for c in (control, study.case))
-    if float(np.mean(theirs == mine)) >= LOW_AGREEMENT:
+    places, scored = list(study.picked.places), output_index(study.run.scoring.output, study.run.outputs)
+    theirs, mine = (comparison.outputs[case][scored] for case in (control, study.case))
+    if theirs.shape != mine.shape or agreement(theirs, mine, study.logits) >= LOW_AGREEMENT:
         return []
-    before = float(np.mean((theirs == mine)[places]))
+    before = agreement(theirs[places], mine[places], study.logits)
     goal, found = study.graphs[0].outputs.index(study.goals[0][1]), []
     (stored,), (affine,) = study.fed(study.own)
     for what, other, form in forms_of(stored, affine):
         outputs = tried(what, notes, partial(bench.run, study.graphs[0].content, [other], [form]))
         if outputs:
-            said = top1(as_scores(outputs[goal].read().reshape(len(places), -1), study.logits))
-            found.append((what, before, float(np.mean(said == theirs[places]))))
+            said = outputs[goal].read().reshape(theirs[places].shape)
+            found.append((what, before, agreement(theirs[places], said, study.logits)))
     return found
+
+
+def agreement(exact: np.ndarray, other: np.ndarray, logits: bool | None) -> float:
+    """The share of answers that are the same; of numbers the share of `exact`'s variation that the other explains."""
+    if logits is None:
+        moved = float(np.mean(np.square(exact - other, dtype=np.float64)))
+        spread = float(np.var(exact, dtype=np.float64))
+        return max(0.0, 1 - moved / spread) if spread and isfinite(moved) else 0.0
+    one, two = (top1(as_scores(each.reshape(len(each), -1), logits)) for each in (exact, other))
+    return float(np.mean(one == two))
 
 
 def forms_of(stored: np.ndarray, affine: Affine) -> list[tuple[str, np.ndarray, Affine]]:

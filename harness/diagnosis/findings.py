@@ -54,6 +54,10 @@ class Found:
             return None
         return [self.rows[name] for name in names]
 
+    @property
+    def has_classes(self) -> bool:
+        return self.rows is not None and "flip" in (self.rows.dtype.names or ())
+
     def effect(self, place: int) -> float | None:
         return next((each.error_share for each in self.alone if each.place == place), None)
 

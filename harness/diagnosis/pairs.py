@@ -27,7 +27,9 @@ LEFT_OUT = CONVERTING | {"CUSTOM"}  # what only turns numbers into others; what 
 
 @dataclass(frozen=True)
 class Pair:
-    """One op of the variant and the same op of float32's file, with the tensor that each gives."""
+    """One op of the variant and the same op of float32's file, with a tensor that each gives: of several outputs there
+    is a pair each.
+    """
 
     op: Op
     float_op: Op
@@ -35,11 +37,17 @@ class Pair:
     float_wire: Wire
 
     @property
+    def is_first(self) -> bool:
+        """Whether it is of the op's first output: what is said of the op itself is said there."""
+        return self.wire.index == self.op.outputs[0]
+
+    @property
     def name(self) -> str:
         """What a reader may know it by: its kind, and the last words of the layer that it was."""
         layer = next((part for part in self.wire.name.split(";") if "/" in part), self.wire.name)
         words = [word for word in layer.split("/")[-3:-1] if word]
-        return f"{self.op.kind} {'/'.join(words) or layer}".strip()
+        name = f"{self.op.kind} {'/'.join(words) or layer}".strip()
+        return name if self.is_first else f"{name}, output {1 + self.op.outputs.index(self.wire.index)}"
 
 
 def paired(variant: Graph, control: Graph) -> tuple[Pair, ...]:
@@ -57,10 +65,11 @@ def paired(variant: Graph, control: Graph) -> tuple[Pair, ...]:
         if like:
             free.remove(like)
             found[op.place] = like
+    same = [op for op in mine if op.place in found and form(variant, op) == form(control, found[op.place])]
     return tuple(
-        Pair(op, found[op.place], variant.wires[op.outputs[0]], control.wires[found[op.place].outputs[0]])
-        for op in mine
-        if op.place in found and form(variant, op) == form(control, found[op.place])
+        Pair(op, found[op.place], variant.wires[own], control.wires[exact])
+        for op in same
+        for own, exact in zip(op.outputs, found[op.place].outputs, strict=False)
     )
 
 
