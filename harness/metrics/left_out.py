@@ -145,7 +145,11 @@ class LeftOut:
         return Interval(-self.upper(t, -1), self.upper(t, 1))
 
     def p(self, limit: float, better: int = 1) -> float:
-        """Returns the one-sided p-value of H0: truth = limit, never over ½. better: 1 where less is better, else −1."""
+        """Returns the one-sided p-value of H0: truth = limit, never over ½. better: 1 where less is better, else −1.
+
+        Where no group moves it nothing has a size, so that the limit does not matter: so many groups show none of a
+        fault of one in 100. What has bounds is held against the limit by what a whole group may lose, besides.
+        """
         if self.still:
             return float((1 - RARE) ** self.groups) if better * limit > 0 else 1.0
         low, high = 0.0, 1e3
