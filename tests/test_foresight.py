@@ -171,7 +171,38 @@ def test_a_head_is_foreseen_by_its_declared_task_and_a_supposed_one_is_named() -
     assert marks.chances and marks.task == "classification"
 
 
-def test_of_numbers_and_f1_over_groups_the_fewest_groups_are_told() -> None:
-    known = Known(4_000, np.tile(EVEN, 4), np.repeat(np.arange(1_000), 4))
-    (found,) = foresee(parse_policy('[[rule]]\nmetric = "f1"\nmin = 0.9\n', "p"), known)
-    assert found.chances == () and "299 groups are the fewest" in found.why and "1,000 groups" in found.why
+IN_FOURS = np.repeat(np.arange(1_000), 4)
+
+
+def test_of_auc_over_groups_the_fewest_groups_are_told_and_f1_min_takes_how_good_keras_is() -> None:
+    known = Known(4_000, np.tile(EVEN, 4), IN_FOURS)
+    for rule, told in (('"auc"\nmin = 0.9', "not simulated"), ('"f1"\nmin = 0.9', "--baseline PERCENT")):
+        (found,) = foresee(parse_policy(f"[[rule]]\nmetric = {rule}\n", "p"), known)
+        assert found.chances == () and "299 groups are the fewest" in found.why and "1,000 groups" in found.why
+        assert told in found.why
+
+
+@pytest.mark.parametrize("metric", ["f1", "balanced_accuracy"])
+def test_of_groups_that_change_as_a_whole_a_score_passes_about_as_often_as_accuracy_of_so_many_samples(
+    metric: str,
+) -> None:
+    rule = f'[[rule]]\nmetric = "{metric}"\nmax_decrease = "1pp"\n{ALONE}'
+    labels = np.repeat(EVEN, 4)  # of one class each, so that a group is one sample four times
+    (found,) = foresee(parse_policy(rule, "p"), Known(4_000, labels, IN_FOURS), [0.02], Supposed(alike=1.0))
+    (chances,) = found.chances
+    assert chances.harmless == pytest.approx(by_exact_test(1_000, 0.02), abs=0.25) and chances.at_limit is None
+    assert chances.needed[0] == pytest.approx(1_397, rel=0.35)  # of samples, by Tango
+    assert "299 groups are the fewest" in found.why and "N counts groups" in found.why
+
+
+def test_numbers_over_groups_take_as_many_more_as_they_are_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of four samples that are correlated by ρ the mean has (1 + 3 ρ) / 4 of the variance."""
+    monkeypatch.setattr(foresight, "MOVED", (0.5,))
+    labels, rule = (
+        np.random.default_rng(1).gamma(3, 1, 4_000),
+        f'[[rule]]\nmetric = "mae"\nmax_increase = "4%"\n{ALONE}',
+    )
+    known = Known(4_000, labels, IN_FOURS)
+    each = [foresee(parse_policy(rule, "p"), known, [], Supposed(alike=rho))[0].chances[0] for rho in (0.3, 1.0)]
+    assert each[0].harmless > each[1].harmless
+    assert each[1].needed[0] / each[0].needed[0] == pytest.approx(4 / 1.9, rel=0.25)

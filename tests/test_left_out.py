@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from harness.metrics.left_out import LeftOut, left_out
+from harness.metrics.left_out import LeftOut, left_out, of_sums
 from harness.metrics.registry import METRICS, Answers
 from harness.records import Absent
 
@@ -130,3 +130,18 @@ def test_a_model_at_the_limit_passes_at_most_one_time_in_twenty(tails):
         found = LeftOut(float(errors.mean()), (errors.sum() - errors) / 299, 300, np.full(300, 10.0))
         passed += not found.doubt and found.limits(0.9).high < truth
     assert passed / tried <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / tried)
+
+
+@pytest.mark.parametrize("metric", ["f1", "balanced_accuracy"])
+@pytest.mark.parametrize("groups", [7, 900])
+def test_scores_of_classes_are_known_without_each_group_at_once(metric: str, groups: int) -> None:
+    """As the statistic of the others has it, of a class, too, that some group alone has."""
+    rng, statistic = np.random.default_rng(4), METRICS[metric].statistic
+    assert statistic
+    labels = np.r_[4, rng.integers(0, 4, 1_999)]
+    given = np.where(rng.random(2_000) < 0.2, rng.integers(0, 5, 2_000), labels)
+    answers = Answers(labels, np.eye(6)[given], np.eye(6)[given])
+    of = np.r_[np.arange(groups), rng.integers(0, groups, 2_000 - groups)]
+    one, other = of_sums(statistic(answers), of), left_out(lambda some: statistic(some).value, answers, of)  # type: ignore[arg-type]
+    assert one.without == pytest.approx(other.without, abs=1e-12) and (one.weights == other.weights).all()
+    assert (one.value, one.groups) == (other.value, other.groups)

@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 
 from harness.records import Absent
-from harness.statistics.supposed import Outcomes, Residuals, Scores
+from harness.statistics.supposed import Outcomes, Residuals, Scores, independent
 
 
 @pytest.mark.parametrize(("classes", "right", "changed"), [(2, 0.9, 0.01), (4, 0.7, 0.05), (10, 0.95, 0.004)])
 def test_so_many_are_right_and_so_many_of_one_model_alone(classes: int, right: float, changed: float) -> None:
     rng = np.random.default_rng(1)
     labels = rng.integers(0, classes, 100_000)
-    one, other = (each.argmax(axis=1) == labels for each in Scores.of(classes, right, changed).drawn(labels, rng))
+    one, other = (
+        each.argmax(axis=1) == labels for each in Scores.of(classes, right, changed).drawn(labels, independent(rng))
+    )
     assert one.mean() == pytest.approx(right, abs=0.005) and other.mean() == pytest.approx(right, abs=0.005)
     assert (one != other).mean() == pytest.approx(changed, rel=0.15)
 
@@ -28,7 +30,7 @@ def test_what_cannot_be_supposed_says_why() -> None:
 def test_errors_leave_so_much_unexplained_and_move_so_far() -> None:
     rng = np.random.default_rng(2)
     labels = rng.gamma(3, 1, 100_000)
-    one, other = Residuals(0.8, 0.1).drawn(labels, rng)
+    one, other = Residuals(0.8, 0.1).drawn(labels, independent(rng))
     for output in (one, other):
         assert 1 - (output - labels).var() / labels.var() == pytest.approx(0.8, abs=0.005)
     assert (other - one).std() / (one - labels).std() == pytest.approx(0.1, rel=0.02)

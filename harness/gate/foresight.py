@@ -12,7 +12,7 @@ from harness.gate.computed import of_every_class, of_loss, of_rate, rates_of, sh
 from harness.gate.known import Foresight, Known
 from harness.gate.least import BY_CLASS, OF_FLIPS, RIGHT, at_least, groups_that_pass, rarest
 from harness.gate.policy import Policy, Rule
-from harness.gate.simulated import Chances, Supposed, counts_changes, moves, of_groups, of_metric
+from harness.gate.simulated import Chances, Supposed, counts_changes, moves, of_groups, of_metric, of_metric_in_groups
 from harness.metrics import Metric
 from harness.metrics.scores import NUMBERS, metric_named
 from harness.metrics.task import SEVERAL
@@ -24,6 +24,7 @@ HARMLESS = (0.002, 0.01, 0.02)  # shares of answers that differ from Keras', as 
 MOVED = (0.02, 0.1, 0.3)  # how far numbers move, as a share of the spread of Keras' errors
 BY_LABEL = ("label_accuracy", "label_f1")
 BY_NUMBERS = ("mae", "rmse", "r2")
+IN_GROUPS = ("f1", "balanced_accuracy", *BY_NUMBERS)  # made of sums, so that they are quickly known without a group
 HOW_GOOD = "how often it passes depends on how good Keras is, which is not known yet: suppose it by --baseline PERCENT"
 OF_GROUPS = (
     "not known over groups: it depends on which samples of a group change together, and it is not simulated, since "
@@ -106,6 +107,8 @@ def in_groups(rule: Rule, metric: Metric, known: Known, flip_rates: Sequence[flo
     groups = known.groups
     assert groups is not None
     of_value = not moves(rule, metric) and not counts_changes(metric)
+    if rule.metric in IN_GROUPS and known.labels is not None:
+        return drawn_in_groups(rule, metric, known, flip_rates, supposed)
     if metric.judged not in ("drop", "accuracy", "share", "flip_rate", "flips"):
         needed = groups_that_pass(rule, metric, known.labels, groups) if metric.judged == "samples" else None
         fewest = FEW_GROUPS.format(needed) if needed else ""
@@ -121,6 +124,27 @@ def in_groups(rule: Rule, metric: Metric, known: Known, flip_rates: Sequence[flo
     except Absent as absent:
         return Foresight(rule.number, rule.words, why="; ".join((said, absent.reason)))
     return Foresight(rule.number, rule.words, None, chances, f"{said}; {simulated(chances)}")
+
+
+def drawn_in_groups(
+    rule: Rule, metric: Metric, known: Known, flip_rates: Sequence[float], supposed: Supposed
+) -> Foresight:
+    """Foresees a metric that is made of sums over groups, by the answers of supposed models."""
+    labels, groups = known.labels, known.groups
+    assert labels is not None and groups is not None
+    of_numbers = metric.tasks == NUMBERS
+    good = EXPLAINS.format(100 * supposed.baseline) if of_numbers else RIGHT.format(100 * supposed.baseline, SCORED)
+    said = [group_words(groups), good, ALIKE.format(supposed.alike)]
+    if needed := groups_that_pass(rule, metric, labels, groups):
+        said += [FEW_GROUPS.format(needed)]
+    if not moves(rule, metric) and not supposed.told:
+        return Foresight(rule.number, rule.words, why="; ".join([*said, HOW_GOOD]))
+    rates = (0.0,) if rule.limit.absolute else MOVED if of_numbers else flip_rates
+    try:
+        chances = tuple(of_metric_in_groups(rule, metric, labels, groups, rate, supposed) for rate in rates)
+    except Absent as absent:
+        return Foresight(rule.number, rule.words, why="; ".join([*said, absent.reason]))
+    return Foresight(rule.number, rule.words, None, chances, "; ".join([*said, simulated(chances)]))
 
 
 def simulated(chances: Sequence[Chances]) -> str:

@@ -6,30 +6,33 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 
 from harness.gate.evidence import Pair
 from harness.gate.judge import resampled
-from harness.gate.judge.grouped import limit_of, share_of
+from harness.gate.judge.grouped import fewest_groups, limit_of, passes_over, share_of
 from harness.gate.judge.loss import POWERS
 from harness.gate.judge.resampled import Held, held_of, samples_needed
 from harness.gate.policy import Rule
 from harness.metrics import Metric
+from harness.metrics.left_out import FEWEST_GROUPS, UNITS, LeftOut, Summed, of_sums
 from harness.metrics.registry import Answers
 from harness.metrics.scores import NUMBERS
 from harness.metrics.scoring import resampling
 from harness.metrics.task import SEVERAL
 from harness.records import Absent
-from harness.statistics.bootstrap import Influences, WithLimits
+from harness.statistics.bootstrap import Influences, Statistic, WithLimits
 from harness.statistics.bounded import Effects
 from harness.statistics.by_label import Both
-from harness.statistics.clustered import LEAST_EFFECTIVE, Clustered
-from harness.statistics.supposed import Labels, Outcomes, Residuals, Scores
+from harness.statistics.clustered import LEAST_EFFECTIVE, Clustered, sizes_of
+from harness.statistics.supposed import Labels, Outcomes, Residuals, Scores, alike_in, independent
 
 TRIES, FEWEST_TRIES = 200, 30
 LONGEST_S, PATIENCE = 2.0, 5  # for one share; so many times as long until the fewest are tried
 LARGE = 20_000  # samples of the draw by which N is told
+TYPICAL = 15  # draws of groups, by whose median N is told
 SEED = 20_231
 TOO_SLOW = f"fewer than {FEWEST_TRIES} test sets were judged in {PATIENCE * LONGEST_S:g} s"
 
@@ -91,7 +94,7 @@ def of_metric(rule: Rule, metric: Metric, labels: np.ndarray, changed: float, su
     model = model_of(metric, labels, changed, supposed)
 
     def held(of: np.ndarray) -> Held:
-        before, after = (Answers(of, each, each) for each in model.drawn(of, rng))
+        before, after = (Answers(of, each, each) for each in model.drawn(of, independent(rng)))
         assert metric.statistic
         with resampling():
             own, other = metric.statistic(after), metric.statistic(before) if moves(rule, metric) else None
@@ -111,6 +114,58 @@ def of_metric(rule: Rule, metric: Metric, labels: np.ndarray, changed: float, su
     at_its_limit = None if isinstance(drawn, Both) else passes_at_limit
     harmless, at_limit, tries = shares_that_pass(lambda: passes(held(labels)), at_its_limit)
     return Chances(changed, harmless, at_limit, samples_needed(rule, unmoved(large)), tries)
+
+
+def of_metric_in_groups(
+    rule: Rule, metric: Metric, labels: np.ndarray, groups: np.ndarray, changed: float, supposed: Supposed
+) -> Chances:
+    """Judges a metric over groups whose samples change together. How often it passes at its limit is not known.
+    Raises Absent.
+    """
+    rng = np.random.default_rng(SEED)
+    model = model_of(metric, labels, changed, supposed)
+
+    def draw(of: np.ndarray, members: np.ndarray) -> tuple[Held, Held]:
+        noise = alike_in(members, supposed.alike, rng)
+        before, after = (Answers(of, each, each) for each in model.drawn(of, noise))
+        assert metric.statistic
+        own, other = metric.statistic(after), metric.statistic(before) if moves(rule, metric) else None
+        apart = held_of(rule, metric, own, other, len(of))
+        whole, past = (each and of_sums(cast(Summed, each), members) for each in (own, other))
+        return held_of(
+            rule, metric, cast(Statistic, whole), cast(Statistic | None, past), len(sizes_of(members))
+        ), apart
+
+    def passes() -> bool:
+        with resampling():
+            return passes_over(*draw(labels, groups), labels, groups, rule.alpha)
+
+    harmless, at_limit, tries = shares_that_pass(passes, None)
+
+    def needed() -> tuple[int, ...]:
+        some, members = as_many_as_units(labels, groups, rng)
+        held, apart = draw(some, members)
+        assert isinstance(held.moved, LeftOut)
+        fewest = fewest_groups(apart, some, members, rule.alpha) or FEWEST_GROUPS
+        truth = 0.0 if moves(rule, metric) else held.moved.value
+        return samples_needed(rule, replace(held, moved=replace(held.moved, value=truth, fewest=fewest)))
+
+    each = [needed() for _ in range(TYPICAL)]
+    middle = tuple(int(np.median(of)) for of in zip(*each, strict=True)) if all(each) else ()
+    return Chances(changed, harmless, at_limit, middle, tries)
+
+
+def as_many_as_units(labels: np.ndarray, groups: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Returns labels and groups of UNITS groups like these, so that each is left out by itself."""
+    many = math.ceil(UNITS / len(sizes_of(groups)))
+    copied, every = np.tile(labels, (many, *[1] * (labels.ndim - 1))), copies_of(groups, many)
+    kept = np.isin(every, rng.permutation(np.unique(every))[:UNITS])
+    return copied[kept], np.unique(every[kept], return_inverse=True)[1].reshape(-1)
+
+
+def copies_of(groups: np.ndarray, many: int) -> np.ndarray:
+    """Returns so many test sets of such groups, one after the other."""
+    return np.concatenate([groups + copy * (int(groups.max()) + 1) for copy in range(many)])
 
 
 def model_of(metric: Metric, labels: np.ndarray, changed: float, supposed: Supposed) -> Scores | Labels | Residuals:
@@ -167,8 +222,10 @@ def of_groups(rule: Rule, metric: Metric, groups: np.ndarray, changed: float, su
         return enough and share.excess(limit, share.t_at(1 - rule.alpha), sign) < 0
 
     harmless, at_limit, tries = shares_that_pass(lambda: passes(even), lambda: passes(over))
-    copies = np.concatenate([groups + copy * (int(groups.max()) + 1) for copy in range(many)])
-    large, truth = clustered(rule, metric, even, copies, rng), truth_of(rule, metric, changed, supposed)
+    large, truth = (
+        clustered(rule, metric, even, copies_of(groups, many), rng),
+        truth_of(rule, metric, changed, supposed),
+    )
     typical = replace(large, counts=large.counts + (truth - large.value) * large.bases)
     times = [typical.times_to_settle(limit, rule.two_sided, power) for power in POWERS]
     needed = tuple(math.ceil(each * len(large.sizes)) for each in times if each)

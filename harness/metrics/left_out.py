@@ -195,6 +195,21 @@ def left_out(value_of: Callable[[Whole], float], answers: Whole, groups: np.ndar
     return LeftOut(value, np.zeros(0), count, weights, f"no limits over groups: {why}")
 
 
+class Summed(Protocol):
+    """A statistic of sums, which is known without each unit at once."""
+
+    @property
+    def value(self) -> float: ...
+    def without_units(self, units: np.ndarray) -> np.ndarray: ...  # units: of each sample, from 0
+
+
+def of_sums(made: Summed, groups: np.ndarray) -> LeftOut:
+    """Returns a statistic of sums over samples in groups, and without each. groups: of each sample, from 0."""
+    count = int(groups.max()) + 1
+    units = unit_of(count)[groups]
+    return LeftOut(made.value, made.without_units(units), count, np.bincount(units).astype(np.float64))
+
+
 def without_each(value_of: Callable[[Whole], float], answers: Whole, units: np.ndarray) -> np.ndarray:
     """Returns the value without each unit, (units,). Raises Absent where that takes too much memory or time."""
     if answers.size_bytes > MOST_BYTES:

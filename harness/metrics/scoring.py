@@ -15,14 +15,15 @@ from harness.metrics.asked import Table
 from harness.metrics.discrepancy import variation
 from harness.metrics.embedding import OverIdentities
 from harness.metrics.fitting import scores_of
-from harness.metrics.left_out import LeftOut, left_out
+from harness.metrics.left_out import LeftOut, left_out, of_sums
 from harness.metrics.registry import NO_OUTPUTS, NOT_FINITE, Answers, Metric, OfAnswers, is_wanted
 from harness.metrics.task import are_logits, finite, output_index, row_by_row
 from harness.metrics.task_table import TaskKind, kind_of
 from harness.records import Absent, Affine, Case, Change, Run
 from harness.statistics.average_precision import MeanOverClasses
-from harness.statistics.bootstrap import Statistic, WithLimits
+from harness.statistics.bootstrap import Means, Statistic, WithLimits
 from harness.statistics.by_area import AreaScore
+from harness.statistics.by_class import ClassScore
 from harness.statistics.edit_rate import EditRate
 from harness.statistics.stats import Interval
 from harness.support.arrays import gather, stretches
@@ -152,6 +153,8 @@ class Scorer:
         made = statistic(answers)
         if isinstance(made, OverIdentities):  # all else would take a look at every pair for each group
             return made.without_limits(NOT_OVER_GROUPS)
+        if isinstance(made, Means | ClassScore):
+            return of_sums(made, groups)
         if isinstance(made, AreaScore | MeanOverClasses | EditRate):  # they say what the outputs do, in little
             found = left_out(lambda some: some.value, made, groups)
         else:

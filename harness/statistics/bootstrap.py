@@ -346,6 +346,11 @@ class Means(Jackknifed):
     def without(self) -> np.ndarray:  # type: ignore[override]
         return self._of_sums(self._columns.sum(axis=0) - self._columns, self.samples - 1)
 
+    def without_units(self, units: np.ndarray) -> np.ndarray:
+        sums = np.zeros((int(units.max()) + 1, self._columns.shape[1]))
+        np.add.at(sums, units, self._columns)
+        return self._of_sums(self._columns.sum(axis=0) - sums, self.samples - np.bincount(units)[:, None])  # type: ignore[arg-type]
+
 
 def means(columns: np.ndarray, combine: Combine = only) -> Means:
     return Means(columns, combine)

@@ -66,6 +66,18 @@ class ClassScore(OwnLimits):
             return math.nan
         return float((self._hits[self._scored] / self._divisor[self._scored]).mean())
 
+    def without_units(self, units: np.ndarray) -> np.ndarray:
+        """Returns the score without each unit. units: of each sample, from 0."""
+        shape = int(units.max()) + 1, self.classes
+        samples, given, hits = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+        np.add.at(samples, (units, self.labels), 1)
+        np.add.at(given, (units, self.answers), 1)
+        np.add.at(hits, (units, self.labels), self.labels == self.answers)
+        left = self._hits - hits
+        divisor = (1 - self.share) * (self._samples - samples) + self.share * (self._given - given)
+        scores = np.divide(left, divisor, out=np.zeros(shape), where=divisor > 0)
+        return np.asarray(scores.sum(axis=1) / (divisor > 0).sum(axis=1))
+
     @cached_property
     def _slopes(self) -> Slopes:
         divisor = np.where(self._scored, self._divisor, np.inf)

@@ -9,6 +9,7 @@ group have a correlation of ρ.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -19,6 +20,7 @@ from harness.records import Absent
 from harness.statistics.bounded import crossing
 
 Two = tuple[np.ndarray, np.ndarray]  # of the baseline, and of the other model
+Noise = Callable[[tuple[int, ...]], np.ndarray]  # of a shape whose second axis is the samples: standard normal
 
 NUMBERS, FEWEST_ROWS = 500_000, 2_000  # scores that the correlation is found by
 FINEST = 0.02  # of answers that change; under it their share is as good as proportional to the angle
@@ -43,11 +45,30 @@ class Scores:
         lead = lead_for(classes, right)
         return cls(classes, lead, angle_for(classes, lead, changed) if changed else 0.0)
 
-    def drawn(self, labels: np.ndarray, rng: np.random.Generator) -> Two:
+    def drawn(self, labels: np.ndarray, noise: Noise) -> Two:
         """Returns scores, (samples, classes) each. labels: 0 to classes − 1."""
-        one, other = rng.normal(size=(2, len(labels), self.classes))
+        one, other = noise((2, len(labels), self.classes))
         leads = self.lead * (labels[:, None] == np.arange(self.classes))
         return leads + one, leads + turned(one, other, self.angle)
+
+
+def independent(rng: np.random.Generator) -> Noise:
+    return lambda shape: rng.normal(size=shape)
+
+
+def alike_in(groups: np.ndarray, alike: float, rng: np.random.Generator) -> Noise:
+    """Returns noise of which a sample has its group's with a probability of √alike, to both models; else its own.
+
+    groups: the group of each sample, from 0.
+    """
+
+    def drawn(shape: tuple[int, ...]) -> np.ndarray:
+        own, of_group = rng.normal(size=shape), rng.normal(size=(shape[0], int(groups.max()) + 1, *shape[2:]))
+        copied = rng.random(len(groups)) < math.sqrt(alike)
+        own[:, copied] = of_group[:, groups[copied]]
+        return own
+
+    return drawn
 
 
 def turned(one: np.ndarray, other: np.ndarray, angle: float) -> np.ndarray:
@@ -97,9 +118,10 @@ class Labels:
 
     each: Scores
 
-    def drawn(self, labels: np.ndarray, rng: np.random.Generator) -> Two:
+    def drawn(self, labels: np.ndarray, noise: Noise) -> Two:
         """Returns logits, (samples, labels) each. labels: 0 or 1, of the same shape."""
-        one, other = (np.diff(scores)[:, 0] for scores in self.each.drawn(labels.ravel(), rng))
+        whole = noise((2, *labels.shape, 2)).reshape(2, -1, 2)
+        one, other = (np.diff(scores)[:, 0] for scores in self.each.drawn(labels.ravel(), lambda shape: whole))
         return one.reshape(labels.shape), other.reshape(labels.shape)
 
 
@@ -112,9 +134,9 @@ class Residuals:
     explained: float
     moved: float
 
-    def drawn(self, labels: np.ndarray, rng: np.random.Generator) -> Two:
+    def drawn(self, labels: np.ndarray, noise: Noise) -> Two:
         """Returns outputs, of the labels' shape each."""
-        one, other = rng.normal(size=(2, *labels.shape))
+        one, other = noise((2, *labels.shape))
         spread = labels.std(axis=0) * math.sqrt(1 - self.explained)
         return labels + spread * one, labels + spread * turned(one, other, 2 * math.asin(self.moved / 2))
 

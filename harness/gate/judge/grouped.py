@@ -213,6 +213,19 @@ def by_what_could_be(held: Held, apart: Held, found: Answer, run: Run, alpha: fl
     return replace(found, outcome="pass", method=WHOLE, reason="") if better and not few else found
 
 
+def passes_over(held: Held, apart: Held, labels: np.ndarray, groups: np.ndarray, alpha: float) -> bool:
+    """Returns whether by_samples would pass it, of answers that are no run's. held: a LeftOut; apart: the same of
+    independent samples.
+    """
+    of_classes = apart.moved.labels if isinstance(apart.moved, Effects) else ()
+    counts = [len(np.unique(groups[labels == label])) for label in of_classes]
+    return (
+        min(counts, default=FEWEST_OF_A_CLASS) >= FEWEST_OF_A_CLASS
+        and all(resampled.outcome_by(each.moved, each.limit, each.sign, alpha) == "pass" for each in (held, apart))
+        and unseen_in_groups(apart, labels, groups) <= alpha
+    )
+
+
 def told_fewest(rule: Rule, held: Held, apart: Held, run: Run) -> Answer:
     """Judges it, told how many groups show that a limit is kept which leaves so little room."""
     assert isinstance(held.moved, LeftOut)
