@@ -195,7 +195,9 @@ def test_every_metric_that_has_a_better_can_be_gated_on_and_no_other():
 
 def test_a_users_metric_is_named_by_its_name_or_by_where_it_stands():
     own = Declared("mine:top_share", "top_share", "pp", "lower")
-    further = gauges(Scoring(declared=(own,))).items() - gauges().items()
+    known = gauges(Scoring(declared=(own,))).items()
+    assert known > gauges().items()
+    further = known - gauges().items()
     assert {name: (metric.name, metric.unit, metric.better) for name, metric in further} == dict.fromkeys(
         ("top_share", "mine:top_share"), ("top_share", "pp", "lower")
     )
