@@ -14,13 +14,14 @@ from harness.compare.baseline import compare
 from harness.errors import ConfigError
 from harness.gate.decide import judge, metrics_of
 from harness.gate.policy.policy_file import parse_policy
-from harness.metrics.embedding import by_luck, of_asked, of_its_pairs, over_identities
+from harness.metrics.embedding import OverIdentities, by_luck, by_luck_of, of_asked, of_its_pairs, over_identities
 from harness.metrics.fitting import check
 from harness.metrics.registry import METRICS, Answers
 from harness.records import Absent, Dataset, Run, Scoring, Verdict
 from harness.report.material import Material
 from harness.report.samples.gallery import gallery
 from harness.report.samples.neighbour_table import lost_neighbours
+from harness.statistics.given_pairs import equal_error_rate_of
 from harness.statistics.neighbours import Leaving, Space, recall, space_of
 from harness.statistics.verification import equal_error_rate
 from tests.made_runs import case
@@ -277,3 +278,112 @@ def test_one_vector_that_is_not_finite_is_the_only_discrepancy_where_nothing_els
 def test_suspect_rows_lose_no_neighbours_where_others_are_sound():
     comparison = compare(run(LOST), {"recall_at_1"})
     assert [s.status for s in comparison.standings] == ["ok", "suspect"] and lost_neighbours(comparison) == []
+
+
+# --- queries and a gallery -------------------------------------------------------------------------------------------
+
+QUERIES = np.zeros(len(LABELS), bool)
+QUERIES[::3] = True  # the first of each identity's samples
+QUERIES[1:60:3] = True  # of some identities the second, too
+
+
+def recall_by_gallery(vectors: np.ndarray, labels: np.ndarray, queries: np.ndarray, k: int, metric: str) -> float:
+    gallery = np.flatnonzero(~queries)
+    near = NearestNeighbors(n_neighbors=k, metric=metric, algorithm="brute").fit(vectors[gallery].astype(np.float64))
+    places = gallery[near.kneighbors(vectors[queries].astype(np.float64), return_distance=False)]
+    asked = np.isin(labels[queries], labels[gallery])
+    return float((labels[places] == labels[queries][:, None]).any(axis=1)[asked].mean())
+
+
+@pytest.mark.parametrize("vectors", [KERAS, LOST])
+@pytest.mark.parametrize(("prefix", "metric"), [("", "cosine"), ("euclidean_", "euclidean")])
+def test_queries_find_what_scikit_learn_finds_in_the_gallery(vectors, prefix, metric):
+    answers = Answers(LABELS, vectors, KERAS, queries=QUERIES)
+    for k in (1, 5, 10):
+        found = METRICS[f"{prefix}recall_at_{k}"].statistic(answers)
+        assert isinstance(found, OverIdentities)
+        assert found.value == recall_by_gallery(vectors, LABELS, QUERIES, k, metric)
+        assert found.moves.sum() == pytest.approx(1) and found.moves[0] == pytest.approx(2 / QUERIES.sum())
+
+
+def test_a_query_whose_identity_the_gallery_lacks_is_not_counted():
+    queries = QUERIES | (LABELS == 7)
+    wanted = recall_by_gallery(KERAS, LABELS, queries, 1, "cosine")
+    found = METRICS["recall_at_1"].statistic(Answers(LABELS, KERAS, KERAS, queries=queries))
+    assert isinstance(found, OverIdentities)
+    assert found.value == wanted and found.moves[7] == 0
+    with pytest.raises(Absent, match="the gallery has the identity of none of 3 queries"):
+        METRICS["recall_at_1"].statistic(Answers(LABELS, KERAS, KERAS, queries=LABELS == 7))
+
+
+def test_what_an_identity_moves_is_what_leaving_it_out_moves_of_queries_too():
+    found = recall(space_of(KERAS, False), LABELS, 5, QUERIES)
+    for one in (0, 3, 200):
+        left = one != LABELS
+        assert found.without[one] == recall_by_gallery(KERAS[left], LABELS[left], QUERIES[left], 5, "cosine")
+
+
+def test_rows_and_flips_are_of_queries_alone():
+    asked = replace(run((KERAS + 0.8 * RNG.normal(size=KERAS.shape)).astype(np.float32)), queries=QUERIES)
+    rows = compare(asked, {"recall_at_1"}).samples[case("int8")]
+    assert rows["baseline_correct"][QUERIES].mean() == recall_by_gallery(KERAS, LABELS, QUERIES, 1, "cosine")
+    assert not rows["correct"][~QUERIES].any() and 0 < rows["flip"].sum() == rows["flip"][QUERIES].sum()
+
+
+def test_chance_of_queries_is_that_of_vectors_that_say_nothing():
+    labels = np.arange(240) % 20
+    queries = np.arange(240) < 80
+    drawn = [recall_by_gallery(RNG.normal(size=(240, 8)), labels, queries, 5, "cosine") for _ in range(80)]
+    assert by_luck_of(5, labels[queries], labels[~queries]) == pytest.approx(np.mean(drawn), abs=0.02)
+
+
+# --- given pairs -----------------------------------------------------------------------------------------------------
+
+PAIRS = np.array([(3 * n + i, 3 * n + i + 1) for n in range(IDENTITIES) for i in (0, 1)])
+OTHERS = np.stack([RNG.integers(0, len(LABELS), 1500) for _ in range(2)], axis=1)
+PAIRS = np.concatenate([PAIRS, OTHERS[LABELS[OTHERS[:, 0]] != LABELS[OTHERS[:, 1]]]])
+NOISY = (KERAS + 1.2 * RNG.normal(size=KERAS.shape)).astype(np.float32)
+
+
+def eer_of_pairs(vectors: np.ndarray, labels: np.ndarray, pairs: np.ndarray, euclidean: bool) -> float:
+    vectors = vectors.astype(np.float64)
+    near = -euclidean_distances(vectors, squared=True) if euclidean else cosine_similarity(vectors)
+    same = labels[pairs[:, 0]] == labels[pairs[:, 1]]
+    accepted, found, _ = roc_curve(same, near[pairs[:, 0], pairs[:, 1]], drop_intermediate=False)
+    rejected = 1 - found
+    n = int(np.argmax(rejected <= accepted))
+    gap, after = rejected[n - 1] - accepted[n - 1], accepted[n] - rejected[n]
+    return float(accepted[n - 1] + (accepted[n] - accepted[n - 1]) * gap / (gap + after))
+
+
+@pytest.mark.parametrize("vectors", [KERAS, NOISY, LOST])
+@pytest.mark.parametrize("prefix", ["", "euclidean_"])
+def test_the_error_rate_of_given_pairs_is_scikit_learns(vectors, prefix):
+    found = METRICS[f"{prefix}eer"].statistic(Answers(LABELS, vectors, KERAS, pairs=PAIRS))
+    assert found.value == pytest.approx(eer_of_pairs(vectors, LABELS, PAIRS, bool(prefix)), abs=1e-9)
+
+
+def test_without_an_identity_its_pairs_are_left_out():
+    found = equal_error_rate_of(space_of(NOISY, False), LABELS, PAIRS)
+    for one in (0, 100, 319):
+        left = PAIRS[~(LABELS[PAIRS] == one).any(axis=1)]
+        assert found.without[one] == pytest.approx(eer_of_pairs(NOISY, LABELS, left, False), abs=5e-4)
+    assert found.without.std() > 1e-4
+
+
+def test_an_identity_moves_the_error_rate_by_its_share_of_the_pairs_at_most():
+    found = equal_error_rate_of(space_of(NOISY, False), LABELS, PAIRS)
+    same, one = LABELS[PAIRS[:, 0]] == LABELS[PAIRS[:, 1]], (LABELS[PAIRS] == 9).any(axis=1)
+    assert found.moves is not None
+    assert found.moves[9] == pytest.approx(max(one[same].mean(), one[~same].mean()))
+
+
+def test_a_harmless_model_passes_over_given_pairs_and_a_lost_one_fails():
+    policy = parse_policy(FALL.format("eer", "max_increase = 0.05"), "p")
+    runs = [replace(run(given), pairs=PAIRS) for given in (INT8, LOST)]
+    assert [judge(compare(each, metrics_of(policy)), policy).outcome for each in runs] == ["pass", "fail"]
+
+
+def test_pairs_of_one_kind_have_no_error_rate():
+    with pytest.raises(Absent, match="pairs of one identity and pairs of two"):
+        METRICS["eer"].statistic(Answers(LABELS, KERAS, KERAS, pairs=PAIRS[:IDENTITIES]))

@@ -42,6 +42,8 @@ def evaluate(
     offset: float | dict[str, float] = 0.0,
     sequence: Any = None,
     group: Any = None,
+    query: Any = None,
+    pairs: Any = None,
     state: Mapping[str, str] | None = None,
     variants: Names = (),
     plan: str | Plan = "standard",
@@ -77,6 +79,9 @@ def evaluate(
     sequence: of each test sample the clip that it is of, a number or a text; a model's state is carried from sample to
         sample of a clip, in their order, and begins anew with each clip. None: each sample begins anew.
     group: of each test sample the group that it is of: samples of one group are not independent. None: the clip.
+    query: of embeddings, whether each test sample is a query, which asks the others, the gallery. None: each asks all.
+    pairs: of embeddings, the numbers of two test samples each, (pairs, 2), for verification; a third number may say
+        whether both are of one identity. None: every pair.
     state: of each output that is state, by its name, the input that takes it at the next sample of a clip; an input
         that x_test has not begins at zeros.
     variants: names or globs of recipes, or "package.module:function"; () for the usual ones.
@@ -101,7 +106,8 @@ def evaluate(
     ways = {"detection": detection, "keypoints": keypoints, "transcription": transcription}
     scoring, heads = scorings_of(said | ways, output)
     leads = output or (scoring.detection.boxes if scoring.detection else "")
-    dataset = dataset_in_memory(name, x_test, y_test, calibration, class_names, scale, offset, leads, sequence, group)
+    marks = {"sequence": sequence, "group": group, "query": query, "pairs": pairs}
+    dataset = dataset_in_memory(name, x_test, y_test, calibration, class_names, scale, offset, leads, **marks)
     chosen = plan_of(plan) if isinstance(plan, str) else plan
     with TemporaryFolder() as folder:
         source = source_of_model(model, Path(folder))

@@ -60,6 +60,7 @@ def as_asked(experiment: Experiment, dataset: Dataset) -> Experiment:
         told = f"[heads.{first}.{twice[0]}] says what {first} gives, and a table beside it says so, too"
         raise ConfigError(told, "keep one of them")
     scoring = replace(scoring, **said)
+    check_asked(dataset, [scoring, *asked.values()])
     check_holes(scoring, dataset.test_labels, "the labels")
     for name, head in dataset.heads.items():
         check_holes(asked.get(name, BY_DATA), head.labels, f"the labels of {name}")
@@ -79,6 +80,16 @@ def check_holes(scoring: Scoring, labels: np.ndarray | None, what: str) -> None:
         return
     if unknown := sum(int(np.isnan(stretch).sum()) for stretch in stretches(labels)):
         raise DataError(f"{unknown / labels.size:.2%} of {what} are NaN", HOLES)
+
+
+def check_asked(dataset: Dataset, scorings: Sequence[Scoring]) -> None:
+    """Raises ConfigError where the data say how embeddings are asked, and no output is one."""
+    if dataset.queries is None and dataset.pairs is None:
+        return
+    if "embeddings" not in map(said_by, scorings):
+        what = "query" if dataset.queries is not None else "pairs"
+        told = f"[data] {what} is of embeddings, and no metric says that an output is one"
+        raise ConfigError(told, f'write primary = "recall_at_1" under [metrics], or leave {what} out')
 
 
 def with_boxes(scoring: Scoring) -> Scoring:

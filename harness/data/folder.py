@@ -101,9 +101,11 @@ def objects_key(split: Split, images: list[Path]) -> object:
 
 
 def marks_of(split: Split, mark: str, images: list[Path], classes: tuple[str, ...]) -> list[str]:
-    """Returns the clip or group of each image. Raises ConfigError, and DataError for an image that is in none."""
+    """Returns the clip or group of each image, or whether it is a query. Raises ConfigError, and DataError for an image
+    that is in none.
+    """
     if (written := split.source.marks[mark]) != BY_FOLDER:
-        option = "sequence" if mark == "clips" else "group"
+        option = {"clips": "sequence", "groups": "group"}.get(mark, "query")
         advice = f'write {option} = "{BY_FOLDER}": the folder that an image lies in, below that of its class'
         raise ConfigError(f"[data] {option}: {written!r} is nothing in a folder of images", advice)
     found = [image.parent.relative_to(split.path).parts for image in images]

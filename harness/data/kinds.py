@@ -18,6 +18,7 @@ from harness.data import on_disk as samples
 from harness.data.grouping import settle_clips, settle_groups
 from harness.data.labels import settle
 from harness.data.on_disk import Samples, read_samples
+from harness.data.searched_for import read_pairs, settle_pairs, settle_queries
 from harness.data.source import DataSource, Split
 from harness.data.validation import validate
 from harness.errors import ConfigError, DataError
@@ -54,7 +55,7 @@ def load(source: DataSource, fresh: bool = False) -> Dataset:
     """
     check_options(source)
     cache = Cache(cache_dir(), fresh)
-    test = obtain(Split(source, "test", source.test), cache)
+    test = replace(obtain(Split(source, "test", source.test), cache), pairs=read_pairs(source))
     alike = replace(source, labels=source.labels or test.class_names, features=test.columns or source.features)
     if test.heads:
         alike = replace(alike, output=test.labels_of)
@@ -80,6 +81,8 @@ def dataset_of(source: DataSource, test: Samples, training: Samples | None) -> D
         heads={name: settle_head(source, name, labels) for name, labels in test.heads.items()},
         clips=clips,
         groups=groups,
+        queries=settle_queries(source.name, test),
+        pairs=settle_pairs(source.name, test, test_labels),
         train_clips=settle_clips(source.name, training) if training else None,
     )
     validate(dataset)

@@ -17,7 +17,8 @@ from harness.support.cache import read_kept
 from harness.support.files import naming
 
 ABOUT, LABELS = "samples.json", "labels.npy"
-MARKS = ("clips", "groups")
+MARKS = ("clips", "groups", "queries")
+PAIRS = "pairs"
 NUMBERS = "numbers"  # of a run's test samples in the user's own order, where the run shuffled them
 TEST = "test"  # the folder of the test set in a run
 Labels = np.ndarray | Mapping[str, np.ndarray] | None
@@ -35,6 +36,8 @@ class Samples:
     labels_of: str = ""  # the output that the labels were given for by its name
     clips: np.ndarray | None = None  # which clip each is of, as it is stored: numbers or texts, (samples,)
     groups: np.ndarray | None = None  # which group, the same
+    queries: np.ndarray | None = None  # whether it asks the others, the same
+    pairs: np.ndarray | None = None  # which are verified, as they are stored
     heads: Mapping[str, np.ndarray] = field(default_factory=dict)  # the labels of further outputs, by their names
 
 
@@ -63,7 +66,7 @@ def head_file(folder: Path, n: int) -> Path:
 
 
 def mark_file(folder: Path, mark: str) -> Path:
-    """Returns the file of "clips", "groups" or "numbers", of samples in the cache or in a run."""
+    """Returns the file of one of MARKS, or "numbers" or "pairs", of samples in the cache or in a run."""
     return folder / f"{mark}.npy"
 
 
@@ -92,10 +95,10 @@ def read_samples(folder: Path) -> Samples:
     about = read_kept(folder / ABOUT, _ABOUT)
     inputs = tuple(map_npy(input_file(folder, n)) for n in range(about.count))
     labels = map_npy(folder / LABELS) if (folder / LABELS).exists() else None
-    clips, groups = (map_npy(file) if (file := mark_file(folder, mark)).exists() else None for mark in MARKS)
+    marks = {mark: map_npy(file) for mark in MARKS if (file := mark_file(folder, mark)).exists()}
     labels_of, *others = about.labelled or ("",)
     heads = {name: map_npy(head_file(folder, n)) for n, name in enumerate(others)}
-    return Samples(inputs, labels, about.names, about.class_names, about.columns, labels_of, clips, groups, heads)
+    return Samples(inputs, labels, about.names, about.class_names, about.columns, labels_of, heads=heads, **marks)
 
 
 class ArrayWriter:

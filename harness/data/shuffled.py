@@ -31,6 +31,8 @@ def check_apart(dataset: Dataset) -> None:
     """Raises DataError for clips, groups, no labels, and what is too large to be shuffled."""
     if dataset.clips is not None or dataset.groups is not None:
         raise DataError("samples that belong together cannot be asked one by one until a rule is decided", WITHOUT)
+    if dataset.queries is not None or dataset.pairs is not None:
+        raise DataError("queries, a gallery and pairs are asked as a whole, not until a rule is decided", WITHOUT)
     if dataset.heads:
         told = f"a run until decided needs one labelled output, and {1 + len(dataset.heads)} have labels"
         raise DataError(told, f"{WITHOUT}; or give the labels of one output alone")

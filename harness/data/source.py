@@ -33,6 +33,8 @@ class DataSource:
     output: str = ""  # the name of the scored output, by which labels may be given
     sequence: str | None = None  # what tells the clips apart: an array, a column, a key, or of images "folder"
     group: str | None = None  # the same of samples that belong together
+    query: str | None = None  # the same of embeddings, which samples ask the others
+    pairs: str | None = None  # a file of the pairs that are verified
 
     @property
     def objects(self) -> str | None:
@@ -41,8 +43,8 @@ class DataSource:
 
     @property
     def marks(self) -> dict[str, str]:
-        """The name of the mark "clips" and of "groups", of those that were asked for."""
-        named = {"clips": self.sequence, "groups": self.group}
+        """The names of the marks "clips", "groups" and "queries", of those that were asked for."""
+        named = {"clips": self.sequence, "groups": self.group, "queries": self.query}
         return {mark: name for mark, name in named.items() if name}
 
 

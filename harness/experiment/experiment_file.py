@@ -70,6 +70,8 @@ class DataText(Table):
     features: list[Text] = []
     sequence: Text | None = None
     group: Text | None = None
+    query: Text | None = None
+    pairs: Text | None = None
 
 
 class VariantsText(Table):
@@ -338,6 +340,8 @@ def data_of(written: ExperimentText, folder: Path) -> DataSource:
         output=written.metrics.output or (written.detection.boxes if written.detection else ""),
         sequence=data.sequence,
         group=data.group,
+        query=data.query,
+        pairs=data.pairs,
     )
 
 

@@ -97,17 +97,21 @@ def dataset_in_memory(
     output: str = "",
     sequence: object = None,
     group: object = None,
+    query: object = None,
+    pairs: object = None,
 ) -> Dataset:
     """Makes a data set of arrays. y_test: None where there are no labels; a dict by the names of outputs, as
-    class_names may be; `output` is the scored one, else the first. calibration: inputs alone. sequence, group: the clip
-    and the group of each test sample; None where there are none. Raises DataError.
+    class_names may be; `output` is the scored one, else the first. calibration: inputs alone. sequence, group,
+    query: of each test sample its clip and group, and whether it asks; None where there are none. Raises DataError.
     """
     by_output = class_names if isinstance(class_names, Mapping) else {}
     names = () if by_output else tuple(map(str, class_names))
     each = {output: tuple(map(str, own)) for output, own in by_output.items()}
     source = DataSource(name, IN_MEMORY, None, Path.cwd(), scale, offset, names, each)
-    clips, groups = (None if mark is None else text_or_numbers(mark) for mark in (sequence, group))
-    test = replace(samples("x_test", x_test, y_test, output), clips=clips, groups=groups)
+    marks = (None if each is None else text_or_numbers(each) for each in (sequence, group, query, pairs))
+    clips, groups, queries, paired = marks
+    test = samples("x_test", x_test, y_test, output)
+    test = replace(test, clips=clips, groups=groups, queries=queries, pairs=paired)
     return dataset_of(source, test, None if calibration is None else samples("calibration", calibration))
 
 

@@ -1,5 +1,6 @@
 """Embeddings: vectors with an identity, or class, each. Neighbours are found within the test set: each sample asks all
-others; pairs of samples are verified. That outputs are embeddings is said by the metric, and never guessed.
+others, or where the data name queries these ask the gallery; all pairs are verified, or those that are given. That
+outputs are embeddings is said by the metric, and never guessed.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from harness.metrics.left_out import FEWEST_GROUPS, LeftOut
 from harness.metrics.registry import Answers, Metric, declare
 from harness.metrics.task import EMBEDDINGS, finite, one_column, row_by_row
 from harness.statistics.bootstrap import Statistic
+from harness.statistics.given_pairs import equal_error_rate_of
 from harness.statistics.neighbours import Leaving, Space, ranks, recall, space_of
 from harness.statistics.stats import Interval
 from harness.statistics.unseen import fewest_to_show, unseen_loss, unseen_p
@@ -89,9 +91,10 @@ class OverIdentities(LeftOut):
 
 
 def over_identities(found: Leaving, moves: Callable[[np.ndarray], np.ndarray]) -> OverIdentities:
-    """moves: of the samples of each identity, how far the value moves where one goes wrong."""
+    """moves: of the samples of each identity, how far the value moves where one goes wrong, where that is not found."""
     sizes = found.weights
-    return OverIdentities(found.value, found.without, len(sizes), sizes, found.why, moves=moves(sizes))
+    moved = moves(sizes) if found.moves is None else found.moves
+    return OverIdentities(found.value, found.without, len(sizes), sizes, found.why, moves=moved)
 
 
 def of_asked(sizes: np.ndarray) -> np.ndarray:
@@ -136,7 +139,8 @@ def found(answers: Answers, which: str) -> np.ndarray:
     vectors: np.ndarray = getattr(answers, which)
     sound = row_by_row(finite, vectors)
     right = np.zeros(len(vectors), bool)
-    right[sound] = ranks(space_of(vectors[sound], False), answers.truth.reshape(-1)[sound]) == 0
+    queries = None if answers.queries is None else answers.queries[sound]
+    right[sound] = ranks(space_of(vectors[sound], False), answers.truth.reshape(-1)[sound], queries) == 0
     return right
 
 
@@ -145,14 +149,37 @@ def spaced(answers: Answers, euclidean: bool) -> Space:
 
 
 def of_recall(k: int, euclidean: bool, answers: Answers) -> Statistic:
-    """Computes scikit-learn's NearestNeighbors of all vectors, with the sample itself left out."""
-    return cast(Statistic, over_identities(recall(spaced(answers, euclidean), answers.truth.reshape(-1), k), of_asked))
+    """Computes scikit-learn's NearestNeighbors of all vectors, with the sample itself left out; of queries those of the
+    gallery.
+    """
+    found = recall(spaced(answers, euclidean), answers.truth.reshape(-1), k, answers.queries)
+    return cast(Statistic, over_identities(found, of_asked))
 
 
 def of_pairs(euclidean: bool, answers: Answers) -> Statistic:
-    """Computes where scikit-learn's roc_curve of all pairs has as many false acceptances as false rejections."""
-    found = equal_error_rate(spaced(answers, euclidean), answers.truth.reshape(-1))
+    """Computes where scikit-learn's roc_curve of the pairs has as many false acceptances as false rejections."""
+    space, identities = spaced(answers, euclidean), answers.truth.reshape(-1)
+    if answers.pairs is not None:
+        found = equal_error_rate_of(space, identities, answers.pairs)
+    else:
+        found = equal_error_rate(space, identities)
     return cast(Statistic, over_identities(found, of_its_pairs))
+
+
+def chance_of_recall(k: int, answers: Answers) -> float:
+    identities = answers.truth.reshape(-1)
+    if answers.queries is None:
+        return by_luck(k, identities)
+    return by_luck_of(k, identities[answers.queries], identities[~answers.queries])
+
+
+def by_luck_of(k: int, queries: np.ndarray, gallery: np.ndarray) -> float:
+    """Returns the same of queries, whose k are drawn from the gallery. Both are the identities of samples."""
+    n, draws = len(gallery), comb(len(gallery), min(k, len(gallery)))
+    names, sizes = np.unique(gallery, return_counts=True)
+    of_each = dict(zip(names.tolist(), sizes.tolist(), strict=True))
+    asked = [of_each[one] for one in queries.tolist() if one in of_each]
+    return 1 - sum(comb(n - size, k) / draws for size in asked) / max(1, len(asked))
 
 
 def by_luck(k: int, labels: np.ndarray) -> float:
@@ -183,10 +210,11 @@ for euclidean, prefix, how in ((False, "", "by the cosine"), (True, "euclidean_"
         declared(
             f"{prefix}recall_at_{k}", f"Recall@{k}{told}", partial(of_recall, k, euclidean),
             f"one of the {k} nearest {how} has the identity" if k > 1 else f"the nearest {how} has the identity",
-            better="higher", in_percent=True, chance=partial(by_luck, k),
+            better="higher", in_percent=True, chance_from=partial(chance_of_recall, k),
             default_for=always if k == 1 else (), always_for=always if k in (1, 5) else (),
         )  # fmt: skip
     declared(
-        f"{prefix}eer", f"EER{told}", partial(of_pairs, euclidean), f"equal error rate of all pairs {how}",
+        f"{prefix}eer", f"EER{told}", partial(of_pairs, euclidean),
+        f"equal error rate of all pairs, or of those given, {how}",
         better="lower", chance=lambda labels: 0.5, chance_by=f"{prefix}recall_at_1", always_for=always,
     )  # fmt: skip

@@ -79,6 +79,8 @@ class Answers:
     answer_score: float = 0.5  # of detections, the least that is held against the baseline's
     ignore: float | None = None  # the label of pixels that have none
     keypoints: Keypoints | None = None  # what is said of points
+    queries: np.ndarray | None = None  # of embeddings, which samples ask the others, (samples,); None: all do
+    pairs: np.ndarray | None = None  # of embeddings, the places of two samples each, (pairs, 2); None: every pair
     kept: dict[str, Any] = field(default_factory=dict)  # what several metrics are made of, by its name
 
     def beside(self, name: str) -> Table:
@@ -114,8 +116,15 @@ class Answers:
             outputs=self.outputs[chosen],
             baseline=self.baseline[chosen],
             further=further,
+            queries=None if self.queries is None else self.queries[chosen],
+            pairs=None if self.pairs is None else pairs_among(self.pairs, chosen),
             kept={},
         )
+
+
+def pairs_among(pairs: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """Returns the pairs of which both samples are chosen, by their places among these."""
+    return np.asarray((np.cumsum(chosen) - 1)[pairs[chosen[pairs].all(axis=1)]])
 
 
 def rows_of(make: Callable[[], Table], chosen: np.ndarray) -> Table:

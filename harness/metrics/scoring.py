@@ -168,6 +168,7 @@ class Scorer:
         if not (known := [answers for answers in self._last if same_array(answers.outputs, scored)]):
             how = self.run.scoring
             known = [Answers(self.labels, scored, self.baseline, ignore=how.ignore, keypoints=how.keypoints)]
+            known = [replace(known[0], queries=self.run.queries, pairs=self.run.pairs)]
             if how.detection:
                 known = [replace(known[0], answer_score=how.detection.answer_score)]
             self._last[:] = [*known, *self._last[:1]]  # the case's, and the baseline's

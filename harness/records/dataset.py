@@ -66,6 +66,8 @@ class Dataset:
     clips: np.ndarray | None = None  # the clip of each test sample, (samples,), in order; None: each stands by itself
     groups: np.ndarray | None = None  # the group of each test sample, (samples,); None where all are independent
     numbers: np.ndarray | None = None  # of each test sample in the user's own order, (samples,); None: in that order
+    queries: np.ndarray | None = None  # which test samples ask the gallery, bool; None: each asks all others
+    pairs: np.ndarray | None = None  # of test samples that are verified, by their places, (pairs, 2); None: every pair
     train_clips: np.ndarray | None = None  # of the training samples; None where they name none
     state: tuple[Carried, ...] = ()  # of which input arrays hold what a clip begins with, and nothing after that
 
@@ -107,10 +109,11 @@ class Dataset:
 
     @cached_property
     def marks_sha256(self) -> str:
-        """Hash of the clips, groups and numbers of the test samples; "" where there are none."""
+        """Hash of the clips, groups, numbers, queries and pairs of the test samples; "" where there are none."""
         from harness.support.arrays import sha256_of
 
-        named = (("clips", self.clips), ("groups", self.groups), ("numbers", self.numbers))
+        marks = ("clips", "groups", "numbers", "queries", "pairs")
+        named = ((name, getattr(self, name)) for name in marks)
         known = [array for name, own in named for array in tagged(name, own)]
         return sha256_of(*known) if known else ""
 

@@ -82,6 +82,8 @@ class Run:
     input_names: tuple[str, ...] = ()  # the model's, one an array; () in a run that is older than this
     clips: np.ndarray | None = None  # as Dataset has them
     groups: np.ndarray | None = None
+    queries: np.ndarray | None = None
+    pairs: np.ndarray | None = None
     state: tuple[Carried, ...] = ()
     numbers: np.ndarray | None = None
     stopped_of: int | None = None  # of a row that was decided early: how many samples the test set has in all

@@ -14,6 +14,8 @@ from harness.records.terms import Task
 from harness.support.functions import is_reference
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from harness.runs.header import Header
 
 WHOLE = [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
@@ -120,12 +122,16 @@ def of_arrays(run: Run) -> Iterator[str]:
     if any(array.ndim == 0 for array in (*run.inputs, *run.baseline)):
         yield "an input or an output of the baseline has no samples"
     samples = len(run.inputs[0])
-    more = (("labels", run.labels), ("clips", run.clips), ("groups", run.groups), ("numbers", run.numbers))
+    more = (("labels", run.labels), ("clips", run.clips), ("groups", run.groups), ("queries", run.queries))
     counted = [("inputs", array) for array in run.inputs] + [("baseline", array) for array in run.baseline]
     counted += [(f"labels of {name}", labels) for name, labels in run.head_labels.items()]
-    for name, array in [*counted, *more]:
+    for name, array in [*counted, *more, ("numbers", run.numbers)]:
         if array is not None and (array.ndim == 0 or len(array) != samples):
             yield f"its {name} are not of the {samples:,} samples that it has"
+    if run.queries is not None and (run.queries.dtype != bool or run.queries.ndim != 1):
+        yield "its queries are no truth values"
+    if (pairs := run.pairs) is not None and not are_pairs(pairs, samples):
+        yield f"its pairs are not of its {samples:,} samples"
     if run.state and run.clips is None:
         yield "it carries state, and no clip is named"
     if run.output_names and len(run.output_names) != len(run.baseline):
@@ -153,6 +159,11 @@ def of_piece(run: Run, piece: Piece) -> Iterator[str]:
             yield f"it has answers to samples {piece.first} to {piece.last} of {run.test_count:,}"
     elif not in_range(piece.samples, run.test_count):
         yield "an audit is of samples that it does not have"
+
+
+def are_pairs(pairs: np.ndarray, samples: int) -> bool:
+    two = pairs.ndim == 2 and pairs.shape[1] == 2 and pairs.dtype.kind == "i" and len(pairs) > 0
+    return two and bool(0 <= pairs.min() <= pairs.max() < samples)
 
 
 def in_range(samples: Sequence[int], count: int) -> bool:

@@ -18,6 +18,7 @@ from harness.runs.coherent import check_run
 from harness.runs.header import SEALED_SINCE, Header, absolute_variants, read_header
 from harness.runs.own_runs import is_own
 from harness.runs.run_arrays import read_baseline, read_heads, read_marks, read_packed, read_test_set
+from harness.support.format import listed
 
 ROUND_NAME = "round-"  # what the folder of a round begins with: jobs.job_id
 ROUND = re.compile(rf"raw/[^/]+/{ROUND_NAME}.*")
@@ -81,6 +82,8 @@ def read_run(
         inputs=dataset.test_inputs,
         clips=dataset.clips,
         groups=dataset.groups,
+        queries=dataset.queries,
+        pairs=dataset.pairs,
         state=dataset.state,
         numbers=dataset.numbers,
         heads=header.heads,
@@ -111,7 +114,7 @@ def read_dataset(path: Path, header: Header) -> Dataset:
     read = read_packed if header.schema_version == 1 else read_test_set
     inputs, labels = read(path, len(header.affines), header.labelled)
     known = (inputs, labels, header.affines, header.class_names, str(path))
-    clips, groups, numbers = read_marks(path)
+    marks = read_marks(path)
     heads = read_heads(path, header.heads, header.output_names)
     dataset = Dataset(
         header.experiment,
@@ -119,16 +122,18 @@ def read_dataset(path: Path, header: Header) -> Dataset:
         None,
         *known,
         heads=heads,
-        clips=clips,
-        groups=groups,
-        numbers=numbers,
+        clips=marks["clips"],
+        groups=marks["groups"],
+        queries=marks["queries"],
+        pairs=marks["pairs"],
+        numbers=marks["numbers"],
         state=header.state,
     )
     if dataset.marks_sha256 != header.hashes.get("marks", ""):
         told = (
             f"{path}/test does not say of which clips and groups its samples are, and in which order, as this run began"
         )
-        raise StoreError(told, "bring clips.npy, groups.npy and numbers.npy back, or start a new run")
+        raise StoreError(told, f"bring {listed(f'{mark}.npy' for mark in marks)} back, or start a new run")
     return dataset
 
 

@@ -3,6 +3,7 @@
 test/input-<n>.npy, test/labels.npy    as stored; what was a whole mapped file already is linked, and takes no room
 test/labels-<n>.npy                    the labels of output n, where labels are not of the scored one alone
 test/clips.npy, test/groups.npy        int32, the clip and the group of each sample, where the data have any
+test/queries.npy, test/pairs.npy       of embeddings: bool, which samples ask; int64, the pairs that are verified
 test/numbers.npy                       int32, of each sample in the user's own order, where the run shuffled them
 baseline.npy, or baseline-<n>.npy      float32, one an output of the model
 """
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.data.on_disk import LABELS, MARKS, NUMBERS, TEST, head_file, mark_file, run_input_file
+from harness.data.on_disk import LABELS, MARKS, NUMBERS, PAIRS, TEST, head_file, mark_file, run_input_file
 from harness.errors import StoreError, Unreadable
 from harness.records import Dataset, Head, Labelled
 from harness.support.arrays import keep_npy, map_npy
@@ -23,6 +24,7 @@ from harness.support.cache import file_sha256
 from harness.support.foreign import read_npz
 
 LABELLED = "labels"
+MARK_FILES = (*MARKS, NUMBERS, PAIRS)
 PACKED_BYTES = 4 << 30  # read whole, as it was written whole
 PACKED = "test.npz"  # a whole test set, in a run of schema 1
 USELESS = "the run cannot be used without it"
@@ -39,16 +41,16 @@ def keep_test_set(path: Path, dataset: Dataset, outputs: Sequence[str] = ()) -> 
         keep_npy(path / TEST / LABELS, dataset.test_labels)
     for name, head in dataset.heads.items():
         keep_npy(head_file(path / TEST, outputs.index(name)), head.labels)
-    marks = (dataset.clips, dataset.groups, dataset.numbers)
-    for mark, of_each in zip((*MARKS, NUMBERS), marks, strict=True):
+    marks = (dataset.clips, dataset.groups, dataset.queries, dataset.numbers, dataset.pairs)
+    for mark, of_each in zip(MARK_FILES, marks, strict=True):
         if of_each is not None:
             keep_npy(mark_file(path / TEST, mark), of_each)
 
 
-def read_marks(path: Path) -> list[np.ndarray | None]:
-    """Returns the clip, the group and the number of each sample; None for what the run has not."""
-    files = (mark_file(path / TEST, mark) for mark in (*MARKS, NUMBERS))
-    return [read_array(file) if file.exists() else None for file in files]
+def read_marks(path: Path) -> dict[str, np.ndarray | None]:
+    """Returns clips, groups, queries, numbers and pairs, by these names; None for what the run has not."""
+    files = {mark: mark_file(path / TEST, mark) for mark in MARK_FILES}
+    return {mark: read_array(file) if file.exists() else None for mark, file in files.items()}
 
 
 def read_test_set(path: Path, inputs: int, labelled: bool) -> TestSet:

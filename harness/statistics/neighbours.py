@@ -21,17 +21,20 @@ VALUES = 2_000_000  # similarities that are in memory at a time
 TIED = 1e-12  # of the largest: similarities that lie closer are equal but for rounding
 NO_PARTNER = "no value: no two of {:,} samples have one identity"
 
+NONE_TO_FIND = "no value: the gallery has the identity of none of {:,} queries"
+
 
 @dataclass(frozen=True, eq=False)
 class Leaving:
     """A value, and what it is without each identity, (identities,). weights: the samples of each. why: it has no
-    limits; "" where it may.
+    limits; "" where it may. moves: how far the value moves where one goes wrong, where its samples do not say it.
     """
 
     value: float
     without: np.ndarray
     weights: np.ndarray
     why: str = ""
+    moves: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,16 +48,27 @@ class Space:
     def tied(self) -> float:
         return TIED if self.squares is None else TIED * max(1e-300, float(self.squares.max()))
 
-    def stretches(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yields (places, similarities to all): the cosine, or the squared distance times −1; of itself −∞."""
+    def stretches(self, queries: np.ndarray | None = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yields (places, similarities to all): the cosine, or the squared distance times −1; of itself −∞. queries:
+        bool, (samples,): those that ask alone, and −∞ to each other; None: all ask.
+        """
         step = max(1, VALUES // max(1, len(self.vectors)))
-        for first in range(0, len(self.vectors), step):
-            places = np.arange(first, min(first + step, len(self.vectors)))
+        asking = np.arange(len(self.vectors)) if queries is None else np.flatnonzero(queries)
+        for first in range(0, len(asking), step):
+            places = asking[first : first + step]
             near = self.vectors[places] @ self.vectors.T
             if self.squares is not None:
                 near = np.minimum(2 * near - self.squares[places, None] - self.squares, 0)
             near[np.arange(len(places)), places] = -np.inf
+            if queries is not None:
+                near[:, queries] = -np.inf
             yield places, near
+
+    def of_pairs(self, pairs: np.ndarray) -> np.ndarray:
+        """Returns the similarity of each pair of places, (pairs,)."""
+        one, other = pairs[:, 0], pairs[:, 1]
+        near: np.ndarray = np.einsum("ij,ij->i", self.vectors[one], self.vectors[other])
+        return near if self.squares is None else np.minimum(2 * near - self.squares[one] - self.squares[other], 0)
 
 
 def space_of(vectors: np.ndarray, euclidean: bool) -> Space:
@@ -72,12 +86,12 @@ def units_of(identities: np.ndarray) -> np.ndarray:
     return np.unique(identities, return_inverse=True)[1].reshape(-1)
 
 
-def ranks(space: Space, identities: np.ndarray) -> np.ndarray:
+def ranks(space: Space, identities: np.ndarray, queries: np.ndarray | None = None) -> np.ndarray:
     """Returns how many of others are at least as near to each sample as the nearest of its own, (samples,); −1 where
-    there is none of its own.
+    there is none of its own, or the sample does not ask. queries: as in Space.stretches.
     """
-    found = np.empty(len(identities), np.int64)
-    for places, near in space.stretches():
+    found = np.full(len(identities), -1, np.int64)
+    for places, near in space.stretches(queries):
         alike = identities[places, None] == identities
         best = np.where(alike, near, -np.inf).max(axis=1)
         before = (~alike & (near >= best[:, None] - space.tied)).sum(axis=1)
@@ -85,13 +99,15 @@ def ranks(space: Space, identities: np.ndarray) -> np.ndarray:
     return found
 
 
-def recall(space: Space, identities: np.ndarray, k: int) -> Leaving:
-    """Returns recall at k, leave-one-out. Raises Absent where no identity has two samples."""
+def recall(space: Space, identities: np.ndarray, k: int, queries: np.ndarray | None = None) -> Leaving:
+    """Returns recall at k, leave-one-out, or of the queries among the gallery. Raises Absent where nothing of its
+    identity is there for any to find.
+    """
     units = units_of(identities)
     count = int(units.max()) + 1
     asked, hits = np.zeros(count), np.zeros(count)
     others = np.zeros(count)  # hits of others' that are won without each identity
-    for places, near in space.stretches():
+    for places, near in space.stretches(queries):
         alike = identities[places, None] == identities
         best = np.where(alike, near, -np.inf).max(axis=1)
         before = ~alike & (near >= best[:, None] - space.tied)
@@ -103,9 +119,10 @@ def recall(space: Space, identities: np.ndarray, k: int) -> Leaving:
             hidden = np.bincount(units[before[row]], minlength=count)
             others += rank[row] - hidden < k
     if not asked.sum():
-        raise Absent(NO_PARTNER.format(len(identities)))
+        raise Absent(NO_PARTNER.format(len(identities)) if queries is None else NONE_TO_FIND.format(int(queries.sum())))
     without = (hits.sum() - hits + others) / np.maximum(asked.sum() - asked, 1)
-    return Leaving(float(hits.sum() / asked.sum()), without, np.bincount(units).astype(np.float64))
+    moves = None if queries is None else asked / asked.sum()
+    return Leaving(float(hits.sum() / asked.sum()), without, np.bincount(units).astype(np.float64), moves=moves)
 
 
 def most_of(units: np.ndarray) -> int:

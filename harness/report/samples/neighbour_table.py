@@ -65,6 +65,8 @@ def nearest(comparison: Comparison, space: Space, n: int, own: bool) -> tuple[in
     cosine = space.vectors @ space.vectors[n]
     there = (labels == labels[n]) == own
     there[n] = False
+    if comparison.run.queries is not None:
+        there &= ~comparison.run.queries
     place = int(np.where(there & np.isfinite(cosine), cosine, -np.inf).argmax())
     return place, float(cosine[place])
 
