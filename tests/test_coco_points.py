@@ -14,9 +14,10 @@ from PIL import Image
 
 from harness.data.kinds import load
 from harness.data.source import DataSource
-from harness.detection.coco_points import read_coco_points
-from harness.detection.points import as_keypoints
-from harness.errors import DataError
+from harness.detection.coco_points import read_coco_points, read_skeleton
+from harness.detection.points import as_keypoints, check_skeleton, checked_points
+from harness.errors import ConfigError, DataError
+from harness.experiment.experiment_file import read_experiment
 from harness.metrics.keypoints import oks_ap, oks_ar
 from harness.metrics.registry import Answers
 from harness.records import Dataset, Keypoints
@@ -163,3 +164,22 @@ def test_a_file_that_does_not_end_is_refused_at_once(tmp_path, make):
 def test_a_picture_that_the_labels_do_not_know_is_refused(tmp_path):
     with pytest.raises(DataError, match="knows nothing of cat"):
         read_coco_points(written(tmp_path, content())).of(["cat.png"], "points.json")
+
+
+def test_the_skeleton_of_the_file_counts_from_1_and_ours_from_0(tmp_path: Path) -> None:
+    assert read_skeleton(written(tmp_path, content())) == ((0, 1),)
+    (tmp_path / "experiment.toml").write_text(
+        'name = "e"\n[model]\nsource = "m:m"\n[data]\ntest = "images"\npoints = "points.json"\n'
+        "[keypoints]\nsize = [60, 80]\n"
+    )
+    how = read_experiment(tmp_path / "experiment.toml").scoring.keypoints
+    assert how is not None and how.skeleton == ((0, 1),)
+    for nothing in (tmp_path / "nowhere.json", written(tmp_path, content() | {"categories": []})):
+        assert read_skeleton(nothing) == ()
+
+
+def test_a_line_to_a_point_that_is_not_there_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"skeleton has the line \[1, 1\]"):
+        checked_points(Keypoints((60, 80), skeleton=((1, 1),)), "here")
+    with pytest.raises(ConfigError, match="skeleton names point 17, and there are 17"):
+        check_skeleton(Keypoints((60, 80), skeleton=((15, 17),)), 17)

@@ -196,7 +196,7 @@ def detection(side: Side) -> str:
 
 def keypoints(side: Side) -> str:
     how = side.run.scoring.keypoints
-    return repr(replace(how, folder=Path())) if how else "none"
+    return repr(replace(how, folder=Path(), skeleton=())) if how else "none"
 
 
 def transcription(side: Side) -> str:

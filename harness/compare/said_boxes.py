@@ -13,7 +13,9 @@ from harness.records import Case, Comparison, Run
 
 @dataclass(frozen=True)
 class SaidBoxes:
-    """One picture. Boxes are corners in shares of its width and height, (boxes, 4); points are (points, 2)."""
+    """One picture. Boxes are corners in shares of its width and height, (boxes, 4); points are (points, 2), NaN where
+    one has no label.
+    """
 
     labels: np.ndarray
     keras: np.ndarray
@@ -29,7 +31,11 @@ def said_boxes(comparison: Comparison, index: int) -> SaidBoxes:
     run, labels = comparison.run, comparison.run.labels
     if how := run.scoring.keypoints:
         size = np.array(how.size[::-1])
-        wanted = np.zeros((0, 2)) if labels is None else labels[index][labels[index][:, 2] > 0, :2] / size
+        wanted = (
+            np.zeros((0, 2))
+            if labels is None
+            else np.where(labels[index][:, 2:3] > 0, labels[index][:, :2] / size, np.nan)
+        )
         found = {case: rows[index][:, :2] / size for case, rows in comparison.scores.items()}
         return SaidBoxes(wanted, comparison.baseline[index][:, :2] / size, found)
     own = np.zeros((0, 6)) if labels is None else labels[index][labels[index][:, 4] >= 0]

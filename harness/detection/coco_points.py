@@ -70,6 +70,18 @@ def read_coco_points(path: Path) -> AnnotatedPoints:
     return AnnotatedPoints({file: found.get(key, nothing)[:, width] for key, file in files.items()})
 
 
+def read_skeleton(path: Path) -> tuple[tuple[int, int], ...]:
+    """Returns the lines between points, counted from 0, of the first kind of object that has some; () where the file
+    gives none, or cannot be read, which is said where its points are.
+    """
+    try:
+        kinds: Any = parse_json(path.read_bytes())["categories"]
+        lines = next((kind["skeleton"] for kind in kinds if kind.get("skeleton")), [])
+        return tuple((int(one) - 1, int(other) - 1) for one, other in lines)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, Unreadable):
+        return ()
+
+
 def rows_of(annotation: dict[str, Any]) -> np.ndarray:
     return np.array(annotation.get("keypoints") or [], np.float64).reshape(-1, 3)
 

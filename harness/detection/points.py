@@ -135,7 +135,18 @@ def checked_points(how: Keypoints, where: str) -> Keypoints:
         raise ConfigError(f"{where} {how.size!r} is no size of a picture", advice)
     if not all(0 < number < np.inf for number in (*how.sigmas, how.right_within, how.area or 1.0)):
         raise ConfigError(f"{where} sigmas, area and right_within are numbers over 0", "correct the one that is not")
+    for line in how.skeleton:
+        if len(line) != 2 or min(line) < 0 or line[0] == line[1]:
+            advice = "write the numbers of two points, counted from 0: skeleton = [[0, 1], [1, 2]]"
+            raise ConfigError(f"{where} skeleton has the line {list(line)}", advice)
     return how
+
+
+def check_skeleton(how: Keypoints, points: int) -> None:
+    """Raises ConfigError for a line to a point that there is not."""
+    if missing := [max(line) for line in how.skeleton if max(line) >= points]:
+        advice = f"points are counted from 0, so the last is {points - 1}; COCO's own skeleton counts from 1"
+        raise ConfigError(f"skeleton names point {missing[0]}, and there are {points}", advice)
 
 
 def sigmas_of(how: Keypoints, points: int) -> np.ndarray:

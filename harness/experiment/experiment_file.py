@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from harness.build.variants import RECIPES
 from harness.data.kinds import DataSource, load
+from harness.detection.coco_points import read_skeleton
 from harness.detection.decoders import checked
 from harness.detection.points import checked_points
 from harness.errors import ConfigError
@@ -124,6 +125,7 @@ class KeypointsText(Table):
     sigmas: list[float] = []
     area: float | None = None
     right_within: float = 0.2
+    skeleton: list[tuple[int, int]] | None = None
 
 
 class TranscriptionText(Table):
@@ -253,9 +255,11 @@ def keypoints_of(written: KeypointsText, folder: Path, table: str, file: TomlFil
     if file.content.data.points and not written.label_normalised:
         where, advice = file.where(table), "remove label_normalised"
         raise ConfigError(f"{where} the form of [data] points is known: it has the size of each image", advice)
-    said = written.model_dump(exclude={"size", "sigmas"})
+    said = written.model_dump(exclude={"size", "sigmas", "skeleton"})
     height, width = written.size
-    how = Keypoints((height, width), sigmas=tuple(written.sigmas), folder=folder, **said)
+    lines = read_skeleton(folder / file.content.data.points) if file.content.data.points else ()
+    lines = lines if written.skeleton is None else tuple(written.skeleton)
+    how = Keypoints((height, width), sigmas=tuple(written.sigmas), skeleton=lines, folder=folder, **said)
     return checked_points(how, file.where(table))
 
 

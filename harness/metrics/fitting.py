@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.data.validation import FROM_1, begins_at_1
 from harness.detection.decoders import detections_of
-from harness.detection.points import points_of, sigmas_of
+from harness.detection.points import check_skeleton, points_of, sigmas_of
 from harness.errors import ConfigError
 from harness.metrics.anomaly import why_no_anomalies
 from harness.metrics.embedding import why_no_embeddings
@@ -149,6 +149,7 @@ def check_keypoints(scoring: Scoring, dataset: Dataset, outputs: Sequence[np.nda
         advice = "labels and output need the same points in the same order; of several outputs, say which: output = …"
         raise ConfigError(f"the output has {points} points, and the labels have {wanted}", advice)
     sigmas_of(how, points)
+    check_skeleton(how, points)
 
 
 def check_embeddings(task: Task, labels: np.ndarray | None, output: np.ndarray) -> None:

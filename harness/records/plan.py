@@ -122,6 +122,7 @@ class Keypoints:
     sigmas: tuple[float, ...] = ()  # of OKS: one a point, or one for all; () for COCO's of 17 points
     area: float | None = None  # of every object, pixels², where labels do not say it; None: the box of its points
     right_within: float = 0.2  # of √area: a point that is nearer to its label is right
+    skeleton: tuple[tuple[int, int], ...] = ()  # lines between two points each, counted from 0, that pictures show
     folder: Path = Path()  # where a user's module is looked for
 
 

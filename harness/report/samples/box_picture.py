@@ -38,7 +38,12 @@ def png_with_boxes(picture: np.ndarray, comparison: Comparison, index: int, case
     image = Image.fromarray(picture).convert("RGB").resize(size, Image.Resampling.NEAREST)
     pen = ImageDraw.Draw(image)
     layers = (said.labels, said.keras, said.variants.get(case, said.keras[:0]) if case else said.keras[:0])
+    how = comparison.run.scoring.keypoints
     for n, (shares, (colour, dash, _)) in enumerate(zip(layers, LINES, strict=True)):
+        for line in how.skeleton if how and len(shares) else ():
+            ends = shares[list(line)] * np.array(size)
+            if np.isfinite(ends).all():
+                stroke(pen, *ends, colour, dash, width=1)
         for place in (shares * np.array(size * (shares.shape[1] // 2))).tolist():
             if len(place) == 2:
                 mark(pen, place, colour, n)
@@ -64,9 +69,13 @@ def outline(pen, corners: list[float], colour: str, dash: int) -> None:  # type:
     """Draws a box, two pixels wide. dash: the length of a dash and of a gap; 0 for a solid line."""
     x1, y1, x2, y2 = corners
     for ends in ((x1, y1, x2, y1), (x2, y1, x2, y2), (x2, y2, x1, y2), (x1, y2, x1, y1)):
-        start, end = np.array(ends[:2]), np.array(ends[2:])
-        length = float(np.linalg.norm(end - start))
-        step = dash or length or 1.0
-        for at in np.arange(0, length, 2 * step if dash else step):
-            part = start + (end - start) * np.array([[at], [min(at + step, length)]]) / (length or 1.0)
-            pen.line([tuple(point) for point in part.tolist()], fill=colour, width=2)
+        stroke(pen, np.array(ends[:2]), np.array(ends[2:]), colour, dash)
+
+
+def stroke(pen, start: np.ndarray, end: np.ndarray, colour: str, dash: int, width: int = 2) -> None:  # type: ignore[no-untyped-def]
+    """Draws a line. dash: as in outline. width: in pixels."""
+    length = float(np.linalg.norm(end - start))
+    step = dash or length or 1.0
+    for at in np.arange(0, length, 2 * step if dash else step):
+        part = start + (end - start) * np.array([[at], [min(at + step, length)]]) / (length or 1.0)
+        pen.line([tuple(point) for point in part.tolist()], fill=colour, width=width)
