@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from harness.compare.baseline import compare
 from harness.device import engines
+from harness.measure import raw
+from harness.measure.jobs import round_jobs, shard_jobs
+from harness.measure.raw import Label
 from harness.measure.runtimes import exists_for
-from tests.devices import device_source, job_spec, lay_job, run_job, stored_inputs, zipapp
+from harness.records import Run, Shard
+from tests import made_runs
+from tests.devices import device_source, job_spec, lay_job, recorded_work, run_job, stored_inputs, zipapp
+from tests.made_answers import verdict_of
 from tests.small_models import tflite
 
 REFERENCE, MICRO = "ai-edge-litert:reference", "tflite-micro"
@@ -65,3 +73,72 @@ def test_what_it_cannot_run_is_unsupported_and_names_the_op(tmp_path: Path, mode
     result = json.loads((at / "result.json").read_text())
     assert result["status"] == "unsupported"
     assert result["error"].startswith(f"tflite-micro cannot run this file: Node {REFUSED[model]} (number ")
+
+
+# What a run makes of it.
+
+
+def made(float16: Shard, int8_bytes: int = 4_240) -> Run:
+    """Both files on ai-edge-litert, timed, and on tflite-micro; float16 there is what is given."""
+    answers, labels = made_runs.scores(300), np.zeros(300, np.int64)
+    cases = [made_runs.case(v, r) for v in ("float32", "int8", "float16") for r in (made_runs.LITERT, MICRO)]
+    shards = {case: made_runs.shard(case, answers) for case in cases}
+    for variant, size in (("float32", 7_760), ("int8", int8_bytes)):
+        case = made_runs.case(variant, MICRO)
+        shards[case] = replace(shards[case], arena_bytes=size)
+    shards[float16.case] = float16
+    rounds = [made_runs.timed(c, n, [9_000] * 60) for c in cases if c.runtime != MICRO for n in range(2)]
+    environment = replace(made_runs.ENVIRONMENT, runtimes={**made_runs.ENVIRONMENT.runtimes, MICRO: "0.dev1"})
+    return made_runs.run(
+        cases, labels=labels, baseline=answers, shards=list(shards.values()), rounds=rounds, planned=2,
+        environment=environment,
+    )  # fmt: skip
+
+
+REFUSAL = Shard(made_runs.case("float16", MICRO), 0, 300, "unsupported", "it lacks DEQUANTIZE")
+
+
+def test_it_is_not_timed_and_what_it_refuses_is_unsupported() -> None:
+    found = compare(made(REFUSAL))
+    ends = {(s.case.variant, s.case.runtime): (s.status, s.reason) for s in found.standings}
+    assert ends["float16", MICRO] == ("unsupported", "it lacks DEQUANTIZE")
+    assert ends["int8", MICRO][0] != "invalid" and ends["int8", made_runs.LITERT][0] != "invalid"
+    arenas = {c.case: (c.value, c.baseline) for c in found.changes if c.metric == "arena_bytes"}
+    assert arenas[made_runs.case("int8", MICRO)] == (4_240, 7_760)
+    assert arenas[made_runs.case("int8")] == (None, None)
+    timed = {c.case.runtime for c in found.changes if c.metric == "latency_p50" and c.value is not None}
+    assert timed == {made_runs.LITERT}
+
+
+def test_a_round_is_planned_for_no_engine_that_is_not_timed() -> None:
+    work = recorded_work()
+    cases = [replace(work.cases[0], runtime=runtime) for runtime in (made_runs.LITERT, MICRO, f"{MICRO}@0.dev1")]
+    assert {job.case.runtime for job in round_jobs(work, cases)} == {made_runs.LITERT}
+    assert {job.case.runtime for job in shard_jobs(work, cases)} == {case.runtime for case in cases}
+
+
+@pytest.mark.parametrize(
+    ("rule", "passed"),
+    [
+        ('metric = "arena_bytes"\nmax = "4240B"\nvariant = "int8"\nruntime = "tflite-micro"', True),
+        ('metric = "arena_bytes"\nmax = "4239B"\nvariant = "int8"\nruntime = "tflite-micro"', False),
+        (
+            'metric = "arena_bytes"\nmax_increase = "0%"\nagainst = "float32"\nvariant = "int8"\nruntime = "tflite-*"',
+            True,
+        ),
+        ('metric = "arena_bytes"\nmax = "1MB"\nvariant = "int8"', False),  # ai-edge-litert has no arena
+        ('metric = "latency_p50"\nmax = "1s"\nvariant = "int8"\nruntime = "tflite-micro"', False),  # it is not timed
+    ],
+)
+def test_a_rule_bounds_the_arena(rule: str, passed: bool) -> None:
+    verdict = verdict_of(made(REFUSAL), f"[[rule]]\n{rule}\n")
+    assert (verdict.outcome == "pass") == passed, verdict
+
+
+def test_only_such_an_engine_may_say_that_a_file_is_unsupported() -> None:
+    """A rule leaves out what is unsupported: a device must not have its way with that."""
+    labels = {runtime: Label(made_runs.case("int8", runtime), "outputs", 0, 1) for runtime in (MICRO, made_runs.LITERT)}
+    said = {"status": "unsupported", "error": "it lacks an op"}
+    assert {runtime: raw._ended(label, said) for runtime, label in labels.items()} == {
+        MICRO: "unsupported", made_runs.LITERT: "failed"
+    }  # fmt: skip
