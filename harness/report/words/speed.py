@@ -19,6 +19,7 @@ from harness.report.words.phrases import aside, place, span
 from harness.statistics.stats import CLAIM_ROUNDS
 from harness.support.format import decimals, listed, plural, significant, with_limits
 
+MOST_PAIRED = 3  # runtimes that are all held against each other: five would be ten sentences
 # Which samples have other answers, where a distance between arrays says nothing: of code points, of rows of boxes.
 COUNTED: dict[Task, Differ] = {"transcription": words_differ, "detection": other_objects}
 
@@ -77,11 +78,15 @@ def engines(comparison: Comparison, shown: tuple[Row, ...]) -> list[str]:
 def runtime_pairs(
     comparison: Comparison, shown: tuple[Row, ...]
 ) -> dict[tuple[str, str, str], list[tuple[Row, Paired]]]:
-    """Pair the rows of the same file with two runtimes: target and runtimes → the first's row, the second's time."""
+    """Pair the rows of the same file with two runtimes: target and runtimes → the first's row, the second's time. Of
+    more than MOST_PAIRED runtimes each is paired with the run's first alone.
+    """
+    runtimes = list(dict.fromkeys(case.runtime for case in comparison.run.cases))
+    paired = runtimes if len(runtimes) <= MOST_PAIRED else runtimes[:1]
     pairs: dict[tuple[str, str, str], list[tuple[Row, Paired]]] = {}
     medians = {r.case: medians_of(comparison, r.case) for r in shown if r.claims_latency}
     for one, two in combinations([r for r in shown if r.case in medians], 2):
-        if replace(two.case, runtime=one.case.runtime) == one.case:
+        if one.case.runtime in paired and replace(two.case, runtime=one.case.runtime) == one.case:
             ratio = pair_rounds(medians[one.case], medians[two.case], comparison.run.plan.first_stage)
             if ratio and ratio.rounds >= CLAIM_ROUNDS:
                 pairs.setdefault((one.case.target, one.case.runtime, two.case.runtime), []).append((one, ratio))
