@@ -46,11 +46,18 @@ def test_what_a_name_is_made_of() -> None:
     [
         ("tensorrt", "there is no runtime 'tensorrt'; the runtimes are ai-edge-litert, tflite-runtime, tflite-micro"),
         ("", "there is no runtime ''"),
-        ("ai-edge-litert:", "ai-edge-litert has no kernels ''; it has ai-edge-litert:builtin and ai-edge-litert:ref"),
+        (
+            "ai-edge-litert:fast",
+            "ai-edge-litert has no kernels 'fast'; it has ai-edge-litert:builtin and ai-edge-litert",
+        ),
+        ("ai-edge-litert:", "'ai-edge-litert:' ends too early; did you mean ai-edge-litert?"),
         ("tflite-runtime:gpu", "tflite-runtime has no kernels 'gpu'; it has tflite-runtime:builtin and tflite-runtime"),
         ("tflite-micro:reference", "tflite-micro has no kernels 'reference'; it has its own alone"),
-        ("ai-edge-litert@", "'' is no release of ai-edge-litert; write one as in ai-edge-litert@2.1.6"),
-        ("ai-edge-litert@new", "'new' is no release"),
+        (
+            "ai-edge-litert@:reference",
+            "'ai-edge-litert@:reference' ends too early; did you mean ai-edge-litert:reference?",
+        ),
+        ("ai-edge-litert@new", "'new' is no release of ai-edge-litert; write one as in ai-edge-litert@2.1.6"),
         ("ai-edge-litert@2.1.6@2.2.0", "'2.1.6@2.2.0' is no release"),
         ("ai-edge-litert@2/..", "'2/..' is no release"),
         ("ai-edge-litert:reference@2.1.6", "ai-edge-litert has no kernels 'reference@2.1.6'"),

@@ -38,18 +38,27 @@ class Engine(namedtuple("Engine", "library release kernels")):
         return self.library + ("@" + self.release) * bool(self.release) + (":" + self.kernels) * bool(self.kernels)
 
 
+def split(name):
+    """The Engine that a name means, whether there is such a one here or not: a stored run may name any."""
+    installed, _, kernels = name.partition(":")
+    library, _, release = installed.partition("@")
+    return Engine(library, release, kernels)
+
+
 def parse(name):
     """The Engine of that name. Raises ValueError, which says what is wrong and what there is."""
-    installed, names_kernels, kernels = name.partition(":")
-    library, names_release, release = installed.partition("@")
+    engine = split(name)
+    library, release, kernels = engine
     if library not in ENGINES:
         raise ValueError("there is no runtime %r; the runtimes are %s" % (library, ", ".join(ENGINES)))
-    if names_release and not is_release(release):
+    if str(engine) != name:
+        raise ValueError("%r ends too early; did you mean %s?" % (name, engine))
+    if release and not is_release(release):
         raise ValueError("%r is no release of %s; write one as in %s@2.1.6" % (release, library, library))
-    if names_kernels and kernels not in KERNELS.get(library, {}):
+    if kernels and kernels not in KERNELS.get(library, {}):
         there = " and ".join("%s:%s" % (library, each) for each in KERNELS.get(library, {}))
         raise ValueError("%s has no kernels %r; it has %s" % (library, kernels, there or "its own alone"))
-    return Engine(library, release, kernels)
+    return engine
 
 
 def is_release(text):
@@ -58,12 +67,12 @@ def is_release(text):
 
 def installation(name):
     """The name of what must be installed for an engine: all of its kernels come with it."""
-    return name.partition(":")[0]
+    return str(split(name)._replace(kernels=""))
 
 
 def is_simulated(name):
     """Whether it answers as another machine would: how long it takes here says nothing."""
-    return installation(name).partition("@")[0] in SIMULATED
+    return split(name).library in SIMULATED
 
 
 def with_resolver(kind):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from harness.device.engines import installation, parse
+from harness.device.engines import installation, parse, split
 from harness.errors import ConfigError
 from harness.records import Case, Environment
 from harness.records.terms import RowStatus
@@ -74,7 +74,7 @@ def exists_for(runtime: str, python: str | None, machine: str | None = None) -> 
 
 def absence(case: Case, environment: Environment) -> tuple[RowStatus, str]:
     """Why a device has not the engine of a case, and whether it can have it."""
-    library, _, named = installation(case.runtime).partition("@")
+    library, named, _ = split(case.runtime)
     where = f"Python {environment.python}"
     if not exists_for(library, environment.python, environment.machine):
         return "unsupported", f"there is no {library} for {where}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from harness.device.engines import installation
+from harness.device.engines import installation, split
 from harness.errors import TargetError
 from harness.records import Case, Environment
 
@@ -18,7 +18,7 @@ def identity_of(then: Environment, cases: Iterable[Case] = ()) -> dict[str, obje
     named release that none of the cases runs on may be gone.
     """
     used = {installation(case.runtime) for case in cases}
-    counts = {name: version for name, version in then.runtimes.items() if "@" not in name or name in used}
+    counts = {name: version for name, version in then.runtimes.items() if name in used or not split(name).release}
     present = {name: version for name, version in counts.items() if version}
     return {field: getattr(then, field) for field in IDENTITY} | present
 
