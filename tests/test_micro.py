@@ -15,7 +15,7 @@ from harness.measure import raw
 from harness.measure.jobs import round_jobs, shard_jobs
 from harness.measure.raw import Label
 from harness.measure.runtimes import exists_for
-from harness.records import Run, Shard
+from harness.records import Ran, Run, Shard
 from tests import made_runs
 from tests.devices import device_source, job_spec, lay_job, recorded_work, run_job, stored_inputs, zipapp
 from tests.made_answers import verdict_of
@@ -87,6 +87,8 @@ def made(float16: Shard, int8_bytes: int = 4_240) -> Run:
         case = made_runs.case(variant, MICRO)
         shards[case] = replace(shards[case], arena_bytes=size)
     shards[float16.case] = float16
+    plain = made_runs.case("int8")
+    shards[plain] = replace(shards[plain], ran=Ran(5, 3, 2, ("SOFTMAX", "SOFTMAX")))
     rounds = [made_runs.timed(c, n, [9_000] * 60) for c in cases if c.runtime != MICRO for n in range(2)]
     environment = replace(made_runs.ENVIRONMENT, runtimes={**made_runs.ENVIRONMENT.runtimes, MICRO: "0.dev1"})
     return made_runs.run(
@@ -106,6 +108,8 @@ def test_it_is_not_timed_and_what_it_refuses_is_unsupported() -> None:
     arenas = {c.case: (c.value, c.baseline) for c in found.changes if c.metric == "arena_bytes"}
     assert arenas[made_runs.case("int8", MICRO)] == (4_240, 7_760)
     assert arenas[made_runs.case("int8")] == (None, None)
+    outside = {c.case: c.value for c in found.changes if c.metric == "ops_outside_delegate"}
+    assert outside[made_runs.case("int8")] == 2 and outside[made_runs.case("int8", MICRO)] is None
     timed = {c.case.runtime for c in found.changes if c.metric == "latency_p50" and c.value is not None}
     assert timed == {made_runs.LITERT}
 
@@ -126,11 +130,13 @@ def test_a_round_is_planned_for_no_engine_that_is_not_timed() -> None:
             'metric = "arena_bytes"\nmax_increase = "0%"\nagainst = "float32"\nvariant = "int8"\nruntime = "tflite-*"',
             True,
         ),
+        ('metric = "ops_outside_delegate"\nmax = 2\nvariant = "int8"\nruntime = "ai-edge-litert"', True),
+        ('metric = "ops_outside_delegate"\nmax = 1\nvariant = "int8"\nruntime = "ai-edge-litert"', False),
         ('metric = "arena_bytes"\nmax = "1MB"\nvariant = "int8"', False),  # ai-edge-litert has no arena
         ('metric = "latency_p50"\nmax = "1s"\nvariant = "int8"\nruntime = "tflite-micro"', False),  # it is not timed
     ],
 )
-def test_a_rule_bounds_the_arena(rule: str, passed: bool) -> None:
+def test_a_rule_bounds_the_arena_and_what_the_delegate_leaves(rule: str, passed: bool) -> None:
     verdict = verdict_of(made(REFUSAL), f"[[rule]]\n{rule}\n")
     assert (verdict.outcome == "pass") == passed, verdict
 

@@ -146,6 +146,7 @@ def observe(
             run.plan.first_stage,
             tuple(run.first_attempts(case)),
             next((s.arena_bytes for s in shards_of(run, case) if s.arena_bytes is not None), None),
+            next((s.ran for s in shards_of(run, case) if s.ran is not None), None),
         )
     return [observations[case] for case in run.cases]
 

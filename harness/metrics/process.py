@@ -118,6 +118,17 @@ def arena_bytes(o: Observation) -> Estimate:
     return Estimate(o.arena_bytes, control, method=method)
 
 
+@of_case(Metric("ops_outside_delegate", unit="count", better="lower", title="Ops outside", about="process"))
+def ops_outside_delegate(o: Observation) -> Estimate:
+    """Counts the ops that ran in the library's own kernels: a rule on it finds a delegate that takes less than before."""
+    if o.ran is None:
+        return Estimate(method="the engine does not tell which kernels ran, or gave no answer")
+    method = (
+        f"{o.ran.delegated} of {o.ran.ops} ops of the first graph by the delegate, in {o.ran.partitions} partitions"
+    )
+    return Estimate(len(o.ran.outside), method=method)
+
+
 @of_case(Metric(
     "activation_bytes_upper_bound", unit="bytes", better="lower", title="Activations", about="file", against="float32"
 ))  # fmt: skip

@@ -15,7 +15,7 @@ import numpy as np
 
 from harness.metrics.asked import RESAMPLED_BYTES, Table, arrays_of, picked
 from harness.metrics.task import UNLABELLED
-from harness.records import Absent, Case, Keypoints, Round, Variant
+from harness.records import Absent, Case, Keypoints, Ran, Round, Variant
 from harness.records.terms import ABOUT, TASKS, About, Against, Better, Compared, Judged, Task
 from harness.statistics.bootstrap import Statistic
 
@@ -53,6 +53,7 @@ class Observation:
     first_stage: int | None = None  # rounds under this index are of the first of two stages; None: there is one
     first_attempts: tuple[Round, ...] = ()  # at the rounds; () where none was measured again for being unsteady
     arena_bytes: int | None = None  # that the model takes, of an engine that has an arena
+    ran: Ran | None = None  # which kernels ran; None where the engine does not tell
 
     @property
     def medians_ns(self) -> dict[int, float]:
