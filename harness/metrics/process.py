@@ -120,12 +120,10 @@ def arena_bytes(o: Observation) -> Estimate:
 
 @of_case(Metric("ops_outside_delegate", unit="count", better="lower", title="Ops outside", about="process"))
 def ops_outside_delegate(o: Observation) -> Estimate:
-    """Counts the ops that ran in the library's own kernels: a rule on it finds a delegate that takes less than before."""
+    """Counts the ops that ran in the library's own kernels: a rule on it finds a delegate that takes fewer."""
     if o.ran is None:
         return Estimate(method="the engine does not tell which kernels ran, or gave no answer")
-    method = (
-        f"{o.ran.delegated} of {o.ran.ops} ops of the first graph by the delegate, in {o.ran.partitions} partitions"
-    )
+    method = f"the delegate took {o.ran.delegated} of {o.ran.ops} ops of the first graph, in {o.ran.partitions} parts"
     return Estimate(len(o.ran.outside), method=method)
 
 

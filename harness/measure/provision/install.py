@@ -30,7 +30,10 @@ def install(device: Caller, look: Look, releases: Sequence[Release], python: str
     if own.returncode == 0:
         return
     if not isinstance(device, Link):
-        raise TargetError(f"{name} could not install {', '.join(needed)}: {failure_of(own)}", "is this machine online?")
+        raise TargetError(
+            f"{name} could not install {', '.join(needed)}: {failure_of(own)}",
+            "is this machine online, and has its index a wheel for this Python?",
+        )
     say(f"{name} cannot download them itself ({failure_of(own)}); downloading its wheels here and sending them")
     folder = f"{device.workdir}/wheels"
     with TemporaryFolder() as local:
