@@ -45,6 +45,7 @@ ELSEWHERE = {  # a page's blocks that are only shown, and kinds of commands → 
     "keypoints.md": "tests/test_examples.py runs it",
     "preprocessing.md": "tests/test_examples.py runs it",
     "segmentation.md": "tests/test_examples.py runs it",
+    "cure.md": "tests/test_recipe_file.py reads such a file, tests/test_stored_cure.py runs the command",
     "streaming.md": "tests/test_examples.py runs it",
     "transcription.md": "tests/test_examples.py runs it",
     "tutorial.md": "tests/test_tutorial.py types it",

@@ -43,7 +43,7 @@ def test_samples_lie_beside_the_recipe_file(tmp_path):
 )
 def test_what_means_nothing_is_refused_with_its_place(tmp_path, text, told):
     (tmp_path / "mine.toml").write_text(text)
-    with pytest.raises(ConfigError, match="mine.toml") as caught:
+    with pytest.raises(ConfigError, match=r"mine\.toml") as caught:
         read_recipe(tmp_path / "mine.toml")
     assert told in str(caught.value)
 
@@ -51,8 +51,9 @@ def test_what_means_nothing_is_refused_with_its_place(tmp_path, text, told):
 @pytest.mark.parametrize("name", ["int8.toml", "keras.toml", "-x.toml"])
 def test_a_file_is_the_name_of_its_variant(tmp_path, name):
     (tmp_path / name).write_text('recipe = "int8"')
-    with pytest.raises(ConfigError, match="rename|taken|cannot be used"):
+    with pytest.raises(ConfigError) as caught:
         read_recipes([tmp_path / name])
+    assert "rename the file" in caught.value.advice
 
 
 def test_an_experiment_names_recipe_files_among_its_variants(tmp_path):

@@ -125,7 +125,7 @@ def test_a_run_builds_what_a_cure_found(broken, harness):
     asked = ("--plan", "none", "--runtime", "ai-edge-litert", "-v", "float32", "-v", str(recipe))
     code, said, told = harness("run", "wild.experiment.toml", *asked, "--json", "--policy", "policy.toml")
     (row,) = (row for row in json.loads(said) if row["variant"] == "int8_cured")
-    assert code == 0 and row["status"] == "ok" and abs(row["accuracy_drop"]) < 3, told
+    assert code == 0 and row["status"] == "ok" and abs(row["accuracy_drop_pp"]) < 3, told
 
 
 def test_where_nothing_helps_it_says_so_and_goes_on_where_it_stopped(broken):

@@ -32,6 +32,7 @@ from harness.runs.store import Store
 from harness.support.cache import Cache
 from harness.support.files import TemporaryFolder, telling_disk
 from harness.treatment.cured import Cure, Kept
+from harness.treatment.halves import Half
 from harness.treatment.patient import Patient, Workshop
 from harness.treatment.remedies import Layers, layers_of, remedies
 from harness.treatment.search import Trial, search
