@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from harness.statistics.roc import RankArea, placements
+from harness.statistics.bounded import Effects
+from harness.statistics.roc import ManyMoved, RankArea, placements
 
 RNG = np.random.default_rng(5)
 
@@ -63,3 +64,46 @@ def test_an_area_that_is_all_of_it_is_as_sure_as_the_rarer_side():
 
 def test_labels_of_one_class_have_no_area():
     assert np.isnan(two(np.ones(30, int), RNG.random(30)).value)
+
+
+def moved_area(rng: np.random.Generator, n: int, noise: float, lost: float = 0.0) -> Effects:
+    labels = rng.integers(0, 2, n)
+    before = 1.5 * labels + rng.normal(size=n)
+    after = np.where((labels == 1) & (rng.random(n) < lost), -9, before + noise * rng.normal(size=n))
+    return two(labels, after).less(two(labels, before))
+
+
+def test_a_move_that_many_samples_carry_is_bounded_by_delongs_variance() -> None:
+    """To 5 %: a t of so many is about normal, and a tenth of the error is given away."""
+    moved = moved_area(np.random.default_rng(1), 1_000, 0.4)
+    assert isinstance(moved, ManyMoved) and "DeLong" in moved.words(0.9)
+    error = np.sqrt(moved.spread)
+    assert moved.p(moved.value - 1.745 * error, -1) == pytest.approx(0.05, rel=0.05)
+    assert moved.times(2).p(2 * (moved.value - 1.745 * error), -1) == pytest.approx(0.05, rel=0.05)
+    assert moved.scaled(4).p(moved.value - 1.745 * error / 2, -1) == pytest.approx(0.05, rel=0.05)
+    low, high = (moved.limits(0.9).low, moved.limits(0.9).high)
+    assert (
+        (moved.value - low) / error
+        == pytest.approx(1.745, rel=0.03)
+        == pytest.approx((high - moved.value) / error, rel=0.03)
+    )
+
+
+def test_few_samples_or_few_that_carry_it_are_bounded_by_what_could_have_happened() -> None:
+    rng = np.random.default_rng(2)
+    assert not isinstance(moved_area(rng, 150, 0.4), ManyMoved)
+    assert not isinstance(moved_area(rng, 1_000, 1e-3, lost=0.02), ManyMoved)
+
+
+def test_a_fault_that_so_many_samples_may_have_missed_is_not_passed_by_a_small_variance() -> None:
+    """One positive in 250 is lost: of 500 none is in 13 % of the test sets, and all others hardly move."""
+    moved = moved_area(np.random.default_rng(3), 1_000, 0.05)
+    assert isinstance(moved, ManyMoved) and moved.error < 1e-3
+    assert moved.p(moved.value - 0.004, -1) > 0.05 > moved.p(moved.value - 0.01, -1)
+
+
+def test_a_move_at_its_limit_passes_one_time_in_twenty_at_most() -> None:
+    rng, tried = np.random.default_rng(9), 1_500
+    truth = np.mean([moved_area(np.random.default_rng(seed), 400_000, 0.4).value for seed in range(3)])
+    passed = sum(moved_area(rng, 700, 0.4).p(truth, -1) <= 0.05 for _ in range(tried))
+    assert passed / tried <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / tried)

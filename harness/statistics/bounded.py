@@ -14,6 +14,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 from scipy.special import ndtri
@@ -77,7 +78,7 @@ class Effects:
     def mirrored(self) -> Effects:
         return replace(self, counts=self.counts[:, ::-1], effects=-self.effects[:, ::-1], offset=-self.offset)
 
-    def times(self, factor: float) -> Effects:
+    def times(self, factor: float) -> Self:
         """Returns the statistic times a positive factor."""
         offset, noise = self.offset * factor, self.noise * factor**2
         return replace(self, effects=self.effects * factor, offset=offset, noise=noise)
@@ -176,9 +177,13 @@ class Effects:
         side, tail = (better if better * self.value < better * limit else -better), tail_for(alpha, power)
 
         def settled(times: float) -> bool:
-            return replace(self, counts=times * self.counts, noise=self.noise / times).p(limit, side) <= tail
+            return self.scaled(times).p(limit, side) <= tail
 
         return times_until(settled)
+
+    def scaled(self, times: float) -> Self:
+        """Returns the same of so many times as many samples."""
+        return replace(self, counts=times * self.counts, noise=self.noise / times)
 
     def unseen(self, limit: float, better: int, alpha: float) -> Unseen | None:
         """Returns the stratum that hides the most, where none of its samples got worse, and what it may hide reaches
