@@ -6,6 +6,7 @@ import json
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -62,7 +63,11 @@ def stored_run(results: Path, task: Task) -> Path:
     answers = made.answers.astype(np.float32)
     tensor = Tensor("answers", "float32", (1, *answers.shape[1:]))
     variants = [replace(variant, outputs=(tensor,)) for variant in absolute_variants(KEYPOINTS, known)]
-    further = {"labelled": made.labels is not None, "output_names": ("answers",), "variants": tuple(variants)}
+    further: dict[str, Any] = {
+        "labelled": made.labels is not None,
+        "output_names": ("answers",),
+        "variants": tuple(variants),
+    }
     header = replace(
         known, task=task, scoring=replace(made.scoring, folder=Path()), class_names=made.class_names, **further
     )

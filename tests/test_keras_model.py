@@ -81,8 +81,8 @@ def test_a_model_computes_in_16_bits_where_a_layer_with_weights_does() -> None:
 
 def test_a_copy_in_float32_without_loops_says_so_wherever_16_bits_or_a_loop_stood() -> None:
     policy = {"module": "keras", "class_name": "DTypePolicy", "config": {"name": "mixed_float16"}}
-    lstm = {"class_name": "LSTM", "config": {"units": 3, "unroll": False, "dtype": policy}}
-    config = {"layers": [lstm, {"class_name": "Dense", "config": {"dtype": "bfloat16"}}], "ends": ("a", 0)}
+    lstm: Any = {"class_name": "LSTM", "config": {"units": 3, "unroll": False, "dtype": policy}}
+    config: Any = {"layers": [lstm, {"class_name": "Dense", "config": {"dtype": "bfloat16"}}], "ends": ("a", 0)}
     plain = policy | {"config": {"name": "float32"}}
     made = {"class_name": "LSTM", "config": {"units": 3, "unroll": True, "dtype": plain}}
     assert rewritten(config, unrolled=True) == {

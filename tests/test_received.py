@@ -20,7 +20,7 @@ from tests.made_runs import case, shard, timed
 
 CASE = case("int8")
 TENSOR = Tensor("scores", "int8", (1, 10), 0.5, 3)
-SPEC = {"warmup_s": 0.5, "warmup_runs": 10, "min_s": 2.0, "min_runs": 5, "max_runs": 8}
+SPEC: dict[str, object] = {"warmup_s": 0.5, "warmup_runs": 10, "min_s": 2.0, "min_runs": 5, "max_runs": 8}
 S = 10**9
 
 
