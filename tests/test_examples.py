@@ -59,18 +59,17 @@ def test_every_example_is_run_by_a_test():
         "heads",
         "anomaly",
         "keypoints",
-        "streaming",
     }
 
 
 def test_the_state_of_a_stream_is_carried_through_its_clips(tmp_path):
-    """docs/streaming.md. Nothing is prepared: the example's files are functions."""
-    folder = shutil.copytree(EXAMPLES / "streaming", tmp_path / "streaming")
+    """docs/streaming.md, whose example is what `harness init` writes."""
+    assert called(tmp_path, "-m", "harness", "init", "--task", "streaming").returncode == 0
     only = ("-v", "int8", "--runtime", "ai-edge-litert", "--plan", "none", *WAIT)
-    done = called(folder, "-m", "harness", "run", "experiment.toml", *only, "--policy", "policy.toml")
+    done = called(tmp_path, "-m", "harness", "run", "experiment.toml", *only, "--policy", "policy.toml")
     assert done.returncode == 0 and done.stderr.count("remark") == 1, done.stdout + done.stderr
     assert "is carried inside 210 clips of 4 to 12 samples" in done.stderr
-    (row,) = summary(folder, "streaming")
+    (row,) = summary(tmp_path, "example")
     assert row["status"] == "ok" and float(row["primary_baseline"]) > 0.98 and float(row["accuracy"]) > 0.98
 
 

@@ -122,6 +122,17 @@ def test_the_folders_below_those_of_the_classes_are_clips(tmp_path: Path) -> Non
     assert 'sequence = "folder"' in caught.value.advice
 
 
+def test_calibration_images_have_the_clips_of_their_folders_where_all_lie_in_one(tmp_path: Path) -> None:
+    where = pictures(tmp_path, "cat/one/1.png", "cat/one/2.png", "cat/two/1.png", "dog/one/1.png")
+    found = load(replace(source(tmp_path, where, sequence="folder"), calibration=where))
+    assert found.train_clips is not None and found.train_clips.tolist() == [0, 0, 1, 2]
+    (tmp_path / "loose" / "cat").mkdir(parents=True)
+    (tmp_path / "loose" / "dog").mkdir()
+    for name in ("cat/1.png", "dog/1.png"):
+        Image.new("RGB", (2, 2)).save(tmp_path / "loose" / name)
+    assert load(replace(source(tmp_path, where, sequence="folder"), calibration="loose")).train_clips is None
+
+
 def test_a_picture_that_is_in_no_clip_is_told(tmp_path: Path) -> None:
     where = pictures(tmp_path, "cat/one/1.png", "cat/2.png", "dog/one/1.png")
     with pytest.raises(DataError, match=r"cat/2.png lies in no folder"):
@@ -144,6 +155,16 @@ def test_arrays_in_memory_have_the_clips_of_a_file(tmp_path: Path) -> None:
     given = dataset_in_memory("toy", X, np.arange(6) % 2, None, (), 1.0, 0.0, sequence=CLIPS, group=GROUPS)
     assert (given.test_sha256, given.marks_sha256) == (stored.test_sha256, stored.marks_sha256)
     assert given.test_sha256 != dataset_in_memory("toy", X, np.arange(6) % 2, None, (), 1.0, 0.0).test_sha256
+
+
+def test_calibration_in_memory_has_clips_too() -> None:
+    known = ("toy", X, np.arange(6) % 2, X, (), 1.0, 0.0)
+    found = dataset_in_memory(*known, sequence=CLIPS, calibration_sequence=CLIPS)
+    assert found.train_clips is not None and found.clips is not None
+    assert found.train_clips.tolist() == found.clips.tolist()
+    assert dataset_in_memory(*known, sequence=CLIPS).train_clips is None
+    with pytest.raises(DataError, match="calibration_sequence has 5 clips, for 6 calibration samples"):
+        dataset_in_memory(*known, sequence=CLIPS, calibration_sequence=CLIPS[:5])
 
 
 # --- what cannot be right ------------------------------------------------------------------------------------------

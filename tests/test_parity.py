@@ -11,8 +11,12 @@ from PIL import Image, ImageOps
 from scipy import signal
 from scipy.io import wavfile
 
+from harness.build.preparation_cost import cost_of
 from harness.data.preprocessing.parity import Parity, parity
 from harness.data.preprocessing.programs import raw_files
+from harness.errors import ConfigError
+from harness.experiment.experiment_file import read_experiment
+from harness.support.cache import Cache
 from tests.conftest import Call
 
 SIZE = 32
@@ -258,3 +262,16 @@ def test_a_cost_that_is_not_known_hides_no_difference(harness: Call, pictures: l
     )
     code, out, _ = harness("parity", str(tmp_path / "experiment.toml"))
     assert code == 1 and "channels: training: RGB; the device: BGR" in out and "what it costs is not known" in out
+
+
+@pytest.mark.parametrize("state", ["", '[state]\nout = "in"\n'])
+def test_the_cost_for_a_stream_is_refused_with_a_way_out(tmp_path: Path, state: str) -> None:
+    """A raw file does not say of which clip it is, so the model's state would be that of a first sample."""
+    (tmp_path / "raw").mkdir()
+    toml = 'name = "e"\n[model]\nsource = "m:m"\n[data]\ntest = "t.npz"\nsequence = "clip"\n'
+    toml += '[preprocessing]\ntraining = "m:a"\ndevice = "m:b"\nfiles = "raw"\n' + state
+    (tmp_path / "experiment.toml").write_text(toml)
+    experiment, made = read_experiment(tmp_path / "experiment.toml"), np.zeros((4, 3), np.float32)
+    with pytest.raises(ConfigError, match="the cost for a stream is not measured") as refused:
+        cost_of(experiment, made, made, None, (), Cache(tmp_path / "cache"), print)
+    assert "compare two runs" in refused.value.advice

@@ -49,6 +49,8 @@ def test_the_first_half_of_sorted_labels_has_all_of_them() -> None:
     [
         ({"clips": np.zeros(COUNT, np.int32)}, "belong together"),
         ({"groups": np.zeros(COUNT, np.int32)}, "belong together"),
+        ({"queries": np.zeros(COUNT, bool)}, "a gallery and pairs are asked as a whole"),
+        ({"pairs": np.array([[0, 1]])}, "a gallery and pairs are asked as a whole"),
         ({"test_labels": None}, "without labels"),
         ({"heads": {"other": Labelled(np.zeros(COUNT))}}, "needs one labelled output, and 2 have labels"),
     ],

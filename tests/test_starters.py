@@ -24,7 +24,10 @@ from harness.records import Affine, Tensor
 from tests.conftest import Call
 from tests.devices import RECORDED
 
-TASKS = {name: (name,) for name in STARTERS} | {"heads": ("classification", "regression")}
+TASKS = {name: (name,) for name in STARTERS} | {
+    "heads": ("classification", "regression"),
+    "streaming": ("classification",),
+}
 
 
 @pytest.fixture(params=STARTERS)

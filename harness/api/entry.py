@@ -44,6 +44,7 @@ def evaluate(
     group: Any = None,
     query: Any = None,
     pairs: Any = None,
+    calibration_sequence: Any = None,
     state: Mapping[str, str] | None = None,
     variants: Names = (),
     plan: str | Plan = "standard",
@@ -82,6 +83,7 @@ def evaluate(
     query: of embeddings, whether each test sample is a query, which asks the others, the gallery. None: each asks all.
     pairs: of embeddings, the numbers of two test samples each, (pairs, 2), for verification; a third number may say
         whether both are of one identity. None: every pair.
+    calibration_sequence: as sequence, of the calibration samples: int8 of a model with state is calibrated inside them.
     state: of each output that is state, by its name, the input that takes it at the next sample of a clip; an input
         that x_test has not begins at zeros.
     variants: names or globs of recipes, or "package.module:function"; () for the usual ones.
@@ -107,6 +109,7 @@ def evaluate(
     scoring, heads = scorings_of(said | ways, output)
     leads = output or (scoring.detection.boxes if scoring.detection else "")
     marks = {"sequence": sequence, "group": group, "query": query, "pairs": pairs}
+    marks |= {"calibration_sequence": calibration_sequence}
     dataset = dataset_in_memory(name, x_test, y_test, calibration, class_names, scale, offset, leads, **marks)
     chosen = plan_of(plan) if isinstance(plan, str) else plan
     with TemporaryFolder() as folder:

@@ -60,7 +60,7 @@ def cost_of(
             "the cost for boxes, points and texts is not measured",
             "compare two runs, of the files prepared in either way",
         )
-    if experiment.state:
+    if experiment.state or (experiment.preprocessing and experiment.preprocessing.of_clips):
         told = "the cost for a stream is not measured: a raw file says nothing of the clip that it is of"
         raise ConfigError(told, "compare two runs, of the files prepared in either way")
     if training.shape != device.shape:

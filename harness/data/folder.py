@@ -60,8 +60,9 @@ def write(split: Split, folder: Path) -> None:
             if pixels.shape != (shape := shape or pixels.shape):
                 raise of_several_sizes(split, first, shape, image, pixels.shape)
             writer.add({"x": pixels[np.newaxis]}, np.array([label]) if classes else None)
-    for mark in split.source.marks if split.name == "test" else ():
-        write_npy(mark_file(folder, mark), np.array(marks_of(split, mark, [image for image, _ in images], classes)))
+    paths = [image for image, _ in images]
+    for mark in marks_for(split, paths, classes):
+        write_npy(mark_file(folder, mark), np.array(marks_of(split, mark, paths, classes)))
     if split.source.objects and split.name == "test":
         labels, classes = objects_of(split, [image for image, _ in images])
         write_npy(folder / LABELS, labels)
@@ -115,6 +116,14 @@ def marks_of(split: Split, mark: str, images: list[Path], classes: tuple[str, ..
             message, "put images that belong together into a folder of their own, below that of their class"
         )
     return ["/".join(parts if mark == "clips" else parts[1:]) for parts in found]
+
+
+def marks_for(split: Split, images: list[Path], classes: tuple[str, ...]) -> list[str]:
+    """Returns which marks these images have: calibration samples those that folders give to each of them."""
+    if split.name == "test":
+        return [*split.source.marks]
+    inside = all(len(image.parent.relative_to(split.path).parts) > bool(classes) for image in images)
+    return [mark for mark, written in split.source.marks.items() if inside and written == BY_FOLDER]
 
 
 def find(split: Split) -> tuple[tuple[str, ...], list[tuple[Path, int]]]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from harness.detection.objects import ANNOTATED_BYTES, NOT_COCO, is_crowd
-from harness.errors import DataError
+from harness.errors import DataError, Unreadable
 from harness.support.foreign import parse_json, read_bytes
 
 FORM = "it needs images (id, file_name, width, height) and annotations (image_id, keypoints: x, y, v of each point)"
@@ -75,7 +75,7 @@ def read_skeleton(path: Path) -> tuple[tuple[int, int], ...]:
     gives none, or cannot be read, which is said where its points are.
     """
     try:
-        kinds: Any = parse_json(path.read_bytes())["categories"]
+        kinds: Any = parse_json(read_bytes(path, ANNOTATED_BYTES))["categories"]
         lines = next((kind["skeleton"] for kind in kinds if kind.get("skeleton")), [])
         return tuple((int(one) - 1, int(other) - 1) for one, other in lines)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, Unreadable):

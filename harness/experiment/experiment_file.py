@@ -420,7 +420,8 @@ def preprocessing_of(file: TomlFile[ExperimentText], folder: Path) -> Preprocess
             raise ConfigError(f"{file.where('preprocessing', name)}: {text!r} is no function", FUNCTION_OF_PATH)
     files = existing(folder, written.files, file.where("preprocessing", "files"))
     labels = tuple(file.content.data.labels)
-    return Preprocessing(FunctionRef(written.training, folder), FunctionRef(written.device, folder), files, labels)
+    programs = FunctionRef(written.training, folder), FunctionRef(written.device, folder)
+    return Preprocessing(*programs, files, labels, of_clips=bool(file.content.data.sequence))
 
 
 def usual(calibrated: bool) -> tuple[str, ...]:

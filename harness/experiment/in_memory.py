@@ -99,10 +99,12 @@ def dataset_in_memory(
     group: object = None,
     query: object = None,
     pairs: object = None,
+    calibration_sequence: object = None,
 ) -> Dataset:
     """Makes a data set of arrays. y_test: None where there are no labels; a dict by the names of outputs, as
     class_names may be; `output` is the scored one, else the first. calibration: inputs alone. sequence, group,
-    query: of each test sample its clip and group, and whether it asks; None where there are none. Raises DataError.
+    query: of each test sample its clip and group, and whether it asks; None where there are none. calibration_sequence:
+    of each calibration sample its clip. Raises DataError.
     """
     by_output = class_names if isinstance(class_names, Mapping) else {}
     names = () if by_output else tuple(map(str, class_names))
@@ -112,7 +114,14 @@ def dataset_in_memory(
     clips, groups, queries, paired = marks
     test = samples("x_test", x_test, y_test, output)
     test = replace(test, clips=clips, groups=groups, queries=queries, pairs=paired)
-    return dataset_of(source, test, None if calibration is None else samples("calibration", calibration))
+    if calibration is None:
+        return dataset_of(source, test, None)
+    training = samples("calibration", calibration)
+    own = None if calibration_sequence is None else text_or_numbers(calibration_sequence)
+    if own is not None and len(own) != len(training.inputs[0]):
+        told = f"calibration_sequence has {len(own):,} clips, for {len(training.inputs[0]):,} calibration samples"
+        raise DataError(told, "give one number or one text a calibration sample: the clip that it is of")
+    return dataset_of(source, test, replace(training, clips=own))
 
 
 def samples(what: str, x: Arrays, y: object = None, output: str = "") -> Samples:

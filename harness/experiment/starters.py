@@ -22,6 +22,7 @@ STARTERS = {  # task → what a sample has
     "detection": "boxes of objects",
     "keypoints": "points of one object",
     "transcription": "text, read or heard",
+    "streaming": "one frame of a stream, with a state that is carried on",
     "heads": "several outputs, each with labels of its own",
     "anomaly": "normal or not, by the error of a reconstruction",
     "embedding": "an identity, told by the nearest vectors",
@@ -100,7 +101,7 @@ def lines_of(own: Own, text: str) -> Iterator[str]:
     for line in text.splitlines(keepends=True):
         table = found[0] if (found := TABLE.match(line)) else table
         key = found[1] if (found := KEY.match(line)) else ""
-        of_the_example = key == "build" or (key and table == "[data]")
+        of_the_example = key == "build" or (key and table in ("[data]", "[state]"))
         if own.alone and (table == "[model]" or key == "build" or line.startswith("# import")):
             continue
         if line.startswith("# ") and (found := KEY.match(line[2:])) and found[1] in own.further and table == "[data]":

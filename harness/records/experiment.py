@@ -32,13 +32,14 @@ class ModelSource:
 class Preprocessing:
     """Two programs that prepare a raw file for the model, as training did it and as the device does it: functions of a
     path that return one sample as the model takes it. files: a folder of raw files, a class a folder in it. labels: the
-    classes in the order of the model's outputs; () where the data name none.
+    classes in the order of the model's outputs; () where the data name none. of_clips: the test set is of clips.
     """
 
     training: FunctionRef
     device: FunctionRef
     files: Path
     labels: tuple[str, ...] = ()
+    of_clips: bool = False
 
 
 @dataclass(frozen=True)
