@@ -76,7 +76,7 @@ def read_skeleton(path: Path) -> tuple[tuple[int, int], ...]:
     """
     try:
         kinds: Any = parse_json(read_bytes(path, ANNOTATED_BYTES))["categories"]
-        lines = next((kind["skeleton"] for kind in kinds if kind.get("skeleton")), [])
+        lines: Any = next((kind["skeleton"] for kind in kinds if kind.get("skeleton")), [])
         return tuple((int(one) - 1, int(other) - 1) for one, other in lines)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, Unreadable):
         return ()

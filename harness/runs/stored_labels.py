@@ -108,6 +108,7 @@ def of_points(labels: np.ndarray, output: np.ndarray, scoring: Scoring) -> Itera
         points.check(labels, seen, replace(how, label_normalised=False))
         points.areas_of(labels, labels, replace(how, label_normalised=False))
         points.sigmas_of(how, labels.shape[1])
+        points.check_skeleton(how, labels.shape[1])
         if is_reference(how.decoder):  # a user's code: it is not called to look whether a run is sound
             return
         if (count := points.points_of({"": output[:1]}, "", how).shape[1]) != labels.shape[1]:

@@ -43,7 +43,7 @@ def png_with_boxes(picture: np.ndarray, comparison: Comparison, index: int, case
         for line in how.skeleton if how and len(shares) else ():
             ends = shares[list(line)] * np.array(size)
             if np.isfinite(ends).all():
-                stroke(pen, *ends, colour, dash, width=1)
+                stroke(pen, ends[0], ends[1], colour, dash, width=1)
         for place in (shares * np.array(size * (shares.shape[1] // 2))).tolist():
             if len(place) == 2:
                 mark(pen, place, colour, n)
