@@ -16,14 +16,18 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from rich.console import Console, RenderableType
 
 from harness.cli.output import SUMMARY_BYTES
-from harness.cli.tables.verdict_table import verdict_table
+from harness.cli.tables.foresight_table import foresight_table
+from harness.cli.tables.verdict_table import verdict_table, wide_table
 from harness.compare.baseline import compare
 from harness.device.job import PHASES
 from harness.gate.decide import judge
 from harness.gate.junit import junit
+from harness.gate.known import Foresight
 from harness.gate.policy.policy_file import parse_policy
+from harness.gate.simulated import Chances
 from harness.gate.verdict_text import MARKDOWN_BYTES, document, markdown
 from harness.records import Finding, Provenance, Run, Variant
 from harness.runs import loading
@@ -219,8 +223,40 @@ def test_a_reason_is_told_once_where_it_is_that_of_the_row_above():
     reasons = ("too few", "too few", "another", "another", "too few", "", "")
     rules = (1, 1, 1, 2, 2, 2, 2)
     findings = (replace(verdict.findings[0], rule=n, reason=why) for n, why in zip(rules, reasons, strict=True))
-    table = verdict_table(replace(verdict, findings=tuple(findings)))
+    table = wide_table(replace(verdict, findings=tuple(findings)))
     assert list(table.columns[-1].cells) == ["too few", "as above", "another", "another", "too few", "", ""]
+
+
+def printed(made: RenderableType, width: int) -> str:
+    console = Console(width=width, color_system=None)
+    with console.capture() as capture:
+        console.print(made)
+    return capture.get()
+
+
+def test_at_80_columns_nothing_of_a_verdict_is_cut() -> None:
+    verdict = verdict_of(dropped(60, 20, 10_000), DROP + '[[rule]]\nmetric = "size_bytes"\nmax = "120KB"\n')
+    assert any(finding.reason for finding in verdict.findings)
+    for width in (60, 80, 110):
+        out = printed(verdict_table(verdict), width)
+        words = " ".join(out.split())
+        assert max(map(len, out.splitlines())) <= width and "…" not in out and not words.startswith("Rule Row")
+        for finding in verdict.findings:
+            assert f"{finding.rule} {finding.words}" in words and finding.reason in words
+        assert "int8 on host with ai-edge-litert 0.400 pp 0.257 to 0.555 inconclusive" in words or width == 60
+    assert printed(verdict_table(verdict), 120).split()[:3] == ["Rule", "Row", "Value"]
+
+
+def test_at_80_columns_nothing_of_a_foresight_is_cut() -> None:
+    chances = (Chances(0.02, 0.4, 0.043, (1397, 1901)), Chances(0.01, 0.0, None, ()))
+    found = [
+        Foresight(1, "accuracy_drop max 1pp", 299, chances),
+        Foresight(2, "size_bytes max 1KB", None, (), "a reason"),
+    ]
+    words = " ".join(printed(foresight_table(found), 80).split())
+    assert words.startswith("1 accuracy_drop max 1pp Changed, % Harmless passes, %") and "…" not in words
+    assert "2.0 40.0 4.3 1,397 1,901 1.0 0.0 – never never at least 299 samples 2 size_bytes max 1KB a reason" in words
+    assert printed(foresight_table(found), 120).split()[:3] == ["Rule", "Fewest", "samples"]
 
 
 def test_json_is_the_verdict_and_nothing_else(gate, tmp_path):

@@ -94,8 +94,8 @@ def test_what_does_not_hold_is_a_table_without_a_traceback(pytester, made) -> No
             "gate = <Gate of 20260101-000000-0000>",
             ">*gate.assert_passes(*",
             "E*AssertionError: 20260101-000000-0000 does not pass: fail (4 findings: 3 pass and 1 fail; by *)",
-            "E*Rule*Row*Value*Interval*Limit*Outcome*Reason*",
-            "E*accuracy_drop*int8 on host*1.800 pp*0.500 pp*fail*",
+            "E*1 accuracy_drop max 0.5pp against keras at 95 %",
+            "E*int8 on host*1.800 pp*1.568 to 2.053*fail*",
             "E*Passes every rule: float32.",
         ]
     )
