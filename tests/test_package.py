@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import email
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -91,6 +92,34 @@ def test_only_an_extra_brings_tensorflow(built: dict[str, Path]) -> None:
     assert needing and all('extra == "build"' in need for need in needing)
 
 
+def test_a_container_is_made_of_all_that_the_wheel_needs(built: dict[str, Path], tmp_path: Path) -> None:
+    """No container engine is here: what the Dockerfile copies is laid in a folder, and its wheel is built from that."""
+    lines = [line.split() for line in (ROOT / "Dockerfile").read_text().replace("\\\n", " ").splitlines()]
+    kept = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    copied = [words[1:] for words in lines if words[:1] == ["COPY"]]
+    for *names, into in copied:
+        assert set(names) <= kept, "not sent to the engine"
+        for name in names:
+            place = tmp_path / into.lstrip("/")
+            if (ROOT / name).is_dir():
+                shutil.copytree(ROOT / name, place, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                place.mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / name, place)
+    called(sys.executable, "-c", BUILD.format("wheel"), tmp_path, cwd=tmp_path / "source").check_returncode()
+    (wheel,) = tmp_path.glob("*.whl")
+    assert {*zipfile.ZipFile(wheel).namelist()} == {*zipfile.ZipFile(built["wheel"]).namelist()}
+
+
+def test_a_container_installs_an_extra_and_calls_a_command_that_there_are() -> None:
+    text, project = (ROOT / "Dockerfile").read_text(), tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    (source, extra) = re.findall(r"pip install --no-cache-dir '(.*)\[(\w+)\]'", text)[0]
+    assert source == "/source" and extra in project["optional-dependencies"]
+    (entry,) = re.findall(r'ENTRYPOINT \["(.*)"\]', text)
+    assert entry in project["scripts"]
+    assert re.findall(r"FROM python:(3\.\d+)-slim", text) == ["3.11"]  # the one with both runtimes, as README says
+
+
 @pytest.mark.parametrize("words", [("harness",), ("edge-harness",), ("python", "-m", "harness")])
 def test_the_command_has_its_names(installed: Callable[..., Done], words: tuple[str, ...]) -> None:
     assert installed(*words, "--version").stdout == f"edge-harness {__version__}\n"
@@ -105,7 +134,10 @@ def test_its_files_are_written_and_judged_without_tensorflow(installed: Callable
     script = WITHOUT_TENSORFLOW + "from harness.cli import main; main()"
     for words in (
         ("init", "new", "--task", "detection"),
+        ("--help",),
         ("list",),
+        ("show", "latest", "--worst", "2"),
+        ("compare", "latest", "latest"),
         ("gate", "latest"),
         ("report", "latest", "--format", "csv"),
     ):
