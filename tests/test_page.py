@@ -138,7 +138,7 @@ def test_words_and_choices_filter_rows_and_keras_stays(browser: Browser, page: P
     assert [row[:2] for row in rows(browser) if row[0] != "Keras"] == [["int8", "tflite-runtime"]]
     assert browser.run("[...document.querySelectorAll('#summary [data-target]')].map(e => e.hidden)") == [True, False]
     assert browser.run("document.querySelectorAll('#memory tbody tr:not([hidden])').length") == 1
-    faded = browser.run("[...document.querySelectorAll('.faded')].map(e => e.dataset.tip)")
+    faded = browser.run("[...document.querySelectorAll('[data-tip].faded')].map(e => e.dataset.tip)")
     assert faded and all("ai-edge-litert" in tip or "host" in tip for tip in faded)
 
 
@@ -158,6 +158,28 @@ def test_a_choice_fades_the_marks_of_other_targets_alone(browser: Browser, tmp_p
         for tip, faded in marks:
             named = {"pi", "pi5", "my.pi-4"} & {*re.findall(r"[\w.-]+\b", tip)}
             assert faded == bool(named - {chosen}), tip
+
+
+def test_a_choice_fades_whole_panels_of_another_target_or_runtime(browser: Browser, page: Path) -> None:
+    browser.open(page)
+    panels = "[...document.querySelectorAll('.chart.wide [data-of-target]')]"
+    said = f"{panels}.map(e => [e.dataset.ofTarget, e.dataset.ofRuntime ?? '', e.matches('.faded')])"
+    everything = browser.run(said)
+    assert {tuple(place) for *place, _ in everything} == {
+        *(
+            (target, runtime)
+            for target in ("host", "raspberry-pi-4")
+            for runtime in ("", "ai-edge-litert", "tflite-runtime")
+        )
+    }
+    assert not any(faded for *_, faded in everything)
+    browser.run(
+        "{ const [target, runtime] = document.querySelectorAll('.filter select'); target.value = 'host';"
+        " runtime.value = 'tflite-runtime'; runtime.dispatchEvent(new Event('input', {bubbles: true})) }"
+    )
+    for target, runtime, faded in browser.run(said):
+        assert faded == (target != "host" or runtime == "ai-edge-litert")
+    assert browser.run(f"getComputedStyle({panels}.find(e => e.matches('.faded'))).opacity") < "0.5"
 
 
 def test_a_point_shows_its_sample_to_mouse_and_keyboard(browser: Browser, page: Path) -> None:

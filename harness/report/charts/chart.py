@@ -134,7 +134,8 @@ Mark = Dots | Curve | Strokes | Boxes | Words | Picture
 class Panel:
     """Marks on two axes, drawn in their order. note: a smaller text under the title. height: of the marks' area, in px.
 
-    x, y: None for a panel without any axis. breadth: against the other panels of its line.
+    x, y: None for a panel without any axis. breadth: against the other panels of its line. target, runtime: what all of
+    it is of, where that is one; a page shows it paler where the reader has chosen another.
     """
 
     marks: Sequence[Mark]
@@ -144,6 +145,8 @@ class Panel:
     note: str = ""
     height: float = 200.0
     breadth: float = 1.0
+    target: str = ""
+    runtime: str = ""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from math import isnan
 from pathlib import Path
 from typing import Any
 
-from harness.report.charts.chart import Boxes, Chart, Curve, Dot, Dots, Key, Picture, Strokes, Words
+from harness.report.charts.chart import Boxes, Chart, Curve, Dot, Dots, Key, Panel, Picture, Strokes, Words
 from harness.report.charts.layout import LABEL_GAP, LINE, NARROW, WIDE, Layout, Placed, Sheet, laid_out
 from harness.report.charts.lettering import SMALL, number, shape_path, shortened
 
@@ -65,13 +65,18 @@ def parts(chart: Chart, layout: Layout) -> Iterator[str]:
     for n, (line, name) in enumerate(layout.headings):
         yield text(0, LINE * (n + 0.75), line, name)
     for placed in layout.panels:
-        yield from frame(placed)
-        for mark in placed.panel.marks:
-            yield WRITERS[type(mark)](mark, placed)
+        drawn = (*frame(placed), *(WRITERS[type(mark)](mark, placed) for mark in placed.panel.marks))
+        yield from (f"<g{place}>", *drawn, "</g>") if (place := place_of(placed.panel)) else drawn
     if chart.x_title:
         yield text(layout.width / 2, layout.x_title_y - 4, chart.x_title, "soft middle")
     for x, y, key in layout.keys:
         yield legend_entry(x, y, key)
+
+
+def place_of(panel: Panel) -> str:
+    """Write what the whole panel is of, for page.js."""
+    told = {"of-target": panel.target, "of-runtime": panel.runtime}
+    return "".join(f' data-{name}="{escape(value)}"' for name, value in told.items() if value)
 
 
 def text(x: float, y: float, words: str, name: str = "") -> str:

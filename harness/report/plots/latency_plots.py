@@ -39,7 +39,8 @@ def latencies(material: Material) -> Chart:
         own = {c.variant: s for c, s in series.items() if (c.target, c.runtime, c.threads) == spot}
         x, title = Axis("latency per invoke, µs (log)", log=True), place_name(comparison, spot)
         marks, note = box_marks(comparison, names, own), emulated_note(comparison, spot[0])
-        panels.append(Panel(marks, x, lines_of(names), title, note, 10 + 30 * len(names)))
+        height, (target, runtime, _) = 10 + 30 * len(names), spot
+        panels.append(Panel(marks, x, lines_of(names), title, note, height, target=target, runtime=runtime))
     return Chart(tuple(panels), (), (2, 1), "xy")
 
 

@@ -80,8 +80,9 @@ def target_panels(comparison: Comparison, part: TargetRounds) -> Iterator[Panel]
     *upper, last = bare_panels(comparison, part)
     axis, behind = time_axis(part.points), time_marks(part.points)
     for panel in upper:
-        yield replace(panel, x=replace(axis, labelled=False, title=""), marks=[*behind, *panel.marks])
-    yield replace(last, x=axis, marks=[*behind, *last.marks])
+        bare = replace(axis, labelled=False, title="")
+        yield replace(panel, x=bare, marks=[*behind, *panel.marks], target=part.target)
+    yield replace(last, x=axis, marks=[*behind, *last.marks], target=part.target)
 
 
 def bare_panels(comparison: Comparison, part: TargetRounds) -> Iterator[Panel]:

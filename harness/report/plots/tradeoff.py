@@ -70,7 +70,8 @@ def front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
 def target_panel(comparison: Comparison, metric: Primary, target: str, group: list[Row]) -> Panel:
     x = Axis("latency p50 per invoke, µs (log; left is better)", log=True, margin=0.12)
     y = Axis(axis_label(metric), margin=0.1)
-    return Panel(target_marks(comparison, metric, group), x, y, target, emulated_note(comparison, target), 280)
+    marks, note = target_marks(comparison, metric, group), emulated_note(comparison, target)
+    return Panel(marks, x, y, target, note, 280, target=target)
 
 
 def target_marks(comparison: Comparison, metric: Primary, group: list[Row]) -> list[Mark]:

@@ -87,6 +87,8 @@ function makeFilter(section, tables) {
     for (const part of document.querySelectorAll("[data-target]")) part.hidden = ![...part.querySelectorAll("tr")].some((row) => row.closest("tbody") && !row.hidden && placeOf(row).runtime);
     const others = chosen.flatMap(({ names, select }) => names.filter((name) => name !== select.value));
     for (const mark of document.querySelectorAll("[data-tip]")) mark.classList.toggle("faded", others.some((name) => namesOf(mark).has(name)));
+    const isOther = ({ kind, select }, panel) => ![null, select.value].includes(panel.getAttribute(`data-of-${kind}`));
+    for (const panel of document.querySelectorAll("[data-of-target]")) panel.classList.toggle("faded", chosen.some((one) => isOther(one, panel)));
     const own = rows.filter((row) => section.contains(row));
     status.textContent = words.length || chosen.length ? `${own.filter((row) => !row.hidden).length} of ${own.length} rows` : "";
   };
@@ -137,7 +139,7 @@ function unfoldTarget() {
 }
 
 function walk(chart, event) {
-  const marks = [...chart.querySelectorAll("[data-tip]:not(.faded)")];
+  const marks = [...chart.querySelectorAll("[data-tip]:not(.faded, .faded *)")];
   const now = marks.indexOf(shown);
   const next = { ArrowRight: now + 1, ArrowDown: now + 1, ArrowLeft: now - 1, ArrowUp: now - 1, Home: 0, End: marks.length - 1 }[event.key];
   if (event.key === "Enter") go(shown);
