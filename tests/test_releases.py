@@ -176,7 +176,11 @@ def test_what_is_not_there_says_how_it_is_had_or_that_it_cannot_be() -> None:
     old = replace(here, glibc="2.31")
     status, why = absence(replace(missing, runtime="ai-edge-litert@2.3.0"), old)
     assert status == "unsupported" and why.endswith("does not run with Python 3.11.7, x86_64, glibc 2.31")
-    assert absence(replace(missing, runtime="tflite-micro"), replace(here, python="3.12.1"))[0] == "unsupported"
+    micro, board = replace(missing, runtime="tflite-micro"), replace(here, machine="aarch64")
+    told = "there is no tflite-micro for Python 3.12.1"
+    assert absence(micro, replace(here, python="3.12.1")) == ("unsupported", told)
+    told = "there is no tflite-micro for the processor aarch64 with Python 3.11.7"
+    assert absence(micro, board) == ("unsupported", told)
     assert here.version_of("ai-edge-litert:reference") == "2.3.0" and here.version_of("ai-edge-litert@2.3.0") is None
 
 

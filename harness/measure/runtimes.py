@@ -76,8 +76,10 @@ def absence(case: Case, environment: Environment) -> tuple[RowStatus, str]:
     """Why a device has not the engine of a case, and whether it can have it."""
     library, named, _ = split(case.runtime)
     where = f"Python {environment.python}"
-    if not exists_for(library, environment.python, environment.machine):
+    if not exists_for(library, environment.python):
         return "unsupported", f"there is no {library} for {where}"
+    if not exists_for(library, environment.python, environment.machine):
+        return "unsupported", f"there is no {library} for the processor {environment.machine} with {where}"
     listed = [each for each in RELEASES if (each.runtime, each.version) == (library, named)]
     machine, python, glibc = environment.machine or "", environment.python or "", environment.glibc or ""
     if listed and not any(each.fits(machine, python, glibc) for each in listed):
