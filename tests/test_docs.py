@@ -23,6 +23,7 @@ import harness as front
 from harness.api.stored_run import Run
 from harness.cli import app
 from harness.experiment.experiment_file import ExperimentText, read_experiment
+from harness.experiment.recipe_file import read_recipe
 from harness.gate.policy.policy_file import parse_policy
 from harness.measure.targets import known_targets
 from harness.support.toml import parse_toml
@@ -224,7 +225,7 @@ MODEL, DATA = '[model]\nsource = "model.keras"\n', '[data]\ntest = "test.npz"\n'
 
 
 @pytest.mark.parametrize("block", of_kind("toml"))
-def test_toml_is_a_policy_or_a_part_of_an_experiment(block: Block, tmp_path: Path) -> None:
+def test_toml_is_a_policy_a_recipe_or_a_part_of_an_experiment(block: Block, tmp_path: Path) -> None:
     tables = tomllib.loads(block.text)
     if "rule" in tables:
         assert parse_policy(block.text, str(block)).rules
@@ -232,6 +233,10 @@ def test_toml_is_a_policy_or_a_part_of_an_experiment(block: Block, tmp_path: Pat
     if "kind" in tables:
         (tmp_path / "board.toml").write_text(block.text, "utf-8")
         assert known_targets(tmp_path)["board"].host == tables["host"]
+        return
+    if "recipe" in tables:
+        (tmp_path / "mine.toml").write_text(block.text, "utf-8")
+        assert read_recipe(tmp_path / "mine.toml").recipe == tables["recipe"]
         return
     if block.page == "interface.md":  # all that there is, of which one experiment can have a part
         assert parse_toml(block.text, str(block), ExperimentText).content.name

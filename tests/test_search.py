@@ -35,7 +35,8 @@ class Answers:
     """Outcomes by the remedy's name and the half, and which were asked for."""
 
     def __init__(self, passing: dict[str, tuple[Half, ...]]) -> None:
-        self.passing, self.asked = passing, []
+        self.passing = passing
+        self.asked: list[tuple[str, Half]] = []
 
     def ask(self, variant: Variant, half: Half) -> Judged:
         self.asked.append((variant.name, half))
