@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from harness.build import artifact
-from harness.build.variants import RECIPES
+from harness.build.variants import RECIPES, Expectation
 from harness.build.variants import quantizer as quantizer  # importing it registers its recipes
 from harness.errors import BuildError
 from tests.small_models import FOLDER, PARAMETERS, tflite
@@ -242,3 +242,12 @@ def test_outputs_of_one_name_are_numbered_so_that_each_is_judged():
     twice = replace(found, outputs=(output, output, replace(output, name="other")), output_names=())
     names = [tensor.name for tensor in twice.named_outputs]
     assert len(set(names)) == 3 and names[2] == "other" and names[0].endswith("_0") and names[1].endswith("_1")
+
+
+def test_a_layer_that_was_to_stay_in_float32_and_did_not_is_a_fault():
+    promised = Expectation("int8", "int8", "int8", partly=True, kept=("no layer",))
+    facts = artifact.inspect(tflite("int8"))
+    assert artifact.faults(facts, promised, 0) == ["no layer is not in float32, as was asked for"]
+    assert not facts.floats
+    floats = artifact.inspect(tflite("float32"))
+    assert {tensor.name for tensor in floats.outputs} <= floats.floats
