@@ -292,6 +292,7 @@ def explain(
     runtime: str = "",
     samples: int = 200,
     file: str | PathLike[str] | None = None,
+    times: bool = False,
     wait_s: float = 0.0,
     results: str | PathLike[str] = RESULTS,
     trust: bool = False,
@@ -303,6 +304,7 @@ def explain(
     run: as in load, or a Run. variant, target, runtime: which row; of those that are left the one that moved most.
     samples: how many are looked at, 8 at least: half of them answers that the variant changed.
     file: a .tflite file of the same model that is looked into instead of the variant's.
+    times: how long each op takes, too, each timed by itself; that takes a minute or more.
     wait_s, results, trust, progress: as in run and load.
 
     Raises ConfigError where the row cannot be looked into, StoreError, TargetError.
@@ -313,7 +315,7 @@ def explain(
 
     kept = run.results if isinstance(run, Run) else Store(Path(results), trust)
     path = kept.find(str(run.path if isinstance(run, Run) else run))
-    asked = Asked(variant, target, runtime, samples, None if file is None else Path(file), wait_s)
+    asked = Asked(variant, target, runtime, samples, None if file is None else Path(file), wait_s, times)
     with listening(progress) as listener:
         found = explain_stored(kept, str(path), asked, listener, listener.say)
         if file is None:

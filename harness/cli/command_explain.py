@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 SAMPLES = "how many test samples are looked at: half of them answers that the variant changed"
 FILE = "a .tflite file of the same model, instead of the variant's"
+TIMES = "time each op by itself, too, in rounds beside the whole file; a minute or more"
 MODEL_EXPLORER = "write the error that each op adds as node data, to look at in Model Explorer beside the file"
 TRUST = "explain a run that you did not begin on this machine: its models run, on its devices"
 
@@ -28,6 +29,7 @@ def explain(
     runtime: Annotated[str, typer.Option(help="default: the row that moved most")] = "",
     samples: Annotated[int, typer.Option(min=8, max=5000, help=SAMPLES)] = 200,
     file: Annotated[Path | None, typer.Option(help=FILE)] = None,
+    times: Annotated[bool, typer.Option("--times", help=TIMES)] = False,
     wait: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="how long a busy device is waited for")] = 0.0,
     model_explorer: Annotated[Path | None, typer.Option(metavar="FILE", help=MODEL_EXPLORER)] = None,
     trust: Annotated[bool, typer.Option("--trust", help=TRUST)] = False,
@@ -36,21 +38,25 @@ def explain(
 ) -> None:
     """Say where a variant's error comes from, layer by layer, with the likely cause and a way out."""
     import harness
+    from harness.api.progress import Progress
     from harness.cli.output import print_json, say
     from harness.diagnosis.kept_explanations import document
     from harness.support.files import write_atomically
 
-    found = harness.explain(
-        run,
-        variant,
-        target=target,
-        runtime=runtime,
-        samples=samples,
-        file=file,
-        wait_s=wait,
-        results=results,
-        trust=trust,
-    )
+    with Progress() as progress:
+        found = harness.explain(
+            run,
+            variant,
+            target=target,
+            runtime=runtime,
+            samples=samples,
+            file=file,
+            times=times,
+            wait_s=wait,
+            results=results,
+            trust=trust,
+            progress=progress,
+        )
     if model_explorer:
         from harness.report.out.model_explorer import render
 
@@ -66,7 +72,7 @@ COMMANDS = (explain,)
 
 def show(found: Explanation) -> None:
     from harness.cli.output import stdout, write
-    from harness.report.words.explained_words import cause_lines, gap_line, headline, looked_at
+    from harness.report.words.explained_words import cause_lines, gap_line, headline, looked_at, times_in_words
 
     write(headline(found))
     for cause in found.causes:
@@ -74,6 +80,8 @@ def show(found: Explanation) -> None:
     write("\n" + "\n".join(map(gap_line, found.gaps)))
     write(looked_at(found))
     stdout().print(layer_table(found))
+    if timed := times_in_words(found):
+        write(timed)
     for note in found.notes:
         write(f"note: {note}")
 

@@ -7,5 +7,5 @@ graph         a .tflite file as ops; parts of it as files pairs         the vari
 bench         files run on a row's device and engine      layers        the error of each layer, and what it adds
 constants     weights and biases beside float32's         alone         what one layer alone does to the answers
 causes        what was found → causes, with a way out     explanation   what was found
-kept_explanations  what was found, beside the run
+kept_explanations  what was found, beside the run      op_times      how long each op takes
 """

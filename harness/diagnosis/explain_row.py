@@ -14,10 +14,11 @@ from harness.diagnosis.alone import Alone, Mixture
 from harness.diagnosis.bench import Bench, Numbers
 from harness.diagnosis.causes import Found, causes_of
 from harness.diagnosis.constants import constants_of
-from harness.diagnosis.explanation import ENOUGH_SAMPLES, Explanation
+from harness.diagnosis.explanation import ENOUGH_SAMPLES, NO_TIMES, Explanation
 from harness.diagnosis.gaps import gaps_of
 from harness.diagnosis.graph import NUMERIC, Graph
 from harness.diagnosis.layers import Layer, input_layer, layer_of
+from harness.diagnosis.op_times import SAMPLES, WHOLE, OpTimes, Timed, op_times
 from harness.diagnosis.pairs import Pair, ranges
 from harness.diagnosis.row_study import Study
 from harness.errors import ConfigError, JobFailed
@@ -31,8 +32,10 @@ _T = TypeVar("_T")
 LOW_AGREEMENT = 0.7  # with float32: under it, other forms of the input are tried
 
 
-def explain(study: Study, bench: Bench) -> Explanation:
-    """Looks into a row. Raises ConfigError where it cannot be."""
+def explain(study: Study, bench: Bench, timed: bool = False, say: Callable[[str], None] = print) -> Explanation:
+    """Looks into a row. timed: times its ops, too; say: is told what that costs. Raises ConfigError where it cannot be
+    looked into.
+    """
     check(study)
     comparison, case = study.comparison, study.case
     gaps = gaps_of(comparison, case)
@@ -46,15 +49,18 @@ def explain(study: Study, bench: Bench) -> Explanation:
     theirs = kept(bench.of(CONTROL), control, study, CONTROL)
     alone: tuple[Alone, ...] = ()
     forms: tuple[tuple[str, float, float], ...] = ()
+    times = NO_TIMES
     try:
         mine = kept(bench, variant, study)
     except JobFailed as error:
         layers = at_rest(study, theirs)
         notes.append(f"the file does not run, so it is looked into as it lies there: {error}")
+        times = OpTimes(reason="the file does not run")
     else:
         layers = layers_of(study, bench, mine, theirs, notes)
         alone = alone_of(study, bench, mine, theirs, layers, notes)
         forms = tuple(input_forms(study, bench, notes))
+        times = times_of(study, bench, mine, say) if timed else times
     if len(study.picked.places) < ENOUGH_SAMPLES:
         notes.append(f"ranges are not judged: that takes {ENOUGH_SAMPLES} samples")
     if case in comparison.samples and replace(case, variant=CONTROL) not in comparison.samples:
@@ -68,7 +74,7 @@ def explain(study: Study, bench: Bench) -> Explanation:
     return Explanation(
         study.run.run_id, case, standing.runtime_version if standing else None,
         tuple(map(study.run.number_of, study.picked.places)), study.picked.changed,
-        gaps, layers, constants, alone, causes_of(found), tuple(notes),
+        gaps, layers, constants, alone, causes_of(found), tuple(notes), times,
     )  # fmt: skip
 
 
@@ -129,6 +135,16 @@ def alone_of(
     pairs = {pair.op.place: pair for pair in study.pairs if pair.is_first}
     found = [tried(pairs[place].name, notes, partial(mixture.alone, pairs[place])) for place in worst]
     return tuple(each for each in found if each)
+
+
+def times_of(study: Study, bench: Bench, mine: Tensors, say: Callable[[str], None]) -> OpTimes:
+    """How long the variant's ops take, on a device of which a latency is claimed."""
+    record = study.run.target(study.case.target)
+    if record.emulated:
+        return OpTimes(reason="the device is emulated: no claim of latency is made for it")
+    stored, affines = study.fed(study.own)
+    whole = Timed(WHOLE, study.graphs[0].content, [array[:SAMPLES] for array in stored], affines)
+    return op_times(bench, record.target, study.graphs[0], mine, whole, say)
 
 
 def tried(what: str, notes: list[str], action: Callable[[], _T]) -> _T | None:

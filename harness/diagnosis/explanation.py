@@ -8,9 +8,11 @@ from harness.diagnosis.alone import Alone
 from harness.diagnosis.constants import Constant
 from harness.diagnosis.gaps import Gap
 from harness.diagnosis.layers import Layer
+from harness.diagnosis.op_times import NOT_ASKED, OpTimes
 from harness.records import Case
 
 ENOUGH_SAMPLES = 50  # to say what range a layer uses
+NO_TIMES = OpTimes(reason=NOT_ASKED)
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Explanation:
 
     samples: that were looked at, by the user's own numbers; the first `changed` are those that the variant changed.
     layers, constants, alone: () where the files could not be looked into, which notes say. notes: what was left out.
+    times: of the variant's ops, where they were asked for.
     """
 
     run_id: str
@@ -48,6 +51,7 @@ class Explanation:
     alone: tuple[Alone, ...]
     causes: tuple[Cause, ...]
     notes: tuple[str, ...] = ()
+    times: OpTimes = NO_TIMES
 
     @property
     def ranges_judged(self) -> bool:

@@ -40,6 +40,7 @@ class Asked:
     samples: int = MOST_SAMPLES
     file: Path | None = None
     wait_s: float = 0.0
+    times: bool = False  # of the ops, too
 
 
 @telling_disk()
@@ -64,7 +65,7 @@ def explain_stored(store: Store, run: str, asked: Asked, watcher: Watcher, say: 
         if known.environment:
             then = identity_of(known.environment, [case])
             check_same_device(known.target.name, "run", then, connection.environment)
-        found = explain(study, Bench(connection, study.case, Path(folder), watcher))
+        found = explain(study, Bench(connection, study.case, Path(folder), watcher), asked.times, say)
     if asked.file is None:
         keep(found, path)
     return found

@@ -17,7 +17,7 @@ from harness.report.plots.depth_plots import depth_drawings
 from harness.report.sections import Content, Section
 from harness.report.tables.columns import Tables
 from harness.report.tables.layer_table import gap_table, layer_table
-from harness.report.words.explained_words import causes_in_words, headline, looked_at
+from harness.report.words.explained_words import causes_in_words, headline, looked_at, times_in_words
 from harness.support.files import write_atomically
 
 PAGE = "explain.html"
@@ -67,7 +67,8 @@ def parts_of(found: Explanation) -> Iterator[Part]:
     for drawing in depth_drawings(found):
         yield Part(drawing.title, (drawing,))
     if found.layers:
-        yield Part("Layer by layer", (Tables((layer_table(found),)), Note(LAYERS)))
+        timed = [Note(text) for text in [times_in_words(found)] if text]
+        yield Part("Layer by layer", (Tables((layer_table(found),)), Note(LAYERS), *timed))
 
 
 def notes(found: Explanation) -> Iterator[Note]:
@@ -77,7 +78,7 @@ def notes(found: Explanation) -> Iterator[Note]:
 def layers_csv(found: Explanation) -> str:
     """Write the layers, unrounded, a line each; what could not be had is empty."""
     own = [field.name for field in fields(Layer) if field.name not in NOT_IN_CSV]
-    columns = ["variant", "target", "runtime", *own, "low", "high", "used", "error_share", "flips"]
+    columns = ["variant", "target", "runtime", *own, "low", "high", "used", "error_share", "flips", "time_us"]
     return csv_text(columns, ([*map(field_text, columns, line(layer, found, own))] for layer in found.layers))
 
 
@@ -85,4 +86,6 @@ def line(layer: Layer, found: Explanation, own: Sequence[str]) -> list[object]:
     case, alone = found.case, found.alone_of(layer.place)
     effect = (None, None) if alone is None else (alone.error_share, alone.flips)
     values = [getattr(layer, name) for name in own]
-    return [case.variant, case.target, case.runtime, *values, layer.low, layer.high, layer.used, *effect]
+    time = found.times.of(layer.place)
+    ends = layer.low, layer.high, layer.used
+    return [case.variant, case.target, case.runtime, *values, *ends, *effect, time.us if time else None]

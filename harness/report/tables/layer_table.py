@@ -18,6 +18,7 @@ HEADINGS = (
     Heading("Alone", "% of error"),
     Heading("Flips"),
 )
+TIME = Heading("Time", "µs")
 GAP_HEADINGS = (
     *(Heading(name, number=False) for name in ("Step", "From", "To")),
     *(Heading(name) for name in ("Largest difference", "Answers that differ", "Lost", "Gained", "Samples")),
@@ -26,12 +27,16 @@ GAP_HEADINGS = (
 
 def layer_table(found: Explanation) -> Table:
     """Show a line a layer, in the order of the graph and numbered as in the pictures."""
-    return Table(HEADINGS, tuple(Line(tuple(cells(n, layer, found))) for n, layer in enumerate(found.layers)))
+    headings = (*HEADINGS, TIME) if found.times.ops else HEADINGS
+    return Table(headings, tuple(Line(tuple(cells(n, layer, found))) for n, layer in enumerate(found.layers)))
 
 
 def cells(number: int, layer: Layer, found: Explanation) -> list[Cell]:
     alone = found.alone_of(layer.place)
     clipped = 100 * (layer.below + layer.above) if layer.scale else None
+    is_first = next(each for each in found.layers if each.place == layer.place) is layer
+    time = found.times.of(layer.place) if is_first else None
+    timed = [Cell(significant(time.us if time else None))] if found.times.ops else []
     return [
         Cell(f"{number} {layer.name}"),
         Cell(decimals(layer.sqnr_db, 1)),
@@ -41,6 +46,7 @@ def cells(number: int, layer: Layer, found: Explanation) -> list[Cell]:
         Cell(decimals(clipped, 2)),
         Cell(decimals(None if alone is None else 100 * alone.error_share, 0)),
         Cell(whole(None if alone is None else alone.flips)),
+        *timed,
     ]
 
 

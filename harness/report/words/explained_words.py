@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from harness.diagnosis.explanation import ENOUGH_SAMPLES, Cause, Explanation
 from harness.diagnosis.gaps import Gap
+from harness.diagnosis.op_times import NOT_ASKED
 from harness.records.names import row_name
 from harness.report.words.summary import Sentence, Sentences
-from harness.support.format import plural, significant
+from harness.support.format import MICROSECONDS, listed, plural, significant
 
 KINDS = {  # of a cause → what a reader calls it
     "conversion": "the conversion to float32 changes answers",
@@ -98,3 +99,19 @@ def looked_at(found: Explanation) -> str:
     if not found.changed:
         return f"Looked at: {plural(rest, 'sample')} of the test set, of which no answer is known to have changed."
     return f"Looked at: {plural(found.changed, 'sample')} that it moved most, and {rest} others."
+
+
+def times_in_words(found: Explanation) -> str:
+    """What the times of the ops come to; "" where nobody asked for them."""
+    times = found.times
+    if times.whole_us is None or times.rest_us is None:
+        return f"No times of ops: {times.reason}." if times.reason not in ("", NOT_ASKED) else ""
+    slowest = sorted(times.ops, key=lambda op: -op.us)[:3]
+    names = {layer.place: layer.name for layer in reversed(found.layers)}
+    told = [f"{names.get(op.place, 'another op')} {op.us / times.whole_us:.0%}" for op in slowest]
+    whole = f"The whole file takes {MICROSECONDS.with_unit(times.whole_us)} over {plural(times.rounds, 'round')}"
+    rest = f"{times.rest_us / times.whole_us:.0%} is the rest: what the engine does between ops"
+    if (longer := sum(op.alone_us for op in times.ops) / times.whole_us) > 1:
+        rest = f"One by one they take {longer:.2f} times as long, so each is scaled to the whole"
+    untimed = f", and {plural(times.untimed, 'op')} that cannot be timed alone" if times.untimed else ""
+    return f"{whole}; the slowest: {listed(told)}. {rest}{untimed}."
