@@ -18,9 +18,12 @@ from harness.device.tensors import to_tensor
 from harness.diagnosis.bench import Numbers
 from harness.diagnosis.explain_row import explain
 from harness.diagnosis.explanation import Explanation
+from harness.diagnosis.graph import Wire
+from harness.diagnosis.layers import input_layer
 from harness.diagnosis.row_study import Study
 from harness.errors import ConfigError, JobFailed
 from harness.records import Affine, Comparison, Shard, Tensor, Variant
+from harness.report.words.explained_words import headline
 from tests.made_runs import LITERT, case, run
 from tests.small_models import dense_8, tflite
 
@@ -202,3 +205,19 @@ def test_float32_itself_is_refused():
     comparison = compared({"float32": tflite("float32")})
     with pytest.raises(ConfigError, match="held against"):
         explain(Study(comparison, case("float32", LITERT)), InProcess())  # type: ignore[arg-type]
+
+
+def test_a_tensor_that_is_always_0_has_no_range_to_fit():
+    """int16x8 gives such a one, as what an LSTM begins with, the scale 0."""
+    wire = Wire(0, "zeros", "int16", (1, 4), (0.0,), (0,))
+    layer = input_layer(wire, np.zeros((60, 4)))
+    assert layer.clip_share == 0 and layer.used is None and not layer.clipped.any()
+
+
+def test_too_few_samples_to_judge_ranges_are_no_all_clear():
+    comparison = compared({"float32": tflite("float32"), "int8": tflite("int8")})
+    found = explain(Study(comparison, case("int8"), 20), InProcess())  # type: ignore[arg-type]
+    assert found.causes == () and not found.ranges_judged
+    said = headline(found)
+    assert "20 samples are too few to judge ranges by; nothing else was found" in said and "--samples 50" in said
+    assert "nothing was found" not in said

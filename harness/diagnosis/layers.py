@@ -68,8 +68,10 @@ class Layer:
 
     @property
     def clip_share(self) -> float:
-        """The rms of what lies beyond the range, as a share of the range; 0 where it has none."""
-        if self.scale is None or self.range_low is None or self.range_high is None:
+        """The rms of what lies beyond the range, as a share of the range; 0 where it has none, as of a tensor that is
+        always 0.
+        """
+        if not self.scale or self.range_low is None or self.range_high is None or self.range_low == self.range_high:
             return 0.0
         return self.clip_steps * self.scale / (self.range_high - self.range_low)
 
