@@ -200,9 +200,10 @@ os.write(1, b"and by native code\\n")
 """
 
 
-def test_what_a_runtime_prints_as_it_is_imported_is_no_message(tmp_path: Path) -> None:
+def test_what_a_runtime_prints_as_it_is_imported_is_no_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It goes to the file of the first job, once, and not to the host, nor into the file of the next."""
     source = device_source(tmp_path)
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)  # its module has no source in harness/
     (source / "printing.py").write_text(PRINTING % ENGINES[RUNTIMES[0]])
     append(source, "engines.py", 'ENGINES["printing"] = "device.printing"')
     forker = Forker([sys.executable, "-I", str(zipapp(source))])
