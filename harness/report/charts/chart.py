@@ -135,7 +135,7 @@ class Panel:
     """Marks on two axes, drawn in their order. note: a smaller text under the title. height: of the marks' area, in px.
 
     x, y: None for a panel without any axis. breadth: against the other panels of its line. target, runtime: what all of
-    it is of, where that is one; a page shows it paler where the reader has chosen another.
+    its marks are of, where that is one; a page shows them paler where the reader has chosen another.
     """
 
     marks: Sequence[Mark]

@@ -65,8 +65,9 @@ def parts(chart: Chart, layout: Layout) -> Iterator[str]:
     for n, (line, name) in enumerate(layout.headings):
         yield text(0, LINE * (n + 0.75), line, name)
     for placed in layout.panels:
-        drawn = (*frame(placed), *(WRITERS[type(mark)](mark, placed) for mark in placed.panel.marks))
-        yield from (f"<g{place}>", *drawn, "</g>") if (place := place_of(placed.panel)) else drawn
+        yield from frame(placed)  # which stays: panels beside it may share its labels
+        marks = [WRITERS[type(mark)](mark, placed) for mark in placed.panel.marks]
+        yield from (f"<g{place}>", *marks, "</g>") if (place := place_of(placed.panel)) else marks
     if chart.x_title:
         yield text(layout.width / 2, layout.x_title_y - 4, chart.x_title, "soft middle")
     for x, y, key in layout.keys:
@@ -74,7 +75,7 @@ def parts(chart: Chart, layout: Layout) -> Iterator[str]:
 
 
 def place_of(panel: Panel) -> str:
-    """Write what the whole panel is of, for page.js."""
+    """Write what all marks of a panel are of, for page.js."""
     told = {"of-target": panel.target, "of-runtime": panel.runtime}
     return "".join(f' data-{name}="{escape(value)}"' for name, value in told.items() if value)
 
