@@ -221,3 +221,15 @@ def test_too_few_samples_to_judge_ranges_are_no_all_clear():
     said = headline(found)
     assert "20 samples are too few to judge ranges by; nothing else was found" in said and "--samples 50" in said
     assert "nothing was found" not in said
+
+
+def test_a_batch_that_does_not_run_is_told(tmp_path):
+    """Its input says that the batch is open, and what follows is made for one sample."""
+
+    def change(model: Any) -> None:
+        main = model.subgraphs[0]
+        main.tensors[int(main.inputs[0])].shapeSignature = [-1, 28, 28]
+
+    found = explained(edited(tmp_path / "open.tflite", change), "open")
+    assert any("what a batch of 8 does is not known" in note for note in found.notes)
+    assert not any(gap.step == "batch" for gap in found.gaps) and found.causes == ()

@@ -8,4 +8,6 @@ bench         files run on a row's device and engine      layers        the erro
 constants     weights and biases beside float32's         alone         what one layer alone does to the answers
 causes        what was found → causes, with a way out     explanation   what was found
 kept_explanations  what was found, beside the run      op_times      how long each op takes
+batches       the same file, several samples at once     input_forms   its inputs in other forms
+tried         a part of a look that may fail by itself
 """

@@ -10,8 +10,8 @@ from math import isfinite
 import numpy as np
 
 from harness.diagnosis.bench import AS_IT_IS, Bench, Numbers
-from harness.diagnosis.graph import CONVERTING, Graph
-from harness.diagnosis.pairs import Pair
+from harness.diagnosis.graph import Graph
+from harness.diagnosis.pairs import Pair, float_of
 from harness.metrics.discrepancy import top1
 from harness.metrics.task import as_scores
 from harness.records import Affine
@@ -118,14 +118,7 @@ class Mixture:
         return self.flips(self.bench.run(self.variant.part(live, [goal]), stored)[0].read())
 
     def float_of(self, index: int) -> int | None:
-        """The float32 tensor of which a tensor of the variant has the numbers."""
-        for pair in self.pairs:
-            if index in pair.op.outputs:
-                return pair.float_op.outputs[pair.op.outputs.index(index)]
-        if index in self.inputs:
-            return self.inputs[index]
-        maker = self.variant.makers.get(index)
-        return self.float_of(maker.inputs[0]) if maker and maker.kind in CONVERTING else None
+        return float_of(index, self.variant, self.pairs, self.inputs)
 
     def flips(self, output: np.ndarray) -> int | None:
         if self.logits is None:

@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from math import isfinite
-from typing import TypeVar
-
-import numpy as np
 
 from harness.diagnosis.alone import Alone, Mixture
+from harness.diagnosis.batches import BATCH, batch_gap
 from harness.diagnosis.bench import Bench, Numbers
 from harness.diagnosis.causes import Found, causes_of
 from harness.diagnosis.constants import constants_of
 from harness.diagnosis.explanation import ENOUGH_SAMPLES, NO_TIMES, Explanation
 from harness.diagnosis.gaps import gaps_of
 from harness.diagnosis.graph import NUMERIC, Graph
-from harness.diagnosis.layers import Layer, input_layer, layer_of
+from harness.diagnosis.input_forms import input_forms
+from harness.diagnosis.layers import Layer, input_layer, layer_of, range_layer
 from harness.diagnosis.op_times import SAMPLES, WHOLE, OpTimes, Timed, op_times
-from harness.diagnosis.pairs import Pair, ranges
+from harness.diagnosis.pairs import Pair, float_of, ranges
 from harness.diagnosis.row_study import Study
+from harness.diagnosis.tried import tried
 from harness.errors import ConfigError, JobFailed
 from harness.measure.model_state import reset_of
-from harness.metrics.discrepancy import top1
-from harness.metrics.task import as_scores, output_index
-from harness.records import CONTROL, Affine
+from harness.records import CONTROL
 
 MOST_ALONE = 6  # layers that are looked at alone: those that add the most error
-_T = TypeVar("_T")
-LOW_AGREEMENT = 0.7  # with float32: under it, other forms of the input are tried
+STATELESS = (
+    "measure it with samples that each begin anew (stateful=False, no [state]): its layers are the same, and told"
+)
 
 
 def explain(study: Study, bench: Bench, timed: bool = False, say: Callable[[str], None] = print) -> Explanation:
@@ -60,13 +58,14 @@ def explain(study: Study, bench: Bench, timed: bool = False, say: Callable[[str]
         layers = layers_of(study, bench, mine, theirs, notes)
         alone = alone_of(study, bench, mine, theirs, layers, notes)
         forms = tuple(input_forms(study, bench, notes))
+        batch = tried(f"what a batch of {BATCH} does", notes, partial(batch_gap, study, bench))
+        gaps = (*gaps, batch) if batch else gaps
         times = times_of(study, bench, mine, say) if timed else times
     if len(study.picked.places) < ENOUGH_SAMPLES:
         notes.append(f"ranges are not judged: that takes {ENOUGH_SAMPLES} samples")
     if case in comparison.samples and replace(case, variant=CONTROL) not in comparison.samples:
         notes.append("float32 has no answers to the same samples, so that the conversion is not told from the rest")
-    inputs = [input_layer(variant.wires[n], theirs[other].read()) for n, other in inputs_of(study).items()]
-    layers = (*inputs, *layers)
+    layers = tuple(sorted((*ranges_between(study, theirs), *layers), key=lambda layer: layer.place))
     shared = tuple(frozenset(variant.wires[n].name for n in members) for members, _ in ranges(variant))
     fed_by = {op.place: frozenset(variant.wires[n].name for n in variant.flowing(op)) for op in variant.ops}
     found = Found(comparison, case, study.picked.places, gaps, layers, shared, fed_by, constants, alone, forms)
@@ -94,7 +93,7 @@ def check(study: Study) -> None:
         raise ConfigError(f"{study.file} is no file of this model: {why}", "give one of the same inputs and outputs")
     if study.run.clips is not None or any(reset_of(path) != "none" for path in (study.own.path, study.control.path)):
         told = "state is carried from sample to sample, so that none can be looked at by itself"
-        raise ConfigError(told, "such a model cannot be explained")
+        raise ConfigError(told, STATELESS)
 
 
 def other_form(variant: Graph, control: Graph) -> str:
@@ -147,18 +146,22 @@ def times_of(study: Study, bench: Bench, mine: Tensors, say: Callable[[str], Non
     return op_times(bench, record.target, study.graphs[0], mine, whole, say)
 
 
-def tried(what: str, notes: list[str], action: Callable[[], _T]) -> _T | None:
-    """None where a part of a file does not run by itself, which a note then says."""
-    try:
-        return action()
-    except JobFailed as error:
-        notes.append(f"{what} is not known: {error}")
-        return None
-
-
 def at_rest(study: Study, theirs: Tensors) -> tuple[Layer, ...]:
     """The ranges of the file beside float32's numbers: what is known of one that does not run."""
     return tuple(layer_of(pair, theirs[pair.float_wire.index].read(), None, None) for pair in study.pairs)
+
+
+def ranges_between(study: Study, theirs: Tensors) -> Iterator[Layer]:
+    """Yields the inputs, and what only changes scales: each has a range of its own, and float32 has no op like it."""
+    variant, inputs = study.graphs[0], inputs_of(study)
+    for index, exact in inputs.items():
+        yield input_layer(variant.wires[index], theirs[exact].read())
+    for op in (op for op in variant.ops if op.kind == "QUANTIZE" and variant.flowing(op)):
+        wire, source = variant.wires[op.outputs[0]], float_of(op.inputs[0], variant, study.pairs, inputs)
+        if source in theirs and op.inputs[0] in inputs:
+            yield input_layer(wire, theirs[source].read())
+        elif source in theirs:
+            yield range_layer(op.place, f"{op.kind} {wire.name}", op.kind, wire, theirs[source].read())
 
 
 def inputs_of(study: Study) -> dict[int, int]:
@@ -198,56 +201,3 @@ def known(pair: Pair, variant: Graph, control: Graph, mine: Tensors) -> bool:
     """Whether it is known what the variant's op got where float32's gets something."""
     same = len(pair.op.inputs) == len(pair.float_op.inputs)
     return same and all(pair.op.inputs[pair.float_op.inputs.index(i)] in mine for i in control.flowing(pair.float_op))
-
-
-# --- other forms of the input ---
-
-
-def input_forms(study: Study, bench: Bench, notes: list[str]) -> Sequence[tuple[str, float, float]]:
-    """Where the file hardly agrees with float32: how it does with its inputs in other forms that programs use."""
-    comparison, control = study.comparison, replace(study.case, variant=CONTROL)
-    if not {study.case, control} <= {*comparison.outputs} or len(study.run.inputs) != 1:
-        return []
-    places, scored = list(study.picked.places), output_index(study.run.scoring.output, study.run.outputs)
-    theirs, mine = (comparison.outputs[case][scored] for case in (control, study.case))
-    if theirs.shape != mine.shape or agreement(theirs, mine, study.logits) >= LOW_AGREEMENT:
-        return []
-    before = agreement(theirs[places], mine[places], study.logits)
-    goal, found = study.graphs[0].outputs.index(study.goals[0][1]), []
-    (stored,), (affine,) = study.fed(study.own)
-    for what, other, form in forms_of(stored, affine):
-        outputs = tried(what, notes, partial(bench.run, study.graphs[0].content, [other], [form]))
-        if outputs:
-            said = outputs[goal].read().reshape(theirs[places].shape)
-            found.append((what, before, agreement(theirs[places], said, study.logits)))
-    return found
-
-
-def agreement(exact: np.ndarray, other: np.ndarray, logits: bool | None) -> float:
-    """The share of answers that are the same; of numbers the share of `exact`'s variation that the other explains."""
-    if logits is None:
-        moved = float(np.mean(np.square(exact - other, dtype=np.float64)))
-        spread = float(np.var(exact, dtype=np.float64))
-        return max(0.0, 1 - moved / spread) if spread and isfinite(moved) else 0.0
-    one, two = (top1(as_scores(each.reshape(len(each), -1), logits)) for each in (exact, other))
-    return float(np.mean(one == two))
-
-
-def forms_of(stored: np.ndarray, affine: Affine) -> list[tuple[str, np.ndarray, Affine]]:
-    def scaled(factor: float, offset: float) -> Affine:
-        return Affine(affine.scale * factor, affine.offset * factor + offset)
-
-    forms = [
-        ("its inputs × 255", stored, scaled(255, 0)),
-        ("its inputs ÷ 255", stored, scaled(1 / 255, 0)),
-        ("its inputs from −1 to 1 instead of 0 to 1", stored, scaled(2, -1)),
-        ("its inputs from 0 to 1 instead of −1 to 1", stored, scaled(0.5, 0.5)),
-        ("its inputs from −1 to 1 instead of 0 to 255", stored, scaled(1 / 127.5, -1)),
-        ("its inputs from 0 to 255 instead of −1 to 1", stored, scaled(127.5, 127.5)),
-        ("its inputs as 1 − input", stored, scaled(-1, 1)),
-    ]
-    if stored.ndim == 4 and stored.shape[-1] == 3:
-        forms.append(("the colour channels in the other order", np.ascontiguousarray(stored[..., ::-1]), affine))
-    if stored.ndim >= 3 and stored.shape[1] == stored.shape[2]:
-        forms.append(("height and width changed places", np.ascontiguousarray(np.swapaxes(stored, 1, 2)), affine))
-    return forms

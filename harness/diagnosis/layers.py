@@ -115,8 +115,13 @@ def layer_of(pair: Pair, exact: np.ndarray, own: np.ndarray | None, alone: np.nd
 
 def input_layer(wire: Wire, exact: np.ndarray) -> Layer:
     """An input of the variant as if it were a layer that quantises the model's numbers. exact: those, (samples, …)."""
+    return range_layer(INPUT_PLACE, f"input {wire.name}", INPUT, wire, exact)
+
+
+def range_layer(place: int, name: str, kind: str, wire: Wire, exact: np.ndarray) -> Layer:
+    """A tensor that holds float32's numbers with a range of its own, and computes nothing."""
     ranged = Ranged.of(wire, as_rows(exact))
-    return Layer(INPUT_PLACE, f"input {wire.name}", INPUT, wire.name, wire.dtype, *NEVER_RAN, *ranged.facts)
+    return Layer(place, name, kind, wire.name, wire.dtype, *NEVER_RAN, *ranged.facts)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.diagnosis.graph import CONVERTING, Graph, Op, Wire
@@ -80,6 +80,17 @@ def working(graph: Graph) -> list[Op]:
 
 def form(graph: Graph, op: Op) -> tuple[str, tuple[int, ...]]:
     return op.kind, graph.wires[op.outputs[0]].shape
+
+
+def float_of(index: int, variant: Graph, pairs: Sequence[Pair], inputs: Mapping[int, int]) -> int | None:
+    """The float32 tensor of which a tensor of the variant has the numbers. inputs: the variant's → float32's."""
+    for pair in pairs:
+        if index in pair.op.outputs:
+            return pair.float_op.outputs[pair.op.outputs.index(index)]
+    if index in inputs:
+        return inputs[index]
+    maker = variant.makers.get(index)
+    return float_of(maker.inputs[0], variant, pairs, inputs) if maker and maker.kind in CONVERTING else None
 
 
 def scale_of(graph: Graph, index: int) -> tuple[tuple[float, ...], tuple[int, ...]]:
