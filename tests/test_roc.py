@@ -104,6 +104,6 @@ def test_a_fault_that_so_many_samples_may_have_missed_is_not_passed_by_a_small_v
 
 def test_a_move_at_its_limit_passes_one_time_in_twenty_at_most() -> None:
     rng, tried = np.random.default_rng(9), 1_500
-    truth = np.mean([moved_area(np.random.default_rng(seed), 400_000, 0.4).value for seed in range(3)])
+    truth = float(np.mean([moved_area(np.random.default_rng(seed), 400_000, 0.4).value for seed in range(3)]))
     passed = sum(moved_area(rng, 700, 0.4).p(truth, -1) <= 0.05 for _ in range(tried))
     assert passed / tried <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / tried)
