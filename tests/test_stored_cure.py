@@ -15,8 +15,8 @@ from harness.build.keras_process import KerasProcess
 from harness.cli.schemas import schema_of
 from harness.experiment.recipe_file import read_recipe
 from harness.treatment import luck, stored_cure
-from tests.curable_models import save_models, write_all
 from tests.conftest import Call
+from tests.curable_models import save_models, write_all
 
 pytestmark = pytest.mark.slow  # real conversions; one process of TensorFlow serves them all
 
