@@ -206,7 +206,8 @@ def test_what_a_runtime_prints_as_it_is_imported_is_no_message(tmp_path: Path, m
     monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)  # its module has no source in harness/
     (source / "printing.py").write_text(PRINTING % ENGINES[RUNTIMES[0]])
     append(source, "engines.py", 'ENGINES["printing"] = "device.printing"')
-    forker = Forker([sys.executable, "-I", str(zipapp(source))])
+    pyz = zipapp(source)
+    forker = Forker(lambda runtime: [sys.executable, "-I", str(pyz)])
     heard = []
     for name in ("first", "second"):
         job = forker.start("printing", str(laid(tmp_path / name, "printing")))

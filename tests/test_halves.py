@@ -7,12 +7,13 @@ from dataclasses import replace
 import numpy as np
 
 from harness.records import Run
-from harness.treatment.halves import halves_of
+from harness.treatment.halves import halves_of, joined
 from tests.made_runs import case, run, scores
 
 
 def made(labels: np.ndarray, groups: np.ndarray | None = None) -> Run:
-    return replace(run([case()], labels=labels, baseline=scores(len(labels))), groups=groups)
+    inputs = (np.arange(len(labels), dtype=np.float32)[:, None],)
+    return replace(run([case()], labels=labels, baseline=scores(len(labels))), groups=groups, inputs=inputs)
 
 
 def test_each_sample_is_in_one_half_and_each_class_in_both():
@@ -41,3 +42,24 @@ def test_a_group_is_in_one_half():
 
 def test_one_group_alone_cannot_be_divided():
     assert len(halves_of(made(np.zeros(10, int), np.zeros(10, int))).held) == 0
+
+
+def test_samples_with_equal_inputs_are_in_one_half():
+    """Each sample is there twice: a copy in the search half would tell what the held half says."""
+    rng = np.random.default_rng(1)
+    once = rng.random((60, 4)).astype(np.float32)
+    whole = replace(made(np.tile(np.arange(60) % 3, 2)), inputs=(np.concatenate([once, once]),))
+    halves = halves_of(whole)
+    assert not set(halves.search % 60) & set(halves.held % 60)
+    assert 50 <= len(halves.held) <= 70
+
+
+def test_an_identity_is_in_one_half():
+    labels = np.repeat(np.arange(30), 4)
+    halves = halves_of(replace(made(labels), task="embedding"))
+    assert not set(labels[halves.search]) & set(labels[halves.held])
+
+
+def test_what_belongs_together_over_a_third_is_together():
+    """0 and 1 are of one group, 1 and 2 of one identity; 3 stands alone."""
+    assert joined([np.array([7, 7, 8, 9]), np.array([1, 2, 2, 3])]).tolist() == [0, 0, 0, 1]

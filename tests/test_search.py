@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
+from harness.errors import JobFailed
 from harness.records import Adjusted, Variant
 from harness.statistics.exact import exact_p
 from harness.statistics.paired_limit import PairedLimit
@@ -45,7 +46,7 @@ class Answers:
 
 def searched(answers: Answers, known: dict[Remedy, Trial] | None = None) -> tuple[tuple[Trial, ...], list[int]]:
     kept: list[int] = []
-    trials = search(REMEDIES, built, answers.ask, known or {}, lambda trials: kept.append(len(trials)), "own")
+    trials = search(REMEDIES, built, answers.ask, known or {}, lambda _, trials: kept.append(len(trials)), "own")
     return trials, kept
 
 
@@ -79,11 +80,37 @@ def test_an_interrupted_search_goes_on():
     assert [name for name, _ in answers.asked] == ["int8_cure_4", "int8_cure_5", "int8_cure_5"]
 
 
-def test_a_held_half_that_was_looked_at_is_not_asked_again():
-    known = {REMEDIES[0]: Trial(REMEDIES[0], 1, "a", Judged("pass", 100), Judged("fail", 100))}
+def test_a_trial_of_another_file_is_made_again():
+    """The samples to calibrate with have changed under one name: the file that is judged is the one that passed."""
+    known = {each: Trial(each, 1, "another file", Judged("pass", 100)) for each in REMEDIES}
     answers = Answers({"int8_cure_2": ("search", "held")})
     trials, _ = searched(answers, known)
-    assert len(trials) == 1 and not trials[0].cures and answers.asked == []
+    assert trials[-1].cures and trials[-1].sha256 == "int8_cure_2"
+    assert answers.asked == [("int8_cure_1", "search"), ("int8_cure_2", "search"), ("int8_cure_2", "held")]
+
+
+def test_a_trial_that_the_device_ended_is_made_again():
+    known = {REMEDIES[0]: Trial(REMEDIES[0], 1, "int8_cure_1", Judged("invalid", 100, reason="out of memory"))}
+    answers = Answers({"int8_cure_1": ("search", "held")})
+    assert searched(answers, known)[0][-1].cures
+
+
+def test_trials_of_before_are_kept_while_the_search_has_not_come_to_them():
+    before = {trial.remedy: trial for trial in searched(Answers({}))[0]}
+    assert searched(Answers({}), before)[1] == [5] * 5
+
+
+def test_a_fault_of_the_device_does_not_use_the_held_half_up():
+    kept: list[Trial] = []
+
+    def ask(variant: Variant, half: Half) -> Judged:
+        if half == "held":
+            raise JobFailed("killed")
+        return Judged("pass", 100)
+
+    with pytest.raises(JobFailed):
+        search(REMEDIES, built, ask, {}, lambda trial, trials: kept.append(trial), "own")
+    assert [trial.held for trial in kept] == [None]
 
 
 def test_the_same_file_is_not_judged_twice_and_a_missing_one_says_why():
@@ -93,7 +120,7 @@ def test_the_same_file_is_not_judged_twice_and_a_missing_one_says_why():
         return Variant(of.name, "int8", Path("a"), "own" if of.name == "int8_cure_2" else "same", 1)
 
     answers = Answers({})
-    trials = search(REMEDIES, build, answers.ask, {}, lambda trials: None, "own")
+    trials = search(REMEDIES, build, answers.ask, {}, lambda trial, trials: None, "own")
     assert [trial.reason for trial in trials[:3]] == ["refused", "it is the file of the row itself", ""]
     assert trials[3].reason == "it is the file of int8_cure_3"
     assert len(answers.asked) == 1
@@ -121,7 +148,9 @@ def passes_at_the_limit(rng: np.random.Generator, remedies: int, samples: int, d
         b, c = int((part < 0).sum()), int((part > 0).sum())
         return Judged("pass" if exact_p_of(limit, b, c, samples) < ALPHA else "fail", samples)
 
-    trials: Sequence[Trial] = search([remedy(n) for n in range(remedies)], built, ask, {}, lambda trials: None, "own")
+    trials: Sequence[Trial] = search(
+        [remedy(n) for n in range(remedies)], built, ask, {}, lambda trial, trials: None, "own"
+    )
     return trials[-1].cures
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +12,8 @@ from pydantic import TypeAdapter
 from harness.errors import StoreError, Unreadable
 from harness.experiment.recipe_file import ENDING, recipe_text
 from harness.records import Case
+from harness.records.names import row_name
+from harness.runs.stored_names import as_part
 from harness.support.files import write_atomically, write_json
 from harness.support.foreign import read_valid
 from harness.treatment.remedies import Remedy
@@ -28,6 +31,7 @@ class Cure:
     rules: those that were judged, in words. causes: what `explain` names on the search half. before: the row itself on
     the whole test set, and searched: on the search half. samples: of the search half and of the held one. ended:
     whether there is nothing more to try.
+    left: how many rules of the policy on this row are left to a run.
     """
 
     run_id: str
@@ -41,6 +45,13 @@ class Cure:
     trials: tuple[Trial, ...] = ()
     ended: bool = False
     notes: tuple[str, ...] = ()
+    left: int = 0
+
+    @property
+    def judged_by(self) -> str:
+        """The policy, in words that do not claim more of it than was judged."""
+        every = len(self.rules) + self.left
+        return self.policy if not self.left else f"{len(self.rules)} of {every} rules of {self.policy}"
 
     @property
     def ending(self) -> Ending:
@@ -80,7 +91,7 @@ class Kept:
 
     @property
     def stem(self) -> str:
-        return f"{self.case.variant}.{self.case.target}.{self.case.runtime}"
+        return as_part(f"{self.case.variant}.{self.case.target}.{self.case.runtime}")
 
     @property
     def file(self) -> Path:
@@ -99,12 +110,16 @@ class Kept:
         self.file.parent.mkdir(exist_ok=True)
         write_json(self.file, document(cure))
         if cure.remedy:
-            write_atomically(self.recipe, recipe_of(cure).encode())
+            text = recipe_of(cure)
+            write_atomically(self.recipe(text), text.encode())
 
-    @property
-    def recipe(self) -> Path:
-        """The recipe file of the remedy that passes; it names the variant."""
-        return self.run / CURED / f"{self.case.variant}_cured{ENDING}"
+    def recipe(self, text: str) -> Path:
+        """Where the recipe file of the remedy that passes lies, which names the variant: the first name that has it, or
+        that is free.
+        """
+        names = (f"{self.case.variant}_cured{'' if n == 1 else f'_{n}'}{ENDING}" for n in count(1))
+        paths = (self.run / CURED / name for name in names)
+        return next(path for path in paths if not path.exists() or path.read_text("utf-8") == text)
 
 
 def document(cure: Cure) -> dict[str, object]:
@@ -124,7 +139,7 @@ def recipe_of(cure: Cure) -> str:
     held = cure.trials[-1].held
     assert held is not None
     said = [
-        f"Found by `harness cure` for {cure.case.variant} of run {cure.run_id}: {remedy.words}.",
-        f"It passes {cure.policy} on {held.samples:,} samples that the search did not see.",
+        f"Found by `harness cure` for {row_name(cure.case)} of run {cure.run_id}: {remedy.words}.",
+        f"It passes {cure.judged_by} on {held.samples:,} samples that the search did not see.",
     ]
     return recipe_text(remedy.recipe, said)

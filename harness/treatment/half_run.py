@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from harness.compare.baseline import compare
+from harness.metrics.registry import pairs_among
 from harness.records import CONTROL, Case, Comparison, Run, Shard, Tensor, Variant
 from harness.support.arrays import pick
 
@@ -15,12 +16,16 @@ from harness.support.arrays import pick
 def part_of(run: Run, places: np.ndarray, case: Case) -> Run:
     """Returns the run as if it had only these samples, and had measured only this row and its float32, without time."""
     control = replace(case, variant=CONTROL)
+    chosen = np.zeros(run.test_count, bool)
+    chosen[places] = True
     return replace(
         run,
         inputs=tuple(pick(array, places) for array in run.inputs),
         labels=None if run.labels is None else run.labels[places],
         baseline=tuple(pick(array, places) for array in run.baseline),
         groups=None if run.groups is None else run.groups[places],
+        queries=None if run.queries is None else run.queries[places],
+        pairs=None if run.pairs is None else pairs_among(run.pairs, chosen),
         numbers=numbers_of(run, places),
         head_labels={name: labels[places] for name, labels in run.head_labels.items()},
         targets=(run.target(case.target),),

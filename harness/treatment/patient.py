@@ -21,7 +21,7 @@ from harness.support.cache import Cache
 from harness.treatment.half_run import compared, part_of
 from harness.treatment.halves import Half, Halves, halves_of
 from harness.treatment.remedies import Remedy
-from harness.treatment.verdict_on import Judged, judged
+from harness.treatment.verdict_on import Judged, judged, strict
 
 MOST_BYTES = 64 << 20  # of inputs that one job is given
 Say = Callable[[str], None]
@@ -49,11 +49,15 @@ class Patient:
         return part_of(self.run, self.halves.of(half), self.case)
 
     def judge(self, file: Variant, half: Half) -> Judged:
-        """What the policy says of a file on one half; of one that the engine refuses, that it is invalid."""
+        """What the policy says of a file on one half. One that the engine refuses on the search half is invalid; raises
+        JobFailed on the held half, which has then judged nothing.
+        """
         places = self.halves.of(half)
         try:
-            return judged(self.compared(file, places), self.case, self.policy)
+            return judged(self.compared(file, places), self.case, strict(self.policy))
         except JobFailed as error:
+            if half == "held":
+                raise
             return Judged("invalid", len(places), reason=str(error))
 
     def judge_all(self, file: Variant) -> Judged:

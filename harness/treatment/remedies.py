@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -60,7 +61,12 @@ def remedies(
         *wider(recipe),
         *(Remedy("", "other_format", f"another format: {name}", Adjusted(name)) for name in OTHER_FORMATS),
     ]
-    return tuple(replace(each, name=f"{recipe}_cure_{n}") for n, each in enumerate(every, 1))
+    return tuple(replace(each, name=f"{recipe}_cure_{mark(each.recipe)}") for each in every)
+
+
+def mark(recipe: Adjusted) -> str:
+    """Some letters that a recipe has whatever else is tried: what is known of it is known again."""
+    return hashlib.sha256(repr(recipe).encode()).hexdigest()[:8]
 
 
 def calibrations(plain: Adjusted, training: int, data: Path | None, causes: Sequence[str]) -> Iterator[Remedy]:

@@ -31,13 +31,17 @@ class Trial:
     reason: str = ""
 
     @property
+    def passed(self) -> bool:
+        return self.searched is not None and self.searched.passes
+
+    @property
     def cures(self) -> bool:
         return self.held is not None and self.held.passes
 
 
 Build = Callable[[Remedy], Variant]
 Ask = Callable[[Variant, Half], Judged]
-Keep = Callable[[Sequence[Trial]], None]
+Keep = Callable[[Trial, Sequence[Trial]], None]
 
 
 def search(
@@ -45,24 +49,31 @@ def search(
 ) -> tuple[Trial, ...]:
     """Returns the trials, the last of which ended the search.
 
-    known: trials of before, which are not made again. keep: is given all trials after each. own_sha256: of the file
-    that is to be cured.
+    known: trials of before; one of the same file is not made again. keep: is given each new trial, and all that are to
+    be kept. own_sha256: of the file that is to be cured.
     """
     trials: list[Trial] = []
-    for remedy in remedies:
-        trial = known.get(remedy) or tried(remedy, build, ask, trials, own_sha256)
+    for n, remedy in enumerate(remedies):
+        variant = build(remedy)
+        trial = of_before(known.get(remedy), variant) or tried(remedy, variant, ask, trials, own_sha256)
         trials.append(trial)
-        keep(trials)
-        if trial.searched is not None and trial.searched.passes:
-            if trial.held is None:
-                trials[-1] = replace(trial, held=ask(build(remedy), "held"))
-                keep(trials)
+        later = (known[each] for each in remedies[n + 1 :] if each in known)
+        keep(trial, trials if trial.passed else [*trials, *later])
+        if trial.passed:
+            trials[-1] = replace(trial, held=ask(variant, "held"))
+            keep(trials[-1], trials)
             break
     return tuple(trials)
 
 
-def tried(remedy: Remedy, build: Build, ask: Ask, before: Sequence[Trial], own_sha256: str) -> Trial:
-    variant = build(remedy)
+def of_before(known: Trial | None, variant: Variant) -> Trial | None:
+    """Returns the trial where it was made with this file; None where the device, not the policy, ended it."""
+    if known is None or known.searched is None or known.searched.outcome == "invalid":
+        return None
+    return known if known.sha256 == variant.sha256 else None
+
+
+def tried(remedy: Remedy, variant: Variant, ask: Ask, before: Sequence[Trial], own_sha256: str) -> Trial:
     if variant.path is None:
         return Trial(remedy, reason=variant.reason)
     trial = Trial(remedy, variant.size_bytes, variant.sha256)

@@ -129,7 +129,7 @@ def cured(patient: Patient, workshop: Workshop, notes: tuple[str, ...], say: Say
     run, case, kept = patient.run, patient.case, Kept(patient.run.path, patient.case)
     own = run.variant(case.variant)
     rules = tuple(rule.words for rule in patient.policy.rules)
-    begun = Cure(run.run_id, case, patient.policy.source, rules, patient.judge_all(own), notes=notes)
+    begun = Cure(run.run_id, case, patient.policy.source, rules, patient.judge_all(own), notes=notes, left=len(notes))
     if begun.before.passes:
         return begun
     check_sizes(patient)
@@ -144,9 +144,9 @@ def cured(patient: Patient, workshop: Workshop, notes: tuple[str, ...], say: Say
     made_by_it = own.name == own.recipe == recipe  # not by a recipe file that changes it
     tried = remedies(recipe, training_of(workshop), workshop.calibration, causes, layers, made_by_it)
 
-    def keep(trials: Sequence[Trial]) -> None:
+    def keep(trial: Trial, trials: Sequence[Trial]) -> None:
         kept.write(replace(begun, trials=tuple(trials)))
-        say(said(trials[-1]))
+        say(said(trial))
 
     known = {trial.remedy: trial for trial in before.trials} if before else {}
     trials = search(tried, workshop.build, patient.judge, known, keep, own.sha256)

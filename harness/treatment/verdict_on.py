@@ -53,6 +53,11 @@ def rules_for(policy: Policy, case: Case) -> tuple[Policy, tuple[str, ...]]:
     return Policy(left, "all", policy.source), tuple(notes)
 
 
+def strict(policy: Policy) -> Policy:
+    """The same policy where nothing passes that is inconclusive: it would make a cure of too few samples."""
+    return replace(policy, rules=tuple(replace(rule, on_inconclusive="fail") for rule in policy.rules))
+
+
 def why_not_here(metric: str, against: str) -> str:
     if against == "reference":
         return "it stands against a stored run"

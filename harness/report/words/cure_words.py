@@ -24,7 +24,7 @@ def conclusion(found: Cure) -> str:
     words = last.remedy.words if last else ""
     return CONCLUSIONS[found.ending].format(
         variant=found.case.variant,
-        policy=found.policy,
+        policy=found.judged_by,
         all=found.before.samples,
         held=found.samples[1],
         words=words[:1].upper() + words[1:],
