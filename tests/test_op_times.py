@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
-from harness.diagnosis.op_times import shared
+from harness.diagnosis.bench import Numbers
+from harness.diagnosis.graph import Graph
+from harness.diagnosis.op_times import forms_of, shared
 from tests.made_runs import case, timed
+from tests.stateful_files import File
 from tests.test_stored_row import run
 
 __all__ = ["run"]  # a fixture
@@ -49,3 +54,20 @@ def test_the_ops_of_a_row_are_timed_on_its_device(run, harness):
     assert times["reason"] == "" and times["rounds"] >= 1 and times["whole_us"] > 0
     assert len(times["ops"]) >= 4 and times["untimed"] == 0
     assert sum(op["us"] for op in times["ops"]) + times["rest_us"] == pytest.approx(times["whole_us"], rel=0.2)
+
+
+def test_ops_of_other_options_are_timed_each_by_itself():
+    """Two of three ADD ops have equal shapes and options; the third is followed by a RELU of its own."""
+    file = File()
+    graph = file.graph()
+    wires = [graph.tensor(name) for name in ("x", "a", "b", "y")]
+    for n, activation in enumerate((0, 0, 1)):
+        options = schema.AddOptionsT()
+        options.fusedActivationFunction = activation
+        kind = schema.BuiltinOptions.AddOptions
+        graph.op(schema.BuiltinOperator.ADD, [wires[n], wires[n]], [wires[n + 1]], kind, options)
+    graph.end([wires[0]], [wires[-1]])
+    made = Graph(file.bytes())
+    held = dict.fromkeys(wires, Numbers(np.zeros((1, 1), np.float32), None))
+    assert [[op.place for op in ops] for ops in forms_of(made, held).values()] == [[0, 1], [2]]
+    assert made.upstream == {0: {0}, 1: {0, 1}, 2: {0, 1, 2}}

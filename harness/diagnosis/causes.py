@@ -76,8 +76,10 @@ def follows(cause: Cause, every: Sequence[Cause], found: Found) -> bool:
     if cause.kind in RANGES and cause.place != INPUT_PLACE:
         return bool(at_input & RANGES)
     if cause.kind in ("dead_layer", "not_finite") and cause.place is not None:
-        causing = (o for o in every if o.kind not in ("dead_layer", "not_finite", "conversion"))
-        return any(other.place is not None and other.place <= cause.place for other in causing)
+        able = CONSTANTS if cause.kind == "not_finite" else CONSTANTS | RANGES | {"other_fixed_scale", "wild_channels"}
+        causing = (other for other in every if other.kind in able)
+        before = found.upstream.get(cause.place, frozenset()) | {INPUT_PLACE}
+        return any(other.place in before for other in causing)
     if cause.kind == "other_bias_scale":
         fed = found.fed_by.get(cause.place, frozenset()) if cause.place is not None else frozenset()
         return any(o.tensor in fed or (o.kind == "other_weights" and o.place == cause.place) for o in every)
@@ -332,3 +334,4 @@ RULES = (
 )  # fmt: skip
 SEEN = (ties, one_class, one_head)  # in the answers alone
 RANGES = {"calibration_narrow", "calibration_wide", "calibration_one_class"}
+CONSTANTS = {"other_weights", "other_bias_scale", "bias_overflow"}

@@ -68,7 +68,9 @@ def explain(study: Study, bench: Bench, timed: bool = False, say: Callable[[str]
     layers = tuple(sorted((*ranges_between(study, theirs), *layers), key=lambda layer: layer.place))
     shared = tuple(frozenset(variant.wires[n].name for n in members) for members, _ in ranges(variant))
     fed_by = {op.place: frozenset(variant.wires[n].name for n in variant.flowing(op)) for op in variant.ops}
-    found = Found(comparison, case, study.picked.places, gaps, layers, shared, fed_by, constants, alone, forms)
+    found = Found(
+        comparison, case, study.picked.places, gaps, layers, shared, fed_by, variant.upstream, constants, alone, forms
+    )
     standing = comparison.standing(case)
     return Explanation(
         study.run.run_id, case, standing.runtime_version if standing else None,

@@ -23,7 +23,8 @@ class Found:
     """All that rules look at.
 
     places: of the samples that were looked at. shared: names of tensors that share one range. fed_by: the place of an
-    op → names of the tensors that flow into it. input_forms: what was done to the inputs, and the agreement with
+    op → names of the tensors that flow into it. upstream: the same → places of the ops that its numbers come from, its
+    own among them. input_forms: what was done to the inputs, and the agreement with
     float32 before and after.
     """
 
@@ -34,6 +35,7 @@ class Found:
     layers: Sequence[Layer]
     shared: Sequence[frozenset[str]]
     fed_by: Mapping[int, frozenset[str]]
+    upstream: Mapping[int, frozenset[int]]
     constants: Sequence[Constant]
     alone: Sequence[Alone]
     input_forms: Sequence[tuple[str, float, float]]

@@ -136,6 +136,20 @@ class Graph:
         wires = [self.wires[i] for i in (*self.flowing(op), *op.outputs)]
         return op.kind not in NOT_APART and all(w.dtype in NUMERIC and -1 not in w.shape[1:] for w in wires)
 
+    @cached_property
+    def upstream(self) -> dict[int, frozenset[int]]:
+        """The place of each op → those of the ops that its numbers come from, and its own."""
+        found: dict[int, frozenset[int]] = {}
+        for op in self.ops:  # a file has its ops in the order in which they run
+            makers = (self.makers[index].place for index in op.inputs if index in self.makers)
+            found[op.place] = frozenset({op.place}).union(*(found.get(place, frozenset()) for place in makers))
+        return found
+
+    def options(self, op: Op) -> tuple[object, ...]:
+        """What the file says of an op beside its tensors, such as strides and dilations."""
+        raw = self.model.subgraphs[0].operators[op.place]
+        return tuple(sorted(vars(raw.builtinOptions).items(), key=str)) if raw.builtinOptions is not None else ()
+
     # --- parts of it, as files ---
 
     def part(self, inputs: Sequence[int], outputs: Sequence[int]) -> bytes:

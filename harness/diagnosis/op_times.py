@@ -1,6 +1,6 @@
 """How long each op takes: the op alone, cut out of the variant's file, timed in rounds beside the whole file.
 
-Ops of one form (kind, shapes, dtypes) are timed once. A cut-out op has a start and an end that it has not within the
+Ops of one form (kind, options, shapes, dtypes) are timed once. A cut-out op has a start and an end that it has not within the
 whole, so its time is a part of the whole's only after all are scaled; what the ops do not make up is told as a rest.
 """
 
@@ -51,7 +51,7 @@ class OpTimes:
     whole_us: float | None = None
     rest_us: float | None = None
     rounds: int = 0
-    untimed: int = 0  # ops that no time is known of: their time is in the rest
+    untimed: int = 0  # ops that no time is known of: their time is in the rest, or in that of the others
     reason: str = ""
 
     def of(self, place: int) -> OpTime | None:
@@ -91,7 +91,7 @@ def forms_of(graph: Graph, held: Mapping[int, Numbers]) -> dict[Form, list[Op]]:
     for op in graph.ops:
         if graph.flowing(op) and graph.can_be_apart(op) and all(index in held for index in graph.flowing(op)):
             wires = [graph.wires[index] for index in (*op.inputs, *op.outputs) if index >= 0]
-            form = op.kind, *((wire.dtype, wire.shape, wire.value is None) for wire in wires)
+            form = op.kind, str(graph.options(op)), *((wire.dtype, wire.shape, wire.value is None) for wire in wires)
             forms.setdefault(form, []).append(op)
     return forms
 

@@ -113,5 +113,6 @@ def times_in_words(found: Explanation) -> str:
     rest = f"{times.rest_us / times.whole_us:.0%} is the rest: what the engine does between ops"
     if (longer := sum(op.alone_us for op in times.ops) / times.whole_us) > 1:
         rest = f"One by one they take {longer:.2f} times as long, so each is scaled to the whole"
-    untimed = f", and {plural(times.untimed, 'op')} that cannot be timed alone" if times.untimed else ""
-    return f"{whole}; the slowest: {listed(told)}. {rest}{untimed}."
+    where = "theirs is in that of the others" if longer > 1 else "theirs is in the rest"
+    untimed = f" Of {plural(times.untimed, 'op')} no time is known: {where}." if times.untimed else ""
+    return f"{whole}; the slowest: {listed(told)}. {rest}.{untimed}"
