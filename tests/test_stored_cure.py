@@ -139,7 +139,7 @@ def test_where_nothing_helps_it_says_so_and_goes_on_where_it_stopped(broken):
 def test_luck_draws_the_calibration_set_anew(broken, monkeypatch):
     monkeypatch.setattr(luck, "DRAWS", 3)
     code, found = broken("plain", "int8", "--luck")
-    assert code == 0 and len(found["draws"]) == 3 and found["drawn"] == "balanced"
+    assert code == 0 and len(found["draws"]) == 3 and found["drawn"] == "again", "897 samples are few"
     assert found["other"] == 0 and found["other_at_most"] == pytest.approx(1 - 0.05 ** (1 / 3))
     assert len({draw["sha256"] for draw in found["draws"]}) > 1
 

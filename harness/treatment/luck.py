@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pydantic import TypeAdapter
 
 from harness.build.variants import RECIPES
-from harness.errors import ConfigError
+from harness.errors import ConfigError, JobFailed
 from harness.measure.jobs import Watcher
-from harness.records import Adjusted, Case
+from harness.records import Adjusted, Case, Variant
 from harness.records.adjusted import Drawn
 from harness.runs.store import Store
 from harness.statistics.stats import clopper_pearson
@@ -18,17 +18,20 @@ from harness.support.cache import Cache
 from harness.support.files import telling_disk
 from harness.treatment.patient import Patient, Workshop
 from harness.treatment.remedies import USUAL_SAMPLES, Remedy
-from harness.treatment.stored_cure import Asked, opened, recipe_for, training_of
+from harness.treatment.stored_cure import Asked, opened, training_of
 from harness.treatment.verdict_on import Judged
 
 DRAWS = 10
 CONFIDENCE = 0.95
+MANY = 2 * USUAL_SAMPLES  # training samples, from which on two draws share half of theirs or less
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Draw:
-    """The file of one draw, on the whole test set. judged: None where it could not be built, which reason explains."""
+    """The file of one draw, on the whole test set. judged: None where it could not be built, or where the engine
+    refused it, which reason explains.
+    """
 
     seed: int
     sha256: str = ""
@@ -47,7 +50,8 @@ class Draw:
 @dataclass(frozen=True)
 class Luck:
     """What the draws came to. calibrated, training: samples of a draw, and those that it is drawn from. drawn: as
-    Adjusted has it; "again" where there are no more than a draw takes. before: the row itself, on the whole test set.
+    Adjusted has it; "again" where these are so few that draws without it would be nearly the same samples. before: the
+    row itself, on the whole test set.
     """
 
     run_id: str
@@ -61,14 +65,26 @@ class Luck:
     draws: tuple[Draw, ...]
 
     @property
-    def other(self) -> int:
-        """How many draws have another verdict than the row."""
-        return sum(draw.judged is None or draw.judged.passes != self.before.passes for draw in self.draws)
+    def verdicts(self) -> tuple[Judged, ...]:
+        """Those of the draws that have one."""
+        return tuple(draw.judged for draw in self.draws if draw.judged is not None)
 
     @property
-    def other_at_most(self) -> float:
-        """The share of all draws that may have, with 95 %; one-sided, by Clopper and Pearson."""
-        return float(clopper_pearson(self.other, len(self.draws), 2 * CONFIDENCE - 1).high)
+    def unjudged(self) -> tuple[Draw, ...]:
+        return tuple(draw for draw in self.draws if draw.judged is None)
+
+    @property
+    def other(self) -> int:
+        """How many of the verdicts are another than the row's."""
+        return sum(verdict.passes != self.before.passes for verdict in self.verdicts)
+
+    @property
+    def other_at_most(self) -> float | None:
+        """The share of all draws that may have one, with 95 %; one-sided, by Clopper and Pearson. None where no draw
+        was judged.
+        """
+        judged = len(self.verdicts)
+        return float(clopper_pearson(self.other, judged, 2 * CONFIDENCE - 1).high) if judged else None
 
     @property
     def drops_pp(self) -> tuple[float, ...]:
@@ -86,31 +102,39 @@ def luck_stored(store: Store, run: str, asked: Asked, cache: Cache, watcher: Wat
 
 
 def luck_of(patient: Patient, workshop: Workshop, say: Say) -> Luck:
-    """Raises ConfigError where the row is not calibrated."""
+    """Raises ConfigError where the row's file is not a calibrated recipe's own."""
     run, case = patient.run, patient.case
     own, training = run.variant(case.variant), training_of(workshop)
-    recipe = recipe_for(own)
-    if not RECIPES[recipe].calibrated:
-        raise ConfigError(f"{own.name} is not calibrated", "choose a variant such as int8, with --variant")
-    drawn: Drawn = "balanced" if training > USUAL_SAMPLES else "again"
-    draws = []
+    check_drawable(own)
+    drawn: Drawn = "balanced" if training >= MANY else "again"
+    before, draws = patient.judge_all(own), []
     for seed in range(1, DRAWS + 1):
-        remedy = Remedy(
-            f"{recipe}_draw_{seed}", "calibration", f"draw {seed}", Adjusted(recipe, drawn=drawn, seed=seed)
-        )
-        draws.append(draw_of(patient, workshop, remedy, seed))
+        name, recipe = f"{own.name}_draw_{seed}", Adjusted(own.recipe, drawn=drawn, seed=seed)
+        draws.append(draw_of(patient, workshop, Remedy(name, "calibration", f"draw {seed}", recipe), seed))
         say(f"draw {seed} of {DRAWS}: {draws[-1].judged.outcome if draws[-1].judged else draws[-1].reason}")
     rules = tuple(rule.words for rule in patient.policy.rules)
     counts = min(training, USUAL_SAMPLES), training
-    about = (run.run_id, case, patient.policy.source, rules)
-    return Luck(*about, *counts, drawn, patient.judge_all(own), tuple(draws))
+    return Luck(run.run_id, case, patient.policy.source, rules, *counts, drawn, before, tuple(draws))
+
+
+def check_drawable(own: Variant) -> None:
+    """Raises ConfigError where the row's file is not what a built-in recipe makes of drawn samples."""
+    if own.name != own.recipe or own.name not in RECIPES:
+        by = f"changes {own.recipe}" if own.recipe in RECIPES else "is not one of the harness"
+        told = f"--luck draws the samples of a built-in recipe, and what made {own.name} {by}"
+        raise ConfigError(told, "choose a row such as int8, with --variant")
+    if not RECIPES[own.recipe].calibrated:
+        raise ConfigError(f"{own.name} is not calibrated", "choose a variant such as int8, with --variant")
 
 
 def draw_of(patient: Patient, workshop: Workshop, remedy: Remedy, seed: int) -> Draw:
     variant = workshop.build(remedy)
     if variant.path is None:
         return Draw(seed, reason=variant.reason)
-    return replace(Draw(seed, variant.sha256), judged=patient.judge_all(variant))
+    try:
+        return Draw(seed, variant.sha256, patient.judged_on_all(variant))
+    except JobFailed as error:
+        return Draw(seed, variant.sha256, reason=str(error))
 
 
 def printed(found: Luck) -> dict[str, object]:

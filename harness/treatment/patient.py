@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -24,7 +23,6 @@ from harness.treatment.remedies import Remedy
 from harness.treatment.verdict_on import Judged, judged, strict
 
 MOST_BYTES = 64 << 20  # of inputs that one job is given
-Say = Callable[[str], None]
 NAMED = {"model": "the Keras model is", "train": "the calibration data are", "test": "the test data are"}
 
 
@@ -62,6 +60,13 @@ class Patient:
 
     def judge_all(self, file: Variant) -> Judged:
         """The same on the whole test set."""
+        try:
+            return self.judged_on_all(file)
+        except JobFailed as error:
+            return Judged("invalid", self.run.test_count, reason=str(error))
+
+    def judged_on_all(self, file: Variant) -> Judged:
+        """Raises JobFailed where the engine refuses it."""
         return judged(self.compared(file, np.arange(self.run.test_count)), self.case, self.policy)
 
     def compared(self, file: Variant, places: np.ndarray) -> Comparison:

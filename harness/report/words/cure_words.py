@@ -38,15 +38,20 @@ def what_was_judged(found: Cure) -> str:
 
 def luck_words(found: Luck) -> str:
     """What the draws say, and what ten of them cannot say."""
-    draws = len(found.draws)
-    again = f", each drawn anew, so that one may come twice: there are no more than {found.training:,}"
-    how = again if found.drawn == "again" else f" of {found.training:,}, balanced by class where there are classes"
-    told = [f"Each draw is {plural(found.calibrated, 'training sample')}{how}."]
+    told = [f"Each draw is {plural(found.calibrated, 'training sample')} of {found.training:,}, {how_drawn(found)}."]
     if found.drops_pp:
         low, high = (decimals(found.drops_pp[place], 2) for place in (0, -1))
         told.append(f"The drop lies between {low} and {high} pp over {plural(len(found.drops_pp), 'draw')}.")
+    if found.unjudged:
+        told.append(f"Without a verdict: draw {listed([str(draw.seed) for draw in found.unjudged])}.")
+    if found.other_at_most is None:
+        return " ".join([*told, "So the draws say nothing."])
     share = decimals(100 * found.other_at_most, 0)
-    told.append(
-        f"{found.other} of {draws} have another verdict than the row: with 95 %, at most {share} % of all draws."
-    )
-    return " ".join(told)
+    counted = f"{found.other} of {plural(len(found.verdicts), 'draw')} with a verdict"
+    return " ".join([*told, f"{counted} have another than the row: with 95 %, at most {share} % of all draws."])
+
+
+def how_drawn(found: Luck) -> str:
+    if found.drawn == "again":
+        return "each drawn anew, so that one may come twice: other draws of so few would be nearly the same"
+    return "balanced by class where there are classes"
