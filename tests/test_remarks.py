@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from harness.build.remarks import of_ranges
+from harness.build.remarks import of_given, of_ranges
 from harness.records import Affine, Dataset, Tensor, Variant
+from harness.support.cache import Cache, Shelf
 
 UNIT = Affine(1 / 255)
 
@@ -39,3 +43,13 @@ def test_a_file_that_clips_what_it_is_given_is_named_with_its_range() -> None:
     assert "vendor takes 0 to 1 as image, and clips the 99% of the test set's values that lie outside" in str(remark)
     (remark,) = of_ranges([brought(1 / 255, -128)], pixels(Affine(2 / 255, -1.0)))  # given −1 to 1
     assert "clips the 50% of" in str(remark)
+
+
+def test_samples_of_a_recipe_file_are_held_against_the_test_set_and_said_each_time(tmp_path: Path) -> None:
+    given = pixels()
+    given = replace(given, train_inputs=(np.concatenate([given.test_inputs[0][:5], given.test_inputs[0] // 4]),))
+    for _ in range(2):
+        said: list[str] = []
+        found = of_given("mine", given, Shelf(Cache(tmp_path), said.append))
+        assert [f"remark: {remark}" for remark in found] == [line for line in said if line.startswith("remark")]
+        assert any("mine: " in line and "calibration samples are in the test set, too" in line for line in said)

@@ -22,7 +22,7 @@ from harness.build.fed_back import of_carried, of_fed_back
 from harness.build.keras_process import KerasProcess, ProcessDied, TensorFlowMissing
 from harness.build.lint import Remark
 from harness.build.original import Original, RunOnce, Starts
-from harness.build.remarks import of_heads, of_ranges, of_state, remarks, said_of
+from harness.build.remarks import of_given, of_heads, of_ranges, of_state, remarks, said_of
 from harness.build.scored import as_asked, as_meant, check_scored, heads_meant, heads_of, of_labels
 from harness.build.variants import adjusting, ranges, repeatable
 from harness.build.variants import quantizer as quantizer  # importing it registers its recipes
@@ -112,6 +112,8 @@ def build(
         found = said_of(of_labels(experiment.scoring, dataset.test_labels, scored, dataset.class_names), say)
         found += said_of([*of_windows(dataset), *of_fed_back(dataset, baseline, names), *of_carried(dataset)], say)
         found += remarks(known, experiment, meant, shelf)
+        for name, given in made.given_anew.items():
+            found += of_given(name, given, shelf)
         for name, scoring in experiment.heads.items():
             of = dataset.of_head(name)
             taken = of_labels(scoring, of.test_labels, outputs[name], of.class_names)
@@ -187,6 +189,13 @@ class Builder:
             told = f"{self.experiment.name} cannot be calibrated with other samples than its own"
             raise ConfigError(told, "leave data out of the recipe file; an experiment.toml without [state] can")
         return self.experiment.load_with(adjusted.data)
+
+    @property
+    def given_anew(self) -> dict[str, Dataset]:
+        """The data set with the samples of each recipe file that names its own, by the variant. Raises ConfigError."""
+        files = {name: self.experiment.adjusted.get(name) for name in self.experiment.variants}
+        given = {name: self.given(file) for name, file in files.items() if file and file.data}
+        return {name: with_training_of(self.dataset, other) for name, other in given.items()}
 
     @property
     def in_their_clips(self) -> Dataset:
@@ -317,6 +326,10 @@ class Builder:
     def keep(self, folder: Path, given: Path) -> None:
         shutil.copyfile(given, folder / "model.tflite")
         write_result(check.check(given, self.original, self.checking, None, own=False, run_once=self.run_once), folder)
+
+
+def with_training_of(dataset: Dataset, other: Dataset) -> Dataset:
+    return replace(dataset, train_inputs=other.train_inputs, train_labels=other.train_labels)
 
 
 def adds_up(rows: np.ndarray) -> bool:

@@ -62,9 +62,7 @@ def lint(
         ranges(dataset, normalisation),
         pixels(dataset, bare) if tried is None else iter(()),
         balance(dataset),
-        calibration(dataset),
-        unlike(dataset),
-        shared(dataset),
+        of_calibration(dataset),
         copies(dataset),
         nearly_equal(dataset),
         tried or iter(()),
@@ -150,6 +148,13 @@ def balance(dataset: Dataset) -> Iterator[Remark]:
 
 def some(names: list[str]) -> str:
     return ", ".join(names[:5]) + (f" and {len(names) - 5} others" if len(names) > 5 else "")
+
+
+def of_calibration(dataset: Dataset) -> Iterator[Remark]:
+    """What is odd about the calibration samples: by themselves, and beside the test set."""
+    yield from calibration(dataset)
+    yield from unlike(dataset)
+    yield from shared(dataset)
 
 
 def calibration(dataset: Dataset) -> Iterator[Remark]:

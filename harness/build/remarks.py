@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from harness.build import near_copies
 from harness.build.fed_back import brought
-from harness.build.lint import BEYOND, Remark, labels_alone, lint, share_beyond
+from harness.build.lint import BEYOND, Remark, labels_alone, lint, of_calibration, share_beyond
 from harness.build.models.predictions import Habits
 from harness.build.original import Original, models_code, versions
 from harness.device import tensors
@@ -114,6 +114,18 @@ def remarks(known: Original, experiment: Experiment, dataset: Dataset, shelf: Sh
     data = (*hashes, dataset.affines, dataset.class_names, dataset.input_names)
     folder = shelf.obtain("", "remarks", key_of(*code, known.sha256, output, *data, known.habits, made_by), write)
     return said_of(read_remarks(folder), shelf.say)
+
+
+def of_given(name: str, given: Dataset, shelf: Shelf) -> tuple[Remark, ...]:
+    """What is odd about the samples that a variant's recipe file names, through the cache; each is said."""
+
+    def write(folder: Path) -> None:
+        found = tuple(replace(each, what=f"{name}: {each.what}") for each in of_calibration(given))
+        (folder / "remarks.json").write_bytes(_REMARKS.dump_json(found))
+
+    code = cache.code_of(sys.modules[lint.__module__], sys.modules[__name__])
+    data = (given.test_sha256, given.train_sha256, given.affines, given.class_names, given.input_names)
+    return said_of(read_remarks(shelf.obtain("", "remarks", key_of("given", name, code, *data), write)), shelf.say)
 
 
 def read_remarks(folder: Path) -> tuple[Remark, ...]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from harness.build.builder import Built, build
 from harness.build.keras_process import KerasProcess
+from harness.build.lint import of_calibration, shared
 from harness.diagnosis.bench import Bench
 from harness.errors import ConfigError, JobFailed
 from harness.gate.policy import Policy
@@ -124,3 +125,19 @@ class Workshop:
 
 def quiet(text: str) -> None:
     """What building says of the data was said when the run was made."""
+
+
+def check_further(experiment: Experiment, dataset: Dataset, further: Path) -> tuple[str, ...]:
+    """Returns what is odd about further calibration samples. Raises ConfigError where there are none, or where a cure
+    would be judged on what it was calibrated with; DataError.
+    """
+    if not further.exists():
+        raise ConfigError(f"there is no {further}", "name a file or folder of samples with --calibration")
+    if experiment.load_with is None or dataset.state:
+        told = f"{experiment.name} cannot be calibrated with other samples than its own"
+        raise ConfigError(told, "leave --calibration out; an experiment.toml without [state] can")
+    given = experiment.load_with(further)
+    for leak in shared(given):
+        told = f"--calibration {further.name}: {leak.what}"
+        raise ConfigError(told, "a cure would be tested on what it was calibrated with; give training samples")
+    return tuple(f"{further.name}: {remark}" for remark in of_calibration(given))

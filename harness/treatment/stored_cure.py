@@ -33,7 +33,7 @@ from harness.support.cache import Cache
 from harness.support.files import TemporaryFolder, telling_disk
 from harness.treatment.cured import Cure, Kept
 from harness.treatment.halves import Half
-from harness.treatment.patient import Patient, Workshop
+from harness.treatment.patient import Patient, Workshop, check_further
 from harness.treatment.remedies import Layers, layers_of, remedies
 from harness.treatment.search import Trial, search
 from harness.treatment.verdict_on import rules_for, too_few
@@ -76,7 +76,10 @@ def opened(
     check(stored, stored.variant(case.variant))
     policy, notes = rules_for(policy_of(asked.policy, stored.every_scoring, stored.tasks), case)
     experiment = experiment_for(header, asked.experiment)
-    asked = replace(asked, calibration=asked.calibration and asked.calibration.resolve())
+    dataset = experiment.load()
+    if further := asked.calibration and asked.calibration.resolve():
+        notes += check_further(experiment, dataset, further)
+    dataset = shuffled(dataset, header.plan.seed) if header.plan.until_decided else dataset
     known = stored.target(case.target)
     with (
         TemporaryFolder() as folder,
@@ -84,11 +87,10 @@ def opened(
         closing(connect_when_free(known.target, new_run_id(), header.tune, asked.wait_s, say)) as connection,
     ):
         if known.environment:
-            check_same_device(known.target.name, "run", identity_of(known.environment), connection.environment)
+            then = identity_of(known.environment, [case])
+            check_same_device(known.target.name, "run", then, connection.environment)
         patient = Patient(stored, case, policy, Bench(connection, case, Path(folder), watcher))
-        dataset = experiment.load()
-        dataset = shuffled(dataset, header.plan.seed) if header.plan.until_decided else dataset
-        yield patient, Workshop(experiment, dataset, asked.calibration, cache, keras, header.hashes), notes
+        yield patient, Workshop(experiment, dataset, further, cache, keras, header.hashes), notes
 
 
 def check(run: Run, own: Variant) -> None:
