@@ -251,3 +251,6 @@ def test_a_layer_that_was_to_stay_in_float32_and_did_not_is_a_fault():
     assert not facts.floats
     floats = artifact.inspect(tflite("float32"))
     assert {tensor.name for tensor in floats.outputs} <= floats.floats
+    one_of_two = replace(promised, kept=("no layer", floats.outputs[0].name))
+    found = replace(facts, floats=frozenset({floats.outputs[0].name}))
+    assert artifact.faults(found, one_of_two, 0) == ["no layer is not in float32, as was asked for"]

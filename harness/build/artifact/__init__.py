@@ -16,7 +16,6 @@ from harness.build.variants import Expectation
 from harness.errors import BuildError
 from harness.records import Tensor
 from harness.support.foreign import read_bytes
-from harness.support.globs import is_named
 
 MODEL_BYTES = 2 << 30  # a flatbuffer has no more
 CONVERTING = {"QUANTIZE", "DEQUANTIZE", "CAST"}
@@ -189,7 +188,7 @@ def wrong_io(artifact: Artifact, io: str, unchanged: frozenset[str]) -> list[str
 
 def wrong_activations(artifact: Artifact, expected: Expectation) -> list[str]:
     promised = expected.activations
-    if lost := [kept for kept in expected.kept if not any(is_named(name, kept) for name in artifact.floats)]:
+    if lost := [kept for kept in expected.kept if kept not in artifact.floats]:
         return [f"{', '.join(lost)} is not in float32, as was asked for"]
     if promised not in artifact.activations:
         return [f"none of its ops computes in {promised}"]

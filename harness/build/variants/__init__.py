@@ -31,7 +31,7 @@ class Expectation:
     """What a recipe promises: dtypes of inputs and outputs, of the large weights, and of what flows between the ops.
 
     smallest: weight tensors of fewer values are left as they are. partly: what the ops cannot do so is left in float32.
-    kept: tensors, or globs of their names, that are float32 all the same.
+    kept: tensors that are float32 all the same; before it is known which there are, globs of their names.
     """
 
     io: str
@@ -186,8 +186,9 @@ def convert(
     calibration: tuple[np.ndarray, ...],
     target: Path,
     select_ops: bool = False,
-) -> None:
+) -> tuple[str, ...]:
     """Writes the .tflite file that a recipe, or a function of the user's, makes of the model, at a static batch of 1.
+    Returns the names of the layers that a recipe file's keep_float chose.
 
     feeds: one an input of the model. calibration: samples as stored, one array an input of the data; () for none.
     select_ops: whether ops that need TensorFlow's own kernels are allowed. Raises BuildError where they are needed and
@@ -203,8 +204,9 @@ def convert(
     else:
         with looking_in(make.folder):
             made = load_function(make)(converter, given)
-    with adjusted_quantizer(make.adjusted if isinstance(make, Recipe) else None, given):
+    with adjusted_quantizer(make.adjusted if isinstance(make, Recipe) else None, given) as kept:
         target.write_bytes(converted(converter, select_ops, model.facts.half) if made is None else made)
+    return tuple(sorted(kept))
 
 
 def unrolls(recipe: Recipe, model_path: Path) -> bool:

@@ -20,10 +20,13 @@ OLD = "this TensorFlow's quantiser cannot be told to keep layers in float32, or 
 
 
 @contextmanager
-def adjusted_quantizer(adjusted: Adjusted | None, samples: Callable[[], Samples]) -> Iterator[None]:
-    """Converters used inside quantise as a recipe file says. None: as they do. Raises BuildError."""
+def adjusted_quantizer(adjusted: Adjusted | None, samples: Callable[[], Samples]) -> Iterator[set[str]]:
+    """Converters used inside quantise as a recipe file says. None: as they do. Gives a set that gets the names of the
+    layers which are left alone. Raises BuildError.
+    """
+    left: set[str] = set()
     if adjusted is None or not adjusted.changes_quantiser:
-        yield
+        yield left
         return
     from tensorflow.lite.python import lite
 
@@ -33,12 +36,13 @@ def adjusted_quantizer(adjusted: Adjusted | None, samples: Callable[[], Samples]
 
     def quantise(content: bytes, *args: Any, **kwargs: Any) -> bytes:
         kept = kept_layers(content, adjusted.keep_float)
+        left.update(kept)
         told = {"denylisted_nodes": kept} if kept else {}
         return bytes(original(ranged(content, adjusted.ranges, samples), *args, **kwargs, **told))
 
     setattr(lite, NAME, quantise)
     try:
-        yield
+        yield left
     finally:
         setattr(lite, NAME, original)
 
