@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
@@ -12,9 +13,12 @@ import pytest
 from harness.errors import ConfigError, JobFailed
 from harness.experiment.plans import plan_of
 from harness.experiment.resolve import builtin
-from harness.records import Affine, Carried, Case, Dataset, Variant
+from harness.records import Affine, Carried, Case, Dataset, Target, Variant
 from harness.treatment.patient import Patient, check_further
+from harness.treatment.remedies import Layers
+from harness.treatment.stored_cure import explained
 
+LOCAL = Target("local")
 TEST = np.linspace(0, 1, 800, dtype=np.float32).reshape(200, 4)
 
 
@@ -55,12 +59,25 @@ def test_what_cannot_be_calibrated_with_is_known_before_a_device_is_asked(tmp_pa
 
 
 class Refusing(Patient):
+    """Its engine refuses every file."""
+
     def compared(self, file: Variant, places: np.ndarray) -> Any:
         raise JobFailed("no kernel for it")
 
 
+def refusing() -> Refusing:
+    run = SimpleNamespace(test_count=300, groups=None, labels=None, plan=SimpleNamespace(seed=1))
+    run.target = lambda name: SimpleNamespace(target=LOCAL)
+    return Refusing(cast(Any, run), Case("int8", "local", "ai-edge-litert", 1), cast(Any, None), cast(Any, None))
+
+
 def test_a_row_that_the_engine_refuses_is_invalid_and_so_can_be_cured():
-    run = cast(Any, type("Run", (), {"test_count": 300}))
-    patient = Refusing(run, Case("int8", "local", "ai-edge-litert", 1), cast(Any, None), cast(Any, None))
-    found = patient.judge_all(Variant("int8", "int8"))
+    found = refusing().judge_all(Variant("int8", "int8"))
     assert (found.outcome, found.samples, found.reason) == ("invalid", 300, "no kernel for it")
+
+
+def test_a_row_that_cannot_be_looked_into_has_no_cause_and_says_why(monkeypatch):
+    monkeypatch.setattr(Refusing, "halves", SimpleNamespace(search=np.arange(150)))
+    found = explained(refusing(), Variant("int8", "int8"))
+    assert found.causes == () and found.layers == Layers()
+    assert found.notes[0].endswith("no layer to keep in float32: no kernel for it")

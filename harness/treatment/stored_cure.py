@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.build.keras_process import KerasProcess
@@ -17,7 +17,7 @@ from harness.diagnosis.explain_row import explain
 from harness.diagnosis.row_study import Study
 from harness.diagnosis.stored_row import Asked as Row
 from harness.diagnosis.stored_row import chosen
-from harness.errors import ConfigError
+from harness.errors import ConfigError, JobFailed
 from harness.experiment.resolve import experiment_of
 from harness.gate.run_gate import load, policy_of
 from harness.measure.connections import kind_of
@@ -40,6 +40,7 @@ from harness.treatment.verdict_on import rules_for, too_few
 
 Say = Callable[[str], None]
 USUAL_FILE = Path("experiment.toml")
+UNEXPLAINED = "explain cannot look into this row, so that no cause is known, and no layer to keep in float32: {}"
 LARGER = "a larger test set: each half of it needs that many samples"
 
 
@@ -140,11 +141,12 @@ def cured(patient: Patient, workshop: Workshop, notes: tuple[str, ...], say: Say
         return before
     sizes = (len(patient.halves.search), len(patient.halves.held))
     say(f"{case.variant}: {sizes[0]:,} samples to search with, {sizes[1]:,} held apart")
-    causes, layers = explained(patient, own)
-    begun = replace(begun, samples=sizes, searched=patient.judge(own, "search"), causes=causes)
+    told = explained(patient, own)
+    begun = replace(begun, samples=sizes, searched=patient.judge(own, "search"), causes=told.causes)
+    begun = replace(begun, notes=(*notes, *told.notes))
     recipe = recipe_for(own)
     made_by_it = own.name == own.recipe == recipe  # not by a recipe file that changes it
-    tried = remedies(recipe, training_of(workshop), workshop.calibration, causes, layers, made_by_it)
+    tried = remedies(recipe, training_of(workshop), workshop.calibration, told.causes, told.layers, made_by_it)
 
     def keep(trial: Trial, trials: Sequence[Trial]) -> None:
         kept.write(replace(begun, trials=tuple(trials)))
@@ -178,13 +180,23 @@ def check_sizes(patient: Patient) -> None:
             raise ConfigError(f"half of the test set is too small to find a cure: {told[0]}", f"give {LARGER}")
 
 
-def explained(patient: Patient, own: Variant) -> tuple[tuple[str, ...], Layers]:
-    """The causes and the layers that `explain` names, of the search half alone."""
-    comparison = patient.compared(own, patient.halves.search)
+@dataclass(frozen=True)
+class Explained:
+    """What `explain` names, of the search half alone; nothing, with a note, where it cannot look into the row."""
+
+    causes: tuple[str, ...] = ()
+    layers: Layers = field(default_factory=Layers)
+    notes: tuple[str, ...] = ()
+
+
+def explained(patient: Patient, own: Variant) -> Explained:
     remote = kind_of(patient.run.target(patient.case.target).target).is_remote
-    study = Study(comparison, patient.case, remote=remote)
-    found = explain(study, patient.bench)
-    return tuple(cause.kind for cause in found.causes), layers_of(found, study)
+    try:
+        study = Study(patient.compared(own, patient.halves.search), patient.case, remote=remote)
+        found = explain(study, patient.bench)
+    except JobFailed as error:  # such as an engine that keeps no tensors, or a file that it refuses
+        return Explained(notes=(UNEXPLAINED.format(str(error).rstrip(".")),))
+    return Explained(tuple(cause.kind for cause in found.causes), layers_of(found, study))
 
 
 def training_of(workshop: Workshop) -> int:
