@@ -15,10 +15,12 @@ from harness.records import Adjusted
 
 KEPT = Adjusted("int8", ('a/"b";c/d',), samples=40, drawn="again", seed=7, ranges="99.5%")
 
+STRANGE = Adjusted("int8", ("block_\U0001f600/é\x7f/MatMul",))
 
-@pytest.mark.parametrize("adjusted", [KEPT, Adjusted("float16"), Adjusted("int8", ranges="mse")])
+
+@pytest.mark.parametrize("adjusted", [KEPT, STRANGE, Adjusted("float16"), Adjusted("int8", ranges="mse")])
 def test_what_is_written_is_read(tmp_path, adjusted):
-    (tmp_path / "mine.toml").write_text(recipe_text(adjusted, ["why\nthis"]))
+    (tmp_path / "mine.toml").write_text(recipe_text(adjusted, ["why\nthis"]), encoding="utf-8")
     assert read_recipe(tmp_path / "mine.toml") == adjusted
 
 
@@ -37,6 +39,8 @@ def test_samples_lie_beside_the_recipe_file(tmp_path):
         ('recipe = "int8"\n[calibration]\nranges = "101%"', "'101%' is no range"),
         ('recipe = "int8"\n[calibration]\nranges = "3%"', "'3%' is no range"),
         ('recipe = "dynamic_range"\n[calibration]\nsamples = 3', "dynamic_range is not calibrated"),
+        ('recipe = "float16"\n[calibration]\nseed = 0', "float16 is not calibrated"),
+        ('recipe = "float32"\n[calibration]\ndrawn = "again"', "float32 is not calibrated"),
         ('recipe = "int8"\n[calibration]\ndata = "gone.npz"', "gone.npz"),
         ('recipe = "int8"\nkeep = ["a"]', "keep"),
     ],
@@ -46,6 +50,13 @@ def test_what_means_nothing_is_refused_with_its_place(tmp_path, text, told):
     with pytest.raises(ConfigError, match=r"mine\.toml") as caught:
         read_recipe(tmp_path / "mine.toml")
     assert told in str(caught.value)
+
+
+def test_ranges_are_for_every_recipe_that_tensorflow_quantises_to_int8(tmp_path):
+    (tmp_path / "mine.toml").write_text('recipe = "float16"\nkeep_float = ["a"]')
+    with pytest.raises(ConfigError) as caught:
+        read_recipe(tmp_path / "mine.toml")
+    assert caught.value.advice == "it is for int8, int8_float_io, int8_unrolled and int8_or_float"
 
 
 @pytest.mark.parametrize("name", ["int8.toml", "keras.toml", "-x.toml"])

@@ -14,7 +14,7 @@ from harness.build.variants import RECIPES, Recipe, recipe
 from harness.errors import ConfigError
 from harness.records import KERAS, Adjusted
 from harness.records.adjusted import BY_ERROR, WHOLE_RANGE, Drawn
-from harness.support.format import nearest
+from harness.support.format import listed, nearest
 from harness.support.toml import TomlFile, read_toml
 
 ENDING = ".toml"
@@ -55,12 +55,17 @@ def read_recipes(paths: Iterable[Path]) -> dict[str, Adjusted]:
     """Reads recipe files, by the names of their variants: those of the files. Raises ConfigError."""
     found: dict[str, Adjusted] = {}
     for path in paths:
-        name = path.stem
-        if not NAME.fullmatch(name) or name in RECIPES or name in found or name == KERAS:
-            problem = "cannot be used as a name" if not NAME.fullmatch(name) else "is taken"
-            raise ConfigError(f"{path}: {name!r} {problem}", "a variant is called as its recipe file: rename the file")
-        found[name] = read_recipe(path)
+        found[named_by(path, found)] = read_recipe(path)
     return found
+
+
+def named_by(path: Path, taken: Iterable[str] = ()) -> str:
+    """Returns the name of a recipe file's variant. Raises ConfigError where no variant can be called so."""
+    name = path.stem
+    if not NAME.fullmatch(name) or name in RECIPES or name in taken or name == KERAS:
+        problem = "cannot be used as a name" if not NAME.fullmatch(name) else "is taken"
+        raise ConfigError(f"{path}: {name!r} {problem}", "a variant is called as its recipe file: rename the file")
+    return name
 
 
 def read_recipe(path: Path) -> Adjusted:
@@ -85,11 +90,13 @@ def check_recipe(adjusted: Adjusted, file: TomlFile[RecipeText]) -> None:
     if adjusted.changes_quantiser and not chooses(made):
         key = "keep_float" if adjusted.keep_float else "ranges"
         where = file.where(key=key) if adjusted.keep_float else file.where("calibration", key)
-        raise ConfigError(f"{where} means nothing to {made.name}", "it is for int8 and int8_float_io")
+        told = listed([each.name for each in RECIPES.values() if chooses(each)])
+        raise ConfigError(f"{where} means nothing to {made.name}", f"it is for {told}")
     if adjusted.data and not adjusted.data.exists():
         where = file.where("calibration", "data")
         raise ConfigError(f"{where}: there is no {adjusted.data}", "paths are relative to the recipe file")
-    if (adjusted.samples or adjusted.data) and not made.calibrated:
+    usual = Adjusted(adjusted.recipe, adjusted.keep_float, ranges=adjusted.ranges)
+    if adjusted != usual and not made.calibrated:
         raise ConfigError(f"{file.where('calibration')} {made.name} is not calibrated", "remove that table")
 
 
@@ -107,13 +114,18 @@ def chooses(made: Recipe) -> bool:
 
 def recipe_text(adjusted: Adjusted, comments: Iterable[str] = ()) -> str:
     """Returns the text of a recipe file that says so."""
-    lines = [*(f"# {' '.join(each.split())}" for each in comments), f"recipe = {json.dumps(adjusted.recipe)}"]
+    lines = [*(f"# {' '.join(each.split())}" for each in comments), f"recipe = {quoted(adjusted.recipe)}"]
     if adjusted.keep_float:
-        lines += ["keep_float = [", *(f"    {json.dumps(name)}," for name in adjusted.keep_float), "]"]
+        lines += ["keep_float = [", *(f"    {quoted(name)}," for name in adjusted.keep_float), "]"]
     usual = Adjusted(adjusted.recipe)
     keys = ("samples", "drawn", "seed", "ranges")
     said = {key: getattr(adjusted, key) for key in keys if getattr(adjusted, key) != getattr(usual, key)}
     said |= {} if adjusted.data is None else {"data": str(adjusted.data)}
     if said:
-        lines += ["", "[calibration]", *(f"{key} = {json.dumps(value)}" for key, value in said.items())]
+        lines += ["", "[calibration]", *(f"{key} = {quoted(value)}" for key, value in said.items())]
     return "\n".join(lines) + "\n"
+
+
+def quoted(value: str | int) -> str:
+    """A value as TOML has it, which knows no surrogate pairs, as JSON writes them."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
