@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import jsonschema
 import numpy as np
@@ -14,6 +15,8 @@ import pytest
 from harness.build.workloads import digits
 from harness.cli.schemas import schema_of
 from harness.diagnosis.graph import open_graph
+from harness.diagnosis.stored_row import Asked, chosen
+from harness.records import Case
 from tests.conftest import Call
 from tests.small_models import tflite
 from tests.test_explain_row import edited, scaled_by_four, tensors_with_scales
@@ -48,6 +51,17 @@ def run(tmp_path: Path, own_lock: Path, harness: Call, monkeypatch: pytest.Monke
 def hidden_weights() -> int:
     """The int8 constant of the hidden layer."""
     return max(index for index, name in tensors_with_scales() if name.startswith("tfl.pseudo_qconst"))
+
+
+def test_of_several_rows_the_one_that_moved_most_is_chosen_and_those_that_are_preferred_first():
+    flips = {"int8": [1, 1, 0], "int16x8": [1, 0, 0], "float16": [0, 0, 0]}
+    cases = [Case(name, "host", "ai-edge-litert", 1) for name in flips]
+    answered = {case: np.array([(flip,) for flip in flips[case.variant]], [("flip", bool)]) for case in cases}
+    made = SimpleNamespace(cases=cases, run_id="r", accuracy_case=lambda case: case)
+    comparison = cast(Any, SimpleNamespace(run=made, answered=answered))
+    assert chosen(comparison, Asked()).variant == "int8"
+    assert chosen(comparison, Asked(), lambda case: case.variant != "int8").variant == "int16x8"
+    assert chosen(comparison, Asked(variant="int8"), lambda case: False).variant == "int8"
 
 
 def test_a_row_is_explained_and_kept(run, harness):

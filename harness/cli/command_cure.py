@@ -31,7 +31,7 @@ def cure(
     run: Reference,
     variant: Annotated[str, typer.Option("-v", "--variant", autocompletion=completion.variants)] = "",
     target: Annotated[str, typer.Option("-t", "--target", autocompletion=completion.targets)] = "",
-    runtime: Annotated[str, typer.Option(help="default: the row that moved most")] = "",
+    runtime: Annotated[str, typer.Option(help="default: the row that moved most, of those that a rule names")] = "",
     experiment: Annotated[str, typer.Option("-e", "--experiment", metavar="FILE", help=EXPERIMENT)] = "",
     policy: Annotated[Path | None, typer.Option(help=POLICY)] = None,
     calibration: Annotated[Path | None, typer.Option(help=CALIBRATION)] = None,
@@ -44,35 +44,55 @@ def cure(
 ) -> None:
     """Find the smallest change of a variant's recipe that passes the gate: exit 0 where one does."""
     import harness
+    from harness.api.progress import Progress
     from harness.cli.output import print_json
-    from harness.support.files import write_atomically
+    from harness.runs.store import Store
     from harness.treatment import cured
 
+    check_options(luck, calibration, out)
+    where = Store(results, trust).find(run)  # "latest" may be another one when this ends
     asked: dict[str, Any] = {"experiment": experiment, "policy": policy, "target": target, "runtime": runtime}
     asked |= {"wait_s": wait, "results": results, "trust": trust}
     if luck:
-        check_luck(calibration, out)
-        tell_luck(harness.luck(run, variant, **asked), json)
+        with Progress() as progress:
+            drawn = harness.luck(where, variant, **asked, progress=progress)
+        tell_luck(drawn, json)
         return
-    found = harness.cure(run, variant, calibration=calibration, **asked)
-    if out and found.remedy:
-        write_atomically(out, cured.recipe_of(found).encode())
+    with Progress() as progress:
+        found = harness.cure(where, variant, calibration=calibration, **asked, progress=progress)
+    write_out(out, found)
     if json:
         print_json(cured.printed(found))
     else:
-        show(found)
+        show(found, out or cured.Kept(where, found.case).recipe)
     raise typer.Exit(not found.good)
 
 
 COMMANDS = (cure,)
 
 
-def check_luck(calibration: Path | None, out: Path | None) -> None:
-    """Raises ConfigError for an option of a search."""
+def check_options(luck: bool, calibration: Path | None, out: Path | None) -> None:
+    """Raises ConfigError for an option of a search with --luck, and for a recipe file that no run could take."""
     from harness.errors import ConfigError
+    from harness.experiment.recipe_file import is_recipe_file, named_by
 
-    if calibration or out:
+    if luck and (calibration or out):
         raise ConfigError("--luck searches for nothing, so there is no recipe", "leave out --calibration and --out")
+    if out and not is_recipe_file(out.name):
+        raise ConfigError(f"--out {out}: a recipe file ends in .toml", f"write --out {out}.toml")
+    if out:
+        named_by(out)
+
+
+def write_out(out: Path | None, found: Cure) -> None:
+    from harness.cli.output import say
+    from harness.support.files import write_atomically
+    from harness.treatment.cured import recipe_of
+
+    if out and found.remedy:
+        write_atomically(out, recipe_of(found).encode())
+    elif out:
+        say(f"{out} is not written: there is no remedy to write down")
 
 
 def tell_luck(found: Luck, json: bool) -> None:
@@ -100,7 +120,8 @@ def luck_table(found: Luck) -> Table:
     return table
 
 
-def show(found: Cure) -> None:
+def show(found: Cure, recipe: Path) -> None:
+    """recipe: where the recipe file lies, where something passes."""
     from harness.cli.output import stdout, write
     from harness.report.words.cure_words import conclusion, what_was_judged
     from harness.treatment.cured import recipe_of
@@ -110,7 +131,7 @@ def show(found: Cure) -> None:
         write(what_was_judged(found))
     for note in found.notes:
         write(f"note: {note}")
-    write(conclusion(found))
+    write(conclusion(found, recipe))
     if text := recipe_of(found):
         write("\n" + text)
 
@@ -144,6 +165,6 @@ def counts(judged: Judged | None) -> list[str]:
 
 
 def verdict(trial: Trial) -> str:
-    if trial.held is not None:
-        return f"pass; held apart: {trial.held.outcome}"
-    return trial.searched.outcome if trial.searched else trial.reason
+    from harness.treatment.stored_cure import outcome_of
+
+    return outcome_of(trial)

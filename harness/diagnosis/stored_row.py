@@ -71,9 +71,9 @@ def explain_stored(store: Store, run: str, asked: Asked, watcher: Watcher, say: 
     return found
 
 
-def chosen(comparison: Comparison, asked: Asked) -> Case:
-    """The row that is asked for; of several the one with the largest drop, or with the most that moved. Raises
-    ConfigError where there is none.
+def chosen(comparison: Comparison, asked: Asked, preferred: Callable[[Case], bool] = lambda case: True) -> Case:
+    """The row that is asked for; of several the one with the largest drop, or with the most that moved. preferred: of
+    these, where there are any. Raises ConfigError where there is none.
     """
     run = comparison.run
     if asked.file is not None:
@@ -90,7 +90,8 @@ def chosen(comparison: Comparison, asked: Asked) -> Case:
     if not named:
         rows = listed([row_name(case) for case in run.cases if case.variant != CONTROL])
         raise ConfigError(f"run {run.run_id} has no such row", f"it has {rows or 'float32 alone'}")
-    return max(named, key=lambda case: moved(comparison, case))
+    first = [case for case in named if preferred(case)] or named
+    return max(first, key=lambda case: moved(comparison, case))
 
 
 def of_place(case: Case, asked: Asked) -> bool:

@@ -41,6 +41,10 @@ from harness.treatment.verdict_on import rules_for, too_few
 Say = Callable[[str], None]
 USUAL_FILE = Path("experiment.toml")
 UNEXPLAINED = "explain cannot look into this row, so that no cause is known, and no layer to keep in float32: {}"
+NO_FILE = (
+    "say where its experiment.toml is: --experiment FILE; a run of harness.evaluate has none, so write one "
+    "(harness init), measure with harness run, and cure that run"
+)
 LARGER = "a larger test set: each half of it needs that many samples"
 
 
@@ -73,9 +77,11 @@ def opened(
     header = read_header(path)
     check_trusted(header, store.trust)
     stored = load(path, store, say)
-    case = chosen(compare(stored), Row(asked.variant, asked.target, asked.runtime))
+    whole = policy_of(asked.policy, stored.every_scoring, stored.tasks)
+    named = lambda case: any(rule.matches(case) for rule in whole.rules)  # noqa: E731
+    case = chosen(compare(stored), Row(asked.variant, asked.target, asked.runtime), named)
     check(stored, stored.variant(case.variant))
-    policy, notes = rules_for(policy_of(asked.policy, stored.every_scoring, stored.tasks), case)
+    policy, notes = rules_for(whole, case)
     experiment = experiment_for(header, asked.experiment)
     dataset = experiment.load()
     if further := asked.calibration and asked.calibration.resolve():
@@ -114,7 +120,7 @@ def experiment_for(header: Header, named: str) -> Experiment:
     """
     if not named and header.experiment not in WORKLOADS and not USUAL_FILE.exists():
         told = f"the model and the calibration samples of {header.experiment} are needed to build with"
-        raise ConfigError(told, "say where its experiment.toml is: --experiment FILE")
+        raise ConfigError(told, NO_FILE)
     builtin = header.experiment in WORKLOADS
     found = experiment_of(named or (header.experiment if builtin else str(USUAL_FILE)))
     if found.name != header.experiment:
@@ -150,7 +156,7 @@ def cured(patient: Patient, workshop: Workshop, notes: tuple[str, ...], say: Say
 
     def keep(trial: Trial, trials: Sequence[Trial]) -> None:
         kept.write(replace(begun, trials=tuple(trials)))
-        say(said(trial))
+        say(f"{trial.remedy.words}: {outcome_of(trial)}")
 
     known = {trial.remedy: trial for trial in before.trials} if before else {}
     trials = search(tried, workshop.build, patient.judge, known, keep, own.sha256)
@@ -211,9 +217,8 @@ def recipe_for(own: Variant) -> str:
     return "int8" if own.inputs and own.inputs[0].dtype == "int8" else "int8_float_io"
 
 
-def said(trial: Trial) -> str:
-    """One line of what became of a remedy."""
+def outcome_of(trial: Trial) -> str:
+    """What became of a remedy, in a word or two."""
     if trial.held is not None:
-        return f"{trial.remedy.words}: {trial.held.outcome} on the samples held apart"
-    outcome = trial.searched.outcome if trial.searched else trial.reason
-    return f"{trial.remedy.words}: {outcome}"
+        return f"pass; held apart: {trial.held.outcome}"
+    return trial.searched.outcome if trial.searched else trial.reason

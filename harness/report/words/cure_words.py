@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from harness.support.format import decimals, listed, plural
 from harness.treatment.cured import Cure, Ending
 from harness.treatment.luck import Luck
 
 CONCLUSIONS: dict[Ending, str] = {
     "nothing_to_cure": "Nothing to cure: {variant} passes {policy} as it is, on all {all:,} samples.",
-    "cured": "{words} passes {policy} on {held:,} samples that the search did not see. The recipe file is below; "
-    "name it in [variants] build, or with harness run -v FILE.",
+    "cured": "{words} passes {policy} on {held:,} samples that the search did not see. The recipe file is {recipe}: "
+    "name it in [variants] build, or with harness run -v.",
     "not_confirmed": "{words} passed on the samples of the search, but not on the {held:,} held apart ({reason}). They "
     "are used up: more test samples would show whether it, or another remedy, is good enough.",
     "not_cured": "Nothing that was tried passes {policy}.",
@@ -18,7 +20,8 @@ CONCLUSIONS: dict[Ending, str] = {
 JUDGED = "Judged by {rules}. Changed, lost and gained count answers against the baseline. Latency is not measured here."
 
 
-def conclusion(found: Cure) -> str:
+def conclusion(found: Cure, recipe: Path) -> str:
+    """recipe: where the recipe file lies, where something passes."""
     last = found.trials[-1] if found.trials else None
     held = last.held if last else None
     words = last.remedy.words if last else ""
@@ -29,6 +32,7 @@ def conclusion(found: Cure) -> str:
         held=found.samples[1],
         words=words[:1].upper() + words[1:],
         reason=held.reason or held.outcome if held else "",
+        recipe=recipe,
     )
 
 
