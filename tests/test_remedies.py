@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.records import Adjusted
-from harness.treatment.remedies import Layers, remedies
+from harness.records import Adjusted, Variant
+from harness.treatment.remedies import Layers, recipe_for, remedies
+from tests.small_models import tflite
 
 LAYERS = Layers(("a/MatMul", "b/MatMul"), (), (("b/MatMul",), ("c/MatMul",)))
 
@@ -63,3 +64,25 @@ def test_what_a_recipe_cannot_do_is_not_tried(recipe):
     found = remedies(recipe, 900, None, [], LAYERS, made_by_it=True)
     assert not {each.kind for each in found} & {"keep_float", "float_io", "wider"}
     assert not any(each.recipe.changes_quantiser for each in found)
+
+
+@pytest.mark.parametrize("recipe", ["dynamic_range", "float16"])
+def test_a_row_is_not_offered_its_own_format_as_another(recipe):
+    found = remedies(recipe, 900, None, [], LAYERS, made_by_it=True)
+    assert recipe not in [each.recipe.recipe for each in found if each.kind == "other_format"]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "kept"), [("int8_float_io", True), ("int8_or_float", True), ("int8_unrolled", False)]
+)
+def test_float_inputs_and_outputs_are_never_those_of_another_recipe(recipe, kept):
+    found = remedies(recipe, 100, None, [], Layers(inputs=("a/MatMul",)), made_by_it=True)
+    of_layers = [each for each in found if each.kind == "keep_float"]
+    assert [each.recipe.recipe for each in of_layers] == [recipe] * kept
+    assert not any("inputs and outputs" in each.words for each in found)
+
+
+@pytest.mark.parametrize("name", ["float32", "float16", "dynamic_range", "int8", "int8_float_io", "int16x8"])
+def test_a_file_from_elsewhere_is_held_for_what_it_is(name):
+    assert recipe_for(Variant("theirs", "import", tflite(name))) == name
+    assert recipe_for(Variant("aeq_static_int8", "aeq_static_int8", tflite(name))) == "aeq_static_int8"

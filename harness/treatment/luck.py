@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import TypeAdapter
 
+from harness.build.builder import CALIBRATION_SAMPLES
 from harness.build.variants import RECIPES
 from harness.errors import ConfigError, JobFailed
 from harness.measure.jobs import Watcher
@@ -17,13 +18,13 @@ from harness.statistics.stats import clopper_pearson
 from harness.support.cache import Cache
 from harness.support.files import telling_disk
 from harness.treatment.patient import Patient, Workshop
-from harness.treatment.remedies import USUAL_SAMPLES, Remedy
+from harness.treatment.remedies import Remedy
 from harness.treatment.stored_cure import Asked, opened, training_of
 from harness.treatment.verdict_on import Judged
 
 DRAWS = 10
 CONFIDENCE = 0.95
-MANY = 2 * USUAL_SAMPLES  # training samples, from which on two draws share half of theirs or less
+MANY = 2 * CALIBRATION_SAMPLES  # training samples, from which on two draws share half of theirs or less
 Say = Callable[[str], None]
 
 
@@ -113,7 +114,7 @@ def luck_of(patient: Patient, workshop: Workshop, say: Say) -> Luck:
         draws.append(draw_of(patient, workshop, Remedy(name, "calibration", f"draw {seed}", recipe), seed))
         say(f"draw {seed} of {DRAWS}: {draws[-1].judged.outcome if draws[-1].judged else draws[-1].reason}")
     rules = tuple(rule.words for rule in patient.policy.rules)
-    counts = min(training, USUAL_SAMPLES), training
+    counts = min(training, CALIBRATION_SAMPLES), training
     return Luck(run.run_id, case, patient.policy.source, rules, *counts, drawn, before, tuple(draws))
 
 

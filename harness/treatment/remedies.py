@@ -8,17 +8,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from harness.build.artifact import Artifact, inspect
+from harness.build.builder import CALIBRATION_SAMPLES
 from harness.build.variants import RECIPES
 from harness.diagnosis.explanation import Explanation
 from harness.diagnosis.layers import INPUT_PLACE
 from harness.diagnosis.row_study import Study
 from harness.experiment.recipe_file import chooses
-from harness.records import Adjusted
+from harness.records import Adjusted, Variant
 from harness.records.adjusted import BY_ERROR
 from harness.support.format import plural
 
 Kind = Literal["calibration", "float_io", "keep_float", "wider", "other_format"]
-USUAL_SAMPLES = 500
 MOST_SAMPLES = 5_000  # of calibration
 MOST_KEPT = 6  # layers in float32, with those that read them not counted
 OTHER_FORMATS = ("dynamic_range", "float16")
@@ -59,7 +60,7 @@ def remedies(
         *other_io(recipe),
         *kept(plain, layers),
         *wider(recipe),
-        *(Remedy("", "other_format", f"another format: {name}", Adjusted(name)) for name in OTHER_FORMATS),
+        *other_formats(recipe),
     ]
     return tuple(replace(each, name=f"{recipe}_cure_{mark(each.recipe)}") for each in every)
 
@@ -67,6 +68,26 @@ def remedies(
 def mark(recipe: Adjusted) -> str:
     """Some letters that a recipe has whatever else is tried: what is known of it is known again."""
     return hashlib.sha256(repr(recipe).encode()).hexdigest()[:8]
+
+
+def recipe_for(own: Variant) -> str:
+    """The built-in recipe that the row was made by, or that makes files of its format."""
+    if own.recipe in RECIPES:
+        return own.recipe
+    assert own.path is not None
+    return recipe_like(inspect(own.path))
+
+
+def recipe_like(file: Artifact) -> str:
+    """The recipe of TensorFlow's converter that makes files of such weights and activations."""
+    if "int16" in file.activations:
+        return "int16x8"
+    if {"int8", "uint8"} & set(file.activations):
+        whole = any(tensor.dtype in ("int8", "uint8") for tensor in (*file.inputs, *file.outputs))
+        return "int8" if whole else "int8_float_io"
+    if "int8" in file.weights:
+        return "dynamic_range"
+    return "float16" if "float16" in file.weights else "float32"
 
 
 def calibrations(plain: Adjusted, training: int, data: Path | None, causes: Sequence[str]) -> Iterator[Remedy]:
@@ -82,9 +103,9 @@ def calibrations(plain: Adjusted, training: int, data: Path | None, causes: Sequ
 
 
 def more_samples(plain: Adjusted, training: int) -> Iterator[Remedy]:
-    if training > USUAL_SAMPLES:
+    if training > CALIBRATION_SAMPLES:
         count = min(training, MOST_SAMPLES)
-        words = f"calibrated with {count:,} samples, not {USUAL_SAMPLES}"
+        words = f"calibrated with {count:,} samples, not {CALIBRATION_SAMPLES}"
         yield Remedy("", "calibration", words, replace(plain, samples=count))
 
 
@@ -94,17 +115,26 @@ def other_ranges(plain: Adjusted) -> Iterator[Remedy]:
     yield Remedy("", "calibration", "ranges of the least squared error", replace(plain, ranges=BY_ERROR))
 
 
+def with_float_io(recipe: str) -> str:
+    """The recipe that makes the same file with float32 inputs and outputs; "" where there is none."""
+    if RECIPES[recipe].expectation.io == "float32":
+        return recipe
+    return "int8_float_io" if recipe == "int8" else ""
+
+
 def other_io(recipe: str) -> Iterator[Remedy]:
-    if recipe == "int8":
-        yield Remedy("", "float_io", "float32 inputs and outputs", Adjusted("int8_float_io"))
+    if (other := with_float_io(recipe)) not in ("", recipe):
+        yield Remedy("", "float_io", "float32 inputs and outputs", Adjusted(other))
 
 
 def kept(plain: Adjusted, layers: Layers) -> Iterator[Remedy]:
     """Layers that stay in float32: of those that make most error first one, then more, each with its readers, too."""
     if not chooses(RECIPES[plain.recipe]):
         return
-    if layers.inputs:
-        yield in_float(Adjusted("int8_float_io"), layers.inputs, " and float32 inputs and outputs")
+    if layers.inputs and (other := with_float_io(plain.recipe)):
+        yield in_float(
+            Adjusted(other), layers.inputs, "" if other == plain.recipe else " and float32 inputs and outputs"
+        )
     tried: list[set[str]] = []
     for count in range(1, min(MOST_KEPT, len(layers.worst)) + 1):
         alone = layers.worst[:count]
@@ -128,6 +158,12 @@ def short(name: str) -> str:
 def wider(recipe: str) -> Iterator[Remedy]:
     if RECIPES[recipe].expectation.activations == "int8":
         yield Remedy("", "wider", "16-bit activations: int16x8", Adjusted("int16x8"))
+
+
+def other_formats(recipe: str) -> Iterator[Remedy]:
+    for name in OTHER_FORMATS:
+        if name != recipe:
+            yield Remedy("", "other_format", f"another format: {name}", Adjusted(name))
 
 
 def layers_of(found: Explanation, study: Study) -> Layers:

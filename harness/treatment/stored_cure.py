@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.build.keras_process import KerasProcess
-from harness.build.variants import RECIPES
 from harness.build.workloads import WORKLOADS
 from harness.compare.baseline import compare
 from harness.data.shuffled import shuffled
@@ -34,7 +33,7 @@ from harness.support.files import TemporaryFolder, telling_disk
 from harness.treatment.cured import Cure, Kept
 from harness.treatment.halves import Half
 from harness.treatment.patient import Patient, Workshop, check_further
-from harness.treatment.remedies import Layers, layers_of, remedies
+from harness.treatment.remedies import Layers, layers_of, recipe_for, remedies
 from harness.treatment.search import Trial, search
 from harness.treatment.verdict_on import rules_for, too_few
 
@@ -208,13 +207,6 @@ def explained(patient: Patient, own: Variant) -> Explained:
 def training_of(workshop: Workshop) -> int:
     """How many samples of the experiment there are to calibrate with."""
     return len(workshop.dataset.train_inputs[0]) if workshop.dataset.train_inputs else 0
-
-
-def recipe_for(own: Variant) -> str:
-    """The recipe that the row was made by, or that makes such a file."""
-    if own.recipe in RECIPES:
-        return own.recipe
-    return "int8" if own.inputs and own.inputs[0].dtype == "int8" else "int8_float_io"
 
 
 def outcome_of(trial: Trial) -> str:
