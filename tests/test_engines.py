@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from packaging.version import Version
 
 from harness.device import engines
 from harness.device.engines import ENGINES, KERNELS, Engine, parse
 
 LIBRARIES = st.sampled_from(sorted(ENGINES))
-RELEASES = st.from_regex(r"\A[0-9]{1,3}(\.[0-9]{1,3}){0,3}((rc|\.dev|\.post)[0-9]{1,8})?\Z")
+NUMBER = "(0|[1-9][0-9]{0,2})"
+RELEASES = st.from_regex(rf"\A{NUMBER}(\.{NUMBER}){{0,3}}((rc|\.dev|\.post){NUMBER})?\Z")
 
 
 @given(data=st.data(), library=LIBRARIES, release=st.just("") | RELEASES)
@@ -70,6 +72,28 @@ def test_what_is_wrong_with_a_name(name: str, wrong: str) -> None:
 
 def test_kernels_of_one_library_have_one_version() -> None:
     assert engines.version("ai-edge-litert:reference") == engines.version("ai-edge-litert")
+
+
+@pytest.mark.parametrize("name", ["ai-edge-litert@1.4.0", "ai-edge-litert@1.4.0:reference", "tflite-micro@0.dev1"])
+def test_no_other_release_runs_than_the_one_that_is_named(name: str) -> None:
+    there = engines.installation(name)
+    with pytest.raises(RuntimeError, match=f"^{there} is not installed: this Python has .*; harness setup TARGET"):
+        engines.interpreter_class(name)
+    assert engines.version(name) is None
+
+
+def test_the_installed_release_runs_under_its_own_name_however_it_is_spelled() -> None:
+    there = engines.version("ai-edge-litert")
+    assert there and there.endswith(".0")
+    for spelled in (there, there[:-2]):
+        assert engines.version(f"ai-edge-litert@{spelled}") == there
+        assert engines.interpreter_class(f"ai-edge-litert@{spelled}") is engines.interpreter_class("ai-edge-litert")
+
+
+@given(RELEASES, RELEASES)
+def test_releases_are_the_same_as_pip_sees_them(one: str, other: str) -> None:
+    assert engines.same_release(one, other) == (Version(one) == Version(other))
+    assert engines.same_release(f"{one}+local", one)
 
 
 def test_asking_what_is_installed_imports_no_runtime() -> None:

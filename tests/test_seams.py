@@ -281,6 +281,7 @@ def test_other_kernels_are_a_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     monkeypatch.setitem(engines.ENGINES, "toy-runtime", "toy_runtime")
     monkeypatch.setitem(engines.KERNELS, "toy-runtime", {"slow": lambda library: library.Slow})
     assert engines.interpreter_class("toy-runtime:slow") is module.Slow
+    monkeypatch.setattr(engines, "library_version", lambda library: "1.0")
     assert engines.interpreter_class("toy-runtime@1.0") is module.Interpreter
     (tmp_path / "pi.toml").write_text('kind = "ssh"\nhost = "pi"\nruntimes = ["toy-runtime:slow"]\n')
     assert known_targets(tmp_path)["pi"].runtimes == ("toy-runtime:slow",)

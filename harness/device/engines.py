@@ -11,6 +11,7 @@ KERNELS where it has several, its releases in measure/runtimes.py, and its pin f
 import importlib
 import importlib.util
 import os
+import re
 from collections import namedtuple
 from functools import partial
 
@@ -102,8 +103,15 @@ DEFAULT = {"tflite-micro": adapted("micro")}  # of a library whose own class is 
 
 
 def interpreter_class(name):
-    """What takes model_content and num_threads, and is then used as an Interpreter of TensorFlow Lite is."""
+    """What takes model_content and num_threads, and is then used as an Interpreter of TensorFlow Lite is.
+
+    Raises RuntimeError where this Python has another release than the name says.
+    """
     engine = parse(name)
+    if engine.release and version(name) is None:
+        wanted, there = installation(name), version(engine.library) or "none"
+        told = "%s is not installed: this Python has %s; harness setup TARGET --runtime %s installs it"
+        raise RuntimeError(told % (wanted, there, wanted))
     find = KERNELS.get(engine.library, {}).get(engine.kernels) or DEFAULT.get(engine.library, plain)
     return find(importlib.import_module(ENGINES[engine.library]))
 
@@ -114,8 +122,22 @@ def installed():
 
 
 def version(name):
-    """The version of the engine's library in this very Python."""
-    library = parse(name).library
+    """The version of the library in this very Python, or None where that is not the release that is named."""
+    library, release, _ = parse(name)
+    there = library_version(library)
+    return there if there and (not release or same_release(there, release)) else None
+
+
+def same_release(one, other):
+    """Whether two texts mean one release: 2.3 is 2.3.0, and what follows a + tells only who built it."""
+    return shortest(one) == shortest(other)
+
+
+def shortest(release):
+    return re.sub(r"(\.0)+(?![.0-9]*[0-9])", "", release.partition("+")[0])
+
+
+def library_version(library):
     package = ENGINES[library].split(".")[0]
     spec = importlib.util.find_spec(package)
     if spec is None:

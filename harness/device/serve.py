@@ -112,7 +112,10 @@ class Server:
         self.ended = threading.Event()
 
     def argv(self, runtime):
-        """What starts the device code with the Python that has this engine: its own venv's where a release is named."""
+        """What starts the device code with the Python that has this engine: its own venv's where a release is named.
+
+        Where there is no such venv, the job says so itself: engines.py runs no other release than the named one.
+        """
         own = self.venvs.get(engines.installation(runtime))
         return [venvs.use(own[0]) if own else sys.executable, *self.arguments]
 
