@@ -118,6 +118,29 @@ def named_v() -> object:
     return options
 
 
+def absolute() -> bytes:
+    """y = |x|, where x and y have an open second dimension: a file writes it as 1."""
+    file = File()
+    graph = file.graph()
+    x, y = graph.tensor("x"), graph.tensor("y")
+    for tensor in graph.made.tensors:
+        tensor.shapeSignature = [1, -1]
+    graph.op(Op.ABS, [x], [y], s.BuiltinOptions.AbsOptions, s.AbsOptionsT())
+    graph.end([x], [y])
+    return file.bytes()
+
+
+def counted_to() -> bytes:
+    """y = 0, 1, … up to x: how long it is depends on what x holds."""
+    file = File()
+    graph = file.graph()
+    x, y = graph.tensor("x", ()), graph.tensor("y", (1,))
+    zero, one = graph.tensor("zero", (), value=0), graph.tensor("one", (), value=1)
+    graph.op(Op.RANGE, [zero, x, one], [y], s.BuiltinOptions.RangeOptions, s.RangeOptionsT())
+    graph.end([x], [y])
+    return file.bytes()
+
+
 def running_sum(quantised: tuple[tuple[float, int], ...] = ()) -> bytes:
     """score = frame + state_in and state_out = frame + state_in: state that goes in and out as tensors.
 

@@ -16,6 +16,7 @@ from harness.device import engines
 from harness.device.kernels import inside, ran
 from tests.devices import device_source, job_spec, lay_job, run_job, stored_inputs, zipapp
 from tests.small_models import tflite
+from tests.stateful_files import absolute, counted_to
 
 LITERT, RT = "ai-edge-litert", "tflite-runtime"
 INSTALLED = [name for name, version in engines.installed().items() if version]
@@ -114,6 +115,44 @@ def test_compiled_gives_each_input_its_own_values_whatever_order_a_signature_has
     argv = [sys.executable, "-c", TWO_INPUTS, str(tflite("two_inputs"))]
     done = subprocess.run(argv, capture_output=True, text=True, check=True)
     assert done.stdout == "[[[2.0, 4.0]], [[9.0, 12.0, 15.0]]]\n"
+
+
+OPEN = """
+import sys
+import numpy as np
+from harness.device import compiled
+model = compiled.Interpreter(open(sys.argv[1], "rb").read())
+given = np.array(eval(sys.argv[2]), "f4")
+if given.ndim:
+    model.resize_tensor_input(0, given.shape)
+model.allocate_tensors()
+model.set_tensor(0, given)
+model.invoke()
+try:
+    print(model.get_tensor(1).tolist())
+    print(model.get_output_details()[0]["shape"].tolist())
+except ValueError as error:
+    print(error)
+"""
+
+
+NO_LENGTH = "CompiledModel cannot give output y, whose shape is known only once the file has run: take another engine\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "given", "told"),
+    [
+        (absolute(), "[[-1, 2, -3, 4]]", "[[1.0, 2.0, 3.0, 4.0]]\n[1, 4]\n"),
+        (counted_to(), "5", NO_LENGTH),
+    ],
+)
+def test_compiled_gives_an_output_of_open_length_whole_or_not_at_all(
+    tmp_path: Path, content: bytes, given: str, told: str
+) -> None:
+    (tmp_path / "model.tflite").write_bytes(content)
+    argv = [sys.executable, "-c", OPEN, str(tmp_path / "model.tflite"), given]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    assert done.stdout == told
 
 
 def test_compiled_keeps_no_tensors_between_the_ops_and_says_so(tmp_path: Path) -> None:

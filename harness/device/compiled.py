@@ -3,6 +3,7 @@
 from ai_edge_litert import compiled_model, interpreter
 
 NO_OPTIONS = "CompiledModel of this release cannot be told its number of threads: take ai-edge-litert 2.2 or later"
+OPEN = "CompiledModel cannot give output %s, whose shape is known only once the file has run: take another engine"
 ONLY_SHAPES = "CompiledModel gives no tensors between the ops: take the same engine without :compiled"
 
 
@@ -21,7 +22,7 @@ class Interpreter:
         options = compiled_model.Options(hardware_accelerators=compiled_model.HardwareAccelerator.CPU, cpu_options=cpu)
         self.content = model_content  # the native model points into it
         self.model = compiled_model.CompiledModel.from_buffer(model_content, options=options)
-        self.described = interpreter.Interpreter(model_content=model_content)  # never allocated: it only describes
+        self.described = interpreter.Interpreter(model_content=model_content)  # it only describes
 
     def resize_tensor_input(self, index, shape):
         self.described.resize_tensor_input(index, shape)
@@ -31,7 +32,7 @@ class Interpreter:
         self.inputs, self.outputs = self.model.create_input_buffers(0), self.model.create_output_buffers(0)
         self.input_of = dict(zip(self.places("inputs"), self.inputs))
         self.output_of = dict(zip(self.places("outputs"), self.outputs))
-        self.forms = {d["index"]: self.form(d) for d in self.get_output_details()}
+        self.forms = {}
 
     def places(self, which):
         """The indices of the tensors of the first signature, in its order."""
@@ -42,7 +43,19 @@ class Interpreter:
             named = {which: {d["name"]: d["index"] for d in details}}
         return [int(named[which][name]) for name in signature[which]]
 
+    def measured(self):
+        """The forms of the outputs, as the inputs were resized. Raises ValueError for one that only a run gives a size.
+
+        Asked for with the first answer: it takes time and memory that are none of the model's.
+        """
+        self.described.allocate_tensors()
+        return {d["index"]: self.form(d) for d in self.get_output_details()}
+
     def form(self, details):
+        try:
+            self.described.get_tensor(details["index"])
+        except ValueError as error:  # it has no memory yet
+            raise ValueError(OPEN % details["name"]) from error
         return int(details["shape"].prod()), details["dtype"], tuple(details["shape"])
 
     def get_input_details(self):
@@ -58,6 +71,7 @@ class Interpreter:
         self.model.run_by_index(0, self.inputs, self.outputs)
 
     def get_tensor(self, index):
+        self.forms = self.forms or self.measured()
         count, dtype, shape = self.forms[index]
         return self.output_of[index].read(count, dtype).reshape(shape)
 
