@@ -75,6 +75,29 @@ def test_what_it_cannot_run_is_unsupported_and_names_the_op(tmp_path: Path, mode
     assert result["error"].startswith(f"tflite-micro cannot run this file: Node {REFUSED[model]} (number ")
 
 
+@HAS_MICRO
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("Node SOFTMAX (number 3f) failed to prepare with status 1", engines.Refused),
+        ("Didn't find op for builtin opcode 'RFFT2D'", engines.Refused),
+        ("Interpreter could not be initialized", RuntimeError),
+        ("schema version 4 is not equal to supported version 3, unsupported", RuntimeError),
+        ("", RuntimeError),
+    ],
+)
+def test_a_file_is_refused_only_where_an_op_is_named(
+    monkeypatch: pytest.MonkeyPatch, said: str, kind: type[Exception]
+) -> None:
+    """A rule leaves out what is refused: whatever else goes wrong is a failure."""
+    from harness.device import micro
+
+    monkeypatch.setattr(micro, "opened", lambda content, arena_bytes: (None, said))
+    with pytest.raises(Exception, match=r"^tflite-micro cannot run this file: ") as caught:
+        micro.smallest_arena(said.encode())
+    assert caught.type is kind
+
+
 # What a run makes of it.
 
 

@@ -13,7 +13,8 @@ from .engines import Refused
 FIRST_BYTES = 1 << 16
 MOST_BYTES = 1 << 30
 TOO_SMALL = r"available|Too many buffers|Failed to allocate|Unable to allocate"
-NAMED = r"Didn't find op|Failed to get registration|Node \w+ \(number|not supported|unsupported|was not true|!="
+NO_OP = r"Didn't find op|Failed to get registration|Node \w+ \(number"  # what names an op that it cannot run
+NAMED = NO_OP + "|not supported|unsupported|was not true|!="
 
 
 class Interpreter:
@@ -65,11 +66,15 @@ def tensors_of(content):
 
 @functools.lru_cache(maxsize=1)
 def smallest_arena(content):
-    """The bytes of the smallest arena in which the model starts, found by halving. Raises Refused, MemoryError."""
+    """The bytes of the smallest arena in which the model starts, found by halving.
+
+    Raises Refused where an op is named, MemoryError, and RuntimeError for any other reason not to start.
+    """
     fits = FIRST_BYTES
     while (said := opened(content, fits)[1]) is not None:
         if not re.search(TOO_SMALL, said):
-            raise Refused("tflite-micro cannot run this file: " + reason(said))
+            kind = Refused if re.search(NO_OP, said) else RuntimeError
+            raise kind("tflite-micro cannot run this file: " + reason(said))
         fits *= 4
         if fits > MOST_BYTES:
             raise MemoryError("the model does not start in an arena of %d MiB" % (MOST_BYTES >> 20))
