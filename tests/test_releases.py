@@ -184,6 +184,24 @@ def test_what_is_not_there_says_how_it_is_had_or_that_it_cannot_be() -> None:
     assert here.version_of("ai-edge-litert:reference") == "2.3.0" and here.version_of("ai-edge-litert@2.3.0") is None
 
 
+@pytest.mark.parametrize(
+    ("runtime", "where"),
+    [
+        ("tflite-runtime@2.15.0", {"python": "3.12.1"}),
+        ("tflite-micro@0.dev1:reference", {"machine": "aarch64"}),
+        ("ai-edge-litert@2.9.9", {"python": "3.15.0", "machine": "armv7l"}),
+    ],
+)
+def test_a_release_that_nobody_tried_yet_is_failed_and_not_unsupported(runtime: str, where: dict[str, str]) -> None:
+    """What is listed of its library says nothing of it, and a rule would leave it out."""
+    there = replace(Environment(python="3.11.7", machine="x86_64", glibc="2.36"), **where)
+    status, why = absence(Case("int8", "pi", runtime, 1), there)
+    name = runtime.partition(":")[0]
+    assert (status, why) == (
+        "failed", f"{name} is not installed on pi; harness setup pi --runtime {name} installs it"
+    )  # fmt: skip
+
+
 def test_a_run_goes_on_where_releases_that_it_does_not_use_are_gone() -> None:
     then = Environment(python="3.11.7", runtimes={"ai-edge-litert": "2.3.0", NAME: "9.9"})
     now = replace(then, runtimes={"ai-edge-litert": "2.3.0"})

@@ -76,16 +76,28 @@ def absence(case: Case, environment: Environment) -> tuple[RowStatus, str]:
     """Why a device has not the engine of a case, and whether it can have it."""
     library, named, _ = split(case.runtime)
     where = f"Python {environment.python}"
+    listed = releases_named(library, named)
+    if named and not listed:
+        return "failed", not_installed(case)
     if not exists_for(library, environment.python):
         return "unsupported", f"there is no {library} for {where}"
     if not exists_for(library, environment.python, environment.machine):
         return "unsupported", f"there is no {library} for the processor {environment.machine} with {where}"
-    listed = [each for each in RELEASES if (each.runtime, each.version) == (library, named)]
     machine, python, glibc = environment.machine or "", environment.python or "", environment.glibc or ""
     if listed and not any(each.fits(machine, python, glibc) for each in listed):
         return "unsupported", f"{library} {named} does not run with {where}, {machine}, glibc {glibc or 'unknown'}"
-    told = f"{installation(case.runtime)} is not installed on {case.target}"
-    return "failed", told + f"; harness setup {case.target} --runtime {library}@{named} installs it" * bool(named)
+    return "failed", not_installed(case)
+
+
+def not_installed(case: Case) -> str:
+    name, named = installation(case.runtime), split(case.runtime).release
+    advice = f"; harness setup {case.target} --runtime {name} installs it" if named else ""
+    return f"{name} is not installed on {case.target}{advice}"
+
+
+def releases_named(library: str, named: str) -> list[Release]:
+    """The rows of one release, of which there is one for each kind of device; none where it is not listed."""
+    return [each for each in RELEASES if (each.runtime, each.version) == (library, named)]
 
 
 def release_named(name: str, machine: str, python: str, glibc: str) -> Release | None:
@@ -95,7 +107,7 @@ def release_named(name: str, machine: str, python: str, glibc: str) -> Release |
     library, named, _ = parse(name)
     if not named:
         return release_for(library, machine, python, glibc)
-    listed = [each for each in RELEASES if (each.runtime, each.version) == (library, named)]
+    listed = releases_named(library, named)
     if not listed:
         beside = next((each.numpy for each in RELEASES if each.runtime == library and machine in each.machines), "")
         return release(library, named, [machine], "", "0", beside)
