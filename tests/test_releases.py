@@ -202,6 +202,15 @@ def test_a_release_that_nobody_tried_yet_is_failed_and_not_unsupported(runtime: 
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(("release", "is_old"), [("1.4.0", True), ("2.1.6", True), ("2.2.0", False), ("2.10.0", False)])
+def test_a_release_that_is_too_old_for_its_kernels_is_told_apart(release: str, is_old: bool) -> None:
+    """No setup helps there."""
+    here = Environment(python="3.11.7", machine="x86_64", glibc="2.36")
+    status, why = absence(Case("int8", "host", f"ai-edge-litert@{release}:compiled", 1), here)
+    too_old = f"ai-edge-litert:compiled needs release 2.2 or later, and {release} is named"
+    assert status == "failed" and (why == too_old) == is_old and ("harness setup" in why) != is_old
+
+
 def test_a_run_goes_on_where_releases_that_it_does_not_use_are_gone() -> None:
     then = Environment(python="3.11.7", runtimes={"ai-edge-litert": "2.3.0", NAME: "9.9"})
     now = replace(then, runtimes={"ai-edge-litert": "2.3.0"})

@@ -2,7 +2,9 @@
 
 from ai_edge_litert import compiled_model, interpreter
 
-NO_OPTIONS = "CompiledModel of this release cannot be told its number of threads: take ai-edge-litert 2.2 or later"
+from .engines import FIRST_WITH
+
+NO_OPTIONS = "CompiledModel of this release cannot be told its number of threads: take ai-edge-litert %s or later"
 OPEN = "CompiledModel cannot give output %s, whose shape is known only once the file has run: take another engine"
 ONLY_SHAPES = "CompiledModel gives no tensors between the ops: take the same engine without :compiled"
 
@@ -17,7 +19,7 @@ class Interpreter:
         if experimental_preserve_all_tensors:
             raise ValueError(ONLY_SHAPES)
         if not hasattr(compiled_model, "CpuOptions"):
-            raise ValueError(NO_OPTIONS)
+            raise ValueError(NO_OPTIONS % FIRST_WITH["ai-edge-litert", "compiled"])
         cpu = compiled_model.CpuOptions(num_threads=num_threads)
         options = compiled_model.Options(hardware_accelerators=compiled_model.HardwareAccelerator.CPU, cpu_options=cpu)
         self.content = model_content  # the native model points into it

@@ -98,6 +98,8 @@ KERNELS = {  # of a library beside its own choice: name → what finds the Inter
     "tflite-runtime": {"builtin": BUILTIN, "reference": REFERENCE},
 }
 
+FIRST_WITH = {("ai-edge-litert", "compiled"): "2.2"}  # the first release that has kernels in a form that we can use
+
 
 DEFAULT = {"tflite-micro": adapted("micro")}  # of a library whose own class is no such Interpreter
 

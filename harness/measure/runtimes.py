@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from harness.device.engines import installation, parse, split
+from harness.device.engines import FIRST_WITH, installation, parse, split
 from harness.errors import ConfigError
 from harness.records import Case, Environment
 from harness.records.terms import RowStatus
@@ -74,8 +74,11 @@ def exists_for(runtime: str, python: str | None, machine: str | None = None) -> 
 
 def absence(case: Case, environment: Environment) -> tuple[RowStatus, str]:
     """Why a device has not the engine of a case, and whether it can have it."""
-    library, named, _ = split(case.runtime)
+    library, named, kernels = split(case.runtime)
     where = f"Python {environment.python}"
+    first = FIRST_WITH.get((library, kernels))
+    if named and first and version_of(named) < Version(first):
+        return "failed", f"{library}:{kernels} needs release {first} or later, and {named} is named"
     listed = releases_named(library, named)
     if named and not listed:
         return "failed", not_installed(case)
