@@ -33,16 +33,17 @@ class ManyMoved(Effects):
 
     error: float = 0.0  # the standard one, by DeLong
     freedom: float = 1.0
+    worth: float = 1.0  # of a whole class that is lost: how far the value moves
 
     def p(self, limit: float, better: int = 1) -> float:
         room = better * (limit - self.value)
         found = float(stdtr(self.freedom, SHIFT - room / self.error))
-        unseen = max(0.0, 1 - room) ** float(self.sizes[0]) if room > 0 else 1.0
+        unseen = max(0.0, 1 - room / self.worth) ** float(self.sizes[0]) if room > 0 else 1.0
         floor = max(unseen, FAR if found < FAR else 0.0)
         return max(found, min(floor, super().p(limit, better))) if floor > found else found
 
     def times(self, factor: float) -> Self:
-        return replace(super().times(factor), error=self.error * factor)
+        return replace(super().times(factor), error=self.error * factor, worth=self.worth * factor)
 
     def scaled(self, times: float) -> Self:
         return replace(super().scaled(times), error=self.error / math.sqrt(times), freedom=self.freedom * times)
