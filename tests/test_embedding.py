@@ -311,9 +311,24 @@ def test_a_query_whose_identity_the_gallery_lacks_is_not_counted():
     wanted = recall_by_gallery(KERAS, LABELS, queries, 1, "cosine")
     found = METRICS["recall_at_1"].statistic(Answers(LABELS, KERAS, KERAS, queries=queries))
     assert isinstance(found, OverIdentities)
-    assert found.value == wanted and found.moves[7] == 0
+    assert found.value == wanted and found.groups == len(found.moves) == IDENTITIES - 1
     with pytest.raises(Absent, match="the gallery has the identity of none of 3 queries"):
         METRICS["recall_at_1"].statistic(Answers(LABELS, KERAS, KERAS, queries=LABELS == 7))
+
+
+@pytest.mark.parametrize("by_queries", [True, False])
+def test_identities_that_are_only_found_are_none_of_those_that_it_takes(by_queries):
+    """30 of 300 have a second sample, which asks: a fault of one identity in 20 is missing in .95^30, 21 %."""
+    labels = np.concatenate([np.arange(300), np.arange(30)])
+    keras = CENTRES[labels].astype(np.float32)
+    keras[300:] += 1e-3 * RNG.normal(size=(30, WIDTH)).astype(np.float32)
+    queries = np.arange(330) >= 300 if by_queries else None
+    found = METRICS["recall_at_1"].statistic(Answers(labels, keras, keras, queries=queries))
+    assert isinstance(found, OverIdentities) and (found.value, found.groups, found.effective) == (1.0, 30, 30)
+    assert "30 identities" in found.doubt and found.p(0.95, -1) == pytest.approx(0.95**30)
+    policy = parse_policy(FALL.format("recall_at_1", 'max_decrease = "10pp"'), "p")
+    verdict = judge(compare(replace(run(keras, labels, keras), queries=queries), metrics_of(policy)), policy)
+    assert verdict.outcome == "inconclusive"
 
 
 def test_what_an_identity_moves_is_what_leaving_it_out_moves_of_queries_too():

@@ -18,8 +18,8 @@ from harness.metrics.left_out import FEWEST_GROUPS, LeftOut
 from harness.metrics.registry import Answers, Metric, declare
 from harness.metrics.task import EMBEDDINGS, finite, one_column, row_by_row
 from harness.statistics.bootstrap import Statistic
-from harness.statistics.given_pairs import equal_error_rate_of
-from harness.statistics.neighbours import Leaving, Space, ranks, recall, space_of
+from harness.statistics.given_pairs import equal_error_rate_of, paired
+from harness.statistics.neighbours import Leaving, Space, asked_of, ranks, recall, space_of, units_of
 from harness.statistics.stats import Interval
 from harness.statistics.unseen import fewest_to_show, unseen_loss, unseen_p
 from harness.statistics.verification import equal_error_rate
@@ -30,7 +30,7 @@ NEAREST = (1, 5, 10)
 @dataclass(frozen=True, eq=False)
 class OverIdentities(LeftOut):
     """A share between 0 and 1 with each identity left out once. moves: how far the value moves where an identity goes
-    wrong, of each, (identities,).
+    wrong, of each that can. Those that are only found count neither as groups nor by weight.
     """
 
     moves: np.ndarray = field(kw_only=True)
@@ -91,15 +91,14 @@ class OverIdentities(LeftOut):
 
 
 def over_identities(found: Leaving, moves: Callable[[np.ndarray], np.ndarray]) -> OverIdentities:
-    """moves: of the samples of each identity, how far the value moves where one goes wrong, where that is not found."""
+    """moves: of the weights, how far the value moves where each identity goes wrong, where that is not found."""
     sizes = found.weights
     moved = moves(sizes) if found.moves is None else found.moves
     return OverIdentities(found.value, found.without, len(sizes), sizes, found.why, moves=moved)
 
 
-def of_asked(sizes: np.ndarray) -> np.ndarray:
-    """Returns each identity's share of the samples that are asked: those whose identity has another one."""
-    asked = np.where(sizes > 1, sizes, 0)
+def of_asked(asked: np.ndarray) -> np.ndarray:
+    """Returns each identity's share of the samples that are asked."""
     return np.asarray(asked / max(1, asked.sum()))
 
 
@@ -109,6 +108,15 @@ def of_its_pairs(sizes: np.ndarray) -> np.ndarray:
     """
     own = sizes * (sizes - 1)
     return np.asarray(np.maximum(own / max(1, own.sum()), 2 * sizes / max(1, sizes.sum())))
+
+
+def moves_of(
+    metric: Metric, identities: np.ndarray, queries: np.ndarray | None, pairs: np.ndarray | None
+) -> np.ndarray:
+    """Returns how far each identity that can go wrong moves the metric. Raises Absent where there is no metric."""
+    if metric.better == "higher":
+        return of_asked(asked_of(identities, queries))
+    return of_its_pairs(np.bincount(units_of(identities))) if pairs is None else paired(identities, pairs).moves
 
 
 def why_no_embeddings(labels: np.ndarray, output: np.ndarray) -> str:

@@ -6,7 +6,7 @@ jackknife: leaving an identity out leaves out all pairs that it is in. Identitie
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -42,14 +42,31 @@ class Alike:
         np.add.at(own, (1, self.units[two, 1], place[two]), 1)
         return whole, own
 
+    @property
+    def in_pairs(self) -> tuple[np.ndarray, np.ndarray]:
+        """Returns how many pairs there are of either kind, (2,), and of each identity, (2, identities)."""
+        whole, own = self.counted(np.zeros(len(self.kind), np.int64), 1)
+        return whole[:, 0], own[..., 0]
+
+    @property
+    def moves(self) -> np.ndarray:
+        """Returns how far each identity moves the rate at most: by its share of the pairs of either kind."""
+        whole, own = self.in_pairs
+        return np.asarray((own / whole[:, None]).max(axis=0))
+
 
 def alike(space: Space, identities: np.ndarray, pairs: np.ndarray) -> Alike:
     """Raises Absent where the pairs are of one kind."""
     parts = [space.of_pairs(pairs[n : n + STRETCH]) for n in range(0, len(pairs), STRETCH)]
+    return replace(paired(identities, pairs), near=np.concatenate(parts))
+
+
+def paired(identities: np.ndarray, pairs: np.ndarray) -> Alike:
+    """Returns the pairs before it is known how alike they are. Raises Absent where they are of one kind."""
     kind = (identities[pairs[:, 0]] != identities[pairs[:, 1]]).astype(np.int64)
     if len(np.unique(kind)) < 2:
         raise Absent(ONE_KIND)
-    return Alike(np.concatenate(parts), kind, units_of(identities[pairs]).reshape(-1, 2))
+    return Alike(np.zeros(len(pairs)), kind, units_of(identities[pairs]).reshape(-1, 2))
 
 
 def equal_error_rate_of(space: Space, identities: np.ndarray, pairs: np.ndarray) -> Leaving:
@@ -64,11 +81,10 @@ def equal_error_rate_of(space: Space, identities: np.ndarray, pairs: np.ndarray)
     lead = under.sum(axis=0) - 1
     thresholds = values[np.unique(np.clip(np.searchsorted(lead, LEVELS), 0, len(values) - 1))]
     whole, own = given.counted(np.searchsorted(thresholds, given.near), len(thresholds) + 1)
-    in_pairs = own.sum(axis=2)
-    moves = (in_pairs / whole.sum(axis=1)[:, None]).max(axis=0)
+    weights = given.in_pairs[1].sum(axis=0)
     if len(thresholds) < FEWEST_THRESHOLDS:
-        return Leaving(rate, np.zeros(0), in_pairs.sum(axis=0), COARSE.format(len(thresholds)), moves)
+        return Leaving(rate, np.zeros(0), weights, COARSE.format(len(thresholds)), given.moves)
     left = np.cumsum(np.concatenate([whole[:, None] - own, whole[:, None]], axis=1), axis=2)
     share = np.divide(left[..., :-1], left[..., -1:], out=np.zeros_like(left[..., :-1]), where=left[..., -1:] > 0)
     each = crossed(share[0], 1 - share[1])  # the last is that of all
-    return Leaving(rate, rate + each[:-1] - each[-1], in_pairs.sum(axis=0), moves=moves)
+    return Leaving(rate, rate + each[:-1] - each[-1], weights, moves=given.moves)

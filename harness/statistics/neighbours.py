@@ -26,8 +26,9 @@ NONE_TO_FIND = "no value: the gallery has the identity of none of {:,} queries"
 
 @dataclass(frozen=True, eq=False)
 class Leaving:
-    """A value, and what it is without each identity, (identities,). weights: the samples of each. why: it has no
-    limits; "" where it may. moves: how far the value moves where one goes wrong, where its samples do not say it.
+    """A value, and what it is without each identity, (identities,). weights: how much of each counts, of those that
+    can go wrong; others are only found. why: it has no limits; "" where it may. moves: how far the value moves where
+    one goes wrong, where its weight does not say it.
     """
 
     value: float
@@ -121,8 +122,19 @@ def recall(space: Space, identities: np.ndarray, k: int, queries: np.ndarray | N
     if not asked.sum():
         raise Absent(NO_PARTNER.format(len(identities)) if queries is None else NONE_TO_FIND.format(int(queries.sum())))
     without = (hits.sum() - hits + others) / np.maximum(asked.sum() - asked, 1)
-    moves = None if queries is None else asked / asked.sum()
-    return Leaving(float(hits.sum() / asked.sum()), without, np.bincount(units).astype(np.float64), moves=moves)
+    return Leaving(float(hits.sum() / asked.sum()), without, asked[asked > 0])
+
+
+def asked_of(identities: np.ndarray, queries: np.ndarray | None = None) -> np.ndarray:
+    """Returns how many samples of each identity are asked, of those of which some are: a sample is not where no other,
+    or none of the gallery, has its identity.
+    """
+    units = units_of(identities)
+    own = np.bincount(units)
+    if queries is None:
+        return own[own > 1].astype(np.float64)
+    asking = np.bincount(units[queries], minlength=len(own))
+    return asking[(asking > 0) & (own > asking)].astype(np.float64)
 
 
 def most_of(units: np.ndarray) -> int:
