@@ -120,3 +120,28 @@ def test_of_several_labelled_outputs_each_is_told_by_its_name() -> None:
     several = Known(1_000, np.arange(1_000) % 2, None, "digit", {"fault": rare})
     assert said(rule, several).endswith("class 1 has 10, output fault")
     assert said(rule + '\noutput = "digit"', several) == ""
+
+
+def test_identities_are_counted_as_they_are_asked() -> None:
+    """One query of each identity; one has 5,000 pictures in the gallery, which ask nothing: .99^299 is under 5 %."""
+    rule = 'metric = "recall_at_1"\nmax_decrease = "1pp"\n' + AGAINST
+
+    def known(identities: int) -> Known:
+        labels = np.concatenate([np.arange(identities), np.arange(identities), np.zeros(5_000, int), [10**6]])
+        return Known(len(labels), labels, tasks={"": "embedding"}, queries=np.arange(len(labels)) < identities)
+
+    assert said(rule, known(400)) == said(rule, known(299)) == ""
+    assert "it needs 299 identities; there are 298" in said(rule, known(298))
+
+
+def test_identities_are_counted_that_the_pairs_name() -> None:
+    """500 identities of two samples each, of which the pairs name some, each once beside itself and twice in others."""
+    rule = 'metric = "eer"\nmax_increase = "2pp"\n' + AGAINST
+
+    def known(named: int) -> Known:
+        own, beside = np.stack([np.arange(named), np.arange(named) + 500], axis=1), np.arange(named)
+        pairs = np.concatenate([own, np.stack([beside, np.roll(beside, 1)], axis=1)])
+        return Known(1_000, np.tile(np.arange(500), 2), tasks={"": "embedding"}, pairs=pairs)
+
+    assert "it needs 299 identities; there are 100" in said(rule, known(100))
+    assert said(rule, known(400)) == ""

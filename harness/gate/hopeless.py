@@ -23,6 +23,7 @@ from harness.gate.least import (
 from harness.gate.policy import Policy, Rule
 from harness.gate.simulated import alone
 from harness.metrics import Metric
+from harness.metrics.embedding import moves_of
 from harness.metrics.of_sample import QUANTILE
 from harness.metrics.scores import metric_named
 from harness.metrics.task import EMBEDDINGS, MAY_LACK, UNLABELLED
@@ -86,10 +87,14 @@ def of_identities(rule: Rule, metric: Metric, known: Known) -> str:
         return NEVER + NOT_IN_GROUPS
     if known.heads or known.labels is None:
         return ""
-    needed, count = identities_that_pass(rule, metric, known.labels), len(np.unique(known.labels))
+    try:
+        moves = moves_of(metric, known.labels.reshape(-1), known.queries, known.pairs)
+    except Absent as absent:
+        return NEVER + absent.reason
+    needed = identities_that_pass(rule, moves)
     if needed is None:
         return BY_BETTER + NO_ROOM
-    return NEVER + IDENTITIES.format(needed, count) if count < needed else ""
+    return NEVER + IDENTITIES.format(needed, len(moves)) if len(moves) < needed else ""
 
 
 def too_few(fewest: int | None, samples: int) -> str:

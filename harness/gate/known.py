@@ -29,12 +29,23 @@ class Known:
     output: str = ""  # that the labels are of, where the model has several; "" where it is not known
     heads: Mapping[str, np.ndarray] = field(default_factory=dict)  # the labels of further outputs, by their names
     tasks: Mapping[str, Task] = field(default_factory=dict)  # by output, those that are known and not supposed
+    queries: np.ndarray | None = None  # of embeddings, which samples ask the gallery; None: each asks all others
+    pairs: np.ndarray | None = None  # of embeddings, the places of two samples each, (pairs, 2); None: every pair
 
     @classmethod
     def of(cls, dataset: Dataset, tasks: Mapping[str, Task]) -> Known:
         """tasks: of the outputs whose task is known, by their names; that of the scored one is dataset.labels_of."""
         heads = {name: head.labels for name, head in dataset.heads.items()}
-        return cls(dataset.test_count, dataset.test_labels, dataset.groups, dataset.labels_of, heads, tasks)
+        return cls(
+            samples=dataset.test_count,
+            labels=dataset.test_labels,
+            groups=dataset.groups,
+            output=dataset.labels_of,
+            heads=heads,
+            tasks=tasks,
+            queries=dataset.queries,
+            pairs=dataset.pairs,
+        )
 
     @property
     def task(self) -> Task | None:

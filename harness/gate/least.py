@@ -11,7 +11,6 @@ from harness.gate.judge.grouped import effects_in, fewest_groups
 from harness.gate.judge.resampled import Held, held_of
 from harness.gate.policy import Rule
 from harness.metrics import Metric
-from harness.metrics.embedding import of_asked, of_its_pairs
 from harness.metrics.left_out import FEWEST_GROUPS
 from harness.metrics.registry import Answers
 from harness.metrics.task import ANOMALIES, FRAMES, MASKS
@@ -132,9 +131,8 @@ def groups_that_pass(rule: Rule, metric: Metric, labels: np.ndarray | None, grou
     return needed and max(FEWEST_GROUPS, needed)
 
 
-def identities_that_pass(rule: Rule, metric: Metric, identities: np.ndarray) -> int | None:
-    """Returns the same of identities."""
-    moves = (of_its_pairs if metric.better == "lower" else of_asked)(np.unique(identities, return_counts=True)[1])
+def identities_that_pass(rule: Rule, moves: np.ndarray) -> int | None:
+    """Returns the same of identities. moves: how far each moves the metric."""
     needed = fewest_to_show(moves, room_of(rule), rule.alpha)
     return needed and max(FEWEST_GROUPS, needed)
 
