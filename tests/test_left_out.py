@@ -10,6 +10,7 @@ import pytest
 
 from harness.metrics.left_out import LeftOut, left_out, of_sums
 from harness.metrics.registry import METRICS, Answers
+from harness.metrics.scoring import Scorer
 from harness.records import Absent
 
 
@@ -145,3 +146,14 @@ def test_scores_of_classes_are_known_without_each_group_at_once(metric: str, gro
     one, other = of_sums(statistic(answers), of), left_out(lambda some: statistic(some).value, answers, of)  # type: ignore[arg-type]
     assert one.without == pytest.approx(other.without, abs=1e-12) and (one.weights == other.weights).all()
     assert (one.value, one.groups) == (other.value, other.groups)
+
+
+@pytest.mark.parametrize("name", ["mae", "rmse"])
+def test_what_is_not_a_number_is_none_over_groups(name):
+    """As over samples that are independent."""
+    groups, answers = np.repeat(np.arange(100), 3), made(np.repeat(np.arange(100), 3))
+    answers.outputs[7] = np.nan
+    statistic = METRICS[name].statistic
+    assert statistic
+    with pytest.raises(Absent, match="it is not a number"):
+        Scorer.grouped(statistic, answers, groups)

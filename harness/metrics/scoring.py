@@ -154,8 +154,8 @@ class Scorer:
         if isinstance(made, OverIdentities):  # all else would take a look at every pair for each group
             return made.without_limits(NOT_OVER_GROUPS)
         if isinstance(made, Means | ClassScore):
-            return of_sums(made, groups)
-        if isinstance(made, AreaScore | MeanOverClasses | EditRate):  # they say what the outputs do, in little
+            found = of_sums(made, groups)
+        elif isinstance(made, AreaScore | MeanOverClasses | EditRate):  # they say what the outputs do, in little
             found = left_out(lambda some: some.value, made, groups)
         else:
             found = left_out(lambda some: statistic(some).value, answers, groups)
