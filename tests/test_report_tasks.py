@@ -244,6 +244,16 @@ def test_a_sample_of_numbers_is_shown_with_its_values(numeric: Comparison):
     assert "Furthest from Keras" in text
 
 
+def test_a_number_that_keras_has_not_is_no_nearness_to_it() -> None:
+    """A label that is NaN is not known, and what stands beside it is no error; an output that is NaN is one."""
+    keras, own = np.array([[np.nan, 2, 3], [1, 2, 3]], np.float32), np.array([[1, 2, 3], [1, 2, 9]], np.float32)
+    labels = np.array([[np.nan, 2, 6], [1, 2, 3]], np.float32)
+    run = run_of("regression", labels, keras, {"int8": own}, Scoring("mae", holes=True, ignore=float("nan")))
+    for index, apart, error in ((0, np.nan, 1.5), (1, 2.0, 2.0)):
+        answer = number_sample(compare(run), index).answers[1]
+        assert (answer.apart, answer.error) == pytest.approx((apart, error), nan_ok=True)
+
+
 def test_a_sample_without_a_label_says_so():
     assert "Sample 3, without a label" in plain(sample_text(unlabelled_classes(), None, 3))
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.metrics.discrepancy import fields_of, mean_error
+from harness.metrics.discrepancy import fields_of, mean_distance, mean_error
 from harness.metrics.task import ANOMALIES, EMBEDDINGS
 from harness.metrics.task_table import Told, kind_of
 from harness.records import Case, Comparison
@@ -48,9 +48,7 @@ def number_sample(comparison: Comparison, index: int) -> NumberSample:
     label = None if run.labels is None else np.asarray(run.labels[index])
     outputs = [(None, base), *((case, scores[index]) for case, scores in comparison.scores.items())]
     wanted = None if run.task in (*ANOMALIES, *EMBEDDINGS) else label  # from which such numbers have no distance
-    answers = tuple(
-        NumberAnswer(c, written(o), mean_distance(o, base) or 0.0, mean_distance(o, wanted)) for c, o in outputs
-    )
+    answers = tuple(NumberAnswer(c, written(o), apart(o, base), error_of(o, wanted)) for c, o in outputs)
     return NumberSample(index, "" if label is None else written(label), inputs_of(comparison, index), answers)
 
 
@@ -67,11 +65,16 @@ def told_sample(comparison: Comparison, index: int, told: Told) -> NumberSample:
     return NumberSample(index, label, inputs_of(comparison, index), tuple(said))
 
 
-def mean_distance(one: np.ndarray, other: np.ndarray | None) -> float | None:
-    """Return the mean |Δ|, from labels over those that are known; None where the two differ in size."""
-    if other is None or np.size(one) != np.size(other):
+def apart(one: np.ndarray, base: np.ndarray) -> float:
+    """Return the mean |Δ| from Keras' output; NaN where a number of either is NaN."""
+    return float(mean_distance(np.reshape(one, (1, -1)), np.reshape(base, (1, -1)))[0])
+
+
+def error_of(one: np.ndarray, label: np.ndarray | None) -> float | None:
+    """Return the mean |Δ| from the labels that are known; None without any, or where the two differ in size."""
+    if label is None or np.size(one) != np.size(label):
         return None
-    return float(mean_error(np.reshape(one, (1, -1)), np.reshape(other, (1, -1)))[0])
+    return float(mean_error(np.reshape(one, (1, -1)), np.reshape(label, (1, -1)))[0])
 
 
 def inputs_of(comparison: Comparison, index: int) -> tuple[str, ...]:
