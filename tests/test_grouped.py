@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -13,11 +14,16 @@ from harness.experiment.plans import PLANS
 from harness.gate import decide
 from harness.gate.decide import judge
 from harness.gate.hopeless import hopeless
+from harness.gate.judge.grouped import passes_over
+from harness.gate.judge.resampled import held_of
 from harness.gate.known import Known
 from harness.gate.policy.policy_file import parse_policy
+from harness.metrics.left_out import Summed, of_sums
+from harness.metrics.registry import METRICS, Answers
 from harness.records import Comparison, Finding, Run, Scoring
 from harness.report.material import material_of
 from harness.report.out import html
+from harness.statistics.bootstrap import Statistic
 from tests.made_tasks import classes, numbers, regression, run_of
 
 POLICY = "policy.toml"
@@ -273,3 +279,16 @@ def test_where_all_answers_are_right_what_could_be_lost_decides_over_groups():
     """Of 600 groups none is lost, which one in 200 may be: .995^598 is under 5 %."""
     rule = 'metric = "f1"\nmin = {}'
     assert [found(clips(600, 10), rule.format(limit)).outcome for limit in (0.99, 0.999)] == ["pass", "inconclusive"]
+
+
+@pytest.mark.parametrize(("count", "passed"), [(400, True), (290, False)])
+def test_the_judge_and_what_is_foreseen_agree_where_every_answer_is_right(count: int, passed: bool) -> None:
+    """A group in a hundred that is lost is missing among 299 of them in one test set of 20."""
+    run, rule = clips(count, 4), 'metric = "f1"\nmin = 0.95'
+    assert (found(run, rule).outcome == "pass") is passed
+    policy, metric = parse_policy(f"[[rule]]\n{rule}", POLICY), METRICS["f1"]
+    assert run.labels is not None and run.groups is not None and metric.statistic
+    made = metric.statistic(Answers(run.labels, run.baseline[0], run.baseline[0]))
+    whole = cast(Statistic, of_sums(cast(Summed, made), run.groups))
+    held, apart = (held_of(policy.rules[0], metric, each, None, len(run.labels)) for each in (whole, made))
+    assert passes_over(held, apart, run.labels, run.groups, 0.05) is passed

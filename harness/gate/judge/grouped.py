@@ -188,8 +188,8 @@ def by_samples(rule: Rule, case: Case, evidence: Evidence) -> Answer:
     if found.outcome == "fail" or not isinstance(held.moved, LeftOut) or held.moved.why:
         return found
     apart = resampled.held(rule, metric, case, evidence.ungrouped)
-    if held.moved.still and held.moved.value != 0 and effects_in(apart):
-        found = by_what_could_be(held, apart, found, run, rule.alpha)
+    if is_whole(held, apart, run.labels, run.groups, rule.alpha):
+        found = replace(found, outcome="pass", method=WHOLE, reason="")
     if found.outcome == "inconclusive":
         return fails_by_few(rule, held, apart, run) or told_fewest(rule, held, apart, run)
     if rare := rare_class(rule, apart, evidence):
@@ -203,14 +203,16 @@ def by_samples(rule: Rule, case: Case, evidence: Evidence) -> Answer:
     return replace(found, p=max(found.p or 0.0, plain.p or 0.0, unseen))
 
 
-def by_what_could_be(held: Held, apart: Held, found: Answer, run: Run, alpha: float) -> Answer:
-    """Returns that it may pass where every group is alike, as where all answers are right: the jackknife says nothing
-    then, and what could have happened says all. It has no interval.
+def is_whole(held: Held, apart: Held, labels: np.ndarray | None, groups: np.ndarray | None, alpha: float) -> bool:
+    """Returns whether it may pass because every group is alike, as where all answers are right: the jackknife says
+    nothing then, and what could have happened says all. It has no interval. held: a LeftOut.
     """
-    assert isinstance(held.moved, LeftOut)
-    few = held.moved.groups < (fewest_groups(apart, run.labels, run.groups, alpha) or math.inf)
-    better = held.sign * held.moved.value < held.sign * held.limit
-    return replace(found, outcome="pass", method=WHOLE, reason="") if better and not few else found
+    moved = held.moved
+    assert isinstance(moved, LeftOut)
+    if moved.why or not moved.still or moved.value == 0 or not effects_in(apart):
+        return False
+    enough = moved.groups >= (fewest_groups(apart, labels, groups, alpha) or math.inf)
+    return enough and held.sign * moved.value < held.sign * held.limit
 
 
 def passes_over(held: Held, apart: Held, labels: np.ndarray, groups: np.ndarray, alpha: float) -> bool:
@@ -221,9 +223,14 @@ def passes_over(held: Held, apart: Held, labels: np.ndarray, groups: np.ndarray,
     counts = [len(np.unique(groups[labels == label])) for label in of_classes]
     return (
         min(counts, default=FEWEST_OF_A_CLASS) >= FEWEST_OF_A_CLASS
-        and all(resampled.outcome_by(each.moved, each.limit, each.sign, alpha) == "pass" for each in (held, apart))
+        and (is_whole(held, apart, labels, groups, alpha) or passes_by_limits(held, alpha))
+        and passes_by_limits(apart, alpha)
         and unseen_in_groups(apart, labels, groups) <= alpha
     )
+
+
+def passes_by_limits(held: Held, alpha: float) -> bool:
+    return resampled.outcome_by(held.moved, held.limit, held.sign, alpha) == "pass"
 
 
 def told_fewest(rule: Rule, held: Held, apart: Held, run: Run) -> Answer:
