@@ -68,12 +68,12 @@ class Interpreter:
 '''
 
 
-def wheel(folder: Path) -> None:
+def wheel(folder: Path, interpreter: str = PLANTED) -> None:
     """A wheel of tflite-runtime 9.9, and beside its package the path to this test's numpy."""
     info, numpy = "tflite_runtime-9.9.dist-info", str(Path(np.__file__).parents[1])
     files = {
         "tflite_runtime/__init__.py": "",
-        "tflite_runtime/interpreter.py": PLANTED,
+        "tflite_runtime/interpreter.py": interpreter,
         "numpy_of_the_test.pth": numpy + "\n",
         f"{info}/METADATA": "Metadata-Version: 2.1\nName: tflite-runtime\nVersion: 9.9\n",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",

@@ -23,6 +23,7 @@ from harness.cli import command_parity as parity
 from harness.cli import command_results as results
 from harness.cli import command_run as run
 from harness.cli import command_trend as trend
+from harness.cli import command_upgrade as upgrade
 from harness.cli.output import open_streams
 from harness.cli.usage import UsageError, wrong_usage
 from harness.errors import ConfigError, HarnessError
@@ -57,7 +58,7 @@ def common(
     pass
 
 
-for room in (run, results, compare, explain, cure, trend, gate, devices, aa, audit, init, clean, parity):
+for room in (run, results, compare, explain, cure, trend, gate, upgrade, devices, aa, audit, init, clean, parity):
     for command in room.COMMANDS:
         app.command()(command)
 

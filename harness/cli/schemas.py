@@ -119,6 +119,12 @@ def of_gate() -> Schema:
     return fields(Verdict, {"schema_version": COUNT, "harness": TEXT})
 
 
+def of_upgrade() -> Schema:
+    from harness.records import Verdict
+
+    return fields(Verdict, {"schema_version": COUNT, "harness": TEXT, "from": TEXT, "to": TEXT})
+
+
 def of_power() -> Schema:
     from harness.gate.foresight import Foresight
 
@@ -182,6 +188,7 @@ SCHEMAS: dict[str, Callable[[], Schema]] = {
     "compare": of_compare,
     "trend": of_trend,
     "gate": of_gate,
+    "upgrade": of_upgrade,
     "power": of_power,
     "targets": of_targets,
     "doctor": of_doctor,

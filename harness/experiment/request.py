@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import ConfigError
-from harness.measure.connections import kind_of
+from harness.measure.provision.setup import can_be_set_up
 from harness.measure.runtimes import check_runtimes
 from harness.measure.targets import select_targets
 from harness.records import Experiment, Target
@@ -44,7 +44,7 @@ def request_of(
     """
     chosen = chosen_targets(targets, targets_dir)
     if setup:
-        check_setup(chosen)
+        check_setup(chosen, runtimes)
     if any(count < 1 for count in threads):
         raise ConfigError("a runtime needs at least one thread", "give threads of 1 or more")
     return Request(experiment, chosen, check_runtimes(runtimes), tuple(sorted(set(threads))), setup, tune, wait_s)
@@ -61,9 +61,13 @@ def chosen_targets(targets: Sequence[str | Target], folder: Path) -> tuple[Targe
     return chosen
 
 
-def check_setup(targets: Sequence[Target]) -> None:
+def check_setup(targets: Sequence[Target], runtimes: Sequence[str]) -> None:
     """Raises ConfigError where no target can be set up."""
-    if not any(kind_of(target).is_remote for target in targets):
+    if not any(can_be_set_up(target, runtimes) for target in targets):
         names = ", ".join(target.name for target in targets)
-        message = f"--setup is for devices behind ssh, and none of the targets is one: {names}"
-        raise ConfigError(message, "leave it out, or name a device with -t")
+        message = (
+            f"--setup is for devices behind ssh and for releases that are named, and there is none of these: {names}"
+        )
+        raise ConfigError(
+            message, "leave it out, or name a device with -t, or a release as in --runtime ai-edge-litert@2.1.6"
+        )

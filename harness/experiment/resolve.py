@@ -19,6 +19,11 @@ from harness.support.format import nearest
 from harness.support.globs import chosen
 
 
+def is_experiment(name: str) -> bool:
+    """Whether the name means an experiment, where a stored run may be named in its place."""
+    return name in WORKLOADS or name.endswith(".toml") or (Path(name) / "experiment.toml").exists()
+
+
 def experiment_of(
     name: str,
     data: Path | None = None,

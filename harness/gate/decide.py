@@ -75,15 +75,18 @@ def judge(
     sessions: Sequence[Comparison] = (),
     again: Comparison | None = None,
     explain: Explain = "",
+    before: Sequence[Finding] = (),
 ) -> Verdict:
     """Judges every rule for every row that it names.
 
     reference: the stored run that `against = "reference"` means. sessions: further runs of the same models. again: the
     run in which they were timed again, beside the candidate's: rules on what processes cost then stand against it.
     explain: how far to go to say how often a model at the limit, and a harmless one, would pass; it may take seconds.
+    before: findings that stand before those of the policy, and count as they do.
     """
     evidence = Evidence(comparison, reference, tuple(sessions), again)
-    findings = tuple(finding for rule in policy.rules for finding in findings_of(rule, evidence, policy, explain))
+    judged = (finding for rule in policy.rules for finding in findings_of(rule, evidence, policy, explain))
+    findings = (*before, *judged)
     if policy.mode == "any":
         findings = any_may_ship(findings, policy)
     ships = shipping(findings, policy)

@@ -224,6 +224,11 @@ class Evidence:
     def remeasured(self) -> Evidence | None:
         return Evidence(self.again) if self.again else None
 
+    @property
+    def in_one_run(self) -> bool:
+        """Whether both sides were measured in one run: on one device then, with the same files."""
+        return self.again is not None and self.again.run.run_id == self.comparison.run.run_id
+
     @cached_property
     def stored(self) -> tuple[Evidence, ...]:
         """The reference and its further sessions, each once."""

@@ -32,7 +32,7 @@ class Answer:
 class Finding(Answer):
     """The answer to one rule of a policy for one row."""
 
-    rule: int  # its number, from 1
+    rule: int  # its number, from 1; 0 where an upgrade asks whether a row loads
     words: str
     case: Case | None  # None where the rule matched no row
     metric: str
@@ -62,7 +62,7 @@ class Verdict:
     ships: tuple[
         str, ...
     ] = ()  # the variants for which every rule that names them holds; where some break one, by Holm
-    reference: str = ""  # the id of the stored run that it stands against
+    reference: str = ""  # the id of the stored run that it stands against; of an upgrade the present engine
     sessions: tuple[str, ...] = ()  # the ids of further runs of the same models
     again: str = ""  # the id of the run in which they were timed again beside the candidate
     heads: tuple[HeadVerdict, ...] = ()  # where several outputs have labels, a verdict of each, the worst first

@@ -38,13 +38,14 @@ def judge_move(rule: Rule, case: Case, evidence: Evidence, first_attempts: bool 
     with restated(f"in run {run_id}, "):
         for each in (on_side(row, side) for row in rows for side in SIDES):
             check_measured(each, rule, again)
-    if refused := "; ".join(filter(None, (device_changes(row, evidence) for row in rows))):
+    then = () if evidence.in_one_run else rows
+    if refused := "; ".join(filter(None, (device_changes(row, evidence) for row in then))):
         raise not_comparable(refused)
     before, after = (
         by_round(rule.metric, on_side(case, side), again, first_attempts) for side in (REFERENCE, CANDIDATE)
     )
     answer = paired(before, after, rule, evidence.metric(rule).unit, again.comparison.run.plan.first_stage)
-    same = " and ".join(row.variant for row in rows if same_file(row, again))
+    same = " and ".join(row.variant for row in then if same_file(row, again))
     reasons = (answer.reason, SAME_FILE.format(same) if same else "")
     return replace(answer, method=f"{answer.method}, in run {run_id}", reason="; ".join(filter(None, reasons)))
 
