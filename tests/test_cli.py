@@ -169,7 +169,7 @@ def assert_two_lines(err: str, what: str, advice: str) -> None:
         (["run", "--resume", "nothing"], "no run 'nothing'", "harness list"),
         (["run", "digits", "--reference", "nothing"], "--reference without --policy", "add --policy"),
         (["run", "digits", "--policy", "p.toml", "--reference", "nothing"], "no run 'nothing'", "harness list"),
-        (["run", "digits", "--setup"], "none of the targets is one: host", "-t"),
+        (["run", "digits", "--setup"], "none of the targets is behind ssh: host", "-t"),
         (["run", "digits", "--plan", "none", "--rounds", "2"], "plan none times nothing, so rounds", "standard"),
         (["run", "digits", "--plan", "none", "--min-s", "1", "--min-runs", "9"], "min_runs and min_s", "quick"),
         (["run", "digits", "--min-runs", "30000"], "min_runs is 30,000", "20,000 or fewer"),

@@ -20,6 +20,8 @@ import pytest
 
 from harness.device import protocol, venvs
 from harness.errors import TargetError
+from harness.experiment.request import request_of
+from harness.experiment.resolve import experiment_of
 from harness.measure.connections import connect
 from harness.measure.jobs import job_id, measure
 from harness.measure.provision.probe import Here, look_at
@@ -160,6 +162,8 @@ def test_this_machine_is_set_up_only_for_a_release_that_is_named(harness: Call) 
     assert can_be_set_up(PI) and not can_be_set_up(Target("host"))
     assert can_be_set_up(Target("host"), ["tflite-runtime", "ai-edge-litert@2.1.6:reference"])
     assert not can_be_set_up(Target("old", kind="replay"), ["ai-edge-litert@2.1.6"])
+    request = request_of(experiment_of("digits"), runtimes=["ai-edge-litert@2.1.6"], setup=True)  # it is not refused
+    assert request.setup
     code, _, err = harness("setup", "host")
     assert code == 2 and "harness setup host --runtime ai-edge-litert@2.1.6" in err
     code, _, err = harness("setup", "host", "--runtime", "ai-edge-litert@new")

@@ -24,22 +24,25 @@ from harness.gate.upgrade import default_rules, judge_upgrade
 from harness.measure.provision.probe import Here, look_at
 from harness.measure.provision.releases import provide_release
 from harness.records import Case, Finding, Run, Shard, Target, TargetRecord, Verdict
+from harness.runs import loading
 from harness.runs.header import read_header
 from harness.runs.record import Record
 from harness.runs.store import Store
 from harness.support.cache import file_sha256
 from tests.conftest import Call
-from tests.devices import Quiet, copy_of_recording, device_source
+from tests.devices import RECORDED, Quiet, copy_of_recording, device_source
 from tests.made_answers import BOARD, RULE, made, verdict_of
 from tests.test_releases import NAME, PLANTED_RELEASE, wheel
 
 PRESENT, CANDIDATE = "ai-edge-litert@2.1.6", "ai-edge-litert@2.3.0"
 BOTH = engines_of(PRESENT, CANDIDATE)
-INSTALLED = {PRESENT: "2.1.6", CANDIDATE: "2.3.0"}
+INSTALLED: dict[str, str | None] = {PRESENT: "2.1.6", CANDIDATE: "2.3.0"}
 N = 2000
 LABELS = np.random.default_rng(1).integers(0, 3, N)
 UNEVEN_US = [100, 180, 90, 140, 260, 120, 100, 150, 110, 130]  # a device that is not the same from round to round
 LOST = RULE + 'metric = "accuracy_drop"\nmax = "1pp"\nagainst = "reference"\n'
+HEADS = RECORDED.with_name("heads-schema-6")
+PIECES = ("shards", "rounds")
 SLOWER = RULE + 'metric = "latency_p50"\nmax_increase = "10%"\nagainst = "reference"\n'
 
 
@@ -53,10 +56,10 @@ def one(answers: np.ndarray, us: Sequence[float] = (), labels: np.ndarray = LABE
     return made({"int8": answers}, labels, labels=labels, latencies_us={"int8": us} if us else {}, **fields)
 
 
-def measured(before: Run, after: Run, installed: dict[str, str] = INSTALLED, emulated: bool = False) -> Run:
+def measured(before: Run, after: Run, installed: dict[str, str | None] = INSTALLED, emulated: bool = False) -> Run:
     """Both as one run that had two engines."""
     sides = [with_engine(before, PRESENT), with_engine(after, CANDIDATE)]
-    parts = {name: sum((getattr(side, name) for side in sides), ()) for name in ("cases", "shards", "rounds")}
+    parts: dict[str, Any] = {name: sum((getattr(side, name) for side in sides), ()) for name in ("cases", *PIECES)}
     target = TargetRecord(
         Target("host", emulated=emulated), replace(BOARD, runtimes=installed, machine="x86_64", glibc="2.36")
     )
@@ -64,11 +67,10 @@ def measured(before: Run, after: Run, installed: dict[str, str] = INSTALLED, emu
 
 
 def with_engine(run: Run, engine: str) -> Run:
-    pieces = {n: tuple(replace(p, case=replace(p.case, runtime=engine)) for p in getattr(run, n)) for n in PIECES}
+    pieces: dict[str, Any] = {
+        n: tuple(replace(p, case=replace(p.case, runtime=engine)) for p in getattr(run, n)) for n in PIECES
+    }
     return replace(run, cases=tuple(replace(c, runtime=engine) for c in run.cases), **pieces)
-
-
-PIECES = ("shards", "rounds")
 
 
 def upgraded(run: Run, rules: str = "") -> Verdict:
@@ -121,6 +123,23 @@ def test_the_answers_are_judged_as_those_of_two_runs_are() -> None:
     apart = verdict_of(after, rules, before).findings
     figures = [[(f.outcome, f.value, f.low, f.high, f.p) for f in each] for each in (in_one, apart)]
     assert figures[0] == figures[1]
+
+
+def test_each_labelled_output_is_judged_against_the_present_release() -> None:
+    """A model with three labelled outputs, of which the candidate engine answers one otherwise."""
+    run = loading.load(HEADS)
+    float32 = replace(run, cases=run.cases[:1], shards=tuple(s for s in run.shards if s.case == run.cases[0]))
+    ink = run.outputs.index("ink")
+    verdict = upgraded(measured(float32, replace(float32, shards=tuple(moved(s, ink) for s in float32.shards))))
+    assert of(verdict, "accuracy_drop").each == {"digit": "pass", "parity": "pass"}
+    assert {"digit", "parity"} == {head.output for head in verdict.heads if head.outcome == "pass"}
+    assert of(verdict, "rmse").each == {"ink": "fail"} and verdict.outcome == "fail"
+
+
+def moved(shard: Shard, output: int) -> Shard:
+    outputs = [np.asarray(array) for array in shard.outputs]
+    outputs[output] = outputs[output] + np.float32(1)
+    return replace(shard, outputs=tuple(outputs))
 
 
 # --- time ------------------------------------------------------------------------------------------------------------

@@ -65,9 +65,7 @@ def check_setup(targets: Sequence[Target], runtimes: Sequence[str]) -> None:
     """Raises ConfigError where no target can be set up."""
     if not any(can_be_set_up(target, runtimes) for target in targets):
         names = ", ".join(target.name for target in targets)
-        message = (
-            f"--setup is for devices behind ssh and for releases that are named, and there is none of these: {names}"
-        )
+        message = f"--setup has nothing to install: no release is named, and none of the targets is behind ssh: {names}"
         raise ConfigError(
             message, "leave it out, or name a device with -t, or a release as in --runtime ai-edge-litert@2.1.6"
         )
