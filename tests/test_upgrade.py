@@ -257,6 +257,17 @@ def test_the_command_judges_a_stored_run_and_keeps_what_it_said(
     jsonschema.validate(printed, schema_of("upgrade"), jsonschema.Draft202012Validator)
 
 
+def test_a_policy_without_a_rule_against_the_present_engine_is_told_so(
+    harness: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy_of_recording(tmp_path / "results")
+    monkeypatch.chdir(tmp_path)
+    Path("policy.toml").write_text(RULE + 'metric = "accuracy"\nmin = "1%"\n')
+    words = ("--from", "tflite-runtime", "--to", "ai-edge-litert", "--policy", "policy.toml")
+    code, _, err = harness("upgrade", "latest", *words)
+    assert code == 0 and "of tflite-runtime it is only asked what it loads" in err
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

@@ -212,11 +212,19 @@ class Run:
         further = (candidate, rules, references(reference), self.results, say or warn, again, how_far, as_path(signers))
         return Verdict.of(run_gate.verdict_of(*further))
 
-    def upgrade(self, present: str, candidate: str, policy: str | PathLike[str] | Policy | None = None) -> Verdict:
+    def upgrade(
+        self,
+        present: str,
+        candidate: str,
+        policy: str | PathLike[str] | Policy | None = None,
+        *,
+        say: Say | None = None,
+    ) -> Verdict:
         """Whether the candidate engine may take the place of the present one, of two that this run measured.
 
         policy: its rules against a reference stand against the present engine; None for the default: the metric of the
             task loses under 1 pp, under 1 % of answers are others, and the median is at most 10 % slower.
+        say: is told where no rule stands against the present engine; a Python warning by default.
         Raises ConfigError, DataError, StoreError.
         """
         from harness.gate import run_gate, upgrade
@@ -227,6 +235,8 @@ class Run:
         check_measured_both(self.stored, engines)
         run_gate.check_judgeable(self.stored)
         rules = as_policy(policy, self.stored.every_scoring) or upgrade.default_rules(self.stored, engines)
+        if all(rule.against != "reference" for rule in rules.rules):
+            (say or warn)(f'no rule has against = "reference": of {present} it is only asked what it loads')
         measured = self.__dict__.get("comparison") or compare(self.stored, metrics_of(rules))
         return Verdict.of(upgrade.judge_upgrade(measured, engines, rules))
 

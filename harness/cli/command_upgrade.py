@@ -57,7 +57,7 @@ def upgrade(
         check_judged_alone(context)
         measured = load(what, results, trust=trust, say=say)
         tell_unsealed(measured.stored, say)
-    verdict = measured.upgrade(now, candidate, policy)
+    verdict = measured.upgrade(now, candidate, policy, say=say)
     found = {"from": now, "to": candidate, **document(verdict)}
     write_json(measured.path / "upgrade.json", found)
     if json:
