@@ -42,8 +42,8 @@ from tests.synthetic import FAILED, SUSPECT, UNSUPPORTED, VARIANTS, pictures, sy
 COLUMNS = """experiment, run_id, target, board, emulated, runtime, runtime_version, threads, variant, status, reason,
 size_bytes, samples, baseline_accuracy, accuracy, accuracy_drop_pp, drop_low_pp, drop_high_pp, flips, flip_rate,
 max_abs_diff, latency_p50_us, latency_p90_us, latency_p99_us, latency_mean_us, speedup_vs_float32, speedup_low,
-speedup_high, load_ms, first_invoke_ms, peak_rss_bytes, model_rss_bytes, primary_metric, primary_value,
-primary_baseline"""
+speedup_high, load_ms, first_invoke_ms, peak_rss_bytes, model_rss_bytes, ops_outside_delegate, primary_metric,
+primary_value, primary_baseline"""
 SMALLEST_OF_10 = 0.996  # of 10 pairs, in standard deviations: two-sided 5 %, power 80 %, by the noncentral t
 
 

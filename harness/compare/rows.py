@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from harness.metrics import Metric
 from harness.metrics.fitting import primary_of
 from harness.metrics.registry import in_order
-from harness.records import Case, Change, Comparison, Run, Standing, TargetRecord
+from harness.records import Case, Change, Comparison, Ran, Run, Standing, TargetRecord
 from harness.statistics.stats import CLAIM_ROUNDS
 from harness.support.format import is_known
 
@@ -42,6 +42,12 @@ class Row:
     def claims_latency(self) -> bool:
         """Whether its latency may be called faster or slower than another."""
         return self.rounds >= CLAIM_ROUNDS and not self.emulated and self.standing.ended_well
+
+    @property
+    def ran(self) -> Ran | None:
+        """Which kernels ran; None where the engine does not tell, or gave no answer."""
+        first = self.run.accuracy_case(self.case)
+        return next((s.ran for s in self.run.shards if s.case == first and s.ran is not None), None)
 
     def value(self, metric: str) -> float | None:
         change = self.changes.get(metric)

@@ -118,7 +118,10 @@ def arena_bytes(o: Observation) -> Estimate:
     return Estimate(o.arena_bytes, control, method=method)
 
 
-@of_case(Metric("ops_outside_delegate", unit="count", better="lower", title="Ops outside", about="process"))
+@of_case(Metric(
+    "ops_outside_delegate", unit="count", better="lower", title="Ops outside", about="process",
+    columns=("ops_outside_delegate",),
+))  # fmt: skip
 def ops_outside_delegate(o: Observation) -> Estimate:
     """Counts the ops that ran in the library's own kernels: a rule on it finds a delegate that takes fewer."""
     if o.ran is None:

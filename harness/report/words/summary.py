@@ -22,6 +22,7 @@ from harness.report.words.next_session import next_sessions
 from harness.report.words.phrases import aside, by_variant, names, place, span, trusted
 from harness.report.words.precision import precision
 from harness.report.words.round_quality import sentences as rounds_sentences
+from harness.report.words.slow_kernels import why_not_faster
 from harness.report.words.speed import disagreements, engines, speeds
 from harness.report.words.timing import cautions
 from harness.support.format import (
@@ -94,7 +95,7 @@ def sentences(material: Material) -> tuple[Sentence, ...]:
         "Accuracy": [] if of_heads else accuracy_changes(shown),
         f"Conversion{own}": control_answers(shown) if run.task in OF_CLASSES else primary.conversion(shown),
         f"Flips{own}": flips_of(comparison, shown),
-        "Speed": speeds(shown),
+        "Speed": [*speeds(shown), *why_not_faster(shown)],
         "Runtimes": [*engines(comparison, shown), *disagreements(comparison, shown)],
         "Size": smallest_file(shown),
         "Rounds": [*rounds_sentences(comparison), *precision(comparison, shown)],
