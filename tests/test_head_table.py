@@ -6,6 +6,7 @@ import io
 import re
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from harness.cli.tables.run_tables import summary_tables
@@ -13,7 +14,7 @@ from harness.compare.baseline import compare
 from harness.gate.decide import judge
 from harness.gate.run_gate import policy_of
 from harness.gate.verdict_text import heads
-from harness.report import render
+from harness.report import render, write_report
 from harness.report.material import Material
 from harness.report.samples.one_sample import sample_text
 from harness.report.tables.head_table import every_head
@@ -65,6 +66,42 @@ def test_the_report_begins_with_each_head_and_says_what_became_of_it():
     assert "Flips of digit" in words and "digit: accuracy drop" in headline(MATERIAL)
     page = render(MATERIAL, "markdown")
     assert "## Every output with labels" in page and "Labels are of digit, parity and ink" in page
+
+
+def folded(page: str) -> list[str]:
+    return re.findall(r"<details>\s*<summary><h3>(.*?)</h3>", page)
+
+
+def test_each_head_has_its_plots_folded_away_the_worst_first(tmp_path: Path):
+    page, text = write_report(MATERIAL, tmp_path).read_text(), (tmp_path / "report.md").read_text()
+    assert "<h3>How far the outputs moved, output digit</h3>" in page  # which leads: open
+    moved = [title for title in folded(page) if title.startswith("How far")]
+    assert moved == [f"How far the outputs moved, output {name}" for name in ("parity", "ink")]
+    assert {"Drop per class, output parity", "Each number against Keras&#39;, output ink"} <= {*folded(page)}
+    names = {path.name for path in (tmp_path / "plots").iterdir()}
+    assert {"classes.svg", "classes-output-1.svg", "differences-output-2.svg", "ecdf-output-2.svg"} <= names
+    assert "classes-output-2.svg" not in names  # ink has no classes
+    assert "- [Drop per class, output parity](plots/classes-output-1.svg)" in text
+    flips = int(COMPARISON.heads["parity"].samples[COMPARISON.run.cases[1]]["flip"].sum())
+    assert f"int8: {flips} flips" in (tmp_path / "plots" / "margin-output-1.svg").read_text()
+    assert flips != int(COMPARISON.samples[COMPARISON.run.cases[1]]["flip"].sum())
+
+
+def test_a_plot_of_a_head_for_which_the_page_has_no_room_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    whole = write_report(MATERIAL, tmp_path).stat().st_size
+    monkeypatch.setattr("harness.report.sections.MOST_BYTES", 0)
+    page = write_report(MATERIAL, tmp_path).read_text()
+    assert "It is in plots/margin-output-1.svg, to keep this page small." in page and 'data-place="' not in page
+    assert len(page) < 0.8 * whole and (tmp_path / "plots" / "margin-output-1.svg").exists()
+
+
+def test_plots_of_heads_that_an_earlier_report_left_go(tmp_path: Path):
+    (tmp_path / "plots").mkdir()
+    for name in ("classes-output-2.svg", "mine.svg"):
+        (tmp_path / "plots" / name).write_text("")
+    write_report(MATERIAL, tmp_path)
+    left = {path.name for path in (tmp_path / "plots").iterdir()}
+    assert "classes-output-2.svg" not in left and "mine.svg" in left
 
 
 def test_the_terminal_has_each_head_too():

@@ -92,20 +92,22 @@ def write_plots(material: Material, drawings: Sequence[Drawing], folder: Path) -
             write(folder / drawing.file_name, as_file(drawing.wide))
         else:
             (folder / drawing.file_name).unlink(missing_ok=True)
-    for name in outdated(drawing.file_name for drawing in drawings):
-        (folder / name).unlink(missing_ok=True)
     run = material.comparison.run
+    for name in outdated((drawing.file_name for drawing in drawings), len(run.outputs)):
+        (folder / name).unlink(missing_ok=True)
     if run.test_count:
         first = sample_chart(material.comparison, material.pictures, run.place_of(0))
         write(folder / "sample-0.svg", first.svg)
 
 
-def outdated(written: Iterable[str]) -> set[str]:
+def outdated(written: Iterable[str], outputs: int) -> set[str]:
     """Name what an earlier report of the run may have left: plots of another task, and PNG, which plots once were."""
+    from harness.report.plots.drawing import file_name
     from harness.report.sections import every_plot
 
     names = {plot.name for plot in every_plot()}
-    return {f"{name}.svg" for name in names} - {*written} | {f"{name}.png" for name in (*names, "sample-0")}
+    drawn = {file_name(name, place) for name in names for place in (None, *range(outputs))}
+    return drawn - {*written} | {f"{name}.png" for name in (*names, "sample-0")}
 
 
 def write(path: Path, content: str | bytes) -> Path:

@@ -15,7 +15,7 @@ class Block:
 @dataclass(frozen=True)
 class Cards(Block):
     """Samples, each with an address on the page. place: among the model's outputs, of those that are not scored; the
-    points of plots are of the scored output, and so is the plain address.
+    scored output has the plain address. A point of an output's plot shows the sample of that output.
     """
 
     place: int | None = field(default=None, kw_only=True)
@@ -26,10 +26,13 @@ class Cards(Block):
 
 @dataclass(frozen=True)
 class Part:
-    """Blocks under a heading; without a title they stand right under the section's own."""
+    """Blocks under a heading; without a title they stand right under the section's own. folded: the page shows the
+    blocks only to those who ask.
+    """
 
     title: str
     blocks: tuple[Block, ...]
+    folded: bool = False
 
 
 @dataclass(frozen=True)

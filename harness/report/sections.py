@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from harness.report.charts.chart import Chart
 from harness.report.material import Material
-from harness.report.part import Part
+from harness.report.part import Note, Part
 from harness.report.plots.discrepancy_plots import CLASS_DROPS, DIFFERENCES, DISTANCES, MARGINS
-from harness.report.plots.drawing import Drawing, Plot, draw
+from harness.report.plots.drawing import Drawing, OneOutput, Plot, draw
 from harness.report.plots.latency_plots import COLD_START, LATENCIES
 from harness.report.plots.over_time import OVER_TIME
 from harness.report.plots.style import NothingToDrawError
@@ -34,6 +34,7 @@ from harness.report.words.why import why_it_dropped
 
 Shown = Part | Sequence[Part] | None  # None: this run has nothing to show there
 Showing = Plot | Callable[[Material], Shown]
+OneOfSeveral = tuple[Material, OneOutput | None]  # None where one output has labels
 
 
 def of_each_output(show: Callable[[Material], Part | None]) -> Callable[[Material], Shown]:
@@ -49,7 +50,8 @@ def of_each_output(show: Callable[[Material], Part | None]) -> Callable[[Materia
 
 @dataclass(frozen=True)
 class Section:
-    """anchor: its address on the page. title: "" takes the title of the one thing that it shows.
+    """anchor: its address on the page. title: "" takes the title of the one thing that it shows. of_several: its title
+    then, where it shows several.
 
     in_markdown: whether report.md, the short form, has its words and tables; it links to all plots at its end.
     folded: whether the page shows it only to those who ask.
@@ -60,9 +62,9 @@ class Section:
     shows: tuple[Showing, ...]
     in_markdown: bool = True
     folded: bool = False
+    of_several: str = ""
 
 
-SEVERAL = "Output by output"  # the title of a section that shows one thing, where several outputs have it
 SECTIONS = (
     Section("answer", "May it ship?", (ship_answer,)),
     Section("summary", "Summary", (every_head, summary, further, of_each_output(by_step), every_output)),
@@ -70,11 +72,11 @@ SECTIONS = (
     Section("verdict", "Rule by rule", (rule_by_rule,)),
     Section("what", "What was run on what", (facts, kernels)),
     Section("why", "Why the accuracy dropped", (why_it_dropped,)),
-    Section("tradeoff", "", (TRADEOFF,)),
+    Section("tradeoff", "", (TRADEOFF,), of_several="Quality, latency and size"),
     Section("latency", "Latency and cold start", (LATENCIES, OVER_TIME, invalid_rounds, COLD_START, calls)),
     Section("memory", "", (memory,)),
     Section("discrepancy", "Sample by sample against Keras", (MARGINS, DIFFERENCES, DISTANCES)),
-    Section("classes", "", (CLASS_DROPS, of_each_output(iou_by_class))),  # of one class a sample, or of masks
+    Section("classes", "", (CLASS_DROPS, of_each_output(iou_by_class)), of_several="Class by class"),
     Section("gallery", "The samples that moved most", (galleries,), in_markdown=False),
     Section("sample", "Test sample 0", (first_sample,)),
     Section("ended", "Rows that did not end well", (endings,), in_markdown=False),
@@ -93,32 +95,65 @@ class Content:
 
 def contents(material: Material, drawings: Sequence[Drawing]) -> list[Content]:
     """Fill the sections that have something to show of this run."""
-    by_name = {drawing.name: drawing for drawing in drawings}
-    filled = [(section, tuple(parts_of(section, material, by_name))) for section in SECTIONS]
+    filled = [(section, tuple(parts_of(section, material, drawings))) for section in SECTIONS]
     return [content_of(section, parts) for section, parts in filled if parts]
 
 
-def parts_of(section: Section, material: Material, drawings: dict[str, Drawing]) -> list[Part]:
+def parts_of(section: Section, material: Material, drawings: Sequence[Drawing]) -> list[Part]:
     parts: list[Part] = []
     for showing in section.shows:
-        if not isinstance(showing, Plot):
+        if isinstance(showing, Plot):
+            parts += [part_of(drawing) for drawing in drawings if drawing.name == showing.name and drawing.wide]
+        else:
             shown = showing(material)
             parts += [shown] if isinstance(shown, Part) else shown or []
-        elif (drawing := drawings.get(showing.name)) and drawing.wide:
-            parts.append(Part(drawing.title, (drawing,)))
     return parts
+
+
+def part_of(drawing: Drawing) -> Part:
+    """Make a part of a plot; of an output that is not scored it is folded away."""
+    elsewhere = Note(f"It is in plots/{drawing.file_name}, to keep this page small.")
+    return Part(drawing.title, (drawing if drawing.on_page else elsewhere,), folded=drawing.place is not None)
 
 
 def content_of(section: Section, parts: tuple[Part, ...]) -> Content:
     if section.title or len(parts) > 1:
-        return Content(section, section.title or SEVERAL, parts)
+        return Content(section, section.title or section.of_several, parts)
     (only,) = parts
     return Content(section, only.title, (Part("", only.blocks),))
 
 
+# --- what is drawn ---------------------------------------------------------------------------------------------------
+
+MOST_BYTES = 2_000_000  # on the page, of the plots of outputs that are not scored
+
+
 def draw_all(material: Material) -> tuple[Drawing, ...]:
-    """Draw every plot of the sections that is made for the run's task; one without data says why."""
-    return tuple(draw(plot, material) for plot in plots_of(material))
+    """Draw every plot of the sections that is made for the run's task; one without data says why. Then those of each
+    further output with labels, the worst first.
+    """
+    lead, further = outputs_of(material)
+    drawings = [draw(plot, *(lead if plot.of_answers else (material, None))) for plot in plots_of(material)]
+    return (*drawings, *bounded(draw(plot, *output) for output in further for plot in answers_plots(output[0])))
+
+
+def outputs_of(material: Material) -> tuple[OneOfSeveral, list[OneOfSeveral]]:
+    """Find what plots of answers are drawn of: the scored output, and the further ones with labels, the worst first."""
+    if not material.heads:
+        return (material, None), []
+    run = material.comparison.run
+    each = {head.comparison.run.scored_output: head for head in material.heads}
+    lead = each.pop(run.scored_output, material)
+    further: list[OneOfSeveral] = [(head, OneOutput(name, run.outputs.index(name))) for name, head in each.items()]
+    return (lead, OneOutput(run.scored_output, None)), further
+
+
+def bounded(drawings: Iterable[Drawing]) -> Iterator[Drawing]:
+    """Leave to their files the plots for which the page has no room."""
+    room = MOST_BYTES
+    for drawing in drawings:
+        room -= len(drawing.wide) + len(drawing.narrow)
+        yield replace(drawing, on_page=room >= 0)
 
 
 def charts(material: Material) -> tuple[dict[str, Chart], dict[str, str]]:
@@ -136,6 +171,10 @@ def charts(material: Material) -> tuple[dict[str, Chart], dict[str, str]]:
 def plots_of(material: Material) -> list[Plot]:
     """The plots of the sections that are made for the run's task."""
     return [plot for plot in every_plot() if material.comparison.run.task in plot.tasks]
+
+
+def answers_plots(material: Material) -> list[Plot]:
+    return [plot for plot in plots_of(material) if plot.of_answers]
 
 
 def every_plot() -> list[Plot]:

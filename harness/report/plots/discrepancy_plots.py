@@ -219,6 +219,7 @@ MARGINS = Plot(
     margins,
     shown_once,
     OF_CLASSES,
+    of_answers=True,
 )
 DIFFERENCES = Plot(
     "differences",
@@ -228,6 +229,7 @@ DIFFERENCES = Plot(
     differences,
     shown_once,
     NO_CLASSES,
+    of_answers=True,
 )
 DISTANCES = Plot(
     "ecdf",
@@ -236,6 +238,7 @@ DISTANCES = Plot(
     "has 300 steps at most.",
     distances,
     shown_once,
+    of_answers=True,
 )
 CLASS_DROPS = Plot(
     "classes",
@@ -245,4 +248,5 @@ CLASS_DROPS = Plot(
     class_drops,
     shown_once,
     ("classification",),
+    of_answers=True,
 )

@@ -142,4 +142,5 @@ TRADEOFF = Plot(
     "the line joins the rows that no other row beats in both.",
     pareto,
     left_out,
+    of_answers=True,
 )

@@ -104,13 +104,19 @@ tip.setAttribute("role", "status");
 tip.hidden = true;
 let shown = null;
 
+function sampleOf(mark) {
+  if (!mark?.dataset.sample) return null;
+  const place = mark.closest("[data-place]")?.dataset.place; // of an output that is not scored
+  return document.getElementById(`sample-${mark.dataset.sample}${place ? `-output-${place}` : ""}`);
+}
+
 function show(mark, x, y) {
   if (shown !== mark) {
     shown?.classList.remove("chosen");
     shown = mark;
     mark?.classList.add("chosen");
     tip.hidden = !mark;
-    const sample = mark?.dataset.sample && document.getElementById(`sample-${mark.dataset.sample}`);
+    const sample = sampleOf(mark);
     const said = document.createElement("p");
     said.textContent = mark?.dataset.tip ?? "";
     tip.replaceChildren(said, ...(sample ? [...sample.cloneNode(true).childNodes] : []));
@@ -125,7 +131,7 @@ function hide() {
 }
 
 function go(mark) {
-  const sample = mark?.dataset.sample && document.getElementById(`sample-${mark.dataset.sample}`);
+  const sample = sampleOf(mark);
   if (sample) location.hash = sample.id;
 }
 
