@@ -131,6 +131,19 @@ def test_words_and_choices_filter_rows_and_keras_stays(browser: Browser, page: P
     shown = rows(browser)
     assert {row[0] for row in shown} == {"Keras", "int8"} and len(shown) < len(everything)
     assert browser.run("document.querySelector('.filter [role=status]').textContent") == "4 of 28 rows"
+    of_rows = (
+        "[...document.querySelectorAll('#latency [data-tip]')].map(e => [e.dataset.tip, e.matches('.faded, .faded *')])"
+    )
+    named = [
+        ({"float32", "float16", "int8", "float_io"} & {*re.findall(r"[\w.-]+\b", tip)}, faded)
+        for tip, faded in browser.run(of_rows)
+    ]
+    assert {(*names, faded) for names, faded in named if len(names) == 1} >= {("int8", False), ("float32", True)}
+    assert all(faded == ("int8" not in names) for names, faded in named if names)
+    panels = (
+        "[...document.querySelectorAll('.wide [data-of-variant]')].map(e => [e.dataset.ofVariant, e.matches('.faded')])"
+    )
+    assert ["int8", False] in browser.run(panels) and ["float32", True] in browser.run(panels)
     browser.run(
         "{ const [target, runtime] = document.querySelectorAll('.filter select'); target.value = 'raspberry-pi-4';"
         " runtime.value = 'tflite-runtime'; runtime.dispatchEvent(new Event('input', {bubbles: true})) }"
@@ -139,7 +152,8 @@ def test_words_and_choices_filter_rows_and_keras_stays(browser: Browser, page: P
     assert browser.run("[...document.querySelectorAll('#summary [data-target]')].map(e => e.hidden)") == [True, False]
     assert browser.run("document.querySelectorAll('#memory tbody tr:not([hidden])').length") == 1
     faded = browser.run("[...document.querySelectorAll('[data-tip].faded')].map(e => e.dataset.tip)")
-    assert faded and all("ai-edge-litert" in tip or "host" in tip for tip in faded)
+    kept = re.compile(r"\bint8\b.*(tflite-runtime.*raspberry-pi-4|raspberry-pi-4.*tflite-runtime)")
+    assert faded and not [tip for tip in faded if kept.search(tip)]
 
 
 def test_a_choice_fades_the_marks_of_other_targets_alone(browser: Browser, tmp_path: Path) -> None:

@@ -178,6 +178,14 @@ def test_a_regression_is_told_by_its_error_and_how_far_it_moved(numeric: Compari
     assert "Accuracy" not in words(numeric) and "Flips" not in words(numeric)
 
 
+def test_limits_that_are_numbers_of_numpy_are_told_like_others(numeric: Comparison):
+    def of_numpy(change: Change) -> Change:
+        ends = {name: getattr(change, name) for name in ("low", "high")}
+        return replace(change, **{name: None if end is None else np.float64(end) for name, end in ends.items()})
+
+    assert words(replace(numeric, changes=tuple(map(of_numpy, numeric.changes)))) == words(numeric)
+
+
 def test_one_row_alone_says_it_in_the_headline():
     labels, keras, given = numbers()
     told = headline(Material(compare(run_of("regression", labels, keras, {"int8": given["int8"]}, Scoring("mae")))))

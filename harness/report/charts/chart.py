@@ -134,8 +134,8 @@ Mark = Dots | Curve | Strokes | Boxes | Words | Picture
 class Panel:
     """Marks on two axes, drawn in their order. note: a smaller text under the title. height: of the marks' area, in px.
 
-    x, y: None for a panel without any axis. breadth: against the other panels of its line. target, runtime: what all of
-    its marks are of, where that is one; a page shows them paler where the reader has chosen another.
+    x, y: None for a panel without any axis. breadth: against the other panels of its line. target, runtime, variant:
+    what all of its marks are of, where that is one; a page shows them paler where the reader has filtered that out.
     """
 
     marks: Sequence[Mark]
@@ -147,6 +147,7 @@ class Panel:
     breadth: float = 1.0
     target: str = ""
     runtime: str = ""
+    variant: str = ""
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ def parts(chart: Chart, layout: Layout) -> Iterator[str]:
 
 def place_of(panel: Panel) -> str:
     """Write what all marks of a panel are of, for page.js."""
-    told = {"of-target": panel.target, "of-runtime": panel.runtime}
+    told = {"of-target": panel.target, "of-runtime": panel.runtime, "of-variant": panel.variant}
     return "".join(f' data-{name}="{escape(value)}"' for name, value in told.items() if value)
 
 

@@ -32,7 +32,13 @@ def margins(material: Material) -> Chart:
     y = positive_range([t["max_abs_diff"] for t in tables.values()])
     axes = Axis(log=True, limits=x), Axis(log=True, limits=y)
     panels = [
-        Panel(flip_marks(comparison, table, x, y, len(tables)), *axes, flips_told(case, table), height=150)
+        Panel(
+            flip_marks(comparison, table, x, y, len(tables)),
+            *axes,
+            flips_told(case, table),
+            height=150,
+            variant=case.variant,
+        )
         for case, table in tables.items()
     ]
     titles = {"x_title": "Keras' margin, top score − second (log)", "y_title": "max |Δ score| (log)"}
@@ -134,8 +140,9 @@ def differences(material: Material) -> Chart:
     if not all("prediction" in fields_of(table) for table in tables.values()):
         raise NothingToDrawError("It needs one number a sample.")
     panels = [
-        Panel(difference_marks(comparison, table, len(tables)), Axis(), Axis(), case.variant, height=150)
+        Panel(marks, Axis(), Axis(), case.variant, height=150, variant=case.variant)
         for case, table in tables.items()
+        for marks in [difference_marks(comparison, table, len(tables))]
     ]
     titles = {"x_title": "Keras' output", "y_title": "variant less Keras"}
     return Chart(tuple(panels), (), (3, 2), "x", **titles)
@@ -169,6 +176,7 @@ def class_drops(material: Material) -> Chart:
             lines_of(names),
             case.variant,
             height=16 + 17 * len(labels),
+            variant=case.variant,
         )
         for case, group in groups.items()
     ]

@@ -38,7 +38,8 @@ def sentences(metric: Primary, shown: Iterable[Row]) -> list[str]:
     limits = {r.case: ends for r in rows if (ends := r.interval(metric.change))}
     same = [r for r in rows if r.case in limits and limits[r.case][0] <= 0 <= limits[r.case][1]]
     moved = [r for r in rows if r.case in limits and r not in same]
-    up, down = ([r for r in moved if (limits[r.case][0] > 0) is rises] for rises in (True, False))
+    up = [r for r in moved if limits[r.case][0] > 0]
+    down = [r for r in moved if r not in up]
     texts = [largest_change(group, metric) for side in (up, down) for group in by_variant(side).values()]
     still = [r for r in rows if r.case not in limits and r.value(metric.change) == 0]
     if still:

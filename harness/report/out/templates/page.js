@@ -44,7 +44,8 @@ function placeOf(row) {
   const table = row.closest("table");
   const titles = [...table.tHead.rows[0].cells].map((heading) => heading.firstChild.textContent.trim());
   const said = (title) => row.cells[titles.indexOf(title)]?.textContent.trim();
-  return { target: said("Target") || table.closest("[data-target]")?.dataset.target || "", runtime: said("Runtime") || "" };
+  const target = said("Target") || table.closest("[data-target]")?.dataset.target || "";
+  return { variant: said("Variant") || "", target, runtime: said("Runtime") || "" };
 }
 
 function fits(row, words) {
@@ -52,9 +53,25 @@ function fits(row, words) {
   return words.every((word) => (word.startsWith("!") ? !text.includes(word.slice(1)) : text.includes(word)));
 }
 
+const KINDS = ["variant", "target", "runtime"]; // of what a row is
+
+function fade(rows) {
+  const places = rows.map(placeOf);
+  const known = KINDS.map((kind) => new Set(places.map((place) => place[kind])));
+  const left = places.filter((_, n) => !rows[n].hidden);
+  const isLeft = (said) => left.some((place) => KINDS.every((kind, n) => !said[n].length || said[n].includes(place[kind])));
+  for (const mark of document.querySelectorAll("[data-tip]")) {
+    const names = namesOf(mark);
+    mark.classList.toggle("faded", !isLeft(known.map((of) => names.filter((name) => of.has(name)))));
+  }
+  for (const panel of document.querySelectorAll("[data-of-variant], [data-of-target], [data-of-runtime]")) {
+    panel.classList.toggle("faded", !isLeft(KINDS.map((kind) => [panel.getAttribute(`data-of-${kind}`) ?? []].flat())));
+  }
+}
+
 function namesOf(mark) {
   const words = mark.dataset.tip.match(/[A-Za-z0-9][\w.-]*/g) ?? []; // what a target's name may be: pi5 does not name pi
-  return new Set(words.flatMap((word) => [word, word.replace(/\.$/, "")])); // the last may end a sentence
+  return words.flatMap((word) => [word, word.replace(/\.$/, "")]); // the last may end a sentence
 }
 
 function choice(title, names) {
@@ -85,10 +102,7 @@ function makeFilter(section, tables) {
     const stays = (row) => fits(row, words) && chosen.every(({ kind, select }) => placeOf(row)[kind] === select.value);
     for (const row of rows) row.hidden = !stays(row);
     for (const part of document.querySelectorAll("[data-target]")) part.hidden = ![...part.querySelectorAll("tr")].some((row) => row.closest("tbody") && !row.hidden && placeOf(row).runtime);
-    const others = chosen.flatMap(({ names, select }) => names.filter((name) => name !== select.value));
-    for (const mark of document.querySelectorAll("[data-tip]")) mark.classList.toggle("faded", others.some((name) => namesOf(mark).has(name)));
-    const isOther = ({ kind, select }, panel) => ![null, select.value].includes(panel.getAttribute(`data-of-${kind}`));
-    for (const panel of document.querySelectorAll("[data-of-target]")) panel.classList.toggle("faded", chosen.some((one) => isOther(one, panel)));
+    fade(rows);
     const own = rows.filter((row) => section.contains(row));
     status.textContent = words.length || chosen.length ? `${own.filter((row) => !row.hidden).length} of ${own.length} rows` : "";
   };
