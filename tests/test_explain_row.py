@@ -17,13 +17,13 @@ from harness.compare.baseline import compare
 from harness.device.tensors import to_tensor
 from harness.diagnosis.bench import Numbers
 from harness.diagnosis.explain_row import explain
-from harness.diagnosis.explanation import Explanation
+from harness.diagnosis.explanation import Cause, Explanation
 from harness.diagnosis.graph import Wire
 from harness.diagnosis.layers import input_layer
 from harness.diagnosis.row_study import Study
 from harness.errors import ConfigError, JobFailed
 from harness.records import Affine, Comparison, Shard, Tensor, Variant
-from harness.report.words.explained_words import headline
+from harness.report.words.explained_words import headline, title
 from tests.made_runs import LITERT, case, run
 from tests.small_models import dense_8, tflite
 
@@ -221,6 +221,16 @@ def test_too_few_samples_to_judge_ranges_are_no_all_clear():
     said = headline(found)
     assert "20 samples are too few to judge ranges by; nothing else was found" in said and "--samples 50" in said
     assert "nothing was found" not in said
+    assert title([found], "one") == "No cause was found: run one"
+
+
+def test_a_page_is_called_by_what_was_found():
+    cause = Cause("dead_layer", "relu", "it gives the same for every sample", "look at its scale")
+    found = explained(tflite("int8"))
+    assert title([replace(found, causes=(cause,), changed=3), found], "one") == "Why answers differ: run one"
+    assert title([replace(found, causes=(cause,), changed=0)], "one") == "What was found: run one"
+    seen = replace(cause, kind="one_class", seen=True)  # in the answers alone
+    assert title([replace(found, causes=(seen,), changed=3)], "one") == "No cause was found: run one"
 
 
 def test_a_batch_that_does_not_run_is_told(tmp_path):

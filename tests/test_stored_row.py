@@ -87,7 +87,7 @@ def test_a_row_is_explained_and_kept(run, harness):
 
     code, said, _ = harness("report", "latest")
     report = (run / "report.html").read_text()
-    assert "Why the accuracy dropped" in report and "good on host with ai-edge-litert" in report
+    assert "Rows that were explained" in report and "good on host with ai-edge-litert" in report
     assert "nothing was found" in (run / "report.md").read_text()
 
     code, said, _ = harness("gate", "latest")

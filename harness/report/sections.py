@@ -71,7 +71,7 @@ SECTIONS = (
     Section("words", "In words", (in_words,)),
     Section("verdict", "Rule by rule", (rule_by_rule,)),
     Section("what", "What was run on what", (facts, kernels)),
-    Section("why", "Why the accuracy dropped", (why_it_dropped,)),
+    Section("why", "Rows that were explained", (why_it_dropped,)),
     Section("tradeoff", "", (TRADEOFF,), of_several="Quality, latency and size"),
     Section("latency", "Latency and cold start", (LATENCIES, OVER_TIME, invalid_rounds, COLD_START, calls)),
     Section("memory", "", (memory,)),

@@ -17,7 +17,7 @@ from harness.report.plots.depth_plots import depth_drawings
 from harness.report.sections import Content, Section
 from harness.report.tables.columns import Tables
 from harness.report.tables.layer_table import gap_table, layer_table
-from harness.report.words.explained_words import causes_in_words, headline, looked_at, times_in_words
+from harness.report.words.explained_words import causes_in_words, headline, looked_at, times_in_words, title
 from harness.support.files import write_atomically
 
 PAGE = "explain.html"
@@ -43,7 +43,7 @@ def render(found: Sequence[Explanation]) -> str:
     lead = " ".join(map(headline, found)) or "No row of this run was explained."
     beside = f"The numbers behind this page: {EXPLAINED}/*.json and {EXPLAINED}/*.layers.csv beside it."
     contents = sections(found[0]) if len(found) == 1 else [of_row(n, each) for n, each in enumerate(found)]
-    return page(f"Why the accuracy dropped: run {run_id}", lead, contents, f"edge-harness, run {run_id}. {beside}")
+    return page(title(found, run_id), lead, contents, f"edge-harness, run {run_id}. {beside}")
 
 
 def sections(found: Explanation) -> list[Content]:

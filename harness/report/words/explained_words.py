@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from harness.diagnosis.explanation import ENOUGH_SAMPLES, Cause, Explanation
 from harness.diagnosis.gaps import Gap
@@ -32,6 +32,14 @@ KINDS = {  # of a cause → what a reader calls it
     "one_head": "one output has most of the error",
 }
 MORE_SAMPLES = f"Explain it with --samples {ENOUGH_SAMPLES} or more; the test set has to have as many."
+
+
+def title(found: Sequence[Explanation], run_id: str) -> str:
+    """Name the page of these rows by what was found."""
+    caused = [each for each in found if any(not cause.seen for cause in each.causes)]
+    if not caused:
+        return f"No cause was found: run {run_id}"
+    return f"{'Why answers differ' if any(each.changed for each in caused) else 'What was found'}: run {run_id}"
 
 
 def headline(found: Explanation) -> str:
