@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.compare.baseline import compare
 from harness.report import write_report
 from harness.report.material import Material
+from harness.runs.loading import load
 from tests.browser import Browser, Place
 from tests.synthetic import pictures, synthetic
 
@@ -209,6 +211,7 @@ def test_a_point_shows_its_sample_to_mouse_and_keyboard(browser: Browser, page: 
     browser.point_at(cross, click=True)
     assert browser.run("location.hash") == f"#sample-{number}"
     assert browser.run("document.activeElement.id") == f"sample-{number}"
+    browser.run("new Promise(done => setTimeout(done, 100))")  # the page hides the tip once it has gone there
 
     browser.run(f"document.querySelector({json.dumps(cross)}).closest('svg').focus()")
     browser.press("ArrowRight")
@@ -218,6 +221,24 @@ def test_a_point_shows_its_sample_to_mouse_and_keyboard(browser: Browser, page: 
     assert first.startswith("sample ") and second.startswith("sample ") and first != second
     browser.press("Escape")
     assert browser.run(said) == ""
+
+
+def test_a_point_of_a_head_shows_the_sample_of_that_head(browser: Browser, tmp_path: Path) -> None:
+    heads = load(Path(__file__).parent / "recorded" / "heads-schema-6")
+    browser.open(write_report(Material(compare(heads)), tmp_path))
+    figure = "document.querySelector('#discrepancy [data-place=\"1\"]')"  # parity
+    browser.run(f"{figure}.closest('details').open = true")
+    assert browser.run(f"{figure}.closest('details').querySelector('h3').textContent").endswith("output parity")
+    dots, of_card = f"[...{figure}.querySelectorAll('.wide [data-sample]')]", "`sample-${e.dataset.sample}-output-1`"
+    browser.run(f"window.dot = {dots}.find(e => document.getElementById({of_card})); 0")
+    number = browser.run("dot.dataset.sample")
+    event = "dot.dispatchEvent(new PointerEvent('{}', {{bubbles: true, pointerType: 'mouse'}})); 0"  # crosses overlap
+    browser.run(event.format("pointermove"))
+    told = browser.run("document.querySelector('.tip').innerText")
+    assert re.search(rf"Sample {number}\s+label (even|odd), Keras (even|odd)", told)
+    browser.run(event.format("pointerdown"))
+    browser.run(event.format("click"))
+    assert browser.run("location.hash") == f"#sample-{number}-output-1"
 
 
 def test_flips_come_first_and_a_folded_sample_unfolds_where_it_is_linked(browser: Browser, page: Path) -> None:
