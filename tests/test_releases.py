@@ -196,7 +196,7 @@ def test_what_is_not_there_says_how_it_is_had_or_that_it_cannot_be() -> None:
         ("ai-edge-litert@2.9.9", {"python": "3.15.0", "machine": "armv7l"}),
     ],
 )
-def test_a_release_that_nobody_tried_yet_is_failed_and_not_unsupported(runtime: str, where: dict[str, str]) -> None:
+def test_a_release_that_nobody_tried_yet_is_failed_and_not_unsupported(runtime: str, where: dict[str, Any]) -> None:
     """What is listed of its library says nothing of it, and a rule would leave it out."""
     there = replace(Environment(python="3.11.7", machine="x86_64", glibc="2.36"), **where)
     status, why = absence(Case("int8", "pi", runtime, 1), there)

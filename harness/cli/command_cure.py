@@ -64,7 +64,7 @@ def cure(
     if json:
         print_json(cured.printed(found))
     else:
-        show(found, out or cured.Kept(where, found.case).recipe)
+        show(found, out or cured.Kept(where, found.case).recipe(cured.recipe_of(found)))
     raise typer.Exit(not found.good)
 
 

@@ -1,7 +1,8 @@
 """How long each op takes: the op alone, cut out of the variant's file, timed in rounds beside the whole file.
 
-Ops of one form (kind, options, shapes, dtypes) are timed once. A cut-out op has a start and an end that it has not within the
-whole, so its time is a part of the whole's only after all are scaled; what the ops do not make up is told as a rest.
+Ops of one form (kind, options, shapes, dtypes) are timed once. A cut-out op has a start and an end that it has not
+within the whole, so its time is a part of the whole's only after all are scaled; what the ops do not make up is told as
+a rest.
 """
 
 from __future__ import annotations
