@@ -77,13 +77,13 @@ def test_a_row_whose_file_no_draw_would_make_is_refused(own, told):
 
 
 def test_what_was_not_judged_does_not_count_and_is_named():
-    """0.05 = (1 − p)⁶ (p being the share that 0 of 6 allow) for none that is other, by hand."""
+    """Where none of six is other, the limit p is where that happens in 5 %: (1 − p)⁶ = 0.05."""
     patient = MadePatient(row("int8", "int8"), refused=(2,))
     found = draws(patient, MadeWorkshop(2_000, unbuilt=(5, 6, 7)))
     assert len(found.draws) == 10 and found.other == 0
     assert found.other_at_most == pytest.approx(1 - 0.05 ** (1 / 6))
     assert [draw.seed for draw in found.unjudged] == [2, 5, 6, 7] and found.draws[1].reason == REFUSED
-    assert "Without a verdict: draw 2, 5, 6 and 7." in luck_words(found)
+    assert "Draws without a verdict: 2, 5, 6 and 7." in luck_words(found)
     assert "0 of 6 draws with a verdict" in luck_words(found)
 
 

@@ -47,7 +47,7 @@ def luck_words(found: Luck) -> str:
         low, high = (decimals(found.drops_pp[place], 2) for place in (0, -1))
         told.append(f"The drop lies between {low} and {high} pp over {plural(len(found.drops_pp), 'draw')}.")
     if found.unjudged:
-        told.append(f"Without a verdict: draw {listed([str(draw.seed) for draw in found.unjudged])}.")
+        told.append(f"Draws without a verdict: {listed([str(draw.seed) for draw in found.unjudged])}.")
     if found.other_at_most is None:
         return " ".join([*told, "So the draws say nothing."])
     share = decimals(100 * found.other_at_most, 0)
