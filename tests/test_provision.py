@@ -101,6 +101,14 @@ def test_each_finding_comes_with_what_to_do(look: Look, topic: str, level: str, 
     assert text in found.text and advice in found.advice
 
 
+def test_a_release_that_is_named_is_there_however_it_writes_its_version() -> None:
+    name = "ai-edge-litert@2.1.6"
+    target, look = replace(PI, runtimes=(name,)), replace(healthy(), engines={name: "2.1.6+local"})
+    assert finding(look, name, target).level == "ok"
+    assert finding(replace(look, engines={name: "2.1.7"}), name, target).text == "2.1.7 is installed; 2.1.6 fits"
+    assert finding(replace(look, engines={}), name, target).text == "not installed; 2.1.6 fits"
+
+
 def test_unknown_is_never_fine() -> None:
     look = replace(healthy(), environment=Environment(), state=DeviceState(), can_vcgencmd=False)
     found = {f.topic: f for f in doctor(PI, look)}

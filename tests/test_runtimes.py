@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 
 from harness.device.engines import ENGINES, SIMULATED
 from harness.errors import ConfigError
-from harness.measure.runtimes import RELEASES, check_runtimes, exists_for, release_for, version_of
+from harness.measure.runtimes import RELEASES, check_runtimes, exists_for, release_for, release_named, version_of
 from harness.records import Target
 
 PROJECT = Path(__file__).parent.parent / "pyproject.toml"
@@ -35,6 +35,14 @@ def test_names_are_kept_in_order_each_once():
     names = ["tflite-runtime", "ai-edge-litert", "tflite-runtime"]
     assert check_runtimes(names) == ("tflite-runtime", "ai-edge-litert")
     assert check_runtimes([]) == ()
+
+
+def test_a_listed_release_has_one_spelling():
+    names = ["ai-edge-litert@2.3:reference", "ai-edge-litert@2.3.0:reference", "tflite-runtime@2.14.0.0"]
+    assert check_runtimes(names) == ("ai-edge-litert@2.3.0:reference", "tflite-runtime@2.14.0")
+    assert check_runtimes(["ai-edge-litert@2.1.6"]) == ("ai-edge-litert@2.1.6",)  # another than 2.1.0
+    short = release_named("ai-edge-litert@2.3", "x86_64", "3.11.7", "2.31")
+    assert short is None  # as 2.3.0, which needs glibc 2.34
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones():

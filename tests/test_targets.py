@@ -43,6 +43,12 @@ def test_a_file_becomes_a_target_of_its_name(folder):
     assert (target.start_temperature_c, target.cooldown_timeout_s, target.emulated) == (60, 120, False)
 
 
+def test_a_file_may_spell_a_release_shorter(folder):
+    (folder / "short.toml").write_text('kind = "local"\nruntimes = ["ai-edge-litert@2.3", "ai-edge-litert@2.3.0"]')
+    (target,) = select_targets(("short",), folder)
+    assert target.runtimes == ("ai-edge-litert@2.3.0",)
+
+
 def test_host_exists_without_a_file_or_a_folder(tmp_path):
     (host,) = select_targets((), tmp_path / "nowhere")
     assert (host.name, host.kind) == ("host", "local")

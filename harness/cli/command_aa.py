@@ -42,7 +42,7 @@ def aa(
     from harness.measure.runtimes import check_runtimes
     from harness.measure.selftest import Asked
 
-    check_runtimes([runtime] if runtime else [])
+    runtime = next(iter(check_runtimes([runtime] if runtime else [])), None)
     wanted = precision_of(precision)
     plan_of("standard", rounds=rounds, precision=wanted)  # raises where so few do not tell how many more
     asked = Asked(comparisons, rounds, min_s, **({} if seed is None else {"seed": seed}), precision=wanted)

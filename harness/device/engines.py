@@ -62,8 +62,13 @@ def parse(name):
     return engine
 
 
+NUMBER = "(0|[1-9][0-9]*)"
+RELEASE = re.compile(r"{0}(\.{0})*((a|b|rc){0})?(\.post{0})?(\.dev{0})?".format(NUMBER))
+
+
 def is_release(text):
-    return text.isascii() and text[:1].isdigit() and text.replace(".", "").isalnum()
+    """Whether pip's rules write a release so: 2.1.6, and neither 02.1.6 nor 2.1. nor 2..3."""
+    return bool(RELEASE.fullmatch(text))
 
 
 def installation(name):

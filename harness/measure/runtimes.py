@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from harness.device.engines import FIRST_WITH, installation, parse, split
+from harness.device.engines import FIRST_WITH, Engine, installation, parse, same_release, split
 from harness.errors import ConfigError
 from harness.records import Case, Environment
 from harness.records.terms import RowStatus
@@ -100,7 +100,7 @@ def not_installed(case: Case) -> str:
 
 def releases_named(library: str, named: str) -> list[Release]:
     """The rows of one release, of which there is one for each kind of device; none where it is not listed."""
-    return [each for each in RELEASES if (each.runtime, each.version) == (library, named)]
+    return [each for each in RELEASES if each.runtime == library and same_release(each.version, named)]
 
 
 def release_named(name: str, machine: str, python: str, glibc: str) -> Release | None:
@@ -123,10 +123,16 @@ def version_of(text: str) -> Version:
     return Version(numbers[0] if numbers else "0")
 
 
+def spelled(engine: Engine) -> Engine:
+    """The engine with its release as the table above writes it, so that 2.3 and 2.3.0 are one engine."""
+    listed = releases_named(engine.library, engine.release)
+    return engine._replace(release=listed[0].version) if listed else engine
+
+
 def check_runtimes(names: Iterable[str]) -> tuple[str, ...]:
     """The full names of the engines, each once, in order. Raises ConfigError for one that there is not."""
     try:
-        return tuple(dict.fromkeys(str(parse(name)) for name in names))
+        return tuple(dict.fromkeys(str(spelled(parse(name))) for name in names))
     except ValueError as error:
         wrong, _, advice = str(error).partition("; ")
         raise ConfigError(wrong, advice) from error

@@ -74,14 +74,14 @@ def read_target(path: Path) -> Target:
             f"{file.where(key='kind')}: {written.kind!r} cannot be used", nearest(written.kind, KINDS, "write one of")
         )
     try:
-        check_runtimes(written.runtimes or ())
+        runtimes = {"runtimes": check_runtimes(written.runtimes)} if written.runtimes else {}
     except ConfigError as error:
         raise ConfigError(f"{file.where(key='runtimes')}: {error}", error.advice) from error
     if re.match(r"~[^/]", written.workdir or ""):
         where = file.where(key="workdir")
         raise ConfigError(f"{where}: {written.workdir}: ~user paths are not supported", "write ~/… or /…")
     workdir = {"workdir": local_workdir()} if KINDS[written.kind].is_this_machine else {}
-    return Target(path.stem, **workdir | written.model_dump(exclude_none=True))
+    return Target(path.stem, **workdir | written.model_dump(exclude_none=True) | runtimes)
 
 
 def select_targets(patterns: tuple[str, ...], folder: Path) -> tuple[Target, ...]:

@@ -157,7 +157,7 @@ def runtime_diagnoses(target: Target, look: Look) -> Iterator[Diagnosis]:
         there = look.engines.get(name) or (look.venv.packages.get(name) if is_remote else here(name))
         if release is None:
             yield Diagnosis("note", name, "no release exists for this device", "its rows will be unsupported")
-        elif (is_remote or engines.parse(name).release) and there != release.version:
+        elif (is_remote or engines.parse(name).release) and not engines.same_release(there or "", release.version):
             state = f"{there} is installed" if there else "not installed"
             yield Diagnosis("problem", name, f"{state}; {release.version} fits", f"harness setup {cli_name(target)}")
         elif there:
