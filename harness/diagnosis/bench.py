@@ -82,7 +82,7 @@ class Bench:
         job = Job(name, self.case, "outputs", 0, len(stored[0]), spec, blobs)
         piece = obtain(job, self.connection, self.folder, self.watcher, lambda job_id: None)
         assert isinstance(piece, Shard)
-        if piece.status == "failed":
+        if piece.status != "ok":
             told = (
                 f"{self.case.variant} cannot be looked into on {self.case.target} with {self.case.runtime}: "
                 f"{piece.reason}"
