@@ -212,6 +212,14 @@ def test_a_venv_of_a_python_that_is_gone_is_not_whole(tmp_path: Path) -> None:
     assert venv.exists and venv.packages == {} and not venv.whole
 
 
+def test_a_command_here_that_does_not_end_is_told() -> None:
+    """As a package index may keep pip waiting."""
+    here = Here(Target("host", workdir="/nowhere"))
+    with pytest.raises(TargetError, match=r"^host: python3 -c import time.* did not end within 0 s$") as caught:
+        here.call(["python3", "-c", "import time; time.sleep(60)"], timeout_s=0.1)
+    assert caught.value.exit_code == 3 and "try again" in caught.value.advice
+
+
 class Device(Link):
     """A device that answers each command with what was prepared, and keeps what it was asked."""
 

@@ -78,7 +78,11 @@ class Here:
         self, remote: Sequence[str], data: bytes = b"", timeout_s: float = 60.0
     ) -> subprocess.CompletedProcess[bytes]:
         argv = [sys.executable if word == "python3" else word for word in remote]
-        return subprocess.run(argv, input=data, capture_output=True, timeout=timeout_s, check=False)
+        try:
+            return subprocess.run(argv, input=data, capture_output=True, timeout=timeout_s, check=False)
+        except subprocess.TimeoutExpired as error:
+            told = f"{self.target.name}: {' '.join(remote)[:200]} did not end within {timeout_s:.0f} s"
+            raise TargetError(told, "is the network or the disk of this machine slow? try again") from error
 
 
 def look_at(link: Caller) -> Look:
