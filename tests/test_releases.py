@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import re
+import sys
 import zipfile
 from contextlib import closing
 from dataclasses import replace
@@ -154,7 +155,13 @@ def test_a_half_made_venv_is_no_engine(tmp_path: Path) -> None:
     (folder / venvs.ABOUT).write_text('{"engine": "ai-edge-litert@1.0.0", "version": "1.0.0"}')
     assert venvs.venvs(str(tmp_path)) == {}  # its Python is gone
     (folder / "bin" / "python").symlink_to("/bin/sh")
+    (folder / "lib" / "python3.7").mkdir(parents=True)
+    assert venvs.venvs(str(tmp_path)) == {}  # the system's Python is another one since, which finds no package there
+    (folder / "lib" / "python{}.{}".format(*sys.version_info)).mkdir()
     assert venvs.venvs(str(tmp_path)) == {"ai-edge-litert@1.0.0": (str(folder), "1.0.0")}
+    part = folder.rename(folder.with_name("x.123.part"))
+    assert venvs.venvs(str(tmp_path)) == {}  # it was not yet seen to work
+    part.rename(folder)
     (folder / venvs.ABOUT).write_text('{"engine": ')
     assert venvs.venvs(str(tmp_path)) == {}
 

@@ -9,15 +9,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from harness.device.engines import ENGINES
-from harness.device.venvs import ABOUT, FOLDER
+from harness.device.venvs import ABOUT, FOLDER, PART
 from harness.errors import TargetError
 from harness.measure.provision.install import install, must
 from harness.measure.provision.probe import Caller, Look
 from harness.measure.runtimes import Release
 from harness.support.cache import key_of
 
-PROVE = "import sys; from importlib import import_module; import_module(sys.argv[1]).Interpreter"
 TELL = """
 import json, sys
 from importlib import metadata
@@ -34,7 +32,7 @@ def provide_release(device: Caller, look: Look, name: str, release: Release, say
         raise TargetError(f"{device.target.name} cannot make a venv", "on the device: sudo apt install python3-venv")
     e = look.environment
     folder = f"{device.workdir}/{FOLDER}/{name}-{key_of(name, e.python, e.machine, *release.needed)[:8]}"
-    part = f"{folder}.{os.getpid()}.part"
+    part = f"{folder}.{os.getpid()}{PART}"
     try:
         fill(device, look, name, release, part, say)
         must(device, ["rm", "-rf", folder], f"{folder} could not be removed")
