@@ -18,11 +18,6 @@ def as_part(name: str) -> str:
     return name.replace("%", "%25").replace(":", "%3A")
 
 
-def of_part(part: str) -> str:
-    """Returns the name that as_part made the part of."""
-    return part.replace("%3A", ":").replace("%25", "%")
-
-
 def is_safe(name: str) -> bool:
     """Returns whether it names one folder or file, and nothing outside of where it stands."""
     return bool(SAFE.fullmatch(name)) and name.isprintable()
