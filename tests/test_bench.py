@@ -24,5 +24,5 @@ def test_a_file_without_answers_is_told_with_the_reason(
 
     monkeypatch.setattr(bench, "obtain", obtain)
     row = bench.Bench(cast(Any, None), made_runs.case("float16", "tflite-micro"), tmp_path, cast(Any, None))
-    with pytest.raises(JobFailed, match="float16 cannot be looked into on .* with tflite-micro: it lacks DEQUANTIZE"):
+    with pytest.raises(JobFailed, match=r"float16 cannot be looked into on .* with tflite-micro: it lacks DEQUANTIZE"):
         row.run(b"a file", [np.zeros((3, 1), np.float32)])
