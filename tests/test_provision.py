@@ -23,7 +23,7 @@ from harness.measure.provision import enroll
 from harness.measure.provision.doctor import Diagnosis, doctor, examine
 from harness.measure.provision.install import download, failure_of, install
 from harness.measure.provision.probe import Here, Look, Release, Venv, look_at, wanted_releases
-from harness.measure.provision.setup import make_venv
+from harness.measure.provision.setup import make_venv, set_up_base
 from harness.records import DeviceState, Environment, Target
 from tests.conftest import Call
 
@@ -300,6 +300,19 @@ def test_a_32_bit_board_takes_the_systems_numpy() -> None:
     assert "--system-site-packages" in device.asked[0]
     install(device, armv7l(), releases(armv7l()), device.venv_python, lambda text: None)
     assert device.asked[1][-1] == "tflite-runtime==2.14.0"
+
+
+@pytest.mark.parametrize(
+    ("python", "wanted"), [("3.11.2", ["tflite-runtime==2.14.0"]), ("3.14.0", None)], ids=["fits", "none fits"]
+)
+def test_a_32_bit_board_that_names_releases_alone_gets_what_fits_it(python: str, wanted: list[str] | None) -> None:
+    """No requirement is no command for pip; the releases themselves have venvs of their own."""
+    fresh = armv7l()
+    look, device = replace(fresh, environment=replace(fresh.environment, python=python)), Device()
+    set_up_base(device, look, ["tflite-runtime@2.12.0"], lambda text: None)
+    assert ("--system-site-packages" in device.asked[0]) == bool(wanted)
+    pips = [argv[argv.index("--only-binary=:all:") + 1 :] for argv in device.asked if "pip" in argv]
+    assert pips == ([wanted] if wanted else [])
 
 
 def test_a_32_bit_board_without_numpy_is_told_what_to_install() -> None:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from harness.device.engines import ENGINES
 from harness.errors import TargetError
 from harness.measure.connections.link import Link
 from harness.measure.connections.ssh import put
@@ -15,6 +16,8 @@ from harness.measure.runtimes import Release, version_of
 from harness.measure.targets import cli_name
 from harness.support.files import TemporaryFolder
 from harness.support.text import last_line
+
+PROVE = "import sys; from importlib import import_module; import_module(sys.argv[1]).Interpreter"
 
 
 def install(device: Caller, look: Look, releases: Sequence[Release], python: str, say: Callable[[str], None]) -> None:
@@ -58,6 +61,12 @@ def download(look: Look, needed: list[str], folder: Path) -> list[Path]:
         why = last_line(done.stderr, f"exit code {done.returncode}")
         raise TargetError(f"the wheels are not available: {why}", "is this machine online?")
     return sorted(folder.glob("*.whl"))
+
+
+def prove(device: Caller, release: Release, python: str, name: str) -> None:
+    """Imports the runtime there: a wheel's tag may promise more than its library can do. name: as it is told."""
+    argv = [python, "-I", "-c", PROVE, ENGINES[release.runtime]]
+    must(device, argv, f"{name} does not work on {device.target.name}")
 
 
 def must(device: Caller, argv: list[str], failure: str) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from harness.device.venvs import ABOUT, FOLDER, PART
 from harness.errors import TargetError
-from harness.measure.provision.install import install, must
+from harness.measure.provision.install import install, must, prove
 from harness.measure.provision.probe import Caller, Look
 from harness.measure.runtimes import Release
 from harness.support.cache import key_of
@@ -48,7 +48,7 @@ def fill(device: Caller, look: Look, name: str, release: Release, part: str, say
     must(device, ["mkdir", "-p", f"{device.workdir}/{FOLDER}"], f"{where} could not make a folder")
     must(device, ["python3", "-I", "-m", "venv", *system, part], f"{where} could not make a venv")
     install(device, look, [release], python, say)
-    must(device, [python, "-I", "-c", PROVE, ENGINES[release.runtime]], f"{name} does not work on {where}")
+    prove(device, release, python, name)
     told = [python, "-I", "-c", TELL, f"{part}/{ABOUT}", name, release.runtime]
     must(device, told, f"{where} could not write down what is in the venv of {name}")
 

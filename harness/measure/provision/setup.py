@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from harness.device.engines import ENGINES, parse
+from harness.device.engines import ENGINES, SIMULATED, parse
 from harness.errors import ConfigError, TargetError
 from harness.measure.connections import kind_of
 from harness.measure.connections.link import Link
 from harness.measure.connections.ssh import install_code
-from harness.measure.provision.install import install, must
+from harness.measure.provision.install import install, must, prove
 from harness.measure.provision.probe import Caller, Here, Look, look_at, wanted_releases
 from harness.measure.provision.releases import provide_release
 from harness.measure.runtimes import Release
@@ -55,12 +55,23 @@ def set_up_base(link: Link, look: Look, runtimes: Sequence[str], say: Callable[[
             f"{target.name} is set up: {', '.join(f'{r.runtime} {r.version}' for r in releases) or 'its venv is there'}"
         )
         return
-    releases = releases or [r for r in wanted_releases(target, look, ["ai-edge-litert"]).values() if r is not None]
+    releases = releases or newest_that_fits(target, look)
     make_venv(link, look, releases, say)
+    if not releases:
+        return  # what is named has a venv of its own
     install(link, look, releases, link.venv_python, say)
     for release in releases:
-        prove(link, release)
+        prove(link, release, link.venv_python, f"{release.runtime} {release.version}")
         say(f"{target.name}: {release.runtime} {release.version} works")
+
+
+def newest_that_fits(target: Target, look: Look) -> list[Release]:
+    """What the venv of the server gets where only releases are named: the newest of the first library that runs there.
+
+    Empty where none does.
+    """
+    timed = [name for name in ENGINES if name not in SIMULATED]
+    return [r for r in wanted_releases(target, look, timed).values() if r is not None][:1]
 
 
 def set_up_releases(device: Caller, runtimes: Sequence[str], say: Callable[[str], None]) -> None:
@@ -93,10 +104,3 @@ def make_venv(link: Link, look: Look, releases: list[Release], say: Callable[[st
     system = ["--system-site-packages"] if from_system else []
     argv = ["python3", "-I", "-m", "venv", "--clear", *system, f"{link.workdir}/venv"]
     must(link, argv, f"{name} could not make a venv")
-
-
-def prove(link: Link, release: Release) -> None:
-    """Imports the runtime there: a wheel's tag may promise more than its library can do."""
-    code = "import sys; from importlib import import_module; import_module(sys.argv[1]).Interpreter"
-    argv = [link.venv_python, "-I", "-c", code, ENGINES[release.runtime]]
-    must(link, argv, f"{release.runtime} {release.version} does not work on {link.target.name}")
