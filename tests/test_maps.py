@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import mean_absolute_error, root_mean_squared_error
 
-from harness.build.scored import as_asked, as_meant
+from harness.build.scored import as_asked, as_meant, unanswered
 from harness.compare.baseline import compare
 from harness.data.validation import validate
 from harness.errors import ConfigError, DataError
@@ -120,6 +120,14 @@ def test_a_sample_without_any_label_is_refused() -> None:
     stored[3] = 0
     with pytest.raises(ConfigError, match="1 of 60 samples have no label but 0 or NaN, such as sample 3"):
         meant_and_checked(stored, Scoring("mae", ignore=0.0))
+
+
+def test_before_a_model_has_answered_labels_have_their_holes() -> None:
+    stored = np.where(UNKNOWN, np.float32(-999), MEASURED)
+    for scoring in (Scoring("mae", ignore=-999.0), Scoring(ignore=-999.0)):
+        np.testing.assert_array_equal(unanswered(data_of(stored), {"": scoring}).test_labels, HOLED)
+    masks = (MEASURED > 5).astype(np.uint8)
+    assert unanswered(data_of(masks), {"": Scoring(ignore=1.0)}).test_labels is masks
 
 
 def test_masks_take_no_nan() -> None:

@@ -36,6 +36,17 @@ def test_errors_leave_so_much_unexplained_and_move_so_far() -> None:
     assert (other - one).std() / (one - labels).std() == pytest.approx(0.1, rel=0.02)
 
 
+def test_a_number_that_is_not_known_in_every_sample_has_the_spread_of_those_in_which_it_is() -> None:
+    """One column has a hole, another is known nowhere: both leave the others as they are."""
+    rng = np.random.default_rng(2)
+    labels = rng.normal(0, [1, 3, 1], (100_000, 3))
+    labels[7, 1], labels[:, 2] = np.nan, np.nan
+    one, _ = Residuals(0.8, 0.1).drawn(labels, independent(rng))
+    errors = one - labels
+    assert np.isnan(errors[7, 1]) and np.isnan(errors[:, 2]).all()
+    assert np.nanstd(errors[:, :2], axis=0) == pytest.approx([np.sqrt(0.2), 3 * np.sqrt(0.2)], rel=0.02)
+
+
 def test_samples_of_one_group_have_the_correlation() -> None:
     groups = np.repeat(np.arange(50_000), 2)
     before, after = Outcomes(0.9, 0.04, 0.02, 0.3).drawn(groups, np.random.default_rng(3))

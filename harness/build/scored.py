@@ -19,7 +19,7 @@ from harness.detection.points import as_keypoints
 from harness.errors import ConfigError, DataError
 from harness.metrics.fitting import check
 from harness.metrics.masks import as_clips, classes_of, frame_labels
-from harness.metrics.meaning import as_classes, said_by, task_for
+from harness.metrics.meaning import as_classes, declared_task, said_by, supposed_task, task_for
 from harness.metrics.task import MASKS, are_logits, class_count, one_column, whole_below
 from harness.metrics.task_table import Given, task_of
 from harness.records import BY_DATA, Dataset, Experiment, Head, Labelled, Scoring, Transcription
@@ -217,6 +217,20 @@ def as_meant(scoring: Scoring, dataset: Dataset, output: np.ndarray) -> Dataset:
         return replace(dataset, class_names=())
     names = () if task in ("custom", "anomaly", "embedding") else extend_names(dataset.class_names, count)
     return dataset if names == dataset.class_names else replace(dataset, class_names=names)
+
+
+def unanswered(dataset: Dataset, scorings: Mapping[str, Scoring]) -> Dataset:
+    """Returns the data set as it is known before a model has answered: labels that are numbers have their holes."""
+
+    def own(name: str, labels: np.ndarray) -> np.ndarray:
+        how = scorings[name]
+        if how.ignore is None or (declared_task(how) or supposed_task(labels)) != "regression":
+            return labels
+        return with_holes(labels, how.ignore)
+
+    labels = None if dataset.test_labels is None else own(dataset.labels_of, dataset.test_labels)
+    heads = {name: replace(head, labels=own(name, head.labels)) for name, head in dataset.heads.items()}
+    return replace(dataset, test_labels=labels, heads=heads)
 
 
 def with_holes(labels: np.ndarray, ignore: float) -> np.ndarray:

@@ -120,7 +120,7 @@ def test_samples(experiment: str | None, samples: int | None, by_default: bool) 
     """Returns what is known of them. Raises ConfigError where neither is given, or both, and where the default policy
     is asked for and labels are no classes: which it is depends on the task, and that on what a model answers.
     """
-    from harness.build.scored import as_asked
+    from harness.build.scored import as_asked, unanswered
     from harness.errors import ConfigError
     from harness.experiment.resolve import experiment_of
     from harness.gate.known import Known
@@ -134,7 +134,8 @@ def test_samples(experiment: str | None, samples: int | None, by_default: bool) 
     dataset = asked.load()
     whole = as_asked(asked, dataset)
     scorings = {dataset.labels_of: whole.scoring, **whole.heads}
-    known = Known.of(dataset, {name: task for name, each in scorings.items() if (task := declared_task(each))})
+    tasks = {name: task for name, each in scorings.items() if (task := declared_task(each))}
+    known = Known.of(unanswered(dataset, scorings), tasks)
     if by_default and set(known.every_task) != {"classification"}:
         raise ConfigError("which rule the default policy has is not known of such labels before a run", "give --policy")
     return known

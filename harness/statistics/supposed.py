@@ -137,8 +137,13 @@ class Residuals:
     def drawn(self, labels: np.ndarray, noise: Noise) -> Two:
         """Returns outputs, of the labels' shape each."""
         one, other = noise((2, *labels.shape))
-        spread = labels.std(axis=0) * math.sqrt(1 - self.explained)
+        spread = spread_of(labels) * math.sqrt(1 - self.explained)
         return labels + spread * one, labels + spread * turned(one, other, 2 * math.asin(self.moved / 2))
+
+
+def spread_of(labels: np.ndarray) -> np.ndarray:
+    """Returns the standard deviation of each number over the samples in which it is known; 0 where it is in none."""
+    return np.asarray(np.ma.filled(np.ma.masked_invalid(labels).std(axis=0), 0.0))
 
 
 @dataclass(frozen=True)
