@@ -11,7 +11,8 @@ from harness.errors import ConfigError
 from harness.gate.decide import judge
 from harness.gate.policy.policy_file import parse_policy
 from harness.metrics.fitting import check
-from harness.metrics.horizon import rmse_by_step
+from harness.metrics.horizon import rmse_by_step, step_metric
+from harness.metrics.registry import Answers
 from harness.records import Affine, Dataset, Run, Scoring
 from harness.report.material import Material
 from harness.report.tables.horizon_table import by_step
@@ -39,6 +40,20 @@ def test_the_numbers_are_scikit_learns_of_that_step():
     wanted = [root_mean_squared_error(LABELS[:, n].ravel(), LAST[:, n].ravel()) for n in range(6)]
     assert rmse_by_step(LABELS, LAST) == pytest.approx(wanted, rel=1e-6)
     assert rmse_by_step(LABELS, LAST.reshape(400, -1)) == pytest.approx(wanted, rel=1e-6)
+
+
+def test_a_sample_counts_the_same_however_many_of_its_channels_are_known():
+    """Of 400 samples, 100 have but one of two channels: a step has one value in the table and in a rule."""
+    labels = LABELS.copy()
+    labels[:100, :, 1] = np.nan
+    wanted = np.sqrt(np.mean(np.nanmean((LAST.astype(float) - labels) ** 2, axis=2), axis=0))
+    assert rmse_by_step(labels, LAST) == pytest.approx(wanted, rel=1e-12)
+    rmse = step_metric("rmse_step6")
+    assert rmse and rmse.statistic
+    assert rmse.statistic(Answers(labels, LAST, KERAS)).value == pytest.approx(wanted[5], rel=1e-12)
+    broken, nowhere = LAST.copy(), labels.copy()
+    broken[7, 2], nowhere[:, 3] = np.nan, np.nan  # an output that is NaN is no hole
+    assert np.isnan(rmse_by_step(nowhere, broken)).tolist() == [False, False, True, True, False, False]
 
 
 def test_a_rule_may_name_a_step():

@@ -55,7 +55,17 @@ def steps_of(labels: np.ndarray) -> int:
 
 
 def rmse_by_step(labels: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-    """Returns √ of the mean (output − label)² of each step over the labels that are known, (steps,)."""
+    """Returns √ of the mean (output − label)² of each step, (steps,), as rmse_step1 and its like have it: each sample
+    that has a label at the step counts the same. NaN where none has.
+    """
     squares = np.square(outputs.reshape(labels.shape).astype(np.float64) - labels)
-    of_step, known = (np.moveaxis(each, 1, 0).reshape(steps_of(labels), -1) for each in (squares, labels))
-    return np.asarray(np.sqrt(mean_of_labelled(of_step, known)))
+    steps = range(steps_of(labels))
+    return np.array([np.sqrt(mean_over_samples(squares[:, step], labels[:, step])) for step in steps])
+
+
+def mean_over_samples(values: np.ndarray, labels: np.ndarray) -> float:
+    """Returns the mean over samples of each one's mean where its label is known; NaN where no label is."""
+    labels = labels.reshape(len(labels), -1)
+    labelled = ~np.isnan(labels).all(axis=1)
+    means = mean_of_labelled(values.reshape(labels.shape), labels)
+    return float(means[labelled].mean()) if labelled.any() else float("nan")
