@@ -103,7 +103,7 @@ def check_ignored(ignore: float | None, task: Task, labels: np.ndarray | None, o
         told = "masks and frames hold whole numbers, and ignore = nan is none"
         raise ConfigError(told, "store a whole number, such as 255, where a pixel or frame has no class, and name it")
     if labels is not None and task in NUMBERS and math.prod(labels.shape[1:]) > 1:
-        check_holes(labels, ignore)
+        check_each_labelled(labels, ignore)
     elif task not in EACH_PLACE:
         several = "of masks, frames, and numbers of which a sample has several"
         message = f"ignore = {ignore:g} is {several}, and it does not fit {data_in_words(labels, output)}"
@@ -114,7 +114,7 @@ def check_ignored(ignore: float | None, task: Task, labels: np.ndarray | None, o
         )
 
 
-def check_holes(labels: np.ndarray, ignore: float) -> None:
+def check_each_labelled(labels: np.ndarray, ignore: float) -> None:
     """Raises ConfigError where a sample has no number that is known."""
     lost = [n for n, each in enumerate(row_by_row(all_unknown, labels)) if each]
     if lost:
