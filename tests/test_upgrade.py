@@ -257,6 +257,13 @@ def test_the_command_judges_a_stored_run_and_keeps_what_it_said(
     jsonschema.validate(printed, schema_of("upgrade"), jsonschema.Draft202012Validator)
 
 
+def test_a_verdict_that_cannot_be_kept_is_told(harness: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (copy_of_recording(tmp_path / "results") / "upgrade.json").mkdir()
+    monkeypatch.chdir(tmp_path)
+    code, _, err = harness("upgrade", "latest", "--from", "tflite-runtime", "--to", "ai-edge-litert")
+    assert code == 2 and "cannot be written" in err and "the verdict, " in err
+
+
 def test_a_policy_without_a_rule_against_the_present_engine_is_told_so(
     harness: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

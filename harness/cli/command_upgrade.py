@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 WHAT = "mnist, digits or an experiment.toml, which is measured; or a run that measured both engines"
 NOW = "the engine of today, such as ai-edge-litert@2.1.6"
 POLICY = "a policy.toml; default: under 1 pp lost, under 1 % other answers, at most 10 % slower, each at 95 %"
-TO_MEASURE = ("target", "variant", "plan", "setup", "targets_dir")  # options that a stored run has no use for
+TO_MEASURE = ("target", "variant", "plan", "setup", "wait", "targets_dir")  # options that a stored run has no use for
 
 
 def upgrade(
@@ -35,6 +35,7 @@ def upgrade(
     plan: Annotated[str | None, typer.Option(help="as in run", autocompletion=completion.plans)] = None,
     policy: Annotated[Path | None, typer.Option(help=POLICY)] = None,
     setup: Annotated[bool, typer.Option("--setup", help="first install the releases that are not there")] = False,
+    wait: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="how long a busy device is waited for")] = 0,
     targets_dir: Annotated[Path, typer.Option(help="where devices are described")] = Path("targets"),
     trust: Trust = False,
     results: Results = Path("results"),
@@ -48,23 +49,34 @@ def upgrade(
     from harness.gate.reference.two_engines import engines_of
     from harness.gate.run_gate import tell_unsealed
     from harness.gate.verdict_text import document
-    from harness.support.files import write_json
 
     engines = engines_of(now, candidate)  # before minutes of building
     if is_experiment(what):
-        measured = measure(what, engines, policy, variant, plan, target, targets_dir, setup, results)
+        measured = measure(what, engines, policy, variant, plan, target, targets_dir, setup, wait, results)
     else:
         check_judged_alone(context)
         measured = load(what, results, trust=trust, say=say)
         tell_unsealed(measured.stored, say)
     verdict = measured.upgrade(now, candidate, policy, say=say)
     found = {"from": now, "to": candidate, **document(verdict)}
-    write_json(measured.path / "upgrade.json", found)
+    keep(measured.path / "upgrade.json", found)
     if json:
         print_json(found)
     else:
         present(verdict)
     raise typer.Exit(int(not verdict))
+
+
+def keep(file: Path, found: dict[str, object]) -> None:
+    """Keeps the verdict. Raises ConfigError, which tells the outcome, where it cannot be written."""
+    from harness.errors import ConfigError
+    from harness.support.files import write_json
+
+    try:
+        write_json(file, found)
+    except OSError as error:
+        told = f"the verdict, {found['outcome']}, cannot be written: {error}"
+        raise ConfigError(told, "make the run's folder one that can be written") from error
 
 
 def check_judged_alone(context: typer.Context) -> None:
@@ -87,6 +99,7 @@ def measure(
     targets: list[str] | None,
     targets_dir: Path,
     setup: bool,
+    wait_s: float,
     results: Path,
 ) -> Run:
     """One run with both engines. Raises HarnessError."""
@@ -107,6 +120,7 @@ def measure(
             results=results,
             targets_dir=targets_dir,
             setup=setup,
+            wait_s=wait_s,
             progress=progress,
         )
 
