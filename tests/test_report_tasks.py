@@ -180,8 +180,9 @@ def test_a_regression_is_told_by_its_error_and_how_far_it_moved(numeric: Compari
 
 def test_limits_that_are_numbers_of_numpy_are_told_like_others(numeric: Comparison):
     def of_numpy(change: Change) -> Change:
-        ends = {name: getattr(change, name) for name in ("low", "high")}
-        return replace(change, **{name: None if end is None else np.float64(end) for name, end in ends.items()})
+        if change.low is None or change.high is None:
+            return change
+        return replace(change, low=np.float64(change.low), high=np.float64(change.high))
 
     assert words(replace(numeric, changes=tuple(map(of_numpy, numeric.changes)))) == words(numeric)
 
