@@ -182,7 +182,8 @@ def test_limits_that_are_numbers_of_numpy_are_told_like_others(numeric: Comparis
     def of_numpy(change: Change) -> Change:
         if change.low is None or change.high is None:
             return change
-        return replace(change, low=np.float64(change.low), high=np.float64(change.high))
+        low, high = iter(np.asarray([change.low, change.high]))  # each is of numpy
+        return replace(change, low=low, high=high)
 
     assert words(replace(numeric, changes=tuple(map(of_numpy, numeric.changes)))) == words(numeric)
 
