@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
 from scipy.stats import binom
 
 from harness.errors import JobFailed
-from harness.records import Adjusted, Variant
+from harness.gate.policy import parse_policy
+from harness.records import Adjusted, Case, Variant
 from harness.statistics.exact import exact_p
 from harness.statistics.paired_limit import PairedLimit
+from harness.treatment import stored_cure
+from harness.treatment.cured import Cure
 from harness.treatment.halves import Half
-from harness.treatment.remedies import Remedy
+from harness.treatment.remedies import Layers, Remedy
 from harness.treatment.search import Trial, search
 from harness.treatment.verdict_on import Judged
 
@@ -124,6 +128,44 @@ def test_the_same_file_is_not_judged_twice_and_a_missing_one_says_why():
     assert [trial.reason for trial in trials[:3]] == ["refused", "it is the file of the row itself", ""]
     assert trials[3].reason == "it is the file of int8_cure_3"
     assert len(answers.asked) == 1
+
+
+# --- what a search of before may say -------------------------------------------------------------------------------
+
+CASE = Case("int8", "host", "ai-edge-litert", 1)
+DROP = '[[rule]]\nmetric = "accuracy_drop"\nmax = "2pp"\n'
+
+
+def rules(policy: str) -> tuple[str, ...]:
+    return tuple(rule.words for rule in parse_policy(policy, "policy.toml").rules)
+
+
+def begun(policy: str, *trials: Trial) -> Cure:
+    return Cure("run", CASE, "policy.toml", rules(policy), Judged("fail", 200), trials=trials)
+
+
+def test_a_held_half_that_did_not_confirm_is_not_looked_at_again(tmp_path, monkeypatch):
+    """What is kept comes back as it is, though a cure that failed is false as a truth value."""
+    before = begun(DROP, Trial(REMEDIES[0], 1, "a", Judged("pass", 100), Judged("fail", 100)))
+    stored_cure.Kept(tmp_path, CASE).write(before)
+    patient = MagicMock(run=MagicMock(path=tmp_path, run_id="run"), case=CASE)
+    patient.policy = parse_policy(DROP, "policy.toml")
+    patient.judge_all.return_value = before.before
+    monkeypatch.setattr(stored_cure, "check_sizes", lambda patient: None)
+    assert stored_cure.cured(patient, MagicMock(), (), lambda text: None) == before
+    patient.judge.assert_not_called()
+
+
+def test_an_engine_that_gives_no_tensors_between_the_ops_can_still_be_searched_on(monkeypatch):
+    def refuses(study: object, bench: object) -> None:
+        raise JobFailed("CompiledModel gives no tensors between the ops", "choose another row")
+
+    monkeypatch.setattr(stored_cure, "explain", refuses)
+    monkeypatch.setattr(stored_cure, "Study", lambda *args, **named: None)
+    monkeypatch.setattr(stored_cure, "kind_of", MagicMock())
+    told = stored_cure.explained(MagicMock(), MagicMock())
+    assert told.causes == () and told.layers == Layers()
+    assert len(told.notes) == 1 and "CompiledModel gives no tensors between the ops" in told.notes[0]
 
 
 # --- false passes --------------------------------------------------------------------------------------------------

@@ -142,7 +142,7 @@ def cured(patient: Patient, workshop: Workshop, notes: tuple[str, ...], say: Say
         return begun
     check_sizes(patient)
     before = cure_of_before(kept, begun)
-    if before and before.looked_at_held:
+    if before is not None and before.looked_at_held:
         return before
     sizes = (len(patient.halves.search), len(patient.halves.held))
     say(f"{case.variant}: {sizes[0]:,} samples to search with, {sizes[1]:,} held apart")
@@ -157,7 +157,7 @@ def cured(patient: Patient, workshop: Workshop, notes: tuple[str, ...], say: Say
         kept.write(replace(begun, trials=tuple(trials)))
         say(f"{trial.remedy.words}: {outcome_of(trial)}")
 
-    known = {trial.remedy: trial for trial in before.trials} if before else {}
+    known = {trial.remedy: trial for trial in before.trials} if before is not None else {}
     trials = search(tried, workshop.build, patient.judge, known, keep, own.sha256)
     found = replace(begun, trials=trials, ended=True)
     kept.write(found)
