@@ -61,6 +61,8 @@ def test_what_a_name_is_made_of() -> None:
         ),
         ("ai-edge-litert@new", "'new' is no release of ai-edge-litert; write one as in ai-edge-litert@2.1.6"),
         ("ai-edge-litert@2.1.6@2.2.0", "'2.1.6@2.2.0' is no release"),
+        ("ai-edge-litert@2..1", "'2..1' is no release"),
+        ("ai-edge-litert@2.", "'2.' is no release"),
         ("ai-edge-litert@2/..", "'2/..' is no release"),
         ("ai-edge-litert@2..3", "'2..3' is no release"),
         ("ai-edge-litert@2.1.", "'2.1.' is no release"),
