@@ -95,4 +95,6 @@ def too_few(part: Run, policy: Policy) -> tuple[str, ...]:
 
 def known_of(run: Run) -> Known:
     tasks: dict[str, Task] = {run.scored_output: run.task} | {name: head.task for name, head in run.heads.items()}
-    return Known(run.test_count, run.labels, run.groups, run.scored_output, run.head_labels, tasks)
+    return Known(
+        run.test_count, run.labels, run.groups, run.scored_output, run.head_labels, tasks, run.queries, run.pairs
+    )
