@@ -13,7 +13,7 @@ WRONG = {
     "--verison": ("harness has no option --verison", "harness --help"),
     "run --polcy x": ("harness run has no option --polcy", "did you mean --policy?"),
     "list --result x": ("harness list has no option --result", "did you mean --results?"),
-    "gate latest --plan quick": ("harness gate has no option --plan", "harness run has it"),
+    "gate latest --plan quick": ("harness gate has no option --plan", "harness run and upgrade have it"),
     "run --dance": ("harness run has no option --dance", "harness run --help"),
     "run --rounds -1": ("--rounds must be 0 or more, not -1", "harness run --help"),
     "run --rounds abc": ("--rounds must be a whole number, not abc", "harness run --help"),
