@@ -277,8 +277,8 @@ def audit(
 
     asked = (as_tuple(targets), as_tuple(variants))
     terms = terms_of(seed, rounds, margin, resume=bool(resume), named=any(asked))
-    kept = run.results if isinstance(run, Run) else Store(Path(results), trust)
-    audited = Audited(kept, str(run.path if isinstance(run, Run) else run))
+    kept, where = kept_run(run, results, trust)
+    audited = Audited(kept, where)
     begun = audited.reopened(resume) if resume else audited.begun(terms, asked[0] or ("*",), asked[1] or ("*",))
     with listening(progress) as listener:
         return audited.measured(begun, wait_s, listener, listener.say)
@@ -313,8 +313,8 @@ def explain(
     from harness.diagnosis.stored_row import Asked, explain_stored
     from harness.report.out.explained_html import write_explained
 
-    kept = run.results if isinstance(run, Run) else Store(Path(results), trust)
-    path = kept.find(str(run.path if isinstance(run, Run) else run))
+    kept, where = kept_run(run, results, trust)
+    path = kept.find(where)
     asked = Asked(variant, target, runtime, samples, None if file is None else Path(file), wait_s, times)
     with listening(progress) as listener:
         found = explain_stored(kept, str(path), asked, listener, listener.say)
@@ -351,10 +351,9 @@ def cure(
     from harness.support.cache import Cache, cache_dir
     from harness.treatment.stored_cure import Asked, cure_stored
 
-    kept = run.results if isinstance(run, Run) else Store(Path(results), trust)
+    kept, where = kept_run(run, results, trust)
     rules, samples = (None if path is None else Path(path) for path in (policy, calibration))
     asked = Asked(variant, target, runtime, str(experiment), rules, samples, wait_s)
-    where = str(run.path if isinstance(run, Run) else run)
     with listening(progress) as listener:
         return cure_stored(kept, where, asked, Cache(cache_dir()), listener, listener.say)
 
@@ -382,11 +381,17 @@ def luck(
     from harness.treatment.luck import luck_stored
     from harness.treatment.stored_cure import Asked
 
-    kept = run.results if isinstance(run, Run) else Store(Path(results), trust)
+    kept, where = kept_run(run, results, trust)
     asked = Asked(variant, target, runtime, str(experiment), None if policy is None else Path(policy), wait_s=wait_s)
-    where = str(run.path if isinstance(run, Run) else run)
     with listening(progress) as listener:
         return luck_stored(kept, where, asked, Cache(cache_dir()), listener, listener.say)
+
+
+def kept_run(run: str | PathLike[str] | Run, results: str | PathLike[str], trust: bool) -> tuple[Store, str]:
+    """Returns where the run is kept, and what names it there."""
+    if isinstance(run, Run):
+        return run.results, str(run.path)
+    return Store(Path(results), trust), str(run)
 
 
 def chosen_experiment(
