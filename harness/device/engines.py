@@ -30,13 +30,13 @@ class Refused(Exception):
     """An engine can never run such a file: it lacks an op, or a kernel of it for these types."""
 
 
-class Engine(namedtuple("Engine", "library release kernels")):
-    """A library that runs .tflite files. release: "" for the installed one; kernels: "" for its own choice."""
+class Engine(namedtuple("Engine", "runtime release kernels")):
+    """What runs a file. release: "" for the installed one; kernels: "" for the runtime's own choice."""
 
     __slots__ = ()
 
     def __str__(self):
-        return self.library + ("@" + self.release) * bool(self.release) + (":" + self.kernels) * bool(self.kernels)
+        return self.runtime + ("@" + self.release) * bool(self.release) + (":" + self.kernels) * bool(self.kernels)
 
 
 def split(name):
@@ -78,7 +78,7 @@ def installation(name):
 
 def is_simulated(name):
     """Whether it answers as another machine would: how long it takes here says nothing."""
-    return split(name).library in SIMULATED
+    return split(name).runtime in SIMULATED
 
 
 def with_resolver(kind):
@@ -116,11 +116,11 @@ def interpreter_class(name):
     """
     engine = parse(name)
     if engine.release and version(name) is None:
-        wanted, there = installation(name), version(engine.library) or "none"
+        wanted, there = installation(name), version(engine.runtime) or "none"
         told = "%s is not installed: this Python has %s; harness setup TARGET --runtime %s installs it"
         raise RuntimeError(told % (wanted, there, wanted))
-    find = KERNELS.get(engine.library, {}).get(engine.kernels) or DEFAULT.get(engine.library, plain)
-    return find(importlib.import_module(ENGINES[engine.library]))
+    find = KERNELS.get(engine.runtime, {}).get(engine.kernels) or DEFAULT.get(engine.runtime, plain)
+    return find(importlib.import_module(ENGINES[engine.runtime]))
 
 
 def installed():

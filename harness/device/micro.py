@@ -53,7 +53,7 @@ class Interpreter:
 
 
 def told(index, details, name):
-    """Its details as an Interpreter tells them. index: ours, since tflite-micro counts inputs and outputs apart."""
+    """Returns its details as an Interpreter tells them. index: ours; tflite-micro counts inputs and outputs apart."""
     return dict(details, index=index, name=name, shape_signature=details["shape"])
 
 

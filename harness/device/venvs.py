@@ -43,7 +43,7 @@ def python_of(folder):
 
 
 def use(folder):
-    """Its Python; the venv counts as used now, for `harness clean`."""
+    """Returns its Python. The venv counts as used now, for `harness clean`."""
     with contextlib.suppress(OSError):  # a cache that may only be read
         os.utime(os.path.join(folder, ABOUT))
     return python_of(folder)

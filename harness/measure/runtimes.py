@@ -125,7 +125,7 @@ def version_of(text: str) -> Version:
 
 def spelled(engine: Engine) -> Engine:
     """The engine with its release as the table above writes it, so that 2.3 and 2.3.0 are one engine."""
-    listed = releases_named(engine.library, engine.release)
+    listed = releases_named(engine.runtime, engine.release)
     return engine._replace(release=listed[0].version) if listed else engine
 
 

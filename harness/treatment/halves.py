@@ -72,7 +72,7 @@ def classes_of(run: Run) -> np.ndarray:
 
 
 def in_turn(labels: np.ndarray, seed: int) -> np.ndarray:
-    """Of each class every other sample, in an order that is drawn."""
+    """Returns which samples are held: of each class every other one, in an order that is drawn."""
     order = np.random.default_rng(seed).permutation(len(labels))
     held = np.zeros(len(labels), bool)
     held[order[np.argsort(labels[order], kind="stable")][1::2]] = True

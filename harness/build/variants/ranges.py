@@ -76,7 +76,7 @@ def share_of(values: np.ndarray, percent: float) -> tuple[float, float]:
 
 
 def best_range(values: np.ndarray) -> tuple[float, float]:
-    """Of shares of the whole range, the one whose 255 steps leave the least squared error."""
+    """Returns the range, a share of the whole one, whose 255 steps leave the least squared error."""
     low, high = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
     if low == high:
         return low, high
